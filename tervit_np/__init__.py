@@ -1,0 +1,62 @@
+"""tervit_np: ternary vision transformers, forward and backward by hand, in NumPy.
+
+    import tervit_np as tv
+    model = tv.create_model("deit_cifar")
+    logits, cache = model.forward(images)                     # (B, 3, 32, 32) -> (B, 10)
+    loss, dlogits = tv.losses.cross_entropy(logits, labels)
+    model.backward(dlogits, cache)                            # adds into every param.grad
+    tv.quantize(model, "ternary")                             # same latent weights, ternary forward
+
+Names are imported when first used, so that `import tervit_np` costs nothing and the command line can
+set threads before NumPy starts.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_MODULES = ("analysis", "kernels", "losses", "models", "nn", "ops", "quant", "train")
+_NAMES = {
+    "backend": "twins",
+    "create_model": "models",
+    "list_models": "models",
+    "quantize": "models",
+    "DeiT": "models",
+    "DeiTConfig": "models",
+    "save_checkpoint": "models",
+    "load_checkpoint": "models",
+    "load_model": "models",
+    "AdamW": "train",
+    "clip_grad_norm": "train",
+}
+__all__ = ["__version__", *_MODULES, *_NAMES]
+
+if TYPE_CHECKING:  # what the lines below do at run time, in words that a type checker reads
+    from tervit_np import losses, models, nn, ops, quant, train
+    from tervit_np.models import (
+        DeiT,
+        DeiTConfig,
+        create_model,
+        list_models,
+        load_checkpoint,
+        load_model,
+        quantize,
+        save_checkpoint,
+    )
+    from tervit_np.train import AdamW, clip_grad_norm
+    from tervit_np.twins import backend
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"tervit_np.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"tervit_np.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'tervit_np' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,16 @@
+"""The array type of every signature. Shapes stand in comments: B batch, T tokens, D width,
+
+H heads, K head width, C classes, P patch; `...` is any number of leading axes.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+def rows(x: Array) -> Array:  # (..., N) -> (M, N)
+    """View `x` as a matrix of its last axis, copying only what is not contiguous."""
+    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])

@@ -1,0 +1,83 @@
+"""Losses with their gradients: each returns (loss, dlogits), both means over the batch.
+
+    cross-entropy   L = -1/B sum_b sum_c q_bc log p_bc,  p = softmax(z)       dL/dz = (p - q) / B
+    smoothing       q = (1 - e) onehot + e / C   (the uniform part includes the true class)
+    distillation    L = T^2 KL(p_teacher || p_student),  p = softmax(z / T)   (Hinton et al. 2015)
+                    dL/dz = T (p_student - p_teacher) / B
+    hard            cross-entropy with the teacher's arg-max             (Touvron et al. 2021, eq. 3)
+
+The gradient (p - q) / B is exact when every row of q sums to one, which is checked.
+"""
+
+import numpy as np
+
+from tervit_np.arrays import Array
+
+
+def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> tuple[float, Array]:
+    """Cross-entropy with integer labels (B,) or soft targets (B, C).  (B, C) -> loss, (B, C).
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a label lies outside 0..C-1, or a soft target does not sum to one.
+    """
+    targets = _targets(logits, np.asarray(labels), smoothing)
+    log_p = log_softmax(logits)
+    batch = logits.shape[0]
+    loss = -float((targets * log_p).sum(dtype=np.float64)) / batch
+    return loss, (np.exp(log_p) - targets) / batch
+
+
+def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tuple[float, Array]:
+    """T^2 KL(teacher || student), mean over the batch.  (B, C), (B, C) -> loss, dstudent (B, C).
+
+    The authors of DeiT divide by batch times classes; ours divides by the batch, as Hinton does.
+    """
+    _same_shape(student, teacher)
+    log_s = log_softmax(student / temperature)
+    log_t = log_softmax(teacher / temperature)
+    p_t = np.exp(log_t)
+    batch = student.shape[0]
+    loss = temperature**2 * float((p_t * (log_t - log_s)).sum(dtype=np.float64)) / batch
+    return loss, (np.exp(log_s) - p_t) * (temperature / batch)
+
+
+def hard_distillation(student: Array, teacher: Array) -> tuple[float, Array]:
+    """Cross-entropy with the teacher's decision.  (B, C), (B, C) -> loss, dstudent (B, C)."""
+    _same_shape(student, teacher)
+    return cross_entropy(student, teacher.argmax(axis=1))
+
+
+def log_softmax(logits: Array) -> Array:
+    """Logarithm of the softmax of each row, without overflow.  (B, C) -> (B, C)."""
+    shifted: Array = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def _targets(logits: Array, labels: Array, smoothing: float) -> Array:
+    """Turn labels of either kind into rows that sum to one.  -> (B, C)."""
+    batch, classes = logits.shape
+    if labels.ndim == 1 and labels.shape[0] == batch:
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"cross_entropy: labels (B,) must be integers, got {labels.dtype}")
+        if batch and not 0 <= labels.min() <= labels.max() < classes:
+            found = f"{labels.min()}..{labels.max()}"
+            raise ValueError(f"cross_entropy: labels span {found}, expected 0..{classes - 1}")
+        targets = np.zeros_like(logits)
+        targets[np.arange(batch), labels] = 1
+    elif labels.shape == logits.shape:
+        targets = labels.astype(logits.dtype)
+        if np.abs(targets.sum(axis=1, dtype=np.float64) - 1).max(initial=0) > 1e-4:
+            raise ValueError("cross_entropy: rows of soft targets must sum to 1")
+    else:
+        raise ValueError(
+            f"cross_entropy: logits are {logits.shape}, labels {labels.shape}; "
+            f"expected ({batch},) integers or {logits.shape} soft targets"
+        )
+    return targets if smoothing == 0.0 else (1 - smoothing) * targets + smoothing / classes
+
+
+def _same_shape(student: Array, teacher: Array) -> None:
+    if student.shape != teacher.shape:
+        raise ValueError(f"distillation: student is {student.shape}, teacher {teacher.shape}")

@@ -1,0 +1,23 @@
+"""Models in the official shape, their registry and their initialization."""
+
+from tervit_np.models.checkpoint import load_checkpoint, load_model, save_checkpoint
+from tervit_np.models.classifier import Classifier
+from tervit_np.models.deit import DeiT, DeiTConfig
+from tervit_np.models.initialization import initialize
+from tervit_np.models.quantize import quantize
+from tervit_np.models.registry import CONFIGS, build, create_model, list_models
+
+__all__ = [
+    "CONFIGS",
+    "Classifier",
+    "DeiT",
+    "DeiTConfig",
+    "build",
+    "create_model",
+    "initialize",
+    "list_models",
+    "load_checkpoint",
+    "load_model",
+    "quantize",
+    "save_checkpoint",
+]

@@ -1,0 +1,121 @@
+"""Checkpoints of our own: one .npz with every parameter and a JSON description, no pickles.
+
+    "meta"  JSON: format, model class, configuration, plan, and what the caller adds
+    <official parameter name>  array
+
+The file is written beside its place and renamed, so it appears whole or not at all.
+"""
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.models.classifier import Classifier
+from tervit_np.models.deit import DeiTConfig
+from tervit_np.models.quantize import quantize
+from tervit_np.models.registry import build
+from tervit_np.quant import Plan
+from tervit_np.quant.spec import plan_from_spec, plan_to_spec
+
+FORMAT = "tervit_np 1"
+CONFIG_CLASSES: dict[str, Any] = {"DeiT": DeiTConfig}
+
+
+def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> None:
+    """Write arrays and a JSON description atomically.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or the folder cannot be written; no partial file stays behind.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    try:
+        with open(partial, "wb") as file:
+            np.savez(file, meta=text, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_npz(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read arrays and description back.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, truncated, corrupt, or not one of ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(arrays.pop("meta").tobytes())
+    except KeyError:
+        raise ValueError(f"{path}: holds arrays, but is not a checkpoint of tervit_np") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        raise ValueError(f"{path}: not a readable checkpoint, truncated or corrupt ({error})") from None
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        raise ValueError(f"{path}: not a checkpoint of this version (expected {FORMAT!r})")
+    return arrays, meta
+
+
+def save_checkpoint(
+    model: Classifier,
+    path: str | Path,
+    *,
+    plan: Plan | None = None,
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Write a model's parameters, configuration and plan; `extra` is JSON of your own."""
+    meta = {"format": FORMAT, **describe(model), "plan": plan_to_spec(plan or Plan([]))}
+    write_npz(Path(path), model.state_dict(), {**meta, "extra": extra or {}})
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Array]:
+    """Read {official name: array}; ValueError where the file is not a good checkpoint."""
+    return read_npz(Path(path))[0]
+
+
+def load_model(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
+    """Rebuild a saved model with its quantizers.  -> model, the `extra` it was saved with.
+
+    Raises
+    ------
+    ValueError
+        If the file is no good, or does not describe a model that fits its arrays.
+    """
+    arrays, meta = read_npz(Path(path))
+    try:
+        config = CONFIG_CLASSES[meta["model"]](**meta["config"])
+        dtype = meta["dtype"]
+        plan = plan_from_spec(meta["plan"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: its description of the model is damaged ({error})") from None
+    model = build(config, np.random.default_rng(0), dtype)
+    quantize(model, plan)
+    model.load_state_dict(arrays)
+    return model, meta.get("extra", {})
+
+
+def describe(model: Classifier) -> dict[str, Any]:
+    """Describe a model's shape as JSON: class, configuration, dtype."""
+    return {
+        "model": type(model).__name__,
+        "config": asdict(model.config),
+        "dtype": str(model.dtype),
+    }

@@ -1,0 +1,50 @@
+"""What every image classifier here shares: checked input, prediction in batches."""
+
+from typing import Any
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.nn import Module
+
+
+class Classifier(Module):
+    """Base of DeiT and Swin; `forward` and `backward` are theirs."""
+
+    config: Any
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Floating type of all parameters."""
+        return self.named_params()[0][1].data.dtype
+
+    def check_images(self, images: Array) -> None:
+        """Refuse images of another shape than (B, 3, S, S)."""
+        size = self.config.image_size
+        if images.ndim != 4 or images.shape[1:] != (3, size, size):
+            raise ValueError(
+                f"images are {images.shape}; this model expects (B, 3, {size}, {size}), "
+                "normalised, channels first"
+            )
+
+    def forward(
+        self, images: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Any, Any]:
+        """Classify.  (B, 3, S, S) -> logits, cache."""
+        raise NotImplementedError
+
+    def backward(self, dlogits: Any, cache: Any, *, input_grad: bool = True) -> Array:
+        """Add into every gradient; return dimages."""
+        raise NotImplementedError
+
+    def predict(self, images: Array, batch_size: int = 64) -> Array:
+        """Classify in batches, keeping no caches.  (N, 3, S, S) -> logits (N, C).
+
+        A distilled model gives the mean of its two heads' logits.
+        """
+        self.check_images(images)
+        parts = [np.empty((0, self.config.num_classes), self.dtype)]
+        for start in range(0, len(images), batch_size):
+            logits = self.forward(images[start : start + batch_size])[0]
+            parts.append((logits[0] + logits[1]) / 2 if isinstance(logits, tuple) else logits)
+        return np.concatenate(parts)

@@ -1,0 +1,180 @@
+"""DeiT, the data-efficient image transformer (Touvron et al. 2021), in the official shape.
+
+    patches -> [cls, (dist), patches] + positions -> depth blocks -> norm -> head (and head_dist)
+
+Parameter names and their order are those of the official checkpoints. With a distillation token the
+model gives a pair of logits; at inference their mean counts (of logits, not of probabilities).
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tervit_np import ops
+from tervit_np.arrays import Array
+from tervit_np.models.classifier import Classifier
+from tervit_np.models.initialization import SCHEMES, initialize
+from tervit_np.nn import Block, ConvStem, LayerNorm, Linear, PatchEmbed
+from tervit_np.nn.block import BlockCache
+from tervit_np.nn.linear import QuantLinearCache
+from tervit_np.ops.gelu import FORMS
+from tervit_np.param import Param
+
+Logits: TypeAlias = Any  # (B, C), or the pair of a distilled model
+
+
+@dataclass(frozen=True)
+class DeiTConfig:
+    """The shape of a DeiT; refuses what cannot be built.
+
+    Raises
+    ------
+    ValueError
+        If sizes do not divide, or an option is unknown or contradicts another.
+    """
+
+    image_size: int
+    patch_size: int
+    num_classes: int
+    dim: int
+    depth: int
+    heads: int
+    mlp_ratio: float = 4.0
+    distilled: bool = False
+    drop_path: float = 0.0
+    stem: str = "linear"  # or "conv"
+    pool: str = "cls"  # or "mean": no class token, the mean of all tokens after the last norm
+    init: str = "deit"  # or "xavier"
+    gelu: str = "erf"  # or "tanh"
+
+    def __post_init__(self) -> None:
+        choices = {"stem": ("linear", "conv"), "pool": ("cls", "mean"), "init": SCHEMES, "gelu": FORMS}
+        for field, known in choices.items():
+            if getattr(self, field) not in known:
+                raise ValueError(
+                    f"{field} is {getattr(self, field)!r}; expected one of {', '.join(known)}"
+                )
+        if min(self.image_size, self.patch_size, self.num_classes, self.dim, self.heads) < 1:
+            raise ValueError(f"sizes must be positive: {self}")
+        if self.image_size % self.patch_size:
+            raise ValueError(
+                f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}"
+            )
+        if self.dim % self.heads:
+            raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}")
+        if self.distilled and self.pool == "mean":
+            raise ValueError('a distilled model needs its tokens: pool must be "cls"')
+        if self.stem == "conv" and (self.patch_size % 4 or self.dim % 4):
+            raise ValueError(
+                f"the conv stem needs patch_size and dim in multiples of 4, "
+                f"found {self.patch_size} and {self.dim}"
+            )
+
+    @property
+    def patches(self) -> int:
+        """Number of patches."""
+        return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def extra_tokens(self) -> int:
+        """Number of tokens that are not patches."""
+        return 0 if self.pool == "mean" else 1 + self.distilled
+
+
+class DeiTCache(NamedTuple):
+    """What the backward pass needs."""
+
+    patch_embed: Any
+    blocks: list[BlockCache]
+    norm: Any
+    shape: tuple[int, ...]  # of the tokens after the last block, (B, T, D)
+    heads: list[QuantLinearCache]
+
+
+class DeiT(Classifier):
+    """A vision transformer with forward and backward passes by hand."""
+
+    def __init__(
+        self, config: DeiTConfig, rng: np.random.Generator, dtype: DTypeLike = "float32"
+    ) -> None:
+        c, dim = config, config.dim
+        self.config = config
+        if c.pool == "cls":
+            self.cls_token = Param(np.zeros((1, 1, dim), dtype))
+        self.pos_embed = Param(np.zeros((1, c.extra_tokens + c.patches, dim), dtype))
+        if c.distilled:
+            self.dist_token = Param(np.zeros((1, 1, dim), dtype))
+        if c.stem == "conv":
+            self.patch_embed: PatchEmbed | ConvStem = ConvStem(c.patch_size, dim, c.gelu, dtype)
+        else:
+            self.patch_embed = PatchEmbed(c.patch_size, dim, dtype)
+        rates = np.linspace(0, c.drop_path, c.depth)
+        hidden = int(dim * c.mlp_ratio)
+        self.blocks = [Block(dim, c.heads, hidden, float(r), c.gelu, dtype) for r in rates]
+        self.norm = LayerNorm(dim, 1e-6, dtype)
+        self.head = Linear(dim, c.num_classes, dtype)
+        if c.distilled:
+            self.head_dist = Linear(dim, c.num_classes, dtype)
+        initialize(self, c.init, rng)
+
+    def forward(
+        self, images: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Logits, DeiTCache]:
+        """Classify normalised images.  (B, 3, H, W) -> logits (B, C), or a pair if distilled.
+
+        Raises
+        ------
+        ValueError
+            If the images have another shape.
+        """
+        self.check_images(images)
+        z, c1 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
+        z = ops.add_tokens(z, [token.data for token in self._tokens()], self.pos_embed.data)
+        caches = []
+        for block in self.blocks:
+            z, cache = block.forward(z, train, rng)
+            caches.append(cache)
+        normed, c2 = self.norm.forward(z)
+        if self.config.pool == "mean":
+            pooled = [ops.mean_pool(normed)[0]]
+        else:
+            pooled = [normed[:, i] for i in range(self.config.extra_tokens)]
+        outs = [head.forward(x) for head, x in zip(self._heads(), pooled, strict=True)]
+        logits = tuple(out[0] for out in outs)
+        cache = DeiTCache(c1, caches, c2, normed.shape, [out[1] for out in outs])
+        return (logits if self.config.distilled else logits[0]), cache
+
+    def backward(self, dlogits: Logits, cache: DeiTCache, *, input_grad: bool = True) -> Array:
+        """Add into every gradient; return dimages (B, 3, H, W).
+
+        `input_grad=False` skips that last product, which training never looks at, and returns an
+        empty array.
+        """
+        given = dlogits if self.config.distilled else (dlogits,)
+        heads = zip(self._heads(), given, cache.heads, strict=True)
+        dpooled = [head.backward(d, c) for head, d, c in heads]
+        if self.config.pool == "mean":
+            dnormed = ops.mean_pool_backward(dpooled[0], cache.shape[1])
+        else:
+            dnormed = np.zeros(cache.shape, self.dtype)
+            for i, d in enumerate(dpooled):
+                dnormed[:, i] = d
+        dz = self.norm.backward(dnormed, cache.norm)
+        for block, block_cache in zip(self.blocks[::-1], cache.blocks[::-1], strict=True):
+            dz = block.backward(dz, block_cache)
+        dpatches, dtokens, dpos = ops.add_tokens_backward(dz, self.config.extra_tokens)
+        self.pos_embed.grad += dpos
+        for token, d in zip(self._tokens(), dtokens, strict=True):
+            token.grad += d
+        dimages = self.patch_embed.backward(dpatches, cache.patch_embed, input_grad)
+        return np.empty(0, self.dtype) if dimages is None else dimages
+
+    def _tokens(self) -> list[Param]:
+        if self.config.pool == "mean":
+            return []
+        return [self.cls_token, self.dist_token] if self.config.distilled else [self.cls_token]
+
+    def _heads(self) -> list[Linear]:
+        return [self.head, self.head_dist] if self.config.distilled else [self.head]

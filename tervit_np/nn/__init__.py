@@ -1,0 +1,23 @@
+"""Thin modules that own parameters and call operators."""
+
+from tervit_np.nn.attention import Attention, Products
+from tervit_np.nn.block import Block
+from tervit_np.nn.layernorm import LayerNorm
+from tervit_np.nn.linear import Conv2d, Linear
+from tervit_np.nn.mlp import MLP
+from tervit_np.nn.module import Module
+from tervit_np.nn.patch_embed import ConvStem, PatchEmbed, PatchProjection
+
+__all__ = [
+    "MLP",
+    "Attention",
+    "Block",
+    "Conv2d",
+    "ConvStem",
+    "LayerNorm",
+    "Linear",
+    "Module",
+    "PatchEmbed",
+    "PatchProjection",
+    "Products",
+]

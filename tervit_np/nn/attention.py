@@ -1,0 +1,74 @@
+"""Multi-head self-attention: the fused qkv projection, the products of tokens, the projection back."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tervit_np.arrays import Array
+from tervit_np.nn.linear import Linear, QuantLinearCache
+from tervit_np.nn.module import Module
+from tervit_np.ops.attention import AttentionCache, attention, attention_backward
+from tervit_np.quant import IDENTITY, Identity, Quantizer
+
+
+class Products(Module):
+    """The two matrix products of attention, which have no weights: q k^T and A v.
+
+    Its activation quantizer, Identity in the default plans, rounds q, k and v (one scale per token
+    and head) and the attention probabilities (one scale per query).
+    """
+
+    weight = None
+
+    def __init__(self, heads: int) -> None:
+        self.heads = heads
+        self.weight_quant: Quantizer = IDENTITY
+        self.act_quant: Quantizer = IDENTITY
+
+    def forward(self, qkv: Array) -> tuple[Array, tuple[AttentionCache, Any]]:
+        """Attend.  (B, T, 3 D) -> (B, T, D)."""
+        if isinstance(self.act_quant, Identity):
+            out, cache = attention(qkv, self.heads)
+            return out, (cache, None)
+        per_head = qkv.reshape(*qkv.shape[:2], 3 * self.heads, -1)
+        qkv_hat, act = self.act_quant.forward(per_head)
+        out, cache = attention(
+            qkv_hat.reshape(qkv.shape), self.heads, lambda probs: self.act_quant.forward(probs)[0]
+        )
+        return out, (cache, act)
+
+    def backward(self, dout: Array, cache: tuple[AttentionCache, Any]) -> Array:
+        """Return dqkv.  (B, T, D) -> (B, T, 3 D)."""
+        dqkv = attention_backward(dout, cache[0])
+        return self.act_quant.backward(dqkv, cache[1])
+
+
+class AttentionModuleCache(NamedTuple):
+    """What the backward pass needs."""
+
+    qkv: QuantLinearCache
+    products: tuple[AttentionCache, Any]
+    proj: QuantLinearCache
+
+
+class Attention(Module):
+    """x -> qkv -> attention -> proj.  (B, T, D) -> (B, T, D)."""
+
+    def __init__(self, dim: int, heads: int, dtype: DTypeLike = np.float32) -> None:
+        self.qkv = Linear(dim, 3 * dim, dtype)
+        self.products = Products(heads)
+        self.proj = Linear(dim, dim, dtype)
+
+    def forward(self, x: Array) -> tuple[Array, AttentionModuleCache]:
+        """Mix tokens."""
+        qkv, c1 = self.qkv.forward(x)
+        mixed, c2 = self.products.forward(qkv)
+        y, c3 = self.proj.forward(mixed)
+        return y, AttentionModuleCache(c1, c2, c3)
+
+    def backward(self, dy: Array, cache: AttentionModuleCache) -> Array:
+        """Add into the gradients, return dx."""
+        dmixed = self.proj.backward(dy, cache.proj)
+        dqkv = self.products.backward(dmixed, cache.products)
+        return self.qkv.backward(dqkv, cache.qkv)

@@ -1,0 +1,29 @@
+"""Layer normalisation with its gain and offset, named weight and bias as in checkpoints."""
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tervit_np.arrays import Array
+from tervit_np.nn.module import Module
+from tervit_np.ops.layernorm import LayerNormCache, layernorm, layernorm_backward
+from tervit_np.param import Param
+
+
+class LayerNorm(Module):
+    """Normalise the last axis; eps is 1e-6 in DeiT, 1e-5 in Swin.  (..., D) -> (..., D)."""
+
+    def __init__(self, dim: int, eps: float, dtype: DTypeLike = np.float32) -> None:
+        self.weight = Param(np.ones(dim, dtype))
+        self.bias = Param(np.zeros(dim, dtype))
+        self.eps = eps
+
+    def forward(self, x: Array) -> tuple[Array, LayerNormCache]:
+        """Normalise, scale, shift."""
+        return layernorm(x, self.weight.data, self.bias.data, self.eps)
+
+    def backward(self, dy: Array, cache: LayerNormCache) -> Array:
+        """Add into the gradients of gain and offset, return dx."""
+        dx, dgamma, dbeta = layernorm_backward(dy, cache)
+        self.weight.grad += dgamma
+        self.bias.grad += dbeta
+        return dx

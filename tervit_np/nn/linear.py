@@ -1,0 +1,108 @@
+"""Linear layers, plain and on windows of an image, with quantizers as arguments.
+
+A float, an 8-bit and a ternary layer differ only in the two quantizers: one for the latent weight,
+one for the input. With Identity in both places the layer is the float layer, bit for bit.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tervit_np.arrays import Array
+from tervit_np.nn.module import Module
+from tervit_np.ops.conv import col2im, im2col
+from tervit_np.ops.linear import LinearCache, linear, linear_backward
+from tervit_np.param import Param
+from tervit_np.quant import IDENTITY, Quantizer
+
+
+class QuantLinearCache(NamedTuple):
+    """What the backward pass needs."""
+
+    linear: LinearCache
+    weight: Any  # the weight quantizer's cache
+    act: Any  # the activation quantizer's cache
+
+
+class Linear(Module):
+    """y = x_hat w_hat^T + b.  (..., in) -> (..., out)."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        dtype: DTypeLike = np.float32,
+        weight_quant: Quantizer = IDENTITY,
+        act_quant: Quantizer = IDENTITY,
+    ) -> None:
+        self.weight = Param(np.zeros((out_features, in_features), dtype))
+        self.bias = Param(np.zeros(out_features, dtype))
+        self.weight_quant, self.act_quant = weight_quant, act_quant
+
+    def forward(self, x: Array) -> tuple[Array, QuantLinearCache]:
+        """Quantize input and weight, then multiply."""
+        x_hat, act = self.act_quant.forward(x)
+        w_hat, weight = self.weight_quant.forward(self.weight.data)
+        y, product = linear(x_hat, w_hat, self.bias.data)
+        return y, QuantLinearCache(product, weight, act)
+
+    def backward(self, dy: Array, cache: QuantLinearCache) -> Array:
+        """Add into the gradients of weight and bias, return dx."""
+        dx_hat, dw_hat, db = linear_backward(dy, cache.linear)
+        self.weight.grad += self.weight_quant.backward(dw_hat, cache.weight)
+        self.bias.grad += db
+        return self.act_quant.backward(dx_hat, cache.act)
+
+
+class ConvCache(NamedTuple):
+    """What the backward pass needs."""
+
+    shape: tuple[int, ...]  # of x
+    linear: LinearCache
+    weight: Any
+    act: Any
+
+
+class Conv2d(Module):
+    """A k x k convolution: a linear layer on im2col rows.  (B, H, W, C) -> (B, Ho, Wo, O).
+
+    The weight keeps PyTorch's shape (O, C, k, k). A "token" of the activation quantizer is one
+    im2col row, that is, all values that one output pixel sees.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int,
+        padding: int,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self.weight = Param(np.zeros((out_channels, in_channels, kernel, kernel), dtype))
+        self.bias = Param(np.zeros(out_channels, dtype))
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+        self.weight_quant: Quantizer = IDENTITY
+        self.act_quant: Quantizer = IDENTITY
+
+    def forward(self, x: Array) -> tuple[Array, ConvCache]:
+        """Gather windows, quantize, multiply."""
+        columns = im2col(x, self.kernel, self.stride, self.padding)
+        columns_hat, act = self.act_quant.forward(columns)
+        w_hat, weight = self.weight_quant.forward(self.weight.data)
+        matrix = w_hat.transpose(0, 2, 3, 1).reshape(len(w_hat), -1)  # (O, k k C), as im2col's rows
+        y, product = linear(columns_hat, matrix, self.bias.data)
+        return y, ConvCache(x.shape, product, weight, act)
+
+    def backward(self, dy: Array, cache: ConvCache, input_grad: bool = True) -> Array | None:
+        """Add into the gradients; return dx, or None where nobody asks for it."""
+        dcolumns, dmatrix, db = linear_backward(dy, cache.linear)
+        out, channels, kernel, _ = self.weight.shape
+        dw_hat = dmatrix.reshape(out, kernel, kernel, channels).transpose(0, 3, 1, 2)
+        self.weight.grad += self.weight_quant.backward(dw_hat, cache.weight)
+        self.bias.grad += db
+        if not input_grad:
+            return None
+        dcolumns = self.act_quant.backward(dcolumns, cache.act)
+        return col2im(dcolumns, cache.shape, self.kernel, self.stride, self.padding)

@@ -1,0 +1,96 @@
+"""Modules: owners of parameters. They call operators and hand caches on; no formula lives here.
+
+A module's attributes are walked in the order in which they were set, so names and their order are
+those of the official checkpoints: `blocks.0.attn.qkv.weight`. Forward returns (output, cache), and
+backward takes that cache: nothing is remembered between calls.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.param import Param
+from tervit_np.quant import Quantizer
+
+
+class Module:
+    """Base of all layers and models."""
+
+    def children(self) -> Iterator[tuple[str, "Module"]]:
+        """Yield (name, module) for each direct child, lists flattened as `blocks.0`."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, list):
+                yield from ((f"{name}.{i}", m) for i, m in enumerate(value) if isinstance(m, Module))
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """Yield (name, module) for this module and all below it, depth first."""
+        yield prefix, self
+        for name, child in self.children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def named_params(self) -> list[tuple[str, Param]]:
+        """Return (official name, Param) in official order, then the quantizers' own parameters."""
+        official, owned = [], []
+        for prefix, module in self.named_modules():
+            dot = f"{prefix}." if prefix else ""
+            for name, value in vars(module).items():
+                if isinstance(value, Param):
+                    official.append((f"{dot}{name}", value))
+                elif isinstance(value, Quantizer):
+                    owned += [(f"{dot}{name}.{key}", p) for key, p in value.params().items()]
+        return official + owned
+
+    def quantizable(self) -> list[tuple[str, Any]]:
+        """Return (name, layer) of every layer that takes quantizers."""
+        return [(name, m) for name, m in self.named_modules() if hasattr(m, "weight_quant")]
+
+    def zero_grad(self) -> None:
+        """Set every gradient to zero, in place."""
+        for _, param in self.named_params():
+            param.grad.fill(0)
+
+    def num_params(self) -> int:
+        """Count the elements of all parameters."""
+        return sum(param.size for _, param in self.named_params())
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copy all parameters into {official name: array}."""
+        return {name: param.data.copy() for name, param in self.named_params()}
+
+    def load_state_dict(self, mapping: Mapping[str, Array]) -> None:
+        """Copy arrays into the parameters, cast to their dtype; nothing changes on refusal.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or unknown, a shape differs, or a value is not finite.
+        """
+        own = dict(self.named_params())
+        missing = [name for name in own if name not in mapping]
+        unknown = [name for name in mapping if name not in own]
+        if missing or unknown:
+            raise ValueError(
+                f"load_state_dict: {_some('missing', missing)}{_some('unexpected', unknown)}"
+                "is this checkpoint of another architecture?"
+            )
+        for name, param in own.items():
+            if tuple(mapping[name].shape) != param.shape:
+                raise ValueError(
+                    f"load_state_dict: {name} is {tuple(mapping[name].shape)} in the checkpoint, "
+                    f"{param.shape} in the model"
+                )
+            if not np.isfinite(mapping[name]).all():
+                raise ValueError(f"load_state_dict: {name} holds NaN or infinite values")
+        for name, param in own.items():
+            param.data[...] = mapping[name]
+
+
+def _some(word: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{word} {', '.join(names[:3])}{more}; "

@@ -1,0 +1,75 @@
+"""Multi-head self-attention (Vaswani et al. 2017, eq. 1), without its two linear layers.
+
+    S = Q K^T / sqrt(K)      A = softmax(S)      O = A V          for each image and head
+
+    dV = A^T dO      dA = dO V^T      dS = softmax'(dA)      dQ = dS K / sqrt(K)      dK = dS^T Q / sqrt(K)
+
+The rows of the fused projection hold q, then k, then v, and within each head h owns K neighbouring
+rows: reshape first, then transpose. Reshaping straight to (B, H, T, K) would mix tokens and heads.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.ops.softmax import softmax, softmax_backward
+
+
+class AttentionCache(NamedTuple):
+    """What the backward pass needs."""
+
+    qkv: Array  # (B, T, 3 D)
+    probs: Array  # (B, H, T, T)  row = query, column = key
+    used: Array  # (B, H, T, T)  what multiplied v: probs, or probs rounded
+
+
+def attention(
+    qkv: Array, heads: int, rounded: Callable[[Array], Array] | None = None
+) -> tuple[Array, AttentionCache]:
+    """Mix tokens by their similarity.  (B, T, 3 D) -> (B, T, D).
+
+    `rounded` quantizes the probabilities before they multiply v; the backward passes straight
+    through it.
+
+    Raises
+    ------
+    ValueError
+        If the last axis of `qkv` is not 3 x heads x K for a whole K.
+    """
+    if qkv.shape[-1] % (3 * heads):
+        raise ValueError(f"attention: last axis {qkv.shape[-1]} is not 3 x {heads} heads x K")
+    q, k, v = split_heads(qkv, heads)
+    probs, _ = softmax(q @ k.swapaxes(-1, -2), scale=q.shape[-1] ** -0.5)
+    used = probs if rounded is None else rounded(probs)
+    return merge_heads(used @ v), AttentionCache(qkv, probs, used)
+
+
+def attention_backward(dout: Array, cache: AttentionCache) -> Array:
+    """Undo `out = softmax(q k^T / sqrt(K)) v`.  (B, T, D) -> dqkv (B, T, 3 D)."""
+    qkv, probs, used = cache
+    heads = probs.shape[1]
+    q, k, v = split_heads(qkv, heads)
+    dqkv = np.empty_like(qkv)
+    dq, dk, dv = split_heads(dqkv, heads)  # views: writing into them fills dqkv
+    do = dout.reshape(*dout.shape[:2], heads, -1).swapaxes(1, 2)
+    dv[...] = used.swapaxes(-1, -2) @ do
+    dprobs = do @ v.swapaxes(-1, -2)
+    dscores = softmax_backward(dprobs, probs, scale=q.shape[-1] ** -0.5)
+    dq[...] = dscores @ k
+    dk[...] = dscores.swapaxes(-1, -2) @ q
+    return dqkv
+
+
+def split_heads(qkv: Array, heads: int) -> tuple[Array, Array, Array]:
+    """View the fused projection as q, k, v.  (B, T, 3 D) -> three of (B, H, T, K)."""
+    batch, tokens, width = qkv.shape
+    parts = qkv.reshape(batch, tokens, 3, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)
+    return parts[0], parts[1], parts[2]
+
+
+def merge_heads(out: Array) -> Array:
+    """Lay the heads side by side again.  (B, H, T, K) -> (B, T, D)."""
+    batch, heads, tokens, width = out.shape
+    return out.swapaxes(1, 2).reshape(batch, tokens, heads * width)

@@ -1,0 +1,34 @@
+"""Stochastic depth (Huang et al. 2016): drop a residual branch for whole images.
+
+y = m / (1 - rate) * x,   m = 1 with probability 1 - rate, one draw per image
+
+Kept branches are scaled up, so that evaluation needs no correction. dL/dx = m / (1 - rate) * dy.
+"""
+
+import numpy as np
+
+from tervit_np.arrays import Array
+
+
+def drop_path(
+    x: Array, rate: float, train: bool, rng: np.random.Generator | None
+) -> tuple[Array, Array | None]:
+    """Drop rows of the batch at random; the cache is the factor of each image.  (B, ...) -> (B, ...).
+
+    Raises
+    ------
+    ValueError
+        If a random generator is needed and none was given.
+    """
+    if not train or rate == 0.0:
+        return x, None
+    if rng is None:
+        raise ValueError("drop_path: training with a drop rate above 0 needs rng=...")
+    keep = rng.random(x.shape[0]) >= rate
+    factor = (keep / (1.0 - rate)).astype(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+    return x * factor, factor
+
+
+def drop_path_backward(dy: Array, factor: Array | None) -> Array:
+    """Undo `y = factor * x`.  (B, ...) -> dx (B, ...)."""
+    return dy if factor is None else dy * factor

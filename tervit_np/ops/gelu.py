@@ -1,0 +1,51 @@
+"""GELU (Hendrycks, Gimpel 2016), exact and in its tanh approximation.
+
+    exact   y = x Phi(x),  Phi(x) = (1 + erf(x / sqrt 2)) / 2        dy/dx = Phi(x) + x phi(x)
+    tanh    y = x (1 + tanh u) / 2,  u = sqrt(2/pi) (x + 0.044715 x^3)
+
+DeiT and Swin use the exact form; the tanh form differs by up to 5e-4, which is visible in logits.
+"""
+
+import math
+
+import numpy as np
+
+from tervit_np.arrays import Array, rows
+from tervit_np.ops.erf import erf
+from tervit_np.twins import twin
+
+FORMS = ("erf", "tanh")
+_TANH_SCALE = math.sqrt(2 / math.pi)
+_TANH_CUBIC = 0.044715
+
+
+def gelu(x: Array, form: str = "erf") -> tuple[Array, Array]:
+    """GELU of the given form; the cache is `x`.  (...) -> (...)."""
+    if (fast := twin(x)) is not None:
+        kernel = fast.gelu if form == "erf" else fast.gelu_tanh
+        return kernel(rows(x)).reshape(x.shape), x
+    if form == "erf":
+        return x * _gaussian_cdf(x), x
+    return 0.5 * x * (1 + np.tanh(_tanh_argument(x))), x
+
+
+def gelu_backward(dy: Array, x: Array, form: str = "erf") -> Array:
+    """Undo `y = gelu(x)`.  (...), (...) -> dx (...)."""
+    if (fast := twin(dy)) is not None:
+        kernel = fast.gelu_backward if form == "erf" else fast.gelu_tanh_backward
+        dx: Array = kernel(rows(dy), rows(x)).reshape(x.shape)
+        return dx
+    if form == "erf":
+        density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+        return dy * (_gaussian_cdf(x) + x * density)
+    t = np.tanh(_tanh_argument(x))
+    du = _TANH_SCALE * (1 + 3 * _TANH_CUBIC * x * x)
+    return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du)
+
+
+def _gaussian_cdf(x: Array) -> Array:
+    return 0.5 * (1 + erf(x / math.sqrt(2)))
+
+
+def _tanh_argument(x: Array) -> Array:
+    return _TANH_SCALE * (x + _TANH_CUBIC * (x * x * x))  # x**3 would call pow, 50 times slower

@@ -1,0 +1,60 @@
+"""Layer normalisation (Ba, Kiros, Hinton 2016).
+
+    mu = mean(x)   var = mean((x - mu)^2)   xhat = (x - mu) / sqrt(var + eps)   y = gamma xhat + beta
+
+over the last axis. With g = gamma dy, and both mu and var depending on x:
+
+    dL/dx = rstd (g - mean(g) - xhat mean(g xhat))
+
+The two means are what a wrong backward forgets: they remove from g its part along the constant
+vector and along xhat, the two directions in which x may move without changing y.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tervit_np.arrays import Array, rows
+from tervit_np.twins import twin
+
+
+class LayerNormCache(NamedTuple):
+    """What the backward pass needs."""
+
+    xhat: Array  # (..., D)  normalised input
+    rstd: Array  # (..., 1)  1 / sqrt(var + eps)
+    gamma: Array  # (D,)
+
+
+def layernorm(
+    x: Array, gamma: Array, beta: Array, eps: float = 1e-6
+) -> tuple[Array, LayerNormCache]:
+    """Normalise the last axis, then scale and shift.  (..., D), (D,), (D,) -> (..., D).
+
+    The variance is taken in two passes: E[x^2] - E[x]^2 loses all digits where |mean| >> std.
+    """
+    if gamma.shape != x.shape[-1:]:
+        raise ValueError(f"layernorm: x has last axis {x.shape[-1]}, gamma has shape {gamma.shape}")
+    if (fast := twin(x)) is not None:
+        y, xhat, rstd = fast.layernorm(rows(x), gamma, beta, eps)
+        rstd = rstd.reshape(*x.shape[:-1], 1)
+        return y.reshape(x.shape), LayerNormCache(xhat.reshape(x.shape), rstd, gamma)
+    centred = x - x.mean(axis=-1, keepdims=True)
+    rstd = 1.0 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + eps)
+    xhat = centred * rstd
+    return xhat * gamma + beta, LayerNormCache(xhat, rstd, gamma)
+
+
+def layernorm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
+    """Undo `y = xhat * gamma + beta`.  (..., D) -> dx (..., D), dgamma (D,), dbeta (D,)."""
+    xhat, rstd, gamma = cache
+    if (fast := twin(dy)) is not None:
+        dx, dgamma, dbeta = fast.layernorm_backward(rows(dy), rows(xhat), rows(rstd), gamma)
+        return dx.reshape(dy.shape), dgamma, dbeta
+    leading = tuple(range(dy.ndim - 1))
+    dgamma = (dy * xhat).sum(axis=leading)
+    dbeta = dy.sum(axis=leading)
+    g = dy * gamma
+    along_ones = g.mean(axis=-1, keepdims=True)
+    along_xhat = (g * xhat).mean(axis=-1, keepdims=True)
+    return rstd * (g - along_ones - xhat * along_xhat), dgamma, dbeta

@@ -1,0 +1,50 @@
+"""Linear layer, the operator that everything else waits for.
+
+y = x W^T + b,  W is (out, in) as in PyTorch, so a row of W is one output channel.
+
+    dL/dx = dy W         dL/dW = dy^T x         dL/db = sum of dy over all rows
+"""
+
+from typing import NamedTuple
+
+from tervit_np.arrays import Array, rows
+from tervit_np.twins import twin
+
+
+class LinearCache(NamedTuple):
+    """What the backward pass needs."""
+
+    x: Array  # (..., I)
+    weight: Array  # (O, I)
+
+
+def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, LinearCache]:
+    """Multiply by a matrix and add a bias.  (..., I), (O, I), (O,) -> (..., O).
+
+    Raises
+    ------
+    ValueError
+        If the last axis of `x` is not the second axis of `weight`.
+    """
+    if x.shape[-1] != weight.shape[1]:
+        raise ValueError(
+            f"linear: x has last axis {x.shape[-1]}, weight expects {weight.shape[1]} "
+            f"(weight is (out, in) = {weight.shape})"
+        )
+    y = rows(x) @ weight.T  # one large product: a 3-D matmul would run one small one per image
+    if bias is not None:
+        if (fast := twin(y)) is not None:
+            fast.add_bias_(y, bias)
+        else:
+            y += bias
+    return y.reshape(*x.shape[:-1], weight.shape[0]), LinearCache(x, weight)
+
+
+def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:
+    """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,)."""
+    dy2, x2 = rows(dy), rows(cache.x)
+    dx = dy2 @ cache.weight
+    dweight = dy2.T @ x2
+    fast = twin(dy2)
+    dbias = dy2.sum(axis=0) if fast is None else fast.column_sum(dy2)
+    return dx.reshape(cache.x.shape), dweight, dbias

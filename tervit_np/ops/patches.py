@@ -1,0 +1,33 @@
+"""Images to patch vectors and back (Dosovitskiy et al. 2021, eq. 1).
+
+A convolution whose stride is its kernel size is a linear layer on non-overlapping patches. A patch
+vector runs over (channel, row, column), the order of the convolution's weight (D, C, P, P); tokens
+run over the image row by row. The map is a permutation of elements, so its adjoint is its inverse.
+"""
+
+from tervit_np.arrays import Array
+
+
+def patchify(images: Array, patch: int) -> Array:  # (B, C, H, W) -> (B, N, C P P)
+    """Cut images into patch vectors.
+
+    Raises
+    ------
+    ValueError
+        If the height or width is not a multiple of `patch`.
+    """
+    batch, channels, height, width = images.shape
+    if height % patch or width % patch:
+        raise ValueError(f"patchify: {height} x {width} images are not whole patches of {patch}")
+    high, wide = height // patch, width // patch
+    cut = images.reshape(batch, channels, high, patch, wide, patch)
+    return cut.transpose(0, 2, 4, 1, 3, 5).reshape(batch, high * wide, channels * patch * patch)
+
+
+def unpatchify(vectors: Array, shape: tuple[int, ...]) -> Array:  # (B, N, C P P) -> (B, C, H, W)
+    """Put patch vectors back into images of the given shape; also patchify's backward."""
+    batch, channels, height, width = shape
+    patch = round((vectors.shape[-1] / channels) ** 0.5)
+    high, wide = height // patch, width // patch
+    cut = vectors.reshape(batch, high, wide, channels, patch, patch)
+    return cut.transpose(0, 3, 1, 4, 2, 5).reshape(batch, channels, height, width)

@@ -1,0 +1,41 @@
+"""Softmax over the last axis.
+
+y_i = exp(x_i) / sum_j exp(x_j)
+
+Its Jacobian is diag(y) - y y^T, so with s = sum_j dy_j y_j
+
+    dL/dx_i = y_i (dy_i - s)
+
+and every row of dL/dx sums to zero: adding a constant to a row of x changes nothing.
+"""
+
+import numpy as np
+
+from tervit_np.arrays import Array, rows
+from tervit_np.twins import twin
+
+
+def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
+    """Softmax of `scale * x`; the cache is the output itself.  (..., N) -> (..., N).
+
+    The row's maximum is subtracted first, so that exp never overflows.
+    """
+    if (fast := twin(x)) is not None:
+        y = rows(x).copy()
+        fast.softmax_(y, scale)
+        y = y.reshape(x.shape)
+        return y, y
+    z = x * scale
+    y = np.exp(z - z.max(axis=-1, keepdims=True))
+    y /= y.sum(axis=-1, keepdims=True)
+    return y, y
+
+
+def softmax_backward(dy: Array, y: Array, scale: float = 1.0) -> Array:
+    """Undo `y = softmax(scale * x)`.  (..., N), (..., N) -> dx (..., N)."""
+    if (fast := twin(dy)) is not None:
+        dx = rows(dy).copy()
+        fast.softmax_backward_(dx, rows(y), scale)
+        return dx.reshape(dy.shape)
+    along_y = (dy * y).sum(axis=-1, keepdims=True)
+    return scale * y * (dy - along_y)

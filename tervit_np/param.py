@@ -1,0 +1,30 @@
+"""A parameter: an array and the gradient that backward passes add into."""
+
+import numpy as np
+
+from tervit_np.arrays import Array
+
+
+class Param:
+    """`data` and `grad`, of one shape and dtype. Both arrays keep their identity for life.
+
+    Optimizers write into `data` in place and backward passes add into `grad` in place, so a second
+    model may share `data` (threads that split a batch do) and always sees the latest step.
+    """
+
+    def __init__(self, data: Array) -> None:
+        self.data = np.ascontiguousarray(data)
+        self.grad = np.zeros_like(self.data)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the data."""
+        return self.data.shape
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.data.size
+
+    def __repr__(self) -> str:
+        return f"Param{self.shape} {self.data.dtype}"

@@ -1,0 +1,58 @@
+"""A gradual quantizer: slide from the latent weight to the quantized one during a stage.
+
+w_q = w + q (w_hat - w),  q from 0 to 1        backward: (1 - q) dw_q + q * (inner backward of dw_q)
+
+Used by `Stage(ramp=...)`; q follows sigmoid(16 t/T - 6) as in TeTRA.
+"""
+
+from typing import Any, NamedTuple
+
+from tervit_np.arrays import Array
+from tervit_np.param import Param
+from tervit_np.quant.protocol import Codes, Convention, Quantizer
+
+
+class BlendCache(NamedTuple):
+    """What the backward pass needs: the amount of that forward, and the inner cache."""
+
+    amount: float
+    inner: Any
+
+
+class Blend(Quantizer):
+    """Mix a quantizer with the identity; `amount` is set before each step."""
+
+    convention = Convention(
+        boundary="that of the inner quantizer",
+        ties="that of the inner quantizer",
+        scale="that of the inner quantizer; the amount is a constant",
+        clip="that of the inner quantizer, times the amount",
+    )
+
+    def __init__(self, inner: Quantizer, amount: float = 0.0) -> None:
+        self.inner, self.amount, self.bits = inner, amount, inner.bits
+
+    def forward(self, w: Array, keep: bool = False) -> tuple[Array, BlendCache]:
+        """Mix w and its quantized value.  (...) -> (...)."""
+        w_hat, inner = self.inner.forward(w, keep)
+        return w + self.amount * (w_hat - w), BlendCache(self.amount, inner)
+
+    def backward(self, dw_hat: Array, cache: BlendCache) -> Array:
+        """Undo `(1 - q) w + q w_hat`.  (...) -> (...)."""
+        q = cache.amount
+        return (1 - q) * dw_hat + q * self.inner.backward(dw_hat, cache.inner)
+
+    def frozen(self, w: Array, cache: BlendCache) -> Array:
+        """Map w with the inner residual held fixed."""
+        return (1 - cache.amount) * w + cache.amount * self.inner.frozen(w, cache.inner)
+
+    def codes(self, w: Array) -> Codes:
+        """Return the inner quantizer's codes: what the model becomes when the ramp ends."""
+        return self.inner.codes(w)
+
+    def params(self) -> dict[str, Param]:
+        """Return the inner quantizer's parameters."""
+        return self.inner.params()
+
+    def __repr__(self) -> str:
+        return f"{self.amount:.2f} {self.inner!r}"

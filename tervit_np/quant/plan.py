@@ -1,0 +1,111 @@
+r"""Which layer gets which quantizer: a list of (pattern, weight quantizer, activation quantizer).
+
+Patterns are regular expressions matched in full against layer names; the first match wins and a
+layer that none matches stays float. The default ternary plan is the paper's reading: every matrix
+of the encoder ternary, patch embedding, stem and heads 8 bit (ternary there is said to collapse
+accuracy), activations 8 bit at the input of every quantized layer.
+
+    Plan([(r"blocks\.\d+\.mlp\..*", Ternary(), UniformAct())])         # only the MLPs
+"""
+
+import copy
+import re
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+from tervit_np.param import Param
+from tervit_np.quant.identity import IDENTITY
+from tervit_np.quant.protocol import Quantizer
+from tervit_np.quant.ternary import Ternary
+from tervit_np.quant.uniform import UniformAct, UniformWeight
+
+Rule: TypeAlias = tuple[str, Quantizer, Quantizer]
+
+ENCODER = r"(blocks|layers)\.\d+\..*(qkv|proj|fc1|fc2|reduction)"
+OUTSIDE = r"patch_embed\..*|head|head_dist"
+
+
+class Quantizable(Protocol):
+    """A layer that takes quantizers: its weight is None where it only has activations."""
+
+    weight: Param | None
+    weight_quant: Quantizer
+    act_quant: Quantizer
+
+
+class Plan:
+    """Rules in order of precedence.
+
+    Raises
+    ------
+    ValueError
+        If a pattern is not a regular expression.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = list(rules)
+        self._compiled = []
+        for pattern, weight, act in self.rules:
+            try:
+                self._compiled.append((re.compile(pattern), weight, act))
+            except re.error as error:
+                raise ValueError(f"plan: {pattern!r} is not a regular expression: {error}") from None
+
+    def choose(self, layer: str) -> tuple[Quantizer, Quantizer]:
+        """Return fresh (weight, activation) quantizers for a layer name."""
+        for pattern, weight, act in self._compiled:
+            if pattern.fullmatch(layer):
+                return copy.deepcopy(weight), copy.deepcopy(act)
+        return IDENTITY, IDENTITY
+
+    def apply(self, layers: Sequence[tuple[str, Quantizable]]) -> None:
+        """Put the chosen quantizers into the layers."""
+        for name, layer in layers:
+            layer.weight_quant, layer.act_quant = self.choose(name)
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{p}: {w!r} weights, {a!r} inputs" for p, w, a in self.rules) or "float"
+
+
+PLANS: dict[str, Plan] = {
+    "float": Plan([]),
+    "int8": Plan([(f"{ENCODER}|{OUTSIDE}", UniformWeight(8), UniformAct(8))]),
+    "ternary": Plan(
+        [
+            (ENCODER, Ternary(), UniformAct(8)),
+            (OUTSIDE, UniformWeight(8), UniformAct(8)),
+        ]
+    ),
+}
+
+
+def named_plan(plan: "str | Plan") -> Plan:
+    """Look a plan up by name, or pass one through.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    if isinstance(plan, Plan):
+        return plan
+    if plan not in PLANS:
+        raise ValueError(f"unknown plan {plan!r}; known: {', '.join(PLANS)}, or a Plan of your own")
+    return PLANS[plan]
+
+
+def plan_table(layers: Sequence[tuple[str, Quantizable]]) -> str:
+    """Print every layer with its shape and the quantizers now in it."""
+    head = ("layer", "weight", "weights", "inputs")
+    body = [
+        (
+            name,
+            "-" if layer.weight is None else " x ".join(map(str, layer.weight.shape)),
+            "-" if layer.weight is None else repr(layer.weight_quant),
+            repr(layer.act_quant),
+        )
+        for name, layer in layers
+    ]
+    widths = [max(len(row[i]) for row in [head, *body]) for i in range(4)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in [head, *body]]
+    return "\n".join(line.rstrip() for line in lines)

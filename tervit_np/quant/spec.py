@@ -1,0 +1,58 @@
+"""Quantizers and plans as plain data, for checkpoints, run folders and TOML files.
+
+    {"rule": "Ternary", "granularity": "channel", "threshold": "twn", "scale": "support", "clip": null}
+
+The arguments are those of the constructor, read back from the attributes of the same names. Nothing
+but the names listed here can be built, so that no file runs code.
+"""
+
+import inspect
+from typing import Any
+
+from tervit_np.quant.blend import Blend
+from tervit_np.quant.identity import Identity
+from tervit_np.quant.plan import Plan
+from tervit_np.quant.protocol import Quantizer
+from tervit_np.quant.ternary import Ternary
+from tervit_np.quant.uniform import UniformAct, UniformWeight
+
+RULES: dict[str, type[Quantizer]] = {
+    q.__name__: q for q in (Identity, Ternary, UniformWeight, UniformAct)
+}
+
+
+def quantizer_to_spec(quantizer: Quantizer) -> dict[str, Any]:
+    """Describe a quantizer; a blend is described by what it becomes."""
+    if isinstance(quantizer, Blend):
+        return quantizer_to_spec(quantizer.inner)
+    names = inspect.signature(type(quantizer)).parameters
+    return {"rule": type(quantizer).__name__, **{n: getattr(quantizer, n) for n in names}}
+
+
+def quantizer_from_spec(spec: dict[str, Any]) -> Quantizer:
+    """Build the quantizer that a description names.
+
+    Raises
+    ------
+    ValueError
+        If the rule or one of its arguments is unknown or out of range.
+    """
+    if not isinstance(spec, dict) or spec.get("rule") not in RULES:
+        raise ValueError(f"unknown quantizer {spec!r}; known rules: {', '.join(RULES)}")
+    arguments = {key: value for key, value in spec.items() if key != "rule"}
+    try:
+        return RULES[spec["rule"]](**arguments)
+    except TypeError as error:
+        raise ValueError(f"quantizer {spec['rule']}: {error}") from None
+
+
+def plan_to_spec(plan: Plan) -> list[list[Any]]:
+    """Describe a plan: a list of [pattern, weight quantizer, activation quantizer]."""
+    return [[p, quantizer_to_spec(w), quantizer_to_spec(a)] for p, w, a in plan.rules]
+
+
+def plan_from_spec(spec: list[list[Any]]) -> Plan:
+    """Build a plan from its description; ValueError names what does not fit."""
+    if not isinstance(spec, list) or not all(isinstance(r, list | tuple) and len(r) == 3 for r in spec):
+        raise ValueError("a plan is a list of [pattern, weight quantizer, activation quantizer]")
+    return Plan([(str(p), quantizer_from_spec(w), quantizer_from_spec(a)) for p, w, a in spec])

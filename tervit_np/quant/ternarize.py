@@ -1,0 +1,115 @@
+"""Ternarization of a weight tensor: t in {-1, 0, 1} and a scale, fitted per output channel.
+
+For one row w of n weights (TerViT; Ternary Weight Networks, Li et al. 2016, eq. 3-6):
+
+    Delta = f * mean|w|                                    threshold, f = 0.7 ("twn")
+    t_i   = sign(w_i) where |w_i| > Delta, else 0          strict: a value on the threshold is 0
+    alpha = mean of |w_i| over {t_i != 0}                  scale "support" (default: least squares)
+            mean of |w_i| over the whole row               scale "mean"    (BitNet b1.58)
+
+"absmean" is BitNet's threshold, f = 1/2. "exact" is the interval that minimises |w - alpha t|^2:
+sort |w| downwards, let S_k be the sum of the k largest; the error is sum w^2 - S_k^2 / k, so take
+the k with the largest S_k^2 / k, alpha = S_k / k, Delta = alpha / 2.
+
+The paper leaves "support" or "mean" open. On Gaussian rows the squared error is 0.19 against 0.28
+of |w|^2, hence our default. BitNet adds 1e-5 to its denominator; we do not, because rows below
+1e-5 would vanish.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tervit_np.arrays import Array
+
+THRESHOLDS = {"twn": 0.7, "absmean": 0.5}
+GRANULARITIES = ("channel", "tensor")
+SCALES = ("support", "mean")
+
+
+class TernaryTensor(NamedTuple):
+    """Codes and scales of a ternarized tensor."""
+
+    codes: Array  # int8 in {-1, 0, 1}, shaped like w
+    scale: Array  # (out,) or ()
+    threshold: Array  # like scale
+
+    def dequantize(self) -> Array:
+        """Multiply out.  -> w_hat, shaped like the codes."""
+        return self.codes.astype(self.scale.dtype) * _across(self.scale, self.codes.ndim)
+
+
+def ternarize(
+    w: Array,
+    *,
+    granularity: str = "channel",
+    threshold: str | float = "twn",
+    scale: str = "support",
+) -> TernaryTensor:
+    """Fit threshold and scale, return codes.  (out, ...) -> TernaryTensor.
+
+    Sums are taken in float64. A row of zeros gets scale 0 and codes 0.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown, "exact" is asked with scale "mean", or a weight is not finite.
+    """
+    check_options(granularity, threshold, scale)
+    w = np.asarray(w)
+    matrix = (w.reshape(w.shape[0], -1) if granularity == "channel" else w.reshape(1, -1)) * 1.0
+    if not np.isfinite(matrix).all():
+        raise ValueError(f"ternarize: {np.sum(~np.isfinite(matrix))} weights are NaN or infinite")
+    size, exponent = _scaled(np.abs(matrix.astype(np.float64)))
+    if threshold == "exact":
+        alpha = _exact_scale(size)
+        delta = alpha / 2
+        chosen = size > delta[:, None]
+    else:
+        factor = THRESHOLDS[threshold] if isinstance(threshold, str) else float(threshold)
+        mean = size.mean(axis=1)
+        delta = factor * mean
+        chosen = size > delta[:, None]
+        total = np.where(chosen, size, 0).sum(axis=1)
+        alpha = mean if scale == "mean" else total / np.maximum(chosen.sum(axis=1), 1)
+    codes = (np.sign(matrix) * chosen).astype(np.int8).reshape(w.shape)
+    shape = (w.shape[0],) if granularity == "channel" else ()
+    alpha, delta = (np.ldexp(a, exponent).astype(matrix.dtype).reshape(shape) for a in (alpha, delta))
+    return TernaryTensor(codes, alpha, delta)
+
+
+def check_options(granularity: str, threshold: str | float, scale: str) -> None:
+    """Refuse unknown or contradictory options with a sentence."""
+    if granularity not in GRANULARITIES:
+        raise ValueError(f"granularity is {granularity!r}; expected one of {GRANULARITIES}")
+    if scale not in SCALES:
+        raise ValueError(f"scale is {scale!r}; expected one of {SCALES}")
+    if isinstance(threshold, str) and threshold not in (*THRESHOLDS, "exact"):
+        raise ValueError(f"threshold is {threshold!r}; expected twn, exact, absmean or a number")
+    if not isinstance(threshold, str) and not 0 <= threshold < np.inf:
+        raise ValueError(f"threshold is {threshold}; a factor of mean|w| is finite and >= 0")
+    if threshold == "exact" and scale != "support":
+        raise ValueError('threshold "exact" minimises the error for scale "support" only')
+
+
+def _scaled(size: Array) -> tuple[Array, Array]:
+    """Bring each row's maximum into [1/2, 1) by a power of two, which rounds nothing.
+
+    Without it S_k^2 over- or underflows for |w| beyond 1e154 or below 1e-154.
+    """
+    _, exponent = np.frexp(size.max(axis=1, initial=0))
+    return np.ldexp(size, -exponent[:, None]), exponent
+
+
+def _exact_scale(size: Array) -> Array:  # (rows, n) -> alpha (rows,)
+    descending = -np.sort(-size, axis=1)
+    sums = np.cumsum(descending, axis=1)
+    k = np.arange(1, size.shape[1] + 1)
+    best = np.argmax(sums * sums / k, axis=1)
+    alpha: Array = sums[np.arange(len(best)), best] / (best + 1)
+    return alpha
+
+
+def _across(scale: Array, ndim: int) -> Array:
+    """Shape a per-channel scale so that it multiplies along axis 0.  (out,) -> (out, 1, ...)."""
+    return scale if scale.ndim == 0 else scale.reshape(-1, *[1] * (ndim - 1))

@@ -1,0 +1,176 @@
+"""Uniform quantization to b bits: equal steps, for weights and for activations.
+
+symmetric, Q = 2^(b-1) - 1 (127 for 8 bits: -128 is left out, so that negation is exact)
+
+    s = max|x| / Q        q = round(x / s) in [-Q, Q]        x_hat = q s
+
+min-max, for activations that lean to one side (levels N = 2^b - 1; the range is extended to hold 0)
+
+    s = (hi - lo) / N     z = round(-lo / s)     q = clip(round(x / s) + z, 0, N)     x_hat = (q - z) s
+
+Scales come from the data in each forward ("dynamic") and count as constants in the backward. The
+extremes map onto the ends of the grid, so nothing is clipped and the straight-through backward is
+the identity: dx = dx_hat. Halves round to even, as np.rint does. The paper describes both kinds and
+does not say which is used where; symmetric per token is our default, since an integer matrix
+product wants one scale per row and no zero point.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tervit_np.arrays import Array, rows
+from tervit_np.quant.identity import ZERO
+from tervit_np.quant.protocol import Codes, Convention, Quantizer, kept
+from tervit_np.twins import twin
+
+
+class UniformCache(NamedTuple):
+    """What `frozen` needs; the backward needs nothing."""
+
+    residual: Array | None  # x_hat - x, kept on request
+
+
+class UniformWeight(Quantizer):
+    """Symmetric weights, one scale per output channel or one per tensor."""
+
+    convention = Convention(
+        boundary="max|w| maps to the last level",
+        ties="half to even",
+        scale="max|w| / Q in each forward; constant in the backward",
+        clip="nowhere: nothing lies outside",
+    )
+
+    def __init__(self, bits: int = 8, per: str = "channel") -> None:
+        _check_bits(bits)
+        if per not in ("channel", "tensor"):
+            raise ValueError(f"per is {per!r}; expected 'channel' or 'tensor'")
+        self.bits, self.per = bits, per
+
+    def forward(self, w: Array, keep: bool = False) -> tuple[Array, UniformCache]:
+        """Round to the grid.  (out, ...) -> w_hat (out, ...); ValueError if not finite."""
+        w_hat = _fake_symmetric(self._grouped(w), _q_max(self.bits)).reshape(w.shape)
+        return w_hat, UniformCache(w_hat - w if keep else None)
+
+    def backward(self, dw_hat: Array, cache: UniformCache) -> Array:
+        """Undo `w_hat = w + constant`.  (out, ...) -> dw (out, ...)."""
+        return dw_hat
+
+    def frozen(self, w: Array, cache: UniformCache) -> Array:
+        """Map w with the residual of w0 held fixed."""
+        return w + kept(cache.residual)
+
+    def codes(self, w: Array) -> Codes:
+        """Return codes in [-Q, Q] (int8 up to 8 bits) and scales (out,) or ()."""
+        q, scale = _symmetric_codes(self._grouped(w), _q_max(self.bits))
+        shape = (w.shape[0],) if self.per == "channel" else ()
+        return Codes(q.reshape(w.shape).astype(np.int8), scale.reshape(shape), ZERO)
+
+    def _grouped(self, w: Array) -> Array:
+        return np.ascontiguousarray(w).reshape(w.shape[0] if self.per == "channel" else 1, -1)
+
+    def __repr__(self) -> str:
+        return f"int{self.bits} ({self.per})"
+
+
+class UniformAct(Quantizer):
+    """Dynamic activations, symmetric or min-max, one scale per token (last axis) or per tensor."""
+
+    convention = Convention(
+        boundary="the extremes map to the ends of the grid; 0 maps to 0",
+        ties="half to even",
+        scale="from the data in each forward; constant in the backward",
+        clip="nowhere; min-max may move an end by half a step (zero point rounded)",
+    )
+
+    def __init__(self, bits: int = 8, kind: str = "symmetric", per: str = "token") -> None:
+        _check_bits(bits)
+        if kind not in ("symmetric", "minmax"):
+            raise ValueError(f"kind is {kind!r}; expected 'symmetric' or 'minmax'")
+        if per not in ("token", "tensor"):
+            raise ValueError(f"per is {per!r}; expected 'token' or 'tensor'")
+        self.bits, self.kind, self.per = bits, kind, per
+
+    def forward(self, w: Array, keep: bool = False) -> tuple[Array, UniformCache]:
+        """Round to the grid.  (..., D) -> x_hat (..., D); ValueError if not finite."""
+        if self.kind == "symmetric":
+            x_hat = _fake_symmetric(self._grouped(w), _q_max(self.bits)).reshape(w.shape)
+        else:
+            x_hat = _fake_minmax(self._grouped(w), 2**self.bits - 1).reshape(w.shape)
+        return x_hat, UniformCache(x_hat - w if keep else None)
+
+    def backward(self, dw_hat: Array, cache: UniformCache) -> Array:
+        """Undo `x_hat = x + constant`.  (..., D) -> dx (..., D)."""
+        return dw_hat
+
+    def frozen(self, w: Array, cache: UniformCache) -> Array:
+        """Map x with the residual of x0 held fixed."""
+        return w + kept(cache.residual)
+
+    def codes(self, w: Array) -> Codes:
+        """Return codes (int8 symmetric, uint8 min-max), scales and zero points (..., 1) or ()."""
+        x = self._grouped(w)
+        shape = (*w.shape[:-1], 1) if self.per == "token" else ()
+        if self.kind == "symmetric":
+            q, scale = _symmetric_codes(x, _q_max(self.bits))
+            return Codes(q.astype(np.int8).reshape(w.shape), scale.reshape(shape), ZERO)
+        q, scale, zero = _minmax_codes(x, 2**self.bits - 1)
+        zero = zero.astype(np.int32).reshape(shape)
+        return Codes(q.astype(np.uint8).reshape(w.shape), scale.reshape(shape), zero)
+
+    def _grouped(self, x: Array) -> Array:
+        return rows(x) if self.per == "token" else np.ascontiguousarray(x).reshape(1, -1)
+
+    def __repr__(self) -> str:
+        return f"int{self.bits} {self.kind} ({self.per})"
+
+
+def _fake_symmetric(x: Array, q_max: int) -> Array:  # (M, N) -> (M, N)
+    if (fast := twin(x)) is not None:
+        x_hat: Array = fast.fake_quant_rows(x, q_max)
+        return x_hat
+    q, scale = _symmetric_codes(x, q_max)
+    return q * scale
+
+
+def _symmetric_codes(x: Array, q_max: int) -> tuple[Array, Array]:  # (M, N) -> (M, N), (M, 1)
+    largest = np.abs(x).max(axis=1, keepdims=True, initial=0)
+    _check_finite(largest)
+    scale = largest / x.dtype.type(q_max)
+    # A row of zeros, or of denormals so small that the scale vanishes, has all codes 0.
+    safe = np.where(scale == 0, 1, scale)
+    q = np.clip(np.rint(x / safe), -q_max, q_max)
+    return np.where(scale == 0, 0, q), scale
+
+
+def _fake_minmax(x: Array, levels: int) -> Array:  # (M, N) -> (M, N)
+    if (fast := twin(x)) is not None:
+        x_hat: Array = fast.fake_quant_rows_minmax(x, levels)
+        return x_hat
+    q, scale, zero = _minmax_codes(x, levels)
+    return (q - zero) * scale
+
+
+def _minmax_codes(x: Array, levels: int) -> tuple[Array, Array, Array]:
+    low = np.minimum(x.min(axis=1, keepdims=True, initial=0), 0)
+    high = np.maximum(x.max(axis=1, keepdims=True, initial=0), 0)
+    _check_finite(high - low)
+    scale = (high - low) / x.dtype.type(levels)
+    safe = np.where(scale == 0, 1, scale)
+    zero = np.clip(np.rint(-low / safe), 0, levels)
+    q = np.clip(np.rint(x / safe) + zero, 0, levels)
+    return np.where(scale == 0, zero, q), scale, zero
+
+
+def _q_max(bits: int) -> int:
+    return int(2 ** (bits - 1)) - 1
+
+
+def _check_bits(bits: int) -> None:
+    if not (isinstance(bits, int) and 2 <= bits <= 8):
+        raise ValueError(f"bits is {bits!r}; expected a whole number from 2 to 8")
+
+
+def _check_finite(bound: Array) -> None:
+    if not np.isfinite(bound).all():
+        raise ValueError("quantize: a value is NaN or infinite, so no scale fits it")
