@@ -1,0 +1,57 @@
+"""The BLAS library inside NumPy: which kernel it runs, and on how many threads.
+
+NumPy's wheels carry OpenBLAS with its control functions; they are found through the extension module
+that links to it. Where that fails (another BLAS, Windows), the answers are "unknown" and the
+environment variables OPENBLAS_NUM_THREADS and OMP_NUM_THREADS are what is left.
+"""
+
+import ctypes
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+_SPELLINGS = ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}")
+
+
+@functools.cache
+def _function(name: str) -> Any:
+    """Return OpenBLAS's function `name`, or None."""
+    try:
+        library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
+    except (AttributeError, OSError):
+        return None
+    for spelling in _SPELLINGS:
+        if (function := getattr(library, spelling.format(name), None)) is not None:
+            return function
+    return None
+
+
+def core_name() -> str:
+    """Return the processor family whose kernels OpenBLAS runs, such as "SkylakeX"."""
+    if (function := _function("get_corename")) is None:
+        return "unknown"
+    function.restype = ctypes.c_char_p
+    return str(function().decode())
+
+
+def num_threads() -> int | None:
+    """Return the number of BLAS threads, None where it cannot be asked."""
+    function = _function("get_num_threads")
+    return None if function is None else int(function())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run the enclosed lines with one BLAS thread: two on one core halve its speed."""
+    setter, before = _function("set_num_threads"), num_threads()
+    if setter is None or before is None:
+        yield
+        return
+    setter(1)
+    try:
+        yield
+    finally:
+        setter(before)

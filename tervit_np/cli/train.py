@@ -1,0 +1,155 @@
+"""`tervit train`: a preset, or stages of your own, into a run folder with a report."""
+
+import argparse
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tervit_np.train import Recipe, Stage
+
+EXAMPLES = """examples:
+  tervit train                                   the embedded data set, two minutes, with a report
+  tervit train --data cifar10                    the preset for CIFAR-10 (see `tervit data`)
+  tervit train --stages float:20,ternary:10      direct, without the 8-bit stage
+  tervit train --stages float:16,int8:2,int4:2,ternary:8@1e-3 --teacher float
+  tervit train --resume runs/shapes              continue after Ctrl-C, to the same bits
+
+A stage is PLAN:EPOCHS or PLAN:EPOCHS@PEAK_LEARNING_RATE; plans are float, int8, ternary and intN."""
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "train",
+        help="train float, 8-bit and ternary, and write a report",
+        description="Train a model through a list of stages and write a report.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data", default="shapes", help="data set, and the preset of that name (default: shapes)"
+    )
+    parser.add_argument("--model", help="model name; see tv.list_models() (default: the preset's)")
+    parser.add_argument("--stages", help="comma-separated PLAN:EPOCHS[@LR] (default: the preset's)")
+    parser.add_argument("--out", help="run folder (default: a new one in runs/)")
+    parser.add_argument("--resume", metavar="RUN", help="continue the run in this folder")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, help="threads (default: all cores)")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--validation", type=int, help="images held out of the training split")
+    parser.add_argument("--teacher", help="distil every later stage from this stage's model")
+    parser.add_argument("--drop-path", type=float, help="stochastic depth at the last block")
+    parser.add_argument("--mixup", type=float, help="mixup's alpha")
+    parser.add_argument("--cutmix", type=float, help="cutmix's alpha")
+    parser.add_argument("--randaugment", type=int, metavar="N", help="random operations an image")
+    parser.add_argument("--label-smoothing", type=float)
+    parser.add_argument("--weight-decay", type=float)
+    parser.add_argument("--ema", type=float, help="decay of the weights' moving average")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, write the report, print the accuracies."""
+    from tervit_np import train
+    from tervit_np.analysis.report import write_report
+    from tervit_np.environment import usable_cores
+    from tervit_np.models import create_model
+    from tervit_np.train.folder import RunFolder, free_folder
+    from tervit_np.train.resume import setup_from
+
+    if args.resume is not None:
+        setup = setup_from(RunFolder(args.resume).read_request())
+        out = Path(args.resume)
+    else:
+        preset = train.PRESETS.get(args.data, train.PRESETS["shapes"])
+        config = {} if args.drop_path is None else {"drop_path": args.drop_path}
+        validation = preset.validation if args.validation is None else args.validation
+        data = train.load_data(args.data, validation, args.seed)
+        model = create_model(
+            args.model or preset.model,
+            num_classes=len(data.train.classes),
+            seed=args.seed,
+            **preset.config | config,
+        )
+        stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
+        setup = train.Setup(
+            model,
+            _taught(stages, args.teacher),
+            data,
+            _recipe(preset.recipe, args),
+            args.seed,
+            args.threads or usable_cores(),
+            shlex.join(["tervit", *sys.argv[1:]]),
+        )
+        out = Path(args.out) if args.out else free_folder(Path("runs"), args.data)
+    results = train.run(
+        setup.model,
+        setup.stages,
+        setup.data,
+        out,
+        resume=args.resume is not None,
+        recipe=setup.recipe,
+        seed=setup.seed,
+        threads=setup.threads,
+        quiet=args.quiet,
+        command=setup.command,
+    )
+    page = write_report(out, setup.data.test, threads=setup.threads)
+    print(f"report: {page}")
+    print("test accuracy: " + "  ".join(f"{r.stage} {100 * r.accuracy:.1f}" for r in results))
+    return 0
+
+
+def parse_stages(text: str, preset: Any) -> "list[Stage]":
+    """Read `float:20,int8:2,ternary:8@1e-3`; a rate not given is the preset's for that plan.
+
+    Raises
+    ------
+    ValueError
+        If a part is not PLAN:EPOCHS[@LR].
+    """
+    from tervit_np.train import Stage
+
+    rates = {stage.plan: stage.lr for stage in preset.stages}
+    stages = []
+    for part in text.split(","):
+        plan, colon, rest = part.strip().partition(":")
+        epochs, _, rate = rest.partition("@")
+        try:
+            lr = float(rate) if rate else rates.get(plan, preset.stages[-1].lr)
+            stage = Stage(_stage_name(plan), plan, float(epochs), lr=lr)
+        except ValueError as error:
+            if not colon or "could not convert" in str(error):
+                raise ValueError(f"--stages: {part!r} is not PLAN:EPOCHS or PLAN:EPOCHS@LR") from None
+            raise
+        stages.append(stage)
+    return stages
+
+
+def _stage_name(plan: str) -> str:
+    return f"{plan[3:]}-bit" if plan.startswith("int") else plan
+
+
+def _taught(stages: "list[Stage]", teacher: str | None) -> "list[Stage]":
+    """Let every stage after the teacher's learn from it."""
+    if teacher is None:
+        return stages
+    names = [stage.name for stage in stages]
+    if teacher not in names:
+        raise ValueError(f"--teacher {teacher!r} is none of the stages: {', '.join(names)}")
+    first = names.index(teacher) + 1
+    return [replace(s, teacher=teacher) if i >= first else s for i, s in enumerate(stages)]
+
+
+def _recipe(recipe: "Recipe", args: argparse.Namespace) -> "Recipe":
+    """Override the preset's recipe by the options given."""
+    names = {"mixup": "mixup", "cutmix": "cutmix", "randaugment": "randaugment_ops"}
+    given = {field: getattr(args, name) for name, field in names.items()}
+    augment = replace(recipe.augment, **{k: v for k, v in given.items() if v is not None})
+    fields = ("batch_size", "label_smoothing", "weight_decay", "ema")
+    own = {name: getattr(args, name) for name in fields if getattr(args, name) is not None}
+    return replace(recipe, augment=augment, **own)

@@ -1,0 +1,61 @@
+"""What a run ran on: recorded with every run, and printed by `tervit doctor`."""
+
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from tervit_np import __version__
+from tervit_np.blas import core_name
+from tervit_np.twins import backend_name
+
+
+def environment() -> dict[str, str]:
+    """Describe Python, packages, BLAS kernel and processor as short strings."""
+    return {
+        "tervit_np": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": installed_version("numba"),
+        "backend": backend_name(),
+        "blas": f"OpenBLAS {core_name()}",
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor_name(),
+        "cores": str(usable_cores()),
+    }
+
+
+def installed_version(package: str) -> str:
+    """Return a package's version, or "absent"."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def usable_cores() -> int:
+    """Count the processor cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor_name() -> str:
+    """Return the processor's name as its maker writes it, where the system tells."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def processor_features() -> set[str]:
+    """Return the instruction sets that the system lists; empty where it lists none."""
+    return set((_cpuinfo("flags") or _cpuinfo("Features")).split())
+
+
+def _cpuinfo(key: str) -> str:
+    file = Path("/proc/cpuinfo")
+    if not file.exists():
+        return ""
+    lines = (line.partition(":") for line in file.read_text().splitlines())
+    return next((value.strip() for name, _, value in lines if name.strip() == key), "")

@@ -1,0 +1,31 @@
+"""Training: optimizer, schedule, progressive stages, the loop, and what makes it resumable."""
+
+from tervit_np.train.adamw import AdamW
+from tervit_np.train.clip import clip_grad_norm
+from tervit_np.train.ema import EMA
+from tervit_np.train.evaluate import Evaluation, evaluate
+from tervit_np.train.interrupt import Interrupted
+from tervit_np.train.loop import Data, StageResult, run
+from tervit_np.train.parallel import ParallelModel
+from tervit_np.train.presets import PRESETS, Preset, load_data
+from tervit_np.train.schedule import warmup_cosine
+from tervit_np.train.stages import Recipe, Stage
+
+__all__ = [
+    "EMA",
+    "PRESETS",
+    "AdamW",
+    "Data",
+    "Evaluation",
+    "Interrupted",
+    "ParallelModel",
+    "Preset",
+    "Recipe",
+    "Stage",
+    "StageResult",
+    "clip_grad_norm",
+    "evaluate",
+    "load_data",
+    "run",
+    "warmup_cosine",
+]

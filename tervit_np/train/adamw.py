@@ -1,0 +1,78 @@
+"""AdamW (Loshchilov, Hutter 2019) in PyTorch's order of operations.
+
+    p = p (1 - lr wd)                               decay, decoupled from the gradient
+    m = b1 m + (1 - b1) g      v = b2 v + (1 - b2) g^2
+    p = p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+
+Only matrices decay: tensors of two or more axes, except tokens, positions and relative-position
+tables.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.param import Param
+from tervit_np.twins import twin
+
+NOT_DECAYED = ("cls_token", "dist_token", "pos_embed", "relative_position_bias_table")
+
+
+class AdamW:
+    """Steps all parameters from their gradients; `lr` may be assigned between steps."""
+
+    def __init__(
+        self,
+        named_params: list[tuple[str, Param]],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.05,
+    ) -> None:
+        self.named_params = list(named_params)
+        self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
+        self.steps = 0
+        self.first = {name: np.zeros_like(p.data) for name, p in self.named_params}
+        self.second = {name: np.zeros_like(p.data) for name, p in self.named_params}
+
+    def step(self) -> None:
+        """Update every parameter in place."""
+        self.steps += 1
+        corrections = [1 - beta**self.steps for beta in self.betas]
+        for name, param in self.named_params:
+            decay = self.weight_decay if decays(name, param) else 0.0
+            self._update(param, self.first[name], self.second[name], decay, *corrections)
+
+    def _update(
+        self, param: Param, m: Array, v: Array, decay: float, first: float, second: float
+    ) -> None:
+        p, g, (b1, b2) = param.data, param.grad, self.betas
+        if (fast := twin(p)) is not None:
+            flat = (a.reshape(-1) for a in (p, g, m, v))
+            fast.adamw_(*flat, self.lr, b1, b2, self.eps, decay, first, second)
+            return
+        p *= 1 - self.lr * decay
+        m *= b1
+        m += (1 - b1) * g
+        v *= b2
+        v += (1 - b2) * g * g
+        p -= self.lr / first * m / (np.sqrt(v) / math.sqrt(second) + self.eps)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return copies of all moments as {"first.<name>", "second.<name>": array}."""
+        moments = {"first": self.first, "second": self.second}
+        return {f"{k}.{n}": a.copy() for k, state in moments.items() for n, a in state.items()}
+
+    def load_state_dict(self, state: Mapping[str, Array], steps: int) -> None:
+        """Continue from saved moments after `steps` steps."""
+        for name, _ in self.named_params:
+            self.first[name][...] = state[f"first.{name}"]
+            self.second[name][...] = state[f"second.{name}"]
+        self.steps = steps
+
+
+def decays(name: str, param: Param) -> bool:
+    """Tell whether weight decay applies to a parameter."""
+    return param.data.ndim >= 2 and name.rpartition(".")[2] not in NOT_DECAYED

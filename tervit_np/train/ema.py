@@ -1,0 +1,47 @@
+"""An exponential moving average of the weights, often better than the last weights.
+
+a = d a + (1 - d) p,   d = min(decay, (1 + t) / (10 + t))
+
+The second form of d lets a young average forget the random start quickly.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.param import Param
+from tervit_np.twins import twin
+
+
+class EMA:
+    """Average of named parameters; `steps` counts updates."""
+
+    def __init__(self, named_params: list[tuple[str, Param]], decay: float) -> None:
+        self.named_params, self.decay, self.steps = named_params, decay, 0
+        self.average = {name: p.data.copy() for name, p in named_params}
+
+    def update(self) -> None:
+        """Take in the parameters as they are now."""
+        d = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        self.steps += 1
+        for name, param in self.named_params:
+            a, p = self.average[name].reshape(-1), param.data.reshape(-1)
+            if (fast := twin(a)) is not None:
+                fast.ema_(a, p, d)
+            else:
+                a *= d
+                a += (1 - d) * p
+
+    def swap(self) -> None:
+        """Exchange averages and parameters, in place; call again to go back."""
+        for name, param in self.named_params:
+            kept = param.data.copy()
+            param.data[...] = self.average[name]
+            self.average[name][...] = kept
+
+    def load(self, average: Mapping[str, Array], steps: int) -> None:
+        """Continue from saved averages after `steps` updates."""
+        for name in self.average:
+            self.average[name][...] = average[name]
+        self.steps = steps

@@ -1,0 +1,104 @@
+"""The folder of a run: what was asked, what was measured, and where to continue.
+
+    run.json          the request: model, stages, recipe, data, seed, threads, environment, command
+    metrics.jsonl     one JSON object a line: steps, evaluations, stages
+    <stage>.npz       the model at the end of each stage
+    checkpoint.npz    everything needed to continue to the same bits
+
+No generator states are stored: every random number is drawn from (seed, stage, epoch or step).
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tervit_np.arrays import Array
+from tervit_np.models.checkpoint import FORMAT, read_npz, write_npz
+
+MUST_AGREE = ("seed", "threads", "backend", "model", "stages", "recipe", "data")
+
+
+class RunFolder:
+    """Reads and writes the files of one run."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.checkpoint = self.path / "checkpoint.npz"
+        self.metrics = self.path / "metrics.jsonl"
+
+    def stage_file(self, stage: str) -> Path:
+        """Where a stage's model lies."""
+        return self.path / f"{stage}.npz"
+
+    def begin(self, request: dict[str, Any]) -> None:
+        """Start a new run in an empty or absent folder.
+
+        Raises
+        ------
+        ValueError
+            If the folder already holds a run.
+        """
+        if (self.path / "run.json").exists():
+            raise ValueError(
+                f"{self.path} already holds a run: continue it with --resume, or choose another "
+                "folder with --out"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.path / "run.json", json.dumps(request, indent=1))
+        self.metrics.write_text("")
+
+    def read_request(self) -> dict[str, Any]:
+        """Read run.json; ValueError where it is missing or damaged."""
+        file = self.path / "run.json"
+        try:
+            request = json.loads(file.read_text())
+        except FileNotFoundError:
+            raise ValueError(f"{self.path} holds no run: there is no run.json in it") from None
+        except ValueError as error:
+            raise ValueError(f"{file} is damaged: {error}") from None
+        if not isinstance(request, dict):
+            raise ValueError(f"{file} is damaged: it holds no object")
+        return request
+
+    def check_same(self, request: dict[str, Any]) -> None:
+        """Refuse to continue a run with other settings, which would give other bits."""
+        before = self.read_request()
+        now = json.loads(json.dumps(request))  # tuples become lists, as they did on disk
+        for key in MUST_AGREE:
+            if before.get(key) != now[key]:
+                raise ValueError(
+                    f"resume: {key} was {_short(before.get(key))} when this run began and is now "
+                    f"{_short(now[key])}; continue with the same settings to get the same bits"
+                )
+
+    def log(self, **record: Any) -> None:
+        """Append one record to metrics.jsonl."""
+        with open(self.metrics, "a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def save(self, arrays: dict[str, Array], position: dict[str, Any]) -> None:
+        """Write the checkpoint, and how long the metrics were at that moment."""
+        meta = {"format": FORMAT, **position, "metrics_bytes": self.metrics.stat().st_size}
+        write_npz(self.checkpoint, arrays, meta)
+
+    def load(self) -> tuple[dict[str, Array], dict[str, Any]] | None:
+        """Read the checkpoint and cut the metrics back to it; None if there is none yet."""
+        if not self.checkpoint.exists():
+            os.truncate(self.metrics, 0)
+            return None
+        arrays, position = read_npz(self.checkpoint)
+        os.truncate(self.metrics, position["metrics_bytes"])
+        return arrays, position
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,70 @@
+"""Whole trainings by name: model, data, stages and recipe that belong together.
+
+Budgets, learning rates and augmentations are ours, chosen on validation splits; the paper gives
+none for these data sets.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import data_tools
+from data_tools import Augment
+from tervit_np.train.loop import Data
+from tervit_np.train.stages import Recipe, Stage
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named training."""
+
+    model: str
+    data: str
+    stages: tuple[Stage, ...]
+    recipe: Recipe = field(default_factory=Recipe)
+    validation: int = 1000  # images held out of the training split where the set has none of its own
+    config: dict[str, Any] = field(default_factory=dict)  # overrides of the model's configuration
+    about: str = ""
+
+
+PRESETS: dict[str, Preset] = {
+    "shapes": Preset(
+        "deit_shapes",
+        "shapes",
+        (
+            Stage("float", "float", 22, lr=2e-3),
+            Stage("8-bit", "int8", 2, lr=5e-4),
+            Stage("ternary", "ternary", 8, lr=1e-3),
+        ),
+        about="the embedded data set, two minutes",
+    ),
+    "cifar10": Preset(
+        "deit_cifar",
+        "cifar10",
+        (
+            Stage("float", "float", 24, lr=1.5e-3),
+            Stage("8-bit", "int8", 2, lr=5e-4),
+            Stage("ternary", "ternary", 10, lr=1e-3),
+        ),
+        Recipe(augment=Augment(mixup=0.2)),
+        validation=0,
+        about="all of CIFAR-10, eleven minutes on two cores",
+    ),
+}
+
+
+def load_data(name: str, validation: int = 1000, seed: int = 0) -> Data:
+    """Load the three splits of a data set, holding `validation` images out where it has no own.
+
+    Raises
+    ------
+    ValueError
+        If the set is unknown, absent, damaged or too small.
+    """
+    train, test = data_tools.load(name, "train"), data_tools.load(name, "test")
+    if validation == 0:
+        return Data(train, None, test)
+    try:
+        return Data(train, data_tools.load(name, "val"), test)
+    except data_tools.NoSuchSplit:
+        rest, held_out = train.hold_out(validation, seed)
+        return Data(rest, held_out, test)

@@ -1,0 +1,59 @@
+"""One line that tells how training goes: rate, time left, loss.
+
+On a terminal the line renews itself; in a log file a new one appears every ten seconds.
+"""
+
+import sys
+import time
+from typing import TextIO
+
+
+class Progress:
+    """Prints the state of the current stage to `stream`; `quiet` prints nothing."""
+
+    def __init__(self, total: int, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self.total, self.quiet = total, quiet
+        self.stream = stream or sys.stderr
+        self._terminal = self.stream.isatty()
+        self._every = 0.2 if self._terminal else 10.0
+        self._started = self._shown = time.monotonic()
+        self._images = self._steps = 0
+        self._loss = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Images per second since the start of this process."""
+        return self._images / max(time.monotonic() - self._started, 1e-9)
+
+    def step(self, stage: str, done: int, images: int, loss: float) -> None:
+        """Count one step; `done` steps of `total` are behind us, over all stages."""
+        self._images += images
+        self._steps += 1
+        self._loss = loss if self._steps == 1 else 0.95 * self._loss + 0.05 * loss
+        now = time.monotonic()
+        if self.quiet or (now - self._shown < self._every and done < self.total):
+            return
+        self._shown = now
+        left = (now - self._started) / self._steps * (self.total - done)
+        share = 100 * done / self.total
+        self._write(
+            f"{stage:<8} {share:3.0f} %  {self.rate:6.0f} images/s  loss {self._loss:.3f}  "
+            f"{clock(left)} left"
+        )
+
+    def say(self, text: str) -> None:
+        """Print a lasting line."""
+        if not self.quiet:
+            self.stream.write(("\r\x1b[K" if self._terminal else "") + text + "\n")
+            self.stream.flush()
+
+    def _write(self, text: str) -> None:
+        self.stream.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
+        self.stream.flush()
+
+
+def clock(seconds: float) -> str:
+    """Format a duration: 0:07, 3:20, 1:04:09."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,56 @@
+"""Everything a run needs in one value, and how it is rebuilt from a run folder."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_tools import Augment
+from tervit_np.models import Classifier, DeiTConfig, build
+from tervit_np.quant.spec import plan_from_spec
+from tervit_np.train.loop import Data
+from tervit_np.train.presets import load_data
+from tervit_np.train.stages import Recipe, Stage
+
+
+class Setup(NamedTuple):
+    """The arguments of `run`."""
+
+    model: Classifier
+    stages: list[Stage]
+    data: Data
+    recipe: Recipe
+    seed: int
+    threads: int
+    command: str
+
+
+def setup_from(request: dict[str, Any]) -> Setup:
+    """Rebuild the arguments of `run` from run.json.
+
+    Raises
+    ------
+    ValueError
+        If the request is damaged, or its data set is not here.
+    """
+    try:
+        recipe = dict(request["recipe"])
+        augment = Augment(**recipe.pop("augment"))
+        recipe["betas"] = tuple(recipe["betas"])
+        data = request["data"]
+        model = request["model"]
+        return Setup(
+            build(DeiTConfig(**model["config"]), np.random.default_rng(0), model["dtype"]),
+            [_stage(stage) for stage in request["stages"]],
+            load_data(data["name"], data["val"], request["seed"]),
+            Recipe(**recipe, augment=augment),
+            request["seed"],
+            request["threads"],
+            request["command"],
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"run.json is damaged: {error}") from None
+
+
+def _stage(fields: dict[str, Any]) -> Stage:
+    plan = fields["plan"]
+    return Stage(**fields | {"plan": plan if isinstance(plan, str) else plan_from_spec(plan)})

@@ -1,0 +1,21 @@
+"""The learning rate of a stage: linear warm-up, then half a cosine.
+
+lr(t) = peak (t + 1) / W                                               t < W
+lr(t) = floor + (peak - floor) (1 + cos(pi (t - W) / (T - W))) / 2     otherwise
+"""
+
+import math
+
+
+def warmup_cosine(step: int, total: int, peak: float, warmup: float, final: float) -> float:
+    """Return the learning rate of one step.
+
+    `warmup` is the share of all steps spent warming up, `final` the last rate as a share of the
+    peak.
+    """
+    warm = round(warmup * total)
+    if step < warm:
+        return peak * (step + 1) / warm
+    floor = final * peak
+    progress = (step - warm) / max(total - warm, 1)
+    return floor + (peak - floor) * (1 + math.cos(math.pi * progress)) / 2

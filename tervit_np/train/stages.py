@@ -1,0 +1,100 @@
+"""Training as data: a list of stages, each with its plan, its length and its teacher.
+
+    float -> ternary                   [Stage("float", "float", 20), Stage("ternary", "ternary", 10)]
+    float -> 8-bit -> ternary          the paper's progressive training
+    float -> 8 -> 4 -> ternary         the same with one more line
+    ternary from scratch               [Stage("ternary", "ternary", 30)]
+    ramped                             Stage("ternary", "ternary", 10, ramp=0.5)
+
+All stages train the same latent weights. The paper gives neither epochs nor learning rates: every
+default here is ours.
+"""
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from data_tools import Augment
+from tervit_np.quant import Plan, UniformAct, UniformWeight, named_plan
+from tervit_np.quant.plan import ENCODER, OUTSIDE
+from tervit_np.quant.spec import plan_to_spec
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range or an option unknown.
+    """
+
+    name: str  # names the stage's file, <name>.npz
+    plan: str | Plan  # what tv.quantize is given
+    epochs: float
+    lr: float = 2e-3  # peak
+    warmup: float = 0.05  # share of the stage's steps
+    final_lr: float = 0.01  # share of the peak
+    teacher: str | None = None  # an earlier stage's name
+    teacher_weight: float = 0.5
+    temperature: float = 1.0
+    hard: bool = False  # learn the teacher's decision, not its probabilities
+    optimizer: str = "fresh"  # or "keep": moments and step count of the stage before
+    ramp: float = 0.0  # share of the stage in which the quantizers fade in
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.-]+", self.name) or self.name in ("checkpoint", "run"):
+            raise ValueError(f"stage name {self.name!r} cannot name a file; use letters and digits")
+        if isinstance(self.plan, str):
+            plan_named(self.plan)
+        if self.epochs <= 0 or self.lr <= 0:
+            raise ValueError(f"stage {self.name}: epochs and lr must be positive")
+        if self.optimizer not in ("fresh", "keep"):
+            raise ValueError(f"optimizer is {self.optimizer!r}; expected 'fresh' or 'keep'")
+        for name in ("warmup", "final_lr", "teacher_weight", "ramp"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"stage {self.name}: {name} is a share between 0 and 1")
+
+    @property
+    def quantizers(self) -> Plan:
+        """The plan itself, looked up if it was given by name."""
+        return self.plan if isinstance(self.plan, Plan) else plan_named(self.plan)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the stage as JSON."""
+        plan = plan_to_spec(self.plan) if isinstance(self.plan, Plan) else self.plan
+        fields = {key: value for key, value in vars(self).items() if key != "plan"}
+        return {**fields, "plan": plan}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all stages share."""
+
+    batch_size: int = 64
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 0.05
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.1
+    ema: float = 0.0  # decay of the average; 0 for none
+    augment: Augment = field(default_factory=Augment)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the recipe as JSON."""
+        return asdict(self)
+
+
+def plan_named(name: str) -> Plan:
+    """Look up a plan: float, int8, ternary, or "intN" for N-bit encoder weights.
+
+    In "intN" the patch embedding, the heads and all activations stay 8 bit.
+    """
+    if (match := re.fullmatch(r"int([2-7])", name)) is None:
+        return named_plan(name)
+    return Plan(
+        [
+            (ENCODER, UniformWeight(int(match[1])), UniformAct(8)),
+            (OUTSIDE, UniformWeight(8), UniformAct(8)),
+        ]
+    )

@@ -1,0 +1,134 @@
+"""One stage's machinery: parallel model, optimizer, average, ramp. One call, one step."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.models import Classifier, quantize
+from tervit_np.quant import Blend
+from tervit_np.train.adamw import AdamW
+from tervit_np.train.clip import clip_grad_norm
+from tervit_np.train.ema import EMA
+from tervit_np.train.objective import objective, single
+from tervit_np.train.parallel import ParallelModel
+from tervit_np.train.schedule import warmup_cosine
+from tervit_np.train.stages import Recipe, Stage
+
+
+class StageTrainer:
+    """Trains `model`, whose quantizers are in place, for `total` steps."""
+
+    def __init__(
+        self,
+        model: Classifier,
+        stage: Stage,
+        recipe: Recipe,
+        total: int,
+        threads: int,
+        teacher: Classifier | None,
+    ) -> None:
+        self.model, self.stage, self.recipe, self.total = model, stage, recipe, total
+        self.teacher = teacher
+        if stage.ramp:
+            _fade_in(model)
+        self.parallel = ParallelModel(model, threads)
+        self.params = model.named_params()
+        self.optimizer = AdamW(
+            self.params, stage.lr, recipe.betas, weight_decay=recipe.weight_decay
+        )
+        self.average = EMA(self.params, recipe.ema) if recipe.ema else None
+
+    def step(
+        self, step: int, images: Array, targets: Array, rng: np.random.Generator
+    ) -> tuple[float, float]:
+        """Take step number `step` on a batch; return its loss and gradient norm."""
+        stage = self.stage
+        self.set_ramp(ramp_amount(step, stage.ramp * self.total))
+        self.optimizer.lr = warmup_cosine(step, self.total, stage.lr, stage.warmup, stage.final_lr)
+
+        def loss(logits: Any, part: slice) -> tuple[float, Any]:
+            taught = None if self.teacher is None else self.teacher.forward(images[part])[0]
+            taught = None if taught is None else single(taught)
+            return objective(logits, targets[part], taught, stage)
+
+        value = self.parallel.gradients(images, loss, rng.spawn(len(self.parallel.replicas)))
+        norm = clip_grad_norm(self.params, self.recipe.clip_norm)
+        if not math.isfinite(norm):
+            raise ValueError(
+                f"stage {stage.name}: the gradient became NaN or infinite at step {step}; "
+                "a lower learning rate (--lr) usually helps"
+            )
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update()
+        return value, norm
+
+    def set_ramp(self, amount: float) -> None:
+        """Set how far the quantizers have faded in, on the model and its replicas."""
+        if self.stage.ramp:
+            for replica in self.parallel.replicas:
+                for _, layer in replica.quantizable():
+                    layer.weight_quant.amount = amount
+
+    def finish(self) -> None:
+        """Leave the stage's result in the model: averaged weights, quantizers fully in."""
+        self.parallel.close()
+        if self.stage.ramp:
+            quantize(self.model, self.stage.quantizers)
+        if self.average is not None:
+            self.average.swap()
+
+    @contextmanager
+    def as_result(self) -> Iterator[None]:
+        """Show the model as the stage would leave it now: averaged weights, quantizers fully in."""
+        self.set_ramp(1.0)
+        if self.average is not None:
+            self.average.swap()
+        try:
+            yield
+        finally:
+            if self.average is not None:
+                self.average.swap()
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Return all arrays and counters that the next step depends on."""
+        arrays = {f"model.{name}": p.data for name, p in self.params}
+        arrays |= {f"optimizer.{k}": a for k, a in self.optimizer.state_dict().items()}
+        counters = {"optimizer_steps": self.optimizer.steps}
+        if self.average is not None:
+            arrays |= {f"average.{k}": a for k, a in self.average.average.items()}
+            counters["average_steps"] = self.average.steps
+        return arrays, counters
+
+    def load(self, arrays: dict[str, Array], counters: dict[str, Any]) -> None:
+        """Restore optimizer and average; the model itself was restored before."""
+        self.load_optimizer(arrays, counters)
+        if self.average is not None:
+            self.average.load(_under("average.", arrays), counters["average_steps"])
+
+    def load_optimizer(self, arrays: dict[str, Array], counters: dict[str, Any]) -> None:
+        """Restore the optimizer alone, as a stage does that keeps the state of the one before."""
+        self.optimizer.load_state_dict(_under("optimizer.", arrays), counters["optimizer_steps"])
+
+
+def ramp_amount(step: int, length: float) -> float:
+    """How far quantizers have faded in: sigmoid(16 t/T - 6), then 1 (TeTRA's ramp)."""
+    return 1.0 if step >= length else 1 / (1 + math.exp(6 - 16 * step / length))
+
+
+def model_arrays(arrays: dict[str, Array]) -> dict[str, Array]:
+    """Pick the model's own arrays out of a saved state."""
+    return _under("model.", arrays)
+
+
+def _fade_in(model: Classifier) -> None:
+    for _, layer in model.quantizable():
+        layer.weight_quant = Blend(layer.weight_quant)
+
+
+def _under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
