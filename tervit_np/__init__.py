@@ -7,8 +7,8 @@
     model.backward(dlogits, cache)                            # adds into every param.grad
     tv.quantize(model, "ternary")                             # same latent weights, ternary forward
 
-Names are imported when first used, so that `import tervit_np` costs nothing and the command line can
-set threads before NumPy starts.
+Names are imported when first used, so that `import tervit_np` costs nothing and the command line
+can set threads before NumPy starts.
 """
 
 import importlib
@@ -30,7 +30,28 @@ _NAMES = {
     "AdamW": "train",
     "clip_grad_norm": "train",
 }
-__all__ = ["__version__", *_MODULES, *_NAMES]
+__all__ = [
+    "AdamW",
+    "DeiT",
+    "DeiTConfig",
+    "__version__",
+    "analysis",
+    "backend",
+    "clip_grad_norm",
+    "create_model",
+    "kernels",
+    "list_models",
+    "load_checkpoint",
+    "load_model",
+    "losses",
+    "models",
+    "nn",
+    "ops",
+    "quant",
+    "quantize",
+    "save_checkpoint",
+    "train",
+]
 
 if TYPE_CHECKING:  # what the lines below do at run time, in words that a type checker reads
     from tervit_np import losses, models, nn, ops, quant, train

@@ -1,6 +1,7 @@
-"""The array type of every signature. Shapes stand in comments: B batch, T tokens, D width,
+"""The array type of every signature, and the letters of its shapes.
 
-H heads, K head width, C classes, P patch; `...` is any number of leading axes.
+B batch, T tokens, D width, H heads, K head width, C classes, P patch; `...` is any number of
+leading axes.
 """
 
 from typing import Any, TypeAlias

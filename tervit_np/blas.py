@@ -1,7 +1,7 @@
 """The BLAS library inside NumPy: which kernel it runs, and on how many threads.
 
-NumPy's wheels carry OpenBLAS with its control functions; they are found through the extension module
-that links to it. Where that fails (another BLAS, Windows), the answers are "unknown" and the
+NumPy's wheels carry OpenBLAS with its control functions; they are found through the extension
+module that links to it. Where that fails (another BLAS, Windows), the answers are "unknown" and the
 environment variables OPENBLAS_NUM_THREADS and OMP_NUM_THREADS are what is left.
 """
 

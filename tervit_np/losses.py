@@ -4,7 +4,7 @@
     smoothing       q = (1 - e) onehot + e / C   (the uniform part includes the true class)
     distillation    L = T^2 KL(p_teacher || p_student),  p = softmax(z / T)   (Hinton et al. 2015)
                     dL/dz = T (p_student - p_teacher) / B
-    hard            cross-entropy with the teacher's arg-max             (Touvron et al. 2021, eq. 3)
+    hard            cross-entropy with the teacher's arg-max            (Touvron et al. 2021, eq. 3)
 
 The gradient (p - q) / B is exact when every row of q sums to one, which is checked.
 """

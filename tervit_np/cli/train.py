@@ -17,7 +17,7 @@ EXAMPLES = """examples:
   tervit train --stages float:16,int8:2,int4:2,ternary:8@1e-3 --teacher float
   tervit train --resume runs/shapes              continue after Ctrl-C, to the same bits
 
-A stage is PLAN:EPOCHS or PLAN:EPOCHS@PEAK_LEARNING_RATE; plans are float, int8, ternary and intN."""
+A stage is PLAN:EPOCHS or PLAN:EPOCHS@LEARNING_RATE; plans are float, int8, ternary and intN."""
 
 
 def register(commands: Any) -> None:
@@ -124,7 +124,8 @@ def parse_stages(text: str, preset: Any) -> "list[Stage]":
             stage = Stage(_stage_name(plan), plan, float(epochs), lr=lr)
         except ValueError as error:
             if not colon or "could not convert" in str(error):
-                raise ValueError(f"--stages: {part!r} is not PLAN:EPOCHS or PLAN:EPOCHS@LR") from None
+                what = f"--stages: {part!r} is not PLAN:EPOCHS or PLAN:EPOCHS@LR"
+                raise ValueError(what) from None
             raise
         stages.append(stage)
     return stages

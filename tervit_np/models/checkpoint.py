@@ -68,7 +68,7 @@ def read_npz(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     except KeyError:
         raise ValueError(f"{path}: holds arrays, but is not a checkpoint of tervit_np") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        raise ValueError(f"{path}: not a readable checkpoint, truncated or corrupt ({error})") from None
+        raise ValueError(f"{path}: not a readable checkpoint, perhaps cut off ({error})") from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise ValueError(f"{path}: not a checkpoint of this version (expected {FORMAT!r})")
     return arrays, meta

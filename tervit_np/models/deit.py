@@ -50,7 +50,12 @@ class DeiTConfig:
     gelu: str = "erf"  # or "tanh"
 
     def __post_init__(self) -> None:
-        choices = {"stem": ("linear", "conv"), "pool": ("cls", "mean"), "init": SCHEMES, "gelu": FORMS}
+        choices = {
+            "stem": ("linear", "conv"),
+            "pool": ("cls", "mean"),
+            "init": SCHEMES,
+            "gelu": FORMS,
+        }
         for field, known in choices.items():
             if getattr(self, field) not in known:
                 raise ValueError(

@@ -58,9 +58,7 @@ def create_model(
     return build(_override(CONFIGS[name], config_overrides), np.random.default_rng(seed), dtype)
 
 
-def build(
-    config: DeiTConfig, rng: np.random.Generator, dtype: DTypeLike = "float32"
-) -> Classifier:
+def build(config: DeiTConfig, rng: np.random.Generator, dtype: DTypeLike = "float32") -> Classifier:
     """Build the model that a configuration describes."""
     return DeiT(config, rng, dtype)
 

@@ -1,4 +1,4 @@
-"""Multi-head self-attention: the fused qkv projection, the products of tokens, the projection back."""
+"""Multi-head self-attention: fused qkv projection, the products of tokens, projection back."""
 
 from typing import Any, NamedTuple
 

@@ -24,7 +24,8 @@ class Module:
             if isinstance(value, Module):
                 yield name, value
             elif isinstance(value, list):
-                yield from ((f"{name}.{i}", m) for i, m in enumerate(value) if isinstance(m, Module))
+                modules = ((f"{name}.{i}", m) for i, m in enumerate(value))
+                yield from ((n, m) for n, m in modules if isinstance(m, Module))
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
         """Yield (name, module) for this module and all below it, depth first."""

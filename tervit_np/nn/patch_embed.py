@@ -1,9 +1,9 @@
 """From pixels to tokens: one linear layer on patches, or a small convolutional stem before it.
 
-    linear   P x P patches -> D                                         (official DeiT)
-    conv     3x3/2 -> D/4, GELU, 3x3/2 -> D/2, GELU, then P/4 x P/4 patches -> D   (ours: Xiao et al.
-             2021 found that early convolutions help transformers train; at CIFAR size they add
-             several points for little time)
+linear   P x P patches -> D                                         (official DeiT)
+conv     3x3/2 -> D/4, GELU, 3x3/2 -> D/2, GELU, then P/4 x P/4 patches -> D   (ours: Xiao et al.
+         2021 found that early convolutions help transformers train; at CIFAR size they add
+         several points for little time)
 """
 
 from typing import NamedTuple
@@ -31,9 +31,7 @@ class PatchProjectionCache(NamedTuple):
 class PatchProjection(Module):
     """A convolution with stride = kernel, as a linear layer.  (B, C, H, W) -> (B, N, D)."""
 
-    def __init__(
-        self, channels: int, patch: int, dim: int, dtype: DTypeLike = np.float32
-    ) -> None:
+    def __init__(self, channels: int, patch: int, dim: int, dtype: DTypeLike = np.float32) -> None:
         self.weight = Param(np.zeros((dim, channels, patch, patch), dtype))
         self.bias = Param(np.zeros(dim, dtype))
         self.patch = patch

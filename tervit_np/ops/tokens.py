@@ -11,7 +11,7 @@ from tervit_np.arrays import Array
 
 
 def add_tokens(patches: Array, extra: list[Array], pos: Array) -> Array:
-    """Prepend the extra tokens, add positions.  (B, N, D), E of (1, 1, D), (1, E+N, D) -> (B, E+N, D).
+    """Prepend E extra tokens, add positions.  (B, N, D), (1, 1, D)..., (1, E+N, D) -> (B, E+N, D).
 
     Raises
     ------

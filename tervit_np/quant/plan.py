@@ -49,7 +49,8 @@ class Plan:
             try:
                 self._compiled.append((re.compile(pattern), weight, act))
             except re.error as error:
-                raise ValueError(f"plan: {pattern!r} is not a regular expression: {error}") from None
+                what = f"plan: {pattern!r} is not a regular expression: {error}"
+                raise ValueError(what) from None
 
     def choose(self, layer: str) -> tuple[Quantizer, Quantizer]:
         """Return fresh (weight, activation) quantizers for a layer name."""
@@ -106,6 +107,7 @@ def plan_table(layers: Sequence[tuple[str, Quantizable]]) -> str:
         )
         for name, layer in layers
     ]
-    widths = [max(len(row[i]) for row in [head, *body]) for i in range(4)]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in [head, *body]]
+    table = [head, *body]
+    widths = [max(len(row[i]) for row in table) for i in range(4)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table]
     return "\n".join(line.rstrip() for line in lines)

@@ -3,8 +3,8 @@
 A quantizer replaces w by w_hat in the forward pass and passes the gradient back *straight through*
 the rounding, whose true derivative is zero almost everywhere (Bengio et al. 2013). Which derivative
 it uses instead is a convention. `frozen` makes the convention a function: the forward map with the
-rounding residual held at its value for w0. `backward` is the exact derivative of `frozen`, so finite
-differences can check it.
+rounding residual held at its value for w0. `backward` is the exact derivative of `frozen`, so
+finite differences can check it.
 """
 
 from abc import ABC, abstractmethod
@@ -50,7 +50,7 @@ class Quantizer(ABC):
 
     @abstractmethod
     def frozen(self, w: Array, cache: Any) -> Array:
-        """Map w with the rounding residual of `forward(w0, keep=True)` held fixed.  (...) -> (...)."""
+        """Map w with the residual of `forward(w0, keep=True)` held fixed.  (...) -> (...)."""
 
     @abstractmethod
     def codes(self, w: Array) -> Codes:

@@ -1,6 +1,6 @@
 """Quantizers and plans as plain data, for checkpoints, run folders and TOML files.
 
-    {"rule": "Ternary", "granularity": "channel", "threshold": "twn", "scale": "support", "clip": null}
+    {"rule": "Ternary", "granularity": "channel", "threshold": "twn", "scale": "support", ...}
 
 The arguments are those of the constructor, read back from the attributes of the same names. Nothing
 but the names listed here can be built, so that no file runs code.
@@ -53,6 +53,7 @@ def plan_to_spec(plan: Plan) -> list[list[Any]]:
 
 def plan_from_spec(spec: list[list[Any]]) -> Plan:
     """Build a plan from its description; ValueError names what does not fit."""
-    if not isinstance(spec, list) or not all(isinstance(r, list | tuple) and len(r) == 3 for r in spec):
+    lines = spec if isinstance(spec, list) else [None]
+    if not all(isinstance(line, list | tuple) and len(line) == 3 for line in lines):
         raise ValueError("a plan is a list of [pattern, weight quantizer, activation quantizer]")
     return Plan([(str(p), quantizer_from_spec(w), quantizer_from_spec(a)) for p, w, a in spec])

@@ -74,8 +74,8 @@ def ternarize(
         alpha = mean if scale == "mean" else total / np.maximum(chosen.sum(axis=1), 1)
     codes = (np.sign(matrix) * chosen).astype(np.int8).reshape(w.shape)
     shape = (w.shape[0],) if granularity == "channel" else ()
-    alpha, delta = (np.ldexp(a, exponent).astype(matrix.dtype).reshape(shape) for a in (alpha, delta))
-    return TernaryTensor(codes, alpha, delta)
+    alpha, delta = (np.ldexp(a, exponent).astype(matrix.dtype) for a in (alpha, delta))
+    return TernaryTensor(codes, alpha.reshape(shape), delta.reshape(shape))
 
 
 def check_options(granularity: str, threshold: str | float, scale: str) -> None:

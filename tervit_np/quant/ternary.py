@@ -1,8 +1,8 @@
 """The ternary weight quantizer of TerViT, straight-through.
 
-    forward    w_hat = alpha t           (ternarize.py; alpha and Delta count as constants)
-    backward   dw = dw_hat               where |w| < clip, 0 elsewhere; no clip by default
-    frozen     clip(w) + (w_hat0 - clip(w0))
+forward    w_hat = alpha t           (ternarize.py; alpha and Delta count as constants)
+backward   dw = dw_hat               where |w| < clip, 0 elsewhere; no clip by default
+frozen     clip(w) + (w_hat0 - clip(w0))
 """
 
 from typing import NamedTuple
@@ -48,7 +48,8 @@ class Ternary(Quantizer):
         check_options(granularity, threshold, scale)
         if clip is not None and not clip > 0:
             raise ValueError(f"clip is {clip}; expected a positive number or None")
-        self.granularity, self.threshold, self.scale, self.clip = granularity, threshold, scale, clip
+        self.granularity, self.threshold = granularity, threshold
+        self.scale, self.clip = scale, clip
 
     def forward(self, w: Array, keep: bool = False) -> tuple[Array, TernaryCache]:
         """Ternarize.  (out, ...) -> w_hat (out, ...).

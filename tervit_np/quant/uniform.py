@@ -6,7 +6,7 @@ symmetric, Q = 2^(b-1) - 1 (127 for 8 bits: -128 is left out, so that negation i
 
 min-max, for activations that lean to one side (levels N = 2^b - 1; the range is extended to hold 0)
 
-    s = (hi - lo) / N     z = round(-lo / s)     q = clip(round(x / s) + z, 0, N)     x_hat = (q - z) s
+    s = (hi - lo) / N    z = round(-lo / s)    q = clip(round(x / s) + z, 0, N)    x_hat = (q - z) s
 
 Scales come from the data in each forward ("dynamic") and count as constants in the backward. The
 extremes map onto the ends of the grid, so nothing is clipped and the straight-through backward is

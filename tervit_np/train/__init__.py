@@ -8,6 +8,7 @@ from tervit_np.train.interrupt import Interrupted
 from tervit_np.train.loop import Data, StageResult, run
 from tervit_np.train.parallel import ParallelModel
 from tervit_np.train.presets import PRESETS, Preset, load_data
+from tervit_np.train.resume import Setup, setup_from
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.stages import Recipe, Stage
 
@@ -21,11 +22,13 @@ __all__ = [
     "ParallelModel",
     "Preset",
     "Recipe",
+    "Setup",
     "Stage",
     "StageResult",
     "clip_grad_norm",
     "evaluate",
     "load_data",
     "run",
+    "setup_from",
     "warmup_cosine",
 ]

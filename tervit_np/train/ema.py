@@ -7,8 +7,6 @@ The second form of d lets a young average forget the random start quickly.
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from tervit_np.arrays import Array
 from tervit_np.param import Param
 from tervit_np.twins import twin

@@ -8,6 +8,7 @@
 No generator states are stored: every random number is drawn from (seed, stage, epoch or step).
 """
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -90,6 +91,12 @@ class RunFolder:
         arrays, position = read_npz(self.checkpoint)
         os.truncate(self.metrics, position["metrics_bytes"])
         return arrays, position
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """Return the first of parent/name, parent/name-2, parent/name-3 ... that holds no run."""
+    names = itertools.chain([name], (f"{name}-{i}" for i in itertools.count(2)))
+    return next(parent / n for n in names if not (parent / n).exists())
 
 
 def write_text(path: Path, text: str) -> None:

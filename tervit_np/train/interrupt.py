@@ -13,8 +13,8 @@ class Interrupted(Exception):
 class StopRequest:
     """Remembers the first Ctrl-C (or SIGTERM); the second one acts at once, as it always did.
 
-        with StopRequest() as stop:
-            while not stop.requested: ...
+    with StopRequest() as stop:
+        while not stop.requested: ...
     """
 
     def __init__(self) -> None:

@@ -134,9 +134,7 @@ class _Run:
             before, step = trainer, 0
         return self.results
 
-    def _enter(
-        self, index: int, before: StageTrainer | None, saved: Saved | None
-    ) -> StageTrainer:
+    def _enter(self, index: int, before: StageTrainer | None, saved: Saved | None) -> StageTrainer:
         """Put the stage's quantizers in; restore what was saved, or measure the drop."""
         stage = self.stages[index]
         quantize(self.model, stage.quantizers)

@@ -1,8 +1,8 @@
 """What a training step minimises.
 
-    no teacher      cross-entropy with the (smoothed, mixed) targets
-    a teacher       (1 - w) cross-entropy + w distillation, on the same logits
-    two heads       class head: cross-entropy; distillation head: the teacher, or the targets if none
+no teacher      cross-entropy with the (smoothed, mixed) targets
+a teacher       (1 - w) cross-entropy + w distillation, on the same logits
+two heads       class head: cross-entropy; distillation head: the teacher (without one, targets)
 """
 
 from typing import Any

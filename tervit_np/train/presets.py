@@ -21,7 +21,7 @@ class Preset:
     data: str
     stages: tuple[Stage, ...]
     recipe: Recipe = field(default_factory=Recipe)
-    validation: int = 1000  # images held out of the training split where the set has none of its own
+    validation: int = 1000  # images held out of the training split where the set has no own
     config: dict[str, Any] = field(default_factory=dict)  # overrides of the model's configuration
     about: str = ""
 

@@ -1,6 +1,6 @@
 """Training as data: a list of stages, each with its plan, its length and its teacher.
 
-    float -> ternary                   [Stage("float", "float", 20), Stage("ternary", "ternary", 10)]
+    float -> ternary                  [Stage("float", "float", 20), Stage("ternary", "ternary", 9)]
     float -> 8-bit -> ternary          the paper's progressive training
     float -> 8 -> 4 -> ternary         the same with one more line
     ternary from scratch               [Stage("ternary", "ternary", 30)]
