@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -38,9 +37,8 @@ def installed_version(package: str) -> str:
 
 def usable_cores() -> int:
     """Count the processor cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def processor_name() -> str:

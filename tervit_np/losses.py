@@ -52,7 +52,8 @@ def hard_distillation(student: Array, teacher: Array) -> tuple[float, Array]:
 def log_softmax(logits: Array) -> Array:
     """Logarithm of the softmax of each row, without overflow.  (B, C) -> (B, C)."""
     shifted: Array = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    log_sum: Array = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return shifted - log_sum
 
 
 def _targets(logits: Array, labels: Array, smoothing: float) -> Array:

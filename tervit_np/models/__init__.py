@@ -4,7 +4,7 @@ from tervit_np.models.checkpoint import load_checkpoint, load_model, save_checkp
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.deit import DeiT, DeiTConfig
 from tervit_np.models.initialization import initialize
-from tervit_np.models.quantize import quantize
+from tervit_np.models.quantization import quantize
 from tervit_np.models.registry import CONFIGS, build, create_model, list_models
 
 __all__ = [

@@ -19,7 +19,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.deit import DeiTConfig
-from tervit_np.models.quantize import quantize
+from tervit_np.models.quantization import quantize
 from tervit_np.models.registry import build
 from tervit_np.quant import Plan
 from tervit_np.quant.spec import plan_from_spec, plan_to_spec

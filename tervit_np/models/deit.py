@@ -139,8 +139,8 @@ class DeiT(Classifier):
         z = ops.add_tokens(z, [token.data for token in self._tokens()], self.pos_embed.data)
         caches = []
         for block in self.blocks:
-            z, cache = block.forward(z, train, rng)
-            caches.append(cache)
+            z, block_cache = block.forward(z, train, rng)
+            caches.append(block_cache)
         normed, c2 = self.norm.forward(z)
         if self.config.pool == "mean":
             pooled = [ops.mean_pool(normed)[0]]

@@ -2,7 +2,7 @@
 
     S = Q K^T / sqrt(K)      A = softmax(S)      O = A V          for each image and head
 
-    dV = A^T dO      dA = dO V^T      dS = softmax'(dA)      dQ = dS K / sqrt(K)      dK = dS^T Q / sqrt(K)
+    dV = A^T dO      dA = dO V^T      dS = softmax'(dA) / sqrt(K)      dQ = dS K      dK = dS^T Q
 
 The rows of the fused projection hold q, then k, then v, and within each head h owns K neighbouring
 rows: reshape first, then transpose. Reshaping straight to (B, H, T, K) would mix tokens and heads.

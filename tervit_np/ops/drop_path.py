@@ -13,7 +13,7 @@ from tervit_np.arrays import Array
 def drop_path(
     x: Array, rate: float, train: bool, rng: np.random.Generator | None
 ) -> tuple[Array, Array | None]:
-    """Drop rows of the batch at random; the cache is the factor of each image.  (B, ...) -> (B, ...).
+    """Drop rows of the batch at random; the cache is their factors.  (B, ...) -> (B, ...).
 
     Raises
     ------
@@ -24,8 +24,8 @@ def drop_path(
         return x, None
     if rng is None:
         raise ValueError("drop_path: training with a drop rate above 0 needs rng=...")
-    keep = rng.random(x.shape[0]) >= rate
-    factor = (keep / (1.0 - rate)).astype(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+    keep = rng.random((x.shape[0], *[1] * (x.ndim - 1))) >= rate
+    factor = np.where(keep, 1 / (1 - rate), 0).astype(x.dtype)
     return x * factor, factor
 
 

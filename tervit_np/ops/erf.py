@@ -37,4 +37,5 @@ def erf(x: Array) -> Array:
         power *= d / (n + 1)
         total += g * power
     value = _TABLE[nearest] + 2 / math.sqrt(math.pi) * np.exp(-a * a) * total
-    return np.copysign(value, x).astype(x.dtype)
+    signed: Array = np.copysign(value, x).astype(x.dtype)
+    return signed

@@ -23,7 +23,8 @@ def gelu(x: Array, form: str = "erf") -> tuple[Array, Array]:
     """GELU of the given form; the cache is `x`.  (...) -> (...)."""
     if (fast := twin(x)) is not None:
         kernel = fast.gelu if form == "erf" else fast.gelu_tanh
-        return kernel(rows(x)).reshape(x.shape), x
+        y: Array = kernel(rows(x)).reshape(x.shape)
+        return y, x
     if form == "erf":
         return x * _gaussian_cdf(x), x
     return 0.5 * x * (1 + np.tanh(_tanh_argument(x))), x

@@ -1,6 +1,6 @@
 """Layer normalisation (Ba, Kiros, Hinton 2016).
 
-    mu = mean(x)   var = mean((x - mu)^2)   xhat = (x - mu) / sqrt(var + eps)   y = gamma xhat + beta
+    mu = mean(x)  var = mean((x - mu)^2)  xhat = (x - mu) / sqrt(var + eps)  y = gamma xhat + beta
 
 over the last axis. With g = gamma dy, and both mu and var depending on x:
 

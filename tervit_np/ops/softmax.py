@@ -37,5 +37,5 @@ def softmax_backward(dy: Array, y: Array, scale: float = 1.0) -> Array:
         dx = rows(dy).copy()
         fast.softmax_backward_(dx, rows(y), scale)
         return dx.reshape(dy.shape)
-    along_y = (dy * y).sum(axis=-1, keepdims=True)
+    along_y: Array = (dy * y).sum(axis=-1, keepdims=True)
     return scale * y * (dy - along_y)

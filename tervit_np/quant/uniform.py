@@ -34,6 +34,7 @@ class UniformCache(NamedTuple):
 class UniformWeight(Quantizer):
     """Symmetric weights, one scale per output channel or one per tensor."""
 
+    bits: int
     convention = Convention(
         boundary="max|w| maps to the last level",
         ties="half to even",
@@ -76,6 +77,7 @@ class UniformWeight(Quantizer):
 class UniformAct(Quantizer):
     """Dynamic activations, symmetric or min-max, one scale per token (last axis) or per tensor."""
 
+    bits: int
     convention = Convention(
         boundary="the extremes map to the ends of the grid; 0 maps to 0",
         ties="half to even",
