@@ -40,7 +40,7 @@ def setup_from(request: dict[str, Any]) -> Setup:
         model = request["model"]
         return Setup(
             build(DeiTConfig(**model["config"]), np.random.default_rng(0), model["dtype"]),
-            [_stage(stage) for stage in request["stages"]],
+            [stage_from(stage) for stage in request["stages"]],
             load_data(data["name"], data["val"], request["seed"]),
             Recipe(**recipe, augment=augment),
             request["seed"],
@@ -51,6 +51,6 @@ def setup_from(request: dict[str, Any]) -> Setup:
         raise ValueError(f"run.json is damaged: {error}") from None
 
 
-def _stage(fields: dict[str, Any]) -> Stage:
+def stage_from(fields: dict[str, Any]) -> Stage:
     plan = fields["plan"]
     return Stage(**fields | {"plan": plan if isinstance(plan, str) else plan_from_spec(plan)})

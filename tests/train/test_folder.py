@@ -1,0 +1,71 @@
+import json
+
+import numpy as np
+import pytest
+
+from tervit_np.train.folder import MUST_AGREE, RunFolder, free_folder, write_text
+
+REQUEST = dict.fromkeys(MUST_AGREE, 1)
+
+
+def test_a_folder_holds_one_run(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.begin(REQUEST)
+    with pytest.raises(ValueError, match="already holds a run.*--resume"):
+        folder.begin(REQUEST)
+    assert folder.read_request() == REQUEST
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
+def test_a_damaged_request_is_refused(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(ValueError, match="damaged"):
+        RunFolder(tmp_path).read_request()
+
+
+def test_an_empty_folder_holds_no_run(tmp_path):
+    with pytest.raises(ValueError, match="holds no run"):
+        RunFolder(tmp_path).read_request()
+
+
+@pytest.mark.parametrize("key", MUST_AGREE)
+def test_every_setting_must_agree(tmp_path, key):
+    folder = RunFolder(tmp_path)
+    folder.begin(REQUEST)
+    folder.check_same(REQUEST)
+    with pytest.raises(ValueError, match=f"{key} was 1 .* now 2"):
+        folder.check_same(REQUEST | {key: 2})
+
+
+def test_metrics_are_cut_back_to_the_checkpoint(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.begin(REQUEST)
+    folder.log(kind="step", step=1)
+    folder.save({"model.w": np.arange(3.0)}, {"stage": 0, "step": 1})
+    folder.log(kind="step", step=2)
+    arrays, position = folder.load()
+    np.testing.assert_array_equal(arrays["model.w"], np.arange(3.0))
+    assert (position["stage"], position["step"]) == (0, 1)
+    assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1]
+
+
+def test_without_a_checkpoint_the_metrics_start_again(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.begin(REQUEST)
+    folder.log(kind="step", step=1)
+    assert folder.load() is None
+    assert folder.metrics.read_text() == ""
+
+
+def test_free_folders_are_numbered(tmp_path):
+    assert free_folder(tmp_path, "shapes").name == "shapes"
+    for name in ("shapes", "shapes-2"):
+        (tmp_path / name).mkdir()
+    assert free_folder(tmp_path, "shapes").name == "shapes-3"
+
+
+def test_text_appears_whole(tmp_path):
+    write_text(tmp_path / "a.html", "first")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "a.html", "\ud800")
+    assert (tmp_path / "a.html").read_text() == "first"

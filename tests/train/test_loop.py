@@ -1,0 +1,101 @@
+import json
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.quant import Ternary
+from tervit_np.train import Recipe, Stage, evaluate, run
+
+RECIPE = Recipe(batch_size=8)
+
+
+def lines(out, kind):
+    every = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in every if line["kind"] == kind]
+
+
+def test_float_8bit_ternary(model, data, tmp_path):
+    stages = [
+        Stage("float", "float", 6),
+        Stage("8-bit", "int8", 1),
+        Stage("ternary", "ternary", 4),
+    ]
+    results = run(model, stages, data, tmp_path, recipe=RECIPE, quiet=True)
+    assert [r.stage for r in results] == ["float", "8-bit", "ternary"]
+    assert results[0].start_accuracy < 0.7 < results[0].accuracy
+    assert results[2].accuracy > 0.7
+    assert abs(results[1].start_loss - results[0].loss) < 0.05  # 8 bit changes next to nothing
+    assert results[2].start_loss != results[1].loss
+
+    assert [line["stage"] for line in lines(tmp_path, "stage")] == ["float", "8-bit", "ternary"]
+    assert lines(tmp_path, "stage")[2]["end"]["test_accuracy"] == results[2].accuracy
+    assert len(lines(tmp_path, "eval")) == 6 + 1 + 4
+    steps = lines(tmp_path, "step")
+    assert steps[-1]["step"] == 8 * 11
+    assert all(np.isfinite(line["loss"]) and line["lr"] > 0 for line in steps)
+
+
+def test_stage_files_hold_the_quantized_model(model, data, tmp_path):
+    stages = [Stage("ternary", "ternary", 1)]
+    results = run(model, stages, data, tmp_path, recipe=RECIPE, quiet=True)
+    loaded, extra = tv.load_model(tmp_path / "ternary.npz")
+    assert isinstance(dict(loaded.quantizable())["blocks.1.attn.qkv"].weight_quant, Ternary)
+    assert evaluate(loaded, data.test).accuracy == results[0].accuracy == extra["test_accuracy"]
+    assert tuple(extra["classes"]) == data.test.classes
+
+
+def test_quantization_enters_before_training(model, data, tmp_path):
+    """What a stage starts from is the stage before, quantized: nothing more, nothing less."""
+    stages = [Stage("float", "float", 2), Stage("ternary", "ternary", 1)]
+    results = run(model, stages, data, tmp_path, recipe=RECIPE, quiet=True)
+    before, _ = tv.load_model(tmp_path / "float.npz")
+    start = evaluate(tv.quantize(before, "ternary"), data.test)
+    assert (start.accuracy, start.loss) == (results[1].start_accuracy, results[1].start_loss)
+
+
+def test_a_teacher_changes_the_result(model, data, tmp_path):
+    def last(teacher, where):
+        fresh = tv.DeiT(model.config, np.random.default_rng(0))
+        second = Stage("ternary", "ternary", 1, teacher=teacher)
+        run(fresh, [Stage("float", "float", 1), second], data, where, recipe=RECIPE, quiet=True)
+        return fresh.state_dict()["head.weight"]
+
+    assert not np.array_equal(last("float", tmp_path / "a"), last(None, tmp_path / "b"))
+
+
+def test_without_a_validation_split(model, data, tmp_path):
+    run(model, [Stage("float", "float", 1)], data._replace(val=None), tmp_path, recipe=RECIPE,
+        quiet=True)  # fmt: skip
+    assert lines(tmp_path, "eval") == []
+
+
+def test_the_distilled_model_trains(data, tmp_path):
+    config = tv.DeiTConfig(8, 4, 3, 16, 2, 2, distilled=True, init="xavier")
+    model = tv.DeiT(config, np.random.default_rng(0))
+    stages = [Stage("float", "float", 3), Stage("ternary", "ternary", 2, teacher="float")]
+    assert run(model, stages, data, tmp_path, recipe=RECIPE, quiet=True)[1].accuracy > 0.6
+
+
+@pytest.mark.parametrize(
+    ("stages", "batch", "threads", "words"),
+    [
+        ([], 8, 1, "list of stages is empty"),
+        ([Stage("a", "float", 1), Stage("a", "int8", 1)], 8, 1, "names repeat"),
+        ([Stage("a", "float", 1, teacher="b")], 8, 1, "not an earlier stage"),
+        ([Stage("a", "float", 1)], 65, 1, "64 images do not fill a batch of 65"),
+        ([Stage("a", "float", 1)], 8, 0, "at least 1"),
+    ],
+)
+def test_what_cannot_be_trained(model, data, tmp_path, stages, batch, threads, words):
+    with pytest.raises(ValueError, match=words):
+        run(model, stages, data, tmp_path, recipe=Recipe(batch_size=batch), threads=threads)
+    assert not any(tmp_path.iterdir())
+
+
+def test_data_that_do_not_fit_the_model(data, tmp_path):
+    stages = [Stage("a", "float", 1)]
+    with pytest.raises(ValueError, match="3 classes, the model 10"):
+        run(tv.create_model("deit_shapes"), stages, data, tmp_path)
+    with pytest.raises(ValueError, match="8-pixel images, the model expects 32"):
+        run(tv.create_model("deit_shapes", num_classes=3), stages, data, tmp_path)

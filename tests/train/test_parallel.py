@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.losses import cross_entropy
+from tervit_np.train import ParallelModel
+from tervit_np.train.parallel import split
+
+
+@pytest.mark.parametrize("plan", ["float", "ternary"])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_parts_add_up_to_the_whole_batch(plan, threads):
+    config = tv.DeiTConfig(8, 4, 3, 16, 2, 2, pool="mean", init="xavier")
+    model = tv.quantize(tv.DeiT(config, np.random.default_rng(0), "float64"), plan)
+    rng = np.random.default_rng(1)
+    images, labels = rng.normal(size=(7, 3, 8, 8)), rng.integers(0, 3, 7)
+
+    logits, cache = model.forward(images, train=True)
+    loss, dlogits = cross_entropy(logits, labels)
+    model.backward(dlogits, cache)
+    expected = {name: p.grad.copy() for name, p in model.named_params()}
+
+    parallel = ParallelModel(model, threads)
+    value = parallel.gradients(
+        images, lambda z, part: cross_entropy(z, labels[part]), rng.spawn(threads)
+    )
+    parallel.close()
+    assert value == pytest.approx(loss, rel=1e-12)
+    for name, param in model.named_params():
+        np.testing.assert_allclose(param.grad, expected[name], rtol=1e-9, atol=1e-12)
+
+
+def test_replicas_share_weights_and_own_gradients(model):
+    mine, other = ParallelModel(model, 2).replicas
+    for (name, p), (_, q) in zip(mine.named_params(), other.named_params(), strict=True):
+        assert p.data is q.data, name
+        assert p.grad is not q.grad, name
+
+
+def test_no_part_is_empty():
+    for count in range(1, 9):
+        for parts in range(1, 12):
+            lengths = [s.stop - s.start for s in split(count, parts)]
+            assert sum(lengths) == count
+            assert min(lengths) >= 1
+            assert max(lengths) - min(lengths) <= 1
+
+
+def test_an_error_in_a_part_is_not_swallowed(model):
+    parallel = ParallelModel(model, 2)
+    images = np.zeros((4, 3, 8, 8), np.float32)
+
+    def fail_in_the_second(logits, part):
+        if part.start:
+            raise ValueError("second part")
+        return cross_entropy(logits, np.zeros(len(logits), int))
+
+    with pytest.raises(ValueError, match="second part"):
+        parallel.gradients(images, fail_in_the_second, np.random.default_rng(0).spawn(2))

@@ -1,0 +1,113 @@
+"""An interrupted and resumed run ends in the same bits as one that was never stopped."""
+
+import copy
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.train import Interrupted, Stage, run
+from tervit_np.train.folder import RunFolder
+from tervit_np.train.resume import setup_from
+
+STAGES = [
+    Stage("float", "float", 2),
+    Stage("8-bit", "int8", 1.5, optimizer="keep"),
+    Stage("ternary", "ternary", 2, teacher="float", ramp=0.5),
+]
+
+
+def train(model, data, recipe, out, *, resume=False, threads=1, on_step=None):
+    model = copy.deepcopy(model)
+    options = {"recipe": recipe, "seed": 5, "threads": threads, "quiet": True, "on_step": on_step}
+    return run(model, STAGES, data, out, resume, **options)
+
+
+def everything(out):
+    """All weights of all stages and all metrics, without what a clock measured."""
+    weights = {s.name: tv.load_checkpoint(out / f"{s.name}.npz") for s in STAGES}
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return weights, [{k: v for k, v in x.items() if k not in ("rate", "seconds")} for x in lines]
+
+
+def assert_same(one, two):
+    assert one[1] == two[1]
+    for stage, arrays in one[0].items():
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(array, two[0][stage][name], err_msg=f"{stage} {name}")
+
+
+@pytest.fixture
+def uninterrupted(model, data, recipe, tmp_path):
+    results = train(model, data, recipe, tmp_path / "whole")
+    return results, everything(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("stop_after", [5, 16, 21, 28, 33, 41])
+def test_ctrl_c_in_the_middle_of_a_stage(
+    model, data, recipe, tmp_path, uninterrupted, stop_after
+):
+    def ctrl_c(done):
+        if done == stop_after:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    out = tmp_path / "stopped"
+    with pytest.raises(Interrupted, match="everything is saved"):
+        train(model, data, recipe, out, on_step=ctrl_c)
+    results = train(model, data, recipe, out, resume=True)
+    assert results == uninterrupted[0]
+    assert_same(everything(out), uninterrupted[1])
+
+
+@pytest.mark.parametrize("crash_after", [3, 11, 26, 44])
+def test_a_crash_loses_at_most_an_epoch(
+    model, data, recipe, tmp_path, uninterrupted, crash_after
+):
+    def crash(done):
+        if done == crash_after:
+            raise RuntimeError("power cut")
+
+    out = tmp_path / "crashed"
+    with pytest.raises(RuntimeError):
+        train(model, data, recipe, out, on_step=crash)
+    results = train(model, data, recipe, out, resume=True)
+    assert results == uninterrupted[0]
+    assert_same(everything(out), uninterrupted[1])
+
+
+def test_a_finished_run_resumes_to_its_results(model, data, recipe, tmp_path, uninterrupted):
+    results = train(model, data, recipe, tmp_path / "whole", resume=True)
+    assert results == uninterrupted[0]
+    assert_same(everything(tmp_path / "whole"), uninterrupted[1])
+
+
+def test_the_same_bits_with_two_threads(model, data, recipe, tmp_path):
+    def ctrl_c(done):
+        if done == 35:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    train(model, data, recipe, tmp_path / "whole", threads=2)
+    with pytest.raises(Interrupted):
+        train(model, data, recipe, tmp_path / "stopped", threads=2, on_step=ctrl_c)
+    train(model, data, recipe, tmp_path / "stopped", threads=2, resume=True)
+    assert_same(everything(tmp_path / "stopped"), everything(tmp_path / "whole"))
+
+
+def test_other_settings_are_refused(model, data, recipe, tmp_path, uninterrupted):
+    with pytest.raises(ValueError, match="threads was 1 .* now 2"):
+        train(model, data, recipe, tmp_path / "whole", threads=2, resume=True)
+
+
+def test_the_request_rebuilds_the_arguments(monkeypatch, model, data, recipe, tmp_path):
+    monkeypatch.setattr("tervit_np.train.resume.load_data", lambda *_: data)
+    run(model, STAGES[:1], data, tmp_path / "run", recipe=recipe, seed=5, quiet=True)
+    setup = setup_from(RunFolder(tmp_path / "run").read_request())
+    assert setup.stages == STAGES[:1]
+    assert setup.recipe == recipe
+    assert (setup.seed, setup.threads) == (5, 1)
+    assert setup.model.config == model.config
+    with pytest.raises(ValueError, match="damaged"):
+        setup_from({"recipe": {}})

@@ -1,0 +1,44 @@
+import json
+
+import pytest
+
+from tervit_np.quant import Plan, Ternary, UniformAct
+from tervit_np.train import Recipe, Stage
+from tervit_np.train.resume import stage_from
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "a/b"}, "cannot name a file"),
+        ({"name": "checkpoint"}, "cannot name a file"),
+        ({"plan": "trinary"}, "trinary"),
+        ({"epochs": 0}, "must be positive"),
+        ({"lr": -1}, "must be positive"),
+        ({"optimizer": "reset"}, "'fresh' or 'keep'"),
+        ({"warmup": 1.5}, "between 0 and 1"),
+        ({"ramp": -0.1}, "between 0 and 1"),
+    ],
+)
+def test_a_wrong_field_is_named(change, words):
+    with pytest.raises(ValueError, match=words):
+        Stage(**{"name": "ternary", "plan": "ternary", "epochs": 1} | change)
+
+
+def test_a_ladder_of_bits_is_only_a_list_of_plans():
+    for name, bits in {"int8": 8, "int4": 4, "int2": 2}.items():
+        weight, act = Stage("s", name, 1).quantizers.choose("blocks.0.mlp.fc1")
+        assert (weight.bits, act.bits) == (bits, 8)
+        assert Stage("s", name, 1).quantizers.choose("head")[0].bits == 8
+
+
+@pytest.mark.parametrize("plan", ["int4", Plan([(r"blocks\..*", Ternary(), UniformAct(8))])])
+def test_a_stage_survives_json(plan):
+    stage = Stage("s", plan, 2.5, lr=1e-3, teacher="float", ramp=0.5)
+    back = stage_from(json.loads(json.dumps(stage.describe())))
+    assert back.describe() == stage.describe()
+    assert back.quantizers.describe() == stage.quantizers.describe()
+
+
+def test_a_recipe_is_json():
+    assert json.loads(json.dumps(Recipe().describe()))["betas"] == [0.9, 0.98]

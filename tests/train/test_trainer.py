@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.quant import Blend, Ternary
+from tervit_np.train import Recipe, Stage
+from tervit_np.train.trainer import StageTrainer, ramp_amount
+
+
+def batch(seed=0, count=6):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(count, 3, 8, 8)).astype(np.float32), np.eye(3)[rng.integers(0, 3, count)]
+
+
+def test_the_ramp_rises_from_nothing_to_all():
+    amounts = [ramp_amount(step, 10) for step in range(12)]
+    assert amounts[0] < 0.01
+    assert amounts == sorted(amounts)
+    assert amounts[10:] == [1.0, 1.0]
+    assert ramp_amount(0, 0) == 1.0
+
+
+def test_quantizers_fade_in_and_are_plain_at_the_end(model):
+    stage = Stage("ternary", "ternary", 1, ramp=0.5)
+    tv.quantize(model, stage.quantizers)
+    trainer = StageTrainer(model, stage, Recipe(), 10, 2, None)
+    layer = dict(model.quantizable())["blocks.0.mlp.fc1"]
+    assert isinstance(layer.weight_quant, Blend)
+    seen = []
+    for step in range(10):
+        trainer.step(step, *batch(step), np.random.default_rng(step))
+        seen.append(layer.weight_quant.amount)
+    assert seen[0] < 0.01
+    assert seen[5:] == [1.0] * 5
+    trainer.finish()
+    assert isinstance(dict(model.quantizable())["blocks.0.mlp.fc1"].weight_quant, Ternary)
+
+
+def test_the_average_is_shown_and_taken_away(model):
+    stage = Stage("float", "float", 1)
+    trainer = StageTrainer(model, stage, Recipe(ema=0.9), 10, 1, None)
+    for step in range(3):
+        trainer.step(step, *batch(step), np.random.default_rng(step))
+    now = {n: p.data.copy() for n, p in model.named_params()}
+    average = {n: a.copy() for n, a in trainer.average.average.items()}
+    with trainer.as_result():
+        for name, param in model.named_params():
+            np.testing.assert_array_equal(param.data, average[name])
+    for name, param in model.named_params():
+        np.testing.assert_array_equal(param.data, now[name])
+    trainer.finish()
+    for name, param in model.named_params():
+        np.testing.assert_array_equal(param.data, average[name])
+
+
+def test_a_gradient_that_explodes_is_told(model):
+    images, targets = batch()
+    trainer = StageTrainer(model, Stage("float", "float", 1), Recipe(), 10, 1, None)
+    model.head.weight.data[0, 0] = np.inf
+    with pytest.raises(ValueError, match="NaN or infinite at step 0.*lower learning rate"):
+        with np.errstate(all="ignore"):
+            trainer.step(0, images, targets, np.random.default_rng(0))
+
+
+def test_sixteen_images_are_learned_by_heart(model):
+    model = tv.create_model("deit_shapes", seed=1)
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(16, 3, 32, 32)).astype(np.float32)
+    targets = np.eye(10)[rng.integers(0, 10, 16)]
+    stage = Stage("float", "float", 1, lr=1e-3)
+    trainer = StageTrainer(model, stage, Recipe(weight_decay=0), 120, 1, None)
+    for step in range(120):
+        loss, _ = trainer.step(step, images, targets, np.random.default_rng(step))
+    assert loss < 0.01
