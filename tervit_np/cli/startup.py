@@ -9,6 +9,7 @@ its own process. `tervit doctor` reports both.
 import os
 from pathlib import Path
 
+CPUINFO = Path("/proc/cpuinfo")
 AVX512_CORES = ("skylakex", "cooperlake", "sapphirerapids")
 
 
@@ -25,6 +26,5 @@ def slow_core_type() -> str | None:
     core = os.environ.get("OPENBLAS_CORETYPE")
     if core is None or core.lower() in AVX512_CORES:
         return None
-    cpuinfo = Path("/proc/cpuinfo")
-    fast = cpuinfo.exists() and " avx512vl" in cpuinfo.read_text()
+    fast = CPUINFO.exists() and " avx512vl" in CPUINFO.read_text()
     return core if fast else None

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ def register(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, write the report, print the accuracies."""
+    began = time.monotonic()
     from tervit_np import train
     from tervit_np.analysis.report import write_report
     from tervit_np.environment import usable_cores
@@ -99,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
         command=setup.command,
     )
     page = write_report(out, setup.data.test, threads=setup.threads)
+    RunFolder(out).log(kind="run", seconds=round(time.monotonic() - began, 1))
     print(f"report: {page}")
     print("test accuracy: " + "  ".join(f"{r.stage} {100 * r.accuracy:.1f}" for r in results))
     return 0

@@ -128,7 +128,8 @@ class _Run:
                     self._save(index, done + 1, trainer)
                     raise Interrupted(
                         f"stopped in stage {self.stages[index].name} after step {done + 1} of "
-                        f"{self.lengths[index]}; everything is saved"
+                        f"{self.lengths[index]}; everything is saved; continue with:\n"
+                        f"  tervit train --resume {self.folder.path}"
                     )
             self._leave(index, trainer)
             before, step = trainer, 0

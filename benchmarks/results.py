@@ -1,0 +1,117 @@
+"""README's table of accuracies, from run folders.
+
+    python benchmarks/results.py runs/shapes runs/shapes-2 ...     add these runs, rewrite the table
+    python benchmarks/results.py                                   rewrite the table
+
+What is quoted lies in docs/results.json; the table is made from it and from nothing else.
+"""
+
+import argparse
+import json
+import shlex
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+STORE = ROOT / "docs" / "results.json"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
+HEAD = ("command", "seeds", "float", "8-bit", "ternary, untrained", "ternary", "minutes")
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """Condense a finished run: command without seed and folder, accuracies in percent, time."""
+    request = json.loads((folder / "run.json").read_text())
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    stages = [
+        {
+            "stage": line["stage"],
+            "start": 100 * line["start"]["test_accuracy"],
+            "end": 100 * line["end"]["test_accuracy"],
+        }
+        for line in lines
+        if line["kind"] == "stage"
+    ]
+    return {
+        "command": plain_command(request["command"]),
+        "seed": request["seed"],
+        "stages": stages,
+        "seconds": next(line["seconds"] for line in lines if line["kind"] == "run"),
+        "test_images": request["data"]["test"],
+        "environment": request["environment"],
+    }
+
+
+def plain_command(command: str) -> str:
+    """Drop what differs between repetitions: --seed, --out, --quiet."""
+    words = shlex.split(command)
+    kept: list[str] = []
+    while words:
+        word = words.pop(0)
+        if word in ("--seed", "--out"):
+            words.pop(0)
+        elif word != "--quiet":
+            kept.append(word)
+    return shlex.join(kept)
+
+
+def table(runs: list[dict[str, Any]]) -> str:
+    """Lay out one row for each command: means over seeds and standard deviations."""
+    groups = defaultdict(list)
+    for run in runs:
+        groups[run["command"]].append(run)
+    rows = [HEAD, ("---",) * len(HEAD)]
+    for command, same in groups.items():
+        ends = {
+            s["stage"]: [_stage(run, s["stage"], "end") for run in same] for s in same[0]["stages"]
+        }
+        starts = [_stage(run, "ternary", "start") for run in same] if "ternary" in ends else []
+        minutes = mean(run["seconds"] for run in same) / 60
+        rows.append(
+            (
+                f"`{command}`",
+                ", ".join(str(run["seed"]) for run in sorted(same, key=lambda r: r["seed"])),
+                *(_spread(ends.get(name, [])) for name in ("float", "8-bit")),
+                _spread(starts),
+                _spread(ends.get("ternary", [])),
+                f"{minutes:.1f}",
+            )
+        )
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _stage(run: dict[str, Any], name: str, side: str) -> float:
+    return float(next(s[side] for s in run["stages"] if s["stage"] == name))
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return ""
+    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def rewrite(text: str, new: str) -> str:
+    """Replace what stands between the two marks of README."""
+    before, rest = text.split(BEGIN)
+    return before + BEGIN + new + END + rest.split(END)[1]
+
+
+def main() -> None:
+    """Add runs, then make the table."""
+    parser = argparse.ArgumentParser(description="README's table of accuracies, from run folders.")
+    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
+    args = parser.parse_args()
+    runs = json.loads(STORE.read_text()) if STORE.exists() else []
+    for new in map(summary, args.runs):
+        runs = [r for r in runs if (r["command"], r["seed"]) != (new["command"], new["seed"])]
+        runs.append(new)
+    STORE.parent.mkdir(exist_ok=True)
+    STORE.write_text(json.dumps(runs, indent=1) + "\n")
+    README.write_text(rewrite(README.read_text(), table(runs)))
+    print(table(runs))
+
+
+if __name__ == "__main__":
+    main()
