@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,6 @@ def test_threads_change_nothing(model, data):
 def test_refusals(model, data):
     with pytest.raises(ValueError, match="empty"):
         evaluate(model, data.test.take(np.arange(0)))
-    other = data.test._replace(classes=("a", "b"))
+    other = replace(data.test, classes=("a", "b"))
     with pytest.raises(ValueError, match="2 classes, the model 3"):
         evaluate(model, other)

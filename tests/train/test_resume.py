@@ -47,9 +47,7 @@ def uninterrupted(model, data, recipe, tmp_path):
 
 
 @pytest.mark.parametrize("stop_after", [5, 16, 21, 28, 33, 41])
-def test_ctrl_c_in_the_middle_of_a_stage(
-    model, data, recipe, tmp_path, uninterrupted, stop_after
-):
+def test_ctrl_c_in_the_middle_of_a_stage(model, data, recipe, tmp_path, uninterrupted, stop_after):
     def ctrl_c(done):
         if done == stop_after:
             os.kill(os.getpid(), signal.SIGINT)
@@ -63,9 +61,7 @@ def test_ctrl_c_in_the_middle_of_a_stage(
 
 
 @pytest.mark.parametrize("crash_after", [3, 11, 26, 44])
-def test_a_crash_loses_at_most_an_epoch(
-    model, data, recipe, tmp_path, uninterrupted, crash_after
-):
+def test_a_crash_loses_at_most_an_epoch(model, data, recipe, tmp_path, uninterrupted, crash_after):
     def crash(done):
         if done == crash_after:
             raise RuntimeError("power cut")

@@ -37,7 +37,7 @@ def test_a_stage_survives_json(plan):
     stage = Stage("s", plan, 2.5, lr=1e-3, teacher="float", ramp=0.5)
     back = stage_from(json.loads(json.dumps(stage.describe())))
     assert back.describe() == stage.describe()
-    assert back.quantizers.describe() == stage.quantizers.describe()
+    assert repr(back.quantizers) == repr(stage.quantizers)
 
 
 def test_a_recipe_is_json():
