@@ -1,0 +1,20 @@
+"""Data for image classification: found, decoded, cached, augmented. Knows nothing of models."""
+
+from data_tools.augment import Augment
+from data_tools.imageset import DataError, ImageSet, NoSuchSplit
+from data_tools.preprocess import normalise, preprocess
+from data_tools.root import data_root
+from data_tools.sources import Known, known_sets, load
+
+__all__ = [
+    "Augment",
+    "DataError",
+    "ImageSet",
+    "Known",
+    "NoSuchSplit",
+    "data_root",
+    "known_sets",
+    "load",
+    "normalise",
+    "preprocess",
+]

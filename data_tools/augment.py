@@ -1,0 +1,96 @@
+"""Random changes of a batch that leave its meaning alone.
+
+    crop      shift by up to `crop_padding` pixels, the border reflected
+    flip      mirror left and right, every second image
+    RandAugment, cutout, mixup, cutmix   see their files; off by default
+
+The batch arrives as bytes and leaves as the float images and soft targets of one training step.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_tools.imageset import Array, DataError
+from data_tools.mixing import cutmix, mixup
+from data_tools.preprocess import normalise
+from data_tools.randaugment import randaugment
+
+
+@dataclass(frozen=True)
+class Augment:
+    """What to change; zeros and False change nothing."""
+
+    crop_padding: int = 4
+    flip: bool = True
+    randaugment_ops: int = 0  # operations an image
+    randaugment_magnitude: int = 5  # 0 to 10
+    cutout: int = 0  # side of the square painted in the mean colour
+    mixup: float = 0.0  # alpha of the beta distribution
+    cutmix: float = 0.0  # alpha; where both are on, each batch draws one of the two
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 0:
+                raise DataError(f"augmentation: {name} is {value}; expected 0 or more")
+        if self.randaugment_magnitude > 10:
+            raise DataError(f"randaugment_magnitude is {self.randaugment_magnitude}; at most 10")
+
+    def apply(
+        self,
+        images: Array,
+        labels: Array,
+        num_classes: int,
+        smoothing: float,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        rng: np.random.Generator,
+    ) -> tuple[Array, Array]:
+        """Augment a batch of bytes (B, S, S, 3).  -> float32 (B, 3, S, S), targets (B, C)."""
+        images = crop_and_flip(images, self.crop_padding, self.flip, rng)
+        if self.randaugment_ops:
+            for image in images:
+                image[...] = randaugment(
+                    image, self.randaugment_ops, self.randaugment_magnitude, rng
+                )
+        if self.cutout:
+            cutout_(images, self.cutout, mean, rng)
+        pixels = normalise(images, mean, std)
+        targets = soft_targets(labels, num_classes, smoothing)
+        alphas = [(mixup, self.mixup), (cutmix, self.cutmix)]
+        active = [(mix, alpha) for mix, alpha in alphas if alpha > 0]
+        if active:
+            mix, alpha = active[rng.integers(len(active))]
+            mix(pixels, targets, alpha, rng)
+        return pixels, targets
+
+
+def crop_and_flip(images: Array, padding: int, flip: bool, rng: np.random.Generator) -> Array:
+    """Shift each image by up to `padding` pixels and mirror half of them.  -> a new array."""
+    count, height, width, _ = images.shape
+    shifts = rng.integers(0, 2 * padding + 1, (count, 2)).tolist()
+    mirror = (rng.random(count) < (0.5 if flip else 0.0)).tolist()
+    border = (padding, padding)
+    padded = np.pad(images, ((0, 0), border, border, (0, 0)), mode="reflect")
+    out = np.empty(images.shape, np.uint8)
+    for i, (y, x) in enumerate(shifts):  # a slice copies faster than an index array gathers
+        window = padded[i, y : y + height, x : x + width]
+        out[i] = window[:, ::-1] if mirror[i] else window
+    return out
+
+
+def cutout_(images: Array, side: int, mean: tuple[float, ...], rng: np.random.Generator) -> None:
+    """Paint a square of each image in the mean colour, in place (DeVries, Taylor 2017)."""
+    count, height, width, _ = images.shape
+    colour = np.rint(255 * np.asarray(mean)).astype(np.uint8)
+    centres = zip(rng.integers(height, size=count), rng.integers(width, size=count), strict=True)
+    for image, (y, x) in zip(images, centres, strict=True):
+        top, left = max(y - side // 2, 0), max(x - side // 2, 0)
+        image[top : y - side // 2 + side, left : x - side // 2 + side] = colour
+
+
+def soft_targets(labels: Array, num_classes: int, smoothing: float) -> Array:
+    """One-hot rows mixed with the uniform distribution.  (B,) -> float32 (B, C)."""
+    targets = np.full((len(labels), num_classes), smoothing / num_classes, np.float32)
+    targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
+    return targets

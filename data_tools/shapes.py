@@ -1,0 +1,167 @@
+"""The embedded data set: ten shapes on busy backgrounds, drawn by code from a seed.
+
+    background   two colours mixed by smooth noise and a grating, three faint ellipses
+    object       one of ten outlines: turned, slanted, resized, moved, striped
+    colour       a hue of its class, blurred so much that colour alone decides little
+    noise        on every pixel
+
+A linear classifier on the pixels stays under 40 %; a small vision transformer passes 92 % in a
+minute. Everything is NumPy on a few hundred images at a time. Difficulty was set on the validation
+split.
+"""
+
+import numpy as np
+
+from data_tools.imageset import Array, ImageSet, NoSuchSplit
+from data_tools.outlines import OUTLINES
+
+SIZE = 32
+CLASSES = tuple(outline.__name__ for outline in OUTLINES)
+COUNTS = {"train": 12_000, "val": 1_000, "test": 2_000}
+VERSION = 1  # of the pictures; raise it with every change that moves a pixel
+MEAN, STD = (0.3, 0.3, 0.3), (0.165, 0.165, 0.165)
+_CHUNK = 250  # images drawn together: their maps stay in the processor's cache
+
+
+def make(split: str, seed: int = 0, count: int | None = None) -> ImageSet:
+    """Draw a split.  -> ImageSet with images (count, 32, 32, 3).
+
+    Raises
+    ------
+    NoSuchSplit
+        If the split is not train, val or test.
+    """
+    if split not in COUNTS:
+        raise NoSuchSplit(f"shapes has no split {split!r}; it has {', '.join(COUNTS)}")
+    count = COUNTS[split] if count is None else count
+    images = np.empty((count, SIZE, SIZE, 3), np.uint8)
+    labels = np.empty(count, np.int64)
+    for chunk, start in enumerate(range(0, count, _CHUNK)):
+        part = slice(start, min(start + _CHUNK, count))
+        rng = np.random.default_rng([VERSION, seed, list(COUNTS).index(split), chunk])
+        labels[part] = rng.permutation(np.arange(_CHUNK) % len(CLASSES))[: part.stop - start]
+        images[part] = _draw(labels[part], rng)
+    return ImageSet("shapes", split, images, labels, CLASSES, MEAN, STD)
+
+
+def _draw(labels: Array, rng: np.random.Generator) -> Array:
+    """Draw one image for each label.  (n,) -> uint8 (n, 32, 32, 3)."""
+    count = len(labels)
+    canvas = _background(count, rng)
+    for _ in range(3):
+        _paint(canvas, _ellipse(count, rng), _dim_colours(count, rng), 0.6)
+    cover, stripes = _objects(labels, rng)
+    colours = _object_colours(labels, rng) * stripes[:, None]
+    _paint(canvas, cover, colours, 1.0)
+    canvas += np.float32(0.07) * rng.standard_normal(canvas.shape, np.float32)
+    np.clip(canvas, 0, 1, out=canvas)
+    return np.rint(255 * canvas).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def _objects(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Place the outlines.  -> how much of each pixel they cover, their stripes; (n, 32, 32) each."""
+    count = len(labels)
+    x, y = _coordinates(
+        count,
+        rng,
+        angle=rng.uniform(-0.4, 0.4, count),
+        scale=rng.uniform(0.5, 0.78, count),
+        slant=rng.uniform(-0.2, 0.2, count),
+        reach=0.7,
+    )
+    distance = np.empty((count, SIZE, SIZE), np.float32)
+    for label, outline in enumerate(OUTLINES):
+        mine = labels == label
+        distance[mine] = outline(x[mine], y[mine])
+    cover = np.clip(0.5 - distance * (SIZE / 3.2), 0, 1)  # about one pixel of soft edge
+    wave = _grating(x, y, rng.uniform(4, 9, count), rng)
+    return cover, 1 - 0.18 * (1 + wave)
+
+
+def _ellipse(count: int, rng: np.random.Generator) -> Array:
+    """Place one ellipse in each image.  -> cover (n, 32, 32)."""
+    flat = rng.uniform(0.4, 1.0, count).astype(np.float32)[:, None, None]
+    x, y = _coordinates(
+        count,
+        rng,
+        angle=rng.uniform(0, np.pi, count),
+        scale=rng.uniform(0.15, 0.4, count),
+        slant=np.zeros(count),
+        reach=1.0,
+    )
+    return np.clip(0.5 - (np.hypot(x, y / flat) - 1) * 3, 0, 1)
+
+
+def _coordinates(
+    count: int, rng: np.random.Generator, angle: Array, scale: Array, slant: Array, reach: float
+) -> tuple[Array, Array]:
+    """Give every pixel its place in the object's own coordinates.  -> x, y (n, 32, 32).
+
+    The object's centre is drawn so that the object stays mostly inside, `reach` of the way out.
+    """
+    room = reach * (1 - 0.75 * scale)
+    centre_x, centre_y = (rng.uniform(-1, 1, count) * room for _ in range(2))
+    c, s = np.cos(angle) / scale, np.sin(angle) / scale
+    rows = np.stack([c, s, -s, c]).astype(np.float32)[:, :, None, None]
+    line = ((np.arange(SIZE) + 0.5) * (2 / SIZE) - 1).astype(np.float32)
+    u = line[None, None, :] - centre_x.astype(np.float32)[:, None, None]
+    v = -line[None, :, None] - centre_y.astype(np.float32)[:, None, None]
+    x, y = rows[0] * u + rows[1] * v, rows[2] * u + rows[3] * v
+    return x + slant.astype(np.float32)[:, None, None] * y, y
+
+
+def _grating(x: Array, y: Array, frequency: Array, rng: np.random.Generator) -> Array:
+    """Draw stripes of any direction.  -> (n, 32, 32) in [-1, 1]."""
+    angle, phase = (rng.uniform(0, 2 * np.pi, len(frequency)) for _ in range(2))
+    a, b, p = (
+        v.astype(np.float32)[:, None, None]
+        for v in (frequency * np.cos(angle), frequency * np.sin(angle), phase)
+    )
+    return np.sin(a * x + b * y + p)
+
+
+def _background(count: int, rng: np.random.Generator) -> Array:
+    """Mix two colours by smooth noise and a grating.  -> (n, 3, 32, 32)."""
+    coarse = rng.standard_normal((count, 6, 6), np.float32)
+    noise = _UPSAMPLE @ coarse @ _UPSAMPLE.T
+    line = np.linspace(-1, 1, SIZE, dtype=np.float32)
+    x, y = line[None, None, :], line[None, :, None]
+    wave = _grating(x, y, rng.uniform(3, 14, count), rng)
+    mix = np.clip(0.5 + 0.35 * noise + 0.25 * wave, 0, 1)[:, None]
+    one, two = (_dim_colours(count, rng) for _ in range(2))
+    return one + (two - one) * mix
+
+
+def _paint(canvas: Array, cover: Array, colours: Array, opacity: float) -> None:
+    """Lay colour over the canvas where `cover` says, in place."""
+    canvas += np.float32(opacity) * cover[:, None] * (colours - canvas)
+
+
+def _dim_colours(count: int, rng: np.random.Generator) -> Array:
+    """Draw dark colours of any hue.  -> (n, 3, 1, 1)."""
+    hue = rng.uniform(0, 1, count)
+    return _colours(hue, rng.uniform(0.2, 0.8, count), rng.uniform(0.15, 0.55, count))
+
+
+def _object_colours(labels: Array, rng: np.random.Generator) -> Array:
+    """Draw bright colours around the hue of each class.  -> (n, 3, 1, 1)."""
+    count = len(labels)
+    hue = labels / len(CLASSES) + rng.normal(0, 0.25, count)
+    return _colours(hue, rng.uniform(0.3, 0.8, count), rng.uniform(0.75, 1.0, count))
+
+
+def _colours(hue: Array, saturation: Array, value: Array) -> Array:
+    """Turn hue, saturation, value into red, green, blue.  (n,) x 3 -> float32 (n, 3, 1, 1)."""
+    ramp = np.abs((hue[:, None] + np.array([0, 2 / 3, 1 / 3])) % 1 * 6 - 3) - 1
+    rgb = value[:, None] * (1 - saturation[:, None] * (1 - np.clip(ramp, 0, 1)))
+    return rgb.astype(np.float32)[:, :, None, None]
+
+
+def _interpolation(fine: int, coarse: int) -> Array:
+    """Build the matrix that interpolates a line with raised cosines.  -> (fine, coarse)."""
+    place = np.linspace(0, coarse - 1, fine)[:, None] - np.arange(coarse)
+    weights = np.where(np.abs(place) < 1, 0.5 + 0.5 * np.cos(np.pi * place), 0)
+    return weights.astype(np.float32)
+
+
+_UPSAMPLE = _interpolation(SIZE, 6)
