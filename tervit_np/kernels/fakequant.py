@@ -1,0 +1,71 @@
+"""Uniform quantization of rows and back, to the same bits as NumPy.
+
+Twin of quant/uniform.py. The largest magnitude of a row is found on the bit patterns: without its
+sign bit a float32 orders like an integer, and integer maxima make vectors where float maxima, which
+must mind NaN, do not. NaN and infinity show as patterns from 0x7F800000 on.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tervit_np.kernels.exponential import F, float_to_bits
+from tervit_np.kernels.jit import kernel
+
+_MAGNITUDE = np.int32(0x7FFFFFFF)
+_INFINITY = np.int32(0x7F800000)
+_ROUND = F(1.5 * 2**23)  # x + _ROUND - _ROUND rounds half to even, as np.rint does
+_ZERO = F(0)
+
+
+@kernel()
+def fake_quant_rows(x: Any, q_max: int) -> Any:
+    """clip(round(x / s)) s with s = max|x| / q_max, each row.  (M, N) -> (M, N)."""
+    rows, width = x.shape
+    out = np.empty_like(x)
+    limit = F(q_max)
+    for m in range(rows):
+        bits = np.int32(0)
+        for i in range(width):
+            bits = max(bits, np.int32(float_to_bits(x[m, i]) & _MAGNITUDE))
+        if bits >= _INFINITY:
+            raise ValueError("quantize: a value is NaN or infinite, so no scale fits it")
+        largest = _ZERO
+        for i in range(width):
+            if np.int32(float_to_bits(x[m, i]) & _MAGNITUDE) == bits:
+                largest = abs(x[m, i])
+                break
+        scale = largest / limit
+        if scale == _ZERO:
+            out[m] = _ZERO
+            continue
+        for i in range(width):
+            q = (x[m, i] / scale + _ROUND) - _ROUND
+            out[m, i] = min(max(q, -limit), limit) * scale
+    return out
+
+
+@kernel()
+def fake_quant_rows_minmax(x: Any, levels: int) -> Any:
+    """(clip(round(x / s) + z) - z) s on the row's own range.  (M, N) -> (M, N)."""
+    rows, width = x.shape
+    out = np.empty_like(x)
+    top = F(levels)
+    for m in range(rows):
+        low, high = _ZERO, _ZERO
+        for i in range(width):
+            low, high = min(low, x[m, i]), max(high, x[m, i])
+        finite = True
+        for i in range(width):
+            finite &= np.int32(float_to_bits(x[m, i]) & _MAGNITUDE) < _INFINITY
+        if not finite or not np.isfinite(high - low):
+            raise ValueError("quantize: a value is NaN or infinite, so no scale fits it")
+        scale = (high - low) / top
+        if scale == _ZERO:
+            out[m] = _ZERO
+            continue
+        zero = min(max(np.rint(-low / scale), _ZERO), top)
+        for i in range(width):
+            q = np.rint(x[m, i] / scale) + zero
+            out[m, i] = (min(max(q, _ZERO), top) - zero) * scale
+    return out

@@ -1,0 +1,38 @@
+"""The compiler's settings, in one place.
+
+Numba's cache notices an edit in a function's own file only; a function that calls one from another
+file would keep running stale machine code. So the cache lives in a folder named after a hash of all
+kernel sources, chosen before the first function is compiled: one edit anywhere, one new folder.
+Where no folder is writable the kernels are compiled anew in each process.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import config
+
+from data_tools.root import user_cache, writable_folder
+
+
+def source_hash() -> str:
+    """Hash the text of every file in this folder."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+CACHE = writable_folder(user_cache() / "kernels" / source_hash())
+if CACHE is not None:
+    config.CACHE_DIR = str(CACHE)
+
+# Sums may be reordered (vector lanes need that) and a product fused with a sum; NaN and infinity
+# keep their meaning.
+REORDER = {"reassoc", "contract", "nsz"}
+
+
+def kernel(**options: Any) -> Any:
+    """Compile a function on first use, without Python's lock, cached on disk where possible."""
+    return numba.njit(nogil=True, cache=CACHE is not None, error_model="numpy", **options)
