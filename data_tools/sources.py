@@ -26,7 +26,7 @@ class Known(NamedTuple):
 
 
 ABOUT = {
-    "shapes": "ten shapes drawn by code, 32 px: 12,000 train, 1,000 val, 2,000 test",
+    "shapes": "ten shapes drawn by code, 32 px: 16,000 train, 1,000 val, 2,000 test",
     "cifar10": "ten kinds of things, 32 px: 50,000 train, 10,000 test",
     "cifar100": "a hundred kinds of things, 32 px: 50,000 train, 10,000 test",
 }
