@@ -1,0 +1,1 @@
+"""Proof and pictures: gradient checks, planted mistakes, sizes, figures, the report."""

@@ -1,0 +1,130 @@
+"""Every differentiable operator as a check sees it: inputs, a forward, a backward.
+
+The sizes are small, odd and all different, so that a mixed-up axis cannot hide.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tervit_np import losses, ops
+from tervit_np.analysis.gradcheck import Difference, numerical_gradient
+from tervit_np.arrays import Array
+
+
+class Operator(NamedTuple):
+    """`forward(*inputs) -> y, cache`; `backward(dy, cache) -> one gradient for each input`."""
+
+    name: str
+    inputs: dict[str, Array]
+    forward: Callable[..., tuple[Any, Any]]
+    backward: Callable[[Array, Any], Any]
+
+    def differences(self, rng: np.random.Generator) -> list[Difference]:
+        """Compare each gradient with differences, under a random upstream."""
+        values = list(self.inputs.values())
+        y, cache = self.forward(*values)
+        dy = rng.normal(size=np.shape(y))
+        by_hand = self.backward(dy, cache)
+        by_hand = by_hand if isinstance(by_hand, tuple) else (by_hand,)
+        found = []
+        for i, (name, x) in enumerate(self.inputs.items()):
+
+            def moved(z: Array, i: int = i) -> Array:
+                return np.asarray(self.forward(*values[:i], z, *values[i + 1 :])[0])
+
+            numerical = numerical_gradient(moved, x, dy)
+            found.append(Difference(f"{self.name} d{name}", by_hand[i], numerical))
+        return found
+
+
+def operators(rng: np.random.Generator) -> Iterator[Operator]:
+    """Yield all operators with random inputs."""
+    n = rng.normal
+    x = n(size=(2, 3, 5))
+    yield Operator(
+        "linear", {"x": x, "w": n(size=(4, 5)), "b": n(size=4)}, ops.linear, ops.linear_backward
+    )
+    yield Operator(
+        "layernorm",
+        {"x": 2 * x + 1, "gamma": n(size=5), "beta": n(size=5)},
+        ops.layernorm,
+        ops.layernorm_backward,
+    )
+    yield Operator(
+        "softmax",
+        {"x": x},
+        lambda x: ops.softmax(x, scale=0.4),
+        lambda dy, y: ops.softmax_backward(dy, y, scale=0.4),
+    )
+    for form in ("erf", "tanh"):
+        yield Operator(
+            f"gelu {form}",
+            {"x": 2 * x},
+            lambda x, form=form: ops.gelu(x, form),
+            lambda dy, x, form=form: ops.gelu_backward(dy, x, form),
+        )
+    yield Operator(
+        "attention",
+        {"qkv": n(size=(2, 3, 12))},
+        lambda qkv: ops.attention(qkv, heads=2),
+        ops.attention_backward,
+    )
+    yield from _reshaping(rng)
+    yield from _losses(rng)
+
+
+def _reshaping(rng: np.random.Generator) -> Iterator[Operator]:
+    """Operators that move, gather, average or drop."""
+    n = rng.normal
+    images = n(size=(2, 3, 4, 6))
+    yield Operator(
+        "patchify",
+        {"images": images},
+        lambda x: (ops.patchify(x, 2), x.shape),
+        ops.unpatchify,
+    )
+    yield Operator(
+        "im2col",
+        {"maps": n(size=(2, 5, 4, 3))},
+        lambda x: (ops.im2col(x, 3, 2, 1), x.shape),
+        lambda dy, shape: ops.col2im(dy, shape, 3, 2, 1),
+    )
+    yield Operator(
+        "add_tokens",
+        {
+            "patches": n(size=(2, 3, 4)),
+            "cls": n(size=(1, 1, 4)),
+            "dist": n(size=(1, 1, 4)),
+            "pos": n(size=(1, 5, 4)),
+        },
+        lambda x, cls, dist, pos: (ops.add_tokens(x, [cls, dist], pos), 2),
+        _tokens_backward,
+    )
+    yield Operator("mean_pool", {"x": n(size=(2, 3, 4))}, ops.mean_pool, ops.mean_pool_backward)
+    yield Operator(
+        "drop_path",
+        {"x": n(size=(6, 2, 3))},
+        lambda x: ops.drop_path(x, 0.4, True, np.random.default_rng(1)),
+        ops.drop_path_backward,
+    )
+
+
+def _tokens_backward(dy: Array, extra: int) -> tuple[Array, ...]:
+    dpatches, (dcls, ddist), dpos = ops.add_tokens_backward(dy, extra)
+    return dpatches, dcls, ddist, dpos
+
+
+def _losses(rng: np.random.Generator) -> Iterator[Operator]:
+    """Losses bring their gradient along; the upstream scales it."""
+    student, teacher = rng.normal(size=(2, 4, 5))
+    labels, soft = np.array([0, 4, 2, 2]), rng.dirichlet(np.ones(5), 4)
+
+    def loss(name: str, function: Callable[[Array], tuple[float, Array]]) -> Operator:
+        return Operator(name, {"logits": student}, function, lambda dy, gradient: dy * gradient)
+
+    yield loss("cross_entropy", lambda z: losses.cross_entropy(z, labels, smoothing=0.2))
+    yield loss("cross_entropy soft", lambda z: losses.cross_entropy(z, soft))
+    yield loss("distillation", lambda z: losses.distillation(z, teacher, temperature=3.0))
+    yield loss("hard_distillation", lambda z: losses.hard_distillation(z, teacher))
