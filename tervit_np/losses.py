@@ -36,7 +36,7 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
     """
     _same_shape(student, teacher)
     log_s = log_softmax(student / temperature)
-    log_t = log_softmax(teacher / temperature)
+    log_t = log_softmax(teacher.astype(student.dtype, copy=False) / temperature)
     p_t = np.exp(log_t)
     batch = student.shape[0]
     loss = temperature**2 * float((p_t * (log_t - log_s)).sum(dtype=np.float64)) / batch

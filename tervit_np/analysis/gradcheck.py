@@ -44,9 +44,9 @@ def numerical_gradient(f: Callable[[Array], Array], x: Array, dy: Array) -> Arra
     for i in range(flat.size):
         before = flat[i]
         flat[i] = before + STEP
-        above = f(moved)
+        above = np.array(f(moved))  # a copy: f may return its argument
         flat[i] = before - STEP
-        below = f(moved)
+        below = np.array(f(moved))
         flat[i] = before
         gradient[i] = ((above - below) * dy).sum() / (2 * STEP)
     return gradient.reshape(moved.shape)
