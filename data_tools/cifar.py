@@ -164,8 +164,8 @@ def _check(place: Path, name: str, split: str, labels: Array, classes: int) -> N
         )
     if len(labels) != COUNTS[split]:
         raise DataError(
-            f"{place}: {len(labels)} {split} images, {name} has {COUNTS[split]}; get the set again, "
-            f"or load a part of it as folder:{place}"
+            f"{place}: {len(labels)} {split} images, {name} has {COUNTS[split]}; get the set "
+            f"again, or load a part of it as folder:{place}"
         )
     counts = Counter(labels.tolist())
     if len(set(counts.values())) > 1:

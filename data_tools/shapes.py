@@ -59,7 +59,7 @@ def _draw(labels: Array, rng: np.random.Generator) -> Array:
 
 
 def _objects(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Place the outlines.  -> how much of each pixel they cover, their stripes; (n, 32, 32) each."""
+    """Place the outlines.  -> how much of each pixel they cover, and stripes; (n, 32, 32) each."""
     count = len(labels)
     x, y = _coordinates(
         count,

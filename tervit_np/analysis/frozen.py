@@ -1,4 +1,4 @@
-"""Is a quantizer's backward the derivative it claims to be?
+"""Whether a quantizer's backward is the derivative it claims to be.
 
 The true derivative of rounding is zero, so differences of `forward` prove nothing. `frozen` is the
 forward map with the rounding residual held fixed at w0: smooth, equal to `forward` at w0, and by

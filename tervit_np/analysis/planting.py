@@ -34,8 +34,13 @@ class Plant(NamedTuple):
     edits: tuple[Edit, ...]
 
 
+def plant(caught_by: str, name: str, about: str, *edits: tuple[str, str, str, str]) -> Plant:
+    """Describe a plant in one call."""
+    return Plant(name, about, caught_by, tuple(Edit(*edit) for edit in edits))
+
+
 @contextmanager
-def planted(plant: Plant) -> Iterator[None]:
+def planted(mistake: Plant) -> Iterator[None]:
     """Run the enclosed lines with the mistake in place.
 
     Raises
@@ -45,7 +50,7 @@ def planted(plant: Plant) -> Iterator[None]:
     """
     undo: list[tuple[Any, str, Any]] = []
     by_function = defaultdict(list)
-    for edit in plant.edits:
+    for edit in mistake.edits:
         by_function[edit.module, edit.name].append(edit)
     try:
         for (module, name), edits in by_function.items():

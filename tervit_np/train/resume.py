@@ -52,5 +52,6 @@ def setup_from(request: dict[str, Any]) -> Setup:
 
 
 def stage_from(fields: dict[str, Any]) -> Stage:
+    """Rebuild a stage from `Stage.describe()`."""
     plan = fields["plan"]
     return Stage(**fields | {"plan": plan if isinstance(plan, str) else plan_from_spec(plan)})

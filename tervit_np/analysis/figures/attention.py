@@ -1,0 +1,52 @@
+"""Where the last block looks, float beside ternary."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data_tools import ImageSet, normalise
+from tervit_np.analysis.style import figure, save
+from tervit_np.arrays import Array
+from tervit_np.models import Classifier
+
+
+def attention_map(model: Classifier, images: Array) -> Array:
+    """Return how much attention each patch receives in the last block.  -> (B, side, side).
+
+    With a class token it is the class token's row, else the mean over all tokens; heads are
+    averaged. Uniform attention gives 1 everywhere.
+    """
+    _, cache = model.forward(images)
+    probs = cache.blocks[-1].attn.products[0].probs  # (B, H, T, T)
+    extra = model.config.extra_tokens
+    looking = probs[:, :, :1] if extra else probs
+    received = looking.mean(axis=(1, 2))[:, extra:]
+    side = round(received.shape[1] ** 0.5)
+    return (received / received.mean(axis=1, keepdims=True)).reshape(-1, side, side)
+
+
+def draw_attention(
+    models: dict[str, Classifier], images: ImageSet, path: Path, count: int = 6
+) -> Path:
+    """Draw pictures, and below them one row of maps for each model; write the PNG."""
+    chosen = images.take(np.linspace(0, len(images) - 1, count).astype(int))
+    pixels = normalise(chosen.images, chosen.mean, chosen.std)
+    maps = {name: attention_map(model, pixels) for name, model in models.items()}
+    high = max(float(m.max()) for m in maps.values())
+    with figure(7.2, 1.25 * (1 + len(maps)) + 0.3) as fig:
+        axes = fig.subplots(1 + len(maps), count, squeeze=False)
+        for i in range(count):
+            axes[0, i].imshow(chosen.images[i])
+            axes[0, i].set_title(chosen.classes[chosen.labels[i]], fontsize=10, loc="center")
+            for row, each in enumerate(maps.values(), start=1):
+                shown = axes[row, i].imshow(each[i], cmap="cividis", vmin=0, vmax=high)
+        for ax in axes.flat:
+            ax.set_xticks([])
+            ax.set_yticks([])
+            for side in ax.spines.values():
+                side.set_visible(False)
+        for row, name in enumerate(["picture", *maps]):
+            axes[row, 0].set_ylabel(name, fontsize=11)
+        bar = fig.colorbar(shown, ax=axes[1:, :].tolist(), shrink=0.8, pad=0.01)
+        bar.set_label("attention received\n(1 = even share)", fontsize=9)
+        return save(fig, path)

@@ -1,0 +1,32 @@
+"""Pictures that the model is most sure of, and wrong about."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data_tools import ImageSet
+from tervit_np.analysis.style import figure, save
+from tervit_np.arrays import Array
+from tervit_np.losses import log_softmax
+
+COLUMNS, ROWS = 6, 2
+
+
+def draw_mistakes(images: ImageSet, logits: Array, path: Path) -> Path | None:
+    """Draw the surest mistakes with prediction and truth; write the PNG, None without mistakes."""
+    probabilities = np.exp(log_softmax(logits))
+    predicted = logits.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != images.labels)
+    if len(wrong) == 0:
+        return None
+    surest = wrong[np.argsort(-probabilities[wrong, predicted[wrong]])][: COLUMNS * ROWS]
+    with figure(7.2, 1.75 * -(-len(surest) // COLUMNS)) as fig:
+        axes = fig.subplots(-(-len(surest) // COLUMNS), COLUMNS, squeeze=False).flat
+        for ax in axes:
+            ax.axis("off")
+        for ax, i in zip(axes, surest, strict=False):
+            ax.imshow(images.images[i])
+            guess, truth = images.classes[predicted[i]], images.classes[images.labels[i]]
+            share = 100 * probabilities[i, predicted[i]]
+            ax.set_title(f"{guess} {share:.0f} %\nis {truth}", fontsize=9, loc="center")
+        return save(fig, path)

@@ -1,0 +1,73 @@
+"""A run folder as the report reads it: request, metrics, stages."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tervit_np.train.folder import RunFolder
+
+
+class StageRecord(NamedTuple):
+    """A finished stage; accuracies are fractions of the test split."""
+
+    name: str
+    start_accuracy: float
+    start_loss: float
+    accuracy: float
+    loss: float
+    seconds: float
+    epochs: float
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything that a run wrote down."""
+
+    folder: RunFolder
+    request: dict[str, Any]
+    stages: list[StageRecord]  # the finished ones
+    steps: list[dict[str, Any]]
+    evaluations: list[dict[str, Any]]
+
+    @property
+    def stage_names(self) -> list[str]:
+        """Names of all stages, finished or not."""
+        return [str(stage["name"]) for stage in self.request["stages"]]
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps in an epoch."""
+        return max(int(self.request["data"]["train"] // self.request["recipe"]["batch_size"]), 1)
+
+
+def read_run(path: str | Path) -> RunRecord:
+    """Read a run folder.
+
+    Raises
+    ------
+    ValueError
+        If there is no run in it, or its files are damaged.
+    """
+    folder = RunFolder(path)
+    request = folder.read_request()
+    try:
+        lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+        kinds = {k: [x for x in lines if x["kind"] == k] for k in ("step", "eval", "stage")}
+        stages = [_stage(line) for line in kinds["stage"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder.metrics}: missing or damaged ({error})") from None
+    return RunRecord(folder, request, stages, kinds["step"], kinds["eval"])
+
+
+def _stage(line: dict[str, Any]) -> StageRecord:
+    start, end = line["start"], line["end"]
+    return StageRecord(
+        line["stage"],
+        start["test_accuracy"],
+        start["test_loss"],
+        end["test_accuracy"],
+        end["test_loss"],
+        line["seconds"],
+        line["epochs"],
+    )
