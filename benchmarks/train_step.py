@@ -1,0 +1,259 @@
+"""A training step beside PyTorch's: time, memory, and where the time goes.
+
+    taskset -c 0 python benchmarks/train_step.py              one thread, interleaved with PyTorch
+    python benchmarks/train_step.py --threads 2               our step on one and on two threads
+    python benchmarks/train_step.py --memory                  growth of resident memory, each alone
+    python benchmarks/train_step.py --profile                 share of each kind of work
+
+A step is forward, cross-entropy with smoothing, backward, clipping and AdamW. Ratios are of
+medians over rounds in which the rivals take turns, in one process.
+"""
+
+import os
+
+os.environ.pop("OPENBLAS_CORETYPE", None)  # some machines set it and slow NumPy down
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
+
+import argparse  # noqa: E402
+import cProfile  # noqa: E402
+import json  # noqa: E402
+import pstats  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from collections import defaultdict  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from importlib.util import find_spec  # noqa: E402
+from pathlib import Path  # noqa: E402
+from statistics import median  # noqa: E402
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+
+import tervit_np as tv  # noqa: E402
+from tervit_np.environment import environment  # noqa: E402
+from tervit_np.losses import cross_entropy  # noqa: E402
+from tervit_np.train import ParallelModel  # noqa: E402
+from tervit_np.train.memory import keep_freed_memory  # noqa: E402
+
+SHAPES: dict[str, tuple[str, dict[str, Any], int]] = {
+    "p8 d96 L4": ("deit_cifar", {"stem": "linear"}, 64),
+    "p8 d96 L4, conv stem": ("deit_cifar", {}, 64),
+    "p4 d192 L6": ("deit_cifar_p4", {}, 64),
+    "DeiT-Tiny 224": ("deit_tiny_patch16_224", {}, 8),
+}
+
+
+class OurStep:
+    """One training step of ours under a plan."""
+
+    def __init__(self, name: str, config: dict[str, Any], batch: int, plan: str, threads: int = 1):
+        self.model = tv.quantize(tv.create_model(name, **config), plan)
+        self.images, self.labels = batch_of(self.model.config, batch)
+        self.parallel = ParallelModel(self.model, threads)
+        self.params = self.model.named_params()
+        self.optimizer = tv.AdamW(self.params, 1e-3, (0.9, 0.98))
+        self.rngs = np.random.default_rng(0).spawn(threads)
+
+    def __call__(self) -> float:
+        """Take the step; return the loss."""
+        labels = self.labels
+        loss = self.parallel.gradients(
+            self.images, lambda z, part: cross_entropy(z, labels[part], 0.1), self.rngs
+        )
+        tv.clip_grad_norm(self.params, 1.0)
+        self.optimizer.step()
+        return loss
+
+
+def batch_of(config: Any, batch: int) -> tuple[Any, Any]:
+    """Make a batch of noise."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(batch, 3, config.image_size, config.image_size)).astype(np.float32)
+    return images, rng.integers(0, config.num_classes, batch)
+
+
+def interleave(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Time all steps in turn.  -> median seconds of each."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for step in steps.values():
+        for _ in range(3):
+            step()
+    for _ in range(rounds):
+        for name, step in steps.items():
+            began = time.perf_counter()
+            step()
+            times[name].append(time.perf_counter() - began)
+    return {name: median(values) for name, values in times.items()}
+
+
+def against_torch(rounds: int) -> list[dict[str, Any]]:
+    """Compare with PyTorch, both of its attentions, and our ternary step."""
+    torch_here = find_spec("torch") is not None
+    if not torch_here:
+        print("PyTorch is not installed: its columns are skipped")
+    print(f"{'ms a step, one thread':<24}{'ours':>8}{'ternary':>9}{'torch':>8}{'sdpa':>8}"
+          f"{'torch/ours':>12}{'ternary/float':>15}")  # fmt: skip
+    rows = []
+    for label, (name, config, batch) in SHAPES.items():
+        steps: dict[str, Any] = {
+            plan: OurStep(name, config, batch, plan) for plan in ("float", "ternary")
+        }
+        if torch_here:
+            from torch_peer import TorchStep
+
+            full = steps["float"].model.config
+            for kind, fused in (("torch", False), ("sdpa", True)):
+                steps[kind] = TorchStep(full, *batch_of(full, batch), fused)
+        found = interleave(steps, rounds)
+        rival = min(found.get("torch", np.nan), found.get("sdpa", np.nan))
+        row = {"shape": label, "batch": batch, "seconds": found,
+               "torch/ours": rival / found["float"],
+               "ternary/float": found["ternary"] / found["float"]}  # fmt: skip
+        rows.append(row)
+        cells = [1e3 * found.get(k, np.nan) for k in ("float", "ternary", "torch", "sdpa")]
+        print(f"{label:<24}{cells[0]:8.1f}{cells[1]:9.1f}{cells[2]:8.1f}{cells[3]:8.1f}"
+              f"{row['torch/ours']:12.2f}{row['ternary/float']:15.2f}", flush=True)  # fmt: skip
+    return rows
+
+
+def on_threads(threads: int, rounds: int) -> list[dict[str, Any]]:
+    """Compare one thread with several."""
+    rows = []
+    for label, (name, config, batch) in SHAPES.items():
+        steps = {str(n): OurStep(name, config, batch, "float", n) for n in (1, threads)}
+        found = interleave(steps, rounds)
+        ratio = found["1"] / found[str(threads)]
+        print(f"{label:<24}1 thread {1e3 * found['1']:7.1f} ms   {threads} threads "
+              f"{1e3 * found[str(threads)]:7.1f} ms   ratio {ratio:.2f}", flush=True)  # fmt: skip
+        rows.append({"shape": label, "seconds": found, "ratio": ratio})
+    return rows
+
+
+def memory() -> list[dict[str, Any]]:
+    """Measure each step's peak of resident memory above imports and warm-up, in its own process."""
+    rows = []
+    for label in SHAPES:
+        row: dict[str, Any] = {"shape": label}
+        for kind in ("float", "ternary", *(("torch", "sdpa") if find_spec("torch") else ())):
+            command = [sys.executable, __file__, "--one", kind, label]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            row[kind] = float(done.stdout)
+        rows.append(row)
+        print(f"{label:<24}" + "   ".join(f"{k} {row[k]:7.1f} MB" for k in row if k != "shape"),
+              flush=True)  # fmt: skip
+    return rows
+
+
+def growth(kind: str, label: str) -> float:
+    """Return by how many MB the peak of five steps exceeds what is resident before the first.
+
+    A step of a much smaller model warms libraries and compiled code up.
+    """
+    name, config, batch = SHAPES[label]
+
+    def make(name: str, config: dict[str, Any], batch: int) -> Callable[[], Any]:
+        if kind in ("float", "ternary"):
+            return OurStep(name, config, batch, kind)
+        from torch_peer import TorchStep
+
+        full = tv.create_model(name, **config).config
+        return TorchStep(full, *batch_of(full, batch), kind == "sdpa")
+
+    stem = {"stem": config["stem"]} if "stem" in config else {}
+    for _ in range(2):
+        make("deit_cifar", {"dim": 24, "depth": 1, **stem}, 4)()
+    step = make(name, config, batch)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    before = _status("VmRSS")
+    for _ in range(5):
+        step()
+    return (_status("VmHWM") - before) / 1e3
+
+
+def _status(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(key)).split()[1])
+
+
+KINDS = {
+    "linear": "matrix products and bias",
+    "attention": "attention",
+    "softmax": "attention",
+    "layernorm": "LayerNorm",
+    "gelu": "GELU",
+    "conv": "im2col",
+    "quant": "quantizers",
+    "adamw": "AdamW",
+    "clip": "clipping",
+}
+
+
+def profile(rounds: int) -> None:
+    """Print the share of each kind of work in our step, by the operator's file."""
+    for plan in ("float", "ternary"):
+        for label, (name, config, batch) in SHAPES.items():
+            step = OurStep(name, config, batch, plan)
+            for _ in range(3):
+                step()
+            watch = cProfile.Profile()
+            watch.enable()
+            for _ in range(rounds):
+                step()
+            watch.disable()
+            stats: Any = pstats.Stats(watch)
+            shares: dict[str, float] = defaultdict(float)
+            for (file, _, _), (_, _, own, _, callers) in stats.stats.items():
+                kind = _kind(file)
+                if kind is not None or not callers:
+                    shares[kind or "the rest"] += own
+                    continue
+                for (caller, _, _), (_, _, spent, _) in callers.items():
+                    shares[_kind(caller) or "the rest"] += spent
+            total = sum(shares.values())
+            parts = sorted(shares.items(), key=lambda item: -item[1])
+            words = "  ".join(f"{k} {100 * v / total:.0f} %" for k, v in parts if v > 0.01 * total)
+            print(f"{label}, {plan}: {words}")
+
+
+def _kind(file: str) -> str | None:
+    path = Path(file)
+    if "tervit_np" not in path.parts:
+        return None
+    if path.parent.name == "quant":
+        return KINDS["quant"]
+    return KINDS.get(path.stem) if path.parent.name in ("ops", "train") else None
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    parser.add_argument("--one", nargs=2, metavar=("KIND", "SHAPE"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    keep_freed_memory()
+    if args.one:
+        print(growth(*args.one))
+        return
+    machine = environment()
+    print("  ".join(f"{key} {machine[key]}" for key in ("numpy", "numba", "blas", "processor")))
+    if args.profile:
+        profile(args.rounds)
+        return
+    if args.memory:
+        rows = memory()
+    elif args.threads:
+        rows = on_threads(args.threads, args.rounds)
+    else:
+        rows = against_torch(args.rounds)
+    if args.out:
+        args.out.write_text(json.dumps({"environment": machine, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
