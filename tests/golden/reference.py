@@ -7,12 +7,17 @@ from torch.nn import functional as F
 from tervit_np.analysis.golden import SMOOTHING, parameter
 
 
-def torch_results(model, images, labels):
-    """Run a PyTorch model in float64.  -> {"logits", "loss", "grad.images", "grad.<name>"}."""
+def filled(model):
+    """Fill a PyTorch model from its parameters' names, in float64."""
     model.double()
     with torch.no_grad():
         for name, p in model.named_parameters():
             p.copy_(torch.from_numpy(parameter(name, tuple(p.shape))))
+    return model
+
+
+def loss_and_gradients(model, images, labels):
+    """Run forward and backward, leaving the gradients in place.  -> loss, logits, dimages."""
     x = torch.from_numpy(np.asarray(images, np.float64)).requires_grad_()
     logits = model(x)
     heads = logits if isinstance(logits, tuple) else (logits,)
@@ -20,30 +25,11 @@ def torch_results(model, images, labels):
     losses = [F.cross_entropy(head, target, label_smoothing=SMOOTHING) for head in heads]
     loss = sum(losses) / len(heads)
     loss.backward()
+    return loss.item(), np.stack([head.detach().numpy() for head in heads]), x.grad.numpy()
+
+
+def torch_results(model, images, labels):
+    """Run a PyTorch model in float64.  -> {"logits", "loss", "grad.images", "grad.<name>"}."""
+    loss, logits, dimages = loss_and_gradients(filled(model), images, labels)
     gradients = {f"grad.{n}": p.grad.numpy() for n, p in model.named_parameters()}
-    stacked = np.stack([head.detach().numpy() for head in heads])
-    return {
-        "logits": stacked,
-        "loss": np.array(loss.item()),
-        "grad.images": x.grad.numpy(),
-        **gradients,
-    }
-
-
-def fingerprint(results, directions):
-    """Condense each gradient to its norm and its product with a direction filled from its name.
-
-    -> {"logits", "loss", "names": (n,) text, "gradients": (n, 2)}
-    """
-    gradients = {name: value for name, value in results.items() if name.startswith("grad.")}
-    condensed = []
-    for name, value in gradients.items():
-        flat = np.asarray(value, np.float64).ravel()
-        along = flat @ directions(f"direction of {name}", flat.shape)
-        condensed.append((np.linalg.norm(flat), along))
-    return {
-        "logits": results["logits"],
-        "loss": results["loss"],
-        "names": np.array(list(gradients)),
-        "gradients": np.array(condensed),
-    }
+    return {"logits": logits, "loss": np.array(loss), "grad.images": dimages, **gradients}

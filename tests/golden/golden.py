@@ -1,0 +1,56 @@
+"""The reading side of the golden files in this folder."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from tervit_np.analysis.golden import uniform
+from tests.golden import nasty
+
+FULL_SIZE = ("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224")
+TRAINED = "distilled"  # the small case that takes five steps
+
+
+@cache
+def stored(name):
+    """Return {key: array} of `<name>.npz`, with the inputs that it was computed from."""
+    with np.load(Path(__file__).with_name(f"{name}.npz")) as file:
+        arrays = {key: file[key] for key in file.files}
+    return arrays | operator_inputs() if name == "operators" else arrays
+
+
+def operator_inputs():
+    """Name every input of operators.npz as its results are named."""
+    arrays = {}
+    for case, values in nasty.layernorm_cases().items():
+        for key, value in zip(("x", "gamma", "beta", "dy"), values, strict=True):
+            arrays[f"layernorm/{case}/{key}"] = value
+    for case, (x, dy) in nasty.softmax_cases().items():
+        arrays |= {f"softmax/{case}/x": x, f"softmax/{case}/dy": dy}
+    for form in ("erf", "tanh"):
+        x, dy = nasty.gelu_values()
+        arrays |= {f"gelu/{form}/x": x, f"gelu/{form}/dy": dy}
+    names = ("student", "teacher", "soft", "labels")
+    for key, value in zip(names, nasty.loss_cases(), strict=True):
+        arrays[f"losses/{key}"] = value
+    return arrays
+
+
+def fingerprint(results, count=4):
+    """Condense each gradient to its norm and its products with directions filled from its name.
+
+    -> {"logits", "loss", "names": (n,) text, "gradients": (n, 1 + count)}
+    """
+    gradients = {name: value for name, value in results.items() if name.startswith("grad.")}
+    condensed = []
+    for name, value in gradients.items():
+        flat = np.asarray(value, np.float64).ravel()
+        along = [flat @ uniform(f"direction {i} of {name}", flat.shape) for i in range(count)]
+        condensed.append((np.linalg.norm(flat), *along))
+    return {
+        "logits": results["logits"],
+        "loss": results["loss"],
+        "names": np.array(list(gradients)),
+        "gradients": np.array(condensed),
+    }
