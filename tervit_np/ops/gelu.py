@@ -20,7 +20,14 @@ _TANH_CUBIC = 0.044715
 
 
 def gelu(x: Array, form: str = "erf") -> tuple[Array, Array]:
-    """GELU of the given form; the cache is `x`.  (...) -> (...)."""
+    """GELU of the given form; the cache is `x`.  (...) -> (...).
+
+    Raises
+    ------
+    ValueError
+        If the form is neither "erf" nor "tanh".
+    """
+    _check_form(form)
     if (fast := twin(x)) is not None:
         kernel = fast.gelu if form == "erf" else fast.gelu_tanh
         y: Array = kernel(rows(x)).reshape(x.shape)
@@ -32,6 +39,7 @@ def gelu(x: Array, form: str = "erf") -> tuple[Array, Array]:
 
 def gelu_backward(dy: Array, x: Array, form: str = "erf") -> Array:
     """Undo `y = gelu(x)`.  (...), (...) -> dx (...)."""
+    _check_form(form)
     if (fast := twin(dy)) is not None:
         kernel = fast.gelu_backward if form == "erf" else fast.gelu_tanh_backward
         dx: Array = kernel(rows(dy), rows(x)).reshape(x.shape)
@@ -42,6 +50,11 @@ def gelu_backward(dy: Array, x: Array, form: str = "erf") -> Array:
     t = np.tanh(_tanh_argument(x))
     du = _TANH_SCALE * (1 + 3 * _TANH_CUBIC * x * x)
     return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du)
+
+
+def _check_form(form: str) -> None:
+    if form not in FORMS:
+        raise ValueError(f"gelu: form is {form!r}; expected one of {', '.join(FORMS)}")
 
 
 def _gaussian_cdf(x: Array) -> Array:

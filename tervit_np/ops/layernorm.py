@@ -32,9 +32,17 @@ def layernorm(
     """Normalise the last axis, then scale and shift.  (..., D), (D,), (D,) -> (..., D).
 
     The variance is taken in two passes: E[x^2] - E[x]^2 loses all digits where |mean| >> std.
+
+    Raises
+    ------
+    ValueError
+        If `gamma` or `beta` is not as long as the last axis of `x`.
     """
-    if gamma.shape != x.shape[-1:]:
-        raise ValueError(f"layernorm: x has last axis {x.shape[-1]}, gamma has shape {gamma.shape}")
+    for name, parameter in (("gamma", gamma), ("beta", beta)):
+        if parameter.shape != x.shape[-1:]:
+            raise ValueError(
+                f"layernorm: x has last axis {x.shape[-1]}, {name} has shape {parameter.shape}"
+            )
     if (fast := twin(x)) is not None:
         y, xhat, rstd = fast.layernorm(rows(x), gamma, beta, eps)
         rstd = rstd.reshape(*x.shape[:-1], 1)

@@ -24,13 +24,15 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, L
     Raises
     ------
     ValueError
-        If the last axis of `x` is not the second axis of `weight`.
+        If the last axis of `x` is not the second axis of `weight`, or `bias` is not (O,).
     """
     if x.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"linear: x has last axis {x.shape[-1]}, weight expects {weight.shape[1]} "
             f"(weight is (out, in) = {weight.shape})"
         )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
     y = rows(x) @ weight.T  # one large product: a 3-D matmul would run one small one per image
     if bias is not None:
         if (fast := twin(y)) is not None:
