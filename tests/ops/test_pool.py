@@ -1,0 +1,19 @@
+import numpy as np
+import pytest
+
+from tervit_np.analysis.operators import Operator
+from tervit_np.ops import mean_pool, mean_pool_backward
+from tests.checks import check
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (1, 1, 1), (3, 7, 2)])
+def test_everything(shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    check(Operator("mean_pool", {"x": x}, mean_pool, mean_pool_backward))
+
+
+def test_value_and_gradient():
+    y, cache = mean_pool(np.array([[[1.0, 5.0], [2.0, 7.0]]]))
+    np.testing.assert_array_equal(y, [[1.5, 6.0]])
+    dx = mean_pool_backward(np.array([[4.0, -2.0]]), cache)
+    np.testing.assert_array_equal(dx, [[[2.0, -1.0], [2.0, -1.0]]])
