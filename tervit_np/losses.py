@@ -20,8 +20,10 @@ def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> tuple
     Raises
     ------
     ValueError
-        If shapes differ, a label lies outside 0..C-1, or a soft target does not sum to one.
+        If shapes differ or the batch is empty, a label lies outside 0..C-1, a soft target does not
+        sum to one, or `smoothing` lies outside 0..1.
     """
+    _check_logits(logits)
     targets = _targets(logits, np.asarray(labels), smoothing)
     log_p = log_softmax(logits)
     batch = logits.shape[0]
@@ -33,8 +35,15 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
     """T^2 KL(teacher || student), mean over the batch.  (B, C), (B, C) -> loss, dstudent (B, C).
 
     The authors of DeiT divide by batch times classes; ours divides by the batch, as Hinton does.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ or the batch is empty, or the temperature is not positive.
     """
     _same_shape(student, teacher)
+    if not temperature > 0:
+        raise ValueError(f"distillation: temperature is {temperature}, expected a positive number")
     log_s = log_softmax(student / temperature)
     log_t = log_softmax(teacher.astype(student.dtype, copy=False) / temperature)
     p_t = np.exp(log_t)
@@ -58,18 +67,20 @@ def log_softmax(logits: Array) -> Array:
 
 def _targets(logits: Array, labels: Array, smoothing: float) -> Array:
     """Turn labels of either kind into rows that sum to one.  -> (B, C)."""
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"cross_entropy: smoothing is {smoothing}, expected 0 to 1")
     batch, classes = logits.shape
     if labels.ndim == 1 and labels.shape[0] == batch:
         if not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"cross_entropy: labels (B,) must be integers, got {labels.dtype}")
-        if batch and not 0 <= labels.min() <= labels.max() < classes:
+        if not 0 <= labels.min() <= labels.max() < classes:
             found = f"{labels.min()}..{labels.max()}"
             raise ValueError(f"cross_entropy: labels span {found}, expected 0..{classes - 1}")
         targets = np.zeros_like(logits)
         targets[np.arange(batch), labels] = 1
     elif labels.shape == logits.shape:
         targets = labels.astype(logits.dtype)
-        if np.abs(targets.sum(axis=1, dtype=np.float64) - 1).max(initial=0) > 1e-4:
+        if not (np.abs(targets.sum(axis=1, dtype=np.float64) - 1) <= 1e-4).all():  # NaN neither
             raise ValueError("cross_entropy: rows of soft targets must sum to 1")
     else:
         raise ValueError(
@@ -79,6 +90,12 @@ def _targets(logits: Array, labels: Array, smoothing: float) -> Array:
     return targets if smoothing == 0.0 else (1 - smoothing) * targets + smoothing / classes
 
 
+def _check_logits(logits: Array) -> None:
+    if logits.ndim != 2 or not logits.size:
+        raise ValueError(f"loss: logits are {logits.shape}, expected (B, C) with at least one row")
+
+
 def _same_shape(student: Array, teacher: Array) -> None:
+    _check_logits(student)
     if student.shape != teacher.shape:
         raise ValueError(f"distillation: student is {student.shape}, teacher {teacher.shape}")
