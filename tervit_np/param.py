@@ -13,7 +13,7 @@ class Param:
     """
 
     def __init__(self, data: Array) -> None:
-        self.data = np.ascontiguousarray(data)
+        self.data = np.asarray(data, order="C")  # ascontiguousarray would turn () into (1,)
         self.grad = np.zeros_like(self.data)
 
     @property

@@ -68,7 +68,8 @@ class Module:
         Raises
         ------
         ValueError
-            If a name is missing or unknown, a shape differs, or a value is not finite.
+            If a name is missing or unknown, a shape differs, or a value is not a finite real number
+            of the model's dtype.
         """
         own = dict(self.named_params())
         missing = [name for name in own if name not in mapping]
@@ -79,15 +80,27 @@ class Module:
                 "is this checkpoint of another architecture?"
             )
         for name, param in own.items():
-            if tuple(mapping[name].shape) != param.shape:
-                raise ValueError(
-                    f"load_state_dict: {name} is {tuple(mapping[name].shape)} in the checkpoint, "
-                    f"{param.shape} in the model"
-                )
-            if not np.isfinite(mapping[name]).all():
-                raise ValueError(f"load_state_dict: {name} holds NaN or infinite values")
+            _check(name, np.asarray(mapping[name]), param)
         for name, param in own.items():
             param.data[...] = mapping[name]
+
+
+def _check(name: str, value: Array, param: Param) -> None:
+    """Refuse a value that does not fit its parameter."""
+    if value.shape != param.shape:
+        raise ValueError(
+            f"load_state_dict: {name} is {value.shape} in the checkpoint, "
+            f"{param.shape} in the model"
+        )
+    dtype = param.data.dtype
+    if value.dtype.kind not in "fiub":
+        raise ValueError(
+            f"load_state_dict: {name} holds {value.dtype} values, expected real numbers"
+        )
+    if not np.isfinite(value).all():
+        raise ValueError(f"load_state_dict: {name} holds NaN or infinite values")
+    if np.abs(value).max(initial=0) > np.finfo(dtype).max:
+        raise ValueError(f"load_state_dict: {name} holds values beyond the range of {dtype}")
 
 
 def _some(word: str, names: list[str]) -> str:

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from tervit_np.nn import Attention
+from tervit_np.nn.attention import Products
+from tervit_np.ops import attention
+from tervit_np.quant import UniformAct
+from tests.checks import as_operator, check, check_accumulation, fill
+
+
+@pytest.mark.parametrize(("dim", "heads"), [(6, 3), (4, 1), (6, 2)])
+def test_everything(dim, heads):
+    rng = np.random.default_rng(0)
+    module = fill(Attention(dim, heads, "float64"), rng)
+    check(as_operator(module, rng.normal(size=(2, 4, dim))), tolerance=3e-5)
+
+
+def test_the_key_bias_has_no_gradient():
+    rng = np.random.default_rng(1)
+    module = fill(Attention(6, 2, "float64"), rng)
+    y, cache = module.forward(rng.normal(size=(3, 4, 6)))
+    module.backward(rng.normal(size=y.shape), cache)
+    query, key, value = np.abs(module.qkv.bias.grad.reshape(3, 6)).max(axis=1)
+    assert key < 1e-14 < query
+    assert value > 1e-3
+
+
+def test_gradients_accumulate():
+    rng = np.random.default_rng(2)
+    check_accumulation(fill(Attention(6, 3, "float64"), rng), rng.normal(size=(2, 4, 6)), rng)
+
+
+def test_a_float_product_is_the_operator():
+    qkv = np.random.default_rng(3).normal(size=(2, 3, 12))
+    out, _ = Products(2).forward(qkv)
+    np.testing.assert_array_equal(out, attention(qkv, 2)[0])
+
+
+def test_eight_bit_products_stay_near_and_round_q_k_v_by_token_and_head():
+    rng = np.random.default_rng(4)
+    products, qkv = Products(2), rng.normal(size=(2, 5, 24))
+    products.act_quant = UniformAct(8)
+    out, cache = products.forward(qkv)
+    exact, _ = attention(qkv, 2)
+    assert 0 < np.abs(out - exact).max() < 0.05
+    used = cache[0].qkv.reshape(2, 5, 6, 4)  # 3 x 2 heads, K = 4
+    scale = np.abs(used).max(axis=-1, keepdims=True) / 127
+    codes = used / scale
+    np.testing.assert_allclose(codes, np.rint(codes), atol=1e-9)
+    dqkv = products.backward(rng.normal(size=out.shape), cache)
+    assert dqkv.shape == qkv.shape
+    assert np.isfinite(dqkv).all()
+
+
+def test_the_products_quantize_but_own_nothing():
+    module = Attention(6, 3)
+    assert [name for name, _ in module.named_params()] == [
+        "qkv.weight",
+        "qkv.bias",
+        "proj.weight",
+        "proj.bias",
+    ]
+    assert [name for name, _ in module.quantizable()] == ["qkv", "products", "proj"]
+
+
+def test_input_of_linear_layers_is_checked():
+    with pytest.raises(ValueError, match="linear: x has last axis 5, weight expects 6"):
+        Attention(6, 3).forward(np.ones((1, 2, 5), np.float32))

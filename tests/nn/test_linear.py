@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from tervit_np.nn import Conv2d, Linear
+from tests.checks import as_operator, check, check_accumulation, close, fill
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("leading", [(4,), (2, 3)])
+def test_linear(leading):
+    layer = fill(Linear(5, 7, "float64"), rng())
+    check(as_operator(layer, rng(1).normal(size=(*leading, 5))))
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 2, 1), (2, 2, 0), (3, 1, 1)])
+def test_convolution(kernel, stride, padding):
+    layer = fill(Conv2d(2, 3, kernel, stride, padding, "float64"), rng())
+    check(as_operator(layer, rng(1).normal(size=(2, 5, 4, 2))))
+
+
+def test_convolution_is_what_the_formula_says():
+    layer = fill(Conv2d(2, 3, 3, 2, 1, "float64"), rng())
+    x = rng(1).normal(size=(1, 5, 6, 2))
+    y, _ = layer.forward(x)
+    assert y.shape == (1, 3, 3, 3)
+    padded = np.pad(x[0], ((1, 1), (1, 1), (0, 0))).transpose(2, 0, 1)
+    for i, j in np.ndindex(3, 3):
+        window = padded[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3]
+        expected = (layer.weight.data * window).sum(axis=(1, 2, 3)) + layer.bias.data
+        close(y[0, i, j], expected, 1e-14)
+
+
+def test_the_first_convolution_may_skip_its_input_gradient():
+    layer = fill(Conv2d(2, 3, 3, 2, 1, "float64"), rng())
+    y, cache = layer.forward(rng(1).normal(size=(2, 4, 4, 2)))
+    assert layer.backward(np.ones_like(y), cache) is not None
+    whole = layer.weight.grad.copy()
+    layer.zero_grad()
+    assert layer.backward(np.ones_like(y), cache, input_grad=False) is None
+    np.testing.assert_array_equal(layer.weight.grad, whole)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_accumulate(dtype):
+    x = rng(1).normal(size=(2, 4, 4, 2)).astype(dtype)
+    check_accumulation(fill(Linear(2, 3, dtype), rng()), x, rng(2))
+    check_accumulation(fill(Conv2d(2, 3, 3, 2, 1, dtype), rng()), x, rng(2))
+
+
+def test_shapes_and_names_are_pytorchs():
+    assert [(n, p.shape) for n, p in Linear(5, 7).named_params()] == [
+        ("weight", (7, 5)),
+        ("bias", (7,)),
+    ]
+    assert [(n, p.shape) for n, p in Conv2d(2, 3, 4, 1, 0).named_params()] == [
+        ("weight", (3, 2, 4, 4)),
+        ("bias", (3,)),
+    ]

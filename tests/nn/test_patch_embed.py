@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from tervit_np.nn import ConvStem, PatchEmbed, PatchProjection
+from tests.checks import as_operator, check, check_accumulation, close, fill
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_projection():
+    layer = fill(PatchProjection(2, 3, 5, "float64"), rng())
+    check(as_operator(layer, rng(1).normal(size=(2, 2, 6, 3))))
+
+
+def test_patch_embed():
+    check(as_operator(fill(PatchEmbed(2, 4, "float64"), rng()), rng(1).normal(size=(2, 3, 4, 4))))
+
+
+@pytest.mark.parametrize(("patch", "size", "form"), [(4, 4, "erf"), (4, 12, "tanh"), (8, 8, "erf")])
+def test_conv_stem(patch, size, form):
+    stem = fill(ConvStem(patch, 4, form, "float64"), rng())
+    operator = as_operator(stem, rng(1).normal(size=(1, 3, size, size)))
+    y, _ = operator.forward(*operator.inputs.values())
+    assert y.shape == (1, (size // patch) ** 2, 4)
+    check(operator, tolerance=3e-5)
+
+
+@pytest.mark.parametrize("kind", [PatchEmbed, ConvStem])
+def test_gradients_accumulate_and_the_images_may_be_skipped(kind):
+    embed = fill(kind(4, 4, dtype="float64"), rng())
+    images = rng(1).normal(size=(2, 3, 8, 8))
+    check_accumulation(embed, images, rng(2))
+    y, cache = embed.forward(images)
+    dy = rng(3).normal(size=y.shape)
+    assert embed.backward(dy, cache).shape == images.shape
+    whole = [p.grad.copy() for _, p in embed.named_params()]
+    embed.zero_grad()
+    assert embed.backward(dy, cache, input_grad=False) is None
+    for (_, param), expected in zip(embed.named_params(), whole, strict=True):
+        np.testing.assert_array_equal(param.grad, expected)
+
+
+def test_a_patch_is_multiplied_in_the_order_of_the_convolution():
+    layer = fill(PatchProjection(3, 2, 4, "float64"), rng())
+    images = rng(1).normal(size=(1, 3, 4, 6))
+    tokens, _ = layer.forward(images)
+    for i, j in np.ndindex(2, 3):
+        cut = images[0, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+        expected = (layer.weight.data * cut).sum(axis=(1, 2, 3)) + layer.bias.data
+        close(tokens[0, 3 * i + j], expected, 1e-14)
+
+
+def test_names_and_shapes():
+    assert [(n, p.shape) for n, p in PatchEmbed(16, 8).named_params()] == [
+        ("proj.weight", (8, 3, 16, 16)),
+        ("proj.bias", (8,)),
+    ]
+    assert [(n, p.shape) for n, p in ConvStem(8, 16).named_params()] == [
+        ("conv1.weight", (4, 3, 3, 3)),
+        ("conv1.bias", (4,)),
+        ("conv2.weight", (8, 4, 3, 3)),
+        ("conv2.bias", (8,)),
+        ("proj.weight", (16, 8, 2, 2)),
+        ("proj.bias", (16,)),
+    ]
