@@ -1,6 +1,7 @@
 """Data for image classification: found, decoded, cached, augmented. Knows nothing of models."""
 
 from data_tools.augment import Augment
+from data_tools.getting import get
 from data_tools.imageset import DataError, ImageSet, NoSuchSplit
 from data_tools.preprocess import normalise, preprocess
 from data_tools.root import data_root
@@ -13,6 +14,7 @@ __all__ = [
     "Known",
     "NoSuchSplit",
     "data_root",
+    "get",
     "known_sets",
     "load",
     "normalise",

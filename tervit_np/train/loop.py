@@ -21,6 +21,7 @@ from tervit_np.models import Classifier, load_model, quantize, save_checkpoint
 from tervit_np.train.evaluate import evaluate
 from tervit_np.train.folder import RunFolder
 from tervit_np.train.interrupt import Interrupted, StopRequest
+from tervit_np.train.memory import keep_freed_memory
 from tervit_np.train.progress import Progress
 from tervit_np.train.request import make_request
 from tervit_np.train.stages import Recipe, Stage
@@ -82,6 +83,7 @@ def run(
         saved = folder.load()
     else:
         folder.begin(request)
+    keep_freed_memory()
     with one_thread(), StopRequest() as stop:
         return _Run(model, list(stages), data, folder, recipe, seed, threads, quiet).all(
             saved, lambda done: on_step is not None and on_step(done), stop

@@ -47,6 +47,6 @@ def draw_attention(
                 side.set_visible(False)
         for row, name in enumerate(["picture", *maps]):
             axes[row, 0].set_ylabel(name, fontsize=11)
-        bar = fig.colorbar(shown, ax=axes[1:, :].tolist(), shrink=0.8, pad=0.01)
+        bar = fig.colorbar(shown, ax=list(axes[1:].flat), shrink=0.8, pad=0.01)
         bar.set_label("attention received\n(1 = even share)", fontsize=9)
         return save(fig, path)

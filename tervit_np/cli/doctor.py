@@ -1,0 +1,111 @@
+"""`tervit doctor`: what this machine has, what slows it down, and what to do about it."""
+
+import argparse
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+EXAMPLES = """examples:
+  tervit doctor"""
+
+_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "asimddp", "i8mm")
+_WHEEL_CORES = ("Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott")
+
+
+class Finding(NamedTuple):
+    """One line of the report; `advice` is empty where all is well."""
+
+    what: str
+    found: str
+    advice: str = ""
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "doctor",
+        help="examine this machine",
+        description="Examine Python, packages, BLAS, processor, caches, disk and data sets.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print all findings; 0 even where there is advice."""
+    findings = [*_software(), *_blas(), *_machine(), *_storage()]
+    width = max(len(finding.what) for finding in findings)
+    for what, found, advice in findings:
+        print(f"{what:<{width}}  {found}")
+        if advice:
+            print(f"{'':<{width}}  -> {advice}")
+    count = sum(bool(finding.advice) for finding in findings)
+    print("\nall is well" if count == 0 else f"\n{count} thing{'s' * (count > 1)} to look at")
+    return 0
+
+
+def _software() -> Iterator[Finding]:
+    from tervit_np.environment import installed_version
+    from tervit_np.twins import backend_name
+
+    yield Finding("Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    for package in ("numpy", "numba", "pillow", "matplotlib"):
+        version = installed_version(package)
+        advice = f"pip install {package}" if version == "absent" else ""
+        if advice and package == "numba":
+            advice += " (without it everything runs in NumPy, several times slower)"
+        yield Finding(package, version, advice)
+    slow = backend_name() == "numpy" and installed_version("numba") != "absent"
+    advice = "TERVIT_BACKEND=numpy is set; unset it to train faster" if slow else ""
+    yield Finding("backend", backend_name(), advice)
+
+
+def _blas() -> Iterator[Finding]:
+    from tervit_np.blas import core_name, num_threads
+    from tervit_np.environment import processor_features
+
+    core, threads = core_name(), num_threads()
+    advice = ""
+    if dropped := os.environ.get("TERVIT_DROPPED_CORETYPE"):
+        advice = (
+            f"OPENBLAS_CORETYPE={dropped} slows NumPy down here; this command line ignores it, "
+            "your own scripts do not: unset it"
+        )
+    elif core in _WHEEL_CORES and "avx512vl" in processor_features():
+        advice = "this processor has AVX-512, which this BLAS kernel does not use"
+    yield Finding("BLAS kernel", f"OpenBLAS {core}", advice)
+    shown = "unknown" if threads is None else str(threads)
+    yield Finding("BLAS threads", f"{shown} (training runs one in each of its own threads)")
+
+
+def _machine() -> Iterator[Finding]:
+    from tervit_np.environment import processor_features, processor_name, usable_cores
+
+    features = [f for f in _FEATURES if f in processor_features()]
+    yield Finding("processor", f"{processor_name()}, {usable_cores()} cores usable")
+    yield Finding("instructions", " ".join(features) or "unknown")
+
+
+def _storage() -> Iterator[Finding]:
+    from data_tools import data_root, known_sets
+    from data_tools.root import user_cache, writable_folder
+
+    kernels = writable_folder(user_cache() / "kernels")
+    advice = "compiled code is made anew in every process; make that folder writable"
+    yield Finding("kernel cache", str(kernels or user_cache()), "" if kernels else advice)
+    root = data_root()
+    place = writable_folder(root, user_cache())
+    set_by = "TERVIT_DATA" if os.environ.get("TERVIT_DATA") else "default; TERVIT_DATA changes it"
+    advice = "nothing can be cached: point TERVIT_DATA at a folder you can write"
+    yield Finding("data folder", f"{root} ({set_by})", "" if place else advice)
+    existing = next(p for p in (Path(root), *Path(root).absolute().parents) if p.exists())
+    free = shutil.disk_usage(existing).free / 1e9
+    yield Finding("free disk", f"{free:.1f} GB", "CIFAR-10 needs 1 GB" if free < 1 else "")
+    for known in known_sets():
+        absent = f"absent (`tervit data get {known.name}`)"
+        made = "made on first use" if known.present else absent
+        yield Finding(f"data {known.name}", str(known.place or made))

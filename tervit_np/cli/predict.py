@@ -1,0 +1,57 @@
+"""`tervit predict`: what a saved model sees in pictures."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from tervit_np.cli.evaluate import load, model_file
+
+EXAMPLES = """examples:
+  tervit predict runs/cifar10 cat.jpg dog.png
+  tervit predict runs/cifar10/float.npz photo.jpg --top 5"""
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "predict",
+        help="classify pictures",
+        description="Classify pictures of any size and kind with a saved model.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="RUN_OR_FILE", help="run folder, or a stage's .npz")
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE")
+    parser.add_argument("--stage", help="stage of a run (default: the last one)")
+    parser.add_argument("--top", type=int, default=3, help="classes to print (default: 3)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Classify each picture; those that cannot be read are named at the end, with exit code 2."""
+    import numpy as np
+
+    from data_tools import DataError, normalise
+    from data_tools.pictures import decode
+    from tervit_np.losses import log_softmax
+
+    model, extra = load(model_file(args.model, args.stage))
+    unreadable = []
+    for name in args.pictures:
+        try:
+            pixels = decode(Path(name).read_bytes(), name, model.config.image_size)
+        except FileNotFoundError:
+            unreadable.append(f"{name}: no such file")
+            continue
+        except (DataError, OSError) as error:
+            unreadable.append(str(error))
+            continue
+        logits = model.predict(normalise(pixels[None], extra["mean"], extra["std"]))
+        shares = np.exp(log_softmax(logits))[0]
+        best = np.argsort(-shares)[: max(args.top, 1)]
+        words = ", ".join(f"{extra['classes'][i]} {100 * shares[i]:.1f} %" for i in best)
+        print(f"{name}: {words}")
+    for sentence in unreadable:
+        print(f"tervit predict: {sentence}", file=sys.stderr)
+    return 2 if unreadable else 0
