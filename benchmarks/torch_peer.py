@@ -1,4 +1,4 @@
-"""The same models in PyTorch, written for speed as a practitioner would: the rival of train_step.py.
+"""The same models in PyTorch, as a practitioner would write them: the rival of train_step.py.
 
 Attention is either explicit (two products and a softmax) or scaled_dot_product_attention.
 """

@@ -69,7 +69,7 @@ def crop_and_flip(images: Array, padding: int, flip: bool, rng: np.random.Genera
     """Shift each image by up to `padding` pixels and mirror half of them.  -> a new array."""
     count, height, width, _ = images.shape
     shifts = rng.integers(0, 2 * padding + 1, (count, 2)).tolist()
-    mirror = (rng.random(count) < (0.5 if flip else 0.0)).tolist()
+    mirror = flip & (rng.random((count,)) < 0.5)
     border = (padding, padding)
     padded = np.pad(images, ((0, 0), border, border, (0, 0)), mode="reflect")
     out = np.empty(images.shape, np.uint8)
@@ -83,7 +83,7 @@ def cutout_(images: Array, side: int, mean: tuple[float, ...], rng: np.random.Ge
     """Paint a square of each image in the mean colour, in place (DeVries, Taylor 2017)."""
     count, height, width, _ = images.shape
     colour = np.rint(255 * np.asarray(mean)).astype(np.uint8)
-    centres = zip(rng.integers(height, size=count), rng.integers(width, size=count), strict=True)
+    centres = rng.integers((0, 0), (height, width), (count, 2)).tolist()
     for image, (y, x) in zip(images, centres, strict=True):
         top, left = max(y - side // 2, 0), max(x - side // 2, 0)
         image[top : y - side // 2 + side, left : x - side // 2 + side] = colour

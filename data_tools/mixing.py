@@ -22,7 +22,7 @@ def cutmix(images: Array, targets: Array, alpha: float, rng: np.random.Generator
     """Paste a rectangle of another image into each, in place.  (B, 3, S, S), (B, C)."""
     height, width = images.shape[2:]
     side = np.sqrt(1 - rng.beta(alpha, alpha))
-    y, x = rng.integers(height), rng.integers(width)
+    y, x = int(rng.integers(height)), int(rng.integers(width))
     top, bottom = _span(y, side * height, height)
     left, right = _span(x, side * width, width)
     box = images[:, :, top:bottom, left:right]

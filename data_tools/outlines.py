@@ -34,7 +34,8 @@ def star(x: Array, y: Array) -> Array:
     across, along = radius * np.sin(angle), radius * np.cos(angle)
     inner_x, inner_y = 0.4 * np.sin(sector / 2), 0.4 * np.cos(sector / 2)
     nx, ny = 1.0 - inner_y, inner_x  # normal of the edge from the tip (0, 1) to the inner corner
-    return (across * nx + (along - 1.0) * ny) / np.hypot(nx, ny)
+    distance: Array = (across * nx + (along - 1.0) * ny) / np.hypot(nx, ny)
+    return distance
 
 
 def ring(x: Array, y: Array) -> Array:

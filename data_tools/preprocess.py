@@ -36,5 +36,5 @@ def preprocess(image: Any) -> Array:
     left, top = int(round((width - 224) / 2.0)), int(round((height - 224) / 2.0))
     pixels = np.asarray(rgb.crop((left, top, left + 224, top + 224)))
     scaled = pixels.astype(np.float32) / np.float32(255)
-    mean, std = np.float32(IMAGENET_MEAN), np.float32(IMAGENET_STD)
+    mean, std = np.array(IMAGENET_MEAN, np.float32), np.array(IMAGENET_STD, np.float32)
     return np.ascontiguousarray(((scaled - mean) / std).transpose(2, 0, 1))

@@ -55,7 +55,8 @@ def _draw(labels: Array, rng: np.random.Generator) -> Array:
     _paint(canvas, cover, colours, 1.0)
     canvas += np.float32(0.06) * rng.standard_normal(canvas.shape, np.float32)
     np.clip(canvas, 0, 1, out=canvas)
-    return np.rint(255 * canvas).astype(np.uint8).transpose(0, 2, 3, 1)
+    pixels: Array = np.rint(255 * canvas).astype(np.uint8)
+    return pixels.transpose(0, 2, 3, 1)
 
 
 def _objects(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -117,7 +118,8 @@ def _grating(x: Array, y: Array, frequency: Array, rng: np.random.Generator) -> 
         v.astype(np.float32)[:, None, None]
         for v in (frequency * np.cos(angle), frequency * np.sin(angle), phase)
     )
-    return np.sin(a * x + b * y + p)
+    wave: Array = np.sin(a * x + b * y + p)
+    return wave
 
 
 def _background(count: int, rng: np.random.Generator) -> Array:
@@ -153,7 +155,7 @@ def _object_colours(labels: Array, rng: np.random.Generator) -> Array:
 def _colours(hue: Array, saturation: Array, value: Array) -> Array:
     """Turn hue, saturation, value into red, green, blue.  (n,) x 3 -> float32 (n, 3, 1, 1)."""
     ramp = np.abs((hue[:, None] + np.array([0, 2 / 3, 1 / 3])) % 1 * 6 - 3) - 1
-    rgb = value[:, None] * (1 - saturation[:, None] * (1 - np.clip(ramp, 0, 1)))
+    rgb: Array = value[:, None] * (1 - saturation[:, None] * (1 - np.clip(ramp, 0, 1)))
     return rgb.astype(np.float32)[:, :, None, None]
 
 

@@ -18,7 +18,14 @@ from tervit_np.analysis.structure import structure_checks
 
 GOLDEN_LIMIT = 1e-9
 # Lengths of the operators' inputs that could be a forgotten factor.
-_SIZES = {"K": 2, "batch": 4, "tokens": 3, "rows": 6, "0.4 (the scale)": 0.4, "T": 3}
+_SIZES: dict[str, float] = {
+    "K": 2,
+    "batch": 4,
+    "tokens": 3,
+    "rows": 6,
+    "0.4 (the scale)": 0.4,
+    "T": 3,
+}
 
 
 class Row(NamedTuple):

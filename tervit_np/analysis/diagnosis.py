@@ -12,7 +12,7 @@ _CONSTANTS = {
 }
 
 
-def likely_mistake(difference: Difference, sizes: dict[str, int] | None = None) -> str:
+def likely_mistake(difference: Difference, sizes: dict[str, float] | None = None) -> str:
     """Name the likely mistake in one sentence.
 
     `sizes` are lengths that could be a forgotten factor, such as {"K": 4, "batch": 3}; a ratio of
@@ -51,7 +51,7 @@ def _constant_ratio(a: Array, b: Array) -> float | None:
     return ratio if _close(a, ratio * b) else None
 
 
-def _explain_ratio(ratio: float, sizes: dict[str, int]) -> str:
+def _explain_ratio(ratio: float, sizes: dict[str, float]) -> str:
     for constant, words in _CONSTANTS.items():
         if np.isclose(ratio, constant, rtol=1e-4):
             return f"exactly {constant:g} times the true gradient: {words}"

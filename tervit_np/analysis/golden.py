@@ -5,6 +5,7 @@ the results of small models written independently in PyTorch, float64 (tests/gol
 Parameters and inputs are not stored: both sides fill them from integers, to the same bits.
 """
 
+import math
 import zlib
 from functools import cache
 from importlib import resources
@@ -17,7 +18,14 @@ from tervit_np.losses import cross_entropy
 from tervit_np.models import Classifier, DeiTConfig, build
 
 SMOOTHING = 0.1
-_SMALL = {"image_size": 12, "patch_size": 4, "num_classes": 5, "dim": 12, "depth": 2, "heads": 3}
+_SMALL: dict[str, Any] = {
+    "image_size": 12,
+    "patch_size": 4,
+    "num_classes": 5,
+    "dim": 12,
+    "depth": 2,
+    "heads": 3,
+}
 CASES = {
     "plain": DeiTConfig(**_SMALL, mlp_ratio=2.5),
     "distilled": DeiTConfig(**_SMALL | {"depth": 1}, distilled=True),
@@ -63,7 +71,7 @@ def parameter(name: str, shape: tuple[int, ...]) -> Array:
         return 1 + 0.3 * u if ".norm" in name or name == "norm.weight" else 0.3 * u
     if shape[0] == 1:
         return u
-    return 1.7 * u / np.sqrt(np.prod(shape[1:]))
+    return 1.7 * u / math.sqrt(math.prod(shape[1:]))
 
 
 def inputs(config: Any, batch: int = BATCH) -> tuple[Array, Array]:

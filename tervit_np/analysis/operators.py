@@ -4,6 +4,7 @@ The sizes are small, odd and all different, so that a mixed-up axis cannot hide.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,8 +63,8 @@ def operators(rng: np.random.Generator) -> Iterator[Operator]:
         yield Operator(
             f"gelu {form}",
             {"x": 2 * x},
-            lambda x, form=form: ops.gelu(x, form),
-            lambda dy, x, form=form: ops.gelu_backward(dy, x, form),
+            partial(ops.gelu, form=form),
+            partial(ops.gelu_backward, form=form),
         )
     yield Operator(
         "attention",

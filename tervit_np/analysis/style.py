@@ -48,7 +48,8 @@ def figure(width: float, height: float, **options: Any) -> Iterator["Figure"]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_SETTINGS):
+    settings: Any = _SETTINGS
+    with matplotlib.rc_context(settings):
         yield Figure(figsize=(width, height), layout="constrained", **options)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba import config
 
 from data_tools.root import user_cache, writable_folder
 
@@ -26,7 +25,7 @@ def source_hash() -> str:
 
 CACHE = writable_folder(user_cache() / "kernels" / source_hash())
 if CACHE is not None:
-    config.CACHE_DIR = str(CACHE)
+    numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
 
 # Sums may be reordered (vector lanes need that) and a product fused with a sum; NaN and infinity
 # keep their meaning.

@@ -40,16 +40,18 @@ def gelu(x: Array, form: str = "erf") -> tuple[Array, Array]:
 def gelu_backward(dy: Array, x: Array, form: str = "erf") -> Array:
     """Undo `y = gelu(x)`.  (...), (...) -> dx (...)."""
     _check_form(form)
+    dx: Array
     if (fast := twin(dy)) is not None:
         kernel = fast.gelu_backward if form == "erf" else fast.gelu_tanh_backward
-        dx: Array = kernel(rows(dy), rows(x)).reshape(x.shape)
+        dx = kernel(rows(dy), rows(x)).reshape(x.shape)
         return dx
     if form == "erf":
         density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
         return dy * (_gaussian_cdf(x) + x * density)
     t = np.tanh(_tanh_argument(x))
     du = _TANH_SCALE * (1 + 3 * _TANH_CUBIC * x * x)
-    return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du)
+    dx = dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du)
+    return dx
 
 
 def _check_form(form: str) -> None:

@@ -34,8 +34,9 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
 def softmax_backward(dy: Array, y: Array, scale: float = 1.0) -> Array:
     """Undo `y = softmax(scale * x)`.  (..., N), (..., N) -> dx (..., N)."""
     if (fast := twin(dy)) is not None:
-        dx = rows(dy).copy()
+        dx: Array = rows(dy).copy()
         fast.softmax_backward_(dx, rows(y), scale)
         return dx.reshape(dy.shape)
-    along_y: Array = (dy * y).sum(axis=-1, keepdims=True)
-    return scale * y * (dy - along_y)
+    along_y = (dy * y).sum(axis=-1, keepdims=True)
+    dx = scale * y * (dy - along_y)
+    return dx

@@ -153,7 +153,9 @@ class _Run:
             self.start, self.seconds = tuple(saved[1]["start"]), saved[1]["seconds"]
             return trainer
         if stage.optimizer == "keep" and index > 0:
-            trainer.load_optimizer(*(saved if before is None else before.state()))
+            last = before.state() if before is not None else saved
+            assert last is not None  # a stage before this one ran now, or was saved
+            trainer.load_optimizer(*last)
         with trainer.as_result():
             start = evaluate(self.model, self.data.test, threads=self.threads)
         self.start, self.seconds = (start.accuracy, start.loss), 0.0

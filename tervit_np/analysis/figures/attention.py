@@ -22,7 +22,8 @@ def attention_map(model: Classifier, images: Array) -> Array:
     looking = probs[:, :, :1] if extra else probs
     received = looking.mean(axis=(1, 2))[:, extra:]
     side = round(received.shape[1] ** 0.5)
-    return (received / received.mean(axis=1, keepdims=True)).reshape(-1, side, side)
+    even: Array = received / received.mean(axis=1, keepdims=True)
+    return even.reshape(-1, side, side)
 
 
 def draw_attention(

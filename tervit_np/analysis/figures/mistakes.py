@@ -21,7 +21,7 @@ def draw_mistakes(images: ImageSet, logits: Array, path: Path) -> Path | None:
         return None
     surest = wrong[np.argsort(-probabilities[wrong, predicted[wrong]])][: COLUMNS * ROWS]
     with figure(7.2, 1.75 * -(-len(surest) // COLUMNS)) as fig:
-        axes = fig.subplots(-(-len(surest) // COLUMNS), COLUMNS, squeeze=False).flat
+        axes = fig.subplots(-(-len(surest) // COLUMNS), COLUMNS, squeeze=False).flatten()
         for ax in axes:
             ax.axis("off")
         for ax, i in zip(axes, surest, strict=False):

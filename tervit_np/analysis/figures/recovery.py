@@ -21,7 +21,7 @@ def draw_recovery(stages: list[StageRecord], path: Path) -> Path:
             if i == 0:
                 points.append((0.0, end))
                 ax.plot([0], [end], "o", color=colour, markersize=9)
-                _label(ax, f"{stage.name}\n{end:.1f} %", 0, end)
+                _label(ax, f"{stage.name}\n{end:.1f} %", 0, end, above=True)
                 continue
             x = 2 * i - 1.0
             ax.plot([points[-1][0], x], [points[-1][1], start], "--", color=FAINT, zorder=0)
@@ -30,7 +30,7 @@ def draw_recovery(stages: list[StageRecord], path: Path) -> Path:
             ax.plot([x], [start], "o", color="white", markeredgecolor=colour, markersize=9, mew=2)
             ax.plot([x + 1], [end], "o", color=colour, markersize=9)
             _label(ax, f"quantized\n{start:.1f} %", x, start)
-            _label(ax, f"{stage.name}, trained\n{end:.1f} %", x + 1, end, above=end - start > 3)
+            _label(ax, f"{stage.name}, trained\n{end:.1f} %", x + 1, end, above=True)
             points += [(x, start), (x + 1, end)]
         heights = [y for _, y in points]
         room = max(max(heights) - min(heights), 4)

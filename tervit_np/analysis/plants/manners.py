@@ -23,8 +23,8 @@ MANNERS = [
             "softmax's backward writes on the gradient it was given",
             (
                 *_SOFTMAX,
-                "return scale * y * (dy - along_y)",
-                "dy -= along_y; dy *= scale * y; return dy",
+                "dx = scale * y * (dy - along_y)",
+                "dy -= along_y; dy *= scale * y; dx = dy",
             ),
         ),
         (
