@@ -104,7 +104,7 @@ def as_operator(module, x, **options):
 
 def clear_key_third(gradient):
     query, key, value = gradient.reshape(3, -1)
-    limit = 10 * np.finfo(gradient.dtype).eps * max(np.abs(query).max(), np.abs(value).max())
+    limit = 1e3 * np.finfo(gradient.dtype).eps * max(np.abs(query).max(), np.abs(value).max())
     assert np.abs(key).max() <= limit, "the key bias has a gradient"
     key[...] = 0
 

@@ -1,8 +1,10 @@
 """What every image classifier here shares: checked input, prediction in batches."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tervit_np.arrays import Array
 from tervit_np.nn import Module
@@ -48,3 +50,19 @@ class Classifier(Module):
             logits = self.forward(images[start : start + batch_size])[0]
             parts.append((logits[0] + logits[1]) / 2 if isinstance(logits, tuple) else logits)
         return np.concatenate(parts)
+
+
+def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return float32 or float64; refuse every other type.
+
+    Raises
+    ------
+    ValueError
+        If the type is another one, or none.
+    """
+    if dtype is not None:
+        for known in (np.float32, np.float64):
+            with suppress(TypeError):  # what NumPy says of a word that names no type
+                if np.dtype(dtype) == known:
+                    return np.dtype(known)
+    raise ValueError(f"dtype is {dtype!r}, expected float32 or float64")

@@ -6,6 +6,7 @@ Parameter names and their order are those of the official checkpoints. With a di
 model gives a pair of logits; at inference their mean counts (of logits, not of probabilities).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,7 +15,7 @@ from numpy.typing import DTypeLike
 
 from tervit_np import ops
 from tervit_np.arrays import Array
-from tervit_np.models.classifier import Classifier
+from tervit_np.models.classifier import Classifier, float_dtype
 from tervit_np.models.initialization import SCHEMES, initialize
 from tervit_np.nn import Block, ConvStem, LayerNorm, Linear, PatchEmbed
 from tervit_np.nn.block import BlockCache
@@ -61,8 +62,14 @@ class DeiTConfig:
                 raise ValueError(
                     f"{field} is {getattr(self, field)!r}; expected one of {', '.join(known)}"
                 )
-        if min(self.image_size, self.patch_size, self.num_classes, self.dim, self.heads) < 1:
-            raise ValueError(f"sizes must be positive: {self}")
+        for field in ("image_size", "patch_size", "num_classes", "dim", "depth", "heads"):
+            size = getattr(self, field)
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"{field} is {size!r}, expected a positive whole number")
+        if not (self.mlp_ratio * self.dim >= 1 and math.isfinite(self.mlp_ratio)):
+            raise ValueError(f"mlp_ratio is {self.mlp_ratio}; the MLP would have no hidden units")
+        if not 0 <= self.drop_path < 1:
+            raise ValueError(f"drop_path is {self.drop_path}, expected at least 0 and below 1")
         if self.image_size % self.patch_size:
             raise ValueError(
                 f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}"
@@ -104,7 +111,7 @@ class DeiT(Classifier):
     def __init__(
         self, config: DeiTConfig, rng: np.random.Generator, dtype: DTypeLike = "float32"
     ) -> None:
-        c, dim = config, config.dim
+        c, dim, dtype = config, config.dim, float_dtype(dtype)
         self.config = config
         if c.pool == "cls":
             self.cls_token = Param(np.zeros((1, 1, dim), dtype))

@@ -37,7 +37,7 @@ def operator_inputs():
     return arrays
 
 
-def fingerprint(results, count=4):
+def fingerprint(results, count=2):
     """Condense each gradient to its norm and its products with directions filled from its name.
 
     -> {"logits", "loss", "names": (n,) text, "gradients": (n, 1 + count)}
