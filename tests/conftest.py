@@ -1,8 +1,5 @@
-"""One BLAS thread for all tests, set before NumPy is imported.
+"""One BLAS thread and the fast BLAS kernel, settled before NumPy is imported."""
 
-Test arrays are small: more threads than cores to spare make them ten times slower, not faster.
-"""
+from tervit_np.cli.startup import prepare
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+prepare()

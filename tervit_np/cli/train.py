@@ -67,24 +67,27 @@ def run(args: argparse.Namespace) -> int:
         setup = setup_from(RunFolder(args.resume).read_request())
         out = Path(args.resume)
     else:
-        preset = train.PRESETS.get(args.data, train.PRESETS["shapes"])
-        config = {} if args.drop_path is None else {"drop_path": args.drop_path}
+        preset = train.preset_for(args.data)
+        stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
+        stages = _taught(stages, args.teacher)
         validation = preset.validation if args.validation is None else args.validation
         data = train.load_data(args.data, validation, args.seed)
+        config = preset.config | {"image_size": data.train.images.shape[1]}
+        if args.drop_path is not None:
+            config |= {"drop_path": args.drop_path}
         model = create_model(
             args.model or preset.model,
             num_classes=len(data.train.classes),
             seed=args.seed,
-            **preset.config | config,
+            **config,
         )
-        stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
         setup = train.Setup(
             model,
-            _taught(stages, args.teacher),
+            stages,
             data,
             _recipe(preset.recipe, args),
             args.seed,
-            args.threads or usable_cores(),
+            usable_cores() if args.threads is None else args.threads,
             shlex.join(["tervit", *sys.argv[1:]]),
         )
         out = Path(args.out) if args.out else free_folder(Path("runs"), args.data)

@@ -7,7 +7,7 @@ from tervit_np.train.evaluate import Evaluation, evaluate
 from tervit_np.train.interrupt import Interrupted
 from tervit_np.train.loop import Data, StageResult, run
 from tervit_np.train.parallel import ParallelModel
-from tervit_np.train.presets import PRESETS, Preset, load_data
+from tervit_np.train.presets import PRESETS, Preset, load_data, preset_for
 from tervit_np.train.resume import Setup, setup_from
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.stages import Recipe, Stage
@@ -28,6 +28,7 @@ __all__ = [
     "clip_grad_norm",
     "evaluate",
     "load_data",
+    "preset_for",
     "run",
     "setup_from",
     "warmup_cosine",

@@ -53,6 +53,11 @@ PRESETS: dict[str, Preset] = {
 }
 
 
+def preset_for(data: str) -> Preset:
+    """Return the preset of a data set; what has none of its own is trained like CIFAR-10."""
+    return PRESETS.get(data, PRESETS["cifar10"])
+
+
 def load_data(name: str, validation: int = 1000, seed: int = 0) -> Data:
     """Load the three splits of a data set, holding `validation` images out where it has no own.
 
