@@ -1,6 +1,7 @@
 """`tervit train`: a preset, or stages of your own, into a run folder with a report."""
 
 import argparse
+import re
 import shlex
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tervit_np.train import Recipe, Stage
+    from tervit_np.train import Recipe, Setup, Stage
 
 EXAMPLES = """examples:
   tervit train                                   the embedded data set, two minutes, with a report
@@ -58,39 +59,12 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     from tervit_np import train
     from tervit_np.analysis.report import write_report
-    from tervit_np.environment import usable_cores
-    from tervit_np.models import create_model
-    from tervit_np.train.folder import RunFolder, free_folder
-    from tervit_np.train.resume import setup_from
+    from tervit_np.train.folder import RunFolder
 
-    if args.resume is not None:
-        setup = setup_from(RunFolder(args.resume).read_request())
-        out = Path(args.resume)
+    if args.resume is None:
+        setup, out = _new(args)
     else:
-        preset = train.preset_for(args.data)
-        stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
-        stages = _taught(stages, args.teacher)
-        validation = preset.validation if args.validation is None else args.validation
-        data = train.load_data(args.data, validation, args.seed)
-        config = preset.config | {"image_size": data.train.images.shape[1]}
-        if args.drop_path is not None:
-            config |= {"drop_path": args.drop_path}
-        model = create_model(
-            args.model or preset.model,
-            num_classes=len(data.train.classes),
-            seed=args.seed,
-            **config,
-        )
-        setup = train.Setup(
-            model,
-            stages,
-            data,
-            _recipe(preset.recipe, args),
-            args.seed,
-            usable_cores() if args.threads is None else args.threads,
-            shlex.join(["tervit", *sys.argv[1:]]),
-        )
-        out = Path(args.out) if args.out else free_folder(Path("runs"), args.data)
+        setup, out = train.setup_from(RunFolder(args.resume).read_request()), Path(args.resume)
     results = train.run(
         setup.model,
         setup.stages,
@@ -108,6 +82,36 @@ def run(args: argparse.Namespace) -> int:
     print(f"report: {page}")
     print("test accuracy: " + "  ".join(f"{r.stage} {100 * r.accuracy:.1f}" for r in results))
     return 0
+
+
+def _new(args: argparse.Namespace) -> "tuple[Setup, Path]":
+    """Make everything for a new run.  -> the arguments of train.run, its folder."""
+    from tervit_np import train
+    from tervit_np.environment import usable_cores
+    from tervit_np.models import create_model
+    from tervit_np.train.folder import free_folder
+
+    preset = train.preset_for(args.data)
+    stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
+    stages = _taught(stages, args.teacher)
+    validation = preset.validation if args.validation is None else args.validation
+    data = train.load_data(args.data, validation, args.seed)
+    config = preset.config | {"image_size": data.train.images.shape[1]}
+    if args.drop_path is not None:
+        config |= {"drop_path": args.drop_path}
+    classes, name = len(data.train.classes), args.model or preset.model
+    setup = train.Setup(
+        create_model(name, num_classes=classes, seed=args.seed, **config),
+        stages,
+        data,
+        _recipe(preset.recipe, args),
+        args.seed,
+        usable_cores() if args.threads is None else args.threads,
+        shlex.join(["tervit", *sys.argv[1:]]),
+    )
+    if args.out:
+        return setup, Path(args.out)
+    return setup, free_folder(Path("runs"), re.sub(r"[^\w.-]+", "-", args.data))
 
 
 def parse_stages(text: str, preset: Any) -> "list[Stage]":
