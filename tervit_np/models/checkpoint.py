@@ -9,6 +9,7 @@ The file is written beside its place and renamed, so it appears whole or not at 
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,13 +20,15 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.deit import DeiTConfig
-from tervit_np.models.quantization import quantize
+from tervit_np.models.quantization import plan_of, quantize
 from tervit_np.models.registry import build
 from tervit_np.quant import Plan
 from tervit_np.quant.spec import plan_from_spec, plan_to_spec
 
 FORMAT = "tervit_np 1"
 CONFIG_CLASSES: dict[str, Any] = {"DeiT": DeiTConfig}
+# What NumPy, zipfile, zlib and json say of bytes that make no sense to them.
+_DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> None:
@@ -61,14 +64,16 @@ def read_npz(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: not a checkpoint of tervit_np, or cut off (no .npz archive)")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
-    except KeyError:
-        raise ValueError(f"{path}: holds arrays, but is not a checkpoint of tervit_np") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        raise ValueError(f"{path}: not a readable checkpoint, perhaps cut off ({error})") from None
+    except (KeyError, AttributeError):  # no "meta", or it is no array
+        raise ValueError(f"{path}: an archive, but not a checkpoint of tervit_np") from None
+    except _DAMAGE as error:
+        raise ValueError(f"{path}: a damaged checkpoint ({error})") from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise ValueError(f"{path}: not a checkpoint of this version (expected {FORMAT!r})")
     return arrays, meta
@@ -81,8 +86,12 @@ def save_checkpoint(
     plan: Plan | None = None,
     extra: dict[str, Any] | None = None,
 ) -> None:
-    """Write a model's parameters, configuration and plan; `extra` is JSON of your own."""
-    meta = {"format": FORMAT, **describe(model), "plan": plan_to_spec(plan or Plan([]))}
+    """Write a model's parameters, configuration and plan; `extra` is JSON of your own.
+
+    The plan is the one that the model follows, unless another is given.
+    """
+    rules = plan_to_spec(plan_of(model) if plan is None else plan)
+    meta = {"format": FORMAT, **describe(model), "plan": rules}
     write_npz(Path(path), model.state_dict(), {**meta, "extra": extra or {}})
 
 

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+
+
+def build(dtype="float32", **options):
+    config = tv.DeiTConfig(8, 4, 3, 8, 1, 2, drop_path=0.5, **options)
+    return tv.DeiT(config, np.random.default_rng(0), dtype)
+
+
+IMAGES = np.random.default_rng(1).normal(size=(7, 3, 8, 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 64])
+def test_predicting_in_batches_is_the_forward_pass(batch_size):
+    model = build("float64")
+    expected, _ = model.forward(IMAGES)
+    np.testing.assert_allclose(model.predict(IMAGES, batch_size), expected, rtol=1e-12)
+
+
+def test_a_distilled_model_predicts_the_mean_of_logits():
+    model = build(distilled=True)
+    one, two = model.forward(IMAGES)[0]
+    assert (one != two).any()
+    np.testing.assert_array_equal(model.predict(IMAGES), (one + two) / 2)
+
+
+def test_no_images_give_no_rows():
+    logits = build().predict(np.empty((0, 3, 8, 8), np.float32))
+    assert logits.shape == (0, 3)
+    assert logits.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("given", ["float32", "float64", "uint8"])
+def test_logits_have_the_models_type(dtype, given):
+    images = np.abs(IMAGES).astype(given)
+    images.flags.writeable = False
+    assert build(dtype).predict(images).dtype == dtype
+    assert build(dtype).dtype == dtype
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (2, 8, 8, 3), (2, 3, 8, 9), (2, 1, 8, 8)])
+def test_other_shapes_are_explained(shape):
+    message = r"expects \(B, 3, 8, 8\), normalised, channels first"
+    for run in (build().predict, build().forward):
+        with pytest.raises(ValueError, match=message):
+            run(np.zeros(shape, np.float32))

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.models.quantization import plan_of
+from tervit_np.quant import Identity, Ternary, UniformAct, UniformWeight
+
+IMAGES = np.random.default_rng(1).normal(size=(3, 3, 16, 16)).astype(np.float32)
+
+
+@pytest.fixture
+def model():
+    config = tv.DeiTConfig(16, 8, 5, 16, 2, 2, stem="conv", distilled=True)
+    return tv.DeiT(config, np.random.default_rng(0))
+
+
+def test_float_restores_the_same_logits_and_params_keep_their_identity(model):
+    before, held = model.predict(IMAGES), [p.data for _, p in model.named_params()]
+    copies = [a.copy() for a in held]
+    seen = [before]
+    for plan in ("int8", "ternary"):
+        assert tv.quantize(model, plan) is model
+        seen.append(model.predict(IMAGES))
+    assert 0 < np.abs(seen[1] - before).max() < np.abs(seen[2] - before).max()
+    tv.quantize(model, "float")
+    np.testing.assert_array_equal(model.predict(IMAGES), before)
+    for (_, param), data, copy in zip(model.named_params(), held, copies, strict=True):
+        assert param.data is data
+        np.testing.assert_array_equal(data, copy)
+
+
+def test_the_ternary_plan_reaches_every_layer(model):
+    tv.quantize(model, "ternary")
+    for name, layer in model.quantizable():
+        if name.endswith("products"):
+            expected = Identity
+        elif name.startswith("blocks"):
+            expected = Ternary
+        else:  # the stem, the patch embedding, both heads
+            expected = UniformWeight
+        assert type(layer.weight_quant) is expected, name
+        if expected is not Identity:
+            assert repr(layer.act_quant) == repr(UniformAct(8)), name
+
+
+@pytest.mark.parametrize("plan", ["float", "int8", "ternary"])
+def test_the_plan_of_a_model_makes_the_same_model(model, plan):
+    tv.quantize(model, plan)
+    expected = model.predict(IMAGES)
+    found = plan_of(model)
+    assert (found.rules == []) == (plan == "float")
+    tv.quantize(model, "float")
+    tv.quantize(model, found)
+    np.testing.assert_array_equal(model.predict(IMAGES), expected)
+
+
+def test_an_unknown_plan_is_explained(model):
+    with pytest.raises(ValueError, match="binary"):
+        tv.quantize(model, "binary")
