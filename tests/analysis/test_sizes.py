@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.analysis.sizes import sizes, ternarity
+
+PAPER = {"tiny": 1.74, "small": 6.13}  # MB under the paper's accounting
+
+
+@pytest.mark.parametrize(("size", "expected"), PAPER.items())
+def test_the_papers_accounting(size, expected):
+    model = tv.quantize(tv.create_model(f"deit_{size}_patch16_224"), "ternary")
+    assert round(sizes(model).paper / 1e6, 2) == expected
+
+
+def test_a_float_model_has_four_bytes_a_number():
+    model = tv.create_model("deit_shapes")
+    assert set(sizes(model)) == {4 * model.num_params()}
+    assert ternarity(model) is None
+
+
+def test_the_honest_size_by_hand():
+    model = tv.create_model("deit_shapes", depth=1, dim=8, heads=2)
+    tv.quantize(model, "ternary")
+    matrices = [24 * 8, 8 * 8, 32 * 8, 8 * 32]
+    codes = sum(-(-n // 5) for n in matrices)
+    outside = 8 * 192 + 10 * 8  # patch embedding and head, one byte each
+    scales = 4 * (24 + 8 + 32 + 8 + 8 + 10)
+    rest = 4 * (model.num_params() - sum(matrices) - outside)
+    assert sizes(model).honest == codes + outside + scales + rest
+
+
+def test_shares():
+    model = tv.quantize(tv.create_model("deit_shapes"), "ternary")
+    share, sparsity = ternarity(model)
+    assert share == 1.0
+    codes = [
+        layer.weight_quant.codes(layer.weight.data).codes
+        for name, layer in model.quantizable()
+        if name.startswith("blocks.") and layer.weight is not None
+    ]
+    assert sparsity == np.mean(np.concatenate([c.ravel() for c in codes]) == 0)
