@@ -30,7 +30,7 @@ def ternarize_rows(w: Any, factor: float, mean_scale: bool) -> Any:
             support += size if inside else 0.0
             count += 1 if inside else 0
         scale = F(mean if mean_scale else support / max(count, 1))
-        scales[m] = scale if np.isfinite(total) else F(np.nan)
+        scales[m] = scale if total < np.inf else F(np.nan)  # isfinite would be reordered away
         thresholds[m] = F(delta)
         for i in range(width):
             inside = np.float64(abs(w[m, i])) > delta

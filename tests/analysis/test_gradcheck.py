@@ -29,7 +29,7 @@ def test_nan_is_never_right():
 
 
 def test_an_upstream_of_ones_sees_nothing():
-    """Why the upstream is random: softmax rows sum to 1 whatever x is, so zero passes as a gradient."""
+    """Why the upstream is random: softmax rows sum to 1 whatever x is, so zero passes."""
     x = np.random.default_rng(0).normal(size=(2, 5))
 
     def softmax(z):

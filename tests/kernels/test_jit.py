@@ -1,0 +1,50 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numba")
+
+from tervit_np.kernels import jit  # noqa: E402
+
+USE = (
+    "import numpy as np, tervit_np as tv; print(tv.ops.gelu(np.ones((2, 3), np.float32))[0][0, 0])"
+)
+
+
+def run(**environment):
+    return subprocess.run(
+        [sys.executable, "-c", USE],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def test_one_edit_anywhere_is_another_folder(monkeypatch, tmp_path):
+    before = jit.source_hash()
+    for file in Path(jit.__file__).parent.glob("*.py"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setattr(jit, "__file__", str(tmp_path / "jit.py"))
+    assert jit.source_hash() == before
+    with open(tmp_path / "gelu.py", "a") as file:
+        file.write("# another edit\n")
+    assert jit.source_hash() != before
+
+
+def test_machine_code_is_cached_under_the_hash(tmp_path):
+    done = run(XDG_CACHE_HOME=str(tmp_path), LOCALAPPDATA=str(tmp_path))
+    assert done.stdout.strip() == "0.8413447", done.stderr
+    if sys.platform == "linux":
+        folder = tmp_path / "tervit_np" / "kernels" / jit.source_hash()
+        assert list(folder.rglob("*.nbi"))
+
+
+def test_without_a_writable_folder_kernels_still_run(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    done = run(XDG_CACHE_HOME=str(blocked), LOCALAPPDATA=str(blocked), HOME=str(blocked))
+    assert done.stdout.strip() == "0.8413447", done.stderr

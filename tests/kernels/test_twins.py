@@ -1,0 +1,167 @@
+"""Every compiled twin computes what the NumPy lines of its operator compute."""
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np import ops
+from tervit_np.quant import Ternary, UniformAct, UniformWeight
+
+pytest.importorskip("numba")
+
+SHAPES = [(1, 1), (1, 7), (5, 17), (33, 64), (2, 3, 96)]
+SCALES = [1e-4, 1.0, 30.0]
+
+
+def both(function, *arrays):
+    """Call on float32 with each backend.  -> compiled, NumPy."""
+    with tv.backend("numba"):
+        compiled = function(*arrays)
+    with tv.backend("numpy"):
+        return compiled, function(*arrays)
+
+
+def array(shape, scale=1.0, seed=0):
+    return (scale * np.random.default_rng(seed).normal(size=shape)).astype(np.float32)
+
+
+def assert_close(compiled, numpy, tolerance=2e-6):
+    compiled, numpy = (x if isinstance(x, tuple) else (x,) for x in (compiled, numpy))
+    for a, b in zip(compiled, numpy, strict=True):
+        assert a.dtype == b.dtype == np.float32
+        assert a.shape == b.shape
+        assert np.abs(a - b).max() <= tolerance * max(np.abs(b).max(), 1e-30)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("scale", SCALES)
+class TestElementwise:
+    @pytest.mark.parametrize("form", ["erf", "tanh"])
+    def test_gelu(self, shape, scale, form):
+        x, dy = array(shape, scale), array(shape, seed=1)
+        assert_close(*both(lambda x: ops.gelu(x, form)[0], x))
+        assert_close(*both(lambda dy, x: ops.gelu_backward(dy, x, form), dy, x), 4e-6)
+
+    def test_softmax(self, shape, scale):
+        x, dy = array(shape, scale), array(shape, seed=1)
+        assert_close(*both(lambda x: ops.softmax(x, 0.3)[0], x))
+        y = ops.softmax(x, 0.3)[0]
+        compiled, numpy = both(lambda dy, y: ops.softmax_backward(dy, y, 0.3), dy, y)
+        assert np.abs(compiled - numpy).max() < 1e-6
+
+    def test_layernorm(self, shape, scale):
+        x, dy = array(shape, scale), array(shape, seed=1)
+        gamma, beta = array(shape[-1:], seed=2), array(shape[-1:], seed=3)
+        assert_close(*both(lambda *a: ops.layernorm(*a)[0], x, gamma, beta), 1e-5)
+        if shape[-1] > 1:
+            with tv.backend("numpy"):
+                cache = ops.layernorm(x, gamma, beta)[1]
+            assert_close(*both(lambda dy: ops.layernorm_backward(dy, cache), dy), 1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_linear_bias_and_its_gradient(shape):
+    x, w, b = array(shape), array((6, shape[-1]), seed=1), array((6,), seed=2)
+    assert_close(*both(lambda *a: ops.linear(*a)[0], x, w, b))
+    cache, dy = ops.linear(x, w, b)[1], array((*shape[:-1], 6), seed=3)
+    assert_close(*both(lambda dy: ops.linear_backward(dy, cache)[2], dy), 1e-5)
+
+
+@pytest.mark.parametrize("size", [(2, 5, 4, 3), (1, 8, 8, 1), (3, 4, 7, 16)])
+def test_windows(size):
+    x = array(size)
+    compiled, numpy = both(lambda x: ops.im2col(x, 3, 2, 1), x)
+    np.testing.assert_array_equal(compiled, numpy)
+    columns = array(numpy.shape, seed=1)
+    assert_close(*both(lambda c: ops.col2im(c, size, 3, 2, 1), columns))
+
+
+QUANTIZERS = [
+    UniformWeight(8),
+    UniformWeight(3, "tensor"),
+    UniformAct(8),
+    UniformAct(8, "minmax"),
+    UniformAct(4, "minmax", "tensor"),
+    Ternary(),
+    Ternary("tensor", "absmean", "mean"),
+    Ternary("channel", 0.4, clip=1.0),
+]
+
+
+@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
+@pytest.mark.parametrize("scale", [1e-30, 1e-3, 1.0, 1e30])
+@pytest.mark.parametrize("shape", [(1, 1), (4, 17), (9, 128)])
+def test_quantizers_to_the_last_bit(quantizer, scale, shape):
+    w = array(shape, scale)
+    w[0, 0] = 0
+    compiled, numpy = both(lambda w: quantizer.forward(w)[0], w)
+    np.testing.assert_array_equal(compiled, numpy)
+
+
+@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
+def test_zero_rows_and_ties(quantizer):
+    w = np.zeros((3, 8), np.float32)
+    w[1] = np.arange(-4, 4) / 4 * 127  # many halves
+    compiled, numpy = both(lambda w: quantizer.forward(w)[0], w)
+    np.testing.assert_array_equal(compiled, numpy)
+    assert not compiled[0].any() or quantizer.__class__ is not UniformWeight
+
+
+@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_by_both(quantizer, bad):
+    if getattr(quantizer, "clip", None) is not None and np.isinf(bad):
+        pytest.skip("a clip makes infinity finite")
+    w = array((3, 20))
+    w[1, 5] = bad
+    for backend in ("numba", "numpy"):
+        with tv.backend(backend), pytest.raises(ValueError, match="NaN or infinite"):
+            quantizer.forward(w)
+
+
+def test_nan_passes_through_element_wise_operators():
+    x = array((2, 9))
+    x[1, 3] = np.nan
+    with tv.backend("numba"):
+        assert np.isnan(ops.gelu(x)[0][1, 3])
+        assert np.isnan(ops.softmax(x)[0][1]).all()
+        assert not np.isnan(ops.softmax(x)[0][0]).any()
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+def test_adamw_clipping_and_average(steps):
+    from tervit_np.train import EMA
+
+    def run():
+        params = [("w", tv.nn.Linear(13, 9).weight), ("b", tv.nn.Linear(13, 9).bias)]
+        for i, (_, p) in enumerate(params):
+            p.data[...] = array(p.shape, seed=i)
+        optimizer, average = tv.AdamW(params, 0.01), EMA(params, 0.9)
+        for step in range(steps):
+            for i, (_, p) in enumerate(params):
+                p.grad[...] = array(p.shape, 3.0, seed=10 * step + i)
+            norm = tv.clip_grad_norm(params, 1.0)
+            optimizer.step()
+            average.update()
+        out = [p.data for _, p in params] + list(average.average.values())
+        return (*out, np.array([norm], np.float32))
+
+    assert_close(*both(run), 1e-6)
+
+
+@pytest.mark.parametrize("plan", ["float", "ternary"])
+def test_a_whole_model(plan):
+    model = tv.quantize(tv.create_model("deit_cifar", seed=3), plan)
+    images, dlogits = array((4, 3, 32, 32)), array((4, 10), seed=1)
+
+    def step():
+        model.zero_grad()
+        logits, cache = model.forward(images)
+        model.backward(dlogits, cache)
+        return (logits, *(p.grad.copy() for _, p in model.named_params()))
+
+    if plan == "float":
+        assert_close(*both(step), 2e-5)
+    else:  # a value next to a rounding boundary may fall on either side of it
+        compiled, numpy = both(step)
+        assert np.abs(compiled[0] - numpy[0]).max() < 0.05 * np.abs(numpy[0]).max()
