@@ -12,15 +12,27 @@ from tervit_np.twins import twin
 
 
 def clip_grad_norm(named_params: list[tuple[str, Param]], max_norm: float) -> float:
-    """Scale all gradients down if their norm exceeds `max_norm`; return the norm before."""
+    """Scale all gradients down if their norm exceeds `max_norm`; return the norm before.
+
+    A norm that is not finite scales nothing: the caller sees it in what is returned.
+
+    Raises
+    ------
+    ValueError
+        If `max_norm` is not positive: a negative one would turn the gradients around.
+    """
+    if not max_norm > 0:
+        raise ValueError(f"clip_grad_norm: max_norm is {max_norm}, expected a positive number")
     total = 0.0
     for _, param in named_params:
         flat = param.grad.reshape(-1)
-        fast = twin(flat)
-        total += float(np.dot(flat, flat)) if fast is None else fast.square_sum(flat)
+        if (fast := twin(flat)) is not None:
+            total += fast.square_sum(flat)
+        else:
+            total += float(np.square(flat, dtype=np.float64).sum())
     norm = math.sqrt(total)
     factor = max_norm / (norm + 1e-6)
-    if factor < 1:
+    if factor < 1 and math.isfinite(norm):
         for _, param in named_params:
             param.grad *= factor
     return norm

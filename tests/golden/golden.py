@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,7 +10,20 @@ from tervit_np.analysis.golden import uniform
 from tests.golden import nasty
 
 FULL_SIZE = ("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224")
-TRAINED = "distilled"  # the small case that takes five steps
+TRAINED = "distilled"  # the small case that is trained for a few steps
+
+
+class Training(NamedTuple):
+    """How it is trained."""
+
+    steps: int = 5
+    lr: float = 0.003
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 0.1
+    max_norm: float = 1.0
+
+
+TRAINING = Training()
 
 
 @cache

@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from tests.golden import nasty
+from tests.golden.golden import TRAINING
 from tests.golden.reference import loss_and_gradients
 
 
@@ -62,21 +63,21 @@ def losses():
 
 
 NO_DECAY = ("cls_token", "dist_token", "pos_embed")
-STEPS, LR, DECAY, MAX_NORM = 5, 0.003, 0.1, 1.0
 
 
 def training(model, images, labels):
-    """Clip and take five AdamW steps.  -> norms before clipping, losses, final parameters."""
+    """Clip and step by AdamW, a few times.  -> norms before clipping, losses, final parameters."""
     named = list(model.named_parameters())
     decayed = [p for n, p in named if p.ndim > 1 and n not in NO_DECAY]
     rest = [p for n, p in named if p.ndim == 1 or n in NO_DECAY]
-    groups = [{"params": decayed, "weight_decay": DECAY}, {"params": rest, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=LR, betas=(0.9, 0.98), eps=1e-8)
+    decay = TRAINING.weight_decay
+    groups = [{"params": decayed, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=TRAINING.lr, betas=TRAINING.betas, eps=1e-8)
     norms, values = [], []
-    for _ in range(STEPS):
+    for _ in range(TRAINING.steps):
         model.zero_grad()
         values.append(loss_and_gradients(model, images, labels)[0])
-        norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM).item())
+        norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), TRAINING.max_norm).item())
         optimizer.step()
     arrays = {f"param.{n}": p.detach().numpy() for n, p in named}
-    return arrays | {"norms": torch.tensor(norms).double().numpy(), "losses": values}
+    return arrays | {"norms": norms, "losses": values}

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.analysis.golden import CASES, filled_model, inputs, results
+from tervit_np.param import Param
+from tervit_np.train.adamw import decays
+from tests.checks import BACKENDS, close
+from tests.golden.golden import TRAINED, TRAINING, stored
+
+
+def test_five_clipped_steps_of_pytorch():
+    """Decay, order of operations, corrections, clipping, and which parameters decay."""
+    config, golden = CASES[TRAINED], stored("training")
+    model = filled_model(config)
+    named = model.named_params()
+    optimizer = tv.AdamW(
+        named, TRAINING.lr, betas=TRAINING.betas, weight_decay=TRAINING.weight_decay
+    )
+    for step in range(TRAINING.steps):
+        loss = results(model, *inputs(config))["loss"]
+        assert loss == pytest.approx(golden["losses"][step], rel=1e-12)
+        norm = tv.clip_grad_norm(named, TRAINING.max_norm)
+        assert norm == pytest.approx(golden["norms"][step], rel=1e-12)
+        optimizer.step()
+    for name, param in named:
+        data, expected = param.data, golden[f"param.{name}"]
+        if name.endswith("qkv.bias"):  # Adam makes steps of the key third's rounding
+            data, expected = np.delete(data.reshape(3, -1), 1, 0), expected.reshape(3, -1)[[0, 2]]
+        close(data, expected, 1e-12, name)
+
+
+def steps(dtype, backend="numpy", count=3):
+    """Run AdamW on random gradients of a matrix and a vector."""
+    rng = np.random.default_rng(0)
+    named = [(n, Param(rng.normal(size=s).astype(dtype))) for n, s in (("w", (5, 7)), ("b", (7,)))]
+    with tv.backend(backend):
+        optimizer = tv.AdamW(named, lr=0.01, weight_decay=0.1)
+        for _ in range(count):
+            for _, param in named:
+                param.grad[...] = rng.normal(size=param.shape)
+            optimizer.step()
+    return named, optimizer
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_single_precision_follows_double(backend):
+    for (name, one), (_, two) in zip(
+        steps("float32", backend)[0], steps("float64")[0], strict=True
+    ):
+        assert one.data.dtype == np.float32
+        close(one.data, two.data, 1e-6, name)
+
+
+def test_the_first_step_is_lr_in_the_direction_of_the_sign():
+    param = Param(np.array([1.0, -2.0, 3.0]))
+    param.grad[...] = [1e-3, -5.0, 0.0]
+    tv.AdamW([("b", param)], lr=0.1).step()
+    np.testing.assert_allclose(param.data, [0.9, -1.9, 3.0], rtol=2e-5)
+
+
+def test_decay_without_gradient():
+    w, b = Param(np.full((2, 2), 4.0)), Param(np.full(2, 4.0))
+    tv.AdamW([("w", w), ("b", b)], lr=0.1, weight_decay=0.5).step()
+    np.testing.assert_allclose(w.data, 4 * (1 - 0.1 * 0.5))
+    np.testing.assert_array_equal(b.data, 4)
+
+
+def test_what_decays():
+    model = tv.create_model("deit_tiny_distilled_patch16_224", depth=1)
+    decayed = [name for name, param in model.named_params() if decays(name, param)]
+    layers = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
+    expected = ["patch_embed.proj", *(f"blocks.0.{k}" for k in layers), "head", "head_dist"]
+    assert decayed == [f"{name}.weight" for name in expected]
+    assert not decays("layers.0.relative_position_bias_table", Param(np.ones((3, 2))))
+
+
+def test_the_rate_may_change_between_steps_and_arrays_stay():
+    param = Param(np.ones(3))
+    data, optimizer = param.data, tv.AdamW([("b", param)], lr=0.1)
+    param.grad[...] = 1
+    optimizer.step()
+    optimizer.lr = 0.0
+    before = data.copy()
+    optimizer.step()
+    np.testing.assert_array_equal(data, before)
+    assert param.data is data
+    np.testing.assert_array_equal(param.grad, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_resumed_optimizer_goes_on_to_the_same_bits(dtype):
+    whole, _ = steps(dtype, count=6)
+    half, optimizer = steps(dtype, count=3)
+    again = tv.AdamW(half, lr=0.01, weight_decay=0.1)
+    again.load_state_dict(optimizer.state_dict(), optimizer.steps)
+    optimizer.first["w"] += 1  # the state was copied
+    rng = np.random.default_rng(0)
+    rng.normal(size=42 + 3 * 42)
+    with tv.backend("numpy"):
+        for _ in range(3):
+            for _, param in half:
+                param.grad[...] = rng.normal(size=param.shape)
+            again.step()
+    for (_, one), (_, two) in zip(half, whole, strict=True):
+        np.testing.assert_array_equal(one.data, two.data)
