@@ -1,0 +1,19 @@
+import numpy as np
+import pytest
+
+from tervit_np.arrays import rows
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4), (0, 3, 4)])
+def test_rows_of_the_last_axis(shape):
+    x = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    matrix = rows(x)
+    assert matrix.shape == (x.size // 4, 4)
+    np.testing.assert_array_equal(matrix.ravel(), x.ravel())
+    assert np.shares_memory(matrix, x) or not x.size
+
+
+def test_strided_arrays_are_copied():
+    x = np.arange(24.0).reshape(2, 3, 4).swapaxes(0, 1)
+    assert rows(x).flags.c_contiguous
+    np.testing.assert_array_equal(rows(x), x.reshape(-1, 4))

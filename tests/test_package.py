@@ -1,0 +1,66 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import tervit_np as tv
+
+TIMED = """
+import time
+start = time.perf_counter(); import numpy; middle = time.perf_counter()
+import tervit_np; tervit_np.list_models(); tervit_np.quant, tervit_np.losses, tervit_np.train
+print(time.perf_counter() - middle)
+"""
+LOADED = """
+import json, sys, tervit_np
+alone = sorted(sys.modules)
+tervit_np.create_model("deit_shapes"), tervit_np.train, tervit_np.quant
+print(json.dumps([alone, sorted(sys.modules)]))
+"""
+
+
+def run(code, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | environment,
+    )
+    return json.loads(done.stdout)
+
+
+def test_importing_adds_less_than_a_tenth_of_a_second_to_numpy():
+    """The quickest of a few tries: other programs can only make it slower."""
+    seconds = []
+    while len(seconds) < 10 and min(seconds, default=1) > 0.1:
+        seconds.append(run(TIMED))
+    assert min(seconds) < 0.1, seconds
+
+
+def test_what_is_heavy_is_loaded_only_when_used():
+    alone, built = run(LOADED)
+    assert "numpy" not in alone  # the command line sets threads before NumPy starts
+    for heavy in ("numba", "matplotlib", "PIL", "torch"):
+        assert heavy not in built
+
+
+@pytest.mark.parametrize("name", tv.__all__)
+def test_every_promised_name_is_there(name):
+    if name == "kernels":
+        pytest.importorskip("numba")
+    assert getattr(tv, name) is not None
+    assert name in dir(tv)
+
+
+def test_names_of_the_contract():
+    promised = {"DeiT", "DeiTConfig", "AdamW", "clip_grad_norm", "backend", "quantize"}
+    promised |= {"create_model", "list_models", "save_checkpoint", "load_checkpoint"}
+    assert promised | {"quant", "losses", "kernels", "train"} <= set(tv.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'tervit_np' has no attribute 'Resnet'"):
+        tv.Resnet  # noqa: B018
