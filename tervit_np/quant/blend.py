@@ -1,6 +1,7 @@
 """A gradual quantizer: slide from the latent weight to the quantized one during a stage.
 
-w_q = w + q (w_hat - w),  q from 0 to 1        backward: (1 - q) dw_q + q * (inner backward of dw_q)
+    forward    w_q = (1 - q) w + q w_hat                       q from 0 to 1
+    backward   (1 - q) dw_q + q (inner backward of dw_q)
 
 Used by `Stage(ramp=...)`; q follows sigmoid(16 t/T - 6) as in TeTRA.
 """
@@ -35,7 +36,7 @@ class Blend(Quantizer):
     def forward(self, w: Array, keep: bool = False) -> tuple[Array, BlendCache]:
         """Mix w and its quantized value.  (...) -> (...)."""
         w_hat, inner = self.inner.forward(w, keep)
-        return w + self.amount * (w_hat - w), BlendCache(self.amount, inner)
+        return (1 - self.amount) * w + self.amount * w_hat, BlendCache(self.amount, inner)
 
     def backward(self, dw_hat: Array, cache: BlendCache) -> Array:
         """Undo `(1 - q) w + q w_hat`.  (...) -> (...)."""

@@ -11,7 +11,7 @@ accuracy), activations 8 bit at the input of every quantized layer.
 import copy
 import re
 from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from tervit_np.param import Param
 from tervit_np.quant.identity import IDENTITY
@@ -39,13 +39,15 @@ class Plan:
     Raises
     ------
     ValueError
-        If a pattern is not a regular expression.
+        If a rule is not (pattern, weight quantizer, activation quantizer), or a pattern is not a
+        regular expression.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = list(rules)
         self._compiled = []
-        for pattern, weight, act in self.rules:
+        for rule in self.rules:
+            pattern, weight, act = _three(rule)
             try:
                 self._compiled.append((re.compile(pattern), weight, act))
             except re.error as error:
@@ -66,6 +68,14 @@ class Plan:
 
     def __repr__(self) -> str:
         return "\n".join(f"{p}: {w!r} weights, {a!r} inputs" for p, w, a in self.rules) or "float"
+
+
+def _three(rule: Any) -> Rule:
+    """Return the rule, if it is one."""
+    match rule:
+        case (str(), Quantizer(), Quantizer()):
+            return rule[0], rule[1], rule[2]
+    raise ValueError(f"plan: {rule!r} is not (pattern, weight quantizer, activation quantizer)")
 
 
 PLANS: dict[str, Plan] = {

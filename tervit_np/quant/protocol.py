@@ -12,14 +12,21 @@ from typing import Any, NamedTuple
 
 from tervit_np.arrays import Array
 from tervit_np.param import Param
+from tervit_np.quant.channels import across
 
 
 class Codes(NamedTuple):
     """What a packed file stores: w_hat = (codes - zero_point) * scale."""
 
     codes: Array  # int8 or uint8, shaped like w
-    scale: Array  # broadcasts against codes
-    zero_point: Array  # integers, broadcasts against codes; 0 where the grid is symmetric
+    scale: Array  # (out,) of a weight, (..., 1) of tokens, () of a tensor
+    zero_point: Array  # integers like the scale, or () 0 where the grid is symmetric
+
+    def dequantize(self) -> Array:
+        """Multiply out, to the same values as `forward`.  -> w_hat, shaped like the codes."""
+        codes = self.codes.astype(self.scale.dtype) - self.zero_point.astype(self.scale.dtype)
+        w_hat: Array = codes * across(self.scale, self.codes.ndim)
+        return w_hat
 
 
 class Convention(NamedTuple):

@@ -37,7 +37,8 @@ def quantizer_from_spec(spec: dict[str, Any]) -> Quantizer:
     ValueError
         If the rule or one of its arguments is unknown or out of range.
     """
-    if not isinstance(spec, dict) or spec.get("rule") not in RULES:
+    known = isinstance(spec, dict) and isinstance(spec.get("rule"), str) and spec["rule"] in RULES
+    if not known:
         raise ValueError(f"unknown quantizer {spec!r}; known rules: {', '.join(RULES)}")
     arguments = {key: value for key, value in spec.items() if key != "rule"}
     try:

@@ -21,9 +21,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.quant.channels import GRANULARITIES, across, grouped
 
 THRESHOLDS = {"twn": 0.7, "absmean": 0.5}
-GRANULARITIES = ("channel", "tensor")
 SCALES = ("support", "mean")
 
 
@@ -36,7 +36,7 @@ class TernaryTensor(NamedTuple):
 
     def dequantize(self) -> Array:
         """Multiply out.  -> w_hat, shaped like the codes."""
-        return self.codes.astype(self.scale.dtype) * _across(self.scale, self.codes.ndim)
+        return self.codes.astype(self.scale.dtype) * across(self.scale, self.codes.ndim)
 
 
 def ternarize(
@@ -53,11 +53,12 @@ def ternarize(
     Raises
     ------
     ValueError
-        If an option is unknown, "exact" is asked with scale "mean", or a weight is not finite.
+        If an option is unknown, "exact" is asked with scale "mean", a weight is not a finite real
+        number, or there is none.
     """
     check_options(granularity, threshold, scale)
     w = np.asarray(w)
-    matrix = (w.reshape(w.shape[0], -1) if granularity == "channel" else w.reshape(1, -1)) * 1.0
+    matrix = grouped(w, granularity) * 1.0  # integers become real
     if not np.isfinite(matrix).all():
         raise ValueError(f"ternarize: {np.sum(~np.isfinite(matrix))} weights are NaN or infinite")
     size, exponent = _scaled(np.abs(matrix.astype(np.float64)))
@@ -86,10 +87,15 @@ def check_options(granularity: str, threshold: str | float, scale: str) -> None:
         raise ValueError(f"scale is {scale!r}; expected one of {SCALES}")
     if isinstance(threshold, str) and threshold not in (*THRESHOLDS, "exact"):
         raise ValueError(f"threshold is {threshold!r}; expected twn, exact, absmean or a number")
-    if not isinstance(threshold, str) and not 0 <= threshold < np.inf:
-        raise ValueError(f"threshold is {threshold}; a factor of mean|w| is finite and >= 0")
+    if not isinstance(threshold, str) and not _is_factor(threshold):
+        raise ValueError(f"threshold is {threshold!r}; a factor of mean|w| is finite and >= 0")
     if threshold == "exact" and scale != "support":
         raise ValueError('threshold "exact" minimises the error for scale "support" only')
+
+
+def _is_factor(threshold: object) -> bool:
+    real = isinstance(threshold, int | float | np.floating) and not isinstance(threshold, bool)
+    return real and 0 <= float(threshold) < np.inf  # type: ignore[arg-type]
 
 
 def _scaled(size: Array) -> tuple[Array, Array]:
@@ -108,8 +114,3 @@ def _exact_scale(size: Array) -> Array:  # (rows, n) -> alpha (rows,)
     best = np.argmax(sums * sums / k, axis=1)
     alpha: Array = sums[np.arange(len(best)), best] / (best + 1)
     return alpha
-
-
-def _across(scale: Array, ndim: int) -> Array:
-    """Shape a per-channel scale so that it multiplies along axis 0.  (out,) -> (out, 1, ...)."""
-    return scale if scale.ndim == 0 else scale.reshape(-1, *[1] * (ndim - 1))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.quant.channels import grouped
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Codes, Convention, Quantizer, kept
 from tervit_np.quant.ternarize import THRESHOLDS, TernaryTensor, check_options, ternarize
@@ -57,7 +58,7 @@ class Ternary(Quantizer):
         Raises
         ------
         ValueError
-            If a weight is NaN or infinite.
+            If a weight is NaN or infinite, also where a clip would hide it.
         """
         inside = None if self.clip is None else np.abs(w) < self.clip
         clipped = self._clipped(w)
@@ -85,7 +86,11 @@ class Ternary(Quantizer):
         )
 
     def _clipped(self, w: Array) -> Array:
-        return w if self.clip is None else np.clip(w, -self.clip, self.clip)
+        if self.clip is None:
+            return w
+        if not np.isfinite(w).all():
+            raise ValueError("ternarize: a weight is NaN or infinite")
+        return np.clip(w, -self.clip, self.clip)
 
     def _fast(self, w: Array) -> Array | None:
         """Run the compiled twin, which covers thresholds by factor, one row at a time."""
@@ -93,8 +98,7 @@ class Ternary(Quantizer):
         if fast is None or self.threshold == "exact":
             return None
         factor = THRESHOLDS[self.threshold] if isinstance(self.threshold, str) else self.threshold
-        out = w.shape[0] if self.granularity == "channel" else 1
-        matrix = np.ascontiguousarray(w).reshape(out, -1)
+        matrix = grouped(w, self.granularity)
         w_hat, scale, _ = fast.ternarize_rows(matrix, float(factor), self.scale == "mean")
         if not np.isfinite(scale).all():
             raise ValueError("ternarize: a weight is NaN or infinite")

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array, rows
+from tervit_np.quant.channels import GRANULARITIES, grouped
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Codes, Convention, Quantizer, kept
 from tervit_np.twins import twin
@@ -44,13 +45,13 @@ class UniformWeight(Quantizer):
 
     def __init__(self, bits: int = 8, per: str = "channel") -> None:
         _check_bits(bits)
-        if per not in ("channel", "tensor"):
+        if per not in GRANULARITIES:
             raise ValueError(f"per is {per!r}; expected 'channel' or 'tensor'")
         self.bits, self.per = bits, per
 
     def forward(self, w: Array, keep: bool = False) -> tuple[Array, UniformCache]:
         """Round to the grid.  (out, ...) -> w_hat (out, ...); ValueError if not finite."""
-        w_hat = _fake_symmetric(self._grouped(w), _q_max(self.bits)).reshape(w.shape)
+        w_hat = _fake_symmetric(grouped(w, self.per), _q_max(self.bits)).reshape(w.shape)
         return w_hat, UniformCache(w_hat - w if keep else None)
 
     def backward(self, dw_hat: Array, cache: UniformCache) -> Array:
@@ -63,12 +64,9 @@ class UniformWeight(Quantizer):
 
     def codes(self, w: Array) -> Codes:
         """Return codes in [-Q, Q] (int8 up to 8 bits) and scales (out,) or ()."""
-        q, scale = _symmetric_codes(self._grouped(w), _q_max(self.bits))
+        q, scale = _symmetric_codes(grouped(w, self.per), _q_max(self.bits))
         shape = (w.shape[0],) if self.per == "channel" else ()
         return Codes(q.reshape(w.shape).astype(np.int8), scale.reshape(shape), ZERO)
-
-    def _grouped(self, w: Array) -> Array:
-        return np.ascontiguousarray(w).reshape(w.shape[0] if self.per == "channel" else 1, -1)
 
     def __repr__(self) -> str:
         return f"int{self.bits} ({self.per})"
@@ -156,8 +154,10 @@ def _fake_minmax(x: Array, levels: int) -> Array:  # (M, N) -> (M, N)
 def _minmax_codes(x: Array, levels: int) -> tuple[Array, Array, Array]:
     low = np.minimum(x.min(axis=1, keepdims=True, initial=0), 0)
     high = np.maximum(x.max(axis=1, keepdims=True, initial=0), 0)
-    _check_finite(high - low)
-    scale = (high - low) / x.dtype.type(levels)
+    with np.errstate(over="ignore"):  # a range beyond the type is refused in the next line
+        span = high - low
+    _check_finite(span)
+    scale = span / x.dtype.type(levels)
     safe = np.where(scale == 0, 1, scale)
     zero = np.clip(np.rint(-low / safe), 0, levels)
     q = np.clip(np.rint(x / safe) + zero, 0, levels)
