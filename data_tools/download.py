@@ -101,6 +101,8 @@ def file_hash(path: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return str(error)
     text = str(getattr(error, "reason", error))
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return "no certificates; on macOS run 'Install Certificates.command' of this Python"

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+
+from data_tools import Augment, DataError, normalise
+from data_tools.augment import crop_and_flip, cutout_, soft_targets
+from data_tools.batches import step_rng
+from data_tools.mixing import cutmix, mixup
+from data_tools.randaugment import OPERATIONS, randaugment
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+
+
+def images(count=16, side=12, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def apply(augment, seed=0, smoothing=0.1):
+    x = images()
+    x.flags.writeable = False
+    labels = np.arange(16) % 5
+    return augment.apply(x, labels, 5, smoothing, MEAN, STD, step_rng(seed, 0, 0, 0))
+
+
+EVERYTHING = Augment(2, True, randaugment_ops=2, cutout=4, mixup=0.4, cutmix=1.0)
+
+
+def test_nothing_changes_nothing():
+    pixels, targets = apply(Augment(0, False))
+    np.testing.assert_array_equal(pixels, normalise(images(), MEAN, STD))
+    assert pixels.dtype == targets.dtype == np.float32
+    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("augment", [Augment(), EVERYTHING])
+def test_a_function_of_the_generator_alone(augment):
+    one, two, other = apply(augment, 1), apply(augment, 1), apply(augment, 2)
+    np.testing.assert_array_equal(one[0], two[0])
+    np.testing.assert_array_equal(one[1], two[1])
+    assert not np.array_equal(one[0], other[0])
+    np.testing.assert_allclose(one[1].sum(axis=1), 1, rtol=1e-5)
+
+
+def test_crops_are_windows_of_the_reflected_image():
+    x = images(count=200, side=6)
+    out = crop_and_flip(x, 2, False, np.random.default_rng(0))
+    padded = np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    windows = set()
+    for i in range(200):
+        at = [(y, z) for y in range(5) for z in range(5)
+              if np.array_equal(out[i], padded[i, y : y + 6, z : z + 6])]  # fmt: skip
+        assert at
+        windows |= set(at)
+    assert len(windows) == 25
+
+
+def test_half_of_the_images_are_mirrored():
+    x = images(count=400, side=4)
+    out = crop_and_flip(x, 0, True, np.random.default_rng(0))
+    same = (out == x).all(axis=(1, 2, 3))
+    mirrored = (out == x[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (same | mirrored).all()
+    assert 160 < mirrored.sum() < 240
+
+
+def test_cutout_paints_one_square():
+    x = np.zeros((50, 12, 12, 3), np.uint8)
+    cutout_(x, 4, (1.0, 1.0, 1.0), np.random.default_rng(0))
+    areas = (x[..., 0] == 255).sum(axis=(1, 2))
+    assert areas.max() == 16
+    assert areas.min() >= 4
+
+
+def test_mixup_blends_images_and_labels_alike():
+    x, y = np.zeros((4, 3, 2, 2), np.float32), np.eye(4, dtype=np.float32)
+    x[0] = 1
+    mixup(x, y, 0.4, np.random.default_rng(0))
+    share = x[0, 0, 0, 0]
+    np.testing.assert_allclose(y[0], [share, 0, 0, 1 - share], atol=1e-6)
+    np.testing.assert_allclose(x[3], 1 - share, atol=1e-6)
+
+
+def test_cutmix_labels_by_true_area():
+    for seed in range(30):
+        x, y = np.zeros((2, 3, 8, 8), np.float32), np.eye(2, dtype=np.float32)
+        x[1] = 1
+        cutmix(x, y, 1.0, np.random.default_rng(seed))
+        np.testing.assert_allclose(y[0, 1], x[0, 0].mean(), atol=1e-6)
+        np.testing.assert_allclose(y[1, 0], 1 - x[1, 0].mean(), atol=1e-6)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_randaugment_operations_keep_size_and_change_something(operation, sign):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    smooth = (rng.random((4, 4, 3)) * 180 + 30).astype(np.uint8).repeat(6, 0).repeat(6, 1)
+    out = np.asarray(operation(Image.fromarray(smooth), sign * 0.7))
+    assert out.shape == smooth.shape
+    assert not np.array_equal(out, smooth)
+
+
+def test_magnitude_zero_moves_nothing():
+    for operation in OPERATIONS[:9]:
+        from PIL import Image
+
+        x = images(1)[0]
+        np.testing.assert_array_equal(np.asarray(operation(Image.fromarray(x), 0.0)), x)
+
+
+def test_randaugment_leaves_its_input_alone():
+    x = images(1)[0]
+    before = x.copy()
+    randaugment(x, 3, 8, np.random.default_rng(0))
+    np.testing.assert_array_equal(x, before)
+
+
+def test_targets():
+    found = soft_targets(np.array([2, 0]), 4, 0.2)
+    np.testing.assert_allclose(
+        found, [[0.05, 0.05, 0.85, 0.05], [0.85, 0.05, 0.05, 0.05]], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mixup": -1}, {"crop_padding": -2}, {"randaugment_magnitude": 11}]
+)
+def test_refusals(wrong):
+    with pytest.raises(DataError):
+        Augment(**wrong)

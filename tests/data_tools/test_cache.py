@@ -1,0 +1,83 @@
+import os
+
+import numpy as np
+import pytest
+
+from data_tools import ImageSet
+from data_tools.cache import cached
+
+
+def make(value=7):
+    images = np.full((5, 4, 4, 3), value, np.uint8)
+    return ImageSet("toy", "train", images, np.arange(5), ("a", "b"), (0.5,) * 3, (0.2,) * 3)
+
+
+class Counting:
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        return make()
+
+
+def test_the_second_load_only_maps(tmp_path):
+    maker = Counting()
+    first, second = (cached(tmp_path, "toy", "f1", maker) for _ in range(2))
+    assert maker.calls == 1
+    assert isinstance(second.images, np.memmap)
+    np.testing.assert_array_equal(first.images, second.images)
+    assert (second.classes, second.mean) == (("a", "b"), (0.5,) * 3)
+
+
+def test_another_fingerprint_is_another_set(tmp_path):
+    maker = Counting()
+    cached(tmp_path, "toy", "f1", maker)
+    cached(tmp_path, "toy", "f2", maker)
+    assert maker.calls == 2
+
+
+@pytest.mark.parametrize("file", ["images.npy", "labels.npy", "meta.json"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
+def test_a_damaged_cache_is_made_again(tmp_path, file, damage):
+    maker = Counting()
+    cached(tmp_path, "toy", "f1", maker)
+    path = next(tmp_path.glob(f"decoded/*/{file}"))
+    content = path.read_bytes()
+    if damage == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(content[:-9] if damage == "cut" else content[:-9] + b"\xff" * 9)
+    found = cached(tmp_path, "toy", "f1", maker)
+    assert maker.calls == 2
+    np.testing.assert_array_equal(found.images, make().images)
+
+
+def test_a_failing_maker_leaves_nothing(tmp_path):
+    def fail():
+        raise ValueError("bad data")
+
+    with pytest.raises(ValueError, match="bad data"):
+        cached(tmp_path, "toy", "f1", fail)
+    assert not list(tmp_path.glob("decoded/*"))
+
+
+def test_a_full_disk_costs_only_the_cache(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    found = cached(tmp_path, "toy", "f1", Counting())
+    np.testing.assert_array_equal(found.images, make().images)
+    assert "not cached: No space left" in capsys.readouterr().err
+    assert not list(tmp_path.glob("decoded/*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be blocked by a file there")
+def test_without_a_writable_folder(tmp_path, monkeypatch, capsys):
+    blocked = tmp_path / "blocked"
+    blocked.write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    found = cached(blocked, "toy", "f1", Counting())
+    np.testing.assert_array_equal(found.images, make().images)
+    assert "no folder" in capsys.readouterr().err

@@ -1,0 +1,163 @@
+import os
+
+import numpy as np
+import pytest
+
+import data_tools
+from data_tools import DataError, NoSuchSplit
+from data_tools.cifar import CIFAR10, read_cifar
+from data_tools.files import open_files
+
+FORMS = ["binary", "python", "pictures"]
+
+
+def assert_right(found, tiny, split):
+    """Pictures come sorted by class; compare as sets of (label, image)."""
+    expected = sorted(zip(tiny.labels[split], map(bytes, tiny.images[split]), strict=True))
+    assert sorted(zip(found.labels, map(bytes, found.images), strict=True)) == expected
+    assert found.classes == CIFAR10
+    assert found.images.dtype == np.uint8
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_every_form_gives_the_same_images(tiny, tmp_path, form, split):
+    folder = getattr(tiny, form)(tmp_path / "cifar")
+    assert_right(read_cifar("cifar10", split, open_files(folder)), tiny, split)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz"])
+def test_every_form_in_an_archive(tiny, tmp_path, tar_of, form, suffix):
+    archive = tar_of(getattr(tiny, form)(tmp_path / "cifar"), tmp_path / f"cifar10{suffix}")
+    assert_right(read_cifar("cifar10", "train", open_files(archive)), tiny, "train")
+
+
+def test_an_unknown_split(tiny, tmp_path):
+    files = open_files(tiny.binary(tmp_path / "cifar"))
+    with pytest.raises(NoSuchSplit, match="no split 'val'; it has train and test"):
+        read_cifar("cifar10", "val", files)
+
+
+def cut_binary(folder):
+    file = folder / "data_batch_3.bin"
+    file.write_bytes(file.read_bytes()[:-5])
+
+
+def lose_batch(folder):
+    (folder / "data_batch_3.bin").unlink()
+
+
+def label_out_of_range(folder):
+    file = folder / "data_batch_2.bin"
+    file.write_bytes(b"\x0b" + file.read_bytes()[1:])
+
+
+def mislabel(folder):
+    file = folder / "data_batch_2.bin"
+    file.write_bytes(b"\x05" + file.read_bytes()[1:])
+
+
+def lose_records(folder):
+    file = folder / "data_batch_2.bin"
+    file.write_bytes(file.read_bytes()[: 3 * 3073])
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (cut_binary, "data_batch_3.bin: 30725 bytes are no whole number of 3073-byte records"),
+        (lose_batch, "data_batch_3.bin is missing"),
+        (label_out_of_range, r"span 0\.\.11, expected 0\.\.9"),
+        (mislabel, "mislabelled"),
+        (lose_records, "43 train images, cifar10 has 50"),
+    ],
+)
+def test_damaged_binary_files(tiny, tmp_path, damage, words):
+    folder = tiny.binary(tmp_path / "data" / "cifar10")
+    damage(folder)
+    with pytest.raises(DataError, match=words):
+        data_tools.load("cifar10", "train")
+    assert not list((tmp_path / "data").glob("decoded/*"))  # the cache is untouched
+
+
+def cut_picture(folder):
+    file = next(folder.glob("train/cat/*.png"))
+    file.write_bytes(file.read_bytes()[:200])
+
+
+def wrong_size(folder, png):
+    next(folder.glob("train/cat/*.png")).write_bytes(png(33, 32))
+
+
+def unknown_class(folder):
+    os.rename(folder / "train" / "cat", folder / "train" / "kitten")
+
+
+def move_one(folder):
+    file = next(folder.glob("train/cat/*.png"))
+    os.rename(file, folder / "train" / "dog" / "moved.png")
+
+
+def test_damaged_pictures(tiny, tmp_path, png):
+    cases = [
+        (cut_picture, "train/cat/.*not a readable picture"),
+        (lambda folder: wrong_size(folder, png), "the picture is 33 x 32, expected 32 x 32"),
+        (unknown_class, "train/kitten is no class of this set"),
+        (move_one, "mislabelled"),
+    ]
+    for i, (damage, words) in enumerate(cases):
+        folder = tiny.pictures(tmp_path / str(i))
+        damage(folder)
+        with pytest.raises(DataError, match=words):
+            read_cifar("cifar10", "train", open_files(folder))
+
+
+def test_a_damaged_pickle(tiny, tmp_path):
+    folder = tiny.python(tmp_path / "cifar")
+    file = folder / "data_batch_1"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(DataError, match="data_batch_1: not a readable pickle"):
+        read_cifar("cifar10", "train", open_files(folder))
+
+
+def test_a_truncated_archive(tiny, tmp_path, tar_of):
+    archive = tar_of(tiny.binary(tmp_path / "cifar"), tmp_path / "cifar10.tar.gz")
+    content = archive.read_bytes()
+    archive.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match="not a readable tar archive, perhaps cut off"):
+        read_cifar("cifar10", "train", open_files(archive))
+
+
+def test_a_folder_of_something_else(tmp_path):
+    (tmp_path / "readme.txt").write_text("hello")
+    with pytest.raises(DataError, match="no train split of cifar10 found; expected data_batch_1"):
+        read_cifar("cifar10", "train", open_files(tmp_path))
+
+
+def test_cifar100_has_two_label_bytes(monkeypatch, tmp_path):
+    monkeypatch.setattr("data_tools.cifar.COUNTS", {"train": 200, "test": 100})
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 200), ("test", 100)):
+        labels = np.stack([np.arange(n) % 20, np.arange(n) % 100], axis=1)
+        pixels = rng.integers(0, 256, (n, 3072))
+        records = np.concatenate([labels, pixels], axis=1).astype(np.uint8)
+        (tmp_path / f"{split}.bin").write_bytes(records.tobytes())
+    found = read_cifar("cifar100", "test", open_files(tmp_path))
+    np.testing.assert_array_equal(found.labels, np.arange(100))
+    assert len(found.classes) == len(set(found.classes)) == 100
+
+
+REAL = os.environ.get("TERVIT_DATA")  # read before a fixture hides it
+
+
+@pytest.mark.skipif(
+    not REAL or not any(k.name == "cifar10" and k.place for k in data_tools.known_sets(REAL)),
+    reason="TERVIT_DATA holds no cifar10",
+)
+def test_the_real_cifar10():
+    found = data_tools.load("cifar10", "test", REAL)
+    assert found.images.shape == (10_000, 32, 32, 3)
+    mean = found.images.mean(axis=(0, 1, 2)) / 255
+    np.testing.assert_allclose(mean, found.mean, atol=0.01)
+    assert np.bincount(found.labels).tolist() == [1000] * 10

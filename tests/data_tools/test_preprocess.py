@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_tools import normalise, preprocess
+from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
+
+
+def test_normalise_by_its_formula():
+    x = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
+    mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+    found = normalise(x, mean, std)
+    expected = ((x / 255 - mean) / std).transpose(0, 3, 1, 2)
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("size", [(256, 256), (300, 500), (501, 300), (64, 200)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_preprocess_gives_224_pixels(size, mode):
+    out = preprocess(Image.new(mode, size))
+    assert out.shape == (3, 224, 224)
+    assert out.dtype == np.float32
+
+
+def test_the_middle_is_cut_out():
+    """A picture of short side 256 is not resized: the crop begins at pixel 16."""
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 300, 3), dtype=np.uint8)
+    out = preprocess(Image.fromarray(pixels))
+    crop = pixels[16:240, 38:262] / 255
+    np.testing.assert_allclose(
+        out.transpose(1, 2, 0), (crop - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-5
+    )

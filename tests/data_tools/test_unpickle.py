@@ -1,0 +1,55 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from data_tools import DataError
+from data_tools.unpickle import unpickle
+
+CONTENT = {b"data": np.arange(6, dtype=np.uint8).reshape(2, 3), b"labels": [1, 2]}
+
+
+@pytest.mark.parametrize("protocol", range(5))
+def test_arrays_come_through(protocol):
+    found = unpickle(pickle.dumps(CONTENT, protocol=protocol), "x")
+    np.testing.assert_array_equal(found[b"data"], CONTENT[b"data"])
+    assert found[b"labels"] == [1, 2]
+
+
+class Hostile:
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("function", [os.system, eval, exec, open, getattr, np.load, np.fromfile])
+def test_nothing_is_ever_called(function, tmp_path):
+    trap = tmp_path / "trap"
+    hostile = pickle.dumps({b"data": Hostile(function, f"touch {trap}")})
+    with pytest.raises(DataError, match=f"refused, because it asks for .*{function.__name__}"):
+        unpickle(hostile, "x")
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80", b"hello", pickle.dumps([1, 2])])
+def test_what_is_no_pickled_dictionary(content):
+    with pytest.raises(DataError):
+        unpickle(content, "x")
+
+
+def test_mutations_are_read_or_refused_and_nothing_else():
+    good = pickle.dumps(CONTENT, protocol=2)
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(500):
+        bad = bytearray(good)
+        for place in rng.integers(0, len(bad), 2):
+            bad[place] = rng.integers(256)
+        try:
+            assert isinstance(unpickle(bytes(bad[: rng.integers(1, len(bad) + 1)]), "x"), dict)
+        except DataError:
+            refused += 1
+    assert refused > 300
