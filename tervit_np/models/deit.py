@@ -163,8 +163,16 @@ class DeiT(Classifier):
 
         `input_grad=False` skips that last product, which training never looks at, and returns an
         empty array.
+
+        Raises
+        ------
+        ValueError
+            If `dlogits` does not have the shape of the logits.
         """
-        given = dlogits if self.config.distilled else (dlogits,)
+        given = tuple(dlogits) if isinstance(dlogits, tuple | list) else (dlogits,)
+        expected = [(cache.shape[0], self.config.num_classes)] * len(self._heads())
+        if (found := [np.shape(d) for d in given]) != expected:
+            raise ValueError(f"backward: dlogits have shapes {found}, the logits {expected}")
         heads = zip(self._heads(), given, cache.heads, strict=True)
         dpooled = [head.backward(d, c) for head, d, c in heads]
         if self.config.pool == "mean":

@@ -57,7 +57,7 @@ def test_every_gradient_by_differences(shape):
 @pytest.mark.parametrize("case", CASES)
 def test_golden_values_float64(case):
     for quantity in compare(case):
-        assert quantity.error < 1e-9, f"{quantity.name}: {quantity.error:.1e}"
+        assert quantity.error < 1e-12, f"{quantity.name}: {quantity.error:.1e}"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -77,7 +77,7 @@ def test_golden_fingerprints_at_full_size(name, dtype):
     ours = results(filled_model(config, dtype), *inputs(config, 2))
     sizes = np.array([value.size for key, value in ours.items() if key.startswith("grad.")])
     ours, golden = fingerprint(ours), stored("deit_tiny")
-    logits, gradients = (1e-9, 1e-9) if dtype == "float64" else (2e-5, 3e-4)
+    logits, gradients = (1e-12, 1e-12) if dtype == "float64" else (2e-5, 3e-4)
     assert relative_error(ours["logits"], golden[f"{name}/logits"]) < logits
     assert relative_error(ours["loss"], golden[f"{name}/loss"]) < logits
     assert list(ours["names"]) == list(golden[f"{name}/names"])
@@ -185,6 +185,16 @@ def test_forwards_do_not_depend_on_what_ran_before():
     model.backward(np.ones_like(alone), cache)
     np.testing.assert_array_equal(again, alone)
     np.testing.assert_array_equal(model.head.weight.grad, gradient)
+
+
+def test_a_gradient_of_another_shape_is_explained():
+    images = np.zeros((2, 3, 4, 4))
+    one, pair = tiny(), tiny(distilled=True)
+    right = np.ones((2, 3))
+    for model, wrong in ((one, right[:1]), (one, (right, right)), (pair, right), (pair, (right,))):
+        _, cache = model.forward(images)
+        with pytest.raises(ValueError, match=r"dlogits have shapes .*, the logits \[\(2, 3\)"):
+            model.backward(wrong, cache)
 
 
 def test_stochastic_depth_grows_linearly_and_only_trains():
