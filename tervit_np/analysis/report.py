@@ -76,7 +76,8 @@ def _story(stages: list[StageRecord]) -> str:
         f"correctly. Switching to {last.name} weights without training costs {drop:.1f} points "
         f"and leaves {_percent(last.start_accuracy)}. After {last.epochs:g} epochs of training "
         f"through the rounding it reaches {_percent(last.accuracy)}, {abs(change):.1f} points "
-        f"{sense} {stages[0].name}."
+        f"{sense} {stages[0].name}, which was trained for {stages[0].epochs:g} of all "
+        f"{sum(stage.epochs for stage in stages):g} epochs."
     )
 
 

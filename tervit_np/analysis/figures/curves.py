@@ -31,7 +31,10 @@ def draw_curves(run: RunRecord, path: Path) -> Path:
             done = next((s for s in run.stages if s.name == name), None)
             if done is not None:
                 ends = [100 * done.start_accuracy, 100 * done.accuracy]
-                bottom.plot([start, x[-1]], ends, "o", color=colour, markersize=6)
+                line = (
+                    "o" if checks else "o:"
+                )  # without a validation split there is nothing between
+                bottom.plot([start, x[-1]], ends, line, color=colour, markersize=6)
             if i:
                 for ax in (top, bottom):
                     ax.axvline(start, color=FAINT, linewidth=1, zorder=0)

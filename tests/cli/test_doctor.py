@@ -1,0 +1,52 @@
+from tervit_np.cli import doctor
+
+
+def test_the_essentials_are_told(tervit):
+    code, out, _ = tervit("doctor")
+    assert code == 0
+    for word in (
+        "Python",
+        "numpy",
+        "numba",
+        "BLAS kernel",
+        "processor",
+        "free disk",
+        "data shapes",
+    ):
+        assert word in out
+
+
+def test_a_slow_blas_kernel_is_explained(tervit, monkeypatch):
+    monkeypatch.setenv("TERVIT_DROPPED_CORETYPE", "Haswell")
+    out = tervit("doctor")[1]
+    assert "-> OPENBLAS_CORETYPE=Haswell slows NumPy down" in out
+
+
+def test_a_forced_numpy_backend_is_explained(tervit):
+    import tervit_np as tv
+
+    with tv.backend("numpy"):
+        assert "unset it to train faster" in tervit("doctor")[1]
+
+
+def test_an_absent_package_is_explained(tervit, monkeypatch):
+    monkeypatch.setattr(
+        "tervit_np.environment.installed_version",
+        lambda name: "absent" if name == "numba" else "1.0",
+    )
+    assert "pip install numba (without it" in tervit("doctor")[1]
+
+
+def test_a_data_folder_that_cannot_be_written(tervit, monkeypatch, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("TERVIT_DATA", str(blocked))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    out = tervit("doctor")[1]
+    assert "point TERVIT_DATA at a folder you can write" in out
+    assert "compiled code is made anew" in out
+
+
+def test_findings_are_whole_sentences_of_one_line():
+    for finding in [*doctor._software(), *doctor._blas(), *doctor._machine()]:
+        assert "\n" not in finding.found + finding.advice

@@ -1,0 +1,126 @@
+"""`eval`, `predict` and the report on a run that a fixture trains once."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tervit_np as tv
+
+
+@pytest.fixture(scope="module")
+def run(pictures, tmp_path_factory):
+    """A run of two stages on bright and dark pictures."""
+    from tervit_np.analysis.report import write_report
+    from tervit_np.train import Recipe, Stage, load_data
+
+    out = tmp_path_factory.mktemp("runs") / "run"
+    data = load_data(f"folder:{pictures}@16", 8)
+    config = tv.DeiTConfig(16, 8, 2, 16, 2, 2, pool="mean", init="xavier")
+    model = tv.DeiT(config, np.random.default_rng(0))
+    stages = [Stage("float", "float", 4), Stage("ternary", "ternary", 3)]
+    tv.train.run(model, stages, data, out, recipe=Recipe(batch_size=8), quiet=True)
+    write_report(out, data.test)
+    return out
+
+
+class TestEval:
+    def test_the_last_stage_of_a_run(self, tervit, run):
+        code, out, _ = tervit("eval", run)
+        assert code == 0
+        assert re.search(r"ternary\.npz: folder:.* test accuracy [\d.]+ ± [\d.]+ %", out)
+        assert re.search(r"bright +\d+\.\d %  of 16", out)
+
+    def test_a_stage_a_file_a_split(self, tervit, run):
+        stage = tervit("eval", run, "--stage", "float")[1]
+        file = tervit("eval", run / "float.npz")[1]
+        assert stage == file
+        assert "train accuracy" in tervit("eval", run, "--split", "train")[1]
+
+    @pytest.mark.parametrize(
+        ("args", "words"),
+        [
+            (("--stage", "8-bit"), "no finished stage '8-bit'; there are float, ternary"),
+            (("--data", "shapes"), "32-pixel images"),
+            (("--split", "extra"), "no split 'extra'"),
+        ],
+    )
+    def test_refusals(self, tervit, run, args, words):
+        code, _, error = tervit("eval", run, *args)
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert words in error
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"\x93NUMPY"])
+    def test_files_that_are_no_models(self, tervit, tmp_path, content):
+        file = tmp_path / "bad.npz"
+        file.write_bytes(content)
+        code, _, error = tervit("eval", file)
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert "bad.npz" in error
+
+    def test_a_model_without_its_data(self, tervit, tmp_path):
+        tv.save_checkpoint(tv.create_model("deit_shapes", depth=1), tmp_path / "m.npz")
+        code, _, error = tervit("eval", tmp_path / "m.npz")
+        assert code == 2
+        assert "does not say its data" in error
+
+
+class TestPredict:
+    @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "RGBA", "P"])
+    def test_any_kind_of_picture(self, tervit, run, tmp_path, mode):
+        file = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
+        Image.new("RGB", (50, 30), (200, 190, 180)).convert(mode).save(file)
+        code, out, _ = tervit("predict", run, file)
+        assert code == 0
+        assert re.search(r"bright [\d.]+ %, dark [\d.]+ %", out)
+
+    def test_top(self, tervit, run, pictures):
+        file = next((pictures / "test" / "dark").iterdir())
+        out = tervit("predict", run, file, "--top", 1)[1]
+        assert out.count("%") == 1
+        assert "dark" in out.rpartition(":")[2]
+
+    def test_unreadable_pictures_do_not_stop_the_others(self, tervit, run, pictures, tmp_path):
+        good = next((pictures / "test" / "dark").iterdir())
+        bad = tmp_path / "bad.png"
+        bad.write_bytes(good.read_bytes()[:60])
+        code, out, error = tervit("predict", run, bad, tmp_path / "none.png", good)
+        assert code == 2
+        assert str(good) in out
+        assert "bad.png: not a readable picture" in error
+        assert "none.png: no such file" in error
+
+
+class TestReport:
+    def test_everything_is_inside_one_page(self, run):
+        page = (run / "report.html").read_text()
+        assert 'src="http' not in page and "<script" not in page
+        assert page.count("data:image/png;base64,") == len(list(run.glob("*.png")))
+        for words in ("The drop and the recovery", "Surest mistakes", "quantizers of each layer"):
+            assert words in page or words == "Surest mistakes"
+
+    def test_the_numbers_are_those_of_the_run(self, run):
+        from tervit_np.analysis.record import read_run
+
+        page = (run / "report.html").read_text()
+        for stage in read_run(run).stages:
+            assert f"{100 * stage.accuracy:.1f} ±" in page
+            assert f"{stage.loss:.3f}" in page
+
+    def test_pictures_are_not_blank(self, run):
+        for file in run.glob("*.png"):
+            pixels = np.asarray(Image.open(file).convert("L"))
+            assert (pixels < 200).mean() > 0.003, file.name
+            assert min(pixels.shape) > 150
+
+    def test_a_run_without_a_finished_stage(self, tmp_path, run):
+        from tervit_np.analysis.report import write_report
+
+        (tmp_path / "run.json").write_bytes((run / "run.json").read_bytes())
+        (tmp_path / "metrics.jsonl").write_text("")
+        with pytest.raises(ValueError, match="no stage of this run is finished"):
+            write_report(tmp_path, None)
+        (tmp_path / "metrics.jsonl").write_text("{broken\n")
+        with pytest.raises(ValueError, match="damaged"):
+            write_report(tmp_path, None)
