@@ -28,14 +28,14 @@ def fake_quant_rows(x: Any, q_max: int) -> Any:
         bits = np.int32(0)
         for i in range(width):
             bits = max(bits, np.int32(float_to_bits(x[m, i]) & _MAGNITUDE))
-        if bits >= _INFINITY:
-            raise ValueError("quantize: a value is NaN or infinite, so no scale fits it")
         largest = _ZERO
         for i in range(width):
             if np.int32(float_to_bits(x[m, i]) & _MAGNITUDE) == bits:
                 largest = abs(x[m, i])
                 break
         scale = largest / limit
+        if bits >= _INFINITY or not np.isfinite(scale * limit):
+            raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
         if scale == _ZERO:
             out[m] = _ZERO
             continue
@@ -58,9 +58,9 @@ def fake_quant_rows_minmax(x: Any, levels: int) -> Any:
         finite = True
         for i in range(width):
             finite &= np.int32(float_to_bits(x[m, i]) & _MAGNITUDE) < _INFINITY
-        if not finite or not np.isfinite(high - low):
-            raise ValueError("quantize: a value is NaN or infinite, so no scale fits it")
         scale = (high - low) / top
+        if not finite or not np.isfinite(scale * top):
+            raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
         if scale == _ZERO:
             out[m] = _ZERO
             continue

@@ -134,9 +134,7 @@ def _fake_symmetric(x: Array, q_max: int) -> Array:  # (M, N) -> (M, N)
 
 
 def _symmetric_codes(x: Array, q_max: int) -> tuple[Array, Array]:  # (M, N) -> (M, N), (M, 1)
-    largest = np.abs(x).max(axis=1, keepdims=True, initial=0)
-    _check_finite(largest)
-    scale = largest / x.dtype.type(q_max)
+    scale = _step(np.abs(x).max(axis=1, keepdims=True, initial=0), q_max)
     # A row of zeros, or of denormals so small that the scale vanishes, has all codes 0.
     safe = np.where(scale == 0, 1, scale)
     q = np.clip(np.rint(x / safe), -q_max, q_max)
@@ -154,10 +152,8 @@ def _fake_minmax(x: Array, levels: int) -> Array:  # (M, N) -> (M, N)
 def _minmax_codes(x: Array, levels: int) -> tuple[Array, Array, Array]:
     low = np.minimum(x.min(axis=1, keepdims=True, initial=0), 0)
     high = np.maximum(x.max(axis=1, keepdims=True, initial=0), 0)
-    with np.errstate(over="ignore"):  # a range beyond the type is refused in the next line
-        span = high - low
-    _check_finite(span)
-    scale = span / x.dtype.type(levels)
+    with np.errstate(over="ignore"):  # an infinite range is refused in the next line
+        scale = _step(high - low, levels)
     safe = np.where(scale == 0, 1, scale)
     zero = np.clip(np.rint(-low / safe), 0, levels)
     q = np.clip(np.rint(x / safe) + zero, 0, levels)
@@ -173,6 +169,11 @@ def _check_bits(bits: int) -> None:
         raise ValueError(f"bits is {bits!r}; expected a whole number from 2 to 8")
 
 
-def _check_finite(bound: Array) -> None:
-    if not np.isfinite(bound).all():
-        raise ValueError("quantize: a value is NaN or infinite, so no scale fits it")
+def _step(span: Array, levels: int) -> Array:
+    """Divide a range into steps, if rounding does not carry the last one beyond the type."""
+    scale: Array = span / span.dtype.type(levels)
+    with np.errstate(over="ignore"):
+        reached = scale * span.dtype.type(levels)
+    if not np.isfinite(reached).all():
+        raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
+    return scale

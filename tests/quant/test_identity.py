@@ -1,0 +1,19 @@
+import numpy as np
+import pytest
+
+from tervit_np.quant import IDENTITY
+
+
+def test_everything_passes_untouched():
+    w, dw_hat = np.random.default_rng(0).normal(size=(2, 3, 4))
+    w_hat, cache = IDENTITY.forward(w)
+    assert w_hat is w
+    assert IDENTITY.backward(dw_hat, cache) is dw_hat
+    assert IDENTITY.frozen(w, cache) is w
+    assert IDENTITY.bits == 32
+    assert repr(IDENTITY) == "float"
+
+
+def test_real_numbers_have_no_codes():
+    with pytest.raises(ValueError, match="no integer codes"):
+        IDENTITY.codes(np.ones(3))

@@ -1,0 +1,120 @@
+import pytest
+
+import tervit_np as tv
+from tervit_np.quant import (
+    IDENTITY,
+    PLANS,
+    Identity,
+    Plan,
+    Ternary,
+    UniformAct,
+    UniformWeight,
+    named_plan,
+    plan_table,
+)
+
+ACT = UniformAct()
+
+
+def kinds(plan, model):
+    tv.quantize(model, plan)
+    return {name: type(layer.weight_quant) for name, layer in model.quantizable()}
+
+
+def test_the_first_match_wins():
+    plan = Plan([(r"a\..*", Ternary(), ACT), (r".*", UniformWeight(4), ACT)])
+    assert isinstance(plan.choose("a.b")[0], Ternary)
+    assert plan.choose("b.a.c")[0].bits == 4
+
+
+def test_patterns_match_the_whole_name():
+    plan = Plan([(r"head", Ternary(), ACT)])
+    assert isinstance(plan.choose("head")[0], Ternary)
+    for other in ("head_dist", "my.head", "heads"):
+        assert plan.choose(other) == (IDENTITY, IDENTITY)
+
+
+def test_every_layer_gets_quantizers_of_its_own():
+    plan = Plan([(r".*", Ternary(), ACT)])
+    one, two = plan.choose("x"), plan.choose("y")
+    assert one[0] is not two[0]
+    assert one[1] is not two[1]
+    assert one[0] is not plan.rules[0][1]
+
+
+@pytest.mark.parametrize("stem", ["linear", "conv"])
+def test_the_default_ternary_plan(stem):
+    """The encoder ternary, what touches pixels and classes 8 bit, attention's products float."""
+    found = kinds("ternary", tv.create_model("deit_shapes", depth=1, stem=stem))
+    for name, kind in found.items():
+        if name.endswith("products"):
+            assert kind is Identity
+        else:
+            assert kind is (Ternary if name.startswith("blocks.") else UniformWeight), name
+    distilled = tv.create_model("deit_shapes", depth=1, pool="cls", distilled=True)
+    assert kinds("ternary", distilled)["head_dist"] is UniformWeight
+
+
+def test_int8_covers_what_ternary_covers():
+    model = tv.create_model("deit_shapes", depth=1)
+    eight, three = kinds("int8", model), kinds("ternary", model)
+    assert {n for n, k in eight.items() if k is not Identity} == {
+        n for n, k in three.items() if k is not Identity
+    }
+    assert set(kinds("float", model).values()) == {Identity}
+
+
+def test_swin_names_are_covered():
+    ternary = PLANS["ternary"]
+    for name in ("layers.2.blocks.5.attn.qkv", "layers.0.downsample.reduction"):
+        assert isinstance(ternary.choose(name)[0], Ternary)
+    assert isinstance(ternary.choose("patch_embed.norm")[0], UniformWeight)
+
+
+def test_names_and_plans():
+    plan = Plan([])
+    assert named_plan(plan) is plan
+    assert named_plan("int8") is PLANS["int8"]
+    with pytest.raises(ValueError, match="unknown plan 'int9'; known: float, int8, ternary"):
+        named_plan("int9")
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (("(", Ternary(), ACT), "'\\(' is not a regular expression"),
+        (("a", Ternary()), "is not \\(pattern, weight quantizer, activation quantizer\\)"),
+        ((None, Ternary(), ACT), "is not \\(pattern"),
+        (("a", "ternary", ACT), "'ternary'.* is not \\(pattern"),
+        ("abc", "'abc' is not \\(pattern"),
+    ],
+)
+def test_what_is_not_a_rule_is_refused(rule, words):
+    with pytest.raises(ValueError, match=words):
+        Plan([rule])
+
+
+def test_plans_print_their_rules():
+    assert repr(Plan([])) == "float"
+    assert repr(Plan([("a", Ternary(), ACT), ("b", IDENTITY, IDENTITY)])) == (
+        "a: ternary (channel, twn, support) weights, int8 symmetric (token) inputs\n"
+        "b: float weights, float inputs"
+    )
+
+
+def test_the_table_has_a_line_for_every_layer():
+    model = tv.quantize(tv.create_model("deit_shapes", depth=1), "ternary")
+    lines = plan_table(model.quantizable()).splitlines()
+    assert len(lines) == 1 + len(model.quantizable())
+    assert lines[0].split() == ["layer", "weight", "weights", "inputs"]
+    columns = {line.index(word) for line, word in zip(lines[2:3], ["192 x 64"], strict=True)}
+    assert columns == {lines[0].index("weight")}
+    by_name = {line.split()[0]: line for line in lines}
+    assert "ternary (channel, twn, support)" in by_name["blocks.0.attn.qkv"]
+    assert "int8 (channel)" in by_name["head"]
+    assert by_name["blocks.0.attn.products"].split() == [
+        "blocks.0.attn.products",
+        "-",
+        "-",
+        "float",
+    ]

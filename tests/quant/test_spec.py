@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from tervit_np.quant import PLANS, Blend, Identity, Plan, Ternary, UniformAct, UniformWeight
+from tervit_np.quant.spec import (
+    RULES,
+    plan_from_spec,
+    plan_to_spec,
+    quantizer_from_spec,
+    quantizer_to_spec,
+)
+
+QUANTIZERS = [
+    Identity(),
+    Ternary(),
+    Ternary("tensor", "absmean", "mean", 2.5),
+    Ternary(threshold=0.4),
+    UniformWeight(4, "tensor"),
+    UniformAct(6, "minmax", "tensor"),
+]
+
+
+@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
+def test_through_json_and_back(quantizer):
+    text = json.dumps(quantizer_to_spec(quantizer))
+    again = quantizer_from_spec(json.loads(text))
+    assert type(again) is type(quantizer)
+    assert vars(again) == vars(quantizer)
+
+
+def test_every_rule_is_tried_above():
+    assert {type(q).__name__ for q in QUANTIZERS} == set(RULES)
+
+
+def test_a_blend_is_what_it_becomes():
+    spec = quantizer_to_spec(Blend(Blend(UniformWeight(4), 0.1), 0.5))
+    assert spec == {"rule": "UniformWeight", "bits": 4, "per": "channel"}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_plans_through_json_and_back(name):
+    again = plan_from_spec(json.loads(json.dumps(plan_to_spec(PLANS[name]))))
+    assert isinstance(again, Plan)
+    assert repr(again) == repr(PLANS[name])
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (None, "unknown quantizer None"),
+        ("Ternary", "unknown quantizer 'Ternary'"),
+        ({}, "unknown quantizer {}"),
+        ({"rule": "exec"}, "known rules: Identity, Ternary"),
+        ({"rule": ["Ternary"]}, "unknown quantizer"),
+        ({"rule": "Ternary", "colour": 1}, "quantizer Ternary: .*colour"),
+        ({"rule": "Ternary", "threshold": [1]}, "threshold is \\[1\\]"),
+        ({"rule": "UniformWeight", "bits": "8"}, "bits is '8'"),
+        ({"rule": "UniformAct", "kind": 3}, "kind is 3"),
+    ],
+)
+def test_what_describes_no_quantizer(spec, words):
+    with pytest.raises(ValueError, match=words):
+        quantizer_from_spec(spec)
+
+
+@pytest.mark.parametrize(
+    "spec", [3, "abc", [["a"]], [["a", 1, 2, 3]], [3], [["a", {"rule": "Identity"}, None]]]
+)
+def test_what_describes_no_plan(spec):
+    with pytest.raises(ValueError, match="a plan is a list|unknown quantizer"):
+        plan_from_spec(spec)
