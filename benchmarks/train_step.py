@@ -30,48 +30,11 @@ from statistics import median  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
+from our_step import SHAPES, OurStep, batch_of  # noqa: E402
 
 import tervit_np as tv  # noqa: E402
 from tervit_np.environment import environment  # noqa: E402
-from tervit_np.losses import cross_entropy  # noqa: E402
-from tervit_np.train import ParallelModel  # noqa: E402
 from tervit_np.train.memory import keep_freed_memory  # noqa: E402
-
-SHAPES: dict[str, tuple[str, dict[str, Any], int]] = {
-    "p8 d96 L4": ("deit_cifar", {"stem": "linear"}, 64),
-    "p8 d96 L4, conv stem": ("deit_cifar", {}, 64),
-    "p4 d192 L6": ("deit_cifar_p4", {}, 64),
-    "DeiT-Tiny 224": ("deit_tiny_patch16_224", {}, 8),
-}
-
-
-class OurStep:
-    """One training step of ours under a plan."""
-
-    def __init__(self, name: str, config: dict[str, Any], batch: int, plan: str, threads: int = 1):
-        self.model = tv.quantize(tv.create_model(name, **config), plan)
-        self.images, self.labels = batch_of(self.model.config, batch)
-        self.parallel = ParallelModel(self.model, threads)
-        self.params = self.model.named_params()
-        self.optimizer = tv.AdamW(self.params, 1e-3, (0.9, 0.98))
-        self.rngs = np.random.default_rng(0).spawn(threads)
-
-    def __call__(self) -> float:
-        """Take the step; return the loss."""
-        labels = self.labels
-        loss = self.parallel.gradients(
-            self.images, lambda z, part: cross_entropy(z, labels[part], 0.1), self.rngs
-        )
-        tv.clip_grad_norm(self.params, 1.0)
-        self.optimizer.step()
-        return loss
-
-
-def batch_of(config: Any, batch: int) -> tuple[Any, Any]:
-    """Make a batch of noise."""
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(batch, 3, config.image_size, config.image_size)).astype(np.float32)
-    return images, rng.integers(0, config.num_classes, batch)
 
 
 def interleave(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from data_tools import ImageSet
-from data_tools.batches import epoch_order, step_rng
 from tervit_np.arrays import Array
 from tervit_np.blas import one_thread
 from tervit_np.models import Classifier, load_model, quantize, save_checkpoint
+from tervit_np.train.batches import Batches
 from tervit_np.train.evaluate import evaluate
 from tervit_np.train.folder import RunFolder
 from tervit_np.train.interrupt import Interrupted, StopRequest
@@ -107,10 +107,10 @@ class _Run:
     seconds: float = 0.0  # spent in the stage
 
     def __post_init__(self) -> None:
-        self.epoch_steps = len(self.data.train) // self.recipe.batch_size
+        self.epoch_steps = len(self.data.train) // self.recipe.batch_size  # the rest is left out
         self.lengths = [max(round(s.epochs * self.epoch_steps), 1) for s in self.stages]
         self.progress = Progress(sum(self.lengths), self.quiet)
-        self._order: tuple[tuple[int, int], Array] | None = None
+        self.batches = Batches(self.data.train, self.recipe, self.seed)
 
     def all(
         self, saved: Saved | None, on_step: Callable[[int], Any], stop: StopRequest
@@ -169,7 +169,7 @@ class _Run:
         """Take one step, log it, and at the end of an epoch validate and save."""
         began = time.monotonic()
         stage = self.stages[index]
-        images, targets, rng = self._batch(index, done)
+        images, targets, rng = self.batches.draw(index, done)
         loss, norm = trainer.step(done, images, targets, rng)
         done += 1
         self.progress.step(stage.name, sum(self.lengths[:index]) + done, len(images), loss)
@@ -196,25 +196,6 @@ class _Run:
         self.seconds += time.monotonic() - began
         if at_epoch and not last:
             self._save(index, done, trainer)
-
-    def _batch(self, index: int, done: int) -> tuple[Array, Array, Any]:
-        """Draw and augment the batch of one step: a function of seed, stage and step alone."""
-        epoch, place = divmod(done, self.epoch_steps)
-        train, size = self.data.train, self.recipe.batch_size
-        if self._order is None or self._order[0] != (index, epoch):
-            self._order = (index, epoch), epoch_order(len(train), self.seed, index, epoch)
-        chosen = self._order[1][place * size : (place + 1) * size]
-        rng = step_rng(self.seed, index, epoch, done)
-        images, targets = self.recipe.augment.apply(
-            train.images[chosen],
-            train.labels[chosen],
-            len(train.classes),
-            self.recipe.label_smoothing,
-            train.mean,
-            train.std,
-            rng,
-        )
-        return images, targets, rng
 
     def _leave(self, index: int, trainer: StageTrainer) -> None:
         """Measure and save the stage's model, and make its end the place to resume from."""
