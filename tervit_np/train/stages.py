@@ -10,6 +10,7 @@ All stages train the same latent weights. The paper gives neither epochs nor lea
 default here is ours.
 """
 
+import math
 import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -48,8 +49,9 @@ class Stage:
             raise ValueError(f"stage name {self.name!r} cannot name a file; use letters and digits")
         if isinstance(self.plan, str):
             plan_named(self.plan)
-        if self.epochs <= 0 or self.lr <= 0:
-            raise ValueError(f"stage {self.name}: epochs and lr must be positive")
+        for name in ("epochs", "lr", "temperature"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"stage {self.name}: {name} must be positive and finite")
         if self.optimizer not in ("fresh", "keep"):
             raise ValueError(f"optimizer is {self.optimizer!r}; expected 'fresh' or 'keep'")
         for name in ("warmup", "final_lr", "teacher_weight", "ramp"):
@@ -79,6 +81,18 @@ class Recipe:
     label_smoothing: float = 0.1
     ema: float = 0.0  # decay of the average; 0 for none
     augment: Augment = field(default_factory=Augment)
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or not self.clip_norm > 0 or not self.weight_decay >= 0:
+            raise ValueError(
+                f"recipe: batch_size {self.batch_size} and clip_norm {self.clip_norm} must be "
+                f"positive, weight_decay {self.weight_decay} at least 0"
+            )
+        if not 0 <= self.label_smoothing < 1 or not 0 <= self.ema < 1:
+            raise ValueError(
+                f"recipe: label_smoothing {self.label_smoothing} and ema {self.ema} must be at "
+                "least 0 and below 1"
+            )
 
     def describe(self) -> dict[str, Any]:
         """Return the recipe as JSON."""

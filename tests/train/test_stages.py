@@ -13,7 +13,9 @@ from tervit_np.train.resume import stage_from
         ({"name": "a/b"}, "cannot name a file"),
         ({"name": "checkpoint"}, "cannot name a file"),
         ({"plan": "trinary"}, "trinary"),
-        ({"epochs": 0}, "must be positive"),
+        ({"epochs": 0}, "epochs must be positive"),
+        ({"epochs": float("nan")}, "epochs must be positive"),
+        ({"temperature": 0}, "temperature must be positive"),
         ({"lr": -1}, "must be positive"),
         ({"optimizer": "reset"}, "'fresh' or 'keep'"),
         ({"warmup": 1.5}, "between 0 and 1"),
@@ -42,3 +44,12 @@ def test_a_stage_survives_json(plan):
 
 def test_a_recipe_is_json():
     assert json.loads(json.dumps(Recipe().describe()))["betas"] == [0.9, 0.98]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"batch_size": 0}, {"clip_norm": 0}, {"weight_decay": -1}, {"ema": 1}, {"label_smoothing": 1}],
+)
+def test_a_wrong_recipe_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Recipe(**wrong)
