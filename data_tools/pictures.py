@@ -2,8 +2,6 @@
 
 import io
 import os
-import sys
-import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -11,9 +9,11 @@ from itertools import islice
 import numpy as np
 
 from data_tools.imageset import Array, DataError
+from data_tools.progress import Progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm")
-_BATCH = 512
+_SLICE = 64  # pictures that one thread takes at a time
+_ORIENTATION = 0x0112  # EXIF tag; 1 means upright
 
 
 def is_picture(name: str) -> bool:
@@ -36,7 +36,9 @@ def decode(content: bytes, source: str, size: int, exact: bool = False) -> Array
 
     try:
         with Image.open(io.BytesIO(content)) as file:
-            picture = ImageOps.exif_transpose(file).convert("RGB")
+            upright = file.getexif().get(_ORIENTATION, 1) == 1
+            picture = file if upright else ImageOps.exif_transpose(file)
+            picture = picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{source}: not a readable picture, perhaps cut off ({error})") from None
     if picture.size != (size, size):
@@ -53,41 +55,31 @@ def decode_all(
     """Decode files in their order, showing progress.  -> uint8 (total, size, size, 3), names."""
     images = np.empty((total, size, size, 3), np.uint8)
     names: list[str] = []
-    progress = _Progress(total)
+    progress = Progress(total)
 
-    def one(item: tuple[int, tuple[str, bytes]]) -> str:
-        index, (name, content) = item
-        images[index] = decode(content, f"{place}/{name}", size, exact)
-        return name
+    def some(items: list[tuple[int, tuple[str, bytes]]]) -> list[str]:
+        for index, (name, content) in items:
+            images[index] = decode(content, f"{place}/{name}", size, exact)
+        return [name for _, (name, _) in items]
 
     numbered = enumerate(files)
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        while batch := list(islice(numbered, _BATCH)):
-            names += pool.map(one, batch)
-            progress.show(len(names))
+    threads = min(os.cpu_count() or 1, 8)
+    with ThreadPoolExecutor(threads) as pool:
+        while slices := list(_slices(numbered, 2 * threads)):
+            for done in pool.map(some, slices):
+                names += done
+            if progress.due():
+                progress.show(
+                    f"decoding {len(names)} of {total} pictures, {progress.left(len(names))}"
+                )
     progress.end()
     return images, names
 
 
-class _Progress:
-    """Pictures decoded so far, once a second; silent where decoding is quick."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.started = total, time.monotonic()
-        self.shown = self.started
-        self.any = False
-
-    def show(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self.shown < 1:
-            return
-        self.shown, self.any = now, True
-        left = (now - self.started) / done * (self.total - done)
-        start = "\r\x1b[K" if sys.stderr.isatty() else ""
-        end = "" if sys.stderr.isatty() else "\n"
-        sys.stderr.write(f"{start}decoding {done} of {self.total} pictures, {left:.0f} s left{end}")
-        sys.stderr.flush()
-
-    def end(self) -> None:
-        if self.any and sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
+def _slices(
+    files: Iterable[tuple[int, tuple[str, bytes]]], most: int
+) -> Iterable[list[tuple[int, tuple[str, bytes]]]]:
+    """Take the next few slices of the files, so that few contents are in memory at a time."""
+    for _ in range(most):
+        if part := list(islice(files, _SLICE)):
+            yield part
