@@ -3,12 +3,13 @@
     <data folder>/decoded/<name>-<split>-<fingerprint>/images.npy  labels.npy  meta.json
 
 A cache appears whole or not at all: it is written into a folder beside its place and renamed. The
-fingerprint changes with the sources; meta.json holds a checksum, and what does not fit it is made
-again.
+fingerprint changes with the sources, and the cache of older sources is then removed. meta.json
+holds a checksum of every byte; what does not fit it is made again.
 """
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -21,13 +22,15 @@ import numpy as np
 from data_tools.imageset import Array, ImageSet
 from data_tools.root import user_cache, writable_folder
 
-FORMAT = 1
+FORMAT = 2
+_PARTIAL = ".partial-"
 
 
 def cached(root: Path, name: str, fingerprint: str, make: Callable[[], ImageSet]) -> ImageSet:
     """Return the set of that fingerprint from the cache, or make it and cache it.
 
-    `name` is part of the folder's name. Where nothing can be written the set is only made.
+    `name` is the first part of the folder's name; a cache of that name with another fingerprint is
+    out of date. Where nothing can be written the set is only made.
     """
     key = f"{name}-{fingerprint}"
     for base in (root, user_cache()):
@@ -45,11 +48,14 @@ def cached(root: Path, name: str, fingerprint: str, make: Callable[[], ImageSet]
     except OSError as error:
         print(f"note: the decoded {name} were not cached: {error}", file=sys.stderr)
         return made
-    return _read(place / key) or made
+    if place == root / "decoded":  # the user's cache may hold copies of other data folders
+        _remove_older(place, name, key)
+    found = _read(place / key)
+    return made if found is None else found
 
 
 def _write(images: ImageSet, folder: Path) -> None:
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder.parent))
     try:
         np.save(partial / "images.npy", images.images)
         np.save(partial / "labels.npy", images.labels)
@@ -58,8 +64,10 @@ def _write(images: ImageSet, folder: Path) -> None:
         checksum = _checksum(images.images, images.labels)
         text = json.dumps({"format": FORMAT, **meta, "checksum": checksum})
         (partial / "meta.json").write_text(text, encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)  # what is there did not pass _read
-        os.replace(partial, folder)
+        if folder.exists() and _read(folder) is None:
+            shutil.rmtree(folder)
+        if not folder.exists():  # it does if another process was faster
+            os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -86,8 +94,17 @@ def _read(folder: Path) -> ImageSet | None:
 
 
 def _checksum(images: Array, labels: Array) -> int:
-    """Sum up the labels and a thousandth of the images: rows far apart find a cut or mixed file."""
-    rows = np.linspace(0, max(len(images) - 1, 0), min(len(images), 64)).astype(int)
-    start = zlib.crc32(repr((images.shape, str(images.dtype), str(labels.dtype))).encode())
-    sample = np.ascontiguousarray(images[rows])
-    return zlib.crc32(sample.tobytes(), zlib.crc32(labels.tobytes(), start))
+    """Sum up shapes, types and every byte: 0.05 s for CIFAR-10, which has to be read anyway."""
+    shapes = repr((images.shape, str(images.dtype), str(labels.dtype)))
+    checksum = zlib.crc32(shapes.encode())
+    for array in (labels, images):
+        checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
+    return checksum
+
+
+def _remove_older(place: Path, name: str, key: str) -> None:
+    """Remove caches that were made of earlier states of the same sources."""
+    fingerprint = re.compile(re.escape(name) + r"-\w+")
+    for folder in place.iterdir():
+        if folder.name != key and fingerprint.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -102,10 +102,14 @@ def _batches(
     missing = [name for name in wanted if name not in found]
     if missing:
         raise DataError(f"{files.place}: {missing[0]} is missing; expected {', '.join(wanted)}")
-    parts = [parse(found[w][1], f"{files.place}/{found[w][0]}", variant) for w in wanted]
-    pixels = np.concatenate([p[0] for p in parts]).reshape(-1, 3, 32, 32)
-    labels = np.concatenate([p[1] for p in parts]).astype(np.int64)
-    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels
+    parts = []
+    for name in wanted:
+        path, content = found[name]
+        pixels, labels = parse(content, f"{files.place}/{path}", variant)
+        _check_labels(f"{files.place}/{path}", labels, len(variant.classes))
+        parts.append((pixels, labels))
+    images = np.concatenate([p[0] for p in parts]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(images), np.concatenate([p[1] for p in parts]).astype(np.int64)
 
 
 def _binary(content: bytes, source: str, variant: Variant) -> tuple[Array, Array]:
@@ -126,7 +130,8 @@ def _python(content: bytes, source: str, variant: Variant) -> tuple[Array, Array
     shaped = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim == 2
     if not shaped or pixels.shape[1] != _PIXELS or not isinstance(labels, list):
         raise DataError(f"{source}: expected uint8 data (N, 3072) and {variant.label_key.decode()}")
-    if len(labels) != len(pixels) or not all(isinstance(label, int) for label in labels):
+    whole = all(isinstance(label, int) and abs(label) < 2**31 for label in labels)
+    if len(labels) != len(pixels) or not whole:
         raise DataError(f"{source}: {len(pixels)} images, but not as many whole-number labels")
     return pixels, np.array(labels, np.int64)
 
@@ -148,20 +153,29 @@ def _pictures(files: Files, names: list[str], split: str, variant: Variant) -> t
 
 
 def _picture_class(name: str, split: str) -> str | None:
-    """Return the class of .../<split>/<class>/picture, None for any other file."""
-    parts = name.split("/")
-    if len(parts) < 3 or parts[-3] != split or not is_picture(parts[-1]):
+    """Return the class of <split>/.../<class>/picture, None for any other file.
+
+    Copies of CIFAR-100 have folders of coarse classes in between, and it has a class called train.
+    """
+    *folders, file = name.split("/")
+    named = [i for i, folder in enumerate(folders) if folder in COUNTS]
+    if not is_picture(file) or not named or folders[named[0]] != split:
         return None
-    return parts[-2]
+    return folders[-1] if named[0] < len(folders) - 1 else None
+
+
+def _check_labels(source: str, labels: Array, classes: int) -> None:
+    """Refuse labels that are none of the classes."""
+    low, high = np.min(labels, initial=0), np.max(labels, initial=0)
+    if low < 0 or high >= classes:
+        raise DataError(
+            f"{source}: its labels span {low}..{high}, expected 0..{classes - 1}; the file is "
+            "damaged or of another data set: get it again"
+        )
 
 
 def _check(place: Path, name: str, split: str, labels: Array, classes: int) -> None:
-    """Refuse labels out of range, other counts than the official ones, unequal classes."""
-    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        raise DataError(
-            f"{place}: labels of {name} {split} span {labels.min()}..{labels.max()}, expected "
-            f"0..{classes - 1}; the files are damaged or of another data set"
-        )
+    """Refuse other counts than the official ones, and unequal classes."""
     if len(labels) != COUNTS[split]:
         raise DataError(
             f"{place}: {len(labels)} {split} images, {name} has {COUNTS[split]}; get the set "

@@ -1,109 +1,127 @@
 """Downloads that a classroom's network can carry: mirrors, resume, checksum, time left.
 
 A file grows as NAME.part, continues after an interruption where the server can (HTTP Range), is
-compared with its SHA-256 and only then gets its name.
+compared with its size and checksum and only then gets its name.
 """
 
 import hashlib
+import http.client
 import os
-import sys
-import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from data_tools.imageset import DataError
+from data_tools.origins import Origin
+from data_tools.progress import Progress
 
 _CHUNK = 1 << 18
 _TIMEOUT = 30  # seconds without a byte
+_ATTEMPTS = 5  # of each mirror, as long as it delivers something every time
+_FAULTS = (OSError, http.client.HTTPException)  # URLError and HTTPError are OSErrors
 
 
-def download(urls: tuple[str, ...], target: Path, sha256: str) -> Path:
-    """Fetch a file from the first mirror that delivers it whole; return `target`.
+def download(origins: Sequence[Origin], folder: Path) -> Path:
+    """Fetch a file from the first mirror that delivers it whole.  -> its place in `folder`.
 
     Raises
     ------
     DataError
         If no mirror delivers a file with the right checksum; says why for each.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     failures = []
-    for url in urls:
+    for origin in origins:
         try:
-            return _from_mirror(url, target, sha256)
-        except (urllib.error.URLError, OSError, DataError) as error:
-            failures.append(f"{url}: {_reason(error)}")
+            return _from_mirror(origin, folder)
+        except (*_FAULTS, DataError) as error:
+            failures.append(f"{origin.url}: {_reason(error)}")
     raise DataError(
-        f"{target.name} could not be downloaded ({'; '.join(failures)}); get the file another way "
-        "and pass it with --from FILE"
+        f"the download failed ({'; '.join(failures)}); try again, or get the file another way and "
+        "pass it with --from FILE"
     )
 
 
-def _from_mirror(url: str, target: Path, sha256: str) -> Path:
-    part = target.with_name(f"{target.name}.part")
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # the part is the whole file already, or longer than it
-            raise
-        return _accept(part, target, sha256)
-    with response:
-        if response.status != 206:
-            have = 0  # the server starts again from the beginning
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        with open(part, "ab" if have else "wb") as file:
-            _copy(response, file, have, total, target.name)
-    if total is not None and part.stat().st_size < total:
-        raise DataError("the connection broke off; call again to continue")
-    return _accept(part, target, sha256)
-
-
-def _copy(response: object, file: object, have: int, total: int | None, name: str) -> None:
-    """Copy in chunks, showing speed and time left once a second."""
-    began = shown = time.monotonic()
-    done = have
-    while chunk := response.read(_CHUNK):  # type: ignore[attr-defined]
-        file.write(chunk)  # type: ignore[attr-defined]
-        done += len(chunk)
-        now = time.monotonic()
-        if now - shown > 1:
-            shown = now
-            rate = (done - have) / (now - began)
-            left = (
-                ""
-                if total is None
-                else f" of {total / 1e6:.0f} MB, {(total - done) / rate:.0f} s left"
-            )
-            start, end = ("\r\x1b[K", "") if sys.stderr.isatty() else ("", "\n")
-            sys.stderr.write(f"{start}{name}: {done / 1e6:.0f}{left}, {rate / 1e6:.1f} MB/s{end}")
-            sys.stderr.flush()
-    if sys.stderr.isatty() and shown > began:
-        sys.stderr.write("\r\x1b[K")
-
-
-def _accept(part: Path, target: Path, sha256: str) -> Path:
-    """Give a file its name if its checksum is right; remove it if not."""
-    found = file_hash(part)
-    if found != sha256:
+def _from_mirror(origin: Origin, folder: Path) -> Path:
+    """Fetch a file from one mirror, from where an earlier call stopped."""
+    part, target = folder / f"{origin.file}.part", folder / origin.file
+    resumed = 0 < _size(part) <= origin.size
+    if not resumed:
+        part.unlink(missing_ok=True)
+    cause = ""
+    for _ in range(_ATTEMPTS):
+        before = _size(part)
+        if before == origin.size:
+            break
+        cause = _fetch_more(origin, part)
+        if _size(part) <= before:
+            break
+    if _size(part) < origin.size:
+        arrived = f"after {_size(part)} of {origin.size} bytes{cause}"
+        raise DataError(f"the connection broke off {arrived}; call again to continue")
+    found = file_hash(part, origin.algorithm)
+    if found != origin.digest:
         part.unlink()
-        raise DataError(f"its SHA-256 is {found[:12]}..., expected {sha256[:12]}...")
+        if resumed:  # the old part may be at fault
+            return _from_mirror(origin, folder)
+        raise DataError(f"its {origin.algorithm} is {found}, expected {origin.digest}")
     os.replace(part, target)
     return target
 
 
-def file_hash(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
+def _fetch_more(origin: Origin, part: Path) -> str:
+    """Append what the server sends until it stops; return why it stopped too early, if known."""
+    have = _size(part)
+    request = urllib.request.Request(origin.url)
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
+        if response.status != 206:
+            have = 0  # the server starts again from the beginning
+        length = response.headers.get("Content-Length")
+        if length is not None and have + int(length) != origin.size:
+            offered = have + int(length)
+            raise DataError(f"the server has another file: {offered} bytes, expected {origin.size}")
+        with open(part, "ab" if have else "wb") as file:
+            try:
+                _copy(response, file, origin, have)
+            except http.client.IncompleteRead as error:
+                file.write(error.partial)
+            except OSError as error:
+                return f" ({_reason(error)})"
+    return ""
+
+
+def _copy(response: http.client.HTTPResponse, file: IO[bytes], origin: Origin, have: int) -> None:
+    """Copy at most the file's size in chunks, showing speed and time left."""
+    progress, done = Progress(origin.size, have), have
+    while chunk := response.read(min(_CHUNK, origin.size - done)):
+        file.write(chunk)
+        done += len(chunk)
+        if progress.due():
+            amount = f"{done / 1e6:.0f} of {origin.size / 1e6:.0f} MB"
+            speed = f"{progress.rate(done) / 1e6:.2g} MB/s"
+            progress.show(f"{origin.file}: {amount}, {speed}, {progress.left(done)}")
+    progress.end()
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def file_hash(path: Path, algorithm: str) -> str:
+    """Return a file's checksum in hexadecimal."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        new = hashlib.new(algorithm, usedforsecurity=False)
+        return hashlib.file_digest(file, lambda: new).hexdigest()
 
 
 def _reason(error: Exception) -> str:
+    text = str(getattr(error, "reason", error)) or type(error).__name__
     if isinstance(error, urllib.error.HTTPError):
-        return str(error)
-    text = str(getattr(error, "reason", error))
+        return f"the server answers {error.code} {text}"
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return "no certificates; on macOS run 'Install Certificates.command' of this Python"
     return text

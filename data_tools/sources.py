@@ -6,9 +6,10 @@ from typing import NamedTuple
 from data_tools import shapes
 from data_tools.cache import cached
 from data_tools.cifar import COUNTS, read_cifar
-from data_tools.files import ARCHIVES, Files, open_files
+from data_tools.files import ARCHIVES, Files, open_files, short_hash
 from data_tools.folders import PREFIX, parse_name, read_folder
 from data_tools.imageset import DataError, ImageSet
+from data_tools.origins import ORIGINS
 from data_tools.root import data_root
 
 
@@ -30,15 +31,16 @@ ABOUT = {
     "cifar10": "ten kinds of things, 32 px: 50,000 train, 10,000 test",
     "cifar100": "a hundred kinds of things, 32 px: 50,000 train, 10,000 test",
 }
-_FOLDERS = {
-    "cifar10": ("cifar10", "cifar-10-batches-bin", "cifar-10-batches-py"),
-    "cifar100": ("cifar100", "cifar-100-binary", "cifar-100-python"),
+# Names that the sets have when unpacked, and as downloaded.
+_PLACES = {
+    "cifar10": ("cifar10", "cifar-10-batches-bin", "cifar-10-batches-py", "cifar-10-python.tar.gz"),
+    "cifar100": ("cifar100", "cifar-100-binary", "cifar-100-python", "cifar-100-python.tar.gz"),
 }
 
 
 def known_sets(root: str | Path | None = None) -> list[Known]:
     """List the sets that have names, and where they are."""
-    return [Known(name, about, _find(name, data_root(root))) for name, about in ABOUT.items()]
+    return [Known(name, about, find(name, data_root(root))) for name, about in ABOUT.items()]
 
 
 def load(name: str, split: str, root: str | Path | None = None) -> ImageSet:
@@ -60,26 +62,18 @@ def load(name: str, split: str, root: str | Path | None = None) -> ImageSet:
         made = f"v{shapes.VERSION}"
         return cached(base, f"shapes-{split}", made, lambda: shapes.make(split))
     if name.startswith(PREFIX):
-        place, size = parse_name(name)
-        print_of = open_files(place).fingerprint()
-        key = f"folder-{place.name}-{size}px-{split}"
-        return cached(base, key, print_of, lambda: read_folder(name, split))
+        return _load_folder(name, split, base)
     if name not in ABOUT:
         raise DataError(
             f"unknown data set {name!r}; known: {', '.join(ABOUT)}, folder:PATH (class folders)"
         )
-    return load_files(name, split, base)
-
-
-def load_files(name: str, split: str, base: Path) -> ImageSet:
-    """Load a split of a set that lies in files below the data folder."""
-    place = _find(name, base)
+    place = find(name, base)
     if place is None:
         raise DataError(
             f"{name} is not in {base}: `tervit data get {name}` downloads it, "
             f"`tervit data get {name} --from FILE` takes a copy you have"
         )
-    files: Files = open_files(place)
+    files = open_files(place)
     if split not in COUNTS:
         return read_cifar(name, split, files)  # says which splits there are
     return cached(
@@ -87,8 +81,23 @@ def load_files(name: str, split: str, base: Path) -> ImageSet:
     )
 
 
-def _find(name: str, base: Path) -> Path | None:
+def _load_folder(name: str, split: str, base: Path) -> ImageSet:
+    place, size = parse_name(name)
+    files = open_files(place)
+    whole = place.resolve()
+    key = f"folder-{whole.name}-{short_hash(str(whole))}-{size}px-{split}"
+    return cached(base, key, files.fingerprint(), lambda: read_folder(name, split, files))
+
+
+def cache_split(images: ImageSet, files: Files, base: Path) -> ImageSet:
+    """Cache a split that was read from files with the same contents as `files`."""
+    return cached(base, f"{images.name}-{images.split}", files.fingerprint(), lambda: images)
+
+
+def find(name: str, base: Path) -> Path | None:
     """Return the folder or archive of a set, None where there is none."""
-    folders = [base / folder for folder in _FOLDERS.get(name, ())]
-    archives = [base / f"{name}{suffix}" for suffix in ARCHIVES if name in _FOLDERS]
-    return next((place for place in folders + archives if place.exists()), None)
+    if name not in ORIGINS:
+        return None
+    archives = [f"{name}{suffix}" for suffix in ARCHIVES] + [o.file for o in ORIGINS[name]]
+    places = [base / place for place in (*_PLACES[name], *archives)]
+    return next((place for place in places if place.exists()), None)
