@@ -4,7 +4,7 @@ J v is a central difference along one random direction v of one tensor, J^T dy w
 into its gradient. Two forwards a tensor, however many elements it has.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,19 @@ from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 
 LIMIT = 1e-6
+_MORE = 3  # further directions along a tensor that failed: is the ratio constant?
 
 
 def adjoint_checks(
     model: Classifier,
     images: Array,
     rng: np.random.Generator,
-    seen: Callable[[], object] = lambda: None,
+    only: Collection[str] | None = None,
 ) -> Iterator[Difference]:
     """Check every parameter and the images of a float64 model, in training mode.
 
-    Drop path draws the same masks in every forward. The upstream is random; `seen` is called after
-    each tensor.
+    Drop path draws the same masks in every forward. The upstream is random. `only` restricts the
+    check to some names. Results come in the order of the forward pass, the images first.
 
     Raises
     ------
@@ -46,24 +47,52 @@ def adjoint_checks(
         heads = _heads(forward()[0])
         return float(sum((dy * z).sum() for dy, z in zip(upstream, heads, strict=True)))
 
-    model.zero_grad()
-    dimages = model.backward(upstream if isinstance(logits, tuple) else upstream[0], cache)
-    tensors = [(name, p.data, p.grad) for name, p in model.named_params()]
-    for name, data, gradient in [*tensors, ("images", images, dimages)]:
+    def slopes(data: Array, gradient: Array) -> tuple[float, float]:
         direction = rng.normal(size=data.shape)
         by_differences = directional_derivative(along_upstream, data, direction)
-        scale = np.linalg.norm(gradient) + 1e-12 * np.linalg.norm(upstream[0])
-        by_hand = float((gradient * direction).sum())
-        yield _relative(name, by_hand, by_differences, float(scale))
-        seen()
+        return float((gradient * direction).sum()), by_differences
+
+    model.zero_grad()
+    dimages = model.backward(upstream if isinstance(logits, tuple) else upstream[0], cache)
+    params = [(name, p.data, p.grad) for name, p in model.named_params()]
+    for name, data, gradient in [("images", images, dimages), *params]:
+        if only is not None and name not in only:
+            continue
+        # Relative to the gradient's length, since along one direction it may nearly cancel.
+        floor = float(np.linalg.norm(gradient) + 1e-12 * np.linalg.norm(upstream[0]))
+        pairs = [slopes(data, gradient)]
+        if not _difference(name, pairs, floor).error <= LIMIT:
+            pairs += [slopes(data, gradient) for _ in range(_MORE)]
+        yield _difference(name, pairs, floor)
+
+
+def lengths(config: Any, batch: int) -> dict[str, float]:
+    """Name the lengths of a model that a wrong backward could forget as a factor."""
+    return {
+        "K": config.dim // config.heads,
+        "batch": batch,
+        "tokens": config.extra_tokens + config.patches,
+    }
+
+
+def first_wrong(found: list[Difference]) -> tuple[Difference, str] | None:
+    """Return the wrong gradient nearest to the logits and where the mistake may lie, if any.
+
+    The backward pass runs from the logits down, so whatever is wrong there spoils all below it.
+    """
+    wrong = [i for i, difference in enumerate(found) if not difference.error <= LIMIT]
+    if not wrong:
+        return None
+    last = wrong[-1]
+    if last + 1 == len(found):
+        return found[last], "wrong from the logits on"
+    return found[last], f"right from the logits down to {found[last + 1].name}, wrong from here"
 
 
 def _heads(logits: Any) -> tuple[Array, ...]:
     return logits if isinstance(logits, tuple) else (logits,)
 
 
-def _relative(name: str, by_hand: float, by_differences: float, scale: float) -> Difference:
-    """Measure against the gradient's length: along v it may nearly cancel."""
-    return Difference(
-        name, np.array([by_hand / scale, 1.0]), np.array([by_differences / scale, 1.0])
-    )
+def _difference(name: str, pairs: list[tuple[float, float]], floor: float) -> Difference:
+    by_hand, by_differences = np.array(pairs).T
+    return Difference(name, by_hand, by_differences, floor)

@@ -62,7 +62,7 @@ def _explain_ratio(ratio: float, sizes: dict[str, float]) -> str:
                     f"{ratio:.4g} times the true gradient, which is {factor}: 1/{factor} is missing"
                 )
             if np.isclose(ratio, size**-power, rtol=1e-4):
-                return f"{ratio:.4g} times the true gradient: a factor {factor} is missing"
+                return f"{ratio:.4g} times the true gradient: a factor of {factor} is missing"
     return f"{ratio:.4g} times the true gradient everywhere: a constant factor"
 
 

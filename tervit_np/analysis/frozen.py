@@ -44,12 +44,12 @@ def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[Difference, Differ
         if clip is not None:
             near = np.abs(np.abs(w) - clip) < 0.01
             w[near] += 0.1
-        w_hat, cache = quantizer.forward(w, keep=True)
+        w_hat, cache = quantizer.forward(w.copy(), keep=True)  # copies: values alone are judged
         dy = rng.normal(size=w.shape)
-        by_hand = quantizer.backward(dy, cache)
+        by_hand = quantizer.backward(dy.copy(), cache)
 
         def smooth(z: Array, q: Quantizer = quantizer, c: Any = cache) -> Array:
-            return q.frozen(z, c)
+            return q.frozen(z.copy(), c)
 
         gradient = Difference(f"{quantizer!r} dw", by_hand, numerical_gradient(smooth, w, dy))
         yield gradient, Difference(f"{quantizer!r} at w0", w_hat, quantizer.frozen(w, cache))

@@ -40,13 +40,14 @@ class Comparison(NamedTuple):
 
     name: str
     ours: Array
-    golden: Array
+    golden: Array  # what is right
 
     @property
     def error(self) -> float:
-        """Largest difference over the largest golden value."""
+        """Largest difference over the largest golden value; infinite where ours is NaN."""
         scale = max(float(np.abs(self.golden).max()), 1e-300)
-        return float(np.abs(self.ours - self.golden).max()) / scale
+        error = float(np.abs(self.ours - self.golden).max()) / scale
+        return math.inf if math.isnan(error) else error
 
 
 def uniform(name: str, shape: tuple[int, ...]) -> Array:

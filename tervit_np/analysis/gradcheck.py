@@ -23,11 +23,12 @@ class Difference(NamedTuple):
     name: str
     by_hand: Array
     by_differences: Array
+    floor: float = 1e-30  # errors are relative to this where both gradients are smaller
 
     @property
     def error(self) -> float:
         """Largest deviation over the largest value of either."""
-        scale = max(np.abs(self.by_hand).max(), np.abs(self.by_differences).max(), 1e-30)
+        scale = max(np.abs(self.by_hand).max(), np.abs(self.by_differences).max(), self.floor)
         return float(np.abs(self.by_hand - self.by_differences).max() / scale)
 
     @property

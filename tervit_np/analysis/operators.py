@@ -1,6 +1,7 @@
 """Every differentiable operator as a check sees it: inputs, a forward, a backward.
 
-The sizes are small, odd and all different, so that a mixed-up axis cannot hide.
+The sizes are small and, within an operator, all different, so that a mixed-up axis cannot hide.
+Each operator names those of its lengths that a backward could forget as a factor.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,13 +22,17 @@ class Operator(NamedTuple):
     inputs: dict[str, Array]
     forward: Callable[..., tuple[Any, Any]]
     backward: Callable[[Array, Any], Any]
+    sizes: dict[str, float] | None = None  # {"K": 3}: what a wrong constant may turn out to be
 
     def differences(self, rng: np.random.Generator) -> list[Difference]:
-        """Compare each gradient with differences, under a random upstream."""
+        """Compare each gradient with differences, under a random upstream.
+
+        Only values are judged here: the operator gets copies, so it may write where it likes.
+        """
         values = list(self.inputs.values())
-        y, cache = self.forward(*values)
+        y, cache = self.forward(*(x.copy() for x in values))
         dy = rng.normal(size=np.shape(y))
-        by_hand = self.backward(dy, cache)
+        by_hand = self.backward(dy.copy(), cache)
         by_hand = by_hand if isinstance(by_hand, tuple) else (by_hand,)
         found = []
         for i, (name, x) in enumerate(self.inputs.items()):
@@ -45,19 +50,25 @@ def operators(rng: np.random.Generator) -> Iterator[Operator]:
     n = rng.normal
     x = n(size=(2, 3, 5))
     yield Operator(
-        "linear", {"x": x, "w": n(size=(4, 5)), "b": n(size=4)}, ops.linear, ops.linear_backward
+        "linear",
+        {"x": x, "w": n(size=(4, 5)), "b": n(size=4)},
+        ops.linear,
+        ops.linear_backward,
+        {"rows": 6, "batch": 2, "tokens": 3},
     )
     yield Operator(
         "layernorm",
         {"x": 2 * x + 1, "gamma": n(size=5), "beta": n(size=5)},
         ops.layernorm,
         ops.layernorm_backward,
+        {"D": 5, "rows": 6},
     )
     yield Operator(
         "softmax",
         {"x": x},
         lambda x: ops.softmax(x, scale=0.4),
         lambda dy, y: ops.softmax_backward(dy, y, scale=0.4),
+        {"the scale": 0.4},
     )
     for form in ("erf", "tanh"):
         yield Operator(
@@ -68,9 +79,10 @@ def operators(rng: np.random.Generator) -> Iterator[Operator]:
         )
     yield Operator(
         "attention",
-        {"qkv": n(size=(2, 3, 12))},
-        lambda qkv: ops.attention(qkv, heads=2),
-        ops.attention_backward,
+        {"q": n(size=(2, 4, 6)), "k": n(size=(2, 4, 6)), "v": n(size=(2, 4, 6))},
+        lambda q, k, v: ops.attention(np.concatenate([q, k, v], axis=-1), heads=2),
+        lambda dy, cache: tuple(np.split(ops.attention_backward(dy, cache), 3, axis=-1)),
+        {"K": 3, "heads": 2, "tokens": 4},
     )
     yield from _reshaping(rng)
     yield from _losses(rng)
@@ -102,13 +114,21 @@ def _reshaping(rng: np.random.Generator) -> Iterator[Operator]:
         },
         lambda x, cls, dist, pos: (ops.add_tokens(x, [cls, dist], pos), 2),
         _tokens_backward,
+        {"batch": 2, "tokens": 5},
     )
-    yield Operator("mean_pool", {"x": n(size=(2, 3, 4))}, ops.mean_pool, ops.mean_pool_backward)
+    yield Operator(
+        "mean_pool",
+        {"x": n(size=(2, 3, 4))},
+        ops.mean_pool,
+        ops.mean_pool_backward,
+        {"tokens": 3, "batch": 2},
+    )
     yield Operator(
         "drop_path",
         {"x": n(size=(6, 2, 3))},
         lambda x: ops.drop_path(x, 0.4, True, np.random.default_rng(1)),
         ops.drop_path_backward,
+        {"the keep rate": 0.6},
     )
 
 
@@ -123,7 +143,10 @@ def _losses(rng: np.random.Generator) -> Iterator[Operator]:
     labels, soft = np.array([0, 4, 2, 2]), rng.dirichlet(np.ones(5), 4)
 
     def loss(name: str, function: Callable[[Array], tuple[float, Array]]) -> Operator:
-        return Operator(name, {"logits": student}, function, lambda dy, gradient: dy * gradient)
+        sizes = {"T": 3.0, "batch": 4, "classes": 5}
+        return Operator(
+            name, {"logits": student}, function, lambda dy, gradient: dy * gradient, sizes
+        )
 
     yield loss("cross_entropy", lambda z: losses.cross_entropy(z, labels, smoothing=0.2))
     yield loss("cross_entropy soft", lambda z: losses.cross_entropy(z, soft))

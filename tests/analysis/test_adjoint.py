@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.adjoint import LIMIT, adjoint_checks
+from tervit_np.analysis.adjoint import LIMIT, adjoint_checks, first_wrong, lengths
+from tervit_np.analysis.diagnosis import likely_mistake
 from tervit_np.analysis.frozen import hold
 from tervit_np.analysis.golden import CASES, filled_model, inputs
+from tervit_np.analysis.gradcheck import Difference
+from tervit_np.analysis.planting import planted
+from tervit_np.analysis.plants import find_plant
 from tervit_np.losses import cross_entropy
 
 
@@ -31,7 +35,7 @@ def test_every_parameter_of_the_whole_model(case, steps):
     images, labels = inputs(config)
     model = trained(filled_model(config), images, labels, steps)
     found = list(adjoint_checks(model, images, np.random.default_rng(0)))
-    assert [d.name for d in found] == [*dict(model.named_params()), "images"]
+    assert [d.name for d in found] == ["images", *dict(model.named_params())]
     assert max(d.error for d in found) < LIMIT, max(found, key=lambda d: d.error).name
 
 
@@ -42,6 +46,63 @@ def test_every_parameter_through_held_quantizers(case, plan):
     model = hold(tv.quantize(filled_model(CASES[case]), plan))
     found = list(adjoint_checks(model, images, np.random.default_rng(0)))
     assert max(d.error for d in found) < LIMIT, max(found, key=lambda d: d.error).name
+
+
+def test_rounding_without_holding_is_flat_almost_everywhere():
+    """Why quantizers are held: differences of a rounded forward are zero, or a jump over 2h."""
+    images, _ = inputs(CASES["plain"])
+    model = tv.quantize(filled_model(CASES["plain"]), "ternary")
+    weight = adjoint_checks(
+        model, images, np.random.default_rng(0), only=["blocks.0.attn.qkv.bias"]
+    )
+    assert next(weight).error > LIMIT
+
+
+@pytest.mark.parametrize("plan", ["float", "ternary"])
+def test_trained_and_held(plan):
+    """Twenty steps with quantizers in place, then every parameter through them."""
+    images, labels = inputs(CASES["conv-mean"])
+    model = tv.quantize(filled_model(CASES["conv-mean"]), plan)
+    model = hold(trained(model, images, labels))
+    found = list(adjoint_checks(model, images, np.random.default_rng(0)))
+    assert max(d.error for d in found) < LIMIT
+
+
+def test_only_some_names():
+    images, _ = inputs(CASES["plain"])
+    only = ["head.weight", "images"]
+    found = adjoint_checks(filled_model(CASES["plain"]), images, np.random.default_rng(0), only)
+    assert [d.name for d in found] == ["images", "head.weight"]
+
+
+def checked(plant, case="plain"):
+    images, _ = inputs(CASES[case])
+    with planted(find_plant(plant)):
+        return list(adjoint_checks(filled_model(CASES[case]), images, np.random.default_rng(0)))
+
+
+def test_a_mistake_is_found_where_it_begins():
+    """The softmax of the last block spoils everything before it and nothing behind it."""
+    difference, where = first_wrong(checked("softmax-scale"))
+    assert difference.name == "blocks.1.attn.qkv.bias"
+    assert where == "right from the logits down to blocks.1.attn.proj.weight, wrong from here"
+    difference, where = first_wrong(checked("bias-twice"))
+    assert (difference.name, where) == ("head.bias", "wrong from the logits on")
+    assert first_wrong([Difference("x", np.ones(1), np.ones(1))]) is None
+
+
+@pytest.mark.parametrize(
+    ("plant", "words"),
+    [("bias-twice", "counted twice"), ("bias-forgotten", "never added")],
+)
+def test_further_directions_show_a_constant_ratio(plant, words):
+    difference, _ = first_wrong(checked(plant))
+    assert difference.by_hand.size == 4
+    assert words in likely_mistake(difference)
+
+
+def test_lengths_that_may_be_forgotten():
+    assert lengths(CASES["distilled"], 3) == {"K": 4, "batch": 3, "tokens": 11}
 
 
 def test_float32_has_no_digits_to_spare():

@@ -2,6 +2,8 @@ import numpy as np
 
 from tervit_np import ops
 from tervit_np.analysis.gradcheck import Difference, directional_derivative, numerical_gradient
+from tervit_np.analysis.planting import planted
+from tervit_np.analysis.plants import find_plant
 
 
 def test_a_known_gradient():
@@ -39,3 +41,25 @@ def test_an_upstream_of_ones_sees_nothing():
     assert np.abs(numerical_gradient(softmax, x, np.ones((2, 5))) - wrong).max() < 1e-10
     random = np.random.default_rng(1).normal(size=(2, 5))
     assert not Difference("dx", wrong, numerical_gradient(softmax, x, random)).ok
+
+
+def test_an_upstream_of_ones_lets_a_wrong_layernorm_pass():
+    """At initialization gamma is one, so dx is zero with or without the variance's own term."""
+    x = np.random.default_rng(0).normal(size=(3, 6))
+    gamma, beta = np.ones(6), np.zeros(6)
+
+    def error(dy):
+        _, cache = ops.layernorm(x, gamma, beta)
+        dx = ops.layernorm_backward(dy, cache)[0]
+        numerical = numerical_gradient(lambda z: ops.layernorm(z, gamma, beta)[0], x, dy)
+        return np.abs(dx - numerical).max()
+
+    with planted(find_plant("layernorm-variance")):
+        assert error(np.ones_like(x)) < 1e-9
+        assert error(np.random.default_rng(1).normal(size=x.shape)) > 0.1
+
+
+def test_errors_are_relative_to_the_floor_where_both_are_small():
+    tiny, zero = np.array([1e-9]), np.array([0.0])
+    assert Difference("x", tiny, zero).error == 1
+    assert Difference("x", tiny, zero, floor=1.0).error == 1e-9

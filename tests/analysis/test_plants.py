@@ -8,7 +8,9 @@ from tervit_np.analysis.plants import PLANTS, find_plant
 
 BACKWARD = [p for p in PLANTS.values() if p.caught_by == "differences"]
 CONSISTENT = [p for p in PLANTS.values() if p.caught_by == "golden"]
-MANNERS = [p for p in PLANTS.values() if p.caught_by in ("frozen", "structure")]
+CONVENTIONS = [p for p in PLANTS.values() if p.caught_by == "frozen"]
+MANNERS = [p for p in PLANTS.values() if p.caught_by == "structure"]
+FORWARD = (": logits", ": loss")
 
 
 def names(plants):
@@ -17,16 +19,24 @@ def names(plants):
 
 @pytest.mark.parametrize("kind", CHECKS)
 def test_without_a_plant_everything_passes(kind):
-    assert [row for row in CHECKS[kind]() if not row.ok] == []
+    rows = list(CHECKS[kind](1))
+    assert rows
+    assert [row for row in rows if not row.ok] == []
 
 
 @pytest.mark.parametrize("plant", BACKWARD, ids=names(BACKWARD))
 def test_a_wrong_backward_is_caught_by_differences_alone(plant):
-    """What the forward computes is right, so golden logits and losses agree."""
-    assert "differences" in caught_by(plant)
+    """What the forward computes is right: golden logits and losses and worked examples agree.
+
+    Golden gradients disagree as well, and where a sum over the batch is wrong, so does additivity.
+    """
+    caught = caught_by(plant)
+    assert "differences" in caught
+    assert "frozen" not in caught
     with planted(plant):
-        forward = [r for r in CHECKS["golden"]() if r.what.endswith((": logits", ": loss"))]
-    assert len(forward) == 8
+        rows = list(CHECKS["golden"](0))
+    forward = [row for row in rows if row.check == "worked" or row.what.endswith(FORWARD)]
+    assert len(forward) > 16
     assert all(row.ok for row in forward)
 
 
@@ -35,11 +45,24 @@ def test_a_consistent_mistake_is_caught_by_golden_values_alone(plant):
     assert caught_by(plant) == ["golden"]
 
 
+@pytest.mark.parametrize("plant", CONVENTIONS, ids=names(CONVENTIONS))
+def test_a_broken_convention_is_caught_by_frozen_residuals_alone(plant):
+    assert caught_by(plant) == ["frozen"]
+
+
 @pytest.mark.parametrize("plant", MANNERS, ids=names(MANNERS))
-def test_conventions_and_manners(plant):
-    caught = caught_by(plant)
-    assert plant.caught_by in caught
-    assert "golden" not in caught
+def test_bad_manners_are_caught_by_structure_alone(plant):
+    """But for a written latent weight, which a blend still needs: its value is wrong too."""
+    also = ["frozen"] if plant.name == "latent-written" else []
+    assert caught_by(plant) == [*also, "structure"]
+
+
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+def test_a_failing_row_says_what_to_look_for(plant):
+    with planted(plant):
+        failed = [row for row in CHECKS[plant.caught_by](0) if not row.ok]
+    assert failed
+    assert all(row.note for row in failed)
 
 
 def test_the_table_of_plants():
@@ -47,7 +70,7 @@ def test_the_table_of_plants():
     print()
     for plant in PLANTS.values():
         print(f"{plant.name:<20} {plant.caught_by:<12} {plant.about}")
-    assert len(PLANTS) >= 25
+    assert len(PLANTS) >= 70
     assert {plant.caught_by for plant in PLANTS.values()} == set(CATCHERS)
 
 

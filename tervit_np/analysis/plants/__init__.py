@@ -1,7 +1,8 @@
 """Mistakes to plant, each with the one kind of check that must catch it.
 
 differences   the backward alone is wrong
-golden        forward and backward are wrong together, so differences agree with each other
+golden        forward and backward are wrong together, so differences agree with each other; stored
+              values of another framework and examples worked by hand do not
 frozen        a quantizer's backward is not what its convention says
 structure     the numbers of one pass are right, the manners are not
 """
@@ -13,8 +14,10 @@ from tervit_np.analysis.plants.backward import BACKWARD
 from tervit_np.analysis.plants.consistent import CONSISTENT
 from tervit_np.analysis.plants.conventions import CONVENTIONS
 from tervit_np.analysis.plants.manners import MANNERS
+from tervit_np.analysis.plants.rounding import ROUNDING
 
-PLANTS = {plant.name: plant for plant in [*BACKWARD, *CONSISTENT, *CONVENTIONS, *MANNERS]}
+_ALL = [*BACKWARD, *CONSISTENT, *ROUNDING, *CONVENTIONS, *MANNERS]
+PLANTS = {plant.name: plant for plant in _ALL}
 
 
 def find_plant(name: str) -> Plant:

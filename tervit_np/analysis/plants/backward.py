@@ -21,6 +21,26 @@ BACKWARD = [
             ("ops.linear", "linear_backward", "dy2.T @ x2", "dy2.T @ x2 / len(x2)"),
         ),
         (
+            "bias-twice",
+            "the bias gradient is added twice",
+            ("nn.linear", "Linear.backward", "bias.grad += db", "bias.grad += 2 * db"),
+        ),
+        (
+            "bias-forgotten",
+            "the bias gradient is computed and never added",
+            ("nn.linear", "Linear.backward", "self.bias.grad += db", "pass"),
+        ),
+        (
+            "convolution-weight",
+            "the weight gradient of a convolution is reshaped where it must be transposed",
+            (
+                "nn.linear",
+                "Conv2d.backward",
+                "reshape(out, kernel, kernel, channels).transpose(0, 3, 1, 2)",
+                "reshape(out, channels, kernel, kernel)",
+            ),
+        ),
+        (
             "layernorm-mean",
             "the mean's own derivative is forgotten",
             (*_LAYERNORM, "g - along_ones - xhat", "g - xhat"),
@@ -61,6 +81,20 @@ BACKWARD = [
             (*_SOFTMAX, "(dy * y).sum(axis=-1,", "(dy * y).sum(axis=-2,"),
         ),
         (
+            "softmax-sign",
+            "the row sum is added instead of subtracted",
+            (*_SOFTMAX, "(dy - along_y)", "(dy + along_y)"),
+        ),
+        (
+            "attention-heads",
+            "the gradient is reshaped to heads where it must be transposed",
+            (
+                *_ATTENTION,
+                "dout.reshape(*dout.shape[:2], heads, -1).swapaxes(1, 2)",
+                "dout.reshape(dout.shape[0], heads, dout.shape[1], -1)",
+            ),
+        ),
+        (
             "attention-dk",
             "dK without the transpose of dS",
             (*_ATTENTION, "dscores.swapaxes(-1, -2) @ q", "dscores @ q"),
@@ -97,6 +131,11 @@ BACKWARD = [
             ("ops.drop_path", "drop_path_backward", "dy * factor", "dy * (factor > 0)"),
         ),
         (
+            "drop-path-branch",
+            "one branch's gradient is masked by the other branch's draw",
+            ("nn.block", "Block.backward", "cache.drop2", "cache.drop1"),
+        ),
+        (
             "mean-pool",
             "every token gets the whole gradient",
             ("ops.pool", "mean_pool_backward", " / tokens", ""),
@@ -105,6 +144,11 @@ BACKWARD = [
             "positions-batch",
             "the positions' gradient is not summed over the batch",
             ("ops.tokens", "add_tokens_backward", "dz.sum(axis=0, keepdims=True)", "dz[:1]"),
+        ),
+        (
+            "second-head",
+            "only the class token hands its gradient on",
+            ("models.deit", "DeiT.backward", "enumerate(dpooled)", "enumerate(dpooled[:1])"),
         ),
         (
             "scatter",

@@ -2,12 +2,39 @@
 
 from tervit_np.analysis.planting import plant
 
+_SIGMOID = "(1 / (1 + np.exp(-1.702 * x)))"
+
 CONSISTENT = [
     plant(
         "golden",
         "wrong-eps",
         "LayerNorm adds 1e-5 where DeiT adds 1e-6",
         ("ops.layernorm", "layernorm", "+ eps)", "+ 10 * eps)"),
+    ),
+    plant(
+        "golden",
+        "tiny-eps",
+        "LayerNorm adds 1e-12, which float32 tests cannot see",
+        ("ops.layernorm", "layernorm", "+ eps)", "+ 1e-6 * eps)"),
+    ),
+    plant(
+        "golden",
+        "quick-gelu",
+        "x sigmoid(1.702 x) where the exact GELU is meant",
+        ("ops.gelu", "gelu", "return x * _gaussian_cdf(x), x", f"return x * {_SIGMOID}, x"),
+        (
+            "ops.gelu",
+            "gelu_backward",
+            "return dy * (_gaussian_cdf(x) + x * density)",
+            f"s = {_SIGMOID}; return dy * (s + 1.702 * x * s * (1 - s))",
+        ),
+    ),
+    plant(
+        "golden",
+        "no-bias",
+        "linear layers ignore their bias",
+        ("nn.linear", "Linear.forward", "self.bias.data", "0 * self.bias.data"),
+        ("nn.linear", "Linear.backward", "self.bias.grad += db", "pass"),
     ),
     plant(
         "golden",
@@ -81,6 +108,56 @@ CONSISTENT = [
             "high, wide, patch, patch, channels)",
         ),
         ("ops.patches", "unpatchify", "(0, 3, 1, 4, 2, 5)", "(0, 5, 1, 3, 2, 4)"),
+    ),
+    plant(
+        "golden",
+        "kernel-order",
+        "rows and columns of a convolution's window are exchanged",
+        ("ops.conv", "im2col", "columns[:, :, :, r, c] =", "columns[:, :, :, c, r] ="),
+        ("ops.conv", "col2im", "d[:, :, :, r, c]", "d[:, :, :, c, r]"),
+    ),
+    plant(
+        "golden",
+        "late-positions",
+        "the class token gets no position, as if tokens were prepended afterwards",
+        ("ops.tokens", "add_tokens", "token[0, 0] + pos[0, i]", "token[0, 0]"),
+        (
+            "ops.tokens",
+            "add_tokens_backward",
+            "return dz[:, extra:], dextra, dpos",
+            "late = dpos.copy(); late[:, :extra] = 0; return dz[:, extra:], dextra, late",
+        ),
+    ),
+    plant(
+        "golden",
+        "pooled-tokens",
+        "the mean leaves the first patch out, as if it were a class token",
+        ("models.deit", "DeiT.forward", "mean_pool(normed)", "mean_pool(normed[:, 1:])"),
+        (
+            "models.deit",
+            "DeiT.backward",
+            "ops.mean_pool_backward(dpooled[0], cache.shape[1])",
+            "ops.mean_pool_backward(dpooled[0], cache.shape[1] - 1); "
+            "dnormed = np.pad(dnormed, ((0, 0), (1, 0), (0, 0)))",
+        ),
+    ),
+    plant(
+        "golden",
+        "divergence",
+        "the divergence is taken of the teacher from the student",
+        ("losses", "distillation", "p_t * (log_t - log_s)", "np.exp(log_s) * (log_s - log_t)"),
+        (
+            "losses",
+            "distillation",
+            "(np.exp(log_s) - p_t)",
+            "((d := np.exp(log_s) * (log_s - log_t)) - np.exp(log_s) * d.sum(1, keepdims=True))",
+        ),
+    ),
+    plant(
+        "golden",
+        "per-class",
+        "the distillation loss is a mean over classes too",
+        ("losses", "distillation", "batch = student.shape[0]", "batch = student.size"),
     ),
     plant(
         "golden",

@@ -21,6 +21,16 @@ CONVENTIONS = [
             ("quant.ternary", "Ternary.backward", "dw_hat * cache.inside", "dw_hat"),
         ),
         (
+            "ternary-residual",
+            "the residual is measured from the weight before the clip",
+            ("quant.ternary", "Ternary.forward", "w_hat - clipped if keep", "w_hat - w if keep"),
+        ),
+        (
+            "ternary-edge",
+            "the clip stops the gradient of one side only",
+            ("quant.ternary", "Ternary.forward", "np.abs(w) < self.clip", "w < self.clip"),
+        ),
+        (
             "uniform-sign",
             "the gradient passes only where it is positive",
             (

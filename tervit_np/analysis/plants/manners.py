@@ -19,6 +19,41 @@ MANNERS = [
             ),
         ),
         (
+            "rebound",
+            "the gradient becomes a new array, and whoever holds the old one misses it",
+            (
+                "nn.linear",
+                "Linear.backward",
+                "self.bias.grad += db",
+                "self.bias.grad = self.bias.grad + db",
+            ),
+        ),
+        (
+            "skip-in-place",
+            "the block adds its branch onto its input, which is not its own",
+            ("nn.block", "Block.forward", "branch += x  #", "x += branch; branch = x  #"),
+        ),
+        (
+            "latent-written",
+            "the clip overwrites the latent weights",
+            (
+                "quant.ternary",
+                "Ternary._clipped",
+                "np.clip(w, -self.clip, self.clip)",
+                "np.clip(w, -self.clip, self.clip, out=w)",
+            ),
+        ),
+        (
+            "mask-in-place",
+            "the clip's mask is multiplied into the gradient that was handed in",
+            (
+                "quant.ternary",
+                "Ternary.backward",
+                "dw_hat * cache.inside",
+                "np.multiply(dw_hat, cache.inside, out=dw_hat)",
+            ),
+        ),
+        (
             "in-place",
             "softmax's backward writes on the gradient it was given",
             (
@@ -41,6 +76,16 @@ MANNERS = [
             "float64",
             "drop path's factor turns float32 into float64",
             ("ops.drop_path", "drop_path", ".astype(x.dtype)", ""),
+        ),
+        (
+            "scale-float64",
+            "scales summed in float64 stay float64, and so do the weights",
+            (
+                "quant.ternarize",
+                "ternarize",
+                "np.ldexp(a, exponent).astype(matrix.dtype)",
+                "np.ldexp(a, exponent)",
+            ),
         ),
     ]
 ]
