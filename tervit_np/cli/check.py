@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tervit_np.analysis.checks import Row
+    from tervit_np.analysis.gradcheck import Difference
     from tervit_np.analysis.planting import Plant
+    from tervit_np.arrays import Array
     from tervit_np.models import Classifier
 
+_FEWEST = 8  # gradients of a big model, however slow it is
 EXAMPLES = """examples:
   tervit check                                     operators, conventions, golden values
   tervit check --model deit_cifar                  every parameter of a model by name
   tervit check --model deit_cifar --plan ternary   the same through held quantizers
-  tervit check --trained runs/shapes/ternary.npz   with trained weights and their quantizers
+  tervit check --model deit_base_patch16_224       as many parameters as a minute allows
+  tervit check --trained runs/shapes               with trained weights and their quantizers
   tervit check --list-plants                       mistakes that can be planted
   tervit check --plant layernorm-mean              plant one and see it caught
   tervit check --all-plants                        plant all, one after the other"""
@@ -31,11 +35,14 @@ def register(commands: Any) -> None:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--model", help="check every parameter of this model")
-    what.add_argument("--trained", metavar="FILE", help="check a saved model")
+    what.add_argument("--trained", metavar="RUN_OR_FILE", help="check a saved model")
     what.add_argument("--plant", metavar="NAME", help="plant one mistake")
     what.add_argument("--all-plants", action="store_true", help="plant every mistake in turn")
-    what.add_argument("--list-plants", action="store_true")
+    what.add_argument("--list-plants", action="store_true", help="name them all")
     parser.add_argument("--plan", default="float", help="quantizers for --model (default: float)")
+    parser.add_argument(
+        "--budget", type=float, default=60, metavar="SECONDS", help="for --model (default: 60)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=run)
 
@@ -47,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if args.all_plants:
         return _plant_all()
     if args.plant:
-        return _plant_one(args.plant)
+        return _plant_one(args.plant, args.seed)
     if args.model or args.trained:
         return _check_model(args)
     return _check_everything(args.seed)
@@ -57,7 +64,7 @@ def _check_everything(seed: int) -> int:
     from tervit_np.analysis import checks
 
     began = time.monotonic()
-    rows = [*checks.differences(seed), *checks.golden(), *checks.frozen(seed)]
+    rows = [*checks.differences(seed), *checks.golden(seed), *checks.frozen(seed)]
     _print(rows)
     structure = list(checks.structure(seed))
     _print([row for row in structure if not row.ok])
@@ -71,38 +78,55 @@ def _check_everything(seed: int) -> int:
 def _check_model(args: argparse.Namespace) -> int:
     import numpy as np
 
-    from tervit_np.analysis.adjoint import LIMIT, adjoint_checks
-    from tervit_np.analysis.checks import Row
-    from tervit_np.analysis.diagnosis import likely_mistake
+    from tervit_np.analysis.adjoint import LIMIT, adjoint_checks, first_wrong, lengths
+    from tervit_np.analysis.checks import to_row
     from tervit_np.analysis.frozen import hold
 
     rng = np.random.default_rng(args.seed)
     model = hold(_model(args))
     size = model.config.image_size
     images = rng.normal(size=(2, 3, size, size))
-    rows = []
-    for found in adjoint_checks(model, images, rng):
-        ok = bool(found.error <= LIMIT)
-        rows.append(
-            Row("adjoint", found.name, found.error, LIMIT, ok, "" if ok else likely_mistake(found))
-        )
-        _print(rows[-1:], head=len(rows) == 1)
-    failed = sum(not row.ok for row in rows)
-    print(f"\n{_verdict(failed, len(rows))}")
+    found: list[Difference] = []
+    for difference in adjoint_checks(model, images, rng, _affordable(model, images, args.budget)):
+        row = to_row("adjoint", difference, LIMIT, lengths(model.config, len(images)))
+        _print([row], head=not found)
+        found.append(difference)
+    wrong = first_wrong(found)
+    if wrong is not None:
+        print(f"\n{wrong[0].name}: {wrong[1]}")
+    failed = sum(not difference.error <= LIMIT for difference in found)
+    print(f"\n{_verdict(failed, len(found))}")
     return 1 if failed else 0
+
+
+def _affordable(model: "Classifier", images: "Array", seconds: float) -> list[str] | None:
+    """Choose parameters spread over the model, two forwards each; None where all fit."""
+    began = time.monotonic()
+    model.forward(images)
+    one = time.monotonic() - began
+    names = ["images", *(name for name, _ in model.named_params())]
+    count = max(int(seconds / (2 * one)), _FEWEST)
+    if count >= len(names):
+        return None
+    print(
+        f"{count} of {len(names)} gradients, spread from the images to the logits: a forward takes "
+        f"{one:.1f} s, and --budget gives {seconds:g} s\n"
+    )
+    return [names[i * (len(names) - 1) // (count - 1)] for i in range(count)]
 
 
 def _model(args: argparse.Namespace) -> "Classifier":
     """Build or load the model in float64."""
     import numpy as np
 
+    from tervit_np.cli.evaluate import model_file
     from tervit_np.models import build, create_model, load_model, quantize
     from tervit_np.train.stages import plan_named
 
     if args.model:
         model = create_model(args.model, seed=args.seed, dtype="float64")
         return quantize(model, plan_named(args.plan))
-    saved, _ = load_model(args.trained)
+    saved, _ = load_model(model_file(args.trained, None))
     wide = build(saved.config, np.random.default_rng(0), "float64")
     wide.load_state_dict(saved.state_dict())
     for (_, layer), (_, before) in zip(wide.quantizable(), saved.quantizable(), strict=True):
@@ -119,7 +143,7 @@ def _list_plants() -> int:
     return 0
 
 
-def _plant_one(name: str) -> int:
+def _plant_one(name: str, seed: int) -> int:
     from tervit_np.analysis.checks import CHECKS, caught_by
     from tervit_np.analysis.planting import planted
     from tervit_np.analysis.plants import find_plant
@@ -128,7 +152,7 @@ def _plant_one(name: str) -> int:
     print(f"planted: {plant.about}\n")
     _print_edits(plant)
     with planted(plant):
-        rows = [row for row in CHECKS[plant.caught_by]() if not row.ok]
+        rows = [row for row in CHECKS[plant.caught_by](seed) if not row.ok]
         _print(rows)
     caught = caught_by(plant)
     if plant.caught_by not in caught:
@@ -161,16 +185,17 @@ def _print_edits(plant: "Plant") -> None:
 
 
 def _print(rows: "Iterable[Row]", head: bool = True) -> None:
-    """Print a table; a failing row is followed by its diagnosis."""
+    """Print a table; failing rows are followed by their diagnosis, once where it is the same."""
     rows = list(rows)
+    width = max([46, *(len(row.what) for row in rows)])
     if rows and head:
-        print(f"{'check':<12} {'what':<46} {'error':>8} {'limit':>8}")
-    for row in rows:
+        print(f"{'check':<12} {'what':<{width}} {'error':>8} {'limit':>8}")
+    for i, row in enumerate(rows):
         error = "" if row.error is None else f"{row.error:8.1e}"
         limit = "" if row.limit is None else f"{row.limit:8.0e}"
         verdict = "ok" if row.ok else "FAIL"
-        print(f"{row.check:<12} {row.what:<46} {error:>8} {limit:>8}  {verdict}", flush=True)
-        if not row.ok:
+        print(f"{row.check:<12} {row.what:<{width}} {error:>8} {limit:>8}  {verdict}", flush=True)
+        if row.note and (i + 1 == len(rows) or rows[i + 1].note != row.note):
             print(f"{'':<12} {row.note}")
 
 

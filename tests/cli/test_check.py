@@ -1,6 +1,8 @@
 import pytest
 
 import tervit_np as tv
+from tervit_np.analysis.planting import Plant, planted
+from tervit_np.analysis.plants import PLANTS, find_plant
 
 
 def test_everything_passes(tervit):
@@ -26,6 +28,69 @@ def test_a_saved_model_with_its_quantizers(tervit, tmp_path):
     assert "blocks.0.attn.qkv.weight" in out
 
 
+def test_a_run_folder_is_checked_at_its_last_stage(tervit, tmp_path, monkeypatch):
+    import json
+
+    model = tv.create_model("deit_shapes", depth=1, dim=16)
+    stages = [{"name": "float"}, {"name": "ternary"}]
+    (tmp_path / "run.json").write_text(json.dumps({"stages": stages}))
+    for stage in ("float", "ternary"):
+        tv.save_checkpoint(tv.quantize(model, stage), tmp_path / f"{stage}.npz")
+    asked = []
+    monkeypatch.setattr(
+        "tervit_np.models.load_model", lambda path: asked.append(path) or (model, {})
+    )
+    assert tervit("check", "--trained", tmp_path)[0] == 0
+    assert asked == [tmp_path / "ternary.npz"]
+
+
+def test_a_small_budget_spreads_over_the_model(tervit):
+    code, out, _ = tervit("check", "--model", "deit_cifar_p4", "--budget", 0)
+    assert code == 0
+    assert "8 of 80 gradients, spread from the images to the logits" in out
+    rows = [line.split()[1] for line in out.splitlines() if line.startswith("adjoint")]
+    assert (len(rows), rows[0], rows[-1]) == (8, "images", "head.bias")
+
+
+def test_a_wrong_model_says_where_it_begins(tervit):
+    with planted(find_plant("softmax-scale")):
+        code, out, _ = tervit("check", "--model", "deit_shapes")
+    assert code == 1
+    assert "blocks.3.attn.qkv.bias: right from the logits down to blocks.3.attn.proj.weight" in out
+    assert "checks failed" in out.splitlines()[-1]
+
+
+def test_a_diagnosis_is_not_repeated(tervit):
+    _, out, _ = tervit("check", "--plant", "wrong-eps")
+    assert out.count("another framework disagrees; look at the forward pass") == 1
+
+
+def test_a_table_of_plants_and_what_caught_them(tervit, monkeypatch):
+    """A few here; tests/analysis/test_plants.py plants them all."""
+    few = {name: PLANTS[name] for name in ("residual", "no-bias", "ternary-clip", "rebound")}
+    monkeypatch.setattr("tervit_np.analysis.plants.PLANTS", few)
+    code, out, _ = tervit("check", "--all-plants")
+    assert code == 0
+    lines = out.splitlines()
+    for line, caught in zip(
+        lines, ("differences, golden", "golden", "frozen", "structure"), strict=False
+    ):
+        assert f"caught by {caught}  " in line
+    assert lines[-1] == "4 of 4 planted mistakes caught as declared"
+
+
+def test_a_plant_that_slips_through_exits_1(tervit, monkeypatch):
+    harmless = Plant("harmless", "nothing at all", "golden", ())
+    monkeypatch.setitem(PLANTS, "harmless", harmless)
+    code, out, _ = tervit("check", "--plant", "harmless")
+    assert code == 1
+    assert "not caught: golden should have failed" in out
+    monkeypatch.setattr("tervit_np.analysis.plants.PLANTS", {"harmless": harmless})
+    code, out, _ = tervit("check", "--all-plants")
+    assert code == 1
+    assert "NOT CAUGHT" in out
+
+
 def test_a_plant_is_shown_and_caught(tervit):
     code, out, _ = tervit("check", "--plant", "softmax-scale")
     assert code == 0
@@ -35,9 +100,6 @@ def test_a_plant_is_shown_and_caught(tervit):
 
 
 def test_a_failing_check_exits_1_and_names_the_mistake(tervit):
-    from tervit_np.analysis.planting import planted
-    from tervit_np.analysis.plants import find_plant
-
     with planted(find_plant("attention-dq")):
         code, out, _ = tervit("check")
     assert code == 1
@@ -47,7 +109,7 @@ def test_a_failing_check_exits_1_and_names_the_mistake(tervit):
 def test_plants_are_listed(tervit):
     code, out, _ = tervit("check", "--list-plants")
     assert code == 0
-    assert len(out.splitlines()) >= 25
+    assert len(out.splitlines()) == len(PLANTS) >= 70
 
 
 @pytest.mark.parametrize(
