@@ -25,6 +25,7 @@ _NAMES = {
     "DeiT": "models",
     "DeiTConfig": "models",
     "save_checkpoint": "models",
+    "save_safetensors": "models",
     "load_checkpoint": "models",
     "load_model": "models",
     "AdamW": "train",
@@ -50,6 +51,7 @@ __all__ = [
     "quant",
     "quantize",
     "save_checkpoint",
+    "save_safetensors",
     "train",
 ]
 
@@ -64,6 +66,7 @@ if TYPE_CHECKING:  # what the lines below do at run time, in words that a type c
         load_model,
         quantize,
         save_checkpoint,
+        save_safetensors,
     )
     from tervit_np.train import AdamW, clip_grad_norm
     from tervit_np.twins import backend

@@ -1,10 +1,12 @@
 """Models in the official shape, their registry and their initialization."""
 
-from tervit_np.models.checkpoint import load_checkpoint, load_model, save_checkpoint
+from tervit_np.models.checkpoint import load_model, save_checkpoint
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.deit import DeiT, DeiTConfig
+from tervit_np.models.formats.safetensors import save_safetensors
 from tervit_np.models.initialization import initialize
 from tervit_np.models.quantization import quantize
+from tervit_np.models.reading import load_checkpoint
 from tervit_np.models.registry import CONFIGS, build, create_model, list_models
 
 __all__ = [
@@ -20,4 +22,5 @@ __all__ = [
     "load_model",
     "quantize",
     "save_checkpoint",
+    "save_safetensors",
 ]

@@ -95,9 +95,13 @@ def save_checkpoint(
     write_npz(Path(path), model.state_dict(), {**meta, "extra": extra or {}})
 
 
-def load_checkpoint(path: str | Path) -> dict[str, Array]:
-    """Read {official name: array}; ValueError where the file is not a good checkpoint."""
-    return read_npz(Path(path))[0]
+def is_own(path: Path) -> bool:
+    """Tell whether a file is one of ours, whatever it is called."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "meta.npy" in archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
 
 
 def load_model(path: str | Path) -> tuple[Classifier, dict[str, Any]]:

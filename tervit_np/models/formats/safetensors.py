@@ -1,0 +1,139 @@
+"""safetensors: eight bytes of length, a JSON header, raw little-endian arrays.
+
+    [n: uint64] [header: n bytes of JSON] [data]
+    header = {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}
+
+Offsets count from the end of the header; the arrays tile the data without gap or overlap. bfloat16,
+which NumPy lacks, is the upper half of a float32 and widened to one.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tervit_np.arrays import Array
+
+_MOST_HEADER = 100_000_000  # bytes; the format's own limit
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
+    "I16": "<i2", "I8": "|i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
+}  # fmt: skip
+_NAMES = {dtype: name for name, dtype in _DTYPES.items() if name != "BF16"}
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """Read all arrays and the file's own metadata.  -> {name: array}, {key: text}.
+
+    Raises
+    ------
+    ValueError
+        If the file is cut off, its header damaged, or an array does not fit its place.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        start = file.read(8)
+        length = int.from_bytes(start, "little")
+        if len(start) < 8 or not 2 <= length <= min(_MOST_HEADER, size - 8):
+            raise ValueError(f"{path}: not a safetensors file, or cut off in its header")
+        header = _parse(path, file.read(length))
+    metadata = header.pop("__metadata__", {})
+    data = np.memmap(path, np.uint8, "r", offset=8 + length) if size > 8 + length else _NOTHING
+    entries = {name: _entry(path, name, entry) for name, entry in header.items()}
+    _check_tiling(path, entries, size - 8 - length)
+    arrays = {name: _take(data, *entry) for name, entry in entries.items()}
+    return arrays, metadata if isinstance(metadata, dict) else {}
+
+
+_NOTHING = np.empty(0, np.uint8)
+_Entry = tuple[str, tuple[int, ...], int, int]  # dtype, shape, begin, end
+
+
+def _parse(path: Path, text: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: its header is no JSON ({error})") from None
+    if not isinstance(header, dict):
+        raise ValueError(f"{path}: its header is no object")
+    return header
+
+
+def _entry(path: Path, name: str, entry: Any) -> _Entry:
+    """Check one line of the header for itself."""
+    try:
+        dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+        whole = all(type(n) is int and n >= 0 for n in (*shape, begin, end))
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{path}: the entry of {name} is damaged") from None
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise ValueError(f"{path}: {name} has the unknown dtype {dtype!r}")
+    if not whole:
+        raise ValueError(f"{path}: the shape or the offsets of {name} are no whole numbers")
+    count = 1
+    for n in shape:
+        count *= n
+    if end - begin != count * np.dtype(_DTYPES[dtype]).itemsize:
+        raise ValueError(f"{path}: {name} {shape} {dtype} does not fill its {end - begin} bytes")
+    return dtype, shape, begin, end
+
+
+def _check_tiling(path: Path, entries: Mapping[str, _Entry], size: int) -> None:
+    """Refuse gaps, overlaps, and data that end too early or too late."""
+    place = 0
+    for name, (_, _, begin, end) in sorted(entries.items(), key=lambda item: item[1][2:]):
+        if begin != place:
+            kind = "overlaps another array" if begin < place else "leaves a gap before it"
+            raise ValueError(f"{path}: {name} {kind}")
+        place = end
+    if place != size:
+        raise ValueError(f"{path}: {size} bytes of data, the header describes {place}: cut off?")
+
+
+def _take(data: Array, dtype: str, shape: tuple[int, ...], begin: int, end: int) -> Array:
+    raw = np.frombuffer(data[begin:end].tobytes(), _DTYPES[dtype]).reshape(shape)
+    if dtype == "BF16":
+        return (raw.astype(np.uint32) << 16).view(np.float32)
+    return raw.copy()
+
+
+def save_safetensors(state: Mapping[str, Array], path: str | Path) -> None:
+    """Write {name: array} whole or not at all, in C order whatever the arrays' strides.
+
+    Raises
+    ------
+    ValueError
+        If an array's dtype has no name in the format.
+    OSError
+        If the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    header: dict[str, Any] = {}
+    arrays, place = [], 0
+    for name, value in state.items():
+        array = np.asarray(value)
+        array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
+        if array.dtype.str not in _NAMES:
+            raise ValueError(f"save_safetensors: {name} is {array.dtype}, which has no place there")
+        offsets = [place, place + array.nbytes]
+        header[name] = {
+            "dtype": _NAMES[array.dtype.str],
+            "shape": list(array.shape),
+            "data_offsets": offsets,
+        }
+        arrays.append(array)
+        place = offsets[1]
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of eight bytes
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for array in arrays:
+                file.write(array.data if array.size else b"")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

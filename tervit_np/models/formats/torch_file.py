@@ -1,0 +1,143 @@
+"""PyTorch's two containers, without PyTorch.
+
+zip     <root>/data.pkl, and each storage as <root>/data/<key>, with checksums
+older   five pickles in a row: magic number, version, system, object, storage keys; then each
+        storage as an int64 count and its data
+"""
+
+import io
+import pickle
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.models.formats.torch_pickle import Storage, Tensor, TensorUnpickler
+
+MAGIC = 0x1950A86A20F9469CFC6C
+_VERSION = 1001
+_WRAPPERS = ("model", "state_dict", "model_state")  # keys under which a state dict may lie
+# What pickle, zipfile and zlib say of bytes that make no sense to them.
+_NONSENSE = (
+    pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError,
+    TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError, RecursionError,
+    NotImplementedError, RuntimeError, ImportError, OSError,
+)  # fmt: skip
+_Read = Callable[[Storage], Array]
+
+
+def read_torch(path: Path, lenient: bool = False) -> dict[str, Array]:
+    """Read the state dict of a .pth or .pt file.  -> {name: array}.
+
+    The state dict is the whole object, or lies in it under "model", "state_dict" or "model_state".
+
+    Raises
+    ------
+    ValueError
+        If the file is cut off, asks for anything but tensors, or holds no state dict.
+    """
+    try:
+        is_zip = zipfile.is_zipfile(path)
+        found, read = (_open_zip if is_zip else _open_older)(path, lenient)
+        tensors = _state_dict(found)
+        data = {t.storage.key: read(t.storage) for t in _one_for_each_storage(tensors)}
+        return {name: tensor.of(data[tensor.storage.key]) for name, tensor in tensors.items()}
+    except _NONSENSE as error:
+        words = str(error) or type(error).__name__
+        raise ValueError(f"{path}: not a readable PyTorch file: {words}") from None
+
+
+def _open_zip(path: Path, lenient: bool) -> tuple[Any, _Read]:
+    """Read the object of a zip container.  -> object, how to read a storage."""
+    with zipfile.ZipFile(path) as archive:
+        pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise ValueError(f"it is a zip file with {len(pickles)} data.pkl in it, expected one")
+        found = TensorUnpickler(io.BytesIO(_member(archive, pickles[0])), lenient).load()
+    root = pickles[0].removesuffix("data.pkl")
+
+    def read(storage: Storage) -> Array:
+        size = storage.length * storage.dtype.itemsize
+        with zipfile.ZipFile(path) as archive:
+            content = _member(archive, f"{root}data/{storage.key}", size)
+        return np.frombuffer(content, storage.dtype)
+
+    return found, read
+
+
+def _member(archive: zipfile.ZipFile, name: str, size: int | None = None) -> bytes:
+    """Read a member of the size expected; one that is compressed to nothing could fill memory."""
+    info = archive.getinfo(name)
+    if size is not None and info.file_size != size:
+        raise ValueError(f"{name} has {info.file_size} bytes, expected {size}")
+    if info.file_size > 1000 * info.compress_size + 1000:
+        raise ValueError(f"{name} claims {info.file_size} bytes in {info.compress_size}")
+    return archive.read(info)
+
+
+def _open_older(path: Path, lenient: bool) -> tuple[Any, _Read]:
+    """Read the object of an older container.  -> object, how to read a storage."""
+    with open(path, "rb") as file:
+        if _plain(file) != MAGIC:
+            raise ValueError("it is neither a zip file nor begins like an older one; cut off?")
+        version, _ = _plain(file), _plain(file)
+        if version != _VERSION:
+            raise ValueError(f"it has version {version!r}, expected {_VERSION}")
+        unpickler = TensorUnpickler(file, lenient)
+        found = unpickler.load()
+        keys = _plain(file)
+        start = file.tell()
+    kinds = unpickler.storages
+    offsets: dict[str, int] = {}
+    for key in keys:
+        storage = kinds.get(key)
+        if storage is None:
+            raise ValueError(f"it lists a storage {key!r} that no tensor uses")
+        offsets[key] = start + 8
+        start += 8 + storage.length * storage.dtype.itemsize
+    if start != path.stat().st_size:
+        raise ValueError(f"it has {path.stat().st_size} bytes, its tensors need {start}: cut off?")
+
+    def read(storage: Storage) -> Array:
+        with open(path, "rb") as file:
+            file.seek(offsets[storage.key] - 8)
+            if int.from_bytes(file.read(8), "little") != storage.length:
+                raise ValueError(f"storage {storage.key} has another length than its tensors say")
+            return np.fromfile(file, storage.dtype, storage.length)
+
+    return found, read
+
+
+class _NothingUnpickler(pickle.Unpickler):
+    """Loads numbers, texts, lists and dictionaries."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise ValueError(f"it asks for {module}.{name} where only plain values belong")
+
+
+def _plain(file: IO[bytes]) -> Any:
+    return _NothingUnpickler(file).load()
+
+
+def _state_dict(found: Any) -> dict[str, Tensor]:
+    """Find the dictionary of tensors in what was loaded."""
+    for key in _WRAPPERS:
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+            break
+    if not isinstance(found, dict):
+        raise ValueError(f"it holds a {type(found).__name__}, expected a dictionary of tensors")
+    tensors = {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    if not tensors:
+        raise ValueError("it holds no tensors by name")
+    return tensors
+
+
+def _one_for_each_storage(tensors: dict[str, Tensor]) -> list[Tensor]:
+    """Pick one tensor for each storage, so that shared memory is read once."""
+    return list({tensor.storage.key: tensor for tensor in tensors.values()}.values())

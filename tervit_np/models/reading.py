@@ -1,0 +1,52 @@
+"""Weights from a file of any of the forms they come in."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.models.checkpoint import is_own, read_npz
+from tervit_np.models.formats.names import official_names
+from tervit_np.models.formats.safetensors import read_safetensors
+from tervit_np.models.formats.torch_file import read_torch
+
+
+def load_checkpoint(path: str | Path, *, lenient: bool = False) -> dict[str, Array]:
+    """Read weights.  -> {official name: float32 array}.
+
+    Our own .npz, .safetensors under the names of the authors, timm or Hugging Face, and PyTorch's
+    .pth or .pt in both containers, read without PyTorch. Buffers are dropped. `lenient` skips
+    training state that lies beside the weights of a .pth, without running any of it.
+
+    Raises
+    ------
+    ValueError
+        If the file is absent, damaged, of no known form, hostile, or its names do not fit together.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    if path.suffix == ".npz" or is_own(path):
+        return read_npz(path)[0]
+    if path.suffix == ".safetensors" or _looks_like_safetensors(path):
+        arrays = read_safetensors(path)[0]
+    else:
+        arrays = read_torch(path, lenient)
+    return {name: _float32(path, name, array) for name, array in official_names(arrays).items()}
+
+
+def _looks_like_safetensors(path: Path) -> bool:
+    with open(path, "rb") as file:
+        start = file.read(9)
+    length = int.from_bytes(start[:8], "little")
+    return start[8:] == b"{" and length < path.stat().st_size and not zipfile.is_zipfile(path)
+
+
+def _float32(path: Path, name: str, array: Array) -> Array:
+    """Cast to float32, refusing what would not survive."""
+    with np.errstate(over="ignore"):
+        cast = np.asarray(array, np.float32)
+    if not np.isfinite(cast).all():
+        raise ValueError(f"{path}: {name} holds NaN or values that no finite float32 can hold")
+    return cast
