@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,30 +43,29 @@ def read_torch(path: Path, lenient: bool = False) -> dict[str, Array]:
         If the file is cut off, asks for anything but tensors, or holds no state dict.
     """
     try:
-        is_zip = zipfile.is_zipfile(path)
-        found, read = (_open_zip if is_zip else _open_older)(path, lenient)
-        tensors = _state_dict(found)
-        data = {t.storage.key: read(t.storage) for t in _one_for_each_storage(tensors)}
+        with ExitStack() as opened:
+            is_zip = zipfile.is_zipfile(path)
+            found, read = (_open_zip if is_zip else _open_older)(path, lenient, opened)
+            tensors = _state_dict(found)
+            data = {t.storage.key: read(t.storage) for t in _one_for_each_storage(tensors)}
         return {name: tensor.of(data[tensor.storage.key]) for name, tensor in tensors.items()}
     except _NONSENSE as error:
         words = str(error) or type(error).__name__
         raise ValueError(f"{path}: not a readable PyTorch file: {words}") from None
 
 
-def _open_zip(path: Path, lenient: bool) -> tuple[Any, _Read]:
-    """Read the object of a zip container.  -> object, how to read a storage."""
-    with zipfile.ZipFile(path) as archive:
-        pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-        if len(pickles) != 1:
-            raise ValueError(f"it is a zip file with {len(pickles)} data.pkl in it, expected one")
-        found = TensorUnpickler(io.BytesIO(_member(archive, pickles[0])), lenient).load()
+def _open_zip(path: Path, lenient: bool, opened: ExitStack) -> tuple[Any, _Read]:
+    """Read the object of a zip container.  -> object, how to read a storage while `opened` is."""
+    archive = opened.enter_context(zipfile.ZipFile(path))
+    pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise ValueError(f"it is a zip file with {len(pickles)} data.pkl in it, expected one")
+    found = TensorUnpickler(io.BytesIO(_member(archive, pickles[0])), lenient).load()
     root = pickles[0].removesuffix("data.pkl")
 
     def read(storage: Storage) -> Array:
         size = storage.length * storage.dtype.itemsize
-        with zipfile.ZipFile(path) as archive:
-            content = _member(archive, f"{root}data/{storage.key}", size)
-        return np.frombuffer(content, storage.dtype)
+        return np.frombuffer(_member(archive, f"{root}data/{storage.key}", size), storage.dtype)
 
     return found, read
 
@@ -80,35 +80,33 @@ def _member(archive: zipfile.ZipFile, name: str, size: int | None = None) -> byt
     return archive.read(info)
 
 
-def _open_older(path: Path, lenient: bool) -> tuple[Any, _Read]:
-    """Read the object of an older container.  -> object, how to read a storage."""
-    with open(path, "rb") as file:
-        if _plain(file) != MAGIC:
-            raise ValueError("it is neither a zip file nor begins like an older one; cut off?")
-        version, _ = _plain(file), _plain(file)
-        if version != _VERSION:
-            raise ValueError(f"it has version {version!r}, expected {_VERSION}")
-        unpickler = TensorUnpickler(file, lenient)
-        found = unpickler.load()
-        keys = _plain(file)
-        start = file.tell()
-    kinds = unpickler.storages
+def _open_older(path: Path, lenient: bool, opened: ExitStack) -> tuple[Any, _Read]:
+    """Read the object of an older container.  -> object, how to read a storage while `opened` is."""
+    file = opened.enter_context(open(path, "rb"))
+    if _plain(file) != MAGIC:
+        raise ValueError("it is neither a zip file nor begins like an older one; cut off?")
+    version, _ = _plain(file), _plain(file)
+    if version != _VERSION:
+        raise ValueError(f"it has version {version!r}, expected {_VERSION}")
+    unpickler = TensorUnpickler(file, lenient)
+    found = unpickler.load()
+    keys = _plain(file)
+    start = file.tell()
     offsets: dict[str, int] = {}
     for key in keys:
-        storage = kinds.get(key)
+        storage = unpickler.storages.get(key)
         if storage is None:
             raise ValueError(f"it lists a storage {key!r} that no tensor uses")
-        offsets[key] = start + 8
+        offsets[key] = start
         start += 8 + storage.length * storage.dtype.itemsize
     if start != path.stat().st_size:
         raise ValueError(f"it has {path.stat().st_size} bytes, its tensors need {start}: cut off?")
 
     def read(storage: Storage) -> Array:
-        with open(path, "rb") as file:
-            file.seek(offsets[storage.key] - 8)
-            if int.from_bytes(file.read(8), "little") != storage.length:
-                raise ValueError(f"storage {storage.key} has another length than its tensors say")
-            return np.fromfile(file, storage.dtype, storage.length)
+        file.seek(offsets[storage.key])
+        if int.from_bytes(file.read(8), "little") != storage.length:
+            raise ValueError(f"storage {storage.key} has another length than its tensors say")
+        return np.fromfile(file, storage.dtype, storage.length)
 
     return found, read
 
