@@ -55,7 +55,7 @@ def read_torch(path: Path, lenient: bool = False) -> dict[str, Array]:
 
 
 def _open_zip(path: Path, lenient: bool, opened: ExitStack) -> tuple[Any, _Read]:
-    """Read the object of a zip container.  -> object, how to read a storage while `opened` is."""
+    """Read the object of a zip container.  -> object, how to read a storage meanwhile."""
     archive = opened.enter_context(zipfile.ZipFile(path))
     pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -81,7 +81,7 @@ def _member(archive: zipfile.ZipFile, name: str, size: int | None = None) -> byt
 
 
 def _open_older(path: Path, lenient: bool, opened: ExitStack) -> tuple[Any, _Read]:
-    """Read the object of an older container.  -> object, how to read a storage while `opened` is."""
+    """Read the object of an older container.  -> object, how to read a storage meanwhile."""
     file = opened.enter_context(open(path, "rb"))
     if _plain(file) != MAGIC:
         raise ValueError("it is neither a zip file nor begins like an older one; cut off?")
