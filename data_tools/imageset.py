@@ -19,7 +19,13 @@ class NoSuchSplit(DataError):
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """One split of a data set; `images` may be memory-mapped."""
+    """One split of a data set; `images` may be memory-mapped.
+
+    Raises
+    ------
+    DataError
+        If images and labels do not have the types and shapes below.
+    """
 
     name: str
     split: str
@@ -28,6 +34,14 @@ class ImageSet:
     classes: tuple[str, ...]
     mean: tuple[float, float, float]  # of each channel, pixels from 0 to 1
     std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        shape, kind = self.images.shape, self.images.dtype
+        if len(shape) != 4 or shape[3] != 3 or kind != np.uint8 or self.labels.shape != shape[:1]:
+            raise DataError(
+                f"{self.name}: images are {kind} {shape} with labels {self.labels.shape}; expected "
+                "uint8 (N, H, W, 3) and (N,)"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)

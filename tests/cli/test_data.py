@@ -16,6 +16,26 @@ def test_the_list(tervit, tmp_path):
     assert out.count("absent") == 2
 
 
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_another_root(tervit, tmp_path, place):
+    root = ("--root", tmp_path / "stick")
+    args = (*root, "get", "shapes") if place == "before" else ("get", "shapes", *root)
+    code, out, _ = tervit("data", *args)
+    assert code == 0
+    assert out.splitlines()[1] == "shapes val: 1000 images, 10 classes"
+    assert len(list((tmp_path / "stick" / "decoded").iterdir())) == 3
+    assert not (tmp_path / "data").exists()
+    assert str(tmp_path / "stick") in tervit("data", *root)[1]
+
+
+def test_pictures_of_your_own(tervit, pictures, tmp_path):
+    out = tmp_path / "mine.png"
+    code, text, _ = tervit("data", "show", f"folder:{pictures}", "--split", "test", "--out", out)
+    assert (code, text) == (0, f"{out}: one row for each of bright, dark\n")
+    page = np.asarray(Image.open(out).convert("L"))
+    assert page[: len(page) // 2].mean() > page[len(page) // 2 :].mean() + 20
+
+
 def test_examples_are_drawn(tervit, tmp_path):
     code, out, _ = tervit("data", "show", "shapes", "--split", "val", "--out", tmp_path / "x.png")
     assert code == 0

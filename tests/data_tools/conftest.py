@@ -77,7 +77,7 @@ def tar_of():
     """Pack a folder into a tar file of any compression."""
 
     def pack(folder, target):
-        mode = {".tar": "w", ".gz": "w:gz", ".tgz": "w:gz"}[target.suffix]
+        mode = {".tar": "w", ".bz2": "w:bz2", ".xz": "w:xz"}.get(target.suffix, "w:gz")
         with tarfile.open(target, mode) as archive:
             archive.add(folder, arcname=f"./{folder.name}")
         return target

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,19 @@ def test_crops_are_windows_of_the_reflected_image():
         assert at
         windows |= set(at)
     assert len(windows) == 25
+
+
+@pytest.mark.parametrize("padding", [1, 4, 9])
+def test_crops_of_images_that_are_not_square(padding):
+    """Also where the padding is larger than the image and is reflected again."""
+    x = np.random.default_rng(0).integers(0, 256, (30, 5, 8, 3), dtype=np.uint8)
+    out = crop_and_flip(x, padding, True, np.random.default_rng(1))
+    border = (padding, padding)
+    padded = np.pad(x, ((0, 0), border, border, (0, 0)), mode="reflect")
+    for image, source in zip(out, padded, strict=True):
+        windows = [source[y : y + 5, z : z + 8] for y in range(2 * padding + 1)
+                   for z in range(2 * padding + 1)]  # fmt: skip
+        assert any(np.array_equal(image, w) or np.array_equal(image, w[:, ::-1]) for w in windows)
 
 
 def test_half_of_the_images_are_mirrored():
@@ -123,7 +138,8 @@ def test_targets():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"mixup": -1}, {"crop_padding": -2}, {"randaugment_magnitude": 11}]
+    "wrong",
+    [{"mixup": -1}, {"cutmix": math.nan}, {"crop_padding": -2}, {"randaugment_magnitude": 11}],
 )
 def test_refusals(wrong):
     with pytest.raises(DataError):

@@ -53,6 +53,44 @@ def test_a_damaged_cache_is_made_again(tmp_path, file, damage):
     np.testing.assert_array_equal(found.images, make().images)
 
 
+def test_every_byte_is_checked(tmp_path):
+    cached(tmp_path, "toy", "f1", make)
+    path = next(tmp_path.glob("decoded/*/images.npy"))
+    content = path.read_bytes()
+    start = len(content) - 5 * 4 * 4 * 3
+    for place in range(start, len(content), 7):
+        maker = Counting()
+        path.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
+        cached(tmp_path, "toy", "f1", maker)
+        assert maker.calls == 1, place
+
+
+def test_a_new_fingerprint_replaces_the_old_cache_of_that_name_alone(tmp_path):
+    for name, fingerprint in (("toy", "f1"), ("toy-train", "f1"), ("toys", "f1"), ("toy", "f2")):
+        cached(tmp_path, name, fingerprint, make)
+    kept = sorted(p.name for p in (tmp_path / "decoded").iterdir())
+    assert kept == ["toy-f2", "toy-train-f1", "toys-f1"]
+
+
+def test_what_another_process_wrote_meanwhile_stays(tmp_path):
+    def slow():
+        cached(tmp_path, "toy", "f1", lambda: make(1))
+        return make(2)
+
+    assert cached(tmp_path, "toy", "f1", slow).images.max() == 1
+    assert [p.name for p in (tmp_path / "decoded").iterdir()] == ["toy-f1"]
+
+
+def test_the_user_cache_where_the_data_folder_is_read_only(tmp_path, monkeypatch):
+    blocked = tmp_path / "blocked"
+    blocked.write_text("")
+    maker = Counting()
+    for _ in range(2):
+        cached(blocked, "toy", "f1", maker)
+    assert maker.calls == 1
+    assert [p.parent.parent.name for p in tmp_path.rglob("toy-f1")] == ["tervit_np"]
+
+
 def test_a_failing_maker_leaves_nothing(tmp_path):
     def fail():
         raise ValueError("bad data")

@@ -1,11 +1,12 @@
 import os
+import pickle
 
 import numpy as np
 import pytest
 
 import data_tools
 from data_tools import DataError, NoSuchSplit
-from data_tools.cifar import CIFAR10, read_cifar
+from data_tools.cifar import CIFAR10, CIFAR100, read_cifar
 from data_tools.files import open_files
 
 FORMS = ["binary", "python", "pictures"]
@@ -68,7 +69,7 @@ def lose_records(folder):
     [
         (cut_binary, "data_batch_3.bin: 30725 bytes are no whole number of 3073-byte records"),
         (lose_batch, "data_batch_3.bin is missing"),
-        (label_out_of_range, r"span 0\.\.11, expected 0\.\.9"),
+        (label_out_of_range, r"data_batch_2.bin: its labels span 0\.\.11, expected 0\.\.9"),
         (mislabel, "mislabelled"),
         (lose_records, "43 train images, cifar10 has 50"),
     ],
@@ -146,6 +147,31 @@ def test_cifar100_has_two_label_bytes(monkeypatch, tmp_path):
     found = read_cifar("cifar100", "test", open_files(tmp_path))
     np.testing.assert_array_equal(found.labels, np.arange(100))
     assert len(found.classes) == len(set(found.classes)) == 100
+
+
+def test_cifar100_with_folders_of_coarse_classes(monkeypatch, tmp_path, png):
+    """And with its class called train."""
+    monkeypatch.setattr("data_tools.cifar.COUNTS", {"train": 200, "test": 100})
+    for split, each in (("train", 2), ("test", 1)):
+        for i, name in enumerate(CIFAR100):
+            place = tmp_path / "cifar100" / split / f"coarse_{i % 20}" / name
+            place.mkdir(parents=True)
+            for k in range(each):
+                (place / f"{k}.png").write_bytes(png())
+    found = read_cifar("cifar100", "test", open_files(tmp_path))
+    assert sorted(found.labels.tolist()) == list(range(100))
+    assert len(read_cifar("cifar100", "train", open_files(tmp_path))) == 200
+
+
+@pytest.mark.parametrize("label", [-1, 10, 2**31, 2**70, 1.0, "1", None])
+def test_labels_of_the_python_form(tiny, tmp_path, label):
+    folder = tiny.python(tmp_path / "cifar")
+    file = folder / "data_batch_4"
+    content = pickle.loads(file.read_bytes())
+    content[b"labels"][3] = label
+    file.write_bytes(pickle.dumps(content, protocol=2))
+    with pytest.raises(DataError, match="data_batch_4: .*(labels span|whole-number labels)"):
+        read_cifar("cifar10", "train", open_files(folder))
 
 
 REAL = os.environ.get("TERVIT_DATA")  # read before a fixture hides it

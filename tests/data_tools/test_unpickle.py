@@ -17,6 +17,20 @@ def test_arrays_come_through(protocol):
     assert found[b"labels"] == [1, 2]
 
 
+def test_the_official_files_were_written_by_python_2():
+    """Protocol 2 with byte strings and NumPy's names of that time, spelled out."""
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR"
+        b"(K\x01K\x02K\x03\x86cnumpy\ndtype\n(U\x02u1K\x00K\x01tR"
+        b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x06abcdeftb"
+    )
+    written = b"\x80\x02}(U\x04data" + array + b"U\x06labels](K\x07K\x08eu."
+    found = unpickle(written, "data_batch_1")
+    np.testing.assert_array_equal(found[b"data"], [[97, 98, 99], [100, 101, 102]])
+    assert found[b"data"].dtype == np.uint8
+    assert found[b"labels"] == [7, 8]
+
+
 class Hostile:
     def __init__(self, function, *args):
         self.call = function, args

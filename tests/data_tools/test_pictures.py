@@ -1,0 +1,72 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_tools import DataError
+from data_tools.pictures import decode, decode_all
+
+
+def encoded(picture, kind="PNG", **options):
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def halves(mode="RGB", size=(40, 20)):
+    """The left half dark, the right half bright."""
+    pixels = np.full((size[1], size[0]), 30, np.uint8)
+    pixels[:, size[0] // 2 :] = 220
+    return Image.fromarray(pixels).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [("RGB", "PNG"), ("L", "PNG"), ("P", "PNG"), ("RGBA", "PNG"), ("CMYK", "JPEG"), ("L", "JPEG"),
+     ("I;16", "PNG"), ("1", "PNG"), ("LA", "PNG")],
+)  # fmt: skip
+def test_every_mode_becomes_rgb(mode, kind):
+    picture = Image.new("L", (8, 8), 255).convert("I").convert(mode) if mode == "I;16" else None
+    content = encoded(picture or halves(mode, (8, 8)), kind)
+    out = decode(content, "x", 8, exact=True)
+    assert (out.shape, out.dtype) == ((8, 8, 3), np.uint8)
+    if picture is None:
+        assert out[:, :3].mean() < 60
+        assert out[:, 5:].mean() > 190
+
+
+def test_the_camera_orientation_is_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    out = decode(encoded(halves(size=(16, 16)), "JPEG", exif=exif), "x", 16)
+    assert out[:6].mean() < 60
+    assert out[10:].mean() > 190
+
+
+def test_the_middle_is_cut_out():
+    pixels = np.zeros((10, 40, 3), np.uint8)
+    pixels[:, 15:25] = 255
+    assert decode(encoded(Image.fromarray(pixels)), "x", 10).min() == 255
+
+
+def test_many_keep_their_order_and_names():
+    files = [(f"{i:03}.png", encoded(Image.new("RGB", (4, 4), (i, 0, 0)))) for i in range(200)]
+    images, names = decode_all(iter(files), 200, "place", 4, True)
+    assert names == [name for name, _ in files]
+    np.testing.assert_array_equal(images[:, 0, 0, 0], np.arange(200))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
+def test_cut_files_are_refused_by_name(kind):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    content = encoded(Image.fromarray(noise), kind)
+    for share in (0, 0.02, 0.5, 0.9):
+        cut = content[: int(share * len(content))]
+        with pytest.raises(DataError, match="place/x.file: not a readable picture"):
+            decode_all([("x.file", cut)], 1, "place", 32, True)
+
+
+def test_another_size_where_one_is_expected():
+    with pytest.raises(DataError, match="x: the picture is 4 x 6, expected 5 x 5"):
+        decode(encoded(Image.new("L", (4, 6))), "x", 5, exact=True)
