@@ -42,13 +42,12 @@ PRESETS: dict[str, Preset] = {
         "deit_cifar",
         "cifar10",
         (
-            Stage("float", "float", 22, lr=1.5e-3),
-            Stage("8-bit", "int8", 2, lr=5e-4),
-            Stage("ternary", "ternary", 16, lr=1e-3),
+            Stage("float", "float", 13, lr=1.5e-3),
+            Stage("8-bit", "int8", 1, lr=5e-4),
+            Stage("ternary", "ternary", 16, lr=1.5e-3),
         ),
-        Recipe(augment=Augment(mixup=0.2)),
         validation=0,
-        about="all 50,000 images of CIFAR-10, nine minutes on two cores",
+        about="all 50,000 images of CIFAR-10, seven minutes on two cores",
     ),
 }
 
