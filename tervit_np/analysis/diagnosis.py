@@ -33,7 +33,7 @@ def likely_mistake(difference: Difference, sizes: dict[str, float] | None = None
     if a.ndim >= 2 and _close(rest, np.broadcast_to(rest.mean(axis=-1, keepdims=True), a.shape)):
         return "off by a constant in each row: the mean (or the sum) along the row is not removed"
     wrong = np.abs(rest) > 1e-6 * np.abs(b).max()
-    if wrong.mean() < 0.5:
+    if wrong.mean() < 0.9:
         return (
             f"{wrong.sum()} of {wrong.size} elements are wrong: an edge, an overlap or an index "
             "(assigned where it should be added?)"

@@ -14,6 +14,7 @@ import numpy as np
 from tervit_np.analysis.gradcheck import Difference, numerical_gradient
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
+from tervit_np.param import Param
 from tervit_np.quant import Blend, Identity, Quantizer, Ternary, UniformAct, UniformWeight
 from tervit_np.quant.protocol import Codes
 
@@ -84,6 +85,10 @@ class Held(Quantizer):
     def codes(self, w: Array) -> Codes:
         """Do what the inner quantizer does."""
         return self.inner.codes(w)
+
+    def params(self) -> dict[str, Param]:
+        """Return the inner quantizer's parameters."""
+        return self.inner.params()
 
 
 def hold(model: Classifier) -> Classifier:

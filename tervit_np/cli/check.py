@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   tervit check --model deit_cifar --plan ternary   the same through held quantizers
   tervit check --model deit_base_patch16_224       as many parameters as a minute allows
   tervit check --trained runs/shapes               with trained weights and their quantizers
+  tervit check --conventions                       what each quantizer does at its edges
   tervit check --list-plants                       mistakes that can be planted
   tervit check --plant layernorm-mean              plant one and see it caught
   tervit check --all-plants                        plant all, one after the other"""
@@ -38,6 +39,9 @@ def register(commands: Any) -> None:
     what.add_argument("--trained", metavar="RUN_OR_FILE", help="check a saved model")
     what.add_argument("--plant", metavar="NAME", help="plant one mistake")
     what.add_argument("--all-plants", action="store_true", help="plant every mistake in turn")
+    what.add_argument(
+        "--conventions", action="store_true", help="print the conventions of the quantizers"
+    )
     what.add_argument("--list-plants", action="store_true", help="name them all")
     parser.add_argument("--plan", default="float", help="quantizers for --model (default: float)")
     parser.add_argument(
@@ -51,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     """Run what was asked for; 1 if a check failed that should not, or a plant slipped through."""
     if args.list_plants:
         return _list_plants()
+    if args.conventions:
+        return _list_conventions()
     if args.all_plants:
         return _plant_all()
     if args.plant:
@@ -132,6 +138,16 @@ def _model(args: argparse.Namespace) -> "Classifier":
     for (_, layer), (_, before) in zip(wide.quantizable(), saved.quantizable(), strict=True):
         layer.weight_quant, layer.act_quant = before.weight_quant, before.act_quant
     return wide
+
+
+def _list_conventions() -> int:
+    from tervit_np.quant import conventions
+
+    for name, convention in conventions().items():
+        print(name)
+        for question, answer in convention._asdict().items():
+            print(f"  {question:<9} {answer}")
+    return 0
 
 
 def _list_plants() -> int:

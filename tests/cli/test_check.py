@@ -106,6 +106,15 @@ def test_a_failing_check_exits_1_and_names_the_mistake(tervit):
     assert "checks failed" in out
 
 
+def test_conventions_are_printed(tervit):
+    code, out, _ = tervit("check", "--conventions")
+    assert code == 0
+    lines = out.splitlines()
+    assert [line for line in lines if line[0] != " "] == list(tv.quant.conventions())
+    assert "  boundary  |w| = Delta gives 0 (strict); |w| = clip has no gradient" in lines
+    assert len(lines) == 5 * len(tv.quant.conventions())
+
+
 def test_plants_are_listed(tervit):
     code, out, _ = tervit("check", "--list-plants")
     assert code == 0
