@@ -36,7 +36,7 @@ _HALF = F(0.5)
 
 
 @intrinsic
-def _bits_to_float(typing: Any, bits: Any) -> Any:
+def bits_to_float(typing: Any, bits: Any) -> Any:
     """Read an int32's bits as a float32."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -65,7 +65,7 @@ def exp32(x: Any) -> Any:
     r = r - n * _LN2_LOW
     p = ONE + r * (ONE + r * (_C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * _C6)))))
     exponent = (float_to_bits(shifted) - _ROUND_BITS + np.int32(127)) << np.int32(23)
-    return p * _bits_to_float(np.int32(exponent))
+    return p * bits_to_float(np.int32(exponent))
 
 
 def _fit_mills(degree: int = 9, reach: float = 12.0) -> list[np.float32]:

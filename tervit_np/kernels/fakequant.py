@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tervit_np.kernels.exponential import F, float_to_bits
+from tervit_np.kernels.exponential import F, bits_to_float, float_to_bits
 from tervit_np.kernels.jit import kernel
 
 _MAGNITUDE = np.int32(0x7FFFFFFF)
@@ -28,12 +28,7 @@ def fake_quant_rows(x: Any, q_max: int) -> Any:
         bits = np.int32(0)
         for i in range(width):
             bits = max(bits, np.int32(float_to_bits(x[m, i]) & _MAGNITUDE))
-        largest = _ZERO
-        for i in range(width):
-            if np.int32(float_to_bits(x[m, i]) & _MAGNITUDE) == bits:
-                largest = abs(x[m, i])
-                break
-        scale = largest / limit
+        scale = bits_to_float(bits) / limit
         if bits >= _INFINITY or not np.isfinite(scale * limit):
             raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
         if scale == _ZERO:

@@ -5,8 +5,16 @@ Twin of ops/softmax.py.
 
 from typing import Any
 
-from tervit_np.kernels.exponential import ONE, F, exp32
+import numpy as np
+
+from tervit_np.kernels.exponential import ONE, F, bits_to_float, exp32, float_to_bits
 from tervit_np.kernels.jit import REORDER, kernel
+
+
+@kernel()
+def _ordered(bits: Any) -> Any:
+    """Map a float's bits to an integer of the same order, and back: integer maxima vectorize."""
+    return np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
 
 
 @kernel(fastmath=REORDER)
@@ -15,9 +23,10 @@ def softmax_(x: Any, scale: float) -> None:
     s = F(scale)
     for m in range(x.shape[0]):
         row = x[m]
-        top = row[0]
+        highest = np.int32(-(2**31))
         for i in range(row.size):
-            top = max(top, row[i])
+            highest = max(highest, _ordered(float_to_bits(row[i])))
+        top = bits_to_float(_ordered(highest))
         for i in range(row.size):
             row[i] = exp32(s * (row[i] - top))
         total = F(0)

@@ -23,17 +23,24 @@ def ternarize_rows(w: Any, factor: float, mean_scale: bool) -> Any:
             total += np.float64(abs(w[m, i]))
         mean = total / width
         delta = factor * mean
-        support, count = 0.0, 0
+        cut = _round_down(delta)
+        support, count = 0.0, np.int32(0)
         for i in range(width):
-            size = np.float64(abs(w[m, i]))
-            inside = size > delta
-            support += size if inside else 0.0
-            count += 1 if inside else 0
+            size = abs(w[m, i])
+            inside = size > cut
+            support += np.float64(size if inside else F(0))
+            count += np.int32(inside)
         scale = F(mean if mean_scale else support / max(count, 1))
         scales[m] = scale if total < np.inf else F(np.nan)  # isfinite would be reordered away
         thresholds[m] = F(delta)
         for i in range(width):
-            inside = np.float64(abs(w[m, i])) > delta
-            signed = scale if w[m, i] > F(0) else -scale
-            w_hat[m, i] = signed if inside else F(0)
+            above = scale if w[m, i] > cut else F(0)
+            w_hat[m, i] = -scale if w[m, i] < -cut else above
     return w_hat, scales, thresholds
+
+
+@kernel()
+def _round_down(value: Any) -> Any:
+    """Return the largest float32 that is not above a float64: comparing with it is the same."""
+    near = F(value)
+    return np.nextafter(near, F(0)) if np.float64(near) > value else near
