@@ -130,6 +130,22 @@ def test_randaugment_leaves_its_input_alone():
     np.testing.assert_array_equal(x, before)
 
 
+def test_randaugment_gives_the_magnitude_to_operations_drawn_from_all(monkeypatch):
+    calls = []
+
+    def record(index):
+        return lambda picture, strength: calls.append((index, strength)) or picture
+
+    monkeypatch.setattr(
+        "data_tools.randaugment.OPERATIONS", [record(i) for i in range(len(OPERATIONS))]
+    )
+    for seed in range(40):
+        randaugment(images(1)[0], 3, 7, np.random.default_rng(seed))
+    assert len(calls) == 120
+    assert {index for index, _ in calls} == set(range(len(OPERATIONS)))
+    assert {strength for _, strength in calls} == {-0.7, 0.7}
+
+
 def test_targets():
     found = soft_targets(np.array([2, 0]), 4, 0.2)
     np.testing.assert_allclose(

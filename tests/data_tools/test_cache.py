@@ -111,6 +111,15 @@ def test_a_full_disk_costs_only_the_cache(tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.glob("decoded/*"))
 
 
+def test_a_cache_gets_its_name_in_one_move(tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError("interrupted")
+
+    monkeypatch.setattr(os, "replace", fails)
+    cached(tmp_path, "toy", "f1", make)
+    assert not list(tmp_path.glob("decoded/*"))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="folders cannot be blocked by a file there")
 def test_without_a_writable_folder(tmp_path, monkeypatch, capsys):
     blocked = tmp_path / "blocked"

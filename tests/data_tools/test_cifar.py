@@ -1,5 +1,6 @@
 import os
 import pickle
+import tarfile
 
 import numpy as np
 import pytest
@@ -32,6 +33,23 @@ def test_every_form_gives_the_same_images(tiny, tmp_path, form, split):
 def test_every_form_in_an_archive(tiny, tmp_path, tar_of, form, suffix):
     archive = tar_of(getattr(tiny, form)(tmp_path / "cifar"), tmp_path / f"cifar10{suffix}")
     assert_right(read_cifar("cifar10", "train", open_files(archive)), tiny, "train")
+
+
+def test_pictures_keep_one_order_whatever_that_of_the_archive(tiny, tmp_path):
+    folder = tiny.pictures(tmp_path / "cifar")
+    files = sorted(folder.rglob("*.png"), key=lambda file: file.name[::-1])
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for file in files:
+            archive.add(file, file.relative_to(tmp_path))
+    one, two = (read_cifar("cifar10", "train", open_files(p)) for p in (folder, tmp_path / "x.tar"))
+    np.testing.assert_array_equal(one.images, two.images)
+    np.testing.assert_array_equal(one.labels, two.labels)
+
+
+def test_a_picture_beside_the_class_folders_is_no_class(tiny, tmp_path, png):
+    folder = tiny.pictures(tmp_path / "cifar")
+    (folder / "train" / "preview.png").write_bytes(png())
+    assert len(read_cifar("cifar10", "train", open_files(folder))) == 50
 
 
 def test_an_unknown_split(tiny, tmp_path):

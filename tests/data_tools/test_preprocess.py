@@ -32,3 +32,27 @@ def test_the_middle_is_cut_out():
     np.testing.assert_allclose(
         out.transpose(1, 2, 0), (crop - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-5
     )
+
+
+@pytest.mark.parametrize(("long", "start"), [(425, 100), (426, 101), (427, 102), (429, 102)])
+def test_half_pixels_are_rounded_to_the_even_one(long, start):
+    pixels = np.zeros((long, 256, 3), np.uint8)
+    pixels[start : start + 224] = 255
+    out = preprocess(Image.fromarray(pixels))
+    assert out.min(axis=(1, 2)).tolist() == out.max(axis=(1, 2)).tolist()  # white everywhere
+
+
+@pytest.mark.parametrize(
+    ("size", "resized", "start"),
+    [((300, 500), (256, 426), (16, 101)), ((640, 250), (655, 256), (216, 16)),
+     ((100, 101), (256, 258), (16, 17))],
+)  # fmt: skip
+def test_the_long_side_is_truncated_and_the_picture_resized_by_bicubic(size, resized, start):
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    picture = Image.fromarray(noise)
+    left, top = start
+    wanted = picture.resize(resized, Image.Resampling.BICUBIC)
+    crop = np.asarray(wanted)[top : top + 224, left : left + 224] / 255
+    np.testing.assert_allclose(
+        preprocess(picture).transpose(1, 2, 0), (crop - IMAGENET_MEAN) / IMAGENET_STD, atol=1e-5
+    )
