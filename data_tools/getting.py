@@ -11,6 +11,7 @@ from pathlib import Path
 from data_tools.cifar import COUNTS, VARIANTS, read_cifar
 from data_tools.download import download
 from data_tools.files import ARCHIVES, open_files
+from data_tools.folders import PREFIX
 from data_tools.imageset import DataError, ImageSet
 from data_tools.origins import ORIGINS
 from data_tools.root import data_root, writable_folder
@@ -31,11 +32,13 @@ def get(name: str, root: str | Path | None = None, source: Path | None = None) -
     """
     if name == "shapes":
         return [load(name, split, root) for split in ("train", "val", "test")]
+    if name.startswith(PREFIX):
+        raise DataError(f"{name} is read from where it lies: there is nothing to get")
     if name not in VARIANTS:
         raise DataError(f"unknown data set {name!r}; known: {', '.join(ABOUT)}")
     base = data_root(root)
     present = find(name, base)
-    if source is not None:
+    if source is not None and (present is None or not _same(source, present)):
         return _take(name, source, base, present)
     if present is None:
         _writable(base)
@@ -60,6 +63,10 @@ def _take(name: str, source: Path, base: Path, present: Path | None) -> list[Ima
             shutil.copyfile(source, copy)
         os.replace(copy, target)
     return [cache_split(images, open_files(target), base) for images in checked]
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and one.samefile(other)
 
 
 def _writable(base: Path) -> None:

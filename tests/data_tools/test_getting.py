@@ -46,6 +46,16 @@ def test_what_is_here_is_not_downloaded_again(offered):
     assert len(get("cifar10")[0]) == 50
 
 
+def test_the_copy_that_is_here_already_is_loaded(offered, tmp_path):
+    get("cifar10", source=offered)
+    assert len(get("cifar10", source=tmp_path / "data" / "cifar10.tgz")[1]) == 20
+
+
+def test_a_folder_is_not_got(tmp_path):
+    with pytest.raises(DataError, match="there is nothing to get"):
+        get(f"folder:{tmp_path}")
+
+
 def test_a_copy_is_decoded_once(monkeypatch, offered):
     calls = count_reads(monkeypatch, "getting")
     later = count_reads(monkeypatch, "sources")
