@@ -26,7 +26,7 @@ def softmax_(x: Any, scale: float) -> None:
         highest = np.int32(-(2**31))
         for i in range(row.size):
             highest = max(highest, _ordered(float_to_bits(row[i])))
-        top = bits_to_float(_ordered(highest))
+        top: Any = bits_to_float(_ordered(highest))
         for i in range(row.size):
             row[i] = exp32(s * (row[i] - top))
         total = F(0)
