@@ -24,13 +24,13 @@ def ternarize_rows(w: Any, factor: float, mean_scale: bool) -> Any:
         mean = total / width
         delta = factor * mean
         cut = _round_down(delta)
-        support, count = 0.0, 0.0
+        support, count = 0.0, np.int32(0)
         for i in range(width):
             size = abs(w[m, i])
             inside = size > cut
             support += np.float64(size if inside else F(0))
-            count += 1.0 if inside else 0.0
-        scale = F(mean if mean_scale else support / max(count, 1.0))
+            count += np.int32(inside)
+        scale = F(mean if mean_scale else support / max(float(count), 1.0))
         scales[m] = scale if total < np.inf else F(np.nan)  # isfinite would be reordered away
         thresholds[m] = F(delta)
         for i in range(width):
