@@ -90,3 +90,14 @@ class Background:
 @pytest.fixture
 def popen():
     return Background
+
+
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(autouse=True)
+def own_data(monkeypatch, scratch):
+    """Decode into a folder of the tests' own."""
+    monkeypatch.setenv("TERVIT_DATA", str(scratch))

@@ -10,13 +10,15 @@ import tervit_np as tv
 
 
 @pytest.fixture(scope="module")
-def run(pictures, tmp_path_factory):
+def run(pictures, scratch, tmp_path_factory):
     """A run of two stages on bright and dark pictures."""
     from tervit_np.analysis.report import write_report
     from tervit_np.train import Recipe, Stage, load_data
 
     out = tmp_path_factory.mktemp("runs") / "run"
-    data = load_data(f"folder:{pictures}@16", 8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TERVIT_DATA", str(scratch))
+        data = load_data(f"folder:{pictures}@16", 8)
     config = tv.DeiTConfig(16, 8, 2, 16, 2, 2, pool="mean", init="xavier")
     model = tv.DeiT(config, np.random.default_rng(0))
     stages = [Stage("float", "float", 4), Stage("ternary", "ternary", 3)]
