@@ -65,18 +65,25 @@ def run(args: argparse.Namespace) -> int:
         setup, out = _new(args)
     else:
         setup, out = train.setup_from(RunFolder(args.resume).read_request()), Path(args.resume)
-    results = train.run(
-        setup.model,
-        setup.stages,
-        setup.data,
-        out,
-        resume=args.resume is not None,
-        recipe=setup.recipe,
-        seed=setup.seed,
-        threads=setup.threads,
-        quiet=args.quiet,
-        command=setup.command,
-    )
+    resume = args.resume is not None
+    try:
+        results = train.run(
+            setup.model,
+            setup.stages,
+            setup.data,
+            out,
+            resume,
+            recipe=setup.recipe,
+            seed=setup.seed,
+            threads=setup.threads,
+            quiet=args.quiet,
+            command=setup.command,
+        )
+    except OSError as error:
+        if not (out / "run.json").exists():
+            raise
+        advice = f"make room and continue with `tervit train --resume {out}`"
+        raise OSError(f"{error}; {advice}") from None
     page = write_report(out, setup.data.test, threads=setup.threads)
     RunFolder(out).log(kind="run", seconds=round(time.monotonic() - began, 1))
     print(f"report: {page}")

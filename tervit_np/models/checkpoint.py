@@ -49,6 +49,9 @@ def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> 
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"{path} could not be written ({reason})") from None
     finally:
         partial.unlink(missing_ok=True)
 

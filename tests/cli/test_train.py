@@ -61,6 +61,34 @@ def test_stages_take_their_rates_from_the_preset():
     assert stages[2].lr == 3e-4
 
 
+def test_a_full_disk_says_how_to_go_on(tervit, pictures, tmp_path, monkeypatch):
+    """The second stage's file does not fit; after making room the run is finished."""
+    from tervit_np.train import folder
+
+    out = tmp_path / "run"
+    write = folder.write_npz
+    saved = []
+
+    def full(path, *args):
+        if len(saved) == 2:
+            raise OSError(28, "No space left on device")
+        saved.append(path)
+        write(path, *args)
+
+    monkeypatch.setattr(folder, "write_npz", full)
+    args = ("--data", f"folder:{pictures}", "--stages", "float:1,ternary:2", "--out", out)
+    code, _, error = tervit("train", *args, *SMALL)
+    assert code == 2
+    assert (
+        f"No space left on device; make room and continue with `tervit train --resume {out}`"
+        in error
+    )
+    monkeypatch.setattr(folder, "write_npz", write)
+    code, text, _ = tervit("train", "--resume", out, "--quiet")
+    assert code == 0
+    assert "ternary" in text.splitlines()[-1]
+
+
 def test_ctrl_c_saves_and_resuming_finishes(pictures, tmp_path, popen):
     out = tmp_path / "run"
     run = popen(
