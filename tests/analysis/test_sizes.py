@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.sizes import sizes, ternarity
+from tervit_np.analysis.sizes import costs, grouped, sizes, ternarity
 
 PAPER = {"tiny": 1.74, "small": 6.13}  # MB under the paper's accounting
 
@@ -40,3 +40,28 @@ def test_shares():
         if name.startswith("blocks.") and layer.weight is not None
     ]
     assert sparsity == np.mean(np.concatenate([c.ravel() for c in codes]) == 0)
+
+
+def test_the_fully_ternary_variant():
+    """FTerViT's published DeiT-S: 5.81 MB."""
+    model = tv.create_model("deit_small_patch16_224")
+    assert round(grouped(model)[-1].ftervit / 1e6, 2) == 5.81
+
+
+@pytest.mark.parametrize("plan", ["float", "int8", "ternary"])
+def test_groups_and_tensors_add_up(plan):
+    model = tv.quantize(tv.create_model("deit_cifar"), plan)
+    groups, tensors = grouped(model), costs(model)
+    assert sum(cost.numbers for cost in tensors) == model.num_params()
+    for field in ("numbers", "paper", "honest", "ftervit", "float32"):
+        whole = getattr(groups[-1], field)
+        assert sum(getattr(g, field) for g in groups[:-1]) == pytest.approx(whole)
+        assert sum(getattr(t, field) for t in tensors) == pytest.approx(whole)
+    assert [g.name for g in groups][-1] == "all"
+
+
+def test_one_scale_for_a_whole_tensor_costs_one_scale():
+    plan = tv.quant.Plan([(r"blocks\..*", tv.quant.Ternary("tensor"), tv.quant.Identity())])
+    model = tv.quantize(tv.create_model("deit_shapes"), plan)
+    qkv = next(cost for cost in costs(model) if cost.name == "blocks.0.attn.qkv.weight")
+    assert qkv.honest == -(-192 * 64 // 5) + 4
