@@ -11,7 +11,7 @@ import numpy as np
 
 from tervit_np.analysis.gradcheck import Difference, directional_derivative
 from tervit_np.arrays import Array
-from tervit_np.models import Classifier
+from tervit_np.models import Classifier, SwinConfig
 
 LIMIT = 1e-6
 _MORE = 3  # further directions along a tensor that failed: is the ratio constant?
@@ -68,11 +68,11 @@ def adjoint_checks(
 
 def lengths(config: Any, batch: int) -> dict[str, float]:
     """Name the lengths of a model that a wrong backward could forget as a factor."""
-    return {
-        "K": config.dim // config.heads,
-        "batch": batch,
-        "tokens": config.extra_tokens + config.patches,
-    }
+    if isinstance(config, SwinConfig):
+        heads, tokens = config.heads[0], min(config.window, config.sides[0]) ** 2
+    else:
+        heads, tokens = config.heads, config.extra_tokens + config.patches
+    return {"K": config.dim // heads, "batch": batch, "tokens": tokens}
 
 
 def first_wrong(found: list[Difference]) -> tuple[Difference, str] | None:

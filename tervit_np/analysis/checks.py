@@ -17,10 +17,11 @@ from tervit_np.analysis.operators import operators
 from tervit_np.analysis.planting import CATCHERS, Plant, planted
 from tervit_np.analysis.structure import structure_checks
 from tervit_np.analysis.worked import worked_examples
-from tervit_np.models import DeiTConfig
+from tervit_np.models.registry import Config
 
 GOLDEN_LIMIT = 1e-9
-_DROP_PATH = 0.3  # so that whole models check stochastic depth too
+_DROP_PATH = 0.5  # so that whole models check stochastic depth too
+_BATCH = 8  # enough that the two branches of a block drop different images
 
 
 class Row(NamedTuple):
@@ -40,13 +41,14 @@ def differences(seed: int = 0) -> Iterator[Row]:
     for operator in operators(rng):
         for found in operator.differences(rng):
             yield to_row("differences", found, gradcheck.LIMIT, operator.sizes)
+    rng = np.random.default_rng([seed, 1])  # its own, so that what is dropped stays the same
     for case, config in CASES.items():
         yield _adjoint(case, replace(config, drop_path=_DROP_PATH), rng)
 
 
-def _adjoint(case: str, config: DeiTConfig, rng: np.random.Generator) -> Row:
+def _adjoint(case: str, config: Config, rng: np.random.Generator) -> Row:
     """Check one model: the worst tensor if all are right, else the first wrong on the way back."""
-    images, _ = inputs(config)
+    images, _ = inputs(config, _BATCH)
     found = list(adjoint_checks(filled_model(config), images, rng))
     if (wrong := first_wrong(found)) is None:
         worst = max(found, key=lambda difference: difference.error)

@@ -15,7 +15,8 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.losses import cross_entropy
-from tervit_np.models import Classifier, DeiTConfig, build
+from tervit_np.models import Classifier, DeiTConfig, SwinConfig, build
+from tervit_np.models.registry import Config
 
 SMOOTHING = 0.1
 _SMALL: dict[str, Any] = {
@@ -26,11 +27,12 @@ _SMALL: dict[str, Any] = {
     "depth": 2,
     "heads": 3,
 }
-CASES = {
+CASES: dict[str, Config] = {
     "plain": DeiTConfig(**_SMALL, mlp_ratio=2.5),
     "distilled": DeiTConfig(**_SMALL | {"depth": 1}, distilled=True),
     "conv-mean": DeiTConfig(**_SMALL | {"image_size": 16, "depth": 1}, stem="conv", pool="mean"),
     "tanh": DeiTConfig(**_SMALL | {"image_size": 15, "patch_size": 5, "depth": 1}, gelu="tanh"),
+    "swin": SwinConfig(16, 2, 5, 4, depths=(2, 1), heads=(1, 2), window=4, mlp_ratio=2.0),
 }
 BATCH = 3
 

@@ -85,6 +85,7 @@ def operators(rng: np.random.Generator) -> Iterator[Operator]:
         {"K": 3, "heads": 2, "tokens": 4},
     )
     yield from _reshaping(rng)
+    yield from _windows(rng)
     yield from _losses(rng)
 
 
@@ -129,6 +130,42 @@ def _reshaping(rng: np.random.Generator) -> Iterator[Operator]:
         lambda x: ops.drop_path(x, 0.4, True, np.random.default_rng(1)),
         ops.drop_path_backward,
         {"the keep rate": 0.6},
+    )
+
+
+def _windows(rng: np.random.Generator) -> Iterator[Operator]:
+    """Swin's operators. The bias (H, T, T) is laid flat, so that no two axes are equally long."""
+    mask, index = ops.shift_mask(4, 4, 2, 1), ops.relative_index(2)
+
+    def backward(dy: Array, cache: Any) -> tuple[Array, Array]:
+        dqkv, dbias = ops.window_attention_backward(dy, cache)
+        return dqkv, dbias.reshape(2, 16)
+
+    yield Operator(
+        "window_attention",
+        {"qkv": rng.normal(size=(8, 4, 18)), "bias": rng.normal(size=(2, 16))},
+        lambda qkv, bias: ops.window_attention(qkv, bias.reshape(2, 4, 4), mask),
+        backward,
+        {"K": 3, "heads": 2, "windows": 8, "tokens": 4},
+    )
+    yield Operator(
+        "relative_bias",
+        {"table": rng.normal(size=(9, 3))},
+        lambda table: (ops.relative_bias(table, index), index),
+        lambda dy, index: ops.relative_bias_backward(dy, index, 9),
+    )
+    maps = rng.normal(size=(2, 4, 6, 3))
+    yield Operator(
+        "merge",
+        {"maps": maps},
+        lambda x: (ops.merge(x), None),
+        lambda dy, _: ops.merge_backward(dy),
+    )
+    yield Operator(
+        "partition", {"maps": maps}, lambda x: (ops.partition(x, 2), x.shape), ops.unpartition
+    )
+    yield Operator(
+        "shift", {"maps": maps}, lambda x: (ops.shift(x, 1), 1), lambda dy, by: ops.shift(dy, -by)
     )
 
 

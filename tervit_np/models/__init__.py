@@ -7,14 +7,18 @@ from tervit_np.models.formats.safetensors import save_safetensors
 from tervit_np.models.initialization import initialize
 from tervit_np.models.quantization import quantize
 from tervit_np.models.reading import load_checkpoint
-from tervit_np.models.registry import CONFIGS, build, create_model, list_models
+from tervit_np.models.registry import CONFIGS, build, config_from, create_model, list_models
+from tervit_np.models.swin import Swin, SwinConfig
 
 __all__ = [
     "CONFIGS",
     "Classifier",
     "DeiT",
     "DeiTConfig",
+    "Swin",
+    "SwinConfig",
     "build",
+    "config_from",
     "create_model",
     "initialize",
     "list_models",

@@ -19,14 +19,12 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier
-from tervit_np.models.deit import DeiTConfig
 from tervit_np.models.quantization import plan_of, quantize
-from tervit_np.models.registry import build
+from tervit_np.models.registry import build, config_from
 from tervit_np.quant import Plan
 from tervit_np.quant.spec import plan_from_spec, plan_to_spec
 
 FORMAT = "tervit_np 1"
-CONFIG_CLASSES: dict[str, Any] = {"DeiT": DeiTConfig}
 # What NumPy, zipfile, zlib and json say of bytes that make no sense to them.
 _DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
@@ -117,7 +115,7 @@ def load_model(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
     """
     arrays, meta = read_npz(Path(path))
     try:
-        config = CONFIG_CLASSES[meta["model"]](**meta["config"])
+        config = config_from(meta["model"], meta["config"])
         dtype = meta["dtype"]
         plan = plan_from_spec(meta["plan"])
     except (KeyError, TypeError) as error:

@@ -1,13 +1,17 @@
 """Models by name."""
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.deit import DeiT, DeiTConfig
+from tervit_np.models.swin import Swin, SwinConfig
+
+Config: TypeAlias = DeiTConfig | SwinConfig
+MODELS: dict[str, tuple[Any, Any]] = {"DeiT": (DeiT, DeiTConfig), "Swin": (Swin, SwinConfig)}
 
 _SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}  # dim, heads; all 12 blocks deep
 
@@ -22,12 +26,21 @@ def _small(patch: int, dim: int, depth: int, heads: int, **options: Any) -> DeiT
     return DeiTConfig(32, patch, 10, dim, depth, heads, pool="mean", init="xavier", **options)
 
 
-CONFIGS: dict[str, DeiTConfig] = {
+def _swin(dim: int, heads: int, third: int) -> SwinConfig:
+    each = tuple(heads * 2**i for i in range(4))
+    return SwinConfig(224, 4, 1000, dim, (2, 2, third, 2), each, 7)
+
+
+CONFIGS: dict[str, Config] = {
     **{f"deit_{size}_patch16_224": _imagenet(size, False) for size in _SIZES},
     **{f"deit_{size}_distilled_patch16_224": _imagenet(size, True) for size in _SIZES},
     "deit_shapes": _small(8, 64, 4, 2),
     "deit_cifar": _small(8, 96, 4, 3, stem="conv"),
     "deit_cifar_p4": _small(4, 192, 6, 3),
+    "swin_tiny_patch4_window7_224": _swin(96, 3, 6),
+    "swin_small_patch4_window7_224": _swin(96, 3, 18),
+    "swin_base_patch4_window7_224": _swin(128, 4, 18),
+    "swin_cifar": SwinConfig(32, 4, 10, 64, (2, 4), (2, 4), 4, init="xavier"),
 }
 
 
@@ -58,12 +71,27 @@ def create_model(
     return build(_override(CONFIGS[name], config_overrides), np.random.default_rng(seed), dtype)
 
 
-def build(config: DeiTConfig, rng: np.random.Generator, dtype: DTypeLike = "float32") -> Classifier:
+def build(config: Config, rng: np.random.Generator, dtype: DTypeLike = "float32") -> Classifier:
     """Build the model that a configuration describes."""
-    return DeiT(config, rng, dtype)
+    model: Classifier = MODELS[type(config).__name__.removesuffix("Config")][0](config, rng, dtype)
+    return model
 
 
-def _override(config: DeiTConfig, overrides: dict[str, Any]) -> DeiTConfig:
+def config_from(model: str, fields: dict[str, Any]) -> Config:
+    """Make the configuration of a model class from its fields, as JSON keeps them.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If there is no such model class, or the fields are not its own.
+    ValueError
+        If the fields do not fit together.
+    """
+    config: Config = MODELS[model][1](**fields)
+    return config
+
+
+def _override(config: Config, overrides: dict[str, Any]) -> Config:
     known = [field.name for field in fields(config)]
     unknown = [key for key in overrides if key not in known]
     if unknown:

@@ -7,8 +7,13 @@ from tervit_np.nn.linear import Conv2d, Linear
 from tervit_np.nn.mlp import MLP
 from tervit_np.nn.module import Module
 from tervit_np.nn.patch_embed import ConvStem, PatchEmbed, PatchProjection
+from tervit_np.nn.patch_merging import PatchMerging
+from tervit_np.nn.swin_block import SwinBlock, WindowAttention
 
 __all__ = [
+    "PatchMerging",
+    "SwinBlock",
+    "WindowAttention",
     "MLP",
     "Attention",
     "Block",

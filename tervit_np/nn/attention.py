@@ -31,17 +31,24 @@ class Products(Module):
         if isinstance(self.act_quant, Identity):
             out, cache = attention(qkv, self.heads)
             return out, (cache, None)
-        per_head = qkv.reshape(*qkv.shape[:2], 3 * self.heads, -1)
-        qkv_hat, act = self.act_quant.forward(per_head)
-        out, cache = attention(
-            qkv_hat.reshape(qkv.shape), self.heads, lambda probs: self.act_quant.forward(probs)[0]
-        )
+        qkv_hat, act = self.rounded(qkv)
+        out, cache = attention(qkv_hat, self.heads, self.rounded_probs)
         return out, (cache, act)
 
     def backward(self, dout: Array, cache: tuple[AttentionCache, Any]) -> Array:
         """Return dqkv.  (B, T, D) -> (B, T, 3 D)."""
         dqkv = attention_backward(dout, cache[0])
         return self.act_quant.backward(dqkv, cache[1])
+
+    def rounded(self, qkv: Array) -> tuple[Array, Any]:
+        """Round q, k and v, each token and head by itself.  (B, T, 3 D) -> the same."""
+        per_head = qkv.reshape(*qkv.shape[:2], 3 * self.heads, -1)
+        qkv_hat, cache = self.act_quant.forward(per_head)
+        return qkv_hat.reshape(qkv.shape), cache
+
+    def rounded_probs(self, probs: Array) -> Array:
+        """Round each query's probabilities.  (B, H, T, T) -> the same."""
+        return self.act_quant.forward(probs)[0]
 
 
 class AttentionModuleCache(NamedTuple):

@@ -35,23 +35,26 @@ class Linear(Module):
         dtype: DTypeLike = np.float32,
         weight_quant: Quantizer = IDENTITY,
         act_quant: Quantizer = IDENTITY,
+        *,
+        bias: bool = True,
     ) -> None:
         self.weight = Param(np.zeros((out_features, in_features), dtype))
-        self.bias = Param(np.zeros(out_features, dtype))
+        self.bias = Param(np.zeros(out_features, dtype)) if bias else None
         self.weight_quant, self.act_quant = weight_quant, act_quant
 
     def forward(self, x: Array) -> tuple[Array, QuantLinearCache]:
         """Quantize input and weight, then multiply."""
         x_hat, act = self.act_quant.forward(x)
         w_hat, weight = self.weight_quant.forward(self.weight.data)
-        y, product = linear(x_hat, w_hat, self.bias.data)
+        y, product = linear(x_hat, w_hat, None if self.bias is None else self.bias.data)
         return y, QuantLinearCache(product, weight, act)
 
     def backward(self, dy: Array, cache: QuantLinearCache) -> Array:
         """Add into the gradients of weight and bias, return dx."""
         dx_hat, dw_hat, db = linear_backward(dy, cache.linear)
         self.weight.grad += self.weight_quant.backward(dw_hat, cache.weight)
-        self.bias.grad += db
+        if self.bias is not None:
+            self.bias.grad += db
         return self.act_quant.backward(dx_hat, cache.act)
 
 

@@ -53,7 +53,7 @@ def attention_backward(dout: Array, cache: AttentionCache) -> Array:
     q, k, v = split_heads(qkv, heads)
     dqkv = np.empty_like(qkv)
     dq, dk, dv = split_heads(dqkv, heads)  # views: writing into them fills dqkv
-    do = dout.reshape(*dout.shape[:2], heads, -1).swapaxes(1, 2)
+    do = heads_apart(dout, heads)
     dv[...] = used.swapaxes(-1, -2) @ do
     dprobs = do @ v.swapaxes(-1, -2)
     dscores = softmax_backward(dprobs, probs, scale=q.shape[-1] ** -0.5)
@@ -67,6 +67,11 @@ def split_heads(qkv: Array, heads: int) -> tuple[Array, Array, Array]:
     batch, tokens, width = qkv.shape
     parts = qkv.reshape(batch, tokens, 3, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)
     return parts[0], parts[1], parts[2]
+
+
+def heads_apart(x: Array, heads: int) -> Array:
+    """View the heads that lie side by side; undoes merge_heads.  (B, T, D) -> (B, H, T, K)."""
+    return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
 
 
 def merge_heads(out: Array) -> Array:

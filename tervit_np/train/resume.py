@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_tools import Augment
-from tervit_np.models import Classifier, DeiTConfig, build
+from tervit_np.models import Classifier, build, config_from
 from tervit_np.quant.spec import plan_from_spec
 from tervit_np.train.loop import Data
 from tervit_np.train.presets import load_data
@@ -39,7 +39,11 @@ def setup_from(request: dict[str, Any]) -> Setup:
         data = request["data"]
         model = request["model"]
         return Setup(
-            build(DeiTConfig(**model["config"]), np.random.default_rng(0), model["dtype"]),
+            build(
+                config_from(model["model"], model["config"]),
+                np.random.default_rng(0),
+                model["dtype"],
+            ),
             [stage_from(stage) for stage in request["stages"]],
             load_data(data["name"], data["val"], request["seed"]),
             Recipe(**recipe, augment=augment),

@@ -7,9 +7,27 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.analysis.golden import uniform
+from tervit_np.models import SwinConfig
 from tests.golden import nasty
 
-FULL_SIZE = ("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224")
+FULL_SIZE = (
+    "deit_tiny_patch16_224",
+    "deit_tiny_distilled_patch16_224",
+    "deit_small_patch16_224",
+    "swin_tiny_patch4_window7_224",
+)
+_SWIN = {"patch_size": 2, "num_classes": 5, "dim": 6}
+SWIN_CASES = {
+    "window 2": SwinConfig(8, **_SWIN, depths=(2, 1), heads=(2, 3), window=2, mlp_ratio=2.5),
+    "window 4": SwinConfig(16, **_SWIN, depths=(2, 2), heads=(2, 3), window=4, mlp_ratio=2.0),
+    "window 7": SwinConfig(28, **_SWIN, depths=(2, 1), heads=(3, 6), window=7, mlp_ratio=1.0),
+    "window 8, shrinking": SwinConfig(
+        32, **_SWIN, depths=(2, 1, 1), heads=(1, 2, 3), window=8, mlp_ratio=1.0
+    ),
+    "four stages": SwinConfig(
+        32, **_SWIN, depths=(1, 1, 1, 1), heads=(1, 2, 3, 6), window=4, mlp_ratio=1.0
+    ),
+}
 TRAINED = "distilled"  # the small case that is trained for a few steps
 
 

@@ -5,23 +5,31 @@ from pathlib import Path
 import numpy as np
 
 from data_tools import ImageSet, normalise
+from tervit_np import ops
 from tervit_np.analysis.style import figure, save
 from tervit_np.arrays import Array
-from tervit_np.models import Classifier
+from tervit_np.models import Classifier, Swin
 
 
 def attention_map(model: Classifier, images: Array) -> Array:
     """Return how much attention each patch receives in the last block.  -> (B, side, side).
 
-    With a class token it is the class token's row, else the mean over all tokens; heads are
-    averaged. Uniform attention gives 1 everywhere.
+    With a class token it is the class token's row, else the mean over all tokens (of a window, in
+    Swin); heads are averaged. Uniform attention gives 1 everywhere.
     """
     _, cache = model.forward(images)
-    probs = cache.blocks[-1].attn.products[0].probs  # (B, H, T, T)
-    extra = model.config.extra_tokens
-    looking = probs[:, :, :1] if extra else probs
-    received = looking.mean(axis=(1, 2))[:, extra:]
-    side = round(received.shape[1] ** 0.5)
+    if isinstance(model, Swin):
+        block, probs = model.layers[-1].blocks[-1], cache.layers[-1][0][-1].attn.products[0].probs
+        side = model.config.sides[-1]
+        shape = (len(images), side, side, 1)
+        received = ops.unpartition(probs.mean(axis=(1, 2))[..., None], shape)
+        received = ops.shift(received, -block.by).reshape(len(images), -1)
+    else:
+        probs = cache.blocks[-1].attn.products[0].probs  # (B, H, T, T)
+        extra = model.config.extra_tokens
+        looking = probs[:, :, :1] if extra else probs
+        received = looking.mean(axis=(1, 2))[:, extra:]
+        side = round(received.shape[1] ** 0.5)
     even: Array = received / received.mean(axis=1, keepdims=True)
     return even.reshape(-1, side, side)
 

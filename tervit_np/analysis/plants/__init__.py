@@ -15,8 +15,9 @@ from tervit_np.analysis.plants.consistent import CONSISTENT
 from tervit_np.analysis.plants.conventions import CONVENTIONS
 from tervit_np.analysis.plants.manners import MANNERS
 from tervit_np.analysis.plants.rounding import ROUNDING
+from tervit_np.analysis.plants.windows import WINDOWS
 
-_ALL = [*BACKWARD, *CONSISTENT, *ROUNDING, *CONVENTIONS, *MANNERS]
+_ALL = [*BACKWARD, *CONSISTENT, *WINDOWS, *ROUNDING, *CONVENTIONS, *MANNERS]
 PLANTS = {plant.name: plant for plant in _ALL}
 
 

@@ -90,7 +90,7 @@ BACKWARD = [
             "the gradient is reshaped to heads where it must be transposed",
             (
                 *_ATTENTION,
-                "dout.reshape(*dout.shape[:2], heads, -1).swapaxes(1, 2)",
+                "heads_apart(dout, heads)",
                 "dout.reshape(dout.shape[0], heads, dout.shape[1], -1)",
             ),
         ),

@@ -63,7 +63,7 @@ CONSISTENT = [
         ("ops.attention", "merge_heads", "out.swapaxes(1, 2)", "out.transpose(0, 2, 3, 1)"),
         (
             "ops.attention",
-            "attention_backward",
+            "heads_apart",
             "heads, -1).swapaxes(1, 2)",
             "-1, heads).transpose(0, 3, 1, 2)",
         ),

@@ -1,0 +1,191 @@
+"""Swin (Liu et al. 2021): attention in windows that shift, on maps that shrink from stage to stage.
+
+    image -> 4 x 4 patches, LayerNorm -> stages of blocks, merging between them -> LayerNorm
+          -> mean over tokens -> head
+
+Names and order of the parameters are those of the authors' checkpoints.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tervit_np import ops
+from tervit_np.arrays import Array
+from tervit_np.models.classifier import Classifier
+from tervit_np.models.initialization import SCHEMES, initialize
+from tervit_np.nn import LayerNorm, Linear, Module, PatchMerging, PatchProjection, SwinBlock
+from tervit_np.nn.swin_block import EPS, SwinBlockCache
+from tervit_np.ops.gelu import FORMS
+
+
+@dataclass(frozen=True)
+class SwinConfig:
+    """The shape of a Swin; refuses what cannot be built.
+
+    Raises
+    ------
+    ValueError
+        If sizes do not divide, or an option is unknown.
+    """
+
+    image_size: int
+    patch_size: int
+    num_classes: int
+    dim: int  # of the first stage; each merging doubles it
+    depths: tuple[int, ...]  # blocks of each stage
+    heads: tuple[int, ...]  # of each stage
+    window: int
+    mlp_ratio: float = 4.0
+    drop_path: float = 0.0
+    init: str = "deit"  # or "xavier"
+    gelu: str = "erf"  # or "tanh"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depths", tuple(self.depths))  # JSON has lists
+        object.__setattr__(self, "heads", tuple(self.heads))
+        if self.init not in SCHEMES or self.gelu not in FORMS:
+            raise ValueError(
+                f"init is {self.init!r}, gelu {self.gelu!r}; expected {SCHEMES} and {FORMS}"
+            )
+        numbers = (self.image_size, self.patch_size, self.num_classes, self.dim, self.window)
+        if not all(isinstance(n, int) and n > 0 for n in (*numbers, *self.depths, *self.heads)):
+            raise ValueError("sizes, depths and heads of a Swin are positive whole numbers")
+        if not self.depths or len(self.depths) != len(self.heads):
+            raise ValueError(f"depths {self.depths} and heads {self.heads} differ in length")
+        if not 0 <= self.drop_path < 1 or not self.mlp_ratio * self.dim >= 1:
+            raise ValueError(
+                f"drop_path {self.drop_path} or mlp_ratio {self.mlp_ratio} is out of range"
+            )
+        if self.image_size % (self.patch_size * 2 ** (len(self.depths) - 1)):
+            raise ValueError(
+                f"image_size {self.image_size} does not halve {len(self.depths) - 1} times into "
+                f"patches of {self.patch_size}"
+            )
+        for stage, (heads, side) in enumerate(zip(self.heads, self.sides, strict=True)):
+            if self.dim * 2**stage % heads:
+                raise ValueError(f"width {self.dim * 2**stage} is not a multiple of {heads} heads")
+            if side > self.window and side % self.window:
+                raise ValueError(f"a map of side {side} is not whole windows of {self.window}")
+
+    @property
+    def sides(self) -> list[int]:
+        """Side of the map in each stage."""
+        return [self.image_size // self.patch_size // 2**i for i in range(len(self.depths))]
+
+
+class SwinPatchEmbed(Module):
+    """Patches, then a LayerNorm.  (B, 3, H, W) -> (B, N, D)."""
+
+    def __init__(self, patch: int, dim: int, dtype: DTypeLike) -> None:
+        self.proj = PatchProjection(3, patch, dim, dtype)
+        self.norm = LayerNorm(dim, EPS, dtype)
+
+    def forward(self, images: Array) -> tuple[Array, tuple[Any, Any]]:
+        """Embed."""
+        z, c1 = self.proj.forward(images)
+        z, c2 = self.norm.forward(z)
+        return z, (c1, c2)
+
+    def backward(self, dy: Array, cache: tuple[Any, Any], input_grad: bool) -> Array | None:
+        """Add into the gradients; return dimages, or None where nobody asks for it."""
+        return self.proj.backward(self.norm.backward(dy, cache[1]), cache[0], input_grad)
+
+
+class Stage(Module):
+    """Blocks on maps of one size, then merging, but for the last stage."""
+
+    def __init__(
+        self, config: SwinConfig, index: int, rates: list[float], dtype: DTypeLike
+    ) -> None:
+        c, dim = config, config.dim * 2**index
+        heads, side = c.heads[index], c.sides[index]
+        self.blocks = [
+            SwinBlock(
+                dim, heads, side, c.window, j % 2 == 1, int(dim * c.mlp_ratio), rate, c.gelu, dtype
+            )
+            for j, rate in enumerate(rates)
+        ]
+        self.downsample = None if index == len(c.depths) - 1 else PatchMerging(dim, dtype)
+
+    def forward(
+        self, x: Array, train: bool, rng: np.random.Generator | None
+    ) -> tuple[Array, tuple[list[SwinBlockCache], Any]]:
+        """Run the blocks.  (B, H, W, D) -> (B, H, W, D) or (B, H/2, W/2, 2 D)."""
+        caches = []
+        for block in self.blocks:
+            x, cache = block.forward(x, train, rng)
+            caches.append(cache)
+        if self.downsample is None:
+            return x, (caches, None)
+        x, merging = self.downsample.forward(x)
+        return x, (caches, merging)
+
+    def backward(self, dy: Array, cache: tuple[list[SwinBlockCache], Any]) -> Array:
+        """Add into the gradients, return dx."""
+        if self.downsample is not None:
+            dy = self.downsample.backward(dy, cache[1])
+        for block, block_cache in zip(self.blocks[::-1], cache[0][::-1], strict=True):
+            dy = block.backward(dy, block_cache)
+        return dy
+
+
+class SwinCache(NamedTuple):
+    """What the backward pass needs."""
+
+    patch_embed: Any
+    layers: list[Any]
+    norm: Any
+    shape: tuple[int, ...]  # of the last map
+    head: Any
+
+
+class Swin(Classifier):
+    """A shifted-window transformer with forward and backward passes by hand."""
+
+    def __init__(
+        self, config: SwinConfig, rng: np.random.Generator, dtype: DTypeLike = "float32"
+    ) -> None:
+        self.config = config
+        self.patch_embed = SwinPatchEmbed(config.patch_size, config.dim, dtype)
+        rates = np.linspace(0, config.drop_path, sum(config.depths)).tolist()
+        starts = np.cumsum([0, *config.depths]).tolist()
+        self.layers = [
+            Stage(config, i, rates[starts[i] : starts[i + 1]], dtype)
+            for i in range(len(config.depths))
+        ]
+        width = config.dim * 2 ** (len(config.depths) - 1)
+        self.norm = LayerNorm(width, EPS, dtype)
+        self.head = Linear(width, config.num_classes, dtype)
+        initialize(self, config.init, rng)
+
+    def forward(
+        self, images: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, SwinCache]:
+        """Classify normalised images.  (B, 3, H, W) -> logits (B, C)."""
+        self.check_images(images)
+        z, c1 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
+        side = self.config.sides[0]
+        x = z.reshape(len(images), side, side, -1)
+        caches = []
+        for stage in self.layers:
+            x, cache = stage.forward(x, train, rng)
+            caches.append(cache)
+        normed, c2 = self.norm.forward(x)
+        pooled, _ = ops.mean_pool(normed.reshape(len(x), -1, x.shape[-1]))
+        logits, c3 = self.head.forward(pooled)
+        return logits, SwinCache(c1, caches, c2, x.shape, c3)
+
+    def backward(self, dlogits: Array, cache: SwinCache, *, input_grad: bool = True) -> Array:
+        """Add into every gradient; return dimages (B, 3, H, W), empty without `input_grad`."""
+        dpooled = self.head.backward(dlogits, cache.head)
+        tokens = cache.shape[1] * cache.shape[2]
+        dnormed = ops.mean_pool_backward(dpooled, tokens).reshape(cache.shape)
+        dx = self.norm.backward(dnormed, cache.norm)
+        for stage, stage_cache in zip(self.layers[::-1], cache.layers[::-1], strict=True):
+            dx = stage.backward(dx, stage_cache)
+        dz = dx.reshape(len(dx), -1, dx.shape[-1])
+        dimages = self.patch_embed.backward(dz, cache.patch_embed, input_grad)
+        return np.empty(0, self.dtype) if dimages is None else dimages

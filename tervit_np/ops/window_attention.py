@@ -1,0 +1,62 @@
+"""Attention inside windows, with a bias for each offset and a mask for shifted maps.
+
+    A = softmax(Q K^T / sqrt(K) + bias + mask)      O = A V
+
+The bias belongs to a head and is shared by all windows, so its gradient is dS summed over them.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.ops.attention import heads_apart, merge_heads, split_heads
+from tervit_np.ops.softmax import softmax, softmax_backward
+
+
+class WindowAttentionCache(NamedTuple):
+    """What the backward pass needs."""
+
+    qkv: Array  # (B nW, T, 3 D)
+    probs: Array  # (B nW, H, T, T)
+    used: Array  # (B nW, H, T, T)  what multiplied v: probs, or probs rounded
+
+
+def window_attention(
+    qkv: Array,
+    bias: Array,
+    mask: Array | None,
+    rounded: Callable[[Array], Array] | None = None,
+) -> tuple[Array, WindowAttentionCache]:
+    """Attend within each window.  (B nW, T, 3 D), (H, T, T), (nW, T, T) -> (B nW, T, D).
+
+    `rounded` quantizes the probabilities before they multiply v, as in `attention`.
+    """
+    heads = bias.shape[0]
+    q, k, v = split_heads(qkv, heads)
+    scores = q @ k.swapaxes(-1, -2)
+    scores *= q.dtype.type(q.shape[-1] ** -0.5)
+    scores += bias
+    if mask is not None:
+        by_image = scores.reshape(-1, len(mask), *scores.shape[1:])
+        by_image += mask[:, None].astype(scores.dtype)
+    probs, _ = softmax(scores)
+    used = probs if rounded is None else rounded(probs)
+    return merge_heads(used @ v), WindowAttentionCache(qkv, probs, used)
+
+
+def window_attention_backward(dout: Array, cache: WindowAttentionCache) -> tuple[Array, Array]:
+    """Undo window_attention.  (B nW, T, D) -> dqkv (B nW, T, 3 D), dbias (H, T, T)."""
+    qkv, probs, used = cache
+    heads = probs.shape[1]
+    q, k, v = split_heads(qkv, heads)
+    dqkv = np.empty_like(qkv)
+    dq, dk, dv = split_heads(dqkv, heads)  # views: writing into them fills dqkv
+    do = heads_apart(dout, heads)
+    dv[...] = used.swapaxes(-1, -2) @ do
+    dscores = softmax_backward(do @ v.swapaxes(-1, -2), probs)
+    scale = q.dtype.type(q.shape[-1] ** -0.5)
+    dq[...] = dscores @ k * scale
+    dk[...] = dscores.swapaxes(-1, -2) @ q * scale
+    return dqkv, dscores.sum(axis=0)

@@ -1,0 +1,32 @@
+"""Whole models at 224 pixels, against fingerprints of their gradients in PyTorch."""
+
+import numpy as np
+import pytest
+
+from tervit_np.analysis.golden import filled_model, inputs, results
+from tervit_np.models import CONFIGS
+from tests.checks import relative_error
+from tests.golden.golden import FULL_SIZE, fingerprint, stored
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        *((name, "float64") for name in FULL_SIZE),
+        (FULL_SIZE[0], "float32"),
+        (FULL_SIZE[-1], "float32"),
+    ],
+)
+def test_logits_loss_and_every_gradient(name, dtype):
+    config = CONFIGS[name]
+    found = results(filled_model(config, dtype), *inputs(config, 2))
+    ours, golden = fingerprint(found), stored("full_size")
+    logits, gradients = (1e-12, 1e-12) if dtype == "float64" else (2e-5, 3e-4)
+    assert relative_error(ours["logits"], golden[f"{name}/logits"]) < logits
+    assert relative_error(ours["loss"], golden[f"{name}/loss"]) < logits
+    rows = dict(zip(ours["names"], ours["gradients"], strict=True))
+    assert set(rows) == set(golden[f"{name}/names"])
+    expected = golden[f"{name}/gradients"]
+    mine = np.array([rows[key] for key in golden[f"{name}/names"]])
+    norms = expected[:, :1]  # a projection is about the norm; what is small by chance may cancel
+    assert (np.abs(mine - expected) / norms).max() < gradients

@@ -1,0 +1,115 @@
+"""Swin in PyTorch, written from its description and sharing no line with tervit_np.
+
+Windows are walked one by one with explicit loops over positions, so that nothing depends on the
+order of a reshape. Parameter names are the official ones.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class WindowAttention(nn.Module):
+    def __init__(self, dim, heads, window):
+        super().__init__()
+        self.heads, self.window = heads, window
+        rows = (2 * window - 1) ** 2
+        self.relative_position_bias_table = nn.Parameter(torch.zeros(rows, heads))
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def bias(self):
+        w, places = self.window, [(y, x) for y in range(self.window) for x in range(self.window)]
+        rows = [
+            [(a - c + w - 1) * (2 * w - 1) + (b - d + w - 1) for c, d in places] for a, b in places
+        ]
+        return self.relative_position_bias_table[torch.tensor(rows)].permute(2, 0, 1)
+
+    def forward(self, x, apart):
+        """(B, T, D) tokens of one window; apart (T, T) says which pairs are strangers."""
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        width = x.shape[-1] // self.heads
+        bias, mixed = self.bias(), []
+        for h in range(self.heads):
+            mine = slice(h * width, (h + 1) * width)
+            scores = q[..., mine] @ k[..., mine].transpose(1, 2) / width**0.5
+            scores = scores + bias[h] - 100.0 * apart
+            mixed.append(scores.softmax(dim=-1) @ v[..., mine])
+        return self.proj(torch.cat(mixed, dim=-1))
+
+
+class Block(nn.Module):
+    def __init__(self, dim, heads, side, window, shifted, hidden):
+        super().__init__()
+        self.side, self.window = side, min(window, side)
+        self.by = window // 2 if shifted and side > window else 0
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.attn = WindowAttention(dim, heads, self.window)
+        self.mlp = nn.ModuleDict({"fc1": nn.Linear(dim, hidden), "fc2": nn.Linear(hidden, dim)})
+
+    def region(self, place):
+        """Which of the three bands of a rolled axis a place lies in."""
+        if self.by == 0 or place < self.side - self.window:
+            return 0
+        return 1 if place < self.side - self.by else 2
+
+    def forward(self, x):
+        """(B, H, W, D) -> (B, H, W, D)."""
+        normed, n, w = self.norm1(x), self.side, self.window
+        out = torch.zeros_like(x)
+        for top in range(0, n, w):
+            for left in range(0, n, w):
+                places = [(top + i, left + j) for i in range(w) for j in range(w)]
+                true = [((y + self.by) % n, (z + self.by) % n) for y, z in places]
+                rows, columns = (torch.tensor(axis) for axis in zip(*true, strict=True))
+                regions = torch.tensor([3 * self.region(y) + self.region(z) for y, z in places])
+                apart = (regions[:, None] != regions[None, :]).to(x.dtype)
+                out[:, rows, columns] = self.attn(normed[:, rows, columns], apart)
+        x = x + out
+        hidden = F.gelu(self.mlp["fc1"](self.norm2(x)))
+        return x + self.mlp["fc2"](hidden)
+
+
+class Merging(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+        self.norm = nn.LayerNorm(4 * dim)
+
+    def forward(self, x):
+        parts = [x[:, r::2, c::2] for c in (0, 1) for r in (0, 1)]
+        return self.reduction(self.norm(torch.cat(parts, dim=-1)))
+
+
+class Stage(nn.Module):
+    def __init__(self, c, i):
+        super().__init__()
+        dim, side = c.dim * 2**i, c.image_size // c.patch_size // 2**i
+        hidden = int(dim * c.mlp_ratio)
+        self.blocks = nn.ModuleList(
+            Block(dim, c.heads[i], side, c.window, j % 2 == 1, hidden) for j in range(c.depths[i])
+        )
+        if i < len(c.depths) - 1:
+            self.downsample = Merging(dim)
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return self.downsample(x) if hasattr(self, "downsample") else x
+
+
+class TorchSwin(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.patch_embed = nn.ModuleDict(
+            {"proj": nn.Conv2d(3, c.dim, c.patch_size, c.patch_size), "norm": nn.LayerNorm(c.dim)}
+        )
+        self.layers = nn.ModuleList(Stage(c, i) for i in range(len(c.depths)))
+        width = c.dim * 2 ** (len(c.depths) - 1)
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, c.num_classes)
+
+    def forward(self, images):
+        x = self.patch_embed["proj"](images).permute(0, 2, 3, 1)
+        x = self.patch_embed["norm"](x)
+        for stage in self.layers:
+            x = stage(x)
+        return self.head(self.norm(x).mean(dim=(1, 2)))

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.analysis.adjoint import LIMIT, adjoint_checks
+from tervit_np.analysis.figures.attention import attention_map
+from tervit_np.analysis.frozen import hold
+from tervit_np.analysis.golden import filled_model, inputs, results
+from tervit_np.losses import cross_entropy
+from tests.golden.golden import SWIN_CASES, fingerprint, stored
+
+COUNTS = {"tiny": 28_288_354, "small": 49_606_258, "base": 87_768_224}
+
+
+def errors(case, dtype):
+    """Yield (name, relative error) of logits, loss and the fingerprint of every gradient."""
+    config = SWIN_CASES[case]
+    ours = fingerprint(results(filled_model(config, dtype), *inputs(config, 2)))
+    golden = {k: stored("swin")[f"{case}/{k}"] for k in ("logits", "loss", "names", "gradients")}
+    assert set(ours["names"]) == set(golden["names"])
+    for name in ("logits", "loss"):
+        yield name, np.abs(ours[name] - golden[name]).max() / np.abs(golden[name]).max()
+    rows = dict(zip(ours["names"], ours["gradients"], strict=True))
+    for name, expected in zip(golden["names"], golden["gradients"], strict=True):
+        yield name, np.abs(rows[name] - expected).max() / expected[0]
+
+
+@pytest.mark.parametrize("case", SWIN_CASES)
+def test_golden_values_float64(case):
+    for name, error in errors(case, "float64"):
+        assert error < 1e-12, name
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("case", SWIN_CASES)
+def test_golden_values_float32(case, backend):
+    if backend == "numba":
+        pytest.importorskip("numba")
+    with tv.backend(backend):
+        for name, error in errors(case, "float32"):
+            assert error < (2e-5 if name in ("logits", "loss") else 3e-4), name
+
+
+@pytest.mark.parametrize("plan", ["float", "ternary"])
+@pytest.mark.parametrize("case", ["window 2", "window 4", "window 8, shrinking"])
+def test_every_parameter_by_differences(case, plan):
+    config = SWIN_CASES[case]
+    model = hold(tv.quantize(filled_model(config), plan))
+    found = list(adjoint_checks(model, inputs(config, 2)[0], np.random.default_rng(0)))
+    assert max(d.error for d in found) < LIMIT, max(found, key=lambda d: d.error).name
+
+
+@pytest.mark.parametrize("size", COUNTS)
+def test_official_counts(size):
+    model = tv.create_model(f"swin_{size}_patch4_window7_224")
+    assert model.num_params() == COUNTS[size]
+    assert len(model.named_params()) == (173 if size == "tiny" else 329)
+
+
+def test_official_names_in_official_order():
+    names = [n for n, _ in tv.create_model("swin_cifar").named_params()]
+    embed = [f"patch_embed.{m}.{p}" for m in ("proj", "norm") for p in ("weight", "bias")]
+    assert names[:4] == embed
+    block = "layers.0.blocks.1"
+    assert [n for n in names if n.startswith(block)] == [
+        f"{block}.{name}"
+        for name in (
+            "norm1.weight", "norm1.bias", "attn.relative_position_bias_table", "attn.qkv.weight",
+            "attn.qkv.bias", "attn.proj.weight", "attn.proj.bias", "norm2.weight", "norm2.bias",
+            "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias",
+        )
+    ]  # fmt: skip
+    assert [n for n in names if "downsample" in n] == [
+        f"layers.0.downsample.{n}" for n in ("reduction.weight", "norm.weight", "norm.bias")
+    ]
+    assert names[-4:] == ["norm.weight", "norm.bias", "head.weight", "head.bias"]
+
+
+def test_the_ternary_plan_covers_blocks_and_merging():
+    model = tv.quantize(tv.create_model("swin_cifar"), "ternary")
+    ternary = [n for n, m in model.quantizable() if isinstance(m.weight_quant, tv.quant.Ternary)]
+    assert "layers.0.downsample.reduction" in ternary
+    assert "layers.1.blocks.3.mlp.fc2" in ternary
+    assert not {"head", "patch_embed.proj"} & set(ternary)
+
+
+def test_sixteen_images_are_learned_by_heart():
+    model = tv.create_model("swin_cifar", image_size=16, dim=16, depths=(2, 2), window=2, seed=1)
+    rng = np.random.default_rng(0)
+    images, labels = rng.normal(size=(16, 3, 16, 16)).astype(np.float32), np.arange(16) % 10
+    optimizer = tv.AdamW(model.named_params(), 5e-3, weight_decay=0.0)
+    for _ in range(80):
+        model.zero_grad()
+        logits, cache = model.forward(images, train=True, rng=rng)
+        loss, dlogits = cross_entropy(logits, labels)
+        model.backward(dlogits, cache, input_grad=False)
+        optimizer.step()
+    assert loss < 0.02
+
+
+def test_a_saved_model_comes_back(tmp_path):
+    model = tv.quantize(tv.create_model("swin_cifar", depths=(1, 1), seed=3), "ternary")
+    tv.save_checkpoint(model, tmp_path / "swin.npz")
+    loaded, _ = tv.load_model(tmp_path / "swin.npz")
+    x = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+
+
+def test_attention_maps_average_to_one():
+    x = np.random.default_rng(0).normal(size=(3, 3, 32, 32)).astype(np.float32)
+    maps = attention_map(tv.create_model("swin_cifar"), x)
+    assert maps.shape == (3, 4, 4)
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"heads": (2,)}, "differ in length"),
+        ({"heads": (3, 4)}, "not a multiple of 3 heads"),
+        ({"window": 3}, "not whole windows of 3"),
+        ({"image_size": 20}, "not whole windows|does not halve"),
+        ({"gelu": "relu"}, "gelu 'relu'"),
+        ({"dim": 0}, "positive whole numbers"),
+        ({"drop_path": 1.0}, "drop_path 1.0"),
+    ],
+)
+def test_what_cannot_be_built_is_explained(change, words):
+    with pytest.raises(ValueError, match=words):
+        tv.create_model("swin_cifar", **change)

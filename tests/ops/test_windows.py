@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from tervit_np import ops
+from tervit_np.analysis.operators import Operator, operators
+from tests.checks import check
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    "name", ["partition", "shift", "merge", "relative_bias", "window_attention"]
+)
+def test_each_keeps_the_rules(name):
+    rng = np.random.default_rng(1)
+    check(next(operator for operator in operators(rng) if operator.name == name))
+
+
+def test_window_attention_without_a_mask():
+    operator = Operator(
+        "window_attention",
+        {"qkv": RNG.normal(size=(3, 4, 12)), "bias": RNG.normal(size=(2, 4, 4))},
+        lambda qkv, bias: ops.window_attention(qkv, bias, None),
+        ops.window_attention_backward,
+    )
+    assert all(found.ok for found in operator.differences(np.random.default_rng(1)))
+
+
+def test_windows_lie_row_by_row():
+    x = np.arange(16.0).reshape(1, 4, 4, 1)
+    np.testing.assert_array_equal(ops.partition(x, 2)[1, :, 0], [2, 3, 6, 7])
+    np.testing.assert_array_equal(ops.unpartition(ops.partition(x, 2), x.shape), x)
+
+
+def test_merging_goes_down_first():
+    x = np.arange(4.0).reshape(1, 2, 2, 1)
+    np.testing.assert_array_equal(ops.merge(x)[0, 0, 0], [0, 2, 1, 3])
+
+
+def test_the_official_index():
+    index = ops.relative_index(7)
+    assert (index[0, 0], index[0, 48], index[48, 0]) == (84, 0, 168)
+
+
+def test_shared_offsets_add_up():
+    index = ops.relative_index(2)
+    found = ops.relative_bias_backward(np.ones((1, 4, 4)), index, 9)[:, 0]
+    np.testing.assert_array_equal(found, np.bincount(index.ravel(), minlength=9))
+
+
+def test_strangers_in_a_window_do_not_see_each_other():
+    """A change on the far side of the seam leaves the outputs of the others as they were."""
+    mask = ops.shift_mask(8, 8, 4, 2)
+    qkv, bias = RNG.normal(size=(4, 16, 12)), RNG.normal(size=(2, 16, 16))
+    before, _ = ops.window_attention(qkv, bias, mask)
+    region = mask[3, 0] == 0  # whom the first token of the last window may see
+    changed = qkv.copy()
+    changed[3, ~region] += 5
+    after, _ = ops.window_attention(changed, bias, mask)
+    np.testing.assert_allclose(after[3, region], before[3, region], atol=1e-12)
+    assert np.abs(after[3, ~region] - before[3, ~region]).max() > 0.1
+    assert 0 < region.sum() < 16
+
+
+def test_without_a_shift_there_is_no_mask():
+    assert ops.shift_mask(8, 8, 4, 0) is None
+    x = RNG.normal(size=(1, 4, 4, 2))
+    assert ops.shift(x, 0) is x
+
+
+@pytest.mark.parametrize("call", [lambda x: ops.partition(x, 3), lambda x: ops.merge(x[:, :3])])
+def test_maps_that_do_not_fit(call):
+    with pytest.raises(ValueError, match="whole windows|odd side"):
+        call(np.zeros((1, 4, 4, 2)))
