@@ -2,17 +2,20 @@
 
 from data_tools.augment import Augment
 from data_tools.getting import get
-from data_tools.imageset import DataError, ImageSet, NoSuchSplit
+from data_tools.imageset import DataError, ImageSet, LabelledSet, NoSuchSplit
 from data_tools.preprocess import normalise, preprocess
 from data_tools.root import data_root
 from data_tools.sources import Known, known_sets, load
+from data_tools.streamed import StreamedSet
 
 __all__ = [
     "Augment",
     "DataError",
     "ImageSet",
     "Known",
+    "LabelledSet",
     "NoSuchSplit",
+    "StreamedSet",
     "data_root",
     "get",
     "known_sets",

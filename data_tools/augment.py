@@ -2,20 +2,27 @@
 
     crop      shift by up to `crop_padding` pixels, the border reflected
     flip      mirror left and right, every second image
-    RandAugment, cutout, mixup, cutmix   see their files; off by default
+    RandAugment, cutout, erasing, mixup, cutmix   see their files; off by default
 
 The batch arrives as bytes and leaves as the float images and soft targets of one training step.
+Pictures of any size are cut, mirrored and distorted one by one where they are decoded (`picture`),
+the rest happens to the batch (`finish`).
 """
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_tools.crops import erase_, random_part
 from data_tools.imageset import Array, DataError
 from data_tools.mixing import cutmix, mixup
 from data_tools.preprocess import normalise
 from data_tools.randaugment import randaugment
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,13 @@ class Augment:
 
     crop_padding: int = 4
     flip: bool = True
+    smallest_part: float = 0.08  # share of a large picture's area that a crop has at least
+    repeats: int = 1  # times that an image occurs in an epoch, of which there are as many fewer
     randaugment_ops: int = 0  # operations an image
-    randaugment_magnitude: int = 5  # 0 to 10
+    randaugment_magnitude: float = 5  # 0 to 10
+    randaugment_spread: float = 0.0  # of each operation's magnitude, Gaussian
+    randaugment_chance: float = 1.0  # that a drawn operation is applied
+    erasing: float = 0.0  # share of the images that lose a box to noise
     cutout: int = 0  # side of the square painted in the mean colour
     mixup: float = 0.0  # alpha of the beta distribution
     cutmix: float = 0.0  # alpha; where both are on, each batch draws one of the two
@@ -34,6 +46,13 @@ class Augment:
         for name, value in vars(self).items():
             if not 0 <= value < math.inf:
                 raise DataError(f"augmentation: {name} is {value}; expected 0 or more")
+        for name in ("smallest_part", "randaugment_chance", "erasing"):
+            if getattr(self, name) > 1:
+                raise DataError(
+                    f"augmentation: {name} is {getattr(self, name)}; a share, at most 1"
+                )
+        if self.repeats < 1:
+            raise DataError(f"augmentation: repeats is {self.repeats}; at least 1")
         if self.randaugment_magnitude > 10:
             raise DataError(f"randaugment_magnitude is {self.randaugment_magnitude}; at most 10")
 
@@ -50,13 +69,43 @@ class Augment:
         """Augment a batch of bytes (B, S, S, 3).  -> float32 (B, 3, S, S), targets (B, C)."""
         images = crop_and_flip(images, self.crop_padding, self.flip, rng)
         if self.randaugment_ops:
+            from PIL import Image
+
             for image in images:
-                image[...] = randaugment(
-                    image, self.randaugment_ops, self.randaugment_magnitude, rng
-                )
+                image[...] = np.asarray(self._distorted(Image.fromarray(image), rng))
+        return self.finish(images, labels, num_classes, smoothing, mean, std, rng)
+
+    def picture(self, picture: "Image", size: int, rng: np.random.Generator) -> Array:
+        """Augment one picture of any size.  -> uint8 (size, size, 3)."""
+        part = random_part(picture, size, self.smallest_part, self.flip, rng)
+        return np.asarray(self._distorted(part, rng))
+
+    def _distorted(self, picture: "Image", rng: np.random.Generator) -> "Image":
+        return randaugment(
+            picture,
+            self.randaugment_ops,
+            self.randaugment_magnitude,
+            rng,
+            self.randaugment_spread,
+            self.randaugment_chance,
+        )
+
+    def finish(
+        self,
+        images: Array,
+        labels: Array,
+        num_classes: int,
+        smoothing: float,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        rng: np.random.Generator,
+    ) -> tuple[Array, Array]:
+        """Turn a batch of bytes, already moved about, into images and targets, and mix them."""
         if self.cutout:
             cutout_(images, self.cutout, mean, rng)
         pixels = normalise(images, mean, std)
+        if self.erasing:
+            erase_(pixels, self.erasing, rng)
         targets = soft_targets(labels, num_classes, smoothing)
         alphas = [(mixup, self.mixup), (cutmix, self.cutmix)]
         active = [(mix, alpha) for mix, alpha in alphas if alpha > 0]

@@ -47,22 +47,23 @@ def download(origins: Sequence[Origin], folder: Path) -> Path:
 def _from_mirror(origin: Origin, folder: Path) -> Path:
     """Fetch a file from one mirror, from where an earlier call stopped."""
     part, target = folder / f"{origin.file}.part", folder / origin.file
-    resumed = 0 < _size(part) <= origin.size
+    size = _announced(origin.url) if origin.size is None else origin.size
+    resumed = 0 < _size(part) <= size
     if not resumed:
         part.unlink(missing_ok=True)
     cause = ""
     for _ in range(_ATTEMPTS):
         before = _size(part)
-        if before == origin.size:
+        if before == size:
             break
-        cause = _fetch_more(origin, part)
+        cause = _fetch_more(origin.url, size, part)
         if _size(part) <= before:
             break
-    if _size(part) < origin.size:
-        arrived = f"after {_size(part)} of {origin.size} bytes{cause}"
+    if _size(part) < size:
+        arrived = f"after {_size(part)} of {size} bytes{cause}"
         raise DataError(f"the connection broke off {arrived}; call again to continue")
     found = file_hash(part, origin.algorithm)
-    if found != origin.digest:
+    if not found.startswith(origin.digest):
         part.unlink()
         if resumed:  # the old part may be at fault
             return _from_mirror(origin, folder)
@@ -71,22 +72,33 @@ def _from_mirror(origin: Origin, folder: Path) -> Path:
     return target
 
 
-def _fetch_more(origin: Origin, part: Path) -> str:
+def _announced(url: str) -> int:
+    """Ask the server for the size of a file."""
+    with urllib.request.urlopen(
+        urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT
+    ) as response:
+        length = response.headers.get("Content-Length")
+    if length is None or int(length) < 1:
+        raise DataError("the server does not say how large the file is")
+    return int(length)
+
+
+def _fetch_more(url: str, size: int, part: Path) -> str:
     """Append what the server sends until it stops; return why it stopped too early, if known."""
     have = _size(part)
-    request = urllib.request.Request(origin.url)
+    request = urllib.request.Request(url)
     if have:
         request.add_header("Range", f"bytes={have}-")
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
         if response.status != 206:
             have = 0  # the server starts again from the beginning
         length = response.headers.get("Content-Length")
-        if length is not None and have + int(length) != origin.size:
+        if length is not None and have + int(length) != size:
             offered = have + int(length)
-            raise DataError(f"the server has another file: {offered} bytes, expected {origin.size}")
+            raise DataError(f"the server has another file: {offered} bytes, expected {size}")
         with open(part, "ab" if have else "wb") as file:
             try:
-                _copy(response, file, origin, have)
+                _copy(response, file, part.stem, size, have)
             except http.client.IncompleteRead as error:
                 file.write(error.partial)
             except OSError as error:
@@ -94,16 +106,18 @@ def _fetch_more(origin: Origin, part: Path) -> str:
     return ""
 
 
-def _copy(response: http.client.HTTPResponse, file: IO[bytes], origin: Origin, have: int) -> None:
+def _copy(
+    response: http.client.HTTPResponse, file: IO[bytes], name: str, size: int, have: int
+) -> None:
     """Copy at most the file's size in chunks, showing speed and time left."""
-    progress, done = Progress(origin.size, have), have
-    while chunk := response.read(min(_CHUNK, origin.size - done)):
+    progress, done = Progress(size, have), have
+    while chunk := response.read(min(_CHUNK, size - done)):
         file.write(chunk)
         done += len(chunk)
         if progress.due():
-            amount = f"{done / 1e6:.0f} of {origin.size / 1e6:.0f} MB"
+            amount = f"{done / 1e6:.0f} of {size / 1e6:.0f} MB"
             speed = f"{progress.rate(done) / 1e6:.2g} MB/s"
-            progress.show(f"{origin.file}: {amount}, {speed}, {progress.left(done)}")
+            progress.show(f"{name}: {amount}, {speed}, {progress.left(done)}")
     progress.end()
 
 

@@ -43,7 +43,7 @@ def read_folder(name: str, split: str, files: Files) -> ImageSet:
     DataError
         If there are no class folders, the split has a class of its own, or a picture is damaged.
     """
-    splits = _find_splits(files)
+    splits = find_splits(files)
     if split not in splits:
         raise NoSuchSplit(
             f"{files.place} has no split {split!r}; it has {' and '.join(splits)}; expected "
@@ -66,7 +66,7 @@ def read_folder(name: str, split: str, files: Files) -> ImageSet:
     return ImageSet(name, split, images, labels, classes, IMAGENET_MEAN, IMAGENET_STD)
 
 
-def _find_splits(files: Files) -> dict[str, dict[str, str]]:
+def find_splits(files: Files) -> dict[str, dict[str, str]]:
     """Find the pictures of each split.  -> split -> file -> class.
 
     Raises

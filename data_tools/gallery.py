@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from data_tools.imageset import Array, ImageSet
+from data_tools.imageset import Array, LabelledSet
 
 _GAP = 2  # pixels between pictures, before zooming
 _INK, _TEXT_SIZE = 40, 14  # grey level; pixels
 
 
-def gallery(images: ImageSet, columns: int = 14, rows: int = 20, zoom: int = 2) -> Array:
+def gallery(images: LabelledSet, columns: int = 14, rows: int = 20, zoom: int = 2) -> Array:
     """Lay out the first images of the first classes.  -> uint8 (height, width, 3).
 
     One class a row, its name at the left, at most `rows` of them, each pixel enlarged `zoom` times.
@@ -16,7 +16,7 @@ def gallery(images: ImageSet, columns: int = 14, rows: int = 20, zoom: int = 2) 
     from PIL import Image, ImageDraw, ImageFont
 
     names = images.classes[:rows]
-    cell = (images.images.shape[1] + _GAP) * zoom
+    cell = (images.size + _GAP) * zoom
     font = ImageFont.load_default(_TEXT_SIZE)
     margin = round(max(font.getlength(name) for name in names)) + _TEXT_SIZE
     pictures = _sheet(images, columns, len(names)).repeat(zoom, axis=0).repeat(zoom, axis=1)
@@ -30,13 +30,14 @@ def gallery(images: ImageSet, columns: int = 14, rows: int = 20, zoom: int = 2) 
     return np.asarray(canvas)
 
 
-def _sheet(images: ImageSet, columns: int, rows: int) -> Array:
+def _sheet(images: LabelledSet, columns: int, rows: int) -> Array:
     """Lay out the pictures alone.  -> uint8 (rows * cell, columns * cell, 3)."""
-    side = images.images.shape[1]
+    side = images.size
     cell = side + _GAP
     sheet = np.full((rows * cell, columns * cell, 3), 255, np.uint8)
     for row in range(rows):
-        for column, i in enumerate(np.flatnonzero(images.labels == row)[:columns]):
+        pictures, _ = images.pixels(np.flatnonzero(images.labels == row)[:columns])
+        for column, picture in enumerate(pictures):
             top, left = row * cell, column * cell
-            sheet[top : top + side, left : left + side] = images.images[i]
+            sheet[top : top + side, left : left + side] = picture
     return sheet

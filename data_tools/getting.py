@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from data_tools import streamed
 from data_tools.cifar import COUNTS, VARIANTS, read_cifar
 from data_tools.download import download
 from data_tools.files import ARCHIVES, open_files
@@ -16,9 +17,12 @@ from data_tools.imageset import DataError, ImageSet
 from data_tools.origins import ORIGINS
 from data_tools.root import data_root, writable_folder
 from data_tools.sources import ABOUT, cache_split, find, load
+from data_tools.streamed import StreamedSet
 
 
-def get(name: str, root: str | Path | None = None, source: Path | None = None) -> list[ImageSet]:
+def get(
+    name: str, root: str | Path | None = None, source: Path | None = None
+) -> list[ImageSet | StreamedSet]:
     """Make a set present and return its splits; one that is here already is only loaded.
 
     `source` is a folder or archive in any form that the set comes in; without it an archive is
@@ -32,7 +36,7 @@ def get(name: str, root: str | Path | None = None, source: Path | None = None) -
     """
     if name == "shapes":
         return [load(name, split, root) for split in ("train", "val", "test")]
-    if name.startswith(PREFIX):
+    if name.startswith((PREFIX, streamed.PREFIX)):
         raise DataError(f"{name} is read from where it lies: there is nothing to get")
     if name not in VARIANTS:
         raise DataError(f"unknown data set {name!r}; known: {', '.join(ABOUT)}")
@@ -46,7 +50,9 @@ def get(name: str, root: str | Path | None = None, source: Path | None = None) -
     return [load(name, split, base) for split in COUNTS]
 
 
-def _take(name: str, source: Path, base: Path, present: Path | None) -> list[ImageSet]:
+def _take(
+    name: str, source: Path, base: Path, present: Path | None
+) -> list[ImageSet | StreamedSet]:
     """Check a copy completely, copy it into the data folder under the set's name, cache it."""
     files = open_files(source)
     if present is not None:

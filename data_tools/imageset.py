@@ -1,7 +1,7 @@
-"""A labelled set of images in memory, and the errors that data can cause."""
+"""Labelled images in memory, what any labelled set can do, and the errors that data can cause."""
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,43 @@ class DataError(ValueError):
 
 class NoSuchSplit(DataError):
     """The set is known and has no split of that name."""
+
+
+class LabelledSet(Protocol):
+    """One split of a data set, in memory or on disk: what evaluation and figures need of it."""
+
+    @property
+    def name(self) -> str:
+        """Name that `load` knows."""
+
+    @property
+    def split(self) -> str:
+        """Which split."""
+
+    @property
+    def labels(self) -> Array:
+        """Return int64 (N,)."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Of each channel, pixels from 0 to 1."""
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Of each channel."""
+
+    @property
+    def size(self) -> int:
+        """Side of the images in pixels."""
+
+    def __len__(self) -> int: ...
+
+    def pixels(self, indices: Array) -> tuple[Array, Array]:
+        """Return images as evaluated, uint8 (n, S, S, 3), and which of them could be read (n,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +83,15 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def size(self) -> int:
+        """Side of the images in pixels."""
+        return int(self.images.shape[1])
+
+    def pixels(self, indices: Array) -> tuple[Array, Array]:
+        """Return the images at `indices`, and that each could be read."""
+        return self.images[indices], np.ones(len(indices), bool)
+
     def take(self, indices: Array) -> "ImageSet":
         """Return the images at `indices`, in that order."""
         return replace(self, images=self.images[indices], labels=self.labels[indices])
@@ -63,6 +109,11 @@ class ImageSet:
                 f"{self.name}: cannot hold {count} of {len(self)} {self.split} images out; "
                 f"choose a number between 1 and {len(self) - 1}"
             )
-        order = np.random.default_rng([seed, 0x401D]).permutation(len(self))
-        rest, held = np.sort(order[count:]), np.sort(order[:count])
+        rest, held = held_out(len(self), count, seed)
         return self.take(rest), replace(self.take(held), split="val")
+
+
+def held_out(total: int, count: int, seed: int) -> tuple[Array, Array]:
+    """Draw `count` of `total` numbers.  -> the rest and the drawn, each sorted."""
+    order = np.random.default_rng([seed, 0x401D]).permutation(total)
+    return np.sort(order[count:]), np.sort(order[:count])

@@ -12,9 +12,9 @@ class Origin(NamedTuple):
     """A file on a server."""
 
     url: str
-    size: int  # bytes
+    size: int | None  # bytes; None where only the server says how many
     algorithm: str  # a name that hashlib knows
-    digest: str  # hexadecimal
+    digest: str  # hexadecimal; the first digits where not all are published
 
     @property
     def file(self) -> str:

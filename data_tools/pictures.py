@@ -5,11 +5,15 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data_tools.imageset import Array, DataError
 from data_tools.progress import Progress
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm")
 _SLICE = 64  # pictures that one thread takes at a time
@@ -34,19 +38,33 @@ def decode(content: bytes, source: str, size: int, exact: bool = False) -> Array
     """
     from PIL import Image, ImageOps
 
-    try:
-        with Image.open(io.BytesIO(content)) as file:
-            upright = file.getexif().get(_ORIENTATION, 1) == 1
-            picture = file if upright else ImageOps.exif_transpose(file)
-            picture = picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{source}: not a readable picture, perhaps cut off ({error})") from None
+    picture, _ = opened(content, source)
     if picture.size != (size, size):
         if exact:
             found = f"{picture.width} x {picture.height}"
             raise DataError(f"{source}: the picture is {found}, expected {size} x {size}")
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
     return np.asarray(picture)
+
+
+def opened(content: bytes, source: str) -> tuple["Image", str]:
+    """Open a picture as RGB, upright.  -> picture, what it was: "RGB", "L", "CMYK" or "rotated" ...
+
+    Raises
+    ------
+    DataError
+        If the file is no picture, or damaged.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(content)) as file:
+            upright = file.getexif().get(_ORIENTATION, 1) == 1
+            kind = file.mode if upright else "rotated"
+            picture = file if upright else ImageOps.exif_transpose(file)
+            return picture.convert("RGB"), kind
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{source}: not a readable picture, perhaps cut off ({error})") from None
 
 
 def decode_all(

@@ -1,7 +1,9 @@
-"""RandAugment (Cubuk et al. 2020), a subset: some operations an image, one magnitude for all.
+"""RandAugment (Cubuk et al. 2020): some operations an image, one magnitude for all.
 
-Left out are posterize, invert and the operations that small images do not survive. The magnitude
-runs from 0 (nothing) to 10; each operation maps it to its own range, sign drawn at random.
+The magnitude runs from 0 (nothing) to 10; each operation maps it to its own range, sign drawn at
+random. DeiT's recipe draws two operations, applies each with probability 1/2, and draws each one's
+magnitude around 9 with a spread of 0.5. Small images do not survive inversion and posterizing: they
+get the operations before these two.
 """
 
 from collections.abc import Callable
@@ -9,24 +11,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_tools.imageset import Array
-
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Operation = Callable[["Image", float], "Image"]  # picture, strength in [-1, 1]
+_LARGE = 64  # pixels of width from which on all operations are drawn
 
 
-def randaugment(image: Array, operations: int, magnitude: int, rng: np.random.Generator) -> Array:
-    """Apply random operations to one image of bytes.  (S, S, 3) -> (S, S, 3)."""
-    from PIL import Image
-
-    picture = Image.fromarray(image)
-    chosen = rng.integers(len(OPERATIONS), size=operations)
+def randaugment(
+    picture: "Image",
+    operations: int,
+    magnitude: float,
+    rng: np.random.Generator,
+    spread: float = 0.0,
+    chance: float = 1.0,
+) -> "Image":
+    """Apply random operations to one picture."""
+    usable = SMALL if picture.width < _LARGE else OPERATIONS
+    chosen = rng.integers(len(usable), size=operations)
     signs = rng.choice((-1.0, 1.0), size=operations)
-    for index, sign in zip(chosen, signs, strict=True):
-        picture = OPERATIONS[index](picture, sign * magnitude / 10)
-    return np.asarray(picture)
+    strengths = np.clip(magnitude + spread * rng.standard_normal(operations), 0, 10) / 10
+    applied = rng.random(operations) < chance
+    for index in np.flatnonzero(applied):
+        picture = usable[chosen[index]](picture, signs[index] * strengths[index])
+    return picture
 
 
 def _affine(picture: "Image", matrix: tuple[float, ...]) -> "Image":
@@ -58,13 +66,13 @@ def shear_y(picture: "Image", strength: float) -> "Image":
 
 
 def translate_x(picture: "Image", strength: float) -> "Image":
-    """Shift sideways by up to 0.3 of the width."""
-    return _affine(picture, (1, 0, 0.3 * strength * picture.width, 0, 1, 0))
+    """Shift sideways by up to 0.45 of the width."""
+    return _affine(picture, (1, 0, 0.45 * strength * picture.width, 0, 1, 0))
 
 
 def translate_y(picture: "Image", strength: float) -> "Image":
-    """Shift up or down by up to 0.3 of the height."""
-    return _affine(picture, (1, 0, 0, 0, 1, 0.3 * strength * picture.height))
+    """Shift up or down by up to 0.45 of the height."""
+    return _affine(picture, (1, 0, 0, 0, 1, 0.45 * strength * picture.height))
 
 
 def _enhance(kind: str) -> Operation:
@@ -92,13 +100,34 @@ def equalize(picture: "Image", strength: float) -> "Image":
 
 
 def solarize(picture: "Image", strength: float) -> "Image":
-    """Invert what is brighter than a threshold that falls from 256 to 128."""
+    """Invert what is brighter than a threshold that falls from 256 to 0."""
     from PIL import ImageOps
 
-    return ImageOps.solarize(picture, int(256 - 128 * abs(strength)))
+    return ImageOps.solarize(picture, int(256 - 256 * abs(strength)))
 
 
-OPERATIONS: tuple[Operation, ...] = (
+def solarize_add(picture: "Image", strength: float) -> "Image":
+    """Brighten what is darker than 128 by up to 110."""
+    more = int(110 * abs(strength))
+    return picture.point([min(255, v + more) if v < 128 else v for v in range(256)] * 3)
+
+
+def posterize(picture: "Image", strength: float) -> "Image":
+    """Keep four bits of a colour, down to one."""
+    from PIL import ImageOps
+
+    bits = 4 - int(4 * abs(strength))
+    return ImageOps.posterize(picture, max(bits, 1))
+
+
+def invert(picture: "Image", strength: float) -> "Image":
+    """Turn every colour into its opposite; the strength plays no part."""
+    from PIL import ImageOps
+
+    return ImageOps.invert(picture)
+
+
+SMALL: tuple[Operation, ...] = (
     rotate,
     shear_x,
     shear_y,
@@ -111,4 +140,6 @@ OPERATIONS: tuple[Operation, ...] = (
     autocontrast,
     equalize,
     solarize,
+    solarize_add,
 )
+OPERATIONS = (*SMALL, posterize, invert)

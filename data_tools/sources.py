@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from data_tools import shapes
+from data_tools import shapes, streamed
 from data_tools.cache import cached
 from data_tools.cifar import COUNTS, read_cifar
 from data_tools.files import ARCHIVES, Files, open_files, short_hash
@@ -11,6 +11,7 @@ from data_tools.folders import PREFIX, parse_name, read_folder
 from data_tools.imageset import DataError, ImageSet
 from data_tools.origins import ORIGINS
 from data_tools.root import data_root
+from data_tools.streamed import StreamedSet
 
 
 class Known(NamedTuple):
@@ -43,10 +44,11 @@ def known_sets(root: str | Path | None = None) -> list[Known]:
     return [Known(name, about, find(name, data_root(root))) for name, about in ABOUT.items()]
 
 
-def load(name: str, split: str, root: str | Path | None = None) -> ImageSet:
-    """Load one split of a data set: "shapes", "cifar10", "cifar100" or "folder:PATH[@SIZE]".
+def load(name: str, split: str, root: str | Path | None = None) -> ImageSet | StreamedSet:
+    """Load one split of a data set.
 
-    The first load decodes and caches, later ones map the cache.
+    "shapes", "cifar10", "cifar100" and "folder:PATH[@SIZE]" are held in memory: the first load
+    decodes and caches, later ones map the cache. "imagenet:PATH[,OPTION=VALUE...]" stays on disk.
 
     Raises
     ------
@@ -61,11 +63,14 @@ def load(name: str, split: str, root: str | Path | None = None) -> ImageSet:
             return shapes.make(split)  # says which splits there are
         made = f"v{shapes.VERSION}"
         return cached(base, f"shapes-{split}", made, lambda: shapes.make(split))
+    if name.startswith(streamed.PREFIX):
+        return streamed.read_streamed(name, split, base)
     if name.startswith(PREFIX):
         return _load_folder(name, split, base)
     if name not in ABOUT:
         raise DataError(
-            f"unknown data set {name!r}; known: {', '.join(ABOUT)}, folder:PATH (class folders)"
+            f"unknown data set {name!r}; known: {', '.join(ABOUT)}, folder:PATH and imagenet:PATH "
+            "(class folders)"
         )
     place = find(name, base)
     if place is None:

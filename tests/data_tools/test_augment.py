@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from data_tools import Augment, DataError, normalise
 from data_tools.augment import crop_and_flip, cutout_, soft_targets
@@ -106,8 +107,6 @@ def test_cutmix_labels_by_true_area():
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_randaugment_operations_keep_size_and_change_something(operation, sign):
-    from PIL import Image
-
     rng = np.random.default_rng(0)
     smooth = (rng.random((4, 4, 3)) * 180 + 30).astype(np.uint8).repeat(6, 0).repeat(6, 1)
     out = np.asarray(operation(Image.fromarray(smooth), sign * 0.7))
@@ -117,33 +116,40 @@ def test_randaugment_operations_keep_size_and_change_something(operation, sign):
 
 def test_magnitude_zero_moves_nothing():
     for operation in OPERATIONS[:9]:
-        from PIL import Image
-
         x = images(1)[0]
         np.testing.assert_array_equal(np.asarray(operation(Image.fromarray(x), 0.0)), x)
 
 
-def test_randaugment_leaves_its_input_alone():
-    x = images(1)[0]
-    before = x.copy()
-    randaugment(x, 3, 8, np.random.default_rng(0))
-    np.testing.assert_array_equal(x, before)
-
-
-def test_randaugment_gives_the_magnitude_to_operations_drawn_from_all(monkeypatch):
+@pytest.mark.parametrize("side", [12, 64])
+def test_randaugment_draws_operations_and_gives_them_the_magnitude(monkeypatch, side):
+    """Small images are spared the two that they do not survive."""
     calls = []
 
     def record(index):
         return lambda picture, strength: calls.append((index, strength)) or picture
 
-    monkeypatch.setattr(
-        "data_tools.randaugment.OPERATIONS", [record(i) for i in range(len(OPERATIONS))]
-    )
-    for seed in range(40):
-        randaugment(images(1)[0], 3, 7, np.random.default_rng(seed))
-    assert len(calls) == 120
-    assert {index for index, _ in calls} == set(range(len(OPERATIONS)))
+    recorded = [record(i) for i in range(len(OPERATIONS))]
+    monkeypatch.setattr("data_tools.randaugment.OPERATIONS", recorded)
+    monkeypatch.setattr("data_tools.randaugment.SMALL", recorded[:-2])
+    picture = Image.new("RGB", (side, side))
+    for seed in range(60):
+        assert randaugment(picture, 3, 7, np.random.default_rng(seed)) is picture
+    assert len(calls) == 180
+    assert {index for index, _ in calls} == set(range(len(OPERATIONS) - 2 * (side < 64)))
     assert {strength for _, strength in calls} == {-0.7, 0.7}
+
+
+def test_randaugment_spreads_magnitudes_and_skips_operations(monkeypatch):
+    calls = []
+    recorded = [lambda picture, strength: calls.append(abs(strength)) or picture]
+    monkeypatch.setattr("data_tools.randaugment.OPERATIONS", recorded)
+    picture = Image.new("RGB", (64, 64))
+    for seed in range(1000):
+        randaugment(picture, 2, 9, np.random.default_rng(seed), spread=0.5, chance=0.5)
+    assert 900 < len(calls) < 1100
+    assert np.mean(calls) == pytest.approx(0.9, abs=0.01)
+    assert np.std(calls) == pytest.approx(0.05, rel=0.15)
+    assert max(calls) <= 1
 
 
 def test_targets():
