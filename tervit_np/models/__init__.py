@@ -1,5 +1,6 @@
 """Models in the official shape, their registry and their initialization."""
 
+from tervit_np.models.adaptation import pretrained, transfer
 from tervit_np.models.checkpoint import load_model, save_checkpoint
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.deit import DeiT, DeiTConfig
@@ -22,6 +23,8 @@ __all__ = [
     "create_model",
     "initialize",
     "list_models",
+    "pretrained",
+    "transfer",
     "load_checkpoint",
     "load_model",
     "quantize",

@@ -14,6 +14,7 @@ class Classifier(Module):
     """Base of DeiT and Swin; `forward` and `backward` are theirs."""
 
     config: Any
+    recompute = False  # keep no caches of blocks in training, run them again on the way back
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -30,7 +31,12 @@ class Classifier(Module):
             )
 
     def forward(
-        self, images: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        self,
+        images: Array,
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+        keep: bool = True,
     ) -> tuple[Any, Any]:
         """Classify.  (B, 3, S, S) -> logits, cache."""
         raise NotImplementedError
@@ -47,7 +53,7 @@ class Classifier(Module):
         self.check_images(images)
         parts = [np.empty((0, self.config.num_classes), self.dtype)]
         for start in range(0, len(images), batch_size):
-            logits = self.forward(images[start : start + batch_size])[0]
+            logits = self.forward(images[start : start + batch_size], keep=False)[0]
             parts.append((logits[0] + logits[1]) / 2 if isinstance(logits, tuple) else logits)
         return np.concatenate(parts)
 

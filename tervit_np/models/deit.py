@@ -18,8 +18,8 @@ from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier, float_dtype
 from tervit_np.models.initialization import SCHEMES, initialize
 from tervit_np.nn import Block, ConvStem, LayerNorm, Linear, PatchEmbed
-from tervit_np.nn.block import BlockCache
 from tervit_np.nn.linear import QuantLinearCache
+from tervit_np.nn.recompute import block_backward, block_forward
 from tervit_np.ops.gelu import FORMS
 from tervit_np.param import Param
 
@@ -99,7 +99,7 @@ class DeiTCache(NamedTuple):
     """What the backward pass needs."""
 
     patch_embed: Any
-    blocks: list[BlockCache]
+    blocks: list[Any]  # a BlockCache each, or what it is made from again
     norm: Any
     shape: tuple[int, ...]  # of the tokens after the last block, (B, T, D)
     heads: list[QuantLinearCache]
@@ -132,9 +132,16 @@ class DeiT(Classifier):
         initialize(self, c.init, rng)
 
     def forward(
-        self, images: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        self,
+        images: Array,
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+        keep: bool = True,
     ) -> tuple[Logits, DeiTCache]:
         """Classify normalised images.  (B, 3, H, W) -> logits (B, C), or a pair if distilled.
+
+        Without `keep` the blocks' caches are dropped at once, and there is no way back.
 
         Raises
         ------
@@ -146,8 +153,8 @@ class DeiT(Classifier):
         z = ops.add_tokens(z, [token.data for token in self._tokens()], self.pos_embed.data)
         caches = []
         for block in self.blocks:
-            z, block_cache = block.forward(z, train, rng)
-            caches.append(block_cache)
+            z, block_cache = block_forward(block, z, train, rng, self.recompute)
+            caches.append(block_cache if keep else None)
         normed, c2 = self.norm.forward(z)
         if self.config.pool == "mean":
             pooled = [ops.mean_pool(normed)[0]]
@@ -183,7 +190,7 @@ class DeiT(Classifier):
                 dnormed[:, i] = d
         dz = self.norm.backward(dnormed, cache.norm)
         for block, block_cache in zip(self.blocks[::-1], cache.blocks[::-1], strict=True):
-            dz = block.backward(dz, block_cache)
+            dz = block_backward(block, dz, block_cache)
         dpatches, dtokens, dpos = ops.add_tokens_backward(dz, self.config.extra_tokens)
         self.pos_embed.grad += dpos
         for token, d in zip(self._tokens(), dtokens, strict=True):

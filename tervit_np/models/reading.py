@@ -7,6 +7,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.models.checkpoint import is_own, read_npz
+from tervit_np.models.formats.buffers import without_buffers
 from tervit_np.models.formats.names import official_names
 from tervit_np.models.formats.safetensors import read_safetensors
 from tervit_np.models.formats.torch_file import read_torch
@@ -16,8 +17,9 @@ def load_checkpoint(path: str | Path, *, lenient: bool = False) -> dict[str, Arr
     """Read weights.  -> {official name: float32 array}.
 
     Our own .npz, .safetensors under the names of the authors, timm or Hugging Face, and PyTorch's
-    .pth or .pt in both containers, read without PyTorch. Buffers are dropped. `lenient` skips
-    training state that lies beside the weights of a .pth, without running any of it.
+    .pth or .pt in both containers, read without PyTorch. Buffers are checked, then dropped.
+    `lenient` skips training state that lies beside the weights of a .pth, without running any of
+    it.
 
     Raises
     ------
@@ -33,7 +35,10 @@ def load_checkpoint(path: str | Path, *, lenient: bool = False) -> dict[str, Arr
         arrays = read_safetensors(path)[0]
     else:
         arrays = read_torch(path, lenient)
-    return {name: _float32(path, name, array) for name, array in official_names(arrays).items()}
+    return {
+        name: _float32(path, name, array)
+        for name, array in official_names(without_buffers(arrays)).items()
+    }
 
 
 def _looks_like_safetensors(path: Path) -> bool:

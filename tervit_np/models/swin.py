@@ -17,7 +17,8 @@ from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.initialization import SCHEMES, initialize
 from tervit_np.nn import LayerNorm, Linear, Module, PatchMerging, PatchProjection, SwinBlock
-from tervit_np.nn.swin_block import EPS, SwinBlockCache
+from tervit_np.nn.recompute import block_backward, block_forward
+from tervit_np.nn.swin_block import EPS
 from tervit_np.ops.gelu import FORMS
 
 
@@ -68,7 +69,11 @@ class SwinConfig:
             if self.dim * 2**stage % heads:
                 raise ValueError(f"width {self.dim * 2**stage} is not a multiple of {heads} heads")
             if side > self.window and side % self.window:
-                raise ValueError(f"a map of side {side} is not whole windows of {self.window}")
+                whole = [w for w in range(2, side) if all(s <= w or s % w == 0 for s in self.sides)]
+                raise ValueError(
+                    f"a map of side {side} is not whole windows of {self.window}; at "
+                    f"{self.image_size} pixels a window of {whole or 'no size'} fits"
+                )
 
     @property
     def sides(self) -> list[int]:
@@ -111,24 +116,24 @@ class Stage(Module):
         self.downsample = None if index == len(c.depths) - 1 else PatchMerging(dim, dtype)
 
     def forward(
-        self, x: Array, train: bool, rng: np.random.Generator | None
-    ) -> tuple[Array, tuple[list[SwinBlockCache], Any]]:
+        self, x: Array, train: bool, rng: np.random.Generator | None, recompute: bool, keep: bool
+    ) -> tuple[Array, tuple[list[Any], Any]]:
         """Run the blocks.  (B, H, W, D) -> (B, H, W, D) or (B, H/2, W/2, 2 D)."""
         caches = []
         for block in self.blocks:
-            x, cache = block.forward(x, train, rng)
-            caches.append(cache)
+            x, cache = block_forward(block, x, train, rng, recompute)
+            caches.append(cache if keep else None)
         if self.downsample is None:
             return x, (caches, None)
         x, merging = self.downsample.forward(x)
         return x, (caches, merging)
 
-    def backward(self, dy: Array, cache: tuple[list[SwinBlockCache], Any]) -> Array:
+    def backward(self, dy: Array, cache: tuple[list[Any], Any]) -> Array:
         """Add into the gradients, return dx."""
         if self.downsample is not None:
             dy = self.downsample.backward(dy, cache[1])
         for block, block_cache in zip(self.blocks[::-1], cache[0][::-1], strict=True):
-            dy = block.backward(dy, block_cache)
+            dy = block_backward(block, dy, block_cache)
         return dy
 
 
@@ -162,16 +167,24 @@ class Swin(Classifier):
         initialize(self, config.init, rng)
 
     def forward(
-        self, images: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        self,
+        images: Array,
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+        keep: bool = True,
     ) -> tuple[Array, SwinCache]:
-        """Classify normalised images.  (B, 3, H, W) -> logits (B, C)."""
+        """Classify normalised images.  (B, 3, H, W) -> logits (B, C).
+
+        Without `keep` the blocks' caches are dropped at once, and there is no way back.
+        """
         self.check_images(images)
         z, c1 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
         side = self.config.sides[0]
         x = z.reshape(len(images), side, side, -1)
         caches = []
         for stage in self.layers:
-            x, cache = stage.forward(x, train, rng)
+            x, cache = stage.forward(x, train, rng, self.recompute, keep)
             caches.append(cache)
         normed, c2 = self.norm.forward(x)
         pooled, _ = ops.mean_pool(normed.reshape(len(x), -1, x.shape[-1]))

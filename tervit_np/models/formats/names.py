@@ -31,11 +31,10 @@ _HF = [  # in this order; \1 keeps what the brackets caught
     (r"^(?:cls_)?classifier", "head"),
     (r"^distillation_classifier", "head_dist"),
 ]
-_BUFFERS = re.compile(r"attn_mask$|relative_position_index$")
 
 
 def official_names(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Rename and fuse; official names stay as they are, buffers that follow from shapes go.
+    """Rename and fuse; official names stay as they are.
 
     Raises
     ------
@@ -45,8 +44,6 @@ def official_names(arrays: Mapping[str, Array]) -> dict[str, Array]:
     renamed: dict[str, Array] = {}
     hugging = any(_HF_PREFIX.match(name) for name in arrays)
     for name, array in arrays.items():
-        if _BUFFERS.search(name):
-            continue
         new = _from_hugging_face(name) if hugging else name
         if new in renamed:
             raise ValueError(f"two tensors are both {new}: {name} is one of them")

@@ -1,0 +1,82 @@
+"""Which architecture a set of weights belongs to, read off names and shapes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from tervit_np.arrays import Array
+from tervit_np.models.deit import DeiTConfig
+from tervit_np.models.registry import CONFIGS, Config
+from tervit_np.models.swin import SwinConfig
+
+
+class Architecture(NamedTuple):
+    """What tells one architecture from another; heads leave no trace in the shapes."""
+
+    kind: str  # DeiT or Swin
+    dim: int
+    patch: int
+    depths: tuple[int, ...]
+    distilled: bool = False
+
+    def __str__(self) -> str:
+        blocks = "+".join(map(str, self.depths))
+        kind = f"distilled {self.kind}" if self.distilled else self.kind
+        return f"a {kind} of width {self.dim} with {blocks} blocks on patches of {self.patch}"
+
+
+def architecture(arrays: Mapping[str, Array]) -> Architecture | None:
+    """Read the architecture off {official name: array}; None where it is none of ours."""
+    patch = arrays.get("patch_embed.proj.weight")
+    if patch is None or patch.ndim != 4:
+        return None
+    dim, size = patch.shape[0], patch.shape[-1]
+    if depth := _count(arrays, r"blocks\.(\d+)\."):
+        return Architecture("DeiT", dim, size, (depth,), "dist_token" in arrays)
+    stages = _count(arrays, r"layers\.(\d+)\.")
+    depths = tuple(_count(arrays, rf"layers\.{i}\.blocks\.(\d+)\.") for i in range(stages))
+    return Architecture("Swin", dim, size, depths) if depths and all(depths) else None
+
+
+def _count(arrays: Mapping[str, Array], pattern: str) -> int:
+    return len({match[1] for name in arrays if (match := re.match(pattern, name))})
+
+
+def of_config(config: Config) -> Architecture:
+    """Describe the architecture of a configuration."""
+    if isinstance(config, SwinConfig):
+        return Architecture("Swin", config.dim, config.patch_size, config.depths)
+    return Architecture("DeiT", config.dim, config.patch_size, (config.depth,), config.distilled)
+
+
+def known_name(found: Architecture) -> str | None:
+    """Return the registered name of an architecture."""
+    return next((name for name, config in CONFIGS.items() if of_config(config) == found), None)
+
+
+def recognise(arrays: Mapping[str, Array]) -> tuple[str, Config]:
+    """Name the architecture of weights.  -> registered name, configuration with their sizes.
+
+    Raises
+    ------
+    ValueError
+        If the weights belong to no registered architecture.
+    """
+    found = architecture(arrays)
+    name = None if found is None else known_name(found)
+    if found is None or name is None:
+        raise ValueError(
+            "these weights belong to no model known here; they are "
+            + ("no vision transformer's" if found is None else f"those of {found}")
+        )
+    config = CONFIGS[name]
+    sizes: dict[str, Any] = {}
+    if (head := arrays.get("head.weight")) is not None:
+        sizes["num_classes"] = head.shape[0]
+    if isinstance(config, DeiTConfig) and (positions := arrays.get("pos_embed")) is not None:
+        sizes["image_size"] = round((positions.shape[1] - config.extra_tokens) ** 0.5) * found.patch
+    table = arrays.get("layers.0.blocks.0.attn.relative_position_bias_table")
+    if isinstance(config, SwinConfig) and table is not None:
+        sizes["window"] = (round(len(table) ** 0.5) + 1) // 2
+    return name, replace(config, **sizes)
