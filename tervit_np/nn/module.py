@@ -79,6 +79,13 @@ class Module:
                 f"load_state_dict: {_some('missing', missing)}{_some('unexpected', unknown)}"
                 "is this checkpoint of another architecture?"
             )
+        differing = [
+            f"{name} is {shape} in the checkpoint, {param.shape} in the model"
+            for name, param in own.items()
+            if (shape := np.shape(mapping[name])) != param.shape
+        ]
+        if differing:
+            raise ValueError(f"load_state_dict: {_first(differing, '; ')}")
         for name, param in own.items():
             _check(name, np.asarray(mapping[name]), param)
         for name, param in own.items():
@@ -86,12 +93,7 @@ class Module:
 
 
 def _check(name: str, value: Array, param: Param) -> None:
-    """Refuse a value that does not fit its parameter."""
-    if value.shape != param.shape:
-        raise ValueError(
-            f"load_state_dict: {name} is {value.shape} in the checkpoint, "
-            f"{param.shape} in the model"
-        )
+    """Refuse values that a parameter cannot hold."""
     dtype = param.data.dtype
     if value.dtype.kind not in "fiub":
         raise ValueError(
@@ -104,7 +106,9 @@ def _check(name: str, value: Array, param: Param) -> None:
 
 
 def _some(word: str, names: list[str]) -> str:
-    if not names:
-        return ""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{word} {', '.join(names[:3])}{more}; "
+    return f"{word} {_first(names, ', ')}; " if names else ""
+
+
+def _first(items: list[str], between: str) -> str:
+    more = f" and {len(items) - 3} more" if len(items) > 3 else ""
+    return between.join(items[:3]) + more

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_tools import ImageSet, normalise
+from data_tools import LabelledSet, normalise
 from tervit_np.arrays import Array
 from tervit_np.losses import cross_entropy
 from tervit_np.models import Classifier
@@ -17,6 +17,7 @@ class Evaluation(NamedTuple):
     accuracy: float  # fraction in [0, 1]
     loss: float  # mean cross-entropy
     logits: Array  # (N, C)
+    unreadable: int = 0  # pictures that could not be read: left out, their logits are zero
 
     @property
     def error(self) -> float:
@@ -25,7 +26,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    model: Classifier, images: ImageSet, *, threads: int = 1, batch_size: int = 64
+    model: Classifier, images: LabelledSet, *, threads: int = 1, batch_size: int | None = None
 ) -> Evaluation:
     """Classify a whole image set; the result does not depend on the number of threads.
 
@@ -42,12 +43,23 @@ def evaluate(
             f"the model {model.config.num_classes}"
         )
 
-    def classify(start: int) -> Array:
-        pixels = images.images[start : start + batch_size]
-        return model.predict(normalise(pixels, images.mean, images.std), batch_size)
+    if batch_size is None:  # few large images, so that what a batch needs stays in the caches
+        batch_size = max(8, min(64, 64**3 // images.size**2))
+
+    def classify(start: int) -> tuple[Array, Array]:
+        chosen = np.arange(start, min(start + batch_size, len(images)))
+        pixels, readable = images.pixels(chosen)
+        logits = model.predict(normalise(pixels, images.mean, images.std), batch_size)
+        logits[~readable] = 0
+        return logits, readable
 
     starts = range(0, len(images), batch_size)
     with ThreadPoolExecutor(threads) as pool:
-        logits = np.concatenate(list(pool.map(classify, starts)))
-    accuracy = float((logits.argmax(axis=1) == images.labels).mean())
-    return Evaluation(accuracy, cross_entropy(logits, images.labels)[0], logits)
+        parts = list(pool.map(classify, starts))
+    logits, readable = (np.concatenate(of) for of in zip(*parts, strict=True))
+    if not readable.any():
+        raise ValueError(f"evaluate: none of {len(images)} pictures of {images.name} can be read")
+    seen, labels = logits[readable], images.labels[readable]
+    accuracy = float((seen.argmax(axis=1) == labels).mean())
+    loss = cross_entropy(seen, labels)[0]
+    return Evaluation(accuracy, loss, logits, int((~readable).sum()))

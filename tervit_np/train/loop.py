@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from data_tools import ImageSet
+from data_tools import ImageSet, StreamedSet
 from tervit_np.arrays import Array
 from tervit_np.blas import one_thread
 from tervit_np.models import Classifier, load_model, quantize, save_checkpoint
@@ -34,9 +34,9 @@ LOG_EVERY = 20  # steps
 class Data(NamedTuple):
     """The three splits of a data set; `val` may be None where nothing is chosen."""
 
-    train: ImageSet
-    val: ImageSet | None
-    test: ImageSet
+    train: ImageSet | StreamedSet
+    val: ImageSet | StreamedSet | None
+    test: ImageSet | StreamedSet
 
 
 class StageResult(NamedTuple):
@@ -59,12 +59,14 @@ def run(
     recipe: Recipe | None = None,
     seed: int = 0,
     threads: int = 1,
+    workers: int = 2,
     quiet: bool = False,
     command: str = "",
     on_step: Callable[[int], None] | None = None,
 ) -> list[StageResult]:
     """Train through all stages and leave a run folder behind; the model is trained in place.
 
+    `workers` processes decode pictures that are not in memory; they change no bit of the result.
     `on_step` is called with the number of finished steps after each one.
 
     Raises
@@ -84,10 +86,12 @@ def run(
     else:
         folder.begin(request)
     keep_freed_memory()
-    with one_thread(), StopRequest() as stop:
-        return _Run(model, list(stages), data, folder, recipe, seed, threads, quiet).all(
-            saved, lambda done: on_step is not None and on_step(done), stop
-        )
+    this = _Run(model, list(stages), data, folder, recipe, seed, threads, quiet, workers)
+    try:
+        with one_thread(), StopRequest() as stop:
+            return this.all(saved, lambda done: on_step is not None and on_step(done), stop)
+    finally:
+        this.batches.close()
 
 
 @dataclass
@@ -102,6 +106,7 @@ class _Run:
     seed: int
     threads: int
     quiet: bool
+    workers: int
     results: list[StageResult] = field(default_factory=list)
     start: tuple[float, float] = (0.0, 0.0)  # test accuracy and loss at the stage's start
     seconds: float = 0.0  # spent in the stage
@@ -110,7 +115,7 @@ class _Run:
         self.epoch_steps = len(self.data.train) // self.recipe.batch_size  # the rest is left out
         self.lengths = [max(round(s.epochs * self.epoch_steps), 1) for s in self.stages]
         self.progress = Progress(sum(self.lengths), self.quiet)
-        self.batches = Batches(self.data.train, self.recipe, self.seed)
+        self.batches = Batches(self.data.train, self.recipe, self.seed, self.workers)
 
     def all(
         self, saved: Saved | None, on_step: Callable[[int], Any], stop: StopRequest

@@ -4,6 +4,7 @@ The replicas share the weights' memory and own their gradients. A gradient of a 
 is the sum over parts of (n_i / B) times the part's own mean, added in the order of the parts: the
 result depends on the number of threads in its last bits, and on nothing else. NumPy and the
 compiled kernels leave Python's lock while they compute, and BLAS gets one thread for each part.
+Where memory is short, a thread takes its part in pieces one after another (gradient accumulation).
 """
 
 import copy
@@ -22,8 +23,8 @@ Loss = Callable[[Any, slice], tuple[float, Any]]  # (logits, part of the batch) 
 class ParallelModel:
     """A model and its replicas; `gradients` fills `model`'s gradients from a whole batch."""
 
-    def __init__(self, model: Classifier, threads: int) -> None:
-        self.model = model
+    def __init__(self, model: Classifier, threads: int, accumulate: int = 1) -> None:
+        self.model, self.accumulate = model, accumulate
         self.replicas = [model, *(replica(model) for _ in range(threads - 1))]
         self._params = [[p for _, p in r.named_params()] for r in self.replicas]
         self._pool = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="tervit")
@@ -33,10 +34,12 @@ class ParallelModel:
 
         `rngs` holds one generator for each part, for drop path.
         """
-        parts = split(len(images), len(self.replicas))
+        parts = split(0, len(images), len(self.replicas))
 
         def work(i: int) -> float:
-            return _part(self.replicas[i], images[parts[i]], parts[i], len(images), loss, rngs[i])
+            self.replicas[i].zero_grad()
+            pieces = split(parts[i].start, parts[i].stop, self.accumulate)
+            return sum(_add_part(self.replicas[i], images, p, loss, rngs[i]) for p in pieces)
 
         others = [self._pool.submit(work, i) for i in range(1, len(parts))]
         total = work(0) + sum(other.result() for other in others)
@@ -56,24 +59,20 @@ def replica(model: Classifier) -> Classifier:
     return copy.deepcopy(model, shared)
 
 
-def split(count: int, parts: int) -> list[slice]:
-    """Cut `count` items into at most `parts` runs of nearly equal length, none empty."""
-    bounds = np.linspace(0, count, min(parts, count) + 1).round().astype(int)
+def split(start: int, stop: int, parts: int) -> list[slice]:
+    """Cut start..stop into at most `parts` runs of nearly equal length, none empty."""
+    bounds = np.linspace(start, stop, min(parts, stop - start) + 1).round().astype(int)
     return [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-def _part(
-    model: Classifier,
-    images: Array,
-    part: slice,
-    batch: int,
-    loss: Loss,
-    rng: np.random.Generator,
+def _add_part(
+    model: Classifier, images: Array, part: slice, loss: Loss, rng: np.random.Generator
 ) -> float:
-    model.zero_grad()
-    logits, cache = model.forward(images, train=True, rng=rng)
+    """Add the gradients of a part of the batch; return its share of the loss."""
+    mine = images[part]
+    logits, cache = model.forward(mine, train=True, rng=rng)
     value, dlogits = loss(logits, part)
-    share = len(images) / batch
+    share = len(mine) / len(images)
     scaled = tuple(d * share for d in dlogits) if isinstance(dlogits, tuple) else dlogits * share
     model.backward(scaled, cache, input_grad=False)
     return value * share

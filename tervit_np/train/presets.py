@@ -49,11 +49,38 @@ PRESETS: dict[str, Preset] = {
         validation=0,
         about="all 50,000 images of CIFAR-10, seven minutes on two cores",
     ),
+    "imagenet": Preset(
+        "deit_tiny_patch16_224",
+        "imagenet",
+        (
+            Stage("float", "float", 30, lr=5e-4),
+            Stage("8-bit", "int8", 5, lr=1e-4),
+            Stage("ternary", "ternary", 30, lr=5e-4),
+        ),
+        Recipe(
+            betas=(0.9, 0.999),
+            augment=Augment(
+                repeats=3,
+                randaugment_ops=2,
+                randaugment_magnitude=9,
+                randaugment_spread=0.5,
+                randaugment_chance=0.5,
+                erasing=0.25,
+                mixup=0.8,
+                cutmix=1.0,
+            ),
+        ),
+        validation=0,
+        config={"drop_path": 0.1},
+        about="picture folders at scale with DeiT's augmentation; for --weights, choose few epochs",
+    ),
 }
 
 
 def preset_for(data: str) -> Preset:
     """Return the preset of a data set; what has none of its own is trained like CIFAR-10."""
+    if data.startswith("imagenet:"):
+        return PRESETS["imagenet"]
     return PRESETS.get(data, PRESETS["cifar10"])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from data_tools import ImageSet
+from data_tools import LabelledSet
 from tervit_np import __version__
 from tervit_np.environment import environment
 from tervit_np.models import Classifier
@@ -17,7 +17,7 @@ def make_request(
     model: Classifier,
     stages: Sequence[Stage],
     recipe: Recipe,
-    data: tuple[ImageSet, ImageSet | None, ImageSet],
+    data: tuple[LabelledSet, LabelledSet | None, LabelledSet],
     seed: int,
     threads: int,
     command: str,
@@ -46,9 +46,9 @@ def make_request(
             f"train: {train.name} has {len(train.classes)} classes, the model "
             f"{model.config.num_classes}"
         )
-    if train.images.shape[1] != model.config.image_size:
+    if train.size != model.config.image_size:
         raise ValueError(
-            f"train: {train.name} has {train.images.shape[1]}-pixel images, the model expects "
+            f"train: {train.name} has {train.size}-pixel images, the model expects "
             f"{model.config.image_size}"
         )
     if len(train) < recipe.batch_size:

@@ -43,10 +43,15 @@ class Stage:
     hard: bool = False  # learn the teacher's decision, not its probabilities
     optimizer: str = "fresh"  # or "keep": moments and step count of the stage before
     ramp: float = 0.0  # share of the stage in which the quantizers fade in
+    freeze: str = ""  # pattern of the parameters that keep their values; "" freezes none
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]+", self.name) or self.name in ("checkpoint", "run"):
             raise ValueError(f"stage name {self.name!r} cannot name a file; use letters and digits")
+        try:
+            re.compile(self.freeze)
+        except re.error as error:
+            raise ValueError(f"stage {self.name}: freeze is no pattern ({error})") from None
         if isinstance(self.plan, str):
             plan_named(self.plan)
         for name in ("epochs", "lr", "temperature"):
@@ -62,6 +67,10 @@ class Stage:
     def quantizers(self) -> Plan:
         """The plan itself, looked up if it was given by name."""
         return self.plan if isinstance(self.plan, Plan) else plan_named(self.plan)
+
+    def freezes(self, name: str) -> bool:
+        """Tell whether a parameter keeps its values: the pattern occurs in its name."""
+        return bool(self.freeze) and re.search(self.freeze, name) is not None
 
     def describe(self) -> dict[str, Any]:
         """Return the stage as JSON."""
@@ -80,9 +89,13 @@ class Recipe:
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
     ema: float = 0.0  # decay of the average; 0 for none
+    accumulate: int = 1  # parts of a batch that each thread takes one after another
+    recompute: bool = False  # keep no caches of blocks, run them again on the way back
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
+        if self.accumulate < 1:
+            raise ValueError(f"recipe: accumulate is {self.accumulate}; at least 1")
         if self.batch_size < 1 or not self.clip_norm > 0 or not self.weight_decay >= 0:
             raise ValueError(
                 f"recipe: batch_size {self.batch_size} and clip_norm {self.clip_norm} must be "

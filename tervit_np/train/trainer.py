@@ -35,8 +35,11 @@ class StageTrainer:
         self.teacher = teacher
         if stage.ramp:
             _fade_in(model)
-        self.parallel = ParallelModel(model, threads)
-        self.params = model.named_params()
+        model.recompute = recipe.recompute
+        self.parallel = ParallelModel(model, threads, recipe.accumulate)
+        self.params = [(n, p) for n, p in model.named_params() if not stage.freezes(n)]
+        if not self.params:
+            raise ValueError(f"stage {stage.name}: freeze {stage.freeze!r} leaves nothing to train")
         self.optimizer = AdamW(
             self.params, stage.lr, recipe.betas, weight_decay=recipe.weight_decay
         )
@@ -96,7 +99,7 @@ class StageTrainer:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return all arrays and counters that the next step depends on."""
-        arrays = {f"model.{name}": p.data for name, p in self.params}
+        arrays = {f"model.{name}": p.data for name, p in self.model.named_params()}
         arrays |= {f"optimizer.{k}": a for k, a in self.optimizer.state_dict().items()}
         counters = {"optimizer_steps": self.optimizer.steps}
         if self.average is not None:

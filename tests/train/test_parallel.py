@@ -40,7 +40,7 @@ def test_replicas_share_weights_and_own_gradients(model):
 def test_no_part_is_empty():
     for count in range(1, 9):
         for parts in range(1, 12):
-            lengths = [s.stop - s.start for s in split(count, parts)]
+            lengths = [s.stop - s.start for s in split(0, count, parts)]
             assert sum(lengths) == count
             assert min(lengths) >= 1
             assert max(lengths) - min(lengths) <= 1
