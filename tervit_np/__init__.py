@@ -30,6 +30,8 @@ _NAMES = {
     "save_safetensors": "models",
     "load_checkpoint": "models",
     "load_model": "models",
+    "pretrained": "models",
+    "transfer": "models",
     "AdamW": "train",
     "clip_grad_norm": "train",
 }
@@ -52,11 +54,13 @@ __all__ = [
     "models",
     "nn",
     "ops",
+    "pretrained",
     "quant",
     "quantize",
     "save_checkpoint",
     "save_safetensors",
     "train",
+    "transfer",
 ]
 
 if TYPE_CHECKING:  # what the lines below do at run time, in words that a type checker reads
@@ -70,9 +74,11 @@ if TYPE_CHECKING:  # what the lines below do at run time, in words that a type c
         list_models,
         load_checkpoint,
         load_model,
+        pretrained,
         quantize,
         save_checkpoint,
         save_safetensors,
+        transfer,
     )
     from tervit_np.train import AdamW, clip_grad_norm
     from tervit_np.twins import backend

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_tools import ImageSet
+from data_tools import LabelledSet
 from tervit_np.analysis import page
 from tervit_np.analysis.figures.attention import draw_attention
 from tervit_np.analysis.figures.confusion import draw_confusion
@@ -31,7 +31,7 @@ class Result(NamedTuple):
     evaluation: Evaluation
 
 
-def write_report(out_dir: str | Path, test: ImageSet, *, threads: int = 1) -> Path:
+def write_report(out_dir: str | Path, test: LabelledSet, *, threads: int = 1) -> Path:
     """Draw every figure of a run and write the page; return its path.
 
     Raises
@@ -118,7 +118,7 @@ def _table(results: list[Result]) -> list[str]:
     return [page.table(head, rows, colours), page.paragraph(words, "soft")]
 
 
-def _figures(run: RunRecord, results: list[Result], test: ImageSet) -> list[str]:
+def _figures(run: RunRecord, results: list[Result], test: LabelledSet) -> list[str]:
     """Draw all figures that the run allows.  -> pieces of the page."""
     folder, last = run.folder.path, results[-1]
     name = last.stage.name

@@ -8,6 +8,7 @@ EXAMPLES = """examples:
   tervit data                                          what is here
   tervit data get cifar10                              download, check, decode
   tervit data get cifar10 --from cifar-10-binary.tar.gz   take a copy you have
+  tervit data get-weights deit_small_patch16_224       official weights, checked
   tervit data show shapes --out shapes.png             a row of examples of each class
   tervit data show folder:my/photos@64 --split test    the same for pictures of your own"""
 
@@ -28,11 +29,14 @@ def register(commands: Any) -> None:
     get.add_argument(
         "--from", dest="source", metavar="FILE", type=Path, help="an archive or folder you have"
     )
+    weights = actions.add_parser("get-weights", help="download official weights", **style)
+    weights.add_argument("name", help="as deit_small_patch16_224")
+    weights.add_argument("--from", dest="source", metavar="FILE", type=Path, help="a file you have")
     show = actions.add_parser("show", help="draw examples of each class", **style)
     show.add_argument("name", help="any set, also folder:PATH")
     show.add_argument("--split", default="train")
     show.add_argument("--out", type=Path, help="PNG file to write (default: NAME.png)")
-    for action in (get, show):  # accepted on either side of the action
+    for action in (get, weights, show):  # accepted on either side of the action
         action.add_argument("--root", **folder, default=argparse.SUPPRESS)
 
 
@@ -40,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     """Do what was asked for; list without an action."""
     if args.action == "get":
         return _get(args.name, args.root, args.source)
+    if args.action == "get-weights":
+        return _get_weights(args.name, args.root, args.source)
     if args.action == "show":
         return _show(args.name, args.root, args.split, args.out)
     return _list(args.root)
@@ -52,7 +58,10 @@ def _list(root: Path | None) -> int:
     for known in known_sets(root):
         where = "made on first use" if known.present else f"absent (tervit data get {known.name})"
         print(f"  {known.name:<9} {known.about}\n  {'':<9} {known.place or where}")
-    print("  folder:PATH[@SIZE]  any pictures in PATH/train/<class>/ and PATH/test/<class>/")
+    print("  folder:PATH[@SIZE]  pictures in PATH/train/<class>/ and PATH/test/<class>/, in memory")
+    print(
+        "  imagenet:PATH[,size=S][,classes=N or LIST][,per_class=N]  the same, decoded when needed"
+    )
     return 0
 
 
@@ -61,6 +70,14 @@ def _get(name: str, root: Path | None, source: Path | None) -> int:
 
     for images in get(name, root, source):
         print(f"{images.name} {images.split}: {len(images)} images, {len(images.classes)} classes")
+    return 0
+
+
+def _get_weights(name: str, root: Path | None, source: Path | None) -> int:
+    from tervit_np.models.weights import get_weights
+
+    file = get_weights(name, root, source)
+    print(f"{file}: weights of {name}, checked; try `tervit eval {name} --data imagenet:PATH`")
     return 0
 
 

@@ -3,13 +3,17 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tervit_np.cli.evaluate import load, model_file
+from tervit_np.cli.opening import HELP, Opened, open_model
+
+if TYPE_CHECKING:
+    from tervit_np.arrays import Array
 
 EXAMPLES = """examples:
   tervit predict runs/cifar10 cat.jpg dog.png
-  tervit predict runs/cifar10/float.npz photo.jpg --top 5"""
+  tervit predict runs/cifar10/float.npz photo.jpg --top 5
+  tervit predict deit_small_patch16_224 photo.jpg"""
 
 
 def register(commands: Any) -> None:
@@ -21,7 +25,7 @@ def register(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="RUN_OR_FILE", help="run folder, or a stage's .npz")
+    parser.add_argument("model", metavar="MODEL", help=HELP)
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
     parser.add_argument("--stage", help="stage of a run (default: the last one)")
     parser.add_argument("--top", type=int, default=3, help="classes to print (default: 3)")
@@ -33,25 +37,36 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from data_tools import DataError, normalise
-    from data_tools.pictures import decode
     from tervit_np.losses import log_softmax
 
-    model, extra = load(model_file(args.model, args.stage))
+    opened = open_model(args.model, args.stage)
     unreadable = []
     for name in args.pictures:
         try:
-            pixels = decode(Path(name).read_bytes(), name, model.config.image_size)
+            pixels = _pixels(opened, name)
         except FileNotFoundError:
             unreadable.append(f"{name}: no such file")
             continue
         except (DataError, OSError) as error:
             unreadable.append(str(error))
             continue
-        logits = model.predict(normalise(pixels[None], extra["mean"], extra["std"]))
+        logits = opened.model.predict(normalise(pixels[None], opened.mean, opened.std))
         shares = np.exp(log_softmax(logits))[0]
         best = np.argsort(-shares)[: max(args.top, 1)]
-        words = ", ".join(f"{extra['classes'][i]} {100 * shares[i]:.1f} %" for i in best)
+        words = ", ".join(f"{opened.classes[i]} {100 * shares[i]:.1f} %" for i in best)
         print(f"{name}: {words}")
     for sentence in unreadable:
         print(f"tervit predict: {sentence}", file=sys.stderr)
     return 2 if unreadable else 0
+
+
+def _pixels(opened: Opened, name: str) -> "Array":
+    """Read a picture as the model's test pictures were read.  -> uint8 (S, S, 3)."""
+    from data_tools.crops import middle
+    from data_tools.pictures import decode
+    from data_tools.pictures import opened as open_picture
+
+    content, size = Path(name).read_bytes(), opened.model.config.image_size
+    if opened.official:
+        return middle(open_picture(content, name)[0], size)
+    return decode(content, name, size)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tervit_np.models import Classifier
     from tervit_np.train import Recipe, Setup, Stage
 
 EXAMPLES = """examples:
@@ -18,6 +19,7 @@ EXAMPLES = """examples:
   tervit train --stages float:20,ternary:10      direct, without the 8-bit stage
   tervit train --stages float:16,int8:2,int4:2,ternary:8@1e-3 --teacher float
   tervit train --resume runs/shapes              continue after Ctrl-C, to the same bits
+  tervit train --data imagenet:~/imagenette --weights deit_tiny_patch16_224 --stages ternary:3
 
 A stage is PLAN:EPOCHS or PLAN:EPOCHS@LEARNING_RATE; plans are float, int8, ternary and intN."""
 
@@ -35,12 +37,18 @@ def register(commands: Any) -> None:
         "--data", default="shapes", help="data set, and the preset of that name (default: shapes)"
     )
     parser.add_argument("--model", help="model name; see tv.list_models() (default: the preset's)")
+    parser.add_argument("--weights", help="start from these: a file, a run, or an official name")
+    parser.add_argument("--window", type=int, help="window of a Swin (default: the model's)")
+    parser.add_argument("--freeze", help="pattern of parameters that keep their values")
     parser.add_argument("--stages", help="comma-separated PLAN:EPOCHS[@LR] (default: the preset's)")
     parser.add_argument("--out", help="run folder (default: a new one in runs/)")
     parser.add_argument("--resume", metavar="RUN", help="continue the run in this folder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="threads (default: all cores)")
+    parser.add_argument("--workers", type=int, help="decoding processes (default: all cores)")
     parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--accumulate", type=int, help="parts in which a thread takes its batch")
+    parser.add_argument("--recompute", action="store_true", help="less memory, a quarter slower")
     parser.add_argument("--validation", type=int, help="images held out of the training split")
     parser.add_argument("--teacher", help="distil every later stage from this stage's model")
     parser.add_argument("--drop-path", type=float, help="stochastic depth at the last block")
@@ -59,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     from tervit_np import train
     from tervit_np.analysis.report import write_report
+    from tervit_np.environment import usable_cores
     from tervit_np.train.folder import RunFolder
 
     if args.resume is None:
@@ -76,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
             recipe=setup.recipe,
             seed=setup.seed,
             threads=setup.threads,
+            workers=usable_cores() if args.workers is None else args.workers,
             quiet=args.quiet,
             command=setup.command,
         )
@@ -95,20 +105,23 @@ def _new(args: argparse.Namespace) -> "tuple[Setup, Path]":
     """Make everything for a new run.  -> the arguments of train.run, its folder."""
     from tervit_np import train
     from tervit_np.environment import usable_cores
-    from tervit_np.models import create_model
     from tervit_np.train.folder import free_folder
 
     preset = train.preset_for(args.data)
     stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
     stages = _taught(stages, args.teacher)
+    if args.freeze:
+        stages = [replace(stage, freeze=args.freeze) for stage in stages]
     validation = preset.validation if args.validation is None else args.validation
     data = train.load_data(args.data, validation, args.seed)
-    config = preset.config | {"image_size": data.train.images.shape[1]}
+    config = preset.config | {"image_size": data.train.size}
     if args.drop_path is not None:
         config |= {"drop_path": args.drop_path}
-    classes, name = len(data.train.classes), args.model or preset.model
+    if args.window is not None:
+        config |= {"window": args.window}
+    config |= {"num_classes": len(data.train.classes)}
     setup = train.Setup(
-        create_model(name, num_classes=classes, seed=args.seed, **config),
+        _model(args, preset.model, config),
         stages,
         data,
         _recipe(preset.recipe, args),
@@ -119,6 +132,25 @@ def _new(args: argparse.Namespace) -> "tuple[Setup, Path]":
     if args.out:
         return setup, Path(args.out)
     return setup, free_folder(Path("runs"), re.sub(r"[^\w.-]+", "-", args.data))
+
+
+def _model(args: argparse.Namespace, preset: str, config: dict[str, Any]) -> "Classifier":
+    """Make a new model, or start from weights, which may need a new head or other positions."""
+    from tervit_np.cli.opening import model_file
+    from tervit_np.models import CONFIGS, create_model, load_checkpoint, pretrained, transfer
+    from tervit_np.models.weights import find_weights
+
+    if args.weights is None:
+        return create_model(args.model or preset, seed=args.seed, **config)
+    file = find_weights(args.weights) if args.weights in CONFIGS else model_file(args.weights, None)
+    if args.model is None:
+        model, changes = pretrained(file, seed=args.seed, **config)
+    else:
+        model = create_model(args.model, seed=args.seed, **config)
+        changes = transfer(model, load_checkpoint(file))
+    for change in changes:
+        print(f"{file.name}: {change}", file=sys.stderr)
+    return model
 
 
 def parse_stages(text: str, preset: Any) -> "list[Stage]":
@@ -168,6 +200,7 @@ def _recipe(recipe: "Recipe", args: argparse.Namespace) -> "Recipe":
     names = {"mixup": "mixup", "cutmix": "cutmix", "randaugment": "randaugment_ops"}
     given = {field: getattr(args, name) for name, field in names.items()}
     augment = replace(recipe.augment, **{k: v for k, v in given.items() if v is not None})
-    fields = ("batch_size", "label_smoothing", "weight_decay", "ema")
-    own = {name: getattr(args, name) for name in fields if getattr(args, name) is not None}
+    fields = ("batch_size", "label_smoothing", "weight_decay", "ema", "accumulate")
+    own: dict[str, Any] = {"recompute": args.recompute}
+    own |= {name: getattr(args, name) for name in fields if getattr(args, name) is not None}
     return replace(recipe, augment=augment, **own)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools import ImageSet, normalise
+from data_tools import LabelledSet, normalise
 from tervit_np import ops
 from tervit_np.analysis.style import figure, save
 from tervit_np.arrays import Array
@@ -35,18 +35,21 @@ def attention_map(model: Classifier, images: Array) -> Array:
 
 
 def draw_attention(
-    models: dict[str, Classifier], images: ImageSet, path: Path, count: int = 6
+    models: dict[str, Classifier], images: LabelledSet, path: Path, count: int = 6
 ) -> Path:
     """Draw pictures, and below them one row of maps for each model; write the PNG."""
-    chosen = images.take(np.linspace(0, len(images) - 1, count).astype(int))
-    pixels = normalise(chosen.images, chosen.mean, chosen.std)
+    numbers = np.linspace(0, len(images) - 1, count).astype(int)
+    chosen, _ = images.pixels(numbers)
+    pixels = normalise(chosen, images.mean, images.std)
     maps = {name: attention_map(model, pixels) for name, model in models.items()}
     high = max(float(m.max()) for m in maps.values())
     with figure(7.2, 1.25 * (1 + len(maps)) + 0.3) as fig:
         axes = fig.subplots(1 + len(maps), count, squeeze=False)
         for i in range(count):
-            axes[0, i].imshow(chosen.images[i])
-            axes[0, i].set_title(chosen.classes[chosen.labels[i]], fontsize=10, loc="center")
+            axes[0, i].imshow(chosen[i])
+            axes[0, i].set_title(
+                images.classes[images.labels[numbers[i]]], fontsize=10, loc="center"
+            )
             for row, each in enumerate(maps.values(), start=1):
                 shown = axes[row, i].imshow(each[i], cmap="cividis", vmin=0, vmax=high)
         for ax in axes.flat:

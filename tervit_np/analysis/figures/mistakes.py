@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools import ImageSet
+from data_tools import LabelledSet
 from tervit_np.analysis.style import figure, save
 from tervit_np.arrays import Array
 from tervit_np.losses import log_softmax
@@ -12,7 +12,7 @@ from tervit_np.losses import log_softmax
 COLUMNS, ROWS = 6, 2
 
 
-def draw_mistakes(images: ImageSet, logits: Array, path: Path) -> Path | None:
+def draw_mistakes(images: LabelledSet, logits: Array, path: Path) -> Path | None:
     """Draw the surest mistakes with prediction and truth; write the PNG, None without mistakes."""
     probabilities = np.exp(log_softmax(logits))
     predicted = logits.argmax(axis=1)
@@ -24,8 +24,8 @@ def draw_mistakes(images: ImageSet, logits: Array, path: Path) -> Path | None:
         axes = fig.subplots(-(-len(surest) // COLUMNS), COLUMNS, squeeze=False).flatten()
         for ax in axes:
             ax.axis("off")
-        for ax, i in zip(axes, surest, strict=False):
-            ax.imshow(images.images[i])
+        for ax, i, picture in zip(axes, surest, images.pixels(surest)[0], strict=False):
+            ax.imshow(picture)
             guess, truth = images.classes[predicted[i]], images.classes[images.labels[i]]
             share = 100 * probabilities[i, predicted[i]]
             ax.set_title(f"{guess} {share:.0f} %\nis {truth}", fontsize=9, loc="center")

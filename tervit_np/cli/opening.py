@@ -1,0 +1,130 @@
+"""Models as the command line names them: a run folder, a file, or the name of official weights."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from data_tools import ImageSet, StreamedSet
+    from tervit_np.models import Classifier
+
+HELP = "run folder, a stage's .npz, weights (.pth, .safetensors), or a name with weights here"
+_KNOWN = ("data", "classes", "mean", "std")
+
+
+class Opened(NamedTuple):
+    """A model that knows its classes and how its pictures are prepared."""
+
+    file: Path
+    model: "Classifier"
+    data: str | None  # the set it was trained on, None for weights of others
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def official(self) -> bool:
+        """Whether pictures are cut as in ImageNet's evaluation."""
+        return self.data is None or self.data.startswith("imagenet:")
+
+
+def open_model(
+    place: str, stage: str | None = None, plan: str | None = None, **sizes: int | None
+) -> Opened:
+    """Open a model, with other quantizers or, for weights, at another size if asked for.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or its file is damaged.
+    """
+    from tervit_np.models import CONFIGS, quantize
+    from tervit_np.models.checkpoint import is_own
+    from tervit_np.models.weights import find_weights
+    from tervit_np.train.memory import keep_freed_memory
+    from tervit_np.train.stages import plan_named
+
+    keep_freed_memory()
+    file = find_weights(place) if place in CONFIGS else model_file(place, stage)
+    if file.suffix == ".npz" or is_own(file):
+        opened = _own(file)
+        if any(sizes.values()):
+            raise ValueError(f"{file} is a model of its own size; other sizes are for weights")
+    else:
+        opened = _weights(file, {k: v for k, v in sizes.items() if v is not None})
+    if plan is not None:
+        quantize(opened.model, plan_named(plan))
+    return opened
+
+
+def model_file(place: str, stage: str | None) -> Path:
+    """Find the file of a model: itself, or a stage of a run (the last finished one)."""
+    path = Path(place)
+    if not path.is_dir():
+        if stage is not None:
+            raise ValueError(f"{path} is no run folder, so --stage {stage} has nothing to choose")
+        if not path.exists() and not path.suffix:
+            from tervit_np.models import list_models
+
+            raise ValueError(
+                f"{place}: no such file or run folder, and an unknown model; the models are "
+                f"{', '.join(list_models())}"
+            )
+        return path
+    from tervit_np.train.folder import RunFolder
+
+    folder = RunFolder(path)
+    names = [s["name"] for s in folder.read_request()["stages"]]
+    done = [name for name in names if folder.stage_file(name).exists()]
+    if not done:
+        raise ValueError(f"{path}: no stage is finished; continue with `tervit train --resume`")
+    if stage is not None and stage not in done:
+        raise ValueError(f"{path}: no finished stage {stage!r}; there are {', '.join(done)}")
+    return folder.stage_file(stage or done[-1])
+
+
+def _own(file: Path) -> Opened:
+    from tervit_np.models import load_model
+
+    model, extra = load_model(file)
+    for key in _KNOWN:
+        if key not in extra:
+            raise ValueError(f"{file}: does not say its {key}; `tervit train` writes files that do")
+    return Opened(file, model, extra["data"], *(tuple(extra[key]) for key in _KNOWN[1:]))
+
+
+def _weights(file: Path, sizes: dict[str, Any]) -> Opened:
+    """Weights of others: ImageNet's classes if there are a thousand, else numbers."""
+    from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
+    from data_tools.streamed import imagenet_classes
+    from tervit_np.models import pretrained
+
+    model, changes = pretrained(file, **sizes)
+    for change in changes:
+        print(f"{file.name}: {change}")
+    count = model.config.num_classes
+    names = tuple(name for _, name in imagenet_classes())
+    classes = names if count == len(names) else tuple(map(str, range(count)))
+    return Opened(file, model, None, classes, IMAGENET_MEAN, IMAGENET_STD)
+
+
+def images_for(opened: Opened, data: str | None, split: str) -> "ImageSet | StreamedSet":
+    """Load a set as the model wants it: its size, and ImageNet's numbers for ImageNet's classes."""
+    import data_tools
+    from data_tools.streamed import are_wordnet, imagenet_classes, official_numbers
+
+    name = data or opened.data
+    if name is None:
+        raise ValueError(f"{opened.file} does not say which data it is for; choose with --data")
+    images = data_tools.load(name, split)
+    if isinstance(images, data_tools.StreamedSet):
+        images = replace(images, size=opened.model.config.image_size)
+        thousand = opened.model.config.num_classes == len(imagenet_classes())
+        if thousand and are_wordnet(images.classes):
+            images = official_numbers(images)
+    if images.size != opened.model.config.image_size:
+        raise ValueError(
+            f"{images.name} has {images.size}-pixel images, {opened.file} expects "
+            f"{opened.model.config.image_size}"
+        )
+    return images
