@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -165,7 +166,7 @@ def _read(file: Path, place: Path) -> Listing | None:
             starts, labels = stored["starts"], stored["labels"]
             classes = tuple(_unpack(stored["classes"]))
             return Listing(place, stored["text"], starts, np.arange(len(labels)), labels, classes)
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm")
 _SLICE = 64  # pictures that one thread takes at a time
+_KINDS = {"L": "grey"}  # what Pillow's names of modes mean, where they do not say it
 _ORIENTATION = 0x0112  # EXIF tag; 1 means upright
 
 
@@ -48,21 +49,25 @@ def decode(content: bytes, source: str, size: int, exact: bool = False) -> Array
 
 
 def opened(content: bytes, source: str) -> tuple["Image", str]:
-    """Open a picture as RGB, upright.  -> picture, what it was: "RGB", "L", "CMYK" or "rotated" ...
+    """Open a picture as RGB, upright.  -> picture, what it was: RGB, grey, CMYK, rotated, ...
 
     Raises
     ------
     DataError
         If the file is no picture, or damaged.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
+    if not content:
+        raise DataError(f"{source}: not a readable picture, the file is empty")
     try:
         with Image.open(io.BytesIO(content)) as file:
             upright = file.getexif().get(_ORIENTATION, 1) == 1
-            kind = file.mode if upright else "rotated"
+            kind = _KINDS.get(file.mode, file.mode) if upright else "rotated"
             picture = file if upright else ImageOps.exif_transpose(file)
             return picture.convert("RGB"), kind
+    except UnidentifiedImageError:
+        raise DataError(f"{source}: not a readable picture, of no known form") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{source}: not a readable picture, perhaps cut off ({error})") from None
 

@@ -10,6 +10,8 @@ from tervit_np.models.deit import DeiTConfig
 from tervit_np.models.registry import CONFIGS, Config
 from tervit_np.models.swin import SwinConfig
 
+_TABLE = "layers.{}.blocks.0.attn.relative_position_bias_table"  # of (2 window - 1)^2 rows
+
 
 class Architecture(NamedTuple):
     """What tells one architecture from another; heads leave no trace in the shapes."""
@@ -76,7 +78,21 @@ def recognise(arrays: Mapping[str, Array]) -> tuple[str, Config]:
         sizes["num_classes"] = head.shape[0]
     if isinstance(config, DeiTConfig) and (positions := arrays.get("pos_embed")) is not None:
         sizes["image_size"] = round((positions.shape[1] - config.extra_tokens) ** 0.5) * found.patch
-    table = arrays.get("layers.0.blocks.0.attn.relative_position_bias_table")
-    if isinstance(config, SwinConfig) and table is not None:
-        sizes["window"] = (round(len(table) ** 0.5) + 1) // 2
+    if isinstance(config, SwinConfig):
+        tables = [arrays.get(_TABLE.format(stage)) for stage in range(len(config.depths))]
+        windows = [(round(len(t) ** 0.5) + 1) // 2 for t in tables if t is not None]
+        if len(windows) == len(tables):
+            sizes |= {"window": windows[0], "image_size": _image_size(config, windows)}
     return name, replace(config, **sizes)
+
+
+def _image_size(config: SwinConfig, windows: list[int]) -> int:
+    """Infer the image size, which no tensor has.
+
+    A last window smaller than the first shrank to its map. Else it is the size of the model's name,
+    or, where that is not whole windows, the one at which the last map is one window.
+    """
+    whole = all(side <= windows[0] or side % windows[0] == 0 for side in config.sides)
+    if whole and windows[-1] == windows[0]:
+        return config.image_size
+    return windows[-1] * config.patch_size << (len(config.depths) - 1)

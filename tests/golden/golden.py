@@ -28,6 +28,7 @@ SWIN_CASES = {
         32, **_SWIN, depths=(1, 1, 1, 1), heads=(1, 2, 3, 6), window=4, mlp_ratio=1.0
     ),
 }
+RESIZED = ((14, 10), (14, 20), (13, 15), (7, 12), (1, 3), (5, 5))  # sides of tables
 TRAINED = "distilled"  # the small case that is trained for a few steps
 
 

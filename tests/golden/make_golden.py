@@ -5,6 +5,7 @@ tests/golden/full_size.npz       four models at 224 pixels, as fingerprints
 tests/golden/operators.npz       operators and losses on nasty inputs
 tests/golden/swin.npz            small Swin models as fingerprints
 tests/golden/training.npz        five clipped AdamW steps of a small distilled model
+tests/models/formats/small*      a small Swin with its buffers in three forms of file
 """
 
 import sys
@@ -17,7 +18,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from tervit_np.analysis.golden import CASES, inputs  # noqa: E402
-from tervit_np.models import CONFIGS, SwinConfig  # noqa: E402
+from tervit_np.models import CONFIGS, Swin, SwinConfig, save_safetensors  # noqa: E402
+from tervit_np.ops import relative_index, shift_mask  # noqa: E402
 from tests.golden.golden import FULL_SIZE, SWIN_CASES, TRAINED, fingerprint  # noqa: E402
 from tests.golden.reference import filled, torch_results  # noqa: E402
 from tests.golden.torch_deit import TorchDeiT  # noqa: E402
@@ -58,7 +60,24 @@ def swin():
     return arrays
 
 
+def files():
+    """Write one small Swin as PyTorch would in both containers, and as .safetensors."""
+    folder = HERE.parent / "models" / "formats"
+    config = SwinConfig(8, 1, 3, 4, (1, 2), (1, 2), window=4, mlp_ratio=1.0)
+    model = Swin(config, np.random.default_rng(0))
+    state = model.state_dict()
+    index = np.ascontiguousarray(relative_index(4), dtype=np.int64)
+    state |= {f"layers.{s}.blocks.{b}.attn.relative_position_index": index
+              for s, depth in enumerate(config.depths) for b in range(depth)}  # fmt: skip
+    state["layers.0.blocks.0.attn_mask"] = np.array(shift_mask(8, 8, 4, 2), np.float32)
+    save_safetensors(state, folder / "small.safetensors")
+    tensors = {"model": {name: torch.from_numpy(array) for name, array in state.items()}}
+    torch.save(tensors, folder / "small.pth")
+    torch.save(tensors, folder / "small_older.pth", _use_new_zipfile_serialization=False)
+
+
 if __name__ == "__main__":
+    files()
     config = CASES[TRAINED]
     made = {
         HERE.parents[1] / "tervit_np" / "analysis" / "golden.npz": small(),

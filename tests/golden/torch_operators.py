@@ -3,8 +3,9 @@
 import torch
 from torch.nn import functional as F
 
+from tervit_np.analysis.golden import uniform
 from tests.golden import nasty
-from tests.golden.golden import TRAINING
+from tests.golden.golden import RESIZED, TRAINING
 from tests.golden.reference import loss_and_gradients
 
 
@@ -27,6 +28,12 @@ def operators():
         x, dy = nasty.gelu_values()
         gelu = torch.nn.GELU(approximate=approximate)
         arrays |= pair(f"gelu/{form}", gelu, x, dy)
+    for case in RESIZED:
+        table = torch.from_numpy(uniform(f"table {case}", (case[0], case[0], 3)))
+        channels_first = table.permute(2, 0, 1)[None]
+        size = (case[1], case[1])
+        large = F.interpolate(channels_first, size=size, mode="bicubic", align_corners=False)
+        arrays[f"resized/{case}"] = large[0].permute(1, 2, 0).numpy()
     return arrays | losses()
 
 

@@ -8,8 +8,8 @@ from tervit_np.train.parallel import split
 
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
-@pytest.mark.parametrize("threads", [2, 3])
-def test_parts_add_up_to_the_whole_batch(plan, threads):
+@pytest.mark.parametrize(("threads", "pieces"), [(2, 1), (3, 1), (1, 3), (2, 2), (3, 9)])
+def test_parts_add_up_to_the_whole_batch(plan, threads, pieces):
     config = tv.DeiTConfig(8, 4, 3, 16, 2, 2, pool="mean", init="xavier")
     model = tv.quantize(tv.DeiT(config, np.random.default_rng(0), "float64"), plan)
     rng = np.random.default_rng(1)
@@ -20,7 +20,7 @@ def test_parts_add_up_to_the_whole_batch(plan, threads):
     model.backward(dlogits, cache)
     expected = {name: p.grad.copy() for name, p in model.named_params()}
 
-    parallel = ParallelModel(model, threads)
+    parallel = ParallelModel(model, threads, pieces)
     value = parallel.gradients(
         images, lambda z, part: cross_entropy(z, labels[part]), rng.spawn(threads)
     )

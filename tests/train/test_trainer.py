@@ -74,3 +74,38 @@ def test_sixteen_images_are_learned_by_heart():
     for step in range(120):
         loss, _ = trainer.step(step, images, targets, np.random.default_rng(step))
     assert loss < 0.01
+
+
+def test_frozen_parameters_keep_their_values(model):
+    """And everything else moves, weight decay included."""
+    stage = Stage("float", "float", 1, freeze=r"^patch_embed|blocks\.0\.")
+    before = {name: p.data.copy() for name, p in model.named_params()}
+    trainer = StageTrainer(model, stage, Recipe(), 10, 1, None)
+    for step in range(2):
+        trainer.step(step, *batch(step), np.random.default_rng(step))
+    for name, param in model.named_params():
+        frozen = name.startswith(("patch_embed", "blocks.0."))
+        assert (param.data == before[name]).all() == frozen, name
+    arrays, _ = trainer.state()
+    assert {f"model.{name}" for name in before} <= set(arrays)
+
+
+def test_a_stage_that_freezes_everything_is_refused(model):
+    with pytest.raises(ValueError, match="leaves nothing to train"):
+        StageTrainer(model, Stage("float", "float", 1, freeze="."), Recipe(), 10, 1, None)
+
+
+@pytest.mark.parametrize("change", [{"accumulate": 3}, {"recompute": True}])
+def test_memory_is_saved_without_another_result(model, change):
+    """Recomputing: to the bit. Accumulating: a sum in another order."""
+    import copy
+
+    other, stage = copy.deepcopy(model), Stage("ternary", "ternary", 1)
+    results = []
+    for net, recipe in ((model, Recipe()), (other, Recipe(**change))):
+        for block in net.blocks:
+            block.drop_rate = 0.0  # drawn in another order where the parts are others
+        tv.quantize(net, stage.quantizers)
+        trainer = StageTrainer(net, stage, recipe, 10, 1, None)
+        results.append([trainer.step(s, *batch(s), np.random.default_rng(s)) for s in range(3)])
+    np.testing.assert_allclose(results[0], results[1], rtol=0 if "recompute" in change else 1e-4)

@@ -94,10 +94,12 @@ def _check_tiling(path: Path, entries: Mapping[str, _Entry], size: int) -> None:
 
 
 def _take(data: Array, dtype: str, shape: tuple[int, ...], begin: int, end: int) -> Array:
-    raw = np.frombuffer(data[begin:end].tobytes(), _DTYPES[dtype]).reshape(shape)
-    if dtype == "BF16":
-        return (raw.astype(np.uint32) << 16).view(np.float32)
-    return raw.copy()
+    raw = np.array(data[begin:end]).view(_DTYPES[dtype]).reshape(shape)  # a copy, aligned
+    if dtype != "BF16":
+        return raw
+    wide = raw.astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
 
 
 def save_safetensors(state: Mapping[str, Array], path: str | Path) -> None:

@@ -6,6 +6,7 @@ older   five pickles in a row: magic number, version, system, object, storage ke
 """
 
 import io
+import mmap
 import pickle
 import struct
 import zipfile
@@ -13,12 +14,17 @@ import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.models.formats.torch_pickle import Storage, Tensor, TensorUnpickler
+from tervit_np.models.formats.torch_pickle import (
+    PlainUnpickler,
+    Storage,
+    Tensor,
+    TensorUnpickler,
+)
 
 MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
@@ -47,11 +53,34 @@ def read_torch(path: Path, lenient: bool = False) -> dict[str, Array]:
             is_zip = zipfile.is_zipfile(path)
             found, read = (_open_zip if is_zip else _open_older)(path, lenient, opened)
             tensors = _state_dict(found)
-            data = {t.storage.key: read(t.storage) for t in _one_for_each_storage(tensors)}
-        return {name: tensor.of(data[tensor.storage.key]) for name, tensor in tensors.items()}
+            _check_sizes(tensors, path.stat().st_size)
+            return _arrays(tensors, read)
     except _NONSENSE as error:
         words = str(error) or type(error).__name__
         raise ValueError(f"{path}: not a readable PyTorch file: {words}") from None
+
+
+def _check_sizes(tensors: dict[str, Tensor], size: int) -> None:
+    """Refuse what would take much more memory than the file: overlapping or expanded tensors."""
+    storages = {t.storage.key: t.storage for t in tensors.values()}.values()
+    stored = sum(s.length * s.dtype.itemsize for s in storages)
+    needed = sum(t.nbytes for t in tensors.values())
+    if stored > size or needed > 2 * size:
+        raise ValueError(
+            f"it has {size} bytes, its storages need {stored} and its tensors {needed}"
+        )
+
+
+def _arrays(tensors: dict[str, Tensor], read: _Read) -> dict[str, Array]:
+    """Take the tensors out of their storages, holding one storage at a time."""
+    names: dict[str, list[str]] = {}
+    for name, tensor in tensors.items():
+        names.setdefault(tensor.storage.key, []).append(name)
+    arrays: dict[str, Array] = {}
+    for sharing in names.values():
+        data = read(tensors[sharing[0]].storage)
+        arrays |= {name: tensors[name].of(data) for name in sharing}
+    return {name: arrays[name] for name in tensors}
 
 
 def _open_zip(path: Path, lenient: bool, opened: ExitStack) -> tuple[Any, _Read]:
@@ -71,18 +100,20 @@ def _open_zip(path: Path, lenient: bool, opened: ExitStack) -> tuple[Any, _Read]
 
 
 def _member(archive: zipfile.ZipFile, name: str, size: int | None = None) -> bytes:
-    """Read a member of the size expected; one that is compressed to nothing could fill memory."""
+    """Read a member of the size expected; PyTorch compresses none."""
     info = archive.getinfo(name)
     if size is not None and info.file_size != size:
         raise ValueError(f"{name} has {info.file_size} bytes, expected {size}")
-    if info.file_size > 1000 * info.compress_size + 1000:
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
         raise ValueError(f"{name} claims {info.file_size} bytes in {info.compress_size}")
     return archive.read(info)
 
 
 def _open_older(path: Path, lenient: bool, opened: ExitStack) -> tuple[Any, _Read]:
     """Read the object of an older container.  -> object, how to read a storage meanwhile."""
-    file = opened.enter_context(open(path, "rb"))
+    stream = opened.enter_context(open(path, "rb"))
+    # A map never reads more than there is, whatever length it is asked for.
+    file = opened.enter_context(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
     if _plain(file) != MAGIC:
         raise ValueError("it is neither a zip file nor begins like an older one; cut off?")
     version, _ = _plain(file), _plain(file)
@@ -103,23 +134,17 @@ def _open_older(path: Path, lenient: bool, opened: ExitStack) -> tuple[Any, _Rea
         raise ValueError(f"it has {path.stat().st_size} bytes, its tensors need {start}: cut off?")
 
     def read(storage: Storage) -> Array:
-        file.seek(offsets[storage.key])
-        if int.from_bytes(file.read(8), "little") != storage.length:
+        start = offsets[storage.key]
+        if int.from_bytes(file[start : start + 8], "little") != storage.length:
             raise ValueError(f"storage {storage.key} has another length than its tensors say")
-        return np.fromfile(file, storage.dtype, storage.length)
+        stop = start + 8 + storage.length * storage.dtype.itemsize
+        return np.frombuffer(file[start + 8 : stop], storage.dtype)
 
     return found, read
 
 
-class _NothingUnpickler(pickle.Unpickler):
-    """Loads numbers, texts, lists and dictionaries."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise ValueError(f"it asks for {module}.{name} where only plain values belong")
-
-
-def _plain(file: IO[bytes]) -> Any:
-    return _NothingUnpickler(file).load()
+def _plain(file: mmap.mmap) -> Any:
+    return PlainUnpickler(file).load()
 
 
 def _state_dict(found: Any) -> dict[str, Tensor]:
@@ -134,8 +159,3 @@ def _state_dict(found: Any) -> dict[str, Tensor]:
     if not tensors:
         raise ValueError("it holds no tensors by name")
     return tensors
-
-
-def _one_for_each_storage(tensors: dict[str, Tensor]) -> list[Tensor]:
-    """Pick one tensor for each storage, so that shared memory is read once."""
-    return list({tensor.storage.key: tensor for tensor in tensors.values()}.values())

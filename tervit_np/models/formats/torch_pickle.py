@@ -5,9 +5,12 @@ tensor, which are replaced by our own, and an OrderedDict. Whatever else a file 
 by name, or in lenient mode replaced by an inert stand-in that keeps nothing and does nothing.
 """
 
+import math
 import pickle
+import pickletools
 from collections import OrderedDict
 from collections.abc import Callable
+from mmap import mmap
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -42,13 +45,21 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
     strides: tuple[int, ...]  # in elements
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array that it becomes."""
+        wider = 2 if self.storage.kind == "BFloat16Storage" else 1
+        return math.prod(self.shape) * self.storage.dtype.itemsize * wider
+
     def of(self, data: Array) -> Array:
         """Take the tensor out of its storage's data.  -> a new array; bfloat16 becomes float32."""
         itemsize = self.storage.dtype.itemsize
         strides = tuple(s * itemsize for s in self.strides)
         view = np.lib.stride_tricks.as_strided(data[self.offset :], self.shape, strides)
         if self.storage.kind == "BFloat16Storage":
-            return (view.astype(np.uint32) << 16).view(np.float32)
+            wide = view.astype(np.uint32)
+            wide <<= 16
+            return wide.view(np.float32)
         return view.astype(view.dtype.newbyteorder("="))
 
 
@@ -81,11 +92,32 @@ class _TensorDict(OrderedDict[Any, Any]):
     def __setstate__(self, state: Any) -> None: ...
 
 
-class TensorUnpickler(pickle.Unpickler):
+class PlainUnpickler(pickle.Unpickler):
+    """Loads numbers, texts, lists and dictionaries."""
+
+    def __init__(self, file: IO[bytes] | mmap) -> None:
+        _check_memo(file)
+        super().__init__(file, encoding="utf-8")
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Refuse everything."""
+        raise ValueError(f"it asks for {module}.{name} where only plain values belong")
+
+
+def _check_memo(file: Any) -> None:
+    """Refuse numbers of remembered objects beyond the count: memory for all would be taken."""
+    start = file.tell()
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument not in range(count + 1):
+            raise ValueError(f"its instruction {count} remembers an object as number {argument}")
+    file.seek(start)
+
+
+class TensorUnpickler(PlainUnpickler):
     """Loads dictionaries of tensors; `lenient` skips what else lies beside them."""
 
-    def __init__(self, file: IO[bytes], lenient: bool) -> None:
-        super().__init__(file, encoding="utf-8")
+    def __init__(self, file: IO[bytes] | mmap, lenient: bool) -> None:
+        super().__init__(file)
         self._lenient = lenient
         self.storages: dict[str, Storage] = {}
 
@@ -114,7 +146,7 @@ class TensorUnpickler(pickle.Unpickler):
             raise ValueError("it refers to something that is no storage")
         kind, key, count = pid[1], pid[2], pid[4]
         if kind not in STORAGES or not isinstance(key, str) or not _whole(count):
-            raise ValueError(f"it describes a storage {key!r} of kind {kind!r}, {count!r} long")
+            raise ValueError("it describes a storage whose kind, key or length makes no sense")
         described = Storage(kind, key, count)
         storage = self.storages.setdefault(key, described)
         if storage != described:
@@ -129,16 +161,9 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: 
         raise ValueError("a tensor's storage, offset, shape or strides are damaged")
     if len(shape) != len(strides) or len(shape) > 32:
         raise ValueError(f"a tensor has {len(shape)} axes and {len(strides)} strides")
-    count = 1
-    for n in shape:
-        count *= n
+    count = math.prod(shape)
     last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if count else 0
-    # Expanded tensors (stride 0) are legal; one that grows beyond its storage a hundredfold is not.
-    if (
-        offset > storage.length
-        or last >= max(storage.length, 1)
-        or count > 100 * storage.length + 1
-    ):
+    if offset > storage.length or last >= max(storage.length, 1):
         raise ValueError(f"a tensor {tuple(shape)} lies outside its storage of {storage.length}")
     return Tensor(storage, offset, tuple(shape), tuple(strides))
 

@@ -167,3 +167,34 @@ def test_other_files(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"x\.pth: not a readable PyTorch file"):
         read_torch(path)
+
+
+@OLDER
+def test_tensors_that_would_fill_memory(tmp_path, older):
+    """One number spread over a large shape, and many tensors in one storage."""
+    path = tmp_path / "x.pth"
+    with pytest.raises(ValueError, match="its storages need 4 and its tensors 4000000000"):
+        read_torch(save({"w": torch.ones(1).expand(10**9)}, path, older))
+    base = torch.ones(1000)
+    many = {str(i): base[i:] for i in range(100)}
+    with pytest.raises(ValueError, match="its storages need 4000 and its tensors"):
+        read_torch(save(many, path, older))
+
+
+def test_compressed_members_are_refused(tmp_path):
+    path = save({"w": torch.zeros(1000)}, tmp_path / "x.pth", False)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match=r"claims \d+ bytes in \d+"):
+        read_torch(path)
+
+
+@pytest.mark.parametrize("code", [b"r\xff\xff\xff\x7f", b"p2000000000\n", b"p-1\n"])
+def test_a_number_of_an_object_that_would_fill_memory(tmp_path, code):
+    path = tmp_path / "x.pth"
+    path.write_bytes(b"\x80\x02}" + code + b".")
+    with pytest.raises(ValueError, match=r"instruction 2 remembers an object as number -?\d+"):
+        read_torch(path)

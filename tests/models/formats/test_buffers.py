@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from tervit_np import ops
+from tervit_np.models.formats.buffers import without_buffers
+
+INDEX, MASK = "layers.0.blocks.1.attn.relative_position_index", "layers.0.blocks.1.attn_mask"
+
+
+def good():
+    """The buffers of a block on 8 x 8 tokens with windows of 4, as the authors store them."""
+    mask = np.array(ops.shift_mask(8, 8, 4, 2), np.float32)
+    return {"w": np.ones(2), INDEX: np.array(ops.relative_index(4), np.int64), MASK: mask}
+
+
+def test_they_are_dropped():
+    assert list(without_buffers(good())) == ["w"]
+
+
+@pytest.mark.parametrize("name", [INDEX, MASK])
+def test_every_single_change_is_seen(name):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        arrays = good()
+        arrays[name].reshape(-1)[rng.integers(arrays[name].size)] += 1
+        with pytest.raises(ValueError, match=f"{name} differs from what its shape says"):
+            without_buffers(arrays)
+
+
+def test_an_index_that_runs_the_other_way():
+    arrays = good()
+    arrays[INDEX] = arrays[INDEX].T
+    with pytest.raises(ValueError, match="numbered otherwise"):
+        without_buffers(arrays)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [(INDEX, (16, 15)), (INDEX, (15, 15)), (INDEX, (16,)), (INDEX, ()), (MASK, (4, 16)),
+     (MASK, (3, 16, 16)), (MASK, (4, 16, 9)), (MASK, (1, 16, 16)), (MASK, (4, 1, 1))],
+)  # fmt: skip
+def test_shapes_of_no_window(name, shape):
+    with pytest.raises(ValueError, match="fits no square window"):
+        without_buffers(good() | {name: np.zeros(shape)})

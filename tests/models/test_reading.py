@@ -1,0 +1,89 @@
+"""Official forms of the same weights, and a thousand damaged files."""
+
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+
+STORED = Path(__file__).parent / "formats"
+FORMS = ("small.pth", "small_older.pth", "small.safetensors")
+EACH = 400  # mutations of each form
+SPARE = 100_000  # bytes of Python objects beside twice the file
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_all_forms_hold_the_same(form):
+    """A Swin with its index tables and a mask; see make_golden.py."""
+    found = tv.load_checkpoint(STORED / form)
+    expected = tv.load_checkpoint(STORED / FORMS[0])
+    assert list(found) == list(expected)
+    assert not any("index" in name or "mask" in name for name in found)
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, expected[name])
+        assert array.dtype == np.float32
+
+
+def mutations(content, rng):
+    """Yield damaged copies: bits flipped, bytes changed, cut, lengthened, lengths changed."""
+    for i in range(EACH):
+        bad = bytearray(content)
+        kind, near = i % 5, min(len(bad), 4000) if i % 2 else len(bad)  # headers come first
+        if kind == 0:
+            bad = bad[: rng.integers(len(bad))]
+        elif kind == 1:
+            bad[rng.integers(near)] ^= 1 << rng.integers(8)
+        elif kind == 2:
+            for place in rng.integers(near, size=4):
+                bad[place] = rng.integers(256)
+        elif kind == 3:  # what may be a length becomes huge, negative or off by one
+            place = rng.integers(near - 8)
+            value = [2**62, 2**64 - 1, int.from_bytes(bad[place : place + 8], "little") ^ 1][i % 3]
+            bad[place : place + 8] = value.to_bytes(8, "little")
+        else:
+            place = rng.integers(len(bad))
+            bad[place:place] = rng.bytes(rng.integers(1, 64))
+        yield bytes(bad)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_damaged_files_are_refused_or_harmless(tmp_path, form):
+    """Nothing but ValueError; finite arrays of the true shapes else; little memory and time."""
+    good = (STORED / form).read_bytes()
+    shapes = {name: a.shape for name, a in tv.load_checkpoint(STORED / form).items()}
+    path, rng = tmp_path / form, np.random.default_rng(0)
+    loaded, peak, slowest = 0, 0, 0.0
+    for bad in mutations(good, rng):
+        path.write_bytes(bad)
+        tracemalloc.start()
+        began = time.perf_counter()
+        try:
+            found = tv.load_checkpoint(path)
+        except ValueError as error:
+            assert str(error)
+        else:
+            loaded += 1
+            assert sum(a.nbytes for a in found.values()) <= 2 * len(bad)
+            assert all(np.isfinite(a).all() for a in found.values())
+            if sorted(found) == sorted(shapes):
+                assert all(sorted(found[n].shape) == sorted(shapes[n]) for n in shapes)
+        slowest = max(slowest, time.perf_counter() - began)
+        peak = max(peak, tracemalloc.get_traced_memory()[1] - 2 * len(bad))
+        tracemalloc.stop()
+    assert peak < SPARE
+    assert slowest < 2
+    assert loaded < EACH * (0.25 if form == "small.pth" else 0.6)
+
+
+def test_a_name_without_a_file():
+    with pytest.raises(ValueError, match=r"nowhere\.pth: no such file"):
+        tv.load_checkpoint("nowhere.pth")
+
+
+def test_half_precision_that_overflows_is_refused(tmp_path):
+    tv.save_safetensors({"w": np.array([1e300])}, tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match="w holds NaN or values that no finite float32"):
+        tv.load_checkpoint(tmp_path / "x.safetensors")

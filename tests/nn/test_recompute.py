@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.analysis.activations import kept
+from tervit_np.losses import cross_entropy
+from tests.golden.golden import SWIN_CASES
+
+DEIT = tv.DeiTConfig(16, 4, 5, 12, 3, 3, drop_path=0.5)
+
+
+def gradients(model, images, labels):
+    """Run one step.  -> logits and every gradient."""
+    model.zero_grad()
+    logits, cache = model.forward(images, train=True, rng=np.random.default_rng(5))
+    dx = model.backward(cross_entropy(logits, labels)[1], cache)
+    return logits, dx, {name: p.grad.copy() for name, p in model.named_params()}
+
+
+@pytest.mark.parametrize("plan", ["float", "ternary"])
+@pytest.mark.parametrize("config", [DEIT, SWIN_CASES["four stages"]], ids=["deit", "swin"])
+def test_gradients_are_equal_to_the_last_bit(config, plan):
+    """Drop path too: the second forward draws what the first drew."""
+    model = tv.models.build(replace(config, drop_path=0.5), np.random.default_rng(0), "float32")
+    tv.quantize(model, plan)
+    rng = np.random.default_rng(1)
+    size = config.image_size
+    images = rng.normal(size=(4, 3, size, size)).astype(np.float32)
+    labels = rng.integers(0, 5, 4)
+    plain = gradients(model, images, labels)
+    model.recompute = True
+    less = gradients(model, images, labels)
+    np.testing.assert_array_equal(plain[0], less[0])
+    np.testing.assert_array_equal(plain[1], less[1])
+    for name, gradient in plain[2].items():
+        np.testing.assert_array_equal(gradient, less[2][name], err_msg=name)
+
+
+def test_drop_path_does_drop_here():
+    """The test above would pass without any randomness."""
+    model = tv.DeiT(DEIT, np.random.default_rng(0))
+    images = np.random.default_rng(1).normal(size=(4, 3, 16, 16)).astype(np.float32)
+    one, two = (
+        model.forward(images, train=True, rng=np.random.default_rng(seed))[0] for seed in (5, 6)
+    )
+    assert np.abs(one - two).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["deit_shapes", "swin_cifar"])
+def test_little_is_kept(name):
+    model = tv.create_model(name)
+    everything = sum(row.bytes for row in kept(model, 4))
+    model.recompute = True
+    assert sum(row.bytes for row in kept(model, 4)) < 0.25 * everything
