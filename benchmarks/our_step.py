@@ -13,14 +13,24 @@ SHAPES: dict[str, tuple[str, dict[str, Any], int]] = {
     "p8 d96 L4, conv stem": ("deit_cifar", {}, 64),
     "p4 d192 L6": ("deit_cifar_p4", {}, 64),
     "DeiT-Tiny 224": ("deit_tiny_patch16_224", {}, 8),
+    "DeiT-Small 224": ("deit_small_patch16_224", {}, 32),
 }
 
 
 class OurStep:
     """One training step of ours under a plan."""
 
-    def __init__(self, name: str, config: dict[str, Any], batch: int, plan: str, threads: int = 1):
+    def __init__(
+        self,
+        name: str,
+        config: dict[str, Any],
+        batch: int,
+        plan: str,
+        threads: int = 1,
+        recompute: bool = False,
+    ):
         self.model = tv.quantize(tv.create_model(name, **config), plan)
+        self.model.recompute = recompute
         self.images, self.labels = batch_of(self.model.config, batch)
         self.parallel = ParallelModel(self.model, threads)
         self.params = self.model.named_params()

@@ -1,13 +1,14 @@
-"""README's table of accuracies, from run folders.
+"""README's table of accuracies and those of docs/results.md, from run folders.
 
-    python benchmarks/results.py runs/shapes runs/shapes-2 ...     add these runs, rewrite the table
-    python benchmarks/results.py                                   rewrite the table
+    python benchmarks/results.py runs/shapes runs/shapes-2 ...    add these runs, rewrite the tables
+    python benchmarks/results.py                                  rewrite the tables
 
-What is quoted lies in docs/results.json; the table is made from it and from nothing else.
+What is quoted lies in docs/results.json; the tables are made from it and from nothing else.
 """
 
 import argparse
 import json
+import re
 import shlex
 from collections import defaultdict
 from pathlib import Path
@@ -16,7 +17,10 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 STORE = ROOT / "docs" / "results.json"
-README = ROOT / "README.md"
+PAGES = {  # which commands each page shows, by what stands after --data
+    ROOT / "README.md": ("shapes", "cifar10"),
+    ROOT / "docs" / "results.md": ("folder:tiny-imagenet-200@32",),
+}
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
 HEAD = ("command", "seeds", "float", "8-bit", "ternary, untrained", "ternary", "minutes")
 
@@ -45,7 +49,7 @@ def summary(folder: Path) -> dict[str, Any]:
 
 
 def plain_command(command: str) -> str:
-    """Drop what differs between repetitions: --seed, --out, --quiet."""
+    """Drop what differs between repetitions: --seed, --out, --quiet, where a folder lies."""
     words = shlex.split(command)
     kept: list[str] = []
     while words:
@@ -53,15 +57,22 @@ def plain_command(command: str) -> str:
         if word in ("--seed", "--out"):
             words.pop(0)
         elif word != "--quiet":
-            kept.append(word)
+            kept.append(re.sub(r"^folder:.*/", "folder:", word))
     return shlex.join(kept)
 
 
-def table(runs: list[dict[str, Any]]) -> str:
-    """Lay out one row for each command: means over seeds and standard deviations."""
+def data_of(command: str) -> str:
+    """Return what a command trains on."""
+    words = shlex.split(command)
+    return words[words.index("--data") + 1] if "--data" in words else "shapes"
+
+
+def table(runs: list[dict[str, Any]], sets: tuple[str, ...]) -> str:
+    """Lay out one row for each command on these sets: means over seeds, standard deviations."""
     groups = defaultdict(list)
     for run in runs:
-        groups[run["command"]].append(run)
+        if data_of(run["command"]) in sets:
+            groups[run["command"]].append(run)
     rows = [HEAD, ("---",) * len(HEAD)]
     for command, same in groups.items():
         ends = {
@@ -93,14 +104,14 @@ def _spread(values: list[float]) -> str:
 
 
 def rewrite(text: str, new: str) -> str:
-    """Replace what stands between the two marks of README."""
+    """Replace what stands between the two marks of a page."""
     before, rest = text.split(BEGIN)
     return before + BEGIN + new + END + rest.split(END)[1]
 
 
 def main() -> None:
-    """Add runs, then make the table."""
-    parser = argparse.ArgumentParser(description="README's table of accuracies, from run folders.")
+    """Add runs, then make the tables."""
+    parser = argparse.ArgumentParser(description="Tables of accuracies, from run folders.")
     parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
     args = parser.parse_args()
     runs = json.loads(STORE.read_text()) if STORE.exists() else []
@@ -109,8 +120,9 @@ def main() -> None:
         runs.append(new)
     STORE.parent.mkdir(exist_ok=True)
     STORE.write_text(json.dumps(runs, indent=1) + "\n")
-    README.write_text(rewrite(README.read_text(), table(runs)))
-    print(table(runs))
+    for page, sets in PAGES.items():
+        page.write_text(rewrite(page.read_text(), table(runs, sets)))
+        print(f"{page}\n{table(runs, sets)}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The same models in PyTorch, as a practitioner would write them: the rival of train_step.py.
 
-Attention is either explicit (two products and a softmax) or scaled_dot_product_attention.
+Attention is either explicit (two products and a softmax) or scaled_dot_product_attention. Where the
+model is ternary, the linear layers of its blocks round weights and inputs, straight through.
 """
 
 from typing import Any
@@ -10,13 +11,29 @@ from torch import nn
 from torch.nn import functional as F
 
 
+class TernaryLinear(nn.Linear):
+    """Ternary weights by output channel, inputs of 8 bits by token, straight-through gradients."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., I) -> (..., O)."""
+        w = self.weight
+        with torch.no_grad():
+            size = w.abs()
+            kept = size > 0.7 * size.mean(dim=1, keepdim=True)
+            scale = (size * kept).sum(dim=1, keepdim=True) / kept.sum(dim=1, keepdim=True)
+            dw = scale * w.sign() * kept - w
+            step = x.abs().amax(dim=-1, keepdim=True) / 127
+            dx = (x / step).round() * step - x
+        return F.linear(x + dx, w + dw, self.bias)
+
+
 class Attention(nn.Module):
     """Fused projection, heads by reshape."""
 
-    def __init__(self, dim: int, heads: int, fused: bool) -> None:
+    def __init__(self, dim: int, heads: int, fused: bool, linear: type[nn.Linear]) -> None:
         super().__init__()
         self.heads, self.fused = heads, fused
-        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.qkv, self.proj = linear(dim, 3 * dim), linear(dim, dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, D) -> (B, T, D)."""
@@ -34,11 +51,13 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """A transformer block."""
 
-    def __init__(self, dim: int, heads: int, hidden: int, fused: bool) -> None:
+    def __init__(
+        self, dim: int, heads: int, hidden: int, fused: bool, linear: type[nn.Linear]
+    ) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
-        self.attn = Attention(dim, heads, fused)
-        self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        self.attn = Attention(dim, heads, fused, linear)
+        self.mlp = nn.Sequential(linear(dim, hidden), nn.GELU(), linear(hidden, dim))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, D) -> (B, T, D)."""
@@ -49,7 +68,7 @@ class Block(nn.Module):
 class TorchPeer(nn.Module):
     """DeiT from the same configuration as ours."""
 
-    def __init__(self, c: Any, fused: bool) -> None:
+    def __init__(self, c: Any, fused: bool, linear: type[nn.Linear]) -> None:
         super().__init__()
         self.pool = c.pool
         if c.stem == "conv":
@@ -65,7 +84,8 @@ class TorchPeer(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, c.dim)) if c.pool == "cls" else None
         self.pos_embed = nn.Parameter(torch.zeros(1, c.patches + c.extra_tokens, c.dim))
         hidden = int(c.dim * c.mlp_ratio)
-        self.blocks = nn.Sequential(*(Block(c.dim, c.heads, hidden, fused) for _ in range(c.depth)))
+        blocks = (Block(c.dim, c.heads, hidden, fused, linear) for _ in range(c.depth))
+        self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(c.dim, eps=1e-6)
         self.head = nn.Linear(c.dim, c.num_classes)
 
@@ -79,12 +99,16 @@ class TorchPeer(nn.Module):
 
 
 class TorchStep:
-    """One training step: forward, loss, backward, clipping, AdamW."""
+    """One training step: forward, loss, backward, clipping, AdamW.
 
-    def __init__(self, config: Any, images: Any, labels: Any, fused: bool) -> None:
+    `kind` is "torch" (explicit attention), "sdpa" (fused) or "torch ternary" (fused as well).
+    """
+
+    def __init__(self, config: Any, images: Any, labels: Any, kind: str) -> None:
         torch.set_num_threads(1)
         torch.manual_seed(0)
-        self.model = TorchPeer(config, fused)
+        linear = TernaryLinear if kind == "torch ternary" else nn.Linear
+        self.model = TorchPeer(config, kind != "torch", linear)
         decayed = [p for p in self.model.parameters() if p.ndim >= 2]
         plain = [p for p in self.model.parameters() if p.ndim < 2]
         groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]

@@ -3,6 +3,7 @@
     taskset -c 0 python benchmarks/train_step.py              one thread, interleaved with PyTorch
     python benchmarks/train_step.py --threads 2               our step on one and on two threads
     python benchmarks/train_step.py --memory                  growth of resident memory, each alone
+    python benchmarks/train_step.py --shapes "DeiT-Small 224" --rounds 5
     python benchmarks/train_step.py --profile                 share of each kind of work
 
 A step is forward, cross-entropy with smoothing, backward, clipping and AdamW. Ratios are of
@@ -36,6 +37,8 @@ import tervit_np as tv  # noqa: E402
 from tervit_np.environment import environment  # noqa: E402
 from tervit_np.train.memory import keep_freed_memory  # noqa: E402
 
+TORCH = ("torch", "sdpa", "torch ternary")
+
 
 def interleave(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     """Time all steps in turn.  -> median seconds of each."""
@@ -51,15 +54,16 @@ def interleave(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, fl
     return {name: median(values) for name, values in times.items()}
 
 
-def against_torch(rounds: int) -> list[dict[str, Any]]:
+def against_torch(shapes: list[str], rounds: int) -> list[dict[str, Any]]:
     """Compare with PyTorch, both of its attentions, and our ternary step."""
     torch_here = find_spec("torch") is not None
     if not torch_here:
         print("PyTorch is not installed: its columns are skipped")
     print(f"{'ms a step, one thread':<24}{'ours':>8}{'ternary':>9}{'torch':>8}{'sdpa':>8}"
-          f"{'torch/ours':>12}{'ternary/float':>15}")  # fmt: skip
+          f"{'ternary':>9}{'torch/ours':>12}{'both ternary':>14}")  # fmt: skip
     rows = []
-    for label, (name, config, batch) in SHAPES.items():
+    for label in shapes:
+        name, config, batch = SHAPES[label]
         steps: dict[str, Any] = {
             plan: OurStep(name, config, batch, plan) for plan in ("float", "ternary")
         }
@@ -67,24 +71,26 @@ def against_torch(rounds: int) -> list[dict[str, Any]]:
             from torch_peer import TorchStep
 
             full = steps["float"].model.config
-            for kind, fused in (("torch", False), ("sdpa", True)):
-                steps[kind] = TorchStep(full, *batch_of(full, batch), fused)
+            for kind in TORCH:
+                steps[kind] = TorchStep(full, *batch_of(full, batch), kind)
         found = interleave(steps, rounds)
         rival = min(found.get("torch", np.nan), found.get("sdpa", np.nan))
         row = {"shape": label, "batch": batch, "seconds": found,
                "torch/ours": rival / found["float"],
-               "ternary/float": found["ternary"] / found["float"]}  # fmt: skip
+               "both ternary": found.get("torch ternary", np.nan) / found["ternary"]}  # fmt: skip
         rows.append(row)
-        cells = [1e3 * found.get(k, np.nan) for k in ("float", "ternary", "torch", "sdpa")]
+        cells = [1e3 * found.get(k, np.nan) for k in ("float", "ternary", *TORCH)]
         print(f"{label:<24}{cells[0]:8.1f}{cells[1]:9.1f}{cells[2]:8.1f}{cells[3]:8.1f}"
-              f"{row['torch/ours']:12.2f}{row['ternary/float']:15.2f}", flush=True)  # fmt: skip
+              f"{cells[4]:9.1f}{row['torch/ours']:12.2f}{row['both ternary']:14.2f}",
+              flush=True)  # fmt: skip
     return rows
 
 
-def on_threads(threads: int, rounds: int) -> list[dict[str, Any]]:
+def on_threads(shapes: list[str], threads: int, rounds: int) -> list[dict[str, Any]]:
     """Compare one thread with several."""
     rows = []
-    for label, (name, config, batch) in SHAPES.items():
+    for label in shapes:
+        name, config, batch = SHAPES[label]
         steps = {str(n): OurStep(name, config, batch, "float", n) for n in (1, threads)}
         found = interleave(steps, rounds)
         ratio = found["1"] / found[str(threads)]
@@ -94,12 +100,17 @@ def on_threads(threads: int, rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
-def memory() -> list[dict[str, Any]]:
+def memory(shapes: list[str]) -> list[dict[str, Any]]:
     """Measure each step's peak of resident memory above imports and warm-up, in its own process."""
     rows = []
-    for label in SHAPES:
+    for label in shapes:
         row: dict[str, Any] = {"shape": label}
-        for kind in ("float", "ternary", *(("torch", "sdpa") if find_spec("torch") else ())):
+        for kind in (
+            "float",
+            "ternary",
+            "ternary recomputed",
+            *(TORCH if find_spec("torch") else ()),
+        ):
             command = [sys.executable, __file__, "--one", kind, label]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             row[kind] = float(done.stdout)
@@ -117,12 +128,13 @@ def growth(kind: str, label: str) -> float:
     name, config, batch = SHAPES[label]
 
     def make(name: str, config: dict[str, Any], batch: int) -> Callable[[], Any]:
-        if kind in ("float", "ternary"):
-            return OurStep(name, config, batch, kind)
+        plan, _, recomputed = kind.partition(" ")
+        if plan in ("float", "ternary"):
+            return OurStep(name, config, batch, plan, recompute=bool(recomputed))
         from torch_peer import TorchStep
 
         full = tv.create_model(name, **config).config
-        return TorchStep(full, *batch_of(full, batch), kind == "sdpa")
+        return TorchStep(full, *batch_of(full, batch), kind)
 
     stem = {"stem": config["stem"]} if "stem" in config else {}
     for _ in range(2):
@@ -153,10 +165,11 @@ KINDS = {
 }
 
 
-def profile(rounds: int) -> None:
+def profile(shapes: list[str], rounds: int) -> None:
     """Print the share of each kind of work in our step, by the operator's file."""
     for plan in ("float", "ternary"):
-        for label, (name, config, batch) in SHAPES.items():
+        for label in shapes:
+            name, config, batch = SHAPES[label]
             step = OurStep(name, config, batch, plan)
             for _ in range(3):
                 step()
@@ -196,6 +209,7 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     parser.add_argument("--one", nargs=2, metavar=("KIND", "SHAPE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -206,14 +220,14 @@ def main() -> None:
     machine = environment()
     print("  ".join(f"{key} {machine[key]}" for key in ("numpy", "numba", "blas", "processor")))
     if args.profile:
-        profile(args.rounds)
+        profile(args.shapes, args.rounds)
         return
     if args.memory:
-        rows = memory()
+        rows = memory(args.shapes)
     elif args.threads:
-        rows = on_threads(args.threads, args.rounds)
+        rows = on_threads(args.shapes, args.threads, args.rounds)
     else:
-        rows = against_torch(args.rounds)
+        rows = against_torch(args.shapes, args.rounds)
     if args.out:
         args.out.write_text(json.dumps({"environment": machine, "rows": rows}, indent=1) + "\n")
 

@@ -23,8 +23,12 @@ def results():
     return module
 
 
-def test_the_table_is_made_from_the_stored_results(results):
-    assert results.table(json.loads(results.STORE.read_text())) in TEXT
+def test_the_tables_are_made_from_the_stored_results(results):
+    runs = json.loads(results.STORE.read_text())
+    for page, sets in results.PAGES.items():
+        assert results.table(runs, sets) in page.read_text(encoding="utf-8")
+    shown = {data for sets in results.PAGES.values() for data in sets}
+    assert shown == {results.data_of(run["command"]) for run in runs}  # nothing is left out
 
 
 def test_rewriting_changes_nothing_else(results):
@@ -36,6 +40,8 @@ def test_rewriting_changes_nothing_else(results):
 def test_commands_are_grouped_without_seed_and_folder(results):
     command = "tervit train --data cifar10 --seed 3 --out runs/x --quiet --stages float:2"
     assert results.plain_command(command) == "tervit train --data cifar10 --stages float:2"
+    command = "tervit train --data folder:/home/me/flowers@32 --seed 3"
+    assert results.plain_command(command) == "tervit train --data folder:flowers@32"
 
 
 def test_linked_files_exist():

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.analysis.macs import bits, macs
+
+
+def test_by_hand():
+    """16 patches of 4 x 4 and a class token: 17 tokens of 12, three heads."""
+    model = tv.DeiT(tv.DeiTConfig(16, 4, 5, 12, 1, 3), np.random.default_rng(0))
+    assert macs(model) == {
+        "patch_embed.proj": 16 * 12 * 48,
+        "blocks.0.attn.qkv": 17 * 12 * 36,
+        "blocks.0.attn.products": 2 * 17 * 17 * 12,
+        "blocks.0.attn.proj": 17 * 12 * 12,
+        "blocks.0.mlp.fc1": 17 * 12 * 48,
+        "blocks.0.mlp.fc2": 17 * 48 * 12,
+        "head": 12 * 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"),
+    [("deit_tiny_patch16_224", 1.26), ("deit_small_patch16_224", 4.61),
+     ("swin_tiny_patch4_window7_224", 4.5)],
+)  # fmt: skip
+def test_the_published_figures(name, billions):
+    """DeiT's and Swin's papers give 1.3, 4.6 and 4.5 billion."""
+    assert sum(macs(tv.create_model(name)).values()) / 1e9 == pytest.approx(billions, rel=0.01)
+
+
+def test_the_model_is_left_as_it_was():
+    model = tv.create_model("deit_shapes", depth=1)
+    macs(model)
+    assert "forward" not in vars(model.blocks[0].mlp.fc1)
+
+
+def test_bits_in_words():
+    model = tv.quantize(tv.create_model("deit_shapes", depth=1), "ternary")
+    layers = dict(model.quantizable())
+    assert bits(layers["blocks.0.mlp.fc1"]) == "ternary / 8"
+    assert bits(layers["head"]) == "8 / 8"
+    assert bits(layers["blocks.0.attn.products"]) == "- / 32"

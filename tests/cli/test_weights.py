@@ -1,0 +1,137 @@
+"""Weights that others published, from the file to its accuracy, its size and a finished run."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tervit_np as tv
+from tervit_np.models import CONFIGS, weights
+
+IDS = ("n01440764", "n01443537", "n02102040")
+
+
+@pytest.fixture
+def net(tmp_path):
+    """An ImageNet of three classes; one picture is damaged."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 8), ("val", 4)):
+        for level, name in enumerate(IDS):
+            for i in range(count):
+                file = tmp_path / "net" / split / name / f"{i}.JPEG"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                pixels = rng.normal(60 + 60 * level, 20, (40, 50, 3)).clip(0, 255)
+                Image.fromarray(pixels.astype(np.uint8)).save(file, "JPEG")
+    (tmp_path / "net" / "val" / IDS[2] / "3.JPEG").write_bytes(b"")
+    return tmp_path / "net"
+
+
+@pytest.fixture
+def file(monkeypatch, tmp_path):
+    """A small Swin of a thousand classes that is known by name."""
+    config = tv.SwinConfig(32, 4, 1000, 8, (1, 1), (2, 2), window=4, mlp_ratio=2.0)
+    monkeypatch.setitem(CONFIGS, "small", config)
+    tv.save_safetensors(tv.create_model("small", seed=1).state_dict(), tmp_path / "w.safetensors")
+    return tmp_path / "w.safetensors"
+
+
+def test_evaluated_on_some_of_the_thousand_classes(tervit, file, net):
+    code, out, _ = tervit("eval", file, "--data", f"imagenet:{net}")
+    assert code == 0
+    assert re.search(r"n02102040 +\d", out) is None  # a thousand classes are not listed
+    assert "pictures: 11 RGB; 1 left out, the first:" in out
+    assert re.search(r"accuracy \d+\.\d\d ± \d", out)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--plan", "ternary"), "accuracy"),
+        (("--window", 2), "49 -> 9 offsets, interpolated"),
+        (("--image-size", 16), "accuracy"),
+    ],
+)
+def test_other_quantizers_and_sizes(tervit, file, net, options, words):
+    code, out, _ = tervit("eval", file, "--data", f"imagenet:{net}", *options)
+    assert code == 0
+    assert words in out
+
+
+def test_predicted_by_name(tervit, file, net):
+    code, out, _ = tervit("predict", file, net / "val" / IDS[0] / "0.JPEG", "--top", 2)
+    assert code == 0
+    names = [re.sub(r" \d+\.\d %$", "", part) for part in out.split(": ", 1)[1].split(", ")]
+    from data_tools.streamed import imagenet_classes
+
+    assert {name.strip() for name in names} <= {name for _, name in imagenet_classes()}
+
+
+def test_sized_with_layers_and_activations(tervit, file):
+    out = tervit("size", file, "--layers")[1]
+    assert re.search(r"layers\.1\.blocks\.0\.mlp\.fc1 +32 x 16 +ternary / 8 +\d", out)
+    out = tervit("size", file, "--activations", "--batch", 3)[1]
+    assert re.search(r"with blocks recomputed \(--recompute\): \d", out)
+    assert tervit("size", file, "--activations", "--batch", 0)[0] == 2
+
+
+def test_fine_tuned(tervit, file, net, tmp_path):
+    run = tmp_path / "run"
+    code, out, error = tervit(
+        "train", "--data", f"imagenet:{net},size=32,per_class=6", "--weights", file, "--validation",
+        4, "--stages", "float:2,ternary:1", "--freeze", "patch_embed|layers.0.", "--batch-size", 6,
+        "--accumulate", 2, "--recompute", "--workers", 1, "--threads", 1, "--out", run, "--quiet",
+    )  # fmt: skip
+    assert code == 0, error
+    assert "head.weight: 1000 -> 3 classes, drawn anew" in error
+    assert "test accuracy: float" in out
+    started, (ended, _) = tv.load_checkpoint(file), tv.load_model(run / "ternary.npz")
+    for name, value in ended.state_dict().items():
+        frozen = re.search(r"patch_embed|layers.0.", name) is not None
+        same = started[name].shape == value.shape and (started[name] == value).all()
+        assert same == frozen, name
+    assert (run / "report.html").exists()
+    assert tervit("eval", run)[0] == 0
+
+
+def test_official_names(tervit, file, net, monkeypatch, tmp_path):
+    from data_tools.origins import Origin
+
+    monkeypatch.setenv("TERVIT_DATA", str(tmp_path / "data"))
+    monkeypatch.setitem(weights.OFFICIAL, "small", Origin(file.as_uri(), None, "sha256", ""))
+    code, _, error = tervit("eval", "small", "--data", f"imagenet:{net}")
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "tervit data get-weights small" in error
+    code, out, _ = tervit("data", "get-weights", "small", "--from", file)
+    assert code == 0
+    assert "weights of small, checked" in out
+    assert tervit("eval", "small", "--data", f"imagenet:{net}")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("eval", "FILE"), "choose with --data"),
+        (("eval", "FILE", "--data", "shapes"), "classes, the model 1000"),
+        (("eval", "FILE", "--data", "imagenet:NET", "--window", "3"), "not whole windows of 3"),
+        (("eval", "FILE", "--data", "imagenet:NET,classes=dog"), "no class 'dog'"),
+        (("train", "--weights", "FILE", "--model", "deit_shapes"), "weights of a Swin of width 8"),
+        (("train", "--weights", "nowhere", "--stages", "float:1"), "unknown model"),
+        (("data", "get-weights", "vgg"), "no official weights of 'vgg'"),
+    ],
+)
+def test_refusals(tervit, file, net, args, words):
+    words_of = {"FILE": str(file)}
+    args = [words_of.get(arg, arg.replace("NET", str(net))) for arg in args]
+    code, _, error = tervit(*args)
+    assert (code, len(error.splitlines())) == (2, 1), error
+    assert words in error
+
+
+def test_of_another_size_only_where_they_are_weights(tervit, tmp_path):
+    model = tv.create_model("deit_shapes", depth=1)
+    known = {"data": "shapes", "classes": ["a"] * 10, "mean": [0] * 3, "std": [1] * 3}
+    tv.save_checkpoint(model, tmp_path / "own.npz", extra=known)
+    code, _, error = tervit("eval", tmp_path / "own.npz", "--image-size", 64)
+    assert code == 2
+    assert "is a model of its own size" in error
