@@ -1,20 +1,40 @@
-"""Compiled twins of what NumPy does slowly, in Numba: float32, rows of C-contiguous arrays.
+"""Compiled code, in Numba: twins of what NumPy does slowly, and the integer products.
 
-Nothing here is needed to understand the package: each function computes what the NumPy lines of
-its operator compute, and a test holds both equal. What is gained is memory traffic: a row is read
-once, kept in the nearest cache through all its steps, and written once. Loaded on first use.
+The twins (float32, rows of C-contiguous arrays) compute what the NumPy lines of their operator
+compute, and a test holds both equal. What is gained is memory traffic: a row is read once, kept in
+the nearest cache through all its steps, and written once.
+
+The integer products run ternary layers from packed weights; they have a path in NumPy as well and
+so are here without Numba too. Loaded on first use.
 """
 
-from tervit_np.kernels.bias import add_bias_, column_sum
-from tervit_np.kernels.conv import col2im, im2col
-from tervit_np.kernels.fakequant import fake_quant_rows, fake_quant_rows_minmax
-from tervit_np.kernels.gelu import gelu, gelu_backward, gelu_tanh, gelu_tanh_backward
-from tervit_np.kernels.layernorm import layernorm, layernorm_backward
-from tervit_np.kernels.optimizer import adamw_, ema_, square_sum
-from tervit_np.kernels.softmax import softmax_, softmax_backward_
-from tervit_np.kernels.ternarize import ternarize_rows
+import importlib.util
+
+from tervit_np.kernels.panels import Panels, Tokens, pack, round_tokens, unpack
+from tervit_np.kernels.processor import RUNGS, available, chosen
+from tervit_np.kernels.ternary import integer_product, ternary_linear
+
+if importlib.util.find_spec("numba") is not None:
+    from tervit_np.kernels.bias import add_bias_, column_sum
+    from tervit_np.kernels.conv import col2im, im2col
+    from tervit_np.kernels.fakequant import fake_quant_rows, fake_quant_rows_minmax
+    from tervit_np.kernels.gelu import gelu, gelu_backward, gelu_tanh, gelu_tanh_backward
+    from tervit_np.kernels.layernorm import layernorm, layernorm_backward
+    from tervit_np.kernels.optimizer import adamw_, ema_, square_sum
+    from tervit_np.kernels.softmax import softmax_, softmax_backward_
+    from tervit_np.kernels.ternarize import ternarize_rows
 
 __all__ = [
+    "Panels",
+    "RUNGS",
+    "Tokens",
+    "available",
+    "chosen",
+    "integer_product",
+    "pack",
+    "round_tokens",
+    "ternary_linear",
+    "unpack",
     "adamw_",
     "add_bias_",
     "col2im",

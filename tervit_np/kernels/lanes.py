@@ -1,0 +1,257 @@
+"""Vectors in registers: the few instructions from which the integer kernels are built.
+
+A tile is the piece of the output that stays in registers while the inputs run by:
+
+    tile[m, p, s, :] += codes[p, s, :] * x[m]      m = 0..rows-1,  p = 0..panels-1,  s = 0..3
+
+Many tokens pass in tiles of several rows and one panel; one token alone takes several panels, so
+that there are enough sums to be worked on while each waits for its last product.
+
+One step takes 64 bytes of weights: four groups of 16 outputs with four inputs each, two bits a
+weight. A group is cut out by a mask alone, without a shift: its codes arrive times 4^s, which is
+undone once, at the end. A weight w is stored as the code w + 1, which no sign can spoil, so the sum
+comes out too large by the sum of the inputs, a number that belongs to the token.
+
+What differs between processors is a type here, so that one loop nest serves them all.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel.models import PrimitiveModel
+from numba.extending import intrinsic, register_model
+
+from tervit_np.kernels.processor import features
+
+GROUPS = 4
+PANEL = 64  # bytes of weights in a step, and outputs of a panel
+I8, I16, I32, I64, F32 = (*map(ir.IntType, (8, 16, 32, 64)), ir.FloatType())
+_WIDE = "avx512vl" in features()  # 32 vector registers instead of 16
+
+
+class VNNI512(NamedTuple):
+    """vpdpbusd on 64 bytes: 24 sums, 4 weights, 1 input of the 32 registers."""
+
+    width: int = 64
+    rows: int = 6
+    panels: int = 1
+
+
+class VNNI512One(NamedTuple):
+    """The same for one token."""
+
+    width: int = 64
+    rows: int = 1
+    panels: int = 4
+
+
+class VNNI256(NamedTuple):
+    """vpdpbusd on 32 bytes."""
+
+    width: int = 32
+    rows: int = 6 if _WIDE else 2
+    panels: int = 1
+
+
+class VNNI256One(NamedTuple):
+    """The same for one token."""
+
+    width: int = 32
+    rows: int = 1
+    panels: int = 4 if _WIDE else 2
+
+
+class AVX2(NamedTuple):
+    """vpmaddubsw and vpmaddwd on 32 bytes."""
+
+    width: int = 32
+    rows: int = 3 if _WIDE else 2
+    panels: int = 1
+
+
+class Generic(NamedTuple):
+    """Products of 16 bits in whatever vectors the compiler has."""
+
+    width: int = 64 if _WIDE else 32 if "avx2" in features() else 16
+    rows: int = 1 if "avx2" in features() and not _WIDE else 2
+    panels: int = 1
+
+
+PROCESSORS = {"generic": Generic(), "avx2": AVX2(), "vnni256": VNNI256(), "vnni512": VNNI512()}
+FOR_ONE_TOKEN = {"vnni256": VNNI256One(), "vnni512": VNNI512One()}
+
+
+class Tile(types.Type):
+    """The type of a tile: `rows` x `panels` x 4 vectors of sums."""
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+        self.width, self.rows, self.panels = processor._field_defaults.values()
+        # Generic sums stay in pairs until the end.
+        self.sums = self.width // (2 if processor is Generic else 4)
+        self.outputs = self.width // 4  # of a group
+        super().__init__(f"Tile({processor.__name__})")
+
+
+@register_model(Tile)
+class _TileModel(PrimitiveModel):
+    def __init__(self, manager: Any, tile: Tile) -> None:
+        count = tile.rows * tile.panels * GROUPS
+        vectors = ir.ArrayType(ir.VectorType(I32, tile.sums), count)
+        super().__init__(manager, tile, vectors)
+
+
+@intrinsic
+def width_of(typing: Any, processor: Any) -> Any:
+    """Bytes of a vector, known when compiling."""
+    width = Tile(processor.instance_class).width
+    return types.intp(processor), lambda *_: ir.Constant(I64, width)
+
+
+@intrinsic
+def rows_of(typing: Any, processor: Any) -> Any:
+    """Tokens of a tile, known when compiling."""
+    rows = Tile(processor.instance_class).rows
+    return types.intp(processor), lambda *_: ir.Constant(I64, rows)
+
+
+@intrinsic
+def panels_of(typing: Any, processor: Any) -> Any:
+    """Panels of a tile, known when compiling."""
+    panels = Tile(processor.instance_class).panels
+    return types.intp(processor), lambda *_: ir.Constant(I64, panels)
+
+
+@intrinsic
+def zeros(typing: Any, processor: Any) -> Any:
+    """Return a tile of zeros."""
+    tile = Tile(processor.instance_class)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.Constant(context.get_value_type(tile), None)
+
+    return tile(processor), generate
+
+
+@intrinsic
+def multiply_add(
+    typing: Any, tile: Any, codes: Any, at: Any, x: Any, place: Any, stride: Any
+) -> Any:
+    """tile[m, p, s, :] += codes[p, s, :] * x[m] for 64 bytes of each panel, 4 of each token.
+
+    codes uint8 (P, Q, 64) from byte `at`; x int8 (M, 4 Q) from byte `place`, rows `stride` apart.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        sums, codes_, at_, x_, place_, stride_ = args
+        packed = context.make_array(codes)(context, builder, codes_)
+        x_bytes = context.make_array(x)(context, builder, x_).data
+        panel_bytes = builder.extract_value(packed.strides, 0)
+        vector = ir.VectorType(I8, tile.width)
+        groups = []
+        for _ in range(tile.panels):
+            weights = load(builder, packed.data, at_, vector)
+            groups += [builder.and_(weights, _constant(vector, 3 << 2 * s)) for s in range(GROUPS)]
+            at_ = builder.add(at_, panel_bytes)
+        for m in range(tile.rows):
+            four = spread(builder, load(builder, x_bytes, place_, I32), tile.width // 4)
+            four = builder.bitcast(four, vector)
+            for i, group in enumerate(groups, m * len(groups)):
+                before = builder.extract_value(sums, i)
+                after = _DOT[tile.processor](builder, before, group, four)
+                sums = builder.insert_value(sums, after, i)
+            place_ = builder.add(place_, stride_)
+        return sums
+
+    return tile(tile, codes, types.intp, x, types.intp, types.intp), generate
+
+
+def _dot_vnni(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
+    """sums_i += w_4i x_4i + ... + w_4i+3 x_4i+3 in one instruction."""
+    kind = sums.type
+    if llvm.llvm_version_info[0] < 22:  # its operands were 32-bit lanes before
+        weights, inputs = builder.bitcast(weights, kind), builder.bitcast(inputs, kind)
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * kind.count}"
+    return _call(builder, name, kind, sums, weights, inputs)
+
+
+def _dot_avx2(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
+    """Pairs to 16 bits (at most 2 x 128 x 127 = 32,512), pairs of those to 32 bits."""
+    pairs = ir.VectorType(I16, 2 * sums.type.count)
+    products = _call(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, weights, inputs)
+    ones = _constant(pairs, 1)
+    return builder.add(sums, _call(builder, "llvm.x86.avx2.pmadd.wd", sums.type, products, ones))
+
+
+def _dot_generic(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
+    """sums_i += w_2i x_2i + w_2i+1 x_2i+1, the pattern that compilers know."""
+    wide = ir.VectorType(I16, weights.type.count)
+    weights, inputs = builder.zext(weights, wide), builder.sext(inputs, wide)
+
+    def every_second(values: Any, first: int) -> Any:
+        return builder.sext(pick(builder, values, range(first, wide.count, 2)), sums.type)
+
+    for first in (0, 1):
+        product = builder.mul(every_second(weights, first), every_second(inputs, first))
+        sums = builder.add(sums, product)
+    return sums
+
+
+_DOT: dict[Any, Callable[..., Any]] = {
+    VNNI512: _dot_vnni, VNNI512One: _dot_vnni, VNNI256: _dot_vnni, VNNI256One: _dot_vnni,
+    AVX2: _dot_avx2, Generic: _dot_generic,
+}  # fmt: skip
+
+
+def group_sums(builder: Any, tile: Tile, sums: Any, i: int, s: int, correction: Any) -> Any:
+    """Return the finished integers of vector i, group s: pairs added, 4^s undone, corrected."""
+    found = builder.extract_value(sums, i)
+    if tile.processor is Generic:
+        even, odd = (pick(builder, found, range(first, tile.sums, 2)) for first in (0, 1))
+        found = builder.add(even, odd)
+    found = builder.ashr(found, _constant(found.type, 2 * s))
+    return builder.sub(found, spread(builder, correction, tile.outputs))
+
+
+def load(builder: Any, base: Any, offset: Any, kind: Any) -> Any:
+    """Load a value of any kind from a byte offset, at no particular alignment."""
+    value = builder.load(address(builder, base, offset, kind))
+    value.align = 1
+    return value
+
+
+def save(builder: Any, value: Any, base: Any, offset: Any) -> None:
+    """Store a value at a byte offset."""
+    builder.store(value, address(builder, base, offset, value.type)).align = 1
+
+
+def address(builder: Any, base: Any, offset: Any, kind: Any) -> Any:
+    """Return a pointer to a byte offset."""
+    place = builder.gep(builder.bitcast(base, I8.as_pointer()), [offset])
+    return builder.bitcast(place, kind.as_pointer())
+
+
+def spread(builder: Any, value: Any, count: int) -> Any:
+    """Copy a number into every lane."""
+    kind = ir.VectorType(value.type, count)
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
+    return pick(builder, one, [0] * count)
+
+
+def pick(builder: Any, values: Any, lanes: Any) -> Any:
+    """Choose lanes by number."""
+    numbers = ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes))
+    return builder.shuffle_vector(values, ir.Constant(values.type, ir.Undefined), numbers)
+
+
+def _constant(kind: Any, value: int) -> Any:
+    return ir.Constant(kind, [value] * kind.count)
+
+
+def _call(builder: Any, name: str, result: Any, *args: Any) -> Any:
+    kinds = ir.FunctionType(result, [arg.type for arg in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kinds, name), args)

@@ -1,0 +1,60 @@
+"""Which kernel a processor can run: decided from its features, before anything is compiled.
+
+    numpy      the int64 product of NumPy, the reference
+    loop       three loops and a branch: what the mathematics says, and why it is slow
+    vector     the same sum without a branch, which the compiler turns into vectors
+    generic    a register tile in vectors of 16-bit products, for any processor
+    avx2       8-bit products added in pairs (vpmaddubsw), 256-bit vectors
+    vnni256    the dot product instruction vpdpbusd, 256-bit vectors
+    vnni512    the same, 512-bit vectors
+
+Machine code with an instruction that the processor lacks ends the process, so asking comes first.
+"""
+
+import os
+from functools import cache
+
+from tervit_np.twins import backend_name
+
+RUNGS = ("numpy", "loop", "vector", "generic", "avx2", "vnni256", "vnni512")
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "avx2": ("avx2",),
+    "vnni256": ("avx512vnni", "avx512vl"),
+    "vnni512": ("avx512vnni", "avx512bw"),
+}
+VARIABLE = "TERVIT_KERNEL"
+
+
+@cache
+def features() -> frozenset[str]:
+    """Return the names of this processor's features, as LLVM spells them."""
+    import llvmlite.binding as llvm
+
+    return frozenset(name for name, here in llvm.get_host_cpu_features().items() if here)
+
+
+def available(found: frozenset[str]) -> tuple[str, ...]:
+    """Return the rungs that a processor with these features can run, slowest first."""
+    return tuple(rung for rung in RUNGS if set(_NEEDS.get(rung, ())) <= found)
+
+
+def chosen() -> str:
+    """Return the rung to use: the fastest, or the one that TERVIT_KERNEL names.
+
+    Raises
+    ------
+    ValueError
+        If TERVIT_KERNEL names no rung, or one that needs what is not here.
+    """
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted and wanted not in RUNGS:
+        raise ValueError(f"{VARIABLE} is {wanted!r}; expected one of {', '.join(RUNGS)}")
+    if wanted == "numpy" or backend_name() != "numba":
+        if wanted not in ("", "numpy"):
+            raise ValueError(f"{VARIABLE} is {wanted!r}, which needs Numba, absent or switched off")
+        return "numpy"
+    here = available(features())
+    if wanted and wanted not in here:
+        needs = " and ".join(_NEEDS[wanted])
+        raise ValueError(f"{VARIABLE} is {wanted!r}, this processor lacks {needs}; it has {here}")
+    return wanted or here[-1]

@@ -1,0 +1,116 @@
+"""The product of 8-bit tokens with packed ternary weights: one loop nest for every processor.
+
+    y[m, n] = s_m a_n sum_k q[m, k] t[n, k] + b_n        q int8, t in {-1, 0, 1}
+
+For each panel of 64 outputs, tokens pass by in tiles whose sums stay in registers through all
+inputs. A panel's weights (16 inputs of 64 outputs in 256 bytes) stay in the nearest cache while the
+tokens pass, so memory is read once. What ends the tile, scales and bias, is done before it is
+written.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from tervit_np.kernels.jit import kernel
+from tervit_np.kernels.lanes import (
+    F32,
+    GROUPS,
+    I32,
+    I64,
+    PANEL,
+    group_sums,
+    load,
+    multiply_add,
+    panels_of,
+    rows_of,
+    save,
+    spread,
+    width_of,
+    zeros,
+)
+from tervit_np.kernels.panels import Tokens
+from tervit_np.kernels.tokens import round_rows
+
+
+@kernel(boundscheck=False)
+def linear(processor: Any, x: Any, w: Any, bias: Any, out: Any, first: int, last: int) -> None:
+    """Panels first..last of y.  Tokens (M', 4 Q), Panels (P, Q, 64), (64 P,) -> out (M', 64 P).
+
+    `out` is float32; where it is int32, it receives the bare sums of the integers.
+    """
+    steps, stride = w.codes.shape[1], x.codes.shape[1]
+    for panel in range(first, last, panels_of(processor)):
+        panel = min(panel, last - panels_of(processor))  # the last tile may repeat some panels
+        for part in range(0, 64, width_of(processor)):
+            for m in range(0, x.codes.shape[0], rows_of(processor)):
+                tile = zeros(processor)
+                at, place = panel * steps * 64 + part, m * stride
+                for _ in range(steps):
+                    tile = multiply_add(tile, w.codes, at, x.codes, place, stride)
+                    at += 64
+                    place += 4
+                write(tile, x, w.scale, bias, out, m, 64 * panel + part // 4)
+
+
+@kernel(boundscheck=False)
+def rounded_linear(processor: Any, x: Any, w: Any, bias: Any) -> Any:
+    """Round the tokens, then multiply.  (M, I), Panels, (O,) or (0,) -> (M', 64 P)."""
+    padded = -(-x.shape[0] // rows_of(processor)) * rows_of(processor)
+    codes = np.empty((padded, 4 * w.codes.shape[1]), np.int8)
+    tokens = Tokens(codes, np.empty(padded, np.float32), np.empty(padded, np.int32))
+    round_rows(x, tokens.codes, tokens.scale, tokens.sums)
+    offset = np.zeros(w.scale.shape[0], np.float32)
+    offset[: bias.shape[0]] = bias
+    out = np.empty((padded, w.scale.shape[0]), np.float32)
+    linear(processor, tokens, w, offset, out, 0, w.codes.shape[0])
+    return out
+
+
+@intrinsic
+def write(typing: Any, tile: Any, x: Any, scale: Any, bias: Any, out: Any, m: Any, n: Any) -> Any:
+    """Store a tile at token m, output n: integers times both scales, plus bias."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found, x_, scale_, bias_, out_, m_, n_ = args
+        token_scale, sums = (
+            context.make_array(x.types[i])(context, builder, builder.extract_value(x_, i)).data
+            for i in (1, 2)
+        )
+        scales, biases = (
+            context.make_array(kind)(context, builder, value).data
+            for kind, value in ((scale, scale_), (bias, bias_))
+        )
+        target = context.make_array(out)(context, builder, out_)
+        floats = ir.VectorType(F32, tile.outputs)
+        for i, (token, s, column) in enumerate(_places(builder, tile, m_, n_)):
+            place = builder.add(
+                builder.mul(token, builder.extract_value(target.strides, 0)), column
+            )
+            token = _times4(builder, token)
+            y = group_sums(builder, tile, found, i, s, load(builder, sums, token, I32))
+            if out.dtype == types.float32:
+                mine = spread(builder, load(builder, token_scale, token, F32), tile.outputs)
+                y = builder.fmul(builder.sitofp(y, floats), mine)
+                y = builder.fmul(y, load(builder, scales, column, floats))
+                y = builder.fadd(y, load(builder, biases, column, floats))
+            save(builder, y, target.data, place)
+        return context.get_dummy_value()
+
+    return types.void(tile, x, scale, bias, out, types.intp, types.intp), generate
+
+
+def _places(builder: Any, tile: Any, m: Any, n: Any) -> Any:
+    """Yield token, group and byte of the first output of each vector of a tile."""
+    for row in range(tile.rows):
+        token = builder.add(m, ir.Constant(I64, row))
+        for first in range(0, PANEL * tile.panels, PANEL // GROUPS):
+            group = first * GROUPS // PANEL % GROUPS
+            yield token, group, _times4(builder, builder.add(n, ir.Constant(I64, first)))
+
+
+def _times4(builder: Any, number: Any) -> Any:
+    return builder.mul(number, ir.Constant(I64, 4))

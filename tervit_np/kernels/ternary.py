@@ -1,0 +1,74 @@
+"""A ternary layer on packed weights, on whichever rung of the ladder this processor reaches.
+
+    y = s q (a t)^T + b     q = round(x / s) 8-bit by token, t in {-1, 0, 1}, a by output
+
+All rungs compute the same integers. `TERVIT_KERNEL` chooses one by name.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.kernels.panels import Panels, Tokens, round_tokens, unpack
+from tervit_np.kernels.processor import chosen
+
+_NONE = np.empty(0, np.float32)
+
+
+def ternary_linear(
+    x: Array, packed: Panels, bias: Array | None = None, rung: str | None = None
+) -> Array:
+    """Round the tokens to 8 bits and multiply.  float32 (M, in) -> float32 (M, out).
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, a value is not finite, or the rung does not run here.
+    """
+    x = np.ascontiguousarray(x, np.float32)
+    if x.ndim != 2 or x.shape[1] != packed.inputs:
+        raise ValueError(f"ternary_linear: x is {x.shape}, expected (tokens, {packed.inputs})")
+    if bias is not None and np.shape(bias) != (packed.outputs,):
+        raise ValueError(f"ternary_linear: bias is {np.shape(bias)}, expected ({packed.outputs},)")
+    rung = rung or chosen()
+    offset = _NONE if bias is None else np.ascontiguousarray(bias, np.float32)
+    if rung in ("numpy", "loop", "vector"):
+        tokens = round_tokens(x)
+        sums = integer_product(tokens, packed, rung)
+        y = sums.astype(np.float32) * tokens.scale[:, None] * packed.scale[: packed.outputs]
+        return y if bias is None else y + offset
+    from tervit_np.kernels.product import rounded_linear
+
+    out: Array = rounded_linear(_processor(rung, len(x), packed), x, packed, offset)
+    return out[: len(x), : packed.outputs]
+
+
+def integer_product(tokens: Tokens, packed: Panels, rung: str) -> Array:
+    """Multiply codes alone.  -> int32 (M', out), the same on every rung."""
+    outputs, inputs = packed.outputs, packed.inputs
+    if rung in ("numpy", "loop", "vector"):
+        codes = unpack(packed)
+        if rung == "numpy":  # integers up to 2^53 are exact in float64, which BLAS is made for
+            found = tokens.codes[:, :inputs].astype(np.float64) @ codes.T.astype(np.float64)
+            return found.astype(np.int32)
+        out = np.empty((len(tokens.codes), outputs), np.int32)
+        from tervit_np.kernels import ladder
+
+        getattr(ladder, rung)(tokens.codes, codes, out)
+        return out
+    from tervit_np.kernels.product import linear
+
+    out = np.empty((len(tokens.codes), len(packed.scale)), np.int32)
+    processor = _processor(rung, len(out), packed)
+    linear(processor, tokens, packed, packed.scale, out, 0, len(packed.codes))
+    return out[:, :outputs]
+
+
+def _processor(rung: str, tokens: int, packed: Panels) -> Any:
+    from tervit_np.kernels.lanes import FOR_ONE_TOKEN, PROCESSORS
+
+    one: Any = FOR_ONE_TOKEN.get(rung)
+    if tokens == 1 and one is not None and len(packed.codes) >= one.panels:
+        return one
+    return PROCESSORS[rung]
