@@ -12,7 +12,12 @@ import importlib.util
 
 from tervit_np.kernels.panels import Panels, Tokens, pack, round_tokens, unpack
 from tervit_np.kernels.processor import RUNGS, available, chosen
-from tervit_np.kernels.ternary import integer_product, ternary_linear
+from tervit_np.kernels.ternary import (
+    grid_linear,
+    integer_product,
+    integers_are_faster,
+    ternary_linear,
+)
 
 if importlib.util.find_spec("numba") is not None:
     from tervit_np.kernels.bias import add_bias_, column_sum
@@ -30,7 +35,9 @@ __all__ = [
     "Tokens",
     "available",
     "chosen",
+    "grid_linear",
     "integer_product",
+    "integers_are_faster",
     "pack",
     "round_tokens",
     "ternary_linear",

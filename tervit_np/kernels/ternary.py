@@ -65,6 +65,27 @@ def integer_product(tokens: Tokens, packed: Panels, rung: str) -> Array:
     return out[:, :outputs]
 
 
+def integers_are_faster() -> bool:
+    """Tell whether the rung in force beats the BLAS product of floats."""
+    return chosen() in ("avx2", "vnni256", "vnni512")
+
+
+def grid_linear(x_hat: Array, w_hat: Array, bias: Array | None) -> Array:
+    """Multiply what was rounded: scales times integers.  (M, I), (O, I), (O,) -> (M, O).
+
+    The integers are recovered from the rows' largest values, so both need nothing but their floats.
+    """
+    from tervit_np.kernels.packing import pack_rows
+    from tervit_np.kernels.product import rounded_linear
+
+    outputs, inputs = w_hat.shape
+    panels, scale = pack_rows(np.ascontiguousarray(w_hat))
+    packed = Panels(panels, scale, outputs, inputs)
+    offset = _NONE if bias is None else bias
+    out = rounded_linear(_processor(chosen(), len(x_hat), packed), x_hat, packed, offset)
+    return np.ascontiguousarray(out[: len(x_hat), :outputs])
+
+
 def _processor(rung: str, tokens: int, packed: Panels) -> Any:
     from tervit_np.kernels.lanes import FOR_ONE_TOKEN, PROCESSORS
 

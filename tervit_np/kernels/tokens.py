@@ -14,7 +14,8 @@ from tervit_np.kernels.jit import kernel
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _INFINITY = np.int32(0x7F800000)
 _ROUND = F(1.5 * 2**23)
-_LIMIT = F(127)
+_ROUND_BITS = np.int32(np.float32(_ROUND).view(np.int32))
+_LIMIT, _MOST = F(127), np.int32(127)
 _ZERO = F(0)
 
 
@@ -39,15 +40,13 @@ def round_rows(x: Any, codes: Any, scale: Any, sums: Any) -> None:
 @kernel(boundscheck=False)
 def _round_row(x: Any, step: Any, codes: Any) -> Any:
     """Round one token; return the sum of its codes."""
-    width, total = x.shape[0], np.int32(0)
+    total = np.int32(0)
+    codes[:] = 0
     if step == _ZERO:
-        codes[:] = 0
         return total
-    for i in range(width):
-        q = min(max((x[i] / step + _ROUND) - _ROUND, -_LIMIT), _LIMIT)
-        code = np.int32(q)
-        codes[i] = code
-        total = np.int32(total + code)
-    for i in range(width, codes.shape[0]):
-        codes[i] = 0
+    for i in range(x.shape[0]):
+        q = np.int32(float_to_bits(x[i] / step + _ROUND) - _ROUND_BITS)
+        codes[i] = min(max(q, -_MOST), _MOST)  # beyond only where the step is denormal
+    for i in range(x.shape[0]):  # a loop of its own: bytes and 32-bit sums make other vectors
+        total = np.int32(total + np.int32(codes[i]))
     return total

@@ -18,8 +18,13 @@ class LinearCache(NamedTuple):
     weight: Array  # (O, I)
 
 
-def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, LinearCache]:
+def linear(
+    x: Array, weight: Array, bias: Array | None = None, integers: bool = False
+) -> tuple[Array, LinearCache]:
     """Multiply by a matrix and add a bias.  (..., I), (O, I), (O,) -> (..., O).
+
+    `integers` promises that each row of x is a scale times 8-bit integers, 127 among them, and each
+    row of the weight a scale times -1, 0, 1: compiled, the sum then runs over integers.
 
     Raises
     ------
@@ -33,13 +38,23 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, L
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
-    y = rows(x) @ weight.T  # one large product: a 3-D matmul would run one small one per image
+    y = _product(rows(x), weight, bias, integers)
+    return y.reshape(*x.shape[:-1], weight.shape[0]), LinearCache(x, weight)
+
+
+def _product(x: Array, weight: Array, bias: Array | None, integers: bool) -> Array:
+    """(M, I), (O, I), (O,) -> (M, O); one large product, where a 3-D one runs many small ones."""
+    fast = twin(x)
+    if integers and fast is not None and fast.integers_are_faster():
+        summed: Array = fast.grid_linear(x, weight, bias)
+        return summed
+    y: Array = x @ weight.T
     if bias is not None:
-        if (fast := twin(y)) is not None:
+        if fast is not None:
             fast.add_bias_(y, bias)
         else:
             y += bias
-    return y.reshape(*x.shape[:-1], weight.shape[0]), LinearCache(x, weight)
+    return y
 
 
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:

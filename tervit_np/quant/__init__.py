@@ -2,6 +2,7 @@
 
 from tervit_np.quant.blend import Blend
 from tervit_np.quant.identity import IDENTITY, Identity
+from tervit_np.quant.integers import on_integers
 from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
 from tervit_np.quant.protocol import Codes, Convention, Quantizer
 from tervit_np.quant.ternarize import TernaryTensor, ternarize
@@ -24,6 +25,7 @@ __all__ = [
     "UniformWeight",
     "conventions",
     "named_plan",
+    "on_integers",
     "plan_table",
     "ternarize",
 ]
