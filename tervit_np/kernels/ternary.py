@@ -35,7 +35,7 @@ def ternary_linear(
     offset = _NONE if bias is None else np.ascontiguousarray(bias, np.float32)
     if rung in ("numpy", "loop", "vector"):
         tokens = round_tokens(x)
-        sums = integer_product(tokens, packed, rung)
+        sums = integer_product(tokens.codes[:, : packed.inputs], packed, rung)
         y = sums.astype(np.float32) * tokens.scale[:, None] * packed.scale[: packed.outputs]
         return y if bias is None else y + offset
     from tervit_np.kernels.product import rounded_linear
@@ -44,25 +44,27 @@ def ternary_linear(
     return out[: len(x), : packed.outputs]
 
 
-def integer_product(tokens: Tokens, packed: Panels, rung: str) -> Array:
-    """Multiply codes alone.  -> int32 (M', out), the same on every rung."""
-    outputs, inputs = packed.outputs, packed.inputs
-    if rung in ("numpy", "loop", "vector"):
-        codes = unpack(packed)
-        if rung == "numpy":  # integers up to 2^53 are exact in float64, which BLAS is made for
-            found = tokens.codes[:, :inputs].astype(np.float64) @ codes.T.astype(np.float64)
-            return found.astype(np.int32)
-        out = np.empty((len(tokens.codes), outputs), np.int32)
+def integer_product(x: Array, packed: Panels, rung: str) -> Array:
+    """Multiply codes alone.  int8 (M, in) -> int32 (M, out), the same on every rung."""
+    if rung == "numpy":  # integers up to 2^53 are exact in float64, which BLAS is made for
+        return (x.astype(np.float64) @ unpack(packed).T.astype(np.float64)).astype(np.int32)
+    if rung in ("loop", "vector"):
         from tervit_np.kernels import ladder
 
-        getattr(ladder, rung)(tokens.codes, codes, out)
+        out = np.empty((len(x), packed.outputs), np.int32)
+        getattr(ladder, rung)(x, unpack(packed), out)
         return out
     from tervit_np.kernels.product import linear
 
-    out = np.empty((len(tokens.codes), len(packed.scale)), np.int32)
-    processor = _processor(rung, len(out), packed)
+    processor = _processor(rung, len(x), packed)
+    codes = np.zeros(
+        (-(-len(x) // processor.rows) * processor.rows, 4 * packed.codes.shape[1]), np.int8
+    )
+    codes[: len(x), : packed.inputs] = x
+    tokens = Tokens(codes, np.ones(len(codes), np.float32), codes.sum(axis=1, dtype=np.int32))
+    out = np.empty((len(codes), len(packed.scale)), np.int32)
     linear(processor, tokens, packed, packed.scale, out, 0, len(packed.codes))
-    return out[:, :outputs]
+    return out[: len(x), : packed.outputs]
 
 
 def integers_are_faster() -> bool:

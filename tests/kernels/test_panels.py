@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from tervit_np.kernels import Panels, pack, round_tokens, unpack
+from tervit_np.quant import UniformAct
+from tests.checks import BACKENDS
+
+
+def random_codes(shape, seed=0):
+    return np.random.default_rng(seed).integers(-1, 2, shape).astype(np.int8)
+
+
+@pytest.mark.parametrize("outputs", [1, 15, 16, 17, 63, 64, 65, 128, 130])
+@pytest.mark.parametrize("inputs", [1, 3, 4, 5, 48])
+def test_there_and_back(outputs, inputs):
+    codes = random_codes((outputs, inputs), outputs * inputs)
+    packed = pack(codes, np.arange(outputs))
+    assert packed.codes.shape == (-(-outputs // 64), -(-inputs // 4), 64)
+    np.testing.assert_array_equal(unpack(packed), codes)
+    np.testing.assert_array_equal(packed.scale[:outputs], np.arange(outputs))
+    assert not packed.scale[outputs:].any()
+
+
+def test_every_byte():
+    """81 of 256 are four weights each; every other has a pair 11 and is refused."""
+    good = 0
+    for byte in range(256):
+        panels = np.full((1, 1, 64), 0b01010101, np.uint8)
+        panels[0, 0, 4 * 5 + 2] = byte  # output 5 of each group, input 2
+        packed = Panels(panels, np.ones(64, np.float32), 64, 4)
+        pairs = [byte >> 2 * s & 3 for s in range(4)]
+        if 3 in pairs:
+            with pytest.raises(ValueError, match="the bits 11 are no weight"):
+                unpack(packed)
+            continue
+        codes = unpack(packed)
+        good += 1
+        assert [codes[16 * s + 5, 2] + 1 for s in range(4)] == pairs
+        np.testing.assert_array_equal(pack(codes, packed.scale).codes, panels)
+    assert good == 81
+
+
+def test_two_bits_a_weight():
+    assert pack(random_codes((384, 192)), 1.0).codes.nbytes == 384 * 192 // 4
+
+
+@pytest.mark.parametrize(
+    ("codes", "scale", "words"),
+    [
+        (np.zeros((2, 3, 4), np.int8), 1, r"codes are \(2, 3, 4\), expected \(out, in\)"),
+        (np.zeros((0, 3), np.int8), 1, "expected"),
+        (np.zeros((1, 132_105), np.int8), 1, "in <= 132104"),
+        (np.full((2, 3), 2, np.int8), 1, "-1, 0 and 1 alone"),
+        (np.full((2, 3), 0.5), 1, "-1, 0 and 1 alone"),
+        (np.zeros((2, 3), np.int8), np.ones(3), r"scale is \(3,\), expected \(2,\)"),
+        (np.zeros((2, 3), np.int8), np.array([1, np.nan]), "finite"),
+    ],
+)
+def test_refusals(codes, scale, words):
+    with pytest.raises(ValueError, match=words):
+        pack(codes, scale)
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-20, 1.0, 1e30])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 6), (13, 33)])
+def test_tokens_are_rounded_as_in_training(shape, scale):
+    """The same codes on both paths, padded with zeros to tiles and fours."""
+    x = np.random.default_rng(1).normal(size=shape).astype(np.float32) * np.float32(scale)
+    x[shape[0] // 2] = 0
+    expected = UniformAct(8).codes(x)
+    found = [round_tokens(x, 6)]
+    if "numba" in BACKENDS:
+        from tervit_np.kernels.tokens import round_rows
+
+        tokens = type(found[0])(*(np.full_like(a, 99) for a in found[0]))
+        round_rows(x, *tokens)
+        found.append(tokens)
+    for tokens in found:
+        assert tokens.codes.shape == (-(-shape[0] // 6) * 6, -(-shape[1] // 4) * 4)
+        np.testing.assert_array_equal(tokens.codes[: shape[0], : shape[1]], expected.codes)
+        assert not tokens.codes[shape[0] :].any()
+        assert not tokens.codes[:, shape[1] :].any()
+        np.testing.assert_array_equal(tokens.scale[: shape[0]], expected.scale[:, 0])
+        np.testing.assert_array_equal(tokens.sums, tokens.codes.sum(axis=1, dtype=np.int32))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_cannot_be_rounded(bad):
+    x = np.ones((2, 3), np.float32)
+    x[1, 2] = bad
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        round_tokens(x)
+    if "numba" in BACKENDS:
+        from tervit_np.kernels.tokens import round_rows
+
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            round_rows(x, *round_tokens(np.ones((2, 3), np.float32)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (16, 4), (65, 7), (130, 48)])
+def test_training_packs_the_same_panels(shape):
+    pytest.importorskip("numba")
+    from tervit_np.kernels.packing import pack_rows
+
+    codes = random_codes(shape)
+    scale = np.random.default_rng(2).random(shape[0]).astype(np.float32) + np.float32(0.1)
+    codes[0] = 0
+    panels, scales = pack_rows(codes * scale[:, None])
+    expected = pack(codes, np.where(codes.any(axis=1), scale, 0))
+    np.testing.assert_array_equal(panels, expected.codes)
+    np.testing.assert_array_equal(scales, expected.scale)

@@ -1,0 +1,82 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+import tervit_np as tv
+from tervit_np.kernels import RUNGS, available, chosen, processor
+
+pytest.importorskip("numba")
+ALL = frozenset({"avx2", "avx512f", "avx512vl", "avx512bw", "avx512vnni"})
+
+
+@pytest.mark.parametrize(
+    ("lacking", "best"),
+    [
+        (set(), "vnni512"),
+        ({"avx512bw"}, "vnni256"),
+        ({"avx512vl"}, "vnni512"),
+        ({"avx512vnni"}, "avx2"),
+        ({"avx512vnni", "avx2"}, "generic"),
+        (ALL, "generic"),
+    ],
+)
+def test_the_fastest_that_the_features_allow(monkeypatch, lacking, best):
+    monkeypatch.setattr(processor, "features", lambda: ALL - lacking)
+    monkeypatch.delenv("TERVIT_KERNEL", raising=False)
+    assert chosen() == best
+    assert available(ALL - lacking)[-1] == best
+
+
+def test_a_name_chooses(monkeypatch):
+    for rung in available(processor.features()):
+        monkeypatch.setenv("TERVIT_KERNEL", rung)
+        assert chosen() == rung
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [("sse", "expected one of numpy, loop, vector, generic"),
+     ("vnni512", "lacks avx512vnni and avx512bw; it has")],
+)  # fmt: skip
+def test_what_cannot_be_had(monkeypatch, wanted, words):
+    monkeypatch.setattr(processor, "features", lambda: frozenset({"avx2"}))
+    monkeypatch.setenv("TERVIT_KERNEL", wanted)
+    with pytest.raises(ValueError, match=words):
+        chosen()
+
+
+def test_without_the_compiler(monkeypatch):
+    monkeypatch.delenv("TERVIT_KERNEL", raising=False)
+    with tv.backend("numpy"):
+        assert chosen() == "numpy"
+        monkeypatch.setenv("TERVIT_KERNEL", "avx2")
+        with pytest.raises(ValueError, match="needs Numba"):
+            chosen()
+
+
+ABSENT = """
+import importlib.util, sys
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "numba" else find(name, *rest)
+sys.modules["numba"] = None
+import numpy as np, tervit_np as tv
+x = np.arange(6, dtype=np.float32).reshape(2, 3)
+print(tv.kernels.ternary_linear(x, tv.kernels.pack(np.ones((1, 3), np.int8), 1.0)).tolist())
+"""
+
+
+def test_where_numba_is_not_installed():
+    environment = {k: v for k, v in os.environ.items() if k != "TERVIT_KERNEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", ABSENT], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (one,), (two,) = eval(done.stdout)
+    assert abs(one - 3) < 0.05
+    assert abs(two - 12) < 0.1
+
+
+def test_the_rungs_from_slow_to_fast():
+    assert RUNGS == ("numpy", "loop", "vector", "generic", "avx2", "vnni256", "vnni512")

@@ -1,0 +1,27 @@
+import pytest
+
+from tervit_np.quant import (
+    Blend,
+    Identity,
+    Ternary,
+    UniformAct,
+    UniformWeight,
+    on_integers,
+)
+
+
+@pytest.mark.parametrize(
+    ("weight", "act", "expected"),
+    [
+        (Ternary(), UniformAct(8), True),
+        (Ternary("tensor", "absmean", "mean"), UniformAct(8), True),
+        (Ternary(), UniformAct(4), False),
+        (Ternary(), UniformAct(8, "minmax"), False),
+        (Ternary(), UniformAct(8, per="tensor"), False),
+        (Ternary(), Identity(), False),
+        (UniformWeight(8), UniformAct(8), False),
+        (Blend(Ternary()), UniformAct(8), False),
+    ],
+)
+def test_only_what_the_kernels_can_recover(weight, act, expected):
+    assert on_integers(weight, act) == expected
