@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_MODULES = ("analysis", "kernels", "losses", "models", "nn", "ops", "quant", "train")
+_MODULES = ("analysis", "deploy", "kernels", "losses", "models", "nn", "ops", "quant", "train")
 _NAMES = {
     "backend": "twins",
     "create_model": "models",
@@ -32,6 +32,8 @@ _NAMES = {
     "load_model": "models",
     "pretrained": "models",
     "transfer": "models",
+    "export": "deploy",
+    "load_packed": "deploy",
     "AdamW": "train",
     "clip_grad_norm": "train",
 }
@@ -46,10 +48,13 @@ __all__ = [
     "backend",
     "clip_grad_norm",
     "create_model",
+    "deploy",
+    "export",
     "kernels",
     "list_models",
     "load_checkpoint",
     "load_model",
+    "load_packed",
     "losses",
     "models",
     "nn",
@@ -65,6 +70,7 @@ __all__ = [
 
 if TYPE_CHECKING:  # what the lines below do at run time, in words that a type checker reads
     from tervit_np import losses, models, nn, ops, quant, train
+    from tervit_np.deploy import export, load_packed
     from tervit_np.models import (
         DeiT,
         DeiTConfig,

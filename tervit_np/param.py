@@ -14,7 +14,7 @@ class Param:
 
     def __init__(self, data: Array) -> None:
         self.data = np.asarray(data, order="C")  # ascontiguousarray would turn () into (1,)
-        self.grad = np.zeros_like(self.data)
+        self.grad = np.zeros(self.data.shape, self.data.dtype)  # untouched, it takes no memory
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from data_tools import ImageSet, StreamedSet
     from tervit_np.models import Classifier
 
-HELP = "run folder, a stage's .npz, weights (.pth, .safetensors), or a name with weights here"
+HELP = "run folder, a stage's .npz, a packed file, weights (.pth, .safetensors), or their name"
 _KNOWN = ("data", "classes", "mean", "std")
 
 
@@ -38,6 +38,7 @@ def open_model(
     ValueError
         If there is none, or its file is damaged.
     """
+    from tervit_np.deploy import is_packed
     from tervit_np.models import CONFIGS, quantize
     from tervit_np.models.checkpoint import is_own
     from tervit_np.models.weights import find_weights
@@ -46,10 +47,12 @@ def open_model(
 
     keep_freed_memory()
     file = find_weights(place) if place in CONFIGS else model_file(place, stage)
-    if file.suffix == ".npz" or is_own(file):
-        opened = _own(file)
+    if file.suffix == ".npz" or is_own(file) or is_packed(file):
+        opened = _packed(file) if is_packed(file) else _own(file)
         if any(sizes.values()):
             raise ValueError(f"{file} is a model of its own size; other sizes are for weights")
+        if plan is not None and is_packed(file):
+            raise ValueError(f"{file} is packed: it has no latent weights to quantize otherwise")
     else:
         opened = _weights(file, {k: v for k, v in sizes.items() if v is not None})
     if plan is not None:
@@ -86,7 +89,16 @@ def model_file(place: str, stage: str | None) -> Path:
 def _own(file: Path) -> Opened:
     from tervit_np.models import load_model
 
-    model, extra = load_model(file)
+    return _described(file, *load_model(file))
+
+
+def _packed(file: Path) -> Opened:
+    from tervit_np.deploy import load_packed
+
+    return _described(file, *load_packed(file))
+
+
+def _described(file: Path, model: "Classifier", extra: dict[str, Any]) -> Opened:
     for key in _KNOWN:
         if key not in extra:
             raise ValueError(f"{file}: does not say its {key}; `tervit train` writes files that do")

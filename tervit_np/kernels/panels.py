@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.twins import backend_name
 
 PANEL, STEP, GROUPS = 64, 4, 4
 MOST_INPUTS = 132_104  # 4^3 times 2 times 127 times more could overflow 32 bits
@@ -51,21 +52,32 @@ def pack(codes: Array, scale: Array) -> Panels:
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.size == 0 or codes.shape[1] > MOST_INPUTS:
         raise ValueError(f"pack: codes are {codes.shape}, expected (out, in), in <= {MOST_INPUTS}")
-    if not np.isin(codes, (-1, 0, 1)).all():
-        raise ValueError("pack: codes are -1, 0 and 1 alone")
+    if codes.dtype.kind != "i" or codes.min() < -1 or codes.max() > 1:
+        raise ValueError("pack: codes are the integers -1, 0 and 1 alone")
     outputs, inputs = codes.shape
     scale = np.asarray(scale, np.float32)
     if scale.shape not in ((), (outputs,)) or not np.isfinite(scale).all():
         raise ValueError(f"pack: scale is {scale.shape}, expected {(outputs,)} finite numbers")
+    scales = np.zeros(-(-outputs // PANEL) * PANEL, np.float32)
+    scales[:outputs] = scale
+    return Panels(_panels(codes), scales, outputs, inputs)
+
+
+def _panels(codes: Array) -> Array:
+    """Put two bits after two.  int8 (out, in) -> uint8 (P, Q, 64)."""
+    if backend_name() == "numba":
+        from tervit_np.kernels.packing import pack_rows
+
+        packed: Array = pack_rows(codes)[0]
+        return packed
+    outputs, inputs = codes.shape
     panels, steps = -(-outputs // PANEL), -(-inputs // STEP)
     padded = np.ones((panels * PANEL, steps * STEP), np.uint8)
     padded[:outputs, :inputs] = codes + 1
     parts = padded.reshape(panels, GROUPS, PANEL // GROUPS, steps, STEP)
     bits = parts.transpose(1, 0, 3, 2, 4).reshape(GROUPS, panels, steps, PANEL)
-    packed = bits[0] | bits[1] << 2 | bits[2] << 4 | bits[3] << 6
-    scales = np.zeros(panels * PANEL, np.float32)
-    scales[:outputs] = scale
-    return Panels(packed, scales, outputs, inputs)
+    joined: Array = bits[0] | bits[1] << 2 | bits[2] << 4 | bits[3] << 6
+    return joined
 
 
 def unpack(packed: Panels) -> Array:

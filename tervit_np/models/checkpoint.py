@@ -120,7 +120,7 @@ def load_model(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
         plan = plan_from_spec(meta["plan"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: its description of the model is damaged ({error})") from None
-    model = build(config, np.random.default_rng(0), dtype)
+    model = build(config, None, dtype)
     quantize(model, plan)
     model.load_state_dict(arrays)
     return model, meta.get("extra", {})

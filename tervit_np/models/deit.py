@@ -109,7 +109,7 @@ class DeiT(Classifier):
     """A vision transformer with forward and backward passes by hand."""
 
     def __init__(
-        self, config: DeiTConfig, rng: np.random.Generator, dtype: DTypeLike = "float32"
+        self, config: DeiTConfig, rng: np.random.Generator | None, dtype: DTypeLike = "float32"
     ) -> None:
         c, dim, dtype = config, config.dim, float_dtype(dtype)
         self.config = config
@@ -129,7 +129,8 @@ class DeiT(Classifier):
         self.head = Linear(dim, c.num_classes, dtype)
         if c.distilled:
             self.head_dist = Linear(dim, c.num_classes, dtype)
-        initialize(self, c.init, rng)
+        if rng is not None:
+            initialize(self, c.init, rng)
 
     def forward(
         self,

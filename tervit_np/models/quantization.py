@@ -1,9 +1,11 @@
 """Put a plan's quantizers into a model, and read them back."""
 
 import re
+from typing import Any
 
 from tervit_np.models.classifier import Classifier
 from tervit_np.quant import Identity, Plan, named_plan
+from tervit_np.quant.spec import quantizer_to_spec
 
 
 def quantize(model: Classifier, plan: str | Plan) -> Classifier:
@@ -22,13 +24,11 @@ def quantize(model: Classifier, plan: str | Plan) -> Classifier:
 
 
 def plan_of(model: Classifier) -> Plan:
-    """Return the plan that a model follows, one rule for each quantized layer."""
-    return Plan(
-        [
-            (re.escape(name), layer.weight_quant, layer.act_quant)
-            for name, layer in model.quantizable()
-            if not (
-                isinstance(layer.weight_quant, Identity) and isinstance(layer.act_quant, Identity)
-            )
-        ]
-    )
+    """Return the plan that a model follows: one rule for all layers that are quantized alike."""
+    alike: dict[str, tuple[list[str], Any]] = {}
+    for name, layer in model.quantizable():
+        pair = layer.weight_quant, layer.act_quant
+        if not all(isinstance(quantizer, Identity) for quantizer in pair):
+            key = str([quantizer_to_spec(quantizer) for quantizer in pair])
+            alike.setdefault(key, ([], pair))[0].append(re.escape(name))
+    return Plan([("|".join(names), *pair) for names, pair in alike.values()])

@@ -71,8 +71,10 @@ def create_model(
     return build(_override(CONFIGS[name], config_overrides), np.random.default_rng(seed), dtype)
 
 
-def build(config: Config, rng: np.random.Generator, dtype: DTypeLike = "float32") -> Classifier:
-    """Build the model that a configuration describes."""
+def build(
+    config: Config, rng: np.random.Generator | None, dtype: DTypeLike = "float32"
+) -> Classifier:
+    """Build the model that a configuration describes; without `rng` all parameters are zero."""
     model: Classifier = MODELS[type(config).__name__.removesuffix("Config")][0](config, rng, dtype)
     return model
 

@@ -151,7 +151,7 @@ class Swin(Classifier):
     """A shifted-window transformer with forward and backward passes by hand."""
 
     def __init__(
-        self, config: SwinConfig, rng: np.random.Generator, dtype: DTypeLike = "float32"
+        self, config: SwinConfig, rng: np.random.Generator | None, dtype: DTypeLike = "float32"
     ) -> None:
         self.config = config
         self.patch_embed = SwinPatchEmbed(config.patch_size, config.dim, dtype)
@@ -164,7 +164,8 @@ class Swin(Classifier):
         width = config.dim * 2 ** (len(config.depths) - 1)
         self.norm = LayerNorm(width, EPS, dtype)
         self.head = Linear(width, config.num_classes, dtype)
-        initialize(self, config.init, rng)
+        if rng is not None:
+            initialize(self, config.init, rng)
 
     def forward(
         self,

@@ -126,3 +126,35 @@ class TestReport:
         (tmp_path / "metrics.jsonl").write_text("{broken\n")
         with pytest.raises(ValueError, match="damaged"):
             write_report(tmp_path, None)
+
+
+class TestExport:
+    def test_the_file_answers_as_the_run_does(self, tervit, run, tmp_path):
+        out = tmp_path / "small.safetensors"
+        code, printed, _ = tervit("export", run, "--out", out)
+        assert code == 0
+        assert re.search(r"small\.safetensors: 0\.\d+ MB, [\d.]+ times smaller", printed)
+        by_run = tervit("eval", run)[1].splitlines()
+        by_file = tervit("eval", out)[1].splitlines()
+        assert by_file[:-1] == by_run[:-1]
+        assert by_file[-1].split(": ")[1:] == by_run[-1].split(": ")[1:]
+        picture = next((run.parent.parent).rglob("*.png"), None) or run / "recovery.png"
+        assert tervit("predict", out, picture)[1] == tervit("predict", run, picture)[1]
+
+    @pytest.mark.parametrize(
+        ("args", "words"),
+        [
+            (("--precision", "int2"), "precision is 'int2'"),
+            (("--stage", "8-bit"), "no finished stage '8-bit'"),
+        ],
+    )
+    def test_refusals(self, tervit, run, tmp_path, args, words):
+        code, _, error = tervit("export", run, "--out", tmp_path / "x", *args)
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert words in error
+
+    def test_a_packed_file_has_no_other_plan(self, tervit, run, tmp_path):
+        tervit("export", run, "--out", tmp_path / "x")
+        code, _, error = tervit("eval", tmp_path / "x", "--plan", "int8")
+        assert code == 2
+        assert "has no latent weights" in error

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import tervit_np as tv
 from tervit_np.kernels import Panels, pack, round_tokens, unpack
 from tervit_np.quant import UniformAct
 from tests.checks import BACKENDS
@@ -51,6 +52,7 @@ def test_two_bits_a_weight():
         (np.zeros((0, 3), np.int8), 1, "expected"),
         (np.zeros((1, 132_105), np.int8), 1, "in <= 132104"),
         (np.full((2, 3), 2, np.int8), 1, "-1, 0 and 1 alone"),
+        (np.full((2, 3), -128, np.int8), 1, "-1, 0 and 1 alone"),
         (np.full((2, 3), 0.5), 1, "-1, 0 and 1 alone"),
         (np.zeros((2, 3), np.int8), np.ones(3), r"scale is \(3,\), expected \(2,\)"),
         (np.zeros((2, 3), np.int8), np.array([1, np.nan]), "finite"),
@@ -106,6 +108,8 @@ def test_training_packs_the_same_panels(shape):
     scale = np.random.default_rng(2).random(shape[0]).astype(np.float32) + np.float32(0.1)
     codes[0] = 0
     panels, scales = pack_rows(codes * scale[:, None])
-    expected = pack(codes, np.where(codes.any(axis=1), scale, 0))
+    with tv.backend("numpy"):
+        expected = pack(codes, np.where(codes.any(axis=1), scale, 0))
     np.testing.assert_array_equal(panels, expected.codes)
+    np.testing.assert_array_equal(pack(codes, scale).codes, expected.codes)
     np.testing.assert_array_equal(scales, expected.scale)

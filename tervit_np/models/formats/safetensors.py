@@ -102,8 +102,12 @@ def _take(data: Array, dtype: str, shape: tuple[int, ...], begin: int, end: int)
     return wide.view(np.float32)
 
 
-def save_safetensors(state: Mapping[str, Array], path: str | Path) -> None:
+def save_safetensors(
+    state: Mapping[str, Array], path: str | Path, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write {name: array} whole or not at all, in C order whatever the arrays' strides.
+
+    `metadata` is text of the caller's own, which the header keeps.
 
     Raises
     ------
@@ -113,7 +117,7 @@ def save_safetensors(state: Mapping[str, Array], path: str | Path) -> None:
         If the disk is full or the folder cannot be written.
     """
     path = Path(path)
-    header: dict[str, Any] = {}
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     arrays, place = [], 0
     for name, value in state.items():
         array = np.asarray(value)

@@ -1,0 +1,118 @@
+"""A packed file into a model that runs.
+
+Ternary layers are repacked from base 3 to the panels of the kernels and never exist as floats. The
+few layers of 8 bits become floats on their grid. Everything is checked before it is used: checksum,
+names, shapes, bytes that no writer writes.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.deploy.base3 import decode
+from tervit_np.deploy.layers import PackedLinear
+from tervit_np.deploy.writing import FORMAT, checksum, form
+from tervit_np.kernels import pack
+from tervit_np.models import Classifier, build, config_from, quantize
+from tervit_np.models.formats.safetensors import read_safetensors
+from tervit_np.quant import IDENTITY
+from tervit_np.quant.protocol import Codes
+from tervit_np.quant.spec import plan_from_spec
+
+_KEYS = ("model", "config", "dtype", "plan", "extra")
+
+
+class Packed(NamedTuple):
+    """A model from a packed file, and what was stored beside it."""
+
+    model: Classifier
+    extra: dict[str, Any]
+
+    def predict(self, images: Array, batch_size: int = 64) -> Array:
+        """Classify normalised images.  (N, 3, S, S) -> logits (N, C)."""
+        return self.model.predict(images, batch_size)
+
+
+def load_packed(path: str | Path) -> Packed:
+    """Read a file that `export` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is absent, damaged, or not one of these.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    arrays, metadata = read_safetensors(path)
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path}: no packed model of this version (expected {FORMAT!r})")
+    if metadata.get("sha256") != checksum(arrays):
+        raise ValueError(f"{path}: its contents do not fit their checksum: the file is damaged")
+    try:
+        meta = {key: json.loads(metadata[key]) for key in _KEYS}
+        model = build(config_from(meta["model"], meta["config"]), None, meta["dtype"])
+        quantize(model, plan_from_spec(meta["plan"]))
+        _fill(model, arrays)
+    except KeyError as error:
+        raise ValueError(f"{path}: {error.args[0]} is missing") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: its description and its arrays do not fit ({error})") from None
+    return Packed(model, meta["extra"] if isinstance(meta["extra"], dict) else {})
+
+
+def is_packed(path: Path) -> bool:
+    """Tell whether a file is one of these, by its first kilobytes."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return f'"format":"{FORMAT}"'.encode() in file.read(4096)
+
+
+def _fill(model: Classifier, arrays: Mapping[str, Array]) -> None:
+    """Give each layer what it needs; no array may be missing or left over."""
+    left = dict(arrays)
+    layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
+    packed: list[tuple[str, PackedLinear]] = []
+    for name, param in model.named_params():
+        layer_name, layer = layers.get(name, ("", None))
+        kind = "float" if layer is None else form(layer_name, layer)
+        if kind == "float":
+            param.data[...] = _checked(left.pop(name), name, param.shape, "f")
+            continue
+        codes, scale = left.pop(f"{layer_name}.codes"), left.pop(f"{layer_name}.scale")
+        shapes = (param.shape[:1], ())
+        scale = _checked(scale, f"{layer_name}.scale", shapes[scale.ndim == 0], "f")
+        if kind == "integer":
+            codes = _checked(codes, f"{layer_name}.codes", param.shape, "i")
+            param.data[...] = Codes(codes, scale, np.zeros(())).dequantize()
+            layer.weight_quant = IDENTITY  # on its grid already
+        else:
+            ternary = pack(decode(codes, param.size).reshape(param.shape), scale)
+            packed.append((layer_name, PackedLinear(ternary, None)))
+    if left:
+        raise ValueError(f"unexpected {', '.join(list(left)[:3])}")
+    for name, layer in packed:
+        _replace(model, name, layer)
+
+
+def _checked(array: Array, name: str, shape: tuple[int, ...], kind: str) -> Array:
+    if array.shape != shape or array.dtype.kind != kind:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, expected {shape}")
+    if kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinite values")
+    return array.astype(np.float32) if kind == "f" else array
+
+
+def _replace(model: Any, name: str, layer: PackedLinear) -> None:
+    """Put a packed layer where the float one was, with its bias."""
+    *path, last = name.split(".")
+    for part in path:
+        model = model[int(part)] if isinstance(model, list) else getattr(model, part)
+    bias = getattr(model, last).bias
+    layer.offset = None if bias is None else bias.data
+    setattr(model, last, layer)

@@ -1,0 +1,118 @@
+"""A trained model into one small file.
+
+A safetensors container, readable by anything that reads those:
+
+    <layer>.codes     ternary: uint8, five codes to a byte, the flattened matrix; 8 bit: int8
+    <layer>.scale     one number for each output channel, or one for all
+    <parameter>       everything else, under its official name
+    __metadata__      JSON texts: the model's shape, its plan, classes, preprocessing, a checksum
+
+Latent weights stay behind: what is stored is what the quantized model multiplies with.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.deploy.base3 import encode
+from tervit_np.models import Classifier, save_safetensors
+from tervit_np.models.checkpoint import describe
+from tervit_np.models.quantization import plan_of
+from tervit_np.quant import Identity, Quantizer, Ternary, UniformAct, UniformWeight
+from tervit_np.quant.spec import plan_to_spec
+
+FORMAT = "tervit_np packed 1"
+PRECISIONS = ("float32", "float16")
+
+
+def export(
+    model: Classifier,
+    path: str | Path,
+    *,
+    precision: str = "float32",
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a quantized model; `precision` is that of scales and of all that is not quantized.
+
+    `extra` is JSON of the caller's own: classes, mean, std, data.
+
+    Raises
+    ------
+    ValueError
+        If a layer's quantizers have no place in the format, or the precision is unknown.
+    OSError
+        If the file cannot be written; what stood there before stays.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
+    arrays = packed_arrays(model, np.dtype(precision))
+    meta = {**describe(model), "plan": plan_to_spec(plan_of(model)), "extra": dict(extra or {})}
+    meta = {key: json.dumps(value, separators=(",", ":")) for key, value in meta.items()}
+    save_safetensors(arrays, path, {"format": FORMAT, **meta, "sha256": checksum(arrays)})
+
+
+def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]:
+    """Turn a model into what the file holds."""
+    arrays: dict[str, Array] = {}
+    layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
+    for name, param in model.named_params():
+        layer_name, layer = layers.get(name, ("", None))
+        if layer is None or isinstance(layer.weight_quant, Identity):
+            arrays[name] = _cast(name, param.data, dtype)
+            continue
+        stored = layer.weight_quant.codes(param.data)
+        codes = encode(stored.codes) if form(layer_name, layer) == "ternary" else stored.codes
+        arrays[f"{layer_name}.codes"] = codes
+        arrays[f"{layer_name}.scale"] = _cast(f"{layer_name}.scale", stored.scale, dtype)
+    for name, layer in model.quantizable():
+        form(name, layer)  # also of layers without weights
+    return arrays
+
+
+def form(name: str, layer: Any) -> str:
+    """Return how a layer is stored: "ternary", "integer" or "float".
+
+    Raises
+    ------
+    ValueError
+        If its quantizers have no place in the format.
+    """
+    weight: Quantizer = layer.weight_quant
+    act: Quantizer = layer.act_quant
+    if isinstance(weight, Ternary) and _by_token(act):
+        return "ternary"
+    if isinstance(weight, UniformWeight) and isinstance(act, UniformAct | Identity):
+        return "integer"
+    if isinstance(weight, Identity) and isinstance(act, UniformAct | Identity):
+        return "float"
+    raise ValueError(
+        f"export: {name} has weights {weight!r} with inputs {act!r}; ternary weights go with "
+        "symmetric 8-bit inputs by token"
+    )
+
+
+def _by_token(act: Quantizer) -> bool:
+    wanted = (8, "symmetric", "token")
+    return isinstance(act, UniformAct) and (act.bits, act.kind, act.per) == wanted
+
+
+def _cast(name: str, values: Array, dtype: "np.dtype[Any]") -> Array:
+    with np.errstate(over="ignore"):
+        cast = np.asarray(values, dtype)
+    if not np.isfinite(cast).all():
+        raise ValueError(f"export: {name} has values that no {dtype} holds; use float32")
+    return cast
+
+
+def checksum(arrays: Mapping[str, Array]) -> str:
+    """Hash names, kinds, shapes and contents."""
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data if array.size else b"")
+    return digest.hexdigest()

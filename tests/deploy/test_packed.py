@@ -1,0 +1,191 @@
+"""From a model to its file and back, and what becomes of damaged files."""
+
+import json
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.analysis.sizes import sizes
+from tervit_np.deploy import is_packed
+from tervit_np.deploy.layers import PackedLinear
+from tervit_np.models.formats.safetensors import read_safetensors
+from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight
+from tests.checks import BACKENDS, relative_error
+from tests.golden.golden import SWIN_CASES
+
+DEIT = tv.DeiTConfig(16, 4, 5, 20, 2, 2, distilled=True)
+MEAN = tv.DeiTConfig(16, 8, 5, 24, 2, 3, pool="mean", stem="conv", gelu="tanh")
+SWIN = SWIN_CASES["four stages"]
+CASES = pytest.mark.parametrize("config", [DEIT, MEAN, SWIN], ids=["distilled", "conv", "swin"])
+
+
+def model_of(config, plan="ternary"):
+    model = tv.models.build(config, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    for _, param in model.named_params():
+        param.data += rng.normal(0, 0.1, param.shape)
+    return tv.quantize(model, plan)
+
+
+def images_of(config, count=3):
+    size = config.image_size
+    return np.random.default_rng(2).normal(size=(count, 3, size, size)).astype(np.float32)
+
+
+@CASES
+@pytest.mark.parametrize("plan", ["ternary", "int8", "float"])
+def test_the_same_answers(tmp_path, config, plan):
+    model, images = model_of(config, plan), images_of(config)
+    tv.export(model, tmp_path / "x", extra={"classes": list("abcde")})
+    packed = tv.load_packed(tmp_path / "x")
+    assert packed.extra == {"classes": list("abcde")}
+    for backend in BACKENDS:
+        with tv.backend(backend):
+            assert relative_error(packed.predict(images), model.predict(images)) < 1e-5
+
+
+@CASES
+def test_half_precision_for_the_rest(tmp_path, config):
+    model, images = model_of(config), images_of(config)
+    sized = {}
+    for precision in ("float32", "float16"):
+        tv.export(model, tmp_path / precision, precision=precision)
+        sized[precision] = (tmp_path / precision).stat().st_size
+    assert sized["float16"] < sized["float32"]
+    assert relative_error(tv.load_packed(tmp_path / "float16").predict(images),
+                          model.predict(images)) < 0.05  # fmt: skip
+
+
+def test_as_small_as_promised(tmp_path):
+    """DeiT-Tiny: the honest size of the table, and less than 3 % for header and names."""
+    model = tv.quantize(tv.create_model("deit_tiny_patch16_224"), "ternary")
+    tv.export(model, tmp_path / "x")
+    honest = sizes(model).honest
+    assert honest <= (tmp_path / "x").stat().st_size < 1.03 * honest
+    arrays, _ = read_safetensors(tmp_path / "x")
+    bits = [
+        8 * arrays[f"{name}.codes"].size / layer.weight.size
+        for name, layer in model.quantizable()
+        if isinstance(layer.weight_quant, Ternary)
+    ]
+    assert len(bits) == 48
+    assert max(bits) < 1.601
+
+
+def test_ternary_layers_never_become_floats(tmp_path):
+    tv.export(model_of(DEIT), tmp_path / "x")
+    model = tv.load_packed(tmp_path / "x").model
+    assert isinstance(model.blocks[1].mlp.fc2, PackedLinear)
+    held = [name for name, _ in model.named_params()]
+    assert not any(name.startswith("blocks.") and "weight" in name and "norm" not in name
+                   for name in held)  # fmt: skip
+
+
+def test_quantizers_without_a_place(tmp_path):
+    model = model_of(DEIT)
+    plan = Plan([(r"blocks\..*", Ternary(), UniformAct(8, "minmax"))])
+    with pytest.raises(ValueError, match="blocks.0.attn.qkv has weights .* symmetric 8-bit inputs"):
+        tv.export(tv.quantize(model, plan), tmp_path / "x")
+    plan = Plan([(r"blocks\..*", UniformWeight(4), UniformAct(8, "minmax"))])
+    tv.export(tv.quantize(model, plan), tmp_path / "x")
+    images = images_of(DEIT)
+    found = tv.load_packed(tmp_path / "x").predict(images)
+    assert relative_error(found, model.predict(images)) < 1e-5
+    with pytest.raises(ValueError, match="precision is 'int4'"):
+        tv.export(model, tmp_path / "x", precision="int4")
+
+
+def test_values_beyond_half_precision(tmp_path):
+    model = model_of(DEIT)
+    model.norm.bias.data[0] = 1e6
+    with pytest.raises(ValueError, match=r"norm\.bias has values that no float16 holds"):
+        tv.export(model, tmp_path / "x", precision="float16")
+    assert not (tmp_path / "x").exists()
+
+
+def rewritten(path, change):
+    """Change the stored arrays and write them with a true checksum."""
+    from tervit_np.deploy.writing import checksum
+
+    arrays, metadata = read_safetensors(path)
+    change(arrays, metadata)
+    tv.save_safetensors(arrays, path, metadata | {"sha256": checksum(arrays)})
+
+
+def _swap(name, value):
+    def change(arrays, metadata):
+        arrays[name] = value(arrays[name])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_swap("blocks.0.attn.qkv.codes", lambda a: a[:-1]), "is not 1200 ternary codes"),
+        (_swap("blocks.0.attn.qkv.codes", lambda a: np.ones_like(a)), "byte 1 stands for"),
+        (_swap("blocks.0.attn.qkv.scale", lambda a: a[:-1]), "scale is float32"),
+        (_swap("blocks.0.attn.qkv.scale", lambda a: a * np.nan), "NaN"),
+        (_swap("head.codes", lambda a: a.astype(np.float32)), "head.codes is float32"),
+        (_swap("norm.weight", lambda a: a[None]), "norm.weight is float32"),
+        (lambda arrays, meta: arrays.pop("pos_embed"), "pos_embed is missing"),
+        (lambda arrays, meta: arrays.update(extra=np.zeros(2)), "unexpected extra"),
+        (lambda arrays, meta: meta.update(config="{}"), "do not fit"),
+        (lambda arrays, meta: meta.update(plan="[1]"), "a plan is a list"),
+        (lambda arrays, meta: meta.update(plan="[]"), "patch_embed.proj.weight is missing"),
+        (lambda arrays, meta: meta.update(model='"os"'), "os"),
+        (lambda arrays, meta: meta.pop("extra"), "extra is missing"),
+        (lambda arrays, meta: meta.update(config="{"), "do not fit"),
+    ],
+)
+def test_files_that_contradict_themselves(tmp_path, change, words):
+    tv.export(model_of(DEIT), tmp_path / "x")
+    rewritten(tmp_path / "x", change)
+    with pytest.raises(ValueError, match=words):
+        tv.load_packed(tmp_path / "x")
+
+
+def test_a_thousand_mutations(tmp_path):
+    """Every byte counts: what is not refused reads as the same model."""
+    tv.export(model_of(DEIT), tmp_path / "good", extra={"classes": ["a"]})
+    good = (tmp_path / "good").read_bytes()
+    images, rng = images_of(DEIT, 1), np.random.default_rng(0)
+    expected = tv.load_packed(tmp_path / "good").predict(images)
+    path, read = tmp_path / "bad", 0
+    for i in range(1000):
+        bad = bytearray(good)
+        near = len(bad) if i % 2 else 8 + int.from_bytes(good[:8], "little")
+        if i % 4 == 0:
+            bad = bad[: rng.integers(len(bad))]
+        else:
+            for place in rng.integers(near, size=i % 4):
+                bad[place] ^= 1 << rng.integers(8)
+        if bad == good:
+            continue
+        path.write_bytes(bad)
+        try:
+            packed = tv.load_packed(path)
+        except ValueError:
+            continue
+        read += 1
+        assert relative_error(packed.predict(images), expected) < 1
+    assert read < 30  # a letter of a class name, a rule's option
+
+
+def test_other_files(tmp_path):
+    with pytest.raises(ValueError, match="nowhere: no such file"):
+        tv.load_packed("nowhere")
+    tv.save_safetensors({"x": np.zeros(3)}, tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match="no packed model of this version"):
+        tv.load_packed(tmp_path / "x.safetensors")
+    assert not is_packed(tmp_path / "x.safetensors")
+    assert not is_packed(tmp_path)
+
+
+def test_the_header_is_plain_json(tmp_path):
+    tv.export(model_of(DEIT), tmp_path / "x")
+    content = (tmp_path / "x").read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert json.loads(header["__metadata__"]["config"])["dim"] == 20
+    assert header["blocks.0.mlp.fc1.codes"]["dtype"] == "U8"
