@@ -11,9 +11,20 @@ import sys
 from collections.abc import Sequence
 
 from tervit_np import __version__
-from tervit_np.cli import check, data, doctor, evaluate, export, predict, size, startup, train
+from tervit_np.cli import (
+    bench,
+    check,
+    data,
+    doctor,
+    evaluate,
+    export,
+    predict,
+    size,
+    startup,
+    train,
+)
 
-COMMANDS = (train, evaluate, predict, export, size, check, data, doctor)
+COMMANDS = (train, evaluate, predict, export, size, check, bench, data, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

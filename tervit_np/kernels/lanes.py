@@ -81,8 +81,13 @@ class Generic(NamedTuple):
     panels: int = 1
 
 
-PROCESSORS = {"generic": Generic(), "avx2": AVX2(), "vnni256": VNNI256(), "vnni512": VNNI512()}
-FOR_ONE_TOKEN = {"vnni256": VNNI256One(), "vnni512": VNNI512One()}
+PROCESSORS: dict[str, Any] = {
+    "generic": Generic(),
+    "avx2": AVX2(),
+    "vnni256": VNNI256(),
+    "vnni512": VNNI512(),
+}
+FOR_ONE_TOKEN: dict[str, Any] = {"vnni256": VNNI256One(), "vnni512": VNNI512One()}
 
 
 class Tile(types.Type):
@@ -162,7 +167,7 @@ def multiply_add(
             four = builder.bitcast(four, vector)
             for i, group in enumerate(groups, m * len(groups)):
                 before = builder.extract_value(sums, i)
-                after = _DOT[tile.processor](builder, before, group, four)
+                after = DOT[tile.processor](builder, before, group, four)
                 sums = builder.insert_value(sums, after, i)
             place_ = builder.add(place_, stride_)
         return sums
@@ -176,15 +181,15 @@ def _dot_vnni(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
     if llvm.llvm_version_info[0] < 22:  # its operands were 32-bit lanes before
         weights, inputs = builder.bitcast(weights, kind), builder.bitcast(inputs, kind)
     name = f"llvm.x86.avx512.vpdpbusd.{32 * kind.count}"
-    return _call(builder, name, kind, sums, weights, inputs)
+    return call(builder, name, kind, sums, weights, inputs)
 
 
 def _dot_avx2(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
     """Pairs to 16 bits (at most 2 x 128 x 127 = 32,512), pairs of those to 32 bits."""
     pairs = ir.VectorType(I16, 2 * sums.type.count)
-    products = _call(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, weights, inputs)
+    products = call(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, weights, inputs)
     ones = _constant(pairs, 1)
-    return builder.add(sums, _call(builder, "llvm.x86.avx2.pmadd.wd", sums.type, products, ones))
+    return builder.add(sums, call(builder, "llvm.x86.avx2.pmadd.wd", sums.type, products, ones))
 
 
 def _dot_generic(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
@@ -201,7 +206,7 @@ def _dot_generic(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
     return sums
 
 
-_DOT: dict[Any, Callable[..., Any]] = {
+DOT: dict[Any, Callable[..., Any]] = {
     VNNI512: _dot_vnni, VNNI512One: _dot_vnni, VNNI256: _dot_vnni, VNNI256One: _dot_vnni,
     AVX2: _dot_avx2, Generic: _dot_generic,
 }  # fmt: skip
@@ -252,6 +257,7 @@ def _constant(kind: Any, value: int) -> Any:
     return ir.Constant(kind, [value] * kind.count)
 
 
-def _call(builder: Any, name: str, result: Any, *args: Any) -> Any:
+def call(builder: Any, name: str, result: Any, *args: Any) -> Any:
+    """Call an instruction that LLVM knows by name."""
     kinds = ir.FunctionType(result, [arg.type for arg in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, kinds, name), args)

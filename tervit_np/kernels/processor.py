@@ -46,14 +46,20 @@ def chosen() -> str:
     ValueError
         If TERVIT_KERNEL names no rung, or one that needs what is not here.
     """
-    wanted = os.environ.get(VARIABLE, "")
+    compiled = backend_name() == "numba"
+    return _resolve(os.environ.get(VARIABLE, ""), features() if compiled else None)
+
+
+@cache
+def _resolve(wanted: str, found: frozenset[str] | None) -> str:
+    """Choose among the rungs that these features allow; None stands for an absent compiler."""
     if wanted and wanted not in RUNGS:
         raise ValueError(f"{VARIABLE} is {wanted!r}; expected one of {', '.join(RUNGS)}")
-    if wanted == "numpy" or backend_name() != "numba":
+    if wanted == "numpy" or found is None:
         if wanted not in ("", "numpy"):
             raise ValueError(f"{VARIABLE} is {wanted!r}, which needs Numba, absent or switched off")
         return "numpy"
-    here = available(features())
+    here = available(found)
     if wanted and wanted not in here:
         needs = " and ".join(_NEEDS[wanted])
         raise ValueError(f"{VARIABLE} is {wanted!r}, this processor lacks {needs}; it has {here}")

@@ -91,7 +91,7 @@ def grid_linear(x_hat: Array, w_hat: Array, bias: Array | None) -> Array:
 def _processor(rung: str, tokens: int, packed: Panels) -> Any:
     from tervit_np.kernels.lanes import FOR_ONE_TOKEN, PROCESSORS
 
-    one: Any = FOR_ONE_TOKEN.get(rung)
+    one = FOR_ONE_TOKEN.get(rung)
     if tokens == 1 and one is not None and len(packed.codes) >= one.panels:
         return one
     return PROCESSORS[rung]

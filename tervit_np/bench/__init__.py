@@ -1,0 +1,7 @@
+"""Measurements of the integer kernels: against rivals, against the processor's limits."""
+
+from tervit_np.bench.ladder import Rung, climb
+from tervit_np.bench.rivals import Comparison, compare
+from tervit_np.bench.timing import Times, interleaved
+
+__all__ = ["Comparison", "Rung", "Times", "climb", "compare", "interleaved"]

@@ -1,0 +1,143 @@
+"""The same linear layer by others: NumPy, PyTorch in four precisions, onnxruntime.
+
+Each gets float32 tokens and gives float32 outputs with scales and bias applied, except where the
+name says that the product of integers alone was timed.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.bench.timing import Times, interleaved
+from tervit_np.kernels import Panels, pack, ternary_linear
+
+SHAPES = (  # tokens, inputs, outputs: one token, DeiT-Tiny, DeiT-Small, DeiT-Base, eight images
+    (1, 384, 1536),
+    (65, 192, 768),
+    (197, 192, 576),
+    (197, 384, 1536),
+    (197, 768, 3072),
+    (1576, 384, 1536),
+)
+_BARE = ("torch _int_mm", "onnxruntime MatMulInteger")  # integers in, integers out
+
+
+class Comparison(NamedTuple):
+    """One shape, all candidates."""
+
+    tokens: int
+    inputs: int
+    outputs: int
+    times: dict[str, Times]
+
+    def ratio(self, rival: str) -> float:
+        """How many times faster the ternary layer is than a rival."""
+        return self.times[rival].median / self.times["ternary"].median
+
+    @property
+    def speed(self) -> float:
+        """Billions of multiplications and additions in a second."""
+        return 2e-9 * self.tokens * self.inputs * self.outputs / self.times["ternary"].median
+
+
+class Layer(NamedTuple):
+    """A ternary layer and tokens for it."""
+
+    x: Array  # float32 (M, I)
+    packed: Panels
+    weight: Array  # float32 (O, I): the same weights multiplied out
+    bias: Array
+
+
+def layer(tokens: int, inputs: int, outputs: int) -> Layer:
+    """Draw a layer."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(-1, 2, (outputs, inputs)).astype(np.int8)
+    scale = rng.uniform(0.01, 0.1, outputs).astype(np.float32)
+    x = rng.normal(size=(tokens, inputs)).astype(np.float32)
+    bias = rng.normal(size=outputs).astype(np.float32)
+    return Layer(x, pack(codes, scale), codes * scale[:, None], bias)
+
+
+def compare(shapes: Any = SHAPES, rounds: int = 41) -> list[Comparison]:
+    """Time every candidate that is installed on every shape, on one thread."""
+    found = []
+    for shape in shapes:
+        drawn = layer(*shape)
+        candidates = {**_ours(drawn), **_torch(drawn), **_onnxruntime(drawn)}
+        tokens, inputs, outputs = shape
+        found.append(Comparison(tokens, inputs, outputs, interleaved(candidates, rounds)))
+    return found
+
+
+def _ours(drawn: Layer) -> dict[str, Callable[[], Any]]:
+    x, packed, weight, bias = drawn
+    return {
+        "ternary": lambda: ternary_linear(x, packed, bias),
+        "numpy float32": lambda: x @ weight.T + bias,
+    }
+
+
+def _torch(drawn: Layer) -> dict[str, Callable[[], Any]]:
+    if find_spec("torch") is None:
+        return {}
+    import torch
+
+    torch.set_num_threads(1)
+    x, weight, bias = (torch.from_numpy(a) for a in (drawn.x, drawn.weight, drawn.bias))
+    linear = torch.nn.functional.linear
+    half = [t.bfloat16() for t in (x, weight, bias)]
+
+    def run(function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
+        def call() -> Any:
+            with torch.inference_mode():
+                return function(*args)
+
+        return call
+
+    candidates = {
+        "torch float32": run(linear, x, weight, bias),
+        "torch bfloat16": run(lambda *args: linear(*args).float(), *half),
+    }
+    with suppress(Exception):  # a build without the quantized engine
+        import warnings
+
+        warnings.simplefilter("ignore", category=(DeprecationWarning, UserWarning))
+        whole = torch.nn.Linear(weight.shape[1], weight.shape[0])
+        whole.load_state_dict({"weight": weight, "bias": bias})
+        quantization: Any = torch.ao.quantization
+        dynamic = quantization.quantize_dynamic(torch.nn.Sequential(whole), {torch.nn.Linear})
+        dynamic(x)
+        candidates["torch int8 dynamic"] = run(dynamic, x)
+    with suppress(Exception):  # shapes that it does not take
+        codes = torch.randint(-127, 128, x.shape, dtype=torch.int8)
+        other = torch.randint(-1, 2, weight.shape, dtype=torch.int8).t()
+        torch._int_mm(codes, other)
+        candidates[_BARE[0]] = run(torch._int_mm, codes, other)
+    return candidates
+
+
+def _onnxruntime(drawn: Layer) -> dict[str, Callable[[], Any]]:
+    if find_spec("onnxruntime") is None or find_spec("onnx") is None:
+        return {}
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.random.default_rng(0).integers(-1, 2, drawn.weight.T.shape).astype(np.int8)
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["x", "w"], ["y"])],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, drawn.x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, None)],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    codes = np.random.default_rng(1).integers(0, 255, drawn.x.shape).astype(np.uint8)
+    return {_BARE[1]: lambda: session.run(None, {"x": codes})}
