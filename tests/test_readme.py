@@ -61,7 +61,9 @@ def test_named_files_and_packages_exist():
 def test_quoted_commands_are_understood():
     from tervit_np.cli import _parser
 
-    quoted = re.findall(r"`tervit ((?:train|eval|predict|check|data|doctor)[^`]*)`", TEXT)
+    quoted = re.findall(
+        r"`tervit ((?:train|eval|predict|export|size|bench|check|data|doctor)[^`]*)`", TEXT
+    )
     assert len(quoted) > 5
     for line in quoted:
         _parser().parse_args(shlex.split(" ".join(line.split())))

@@ -1,0 +1,134 @@
+"""Picture folders at scale: the index of many names, and decoding beside Pillow alone.
+
+    python benchmarks/pictures.py --names 130000              time and memory of the index, twice
+    taskset -c 0 python benchmarks/pictures.py ~/imagenet     pictures a second on one core
+
+The folder is laid out like ImageNet. Ratios are of medians over rounds in which the rivals take
+turns, in one process.
+"""
+
+import os
+
+os.environ.pop("OPENBLAS_CORETYPE", None)
+
+import argparse  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+
+import data_tools  # noqa: E402
+from data_tools import Augment, normalise  # noqa: E402
+from data_tools.listing import list_pictures  # noqa: E402
+from data_tools.workers import Feed  # noqa: E402
+from tervit_np.bench import interleaved  # noqa: E402
+from tervit_np.train.memory import keep_freed_memory  # noqa: E402
+
+CLASSES = 1000
+
+
+def many(names: int) -> None:
+    """Make a folder of empty files and list it in two processes, then from the cache."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
+        for c in range(CLASSES):
+            place = Path(folder) / "train" / f"n{c:08}"
+            place.mkdir(parents=True)
+            for i in range(names // CLASSES):
+                (place / f"n{c:08}_{i}.JPEG").touch()
+        environment = os.environ | {"TERVIT_DATA": cache}
+        for when in ("first", "again"):
+            print(f"{when}: ", end="", flush=True)
+            subprocess.run(
+                [sys.executable, __file__, "--list", folder], check=True, env=environment
+            )
+
+
+def listed(folder: Path) -> None:
+    """List a folder and print time and growth of resident memory."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    before, began = _status("VmRSS"), time.perf_counter()
+    found = list_pictures(folder, "train")
+    seconds = time.perf_counter() - began
+    kept, peak = (1e-3 * (_status(key) - before) for key in ("VmRSS", "VmHWM"))
+    print(f"{len(found)} names in {seconds:.2f} s, {kept:.1f} MB kept, {peak:.1f} MB at most")
+
+
+def _status(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(key)).split()[1])
+
+
+def decoded(folder: Path, rounds: int) -> None:
+    """Decode and prepare a test split, by Pillow alone and by us."""
+    images = data_tools.load(f"imagenet:{folder}", "test")
+    files = [images.listing.place / images.listing.name(i) for i in range(len(images))]
+
+    def ours() -> None:
+        for start in range(0, len(images), 16):
+            pixels, _ = images.pixels(np.arange(start, min(start + 16, len(images))))
+            normalise(pixels, images.mean, images.std)
+
+    rivals = {"Pillow alone": lambda: [by_pillow(f) for f in files], "ours, normalised": ours}
+    times = interleaved(rivals, rounds)
+    speed = {name: len(files) / of.median for name, of in times.items()}
+    words = "  ".join(f"{name} {value:.0f}" for name, value in speed.items())
+    ratio = speed["ours, normalised"] / speed["Pillow alone"]
+    print(f"{len(files)} pictures to 224 x 224, in a second: {words}  ratio {ratio:.2f}")
+
+
+def by_pillow(file: Path) -> np.ndarray:
+    """Resize the short side to 256 and cut out the middle."""
+    picture = Image.open(file).convert("RGB")
+    width, height = picture.size
+    short = min(width, height)
+    picture = picture.resize(
+        (int(256 * width / short), int(256 * height / short)), Image.Resampling.BICUBIC
+    )
+    left, top = round((picture.width - 224) / 2), round((picture.height - 224) / 2)
+    return np.asarray(picture.crop((left, top, left + 224, top + 224)))
+
+
+def fed(folder: Path, workers: int) -> None:
+    """Decode and augment by DeiT's recipe in worker processes."""
+    images = data_tools.load(f"imagenet:{folder}", "test")
+    recipe = Augment(randaugment_ops=2, randaugment_magnitude=9, randaugment_spread=0.5,
+                     randaugment_chance=0.5)  # fmt: skip
+    feed, batch, steps = Feed(images, recipe, 32, workers), np.arange(32) % len(images), 12
+    for step in range(steps + 3):
+        if step == 3:
+            began = time.perf_counter()
+        for ahead in range(feed.slots):
+            feed.ask((0, step + ahead), batch, (0, 0, 0))
+        feed.take((0, step), images.labels[batch])
+    speed = steps * len(batch) / (time.perf_counter() - began)
+    feed.close()
+    print(f"{workers} decoding processes, DeiT's augmentation: {speed:.0f} pictures a second")
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, help="pictures laid out like ImageNet")
+    parser.add_argument("--names", type=int, help="how many names to make and list")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--list", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.list:
+        listed(args.list)
+    elif args.names:
+        many(args.names)
+    elif args.folder:
+        keep_freed_memory()
+        decoded(args.folder, args.rounds)
+        fed(args.folder, args.workers)
+    else:
+        parser.error("give a folder, or --names")
+
+
+if __name__ == "__main__":
+    main()
