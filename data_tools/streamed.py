@@ -10,10 +10,8 @@ The folder is laid out like ImageNet, Imagenette or Tiny-ImageNet (see folders.p
 the official crop; a picture that cannot be read is left out and counted.
 """
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +21,10 @@ from data_tools.imageset import Array, DataError, held_out
 from data_tools.listing import Listing, list_pictures
 from data_tools.pictures import opened
 from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from data_tools.wordnet import imagenet_classes
 
 PREFIX = "imagenet:"
 _OPTIONS = ("size", "classes", "per_class")
-_WORDNET = re.compile(r"n\d{8}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,14 +144,3 @@ def official_numbers(images: StreamedSet) -> StreamedSet:
     """
     listing = images.listing.numbered_by(tuple(id for id, _ in imagenet_classes()))
     return replace(images, listing=listing)
-
-
-def are_wordnet(classes: tuple[str, ...]) -> bool:
-    """Tell whether all names of classes are WordNet ids."""
-    return all(_WORDNET.fullmatch(name) for name in classes)
-
-
-def imagenet_classes() -> list[tuple[str, str]]:
-    """Return (WordNet id, name) of ImageNet's thousand classes in official order."""
-    text = resources.files("data_tools").joinpath("imagenet_classes.txt").read_text("utf-8")
-    return [(line[:9], line[10:]) for line in text.splitlines()]

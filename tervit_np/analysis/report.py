@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_tools import LabelledSet
+from data_tools.wordnet import in_words
 from tervit_np.analysis import page
 from tervit_np.analysis.figures.attention import draw_attention
 from tervit_np.analysis.figures.confusion import draw_confusion
@@ -157,7 +158,7 @@ def _figures(run: RunRecord, results: list[Result], test: LabelledSet) -> list[s
             draw_confusion(
                 test.labels,
                 last.evaluation.logits.argmax(axis=1),
-                test.classes,
+                in_words(test.classes),
                 folder / "confusion.png",
             ),
             f"Confusion matrix of the {name} model in percent.",

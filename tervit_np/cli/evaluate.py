@@ -38,6 +38,7 @@ def register(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
     import data_tools
+    from data_tools.wordnet import in_words
     from tervit_np.environment import usable_cores
     from tervit_np.train import evaluate
 
@@ -48,8 +49,9 @@ def run(args: argparse.Namespace) -> int:
     found = evaluate(opened.model, images, threads=args.threads or usable_cores())
     right = found.logits.argmax(axis=1) == images.labels
     if len(images.classes) <= _MOST:
-        width = max(map(len, images.classes))
-        for label, name in enumerate(images.classes):
+        names = in_words(images.classes)
+        width = max(map(len, names))
+        for label, name in enumerate(names):
             mine = images.labels == label
             if mine.any():
                 print(f"  {name:<{width}}  {100 * right[mine].mean():5.1f} %  of {mine.sum()}")

@@ -108,7 +108,7 @@ def _described(file: Path, model: "Classifier", extra: dict[str, Any]) -> Opened
 def _weights(file: Path, sizes: dict[str, Any]) -> Opened:
     """Weights of others: ImageNet's classes if there are a thousand, else numbers."""
     from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
-    from data_tools.streamed import imagenet_classes
+    from data_tools.wordnet import imagenet_classes
     from tervit_np.models import pretrained
 
     model, changes = pretrained(file, **sizes)
@@ -123,7 +123,8 @@ def _weights(file: Path, sizes: dict[str, Any]) -> Opened:
 def images_for(opened: Opened, data: str | None, split: str) -> "ImageSet | StreamedSet":
     """Load a set as the model wants it: its size, and ImageNet's numbers for ImageNet's classes."""
     import data_tools
-    from data_tools.streamed import are_wordnet, imagenet_classes, official_numbers
+    from data_tools.streamed import official_numbers
+    from data_tools.wordnet import are_wordnet, imagenet_classes
 
     name = data or opened.data
     if name is None:

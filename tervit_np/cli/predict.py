@@ -37,10 +37,11 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from data_tools import DataError, normalise
+    from data_tools.wordnet import in_words
     from tervit_np.losses import log_softmax
 
     opened = open_model(args.model, args.stage)
-    unreadable = []
+    names, unreadable = in_words(opened.classes), []
     for name in args.pictures:
         try:
             pixels = _pixels(opened, name)
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         logits = opened.model.predict(normalise(pixels[None], opened.mean, opened.std))
         shares = np.exp(log_softmax(logits))[0]
         best = np.argsort(-shares)[: max(args.top, 1)]
-        words = ", ".join(f"{opened.classes[i]} {100 * shares[i]:.1f} %" for i in best)
+        words = ", ".join(f"{names[i]} {100 * shares[i]:.1f} %" for i in best)
         print(f"{name}: {words}")
     for sentence in unreadable:
         print(f"tervit predict: {sentence}", file=sys.stderr)

@@ -62,7 +62,7 @@ def test_predicted_by_name(tervit, file, net):
     code, out, _ = tervit("predict", file, net / "val" / IDS[0] / "0.JPEG", "--top", 2)
     assert code == 0
     names = [re.sub(r" \d+\.\d %$", "", part) for part in out.split(": ", 1)[1].split(", ")]
-    from data_tools.streamed import imagenet_classes
+    from data_tools.wordnet import imagenet_classes
 
     assert {name.strip() for name in names} <= {name for _, name in imagenet_classes()}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data_tools import LabelledSet, normalise
+from data_tools.wordnet import in_words
 from tervit_np import ops
 from tervit_np.analysis.style import figure, save
 from tervit_np.arrays import Array
@@ -40,6 +41,7 @@ def draw_attention(
     """Draw pictures, and below them one row of maps for each model; write the PNG."""
     numbers = np.linspace(0, len(images) - 1, count).astype(int)
     chosen, _ = images.pixels(numbers)
+    names = in_words(images.classes)
     pixels = normalise(chosen, images.mean, images.std)
     maps = {name: attention_map(model, pixels) for name, model in models.items()}
     high = max(float(m.max()) for m in maps.values())
@@ -47,9 +49,7 @@ def draw_attention(
         axes = fig.subplots(1 + len(maps), count, squeeze=False)
         for i in range(count):
             axes[0, i].imshow(chosen[i])
-            axes[0, i].set_title(
-                images.classes[images.labels[numbers[i]]], fontsize=10, loc="center"
-            )
+            axes[0, i].set_title(names[images.labels[numbers[i]]], fontsize=10, loc="center")
             for row, each in enumerate(maps.values(), start=1):
                 shown = axes[row, i].imshow(each[i], cmap="cividis", vmin=0, vmax=high)
         for ax in axes.flat:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data_tools import LabelledSet
+from data_tools.wordnet import in_words
 from tervit_np.analysis.style import figure, save
 from tervit_np.arrays import Array
 from tervit_np.losses import log_softmax
@@ -20,13 +21,14 @@ def draw_mistakes(images: LabelledSet, logits: Array, path: Path) -> Path | None
     if len(wrong) == 0:
         return None
     surest = wrong[np.argsort(-probabilities[wrong, predicted[wrong]])][: COLUMNS * ROWS]
+    names = in_words(images.classes)
     with figure(7.2, 1.75 * -(-len(surest) // COLUMNS)) as fig:
         axes = fig.subplots(-(-len(surest) // COLUMNS), COLUMNS, squeeze=False).flatten()
         for ax in axes:
             ax.axis("off")
         for ax, i, picture in zip(axes, surest, images.pixels(surest)[0], strict=False):
             ax.imshow(picture)
-            guess, truth = images.classes[predicted[i]], images.classes[images.labels[i]]
+            guess, truth = names[predicted[i]], names[images.labels[i]]
             share = 100 * probabilities[i, predicted[i]]
             ax.set_title(f"{guess} {share:.0f} %\nis {truth}", fontsize=9, loc="center")
         return save(fig, path)
