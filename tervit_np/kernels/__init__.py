@@ -26,7 +26,7 @@ if importlib.util.find_spec("numba") is not None:
     from tervit_np.kernels.gelu import gelu, gelu_backward, gelu_tanh, gelu_tanh_backward
     from tervit_np.kernels.layernorm import layernorm, layernorm_backward
     from tervit_np.kernels.optimizer import adamw_, ema_, square_sum
-    from tervit_np.kernels.softmax import softmax_, softmax_backward_
+    from tervit_np.kernels.softmax import softmax, softmax_backward
     from tervit_np.kernels.ternarize import ternarize_rows
 
 __all__ = [
@@ -56,8 +56,8 @@ __all__ = [
     "im2col",
     "layernorm",
     "layernorm_backward",
-    "softmax_",
-    "softmax_backward_",
+    "softmax",
+    "softmax_backward",
     "square_sum",
     "ternarize_rows",
 ]

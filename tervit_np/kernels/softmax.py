@@ -1,4 +1,4 @@
-"""Softmax of rows, in place, one row at a time while it is in the nearest cache.
+"""Softmax of rows, each in the nearest cache through all its steps.
 
 Twin of ops/softmax.py.
 """
@@ -18,33 +18,35 @@ def _ordered(bits: Any) -> Any:
 
 
 @kernel(fastmath=REORDER)
-def softmax_(x: Any, scale: float) -> None:
-    """x <- exp(s x - max) / sum, each row.  (M, N)."""
-    s = F(scale)
+def softmax(x: Any, scale: float) -> Any:
+    """y = exp(s x - max) / sum, each row.  (M, N) -> (M, N)."""
+    y, s = np.empty_like(x), F(scale)
     for m in range(x.shape[0]):
-        row = x[m]
+        given, row = x[m], y[m]
         highest = np.int32(-(2**31))
         for i in range(row.size):
-            highest = max(highest, _ordered(float_to_bits(row[i])))
+            highest = max(highest, _ordered(float_to_bits(given[i])))
         top: Any = bits_to_float(_ordered(highest))
         for i in range(row.size):
-            row[i] = exp32(s * (row[i] - top))
+            row[i] = exp32(s * (given[i] - top))
         total = F(0)
         for i in range(row.size):
             total += row[i]
         inverse = ONE / total
         for i in range(row.size):
             row[i] *= inverse
+    return y
 
 
 @kernel(fastmath=REORDER)
-def softmax_backward_(dy: Any, y: Any, scale: float) -> None:
-    """dy <- s y (dy - sum(dy y)), each row.  (M, N), (M, N)."""
-    s = F(scale)
+def softmax_backward(dy: Any, y: Any, scale: float) -> Any:
+    """dx = s y (dy - sum(dy y)), each row.  (M, N), (M, N) -> (M, N)."""
+    dx, s = np.empty_like(dy), F(scale)
     for m in range(dy.shape[0]):
-        d, p = dy[m], y[m]
+        d, p, row = dy[m], y[m], dx[m]
         along = F(0)
         for i in range(d.size):
             along += d[i] * p[i]
         for i in range(d.size):
-            d[i] = s * p[i] * (d[i] - along)
+            row[i] = s * p[i] * (d[i] - along)
+    return dx

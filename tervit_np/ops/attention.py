@@ -54,11 +54,11 @@ def attention_backward(dout: Array, cache: AttentionCache) -> Array:
     dqkv = np.empty_like(qkv)
     dq, dk, dv = split_heads(dqkv, heads)  # views: writing into them fills dqkv
     do = heads_apart(dout, heads)
-    dv[...] = used.swapaxes(-1, -2) @ do
+    np.matmul(used.swapaxes(-1, -2), do, out=dv)
     dprobs = do @ v.swapaxes(-1, -2)
     dscores = softmax_backward(dprobs, probs, scale=q.shape[-1] ** -0.5)
-    dq[...] = dscores @ k
-    dk[...] = dscores.swapaxes(-1, -2) @ q
+    np.matmul(dscores, k, out=dq)
+    np.matmul(dscores.swapaxes(-1, -2), q, out=dk)
     return dqkv
 
 

@@ -21,9 +21,7 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
     The row's maximum is subtracted first, so that exp never overflows.
     """
     if (fast := twin(x)) is not None:
-        y = rows(x).copy()
-        fast.softmax_(y, scale)
-        y = y.reshape(x.shape)
+        y: Array = fast.softmax(rows(x), scale).reshape(x.shape)
         return y, y
     z = x * scale
     y = np.exp(z - z.max(axis=-1, keepdims=True))
@@ -34,9 +32,8 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
 def softmax_backward(dy: Array, y: Array, scale: float = 1.0) -> Array:
     """Undo `y = softmax(scale * x)`.  (..., N), (..., N) -> dx (..., N)."""
     if (fast := twin(dy)) is not None:
-        dx: Array = rows(dy).copy()
-        fast.softmax_backward_(dx, rows(y), scale)
-        return dx.reshape(dy.shape)
+        dx: Array = fast.softmax_backward(rows(dy), rows(y), scale).reshape(dy.shape)
+        return dx
     along_y = (dy * y).sum(axis=-1, keepdims=True)
     dx = scale * y * (dy - along_y)
     return dx

@@ -54,7 +54,7 @@ def window_attention_backward(dout: Array, cache: WindowAttentionCache) -> tuple
     dqkv = np.empty_like(qkv)
     dq, dk, dv = split_heads(dqkv, heads)  # views: writing into them fills dqkv
     do = heads_apart(dout, heads)
-    dv[...] = used.swapaxes(-1, -2) @ do
+    np.matmul(used.swapaxes(-1, -2), do, out=dv)
     dscores = softmax_backward(do @ v.swapaxes(-1, -2), probs)
     scale = q.dtype.type(q.shape[-1] ** -0.5)
     dq[...] = dscores @ k * scale

@@ -97,14 +97,18 @@ BACKWARD = [
         (
             "attention-dk",
             "dK without the transpose of dS",
-            (*_ATTENTION, "dscores.swapaxes(-1, -2) @ q", "dscores @ q"),
+            (*_ATTENTION, "dscores.swapaxes(-1, -2), q", "dscores, q"),
         ),
         (
             "attention-dv",
             "dV without the transpose of A",
-            (*_ATTENTION, "used.swapaxes(-1, -2) @ do", "used @ do"),
+            (*_ATTENTION, "used.swapaxes(-1, -2), do", "used, do"),
         ),
-        ("attention-dq", "the sign of dQ", (*_ATTENTION, "= dscores @ k", "= -dscores @ k")),
+        (
+            "attention-dq",
+            "the sign of dQ",
+            (*_ATTENTION, "matmul(dscores, k", "matmul(-dscores, k"),
+        ),
         (
             "gelu-product",
             "the product rule's second term is forgotten",
