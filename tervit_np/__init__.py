@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_MODULES = ("analysis", "deploy", "kernels", "losses", "models", "nn", "ops", "quant", "train")
+_MODULES = (
+    "analysis",
+    "checkpoints",
+    "deploy",
+    "kernels",
+    "losses",
+    "models",
+    "nn",
+    "ops",
+    "quant",
+    "train",
+)
 _NAMES = {
     "backend": "twins",
     "create_model": "models",
@@ -26,12 +37,12 @@ _NAMES = {
     "DeiTConfig": "models",
     "Swin": "models",
     "SwinConfig": "models",
-    "save_checkpoint": "models",
-    "save_safetensors": "models",
-    "load_checkpoint": "models",
-    "load_model": "models",
-    "pretrained": "models",
-    "transfer": "models",
+    "save_checkpoint": "checkpoints",
+    "save_safetensors": "checkpoints",
+    "load_checkpoint": "checkpoints",
+    "load_model": "checkpoints",
+    "pretrained": "checkpoints",
+    "transfer": "checkpoints",
     "export": "deploy",
     "load_packed": "deploy",
     "AdamW": "train",
@@ -70,6 +81,14 @@ __all__ = [
 
 if TYPE_CHECKING:  # what the lines below do at run time, in words that a type checker reads
     from tervit_np import losses, models, nn, ops, quant, train
+    from tervit_np.checkpoints import (
+        load_checkpoint,
+        load_model,
+        pretrained,
+        save_checkpoint,
+        save_safetensors,
+        transfer,
+    )
     from tervit_np.deploy import export, load_packed
     from tervit_np.models import (
         DeiT,
@@ -78,13 +97,7 @@ if TYPE_CHECKING:  # what the lines below do at run time, in words that a type c
         SwinConfig,
         create_model,
         list_models,
-        load_checkpoint,
-        load_model,
-        pretrained,
         quantize,
-        save_checkpoint,
-        save_safetensors,
-        transfer,
     )
     from tervit_np.train import AdamW, clip_grad_norm
     from tervit_np.twins import backend

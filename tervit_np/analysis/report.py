@@ -17,7 +17,8 @@ from tervit_np.analysis.figures.weights import draw_weights, ternary_layer
 from tervit_np.analysis.record import RunRecord, StageRecord, read_run
 from tervit_np.analysis.sizes import sizes, ternarity
 from tervit_np.analysis.style import stage_colour
-from tervit_np.models import Classifier, load_model
+from tervit_np.checkpoints import load_model
+from tervit_np.models import Classifier
 from tervit_np.quant.plan import plan_table
 from tervit_np.train.evaluate import Evaluation, evaluate
 from tervit_np.train.folder import write_text

@@ -125,8 +125,9 @@ def _model(args: argparse.Namespace) -> "Classifier":
     """Build or load the model in float64."""
     import numpy as np
 
+    from tervit_np.checkpoints import load_model
     from tervit_np.cli.opening import model_file
-    from tervit_np.models import build, create_model, load_model, quantize
+    from tervit_np.models import build, create_model, quantize
     from tervit_np.train.stages import plan_named
 
     if args.model:

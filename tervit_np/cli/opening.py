@@ -38,10 +38,10 @@ def open_model(
     ValueError
         If there is none, or its file is damaged.
     """
+    from tervit_np.checkpoints.official import find_weights
+    from tervit_np.checkpoints.own import is_own
     from tervit_np.deploy import is_packed
     from tervit_np.models import CONFIGS, quantize
-    from tervit_np.models.checkpoint import is_own
-    from tervit_np.models.weights import find_weights
     from tervit_np.train.memory import keep_freed_memory
     from tervit_np.train.stages import plan_named
 
@@ -87,7 +87,7 @@ def model_file(place: str, stage: str | None) -> Path:
 
 
 def _own(file: Path) -> Opened:
-    from tervit_np.models import load_model
+    from tervit_np.checkpoints import load_model
 
     return _described(file, *load_model(file))
 
@@ -109,7 +109,7 @@ def _weights(file: Path, sizes: dict[str, Any]) -> Opened:
     """Weights of others: ImageNet's classes if there are a thousand, else numbers."""
     from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
     from data_tools.wordnet import imagenet_classes
-    from tervit_np.models import pretrained
+    from tervit_np.checkpoints import pretrained
 
     model, changes = pretrained(file, **sizes)
     for change in changes:

@@ -136,9 +136,10 @@ def _new(args: argparse.Namespace) -> "tuple[Setup, Path]":
 
 def _model(args: argparse.Namespace, preset: str, config: dict[str, Any]) -> "Classifier":
     """Make a new model, or start from weights, which may need a new head or other positions."""
+    from tervit_np.checkpoints import load_checkpoint, pretrained, transfer
+    from tervit_np.checkpoints.official import find_weights
     from tervit_np.cli.opening import model_file
-    from tervit_np.models import CONFIGS, create_model, load_checkpoint, pretrained, transfer
-    from tervit_np.models.weights import find_weights
+    from tervit_np.models import CONFIGS, create_model
 
     if args.weights is None:
         return create_model(args.model or preset, seed=args.seed, **config)

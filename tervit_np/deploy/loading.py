@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy.base3 import decode
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.writing import FORMAT, checksum, form
 from tervit_np.kernels import pack
 from tervit_np.models import Classifier, build, config_from, quantize
-from tervit_np.models.formats.safetensors import read_safetensors
 from tervit_np.quant import IDENTITY
 from tervit_np.quant.protocol import Codes
 from tervit_np.quant.spec import plan_from_spec

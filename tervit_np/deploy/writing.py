@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.checkpoints import save_safetensors
+from tervit_np.checkpoints.own import describe
 from tervit_np.deploy.base3 import encode
-from tervit_np.models import Classifier, save_safetensors
-from tervit_np.models.checkpoint import describe
+from tervit_np.models import Classifier
 from tervit_np.models.quantization import plan_of
 from tervit_np.quant import Identity, Quantizer, Ternary, UniformAct, UniformWeight
 from tervit_np.quant.spec import plan_to_spec

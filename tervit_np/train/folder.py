@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tervit_np.arrays import Array
-from tervit_np.models.checkpoint import FORMAT, read_npz, write_npz
+from tervit_np.checkpoints.own import FORMAT, read_npz, write_npz
 
 MUST_AGREE = ("seed", "threads", "backend", "model", "stages", "recipe", "data")
 

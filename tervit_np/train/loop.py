@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, TypeAlias
 from data_tools import ImageSet, StreamedSet
 from tervit_np.arrays import Array
 from tervit_np.blas import one_thread
-from tervit_np.models import Classifier, load_model, quantize, save_checkpoint
+from tervit_np.checkpoints import load_model, save_checkpoint
+from tervit_np.models import Classifier, quantize
 from tervit_np.train.batches import Batches
 from tervit_np.train.evaluate import evaluate
 from tervit_np.train.folder import RunFolder

@@ -6,9 +6,9 @@ from typing import Any
 
 from data_tools import LabelledSet
 from tervit_np import __version__
+from tervit_np.checkpoints.own import describe
 from tervit_np.environment import environment
 from tervit_np.models import Classifier
-from tervit_np.models.checkpoint import describe
 from tervit_np.train.stages import Recipe, Stage
 from tervit_np.twins import backend_name
 

@@ -38,7 +38,7 @@ def test_a_run_folder_is_checked_at_its_last_stage(tervit, tmp_path, monkeypatch
         tv.save_checkpoint(tv.quantize(model, stage), tmp_path / f"{stage}.npz")
     asked = []
     monkeypatch.setattr(
-        "tervit_np.models.load_model", lambda path: asked.append(path) or (model, {})
+        "tervit_np.checkpoints.load_model", lambda path: asked.append(path) or (model, {})
     )
     assert tervit("check", "--trained", tmp_path)[0] == 0
     assert asked == [tmp_path / "ternary.npz"]

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 import tervit_np as tv
-from tervit_np.models import CONFIGS, weights
+from tervit_np.checkpoints import official
+from tervit_np.models import CONFIGS
 
 IDS = ("n01440764", "n01443537", "n02102040")
 
@@ -98,7 +99,7 @@ def test_official_names(tervit, file, net, monkeypatch, tmp_path):
     from data_tools.origins import Origin
 
     monkeypatch.setenv("TERVIT_DATA", str(tmp_path / "data"))
-    monkeypatch.setitem(weights.OFFICIAL, "small", Origin(file.as_uri(), None, "sha256", ""))
+    monkeypatch.setitem(official.OFFICIAL, "small", Origin(file.as_uri(), None, "sha256", ""))
     code, _, error = tervit("eval", "small", "--data", f"imagenet:{net}")
     assert (code, len(error.splitlines())) == (2, 1)
     assert "tervit data get-weights small" in error

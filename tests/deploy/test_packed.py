@@ -7,9 +7,9 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.analysis.sizes import sizes
+from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy import is_packed
 from tervit_np.deploy.layers import PackedLinear
-from tervit_np.models.formats.safetensors import read_safetensors
 from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight
 from tests.checks import BACKENDS, relative_error
 from tests.golden.golden import SWIN_CASES

@@ -5,7 +5,7 @@ tests/golden/full_size.npz       four models at 224 pixels, as fingerprints
 tests/golden/operators.npz       operators and losses on nasty inputs
 tests/golden/swin.npz            small Swin models as fingerprints
 tests/golden/training.npz        five clipped AdamW steps of a small distilled model
-tests/models/formats/small*      a small Swin with its buffers in three forms of file
+tests/checkpoints/formats/small*      a small Swin with its buffers in three forms of file
 """
 
 import sys
@@ -18,7 +18,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from tervit_np.analysis.golden import CASES, inputs  # noqa: E402
-from tervit_np.models import CONFIGS, Swin, SwinConfig, save_safetensors  # noqa: E402
+from tervit_np.checkpoints import save_safetensors  # noqa: E402
+from tervit_np.models import CONFIGS, Swin, SwinConfig  # noqa: E402
 from tervit_np.ops import relative_index, shift_mask  # noqa: E402
 from tests.golden.golden import FULL_SIZE, SWIN_CASES, TRAINED, fingerprint  # noqa: E402
 from tests.golden.reference import filled, torch_results  # noqa: E402
@@ -62,7 +63,7 @@ def swin():
 
 def files():
     """Write one small Swin as PyTorch would in both containers, and as .safetensors."""
-    folder = HERE.parent / "models" / "formats"
+    folder = HERE.parent / "checkpoints" / "formats"
     config = SwinConfig(8, 1, 3, 4, (1, 2), (1, 2), window=4, mlp_ratio=1.0)
     model = Swin(config, np.random.default_rng(0))
     state = model.state_dict()

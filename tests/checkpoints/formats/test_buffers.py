@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np import ops
-from tervit_np.models.formats.buffers import without_buffers
+from tervit_np.checkpoints.formats.buffers import without_buffers
 
 INDEX, MASK = "layers.0.blocks.1.attn.relative_position_index", "layers.0.blocks.1.attn_mask"
 

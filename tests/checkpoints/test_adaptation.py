@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np.checkpoints.interpolation import resize_grid
 from tervit_np.models import CONFIGS
-from tervit_np.models.interpolation import resize_grid
 from tests.checks import relative_error
 
 DEIT = {"image_size": 32, "patch_size": 8, "num_classes": 6, "dim": 12, "depth": 2, "heads": 2}

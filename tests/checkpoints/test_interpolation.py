@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np.analysis.golden import uniform
-from tervit_np.models.interpolation import cubic, interpolation_matrix, resize_grid
+from tervit_np.checkpoints.interpolation import cubic, interpolation_matrix, resize_grid
 from tests.golden.golden import RESIZED, stored
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tervit_np.arrays import Array
+from tervit_np.checkpoints.interpolation import resize_grid
+from tervit_np.checkpoints.reading import load_checkpoint
+from tervit_np.checkpoints.recognition import architecture, known_name, of_config, recognise
 from tervit_np.models.classifier import Classifier
-from tervit_np.models.interpolation import resize_grid
-from tervit_np.models.reading import load_checkpoint
-from tervit_np.models.recognition import architecture, known_name, of_config, recognise
 from tervit_np.models.registry import build
 
 _TABLE = "relative_position_bias_table"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.models.formats.names import official_names
+from tervit_np.checkpoints.formats.names import official_names
 
 
 def hugging_face(state, prefix):

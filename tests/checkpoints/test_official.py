@@ -4,7 +4,8 @@ import pytest
 import tervit_np as tv
 from data_tools.download import file_hash
 from data_tools.origins import Origin
-from tervit_np.models import CONFIGS, weights
+from tervit_np.checkpoints import official
+from tervit_np.models import CONFIGS
 
 
 @pytest.fixture
@@ -15,36 +16,36 @@ def published(monkeypatch, tmp_path):
     file = tmp_path / "small-00000000.pth"
     tv.save_safetensors(tv.create_model("small").state_dict(), file)  # told by its content
     digest = file_hash(file, "sha256")[:8]
-    monkeypatch.setitem(weights.OFFICIAL, "small", Origin(file.as_uri(), None, "sha256", digest))
+    monkeypatch.setitem(official.OFFICIAL, "small", Origin(file.as_uri(), None, "sha256", digest))
     return file
 
 
 def test_downloaded_checked_and_found(published, tmp_path):
     with pytest.raises(ValueError, match="tervit data get-weights small.*--from FILE"):
-        weights.find_weights("small")
-    file = weights.get_weights("small")
-    assert file == tmp_path / "data" / "weights" / published.name == weights.find_weights("small")
+        official.find_weights("small")
+    file = official.get_weights("small")
+    assert file == tmp_path / "data" / "weights" / published.name == official.find_weights("small")
     assert [p.name for p in file.parent.iterdir()] == [file.name]
     tv.pretrained(file)
     published.unlink()
-    assert weights.get_weights("small") == file  # not downloaded again
+    assert official.get_weights("small") == file  # not downloaded again
 
 
 def test_a_copy_of_ones_own(published, tmp_path):
-    assert weights.get_weights("small", source=published).read_bytes() == published.read_bytes()
+    assert official.get_weights("small", source=published).read_bytes() == published.read_bytes()
     converted = tmp_path / "converted.safetensors"
     tv.save_safetensors(tv.load_checkpoint(published), converted)
-    assert weights.get_weights("small", tmp_path / "other", converted).exists()
+    assert official.get_weights("small", tmp_path / "other", converted).exists()
 
 
 def test_another_file_of_that_name(published, tmp_path):
     changed = tmp_path / "changed.pth"
     changed.write_bytes(published.read_bytes()[:-1] + b"x")
     with pytest.raises(ValueError, match="its SHA-256 begins [0-9a-f]{8}, that of the official"):
-        weights.get_weights("small", source=changed)
+        official.get_weights("small", source=changed)
     published.write_bytes(changed.read_bytes())
     with pytest.raises(ValueError, match="its sha256 is .*, expected"):
-        weights.get_weights("small")
+        official.get_weights("small")
     assert not (tmp_path / "data" / "weights" / published.name).exists()
 
 
@@ -52,19 +53,19 @@ def test_weights_of_another_model(published, tmp_path):
     other = tmp_path / "other.safetensors"
     tv.save_safetensors(tv.create_model("deit_shapes").state_dict(), other)
     with pytest.raises(ValueError, match="holds the weights of deit_shapes, not of small"):
-        weights.get_weights("small", source=other)
+        official.get_weights("small", source=other)
 
 
 def test_names():
     with pytest.raises(ValueError, match="no official weights of 'vgg'; there are deit_tiny"):
-        weights.get_weights("vgg")
+        official.get_weights("vgg")
     with pytest.raises(ValueError, match=r"nowhere\.pth: no such file"):
-        weights.get_weights("swin_tiny_patch4_window7_224", source="nowhere.pth")
+        official.get_weights("swin_tiny_patch4_window7_224", source="nowhere.pth")
 
 
 def test_every_official_file_belongs_to_a_model():
-    assert set(weights.OFFICIAL) <= set(CONFIGS)
-    for name, origin in weights.OFFICIAL.items():
+    assert set(official.OFFICIAL) <= set(CONFIGS)
+    for name, origin in official.OFFICIAL.items():
         assert origin.file.startswith(name)
         assert origin.file.endswith(f"{origin.digest}.pth")
 
@@ -75,5 +76,5 @@ def test_a_hash_is_not_asked_of_swin(monkeypatch, tmp_path):
     monkeypatch.delitem(CONFIGS, "swin_cifar")
     state = tv.create_model("swin_tiny_patch4_window7_224").state_dict()
     tv.save_safetensors(state, tmp_path / "any.pth")
-    file = weights.get_weights("swin_tiny_patch4_window7_224", tmp_path, tmp_path / "any.pth")
+    file = official.get_weights("swin_tiny_patch4_window7_224", tmp_path, tmp_path / "any.pth")
     np.testing.assert_array_equal(tv.load_checkpoint(file)["norm.bias"], state["norm.bias"])

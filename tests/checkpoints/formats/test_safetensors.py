@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.models.formats.safetensors import read_safetensors
+from tervit_np.checkpoints.formats.safetensors import read_safetensors
 
 
 def file_of(header, data=b""):

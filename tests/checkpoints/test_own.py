@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.models.checkpoint import FORMAT, load_model, read_npz, write_npz
+from tervit_np.checkpoints.own import FORMAT, load_model, read_npz, write_npz
 from tervit_np.quant import Ternary, UniformAct, UniformWeight
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b.weight": np.array([1.5], np.float32)}

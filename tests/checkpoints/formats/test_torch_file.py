@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.models.formats.torch_file import read_torch
+from tervit_np.checkpoints.formats.torch_file import read_torch
 
 torch = pytest.importorskip("torch")
 

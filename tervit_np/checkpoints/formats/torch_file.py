@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.models.formats.torch_pickle import (
+from tervit_np.checkpoints.formats.torch_pickle import (
     PlainUnpickler,
     Storage,
     Tensor,

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np.checkpoints.recognition import Architecture, architecture, known_name, recognise
 from tervit_np.models import deit, swin
-from tervit_np.models.recognition import Architecture, architecture, known_name, recognise
 
 FULL = [name for name in tv.list_models() if name.endswith("224")]
 

@@ -12,8 +12,8 @@ from data_tools import data_root
 from data_tools.download import download, file_hash
 from data_tools.origins import Origin
 from data_tools.root import writable_folder
-from tervit_np.models.reading import load_checkpoint
-from tervit_np.models.recognition import recognise
+from tervit_np.checkpoints.reading import load_checkpoint
+from tervit_np.checkpoints.recognition import recognise
 
 _DEIT = "https://dl.fbaipublicfiles.com/deit/"
 _SWIN = "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/"

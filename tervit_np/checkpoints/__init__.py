@@ -1,0 +1,15 @@
+"""Models in files: our own, those that others published, and one as the start of another."""
+
+from tervit_np.checkpoints.adaptation import pretrained, transfer
+from tervit_np.checkpoints.formats.safetensors import save_safetensors
+from tervit_np.checkpoints.own import load_model, save_checkpoint
+from tervit_np.checkpoints.reading import load_checkpoint
+
+__all__ = [
+    "load_checkpoint",
+    "load_model",
+    "pretrained",
+    "save_checkpoint",
+    "save_safetensors",
+    "transfer",
+]
