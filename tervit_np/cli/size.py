@@ -41,11 +41,12 @@ def register(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Count and print."""
     from tervit_np.cli.opening import open_model
-    from tervit_np.models import CONFIGS, create_model, quantize
+    from tervit_np.models import CONFIGS, build, quantize
     from tervit_np.train.stages import plan_named
 
-    model = create_model(args.model) if args.model in CONFIGS else open_model(args.model).model
-    quantize(model, plan_named(args.plan))
+    known = CONFIGS.get(args.model)
+    config = open_model(args.model).model.config if known is None else known
+    model = quantize(build(config, None), plan_named(args.plan))  # sizes depend on shapes alone
     if args.activations:
         _print_activations(args, model)
     else:

@@ -158,3 +158,9 @@ class TestExport:
         code, _, error = tervit("eval", tmp_path / "x", "--plan", "int8")
         assert code == 2
         assert "has no latent weights" in error
+
+    def test_a_packed_file_has_the_size_of_its_model(self, tervit, run, tmp_path):
+        tervit("export", run, "--out", tmp_path / "x")
+        packed, whole = (tervit("size", file)[1].splitlines()[1:] for file in (tmp_path / "x", run))
+        assert packed == whole
+        assert tervit("size", tmp_path / "x", "--activations")[0] == 0
