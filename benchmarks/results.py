@@ -116,8 +116,12 @@ def main() -> None:
     args = parser.parse_args()
     runs = json.loads(STORE.read_text()) if STORE.exists() else []
     for new in map(summary, args.runs):
-        runs = [r for r in runs if (r["command"], r["seed"]) != (new["command"], new["seed"])]
-        runs.append(new)
+        key = new["command"], new["seed"]
+        known = [(run["command"], run["seed"]) for run in runs]
+        if key in known:  # a repetition keeps its place
+            runs[known.index(key)] = new
+        else:
+            runs.append(new)
     STORE.parent.mkdir(exist_ok=True)
     STORE.write_text(json.dumps(runs, indent=1) + "\n")
     for page, sets in PAGES.items():
