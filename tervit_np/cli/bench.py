@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from tervit_np import bench
     from tervit_np.environment import environment, installed_version
     from tervit_np.kernels import chosen
+    from tervit_np.train.folder import write_text
     from tervit_np.train.memory import keep_freed_memory
 
     if args.rounds < 1:
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         rows = [{**row._asdict(), "times": {k: v._asdict() for k, v in row.times.items()}}
                 for row in found]  # fmt: skip
-        Path(args.out).write_text(json.dumps({"environment": machine, "rows": rows}, indent=1))
+        write_text(Path(args.out), json.dumps({"environment": machine, "rows": rows}, indent=1))
         print(args.out)
     return 0
 

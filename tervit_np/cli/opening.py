@@ -102,7 +102,11 @@ def _described(file: Path, model: "Classifier", extra: dict[str, Any]) -> Opened
     for key in _KNOWN:
         if key not in extra:
             raise ValueError(f"{file}: does not say its {key}; `tervit train` writes files that do")
-    return Opened(file, model, extra["data"], *(tuple(extra[key]) for key in _KNOWN[1:]))
+    lengths = {"classes": model.config.num_classes, "mean": 3, "std": 3}
+    for key, length in lengths.items():
+        if not isinstance(extra[key], list) or len(extra[key]) != length:
+            raise ValueError(f"{file}: its {key} are {extra[key]!r}, expected a list of {length}")
+    return Opened(file, model, extra["data"], *(tuple(extra[key]) for key in lengths))
 
 
 def _weights(file: Path, sizes: dict[str, Any]) -> Opened:

@@ -48,7 +48,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--workers", type=int, help="decoding processes (default: all cores)")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--accumulate", type=int, help="parts in which a thread takes its batch")
-    parser.add_argument("--recompute", action="store_true", help="less memory, a quarter slower")
+    parser.add_argument("--recompute", action="store_true", help="less memory, blocks run twice")
     parser.add_argument("--validation", type=int, help="images held out of the training split")
     parser.add_argument("--teacher", help="distil every later stage from this stage's model")
     parser.add_argument("--drop-path", type=float, help="stochastic depth at the last block")

@@ -51,7 +51,7 @@ def load_packed(path: str | Path) -> Packed:
     arrays, metadata = read_safetensors(path)
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path}: no packed model of this version (expected {FORMAT!r})")
-    if metadata.get("sha256") != checksum(arrays):
+    if metadata.get("sha256") != checksum(arrays, metadata):
         raise ValueError(f"{path}: its contents do not fit their checksum: the file is damaged")
     try:
         meta = {key: json.loads(metadata[key]) for key in _KEYS}

@@ -53,8 +53,9 @@ def export(
         raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
     arrays = packed_arrays(model, np.dtype(precision))
     meta = {**describe(model), "plan": plan_to_spec(plan_of(model)), "extra": dict(extra or {})}
-    meta = {key: json.dumps(value, separators=(",", ":")) for key, value in meta.items()}
-    save_safetensors(arrays, path, {"format": FORMAT, **meta, "sha256": checksum(arrays)})
+    texts = {key: json.dumps(value, separators=(",", ":")) for key, value in meta.items()}
+    texts = {"format": FORMAT, **texts}
+    save_safetensors(arrays, path, texts | {"sha256": checksum(arrays, texts)})
 
 
 def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]:
@@ -110,9 +111,12 @@ def _cast(name: str, values: Array, dtype: "np.dtype[Any]") -> Array:
     return cast
 
 
-def checksum(arrays: Mapping[str, Array]) -> str:
-    """Hash names, kinds, shapes and contents."""
+def checksum(arrays: Mapping[str, Array], texts: Mapping[str, str]) -> str:
+    """Hash the description, and of each array name, kind, shape and contents."""
     digest = hashlib.sha256()
+    for key, text in texts.items():
+        if key != "sha256":
+            digest.update(f"{key} {len(text)} {text}\n".encode())
     for name, array in arrays.items():
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).data if array.size else b"")

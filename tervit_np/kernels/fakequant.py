@@ -18,6 +18,18 @@ _ROUND = F(1.5 * 2**23)  # x + _ROUND - _ROUND rounds half to even, as np.rint d
 _ZERO = F(0)
 
 
+@kernel(boundscheck=False)
+def symmetric_step(row: Any, limit: Any) -> Any:
+    """max|x| / limit of one row; ValueError where no step can be had."""
+    bits = np.int32(0)
+    for i in range(row.shape[0]):
+        bits = max(bits, np.int32(float_to_bits(row[i]) & _MAGNITUDE))
+    step: Any = bits_to_float(bits) / limit
+    if bits >= _INFINITY or not np.isfinite(step * limit):
+        raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
+    return step
+
+
 @kernel()
 def fake_quant_rows(x: Any, q_max: int) -> Any:
     """clip(round(x / s)) s with s = max|x| / q_max, each row.  (M, N) -> (M, N)."""
@@ -25,12 +37,7 @@ def fake_quant_rows(x: Any, q_max: int) -> Any:
     out = np.empty_like(x)
     limit = F(q_max)
     for m in range(rows):
-        bits = np.int32(0)
-        for i in range(width):
-            bits = max(bits, np.int32(float_to_bits(x[m, i]) & _MAGNITUDE))
-        scale = bits_to_float(bits) / limit
-        if bits >= _INFINITY or not np.isfinite(scale * limit):
-            raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
+        scale = symmetric_step(x[m], limit)
         if scale == _ZERO:
             out[m] = _ZERO
             continue

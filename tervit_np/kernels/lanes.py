@@ -21,15 +21,13 @@ from typing import Any, NamedTuple
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import intrinsic, register_model
 
+from tervit_np.kernels.panels import GROUPS
 from tervit_np.kernels.processor import features
+from tervit_np.kernels.vectors import I8, I16, I32, call, everywhere, load, pick, spread
 
-GROUPS = 4
-PANEL = 64  # bytes of weights in a step, and outputs of a panel
-I8, I16, I32, I64, F32 = (*map(ir.IntType, (8, 16, 32, 64)), ir.FloatType())
 _WIDE = "avx512vl" in features()  # 32 vector registers instead of 16
 
 
@@ -111,27 +109,6 @@ class _TileModel(PrimitiveModel):
 
 
 @intrinsic
-def width_of(typing: Any, processor: Any) -> Any:
-    """Bytes of a vector, known when compiling."""
-    width = Tile(processor.instance_class).width
-    return types.intp(processor), lambda *_: ir.Constant(I64, width)
-
-
-@intrinsic
-def rows_of(typing: Any, processor: Any) -> Any:
-    """Tokens of a tile, known when compiling."""
-    rows = Tile(processor.instance_class).rows
-    return types.intp(processor), lambda *_: ir.Constant(I64, rows)
-
-
-@intrinsic
-def panels_of(typing: Any, processor: Any) -> Any:
-    """Panels of a tile, known when compiling."""
-    panels = Tile(processor.instance_class).panels
-    return types.intp(processor), lambda *_: ir.Constant(I64, panels)
-
-
-@intrinsic
 def zeros(typing: Any, processor: Any) -> Any:
     """Return a tile of zeros."""
     tile = Tile(processor.instance_class)
@@ -160,7 +137,7 @@ def multiply_add(
         groups = []
         for _ in range(tile.panels):
             weights = load(builder, packed.data, at_, vector)
-            groups += [builder.and_(weights, _constant(vector, 3 << 2 * s)) for s in range(GROUPS)]
+            groups += [builder.and_(weights, everywhere(vector, 3 << 2 * s)) for s in range(GROUPS)]
             at_ = builder.add(at_, panel_bytes)
         for m in range(tile.rows):
             four = spread(builder, load(builder, x_bytes, place_, I32), tile.width // 4)
@@ -188,7 +165,7 @@ def _dot_avx2(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
     """Pairs to 16 bits (at most 2 x 128 x 127 = 32,512), pairs of those to 32 bits."""
     pairs = ir.VectorType(I16, 2 * sums.type.count)
     products = call(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, weights, inputs)
-    ones = _constant(pairs, 1)
+    ones = everywhere(pairs, 1)
     return builder.add(sums, call(builder, "llvm.x86.avx2.pmadd.wd", sums.type, products, ones))
 
 
@@ -218,46 +195,5 @@ def group_sums(builder: Any, tile: Tile, sums: Any, i: int, s: int, correction: 
     if tile.processor is Generic:
         even, odd = (pick(builder, found, range(first, tile.sums, 2)) for first in (0, 1))
         found = builder.add(even, odd)
-    found = builder.ashr(found, _constant(found.type, 2 * s))
+    found = builder.ashr(found, everywhere(found.type, 2 * s))
     return builder.sub(found, spread(builder, correction, tile.outputs))
-
-
-def load(builder: Any, base: Any, offset: Any, kind: Any) -> Any:
-    """Load a value of any kind from a byte offset, at no particular alignment."""
-    value = builder.load(address(builder, base, offset, kind))
-    value.align = 1
-    return value
-
-
-def save(builder: Any, value: Any, base: Any, offset: Any) -> None:
-    """Store a value at a byte offset."""
-    builder.store(value, address(builder, base, offset, value.type)).align = 1
-
-
-def address(builder: Any, base: Any, offset: Any, kind: Any) -> Any:
-    """Return a pointer to a byte offset."""
-    place = builder.gep(builder.bitcast(base, I8.as_pointer()), [offset])
-    return builder.bitcast(place, kind.as_pointer())
-
-
-def spread(builder: Any, value: Any, count: int) -> Any:
-    """Copy a number into every lane."""
-    kind = ir.VectorType(value.type, count)
-    one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
-    return pick(builder, one, [0] * count)
-
-
-def pick(builder: Any, values: Any, lanes: Any) -> Any:
-    """Choose lanes by number."""
-    numbers = ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes))
-    return builder.shuffle_vector(values, ir.Constant(values.type, ir.Undefined), numbers)
-
-
-def _constant(kind: Any, value: int) -> Any:
-    return ir.Constant(kind, [value] * kind.count)
-
-
-def call(builder: Any, name: str, result: Any, *args: Any) -> Any:
-    """Call an instruction that LLVM knows by name."""
-    kinds = ir.FunctionType(result, [arg.type for arg in args])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kinds, name), args)

@@ -8,9 +8,10 @@ from numba import types
 from numba.extending import intrinsic
 
 from tervit_np.kernels.jit import kernel
-from tervit_np.kernels.lanes import DOT, GROUPS, I8, spread, zeros
-from tervit_np.kernels.panels import Tokens
+from tervit_np.kernels.lanes import DOT, zeros
+from tervit_np.kernels.panels import GROUPS, Tokens
 from tervit_np.kernels.product import write
+from tervit_np.kernels.vectors import I8, spread
 
 
 @kernel(boundscheck=False)

@@ -59,8 +59,22 @@ def _resolve(wanted: str, found: frozenset[str] | None) -> str:
         if wanted not in ("", "numpy"):
             raise ValueError(f"{VARIABLE} is {wanted!r}, which needs Numba, absent or switched off")
         return "numpy"
-    here = available(found)
-    if wanted and wanted not in here:
-        needs = " and ".join(_NEEDS[wanted])
-        raise ValueError(f"{VARIABLE} is {wanted!r}, this processor lacks {needs}; it has {here}")
-    return wanted or here[-1]
+    return runs_here(wanted) if wanted else available(found)[-1]
+
+
+def runs_here(rung: str) -> str:
+    """Return a rung that this processor can run.
+
+    Raises
+    ------
+    ValueError
+        If there is no such rung, or it needs what is not here.
+    """
+    if rung not in RUNGS:
+        raise ValueError(f"no kernel {rung!r}; expected one of {', '.join(RUNGS)}")
+    if rung != "numpy" and rung not in (here := available(features())):
+        raise ValueError(
+            f"the kernel {rung!r} needs {' and '.join(_NEEDS[rung])}, which this processor lacks; "
+            f"it runs {', '.join(here)}"
+        )
+    return rung

@@ -16,24 +16,10 @@ from numba import types
 from numba.extending import intrinsic
 
 from tervit_np.kernels.jit import kernel
-from tervit_np.kernels.lanes import (
-    F32,
-    GROUPS,
-    I32,
-    I64,
-    PANEL,
-    group_sums,
-    load,
-    multiply_add,
-    panels_of,
-    rows_of,
-    save,
-    spread,
-    width_of,
-    zeros,
-)
-from tervit_np.kernels.panels import Tokens
+from tervit_np.kernels.lanes import group_sums, multiply_add, zeros
+from tervit_np.kernels.panels import GROUPS, PANEL, Tokens
 from tervit_np.kernels.tokens import round_rows
+from tervit_np.kernels.vectors import F32, I32, I64, load, save, spread
 
 
 @kernel(boundscheck=False)
@@ -43,11 +29,11 @@ def linear(processor: Any, x: Any, w: Any, bias: Any, out: Any, first: int, last
     `out` is float32; where it is int32, it receives the bare sums of the integers.
     """
     steps, stride = w.codes.shape[1], x.codes.shape[1]
-    for panel in range(first, last, panels_of(processor)):
-        panel = min(panel, last - panels_of(processor))  # the last tile may repeat some panels
-        for part in range(0, 64, width_of(processor)):
-            for m in range(0, x.codes.shape[0], rows_of(processor)):
-                tile = zeros(processor)
+    for panel in range(first, last, processor.panels):
+        panel = min(panel, last - processor.panels)  # the last tile may repeat some panels
+        for part in range(0, 64, processor.width):
+            for m in range(0, x.codes.shape[0], processor.rows):
+                tile: Any = zeros(processor)
                 at, place = panel * steps * 64 + part, m * stride
                 for _ in range(steps):
                     tile = multiply_add(tile, w.codes, at, x.codes, place, stride)
@@ -59,7 +45,7 @@ def linear(processor: Any, x: Any, w: Any, bias: Any, out: Any, first: int, last
 @kernel(boundscheck=False)
 def rounded_linear(processor: Any, x: Any, w: Any, bias: Any) -> Any:
     """Round the tokens, then multiply.  (M, I), Panels, (O,) or (0,) -> (M', 64 P)."""
-    padded = -(-x.shape[0] // rows_of(processor)) * rows_of(processor)
+    padded = -(-x.shape[0] // processor.rows) * processor.rows
     codes = np.empty((padded, 4 * w.codes.shape[1]), np.int8)
     tokens = Tokens(codes, np.empty(padded, np.float32), np.empty(padded, np.int32))
     round_rows(x, tokens.codes, tokens.scale, tokens.sums)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.kernels.panels import Panels, Tokens, round_tokens, unpack
-from tervit_np.kernels.processor import chosen
+from tervit_np.kernels.panels import MOST_INPUTS, Panels, Tokens, round_tokens, unpack
+from tervit_np.kernels.processor import chosen, runs_here
 
 _NONE = np.empty(0, np.float32)
 
@@ -31,7 +31,7 @@ def ternary_linear(
         raise ValueError(f"ternary_linear: x is {x.shape}, expected (tokens, {packed.inputs})")
     if bias is not None and np.shape(bias) != (packed.outputs,):
         raise ValueError(f"ternary_linear: bias is {np.shape(bias)}, expected ({packed.outputs},)")
-    rung = rung or chosen()
+    rung = chosen() if rung is None else runs_here(rung)
     offset = _NONE if bias is None else np.ascontiguousarray(bias, np.float32)
     if rung in ("numpy", "loop", "vector"):
         tokens = round_tokens(x)
@@ -45,7 +45,14 @@ def ternary_linear(
 
 
 def integer_product(x: Array, packed: Panels, rung: str) -> Array:
-    """Multiply codes alone.  int8 (M, in) -> int32 (M, out), the same on every rung."""
+    """Multiply codes alone.  int8 (M, in) -> int32 (M, out), the same on every rung.
+
+    Raises
+    ------
+    ValueError
+        If the rung does not run here.
+    """
+    runs_here(rung)
     if rung == "numpy":  # integers up to 2^53 are exact in float64, which BLAS is made for
         return (x.astype(np.float64) @ unpack(packed).T.astype(np.float64)).astype(np.int32)
     if rung in ("loop", "vector"):
@@ -67,9 +74,9 @@ def integer_product(x: Array, packed: Panels, rung: str) -> Array:
     return out[: len(x), : packed.outputs]
 
 
-def integers_are_faster() -> bool:
-    """Tell whether the rung in force beats the BLAS product of floats."""
-    return chosen() in ("avx2", "vnni256", "vnni512")
+def integers_are_faster(inputs: int) -> bool:
+    """Tell whether the rung in force beats the BLAS product of floats, and can hold such sums."""
+    return inputs <= MOST_INPUTS and chosen() in ("avx2", "vnni256", "vnni512")
 
 
 def grid_linear(x_hat: Array, w_hat: Array, bias: Array | None) -> Array:

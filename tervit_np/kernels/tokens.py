@@ -1,18 +1,16 @@
 """Activations of 8 bits: each token rounded, and the sum of its codes, in one pass.
 
-Twin of `round_tokens` in panels.py. The largest magnitude is found on the bit patterns, as in
-fakequant.py; the rounded value sits in the low bits of x / s + 1.5 2^23.
+Twin of `round_tokens` in panels.py. The rounded value sits in the low bits of x / s + 1.5 2^23.
 """
 
 from typing import Any
 
 import numpy as np
 
-from tervit_np.kernels.exponential import F, bits_to_float, float_to_bits
+from tervit_np.kernels.exponential import F, float_to_bits
+from tervit_np.kernels.fakequant import symmetric_step
 from tervit_np.kernels.jit import kernel
 
-_MAGNITUDE = np.int32(0x7FFFFFFF)
-_INFINITY = np.int32(0x7F800000)
 _ROUND = F(1.5 * 2**23)
 _ROUND_BITS = np.int32(np.float32(_ROUND).view(np.int32))
 _LIMIT, _MOST = F(127), np.int32(127)
@@ -22,14 +20,9 @@ _ZERO = F(0)
 @kernel(boundscheck=False)
 def round_rows(x: Any, codes: Any, scale: Any, sums: Any) -> None:
     """x (M, I) -> codes int8 (M', I'), scale (M',), sums (M',); what is padding becomes 0."""
-    rows, width = x.shape
+    rows = x.shape[0]
     for m in range(rows):
-        bits = np.int32(0)
-        for i in range(width):
-            bits = max(bits, np.int32(float_to_bits(x[m, i]) & _MAGNITUDE))
-        step = bits_to_float(bits) / _LIMIT
-        if bits >= _INFINITY or not np.isfinite(step * _LIMIT):
-            raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
+        step = symmetric_step(x[m], _LIMIT)
         scale[m] = step
         sums[m] = _round_row(x[m], step, codes[m])
     for m in range(rows, codes.shape[0]):

@@ -45,7 +45,7 @@ def linear(
 def _product(x: Array, weight: Array, bias: Array | None, integers: bool) -> Array:
     """(M, I), (O, I), (O,) -> (M, O); one large product, where a 3-D one runs many small ones."""
     fast = twin(x)
-    if integers and fast is not None and fast.integers_are_faster():
+    if integers and fast is not None and fast.integers_are_faster(x.shape[1]):
         summed: Array = fast.grid_linear(x, weight, bias)
         return summed
     y: Array = x @ weight.T

@@ -164,3 +164,11 @@ class TestExport:
         packed, whole = (tervit("size", file)[1].splitlines()[1:] for file in (tmp_path / "x", run))
         assert packed == whole
         assert tervit("size", tmp_path / "x", "--activations")[0] == 0
+
+    @pytest.mark.parametrize("change", [{"classes": 3}, {"classes": ["a"]}, {"mean": None}])
+    def test_a_description_that_cannot_be(self, tervit, run, tmp_path, change):
+        model, extra = tv.load_model(run / "ternary.npz")
+        tv.export(model, tmp_path / "x", extra=extra | change)
+        code, _, error = tervit("eval", tmp_path / "x")
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert f"its {next(iter(change))} are" in error

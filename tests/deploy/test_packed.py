@@ -110,7 +110,7 @@ def rewritten(path, change):
 
     arrays, metadata = read_safetensors(path)
     change(arrays, metadata)
-    tv.save_safetensors(arrays, path, metadata | {"sha256": checksum(arrays)})
+    tv.save_safetensors(arrays, path, metadata | {"sha256": checksum(arrays, metadata)})
 
 
 def _swap(name, value):
@@ -169,8 +169,9 @@ def test_a_thousand_mutations(tmp_path):
         except ValueError:
             continue
         read += 1
-        assert relative_error(packed.predict(images), expected) < 1
-    assert read < 30  # a letter of a class name, a rule's option
+        np.testing.assert_array_equal(packed.predict(images), expected)
+        assert packed.extra == {"classes": ["a"]}
+    assert read < 5  # an order or a space that means nothing
 
 
 def test_other_files(tmp_path):

@@ -38,7 +38,7 @@ def test_a_name_chooses(monkeypatch):
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [("sse", "expected one of numpy, loop, vector, generic"),
-     ("vnni512", "lacks avx512vnni and avx512bw; it has")],
+     ("vnni512", "needs avx512vnni and avx512bw, which this processor lacks")],
 )  # fmt: skip
 def test_what_cannot_be_had(monkeypatch, wanted, words):
     monkeypatch.setattr(processor, "features", lambda: frozenset({"avx2"}))

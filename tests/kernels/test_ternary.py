@@ -115,6 +115,16 @@ def test_refusals(x, bias, words):
             ternary_linear(x, packed, bias, rung)
 
 
+def test_a_rung_that_does_not_run_here_is_refused_not_run(monkeypatch):
+    """Its machine code would end the process."""
+    monkeypatch.setattr(processor, "features", lambda: frozenset({"avx2"}))
+    packed = pack(np.ones((3, 4), np.int8), 1.0)
+    with pytest.raises(ValueError, match="'vnni512' needs avx512vnni"):
+        ternary_linear(np.ones((2, 4)), packed, None, "vnni512")
+    with pytest.raises(ValueError, match="no kernel 'fast'; expected one of numpy"):
+        integer_product(np.ones((2, 4), np.int8), packed, "fast")
+
+
 @pytest.mark.parametrize("shape", [(5, 50, 70), (12, 33, 64), (1, 8, 300), (0, 8, 3)])
 def test_training_sums_integers_too(shape):
     """Recovered from the rounded floats, the integers give the same layer, nearer to the truth."""
