@@ -3,6 +3,7 @@
 import numpy as np
 
 from data_tools.imageset import Array, LabelledSet
+from data_tools.wordnet import in_words
 
 _GAP = 2  # pixels between pictures, before zooming
 _INK, _TEXT_SIZE = 40, 14  # grey level; pixels
@@ -15,7 +16,7 @@ def gallery(images: LabelledSet, columns: int = 14, rows: int = 20, zoom: int = 
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    names = images.classes[:rows]
+    names = in_words(images.classes)[:rows]
     cell = (images.size + _GAP) * zoom
     font = ImageFont.load_default(_TEXT_SIZE)
     margin = round(max(font.getlength(name) for name in names)) + _TEXT_SIZE

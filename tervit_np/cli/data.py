@@ -86,9 +86,10 @@ def _show(name: str, root: Path | None, split: str, out: Path | None) -> int:
 
     import data_tools
     from data_tools.gallery import gallery
+    from data_tools.wordnet import in_words
 
     images = data_tools.load(name, split, root)
     file = out or Path(f"{name.rpartition('/')[2].replace(':', '-')}.png")
     Image.fromarray(gallery(images)).save(file)
-    print(f"{file}: one row for each of {', '.join(images.classes[:20])}")
+    print(f"{file}: one row for each of {', '.join(in_words(images.classes)[:20])}")
     return 0
