@@ -5,8 +5,8 @@
     RandAugment, cutout, erasing, mixup, cutmix   see their files; off by default
 
 The batch arrives as bytes and leaves as the float images and soft targets of one training step.
-Pictures of any size are cut, mirrored and distorted one by one where they are decoded (`picture`),
-the rest happens to the batch (`finish`).
+Small images are shifted, mirrored and distorted together (`moved`), pictures of any size one by one
+where they are decoded (`picture`); the rest happens to the batch (`finish`).
 """
 
 import math
@@ -56,24 +56,15 @@ class Augment:
         if self.randaugment_magnitude > 10:
             raise DataError(f"randaugment_magnitude is {self.randaugment_magnitude}; at most 10")
 
-    def apply(
-        self,
-        images: Array,
-        labels: Array,
-        num_classes: int,
-        smoothing: float,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        rng: np.random.Generator,
-    ) -> tuple[Array, Array]:
-        """Augment a batch of bytes (B, S, S, 3).  -> float32 (B, 3, S, S), targets (B, C)."""
+    def moved(self, images: Array, rng: np.random.Generator) -> Array:
+        """Shift, mirror and distort a batch of small images.  uint8 (B, S, S, 3) -> the same."""
         images = crop_and_flip(images, self.crop_padding, self.flip, rng)
         if self.randaugment_ops:
             from PIL import Image
 
             for image in images:
                 image[...] = np.asarray(self._distorted(Image.fromarray(image), rng))
-        return self.finish(images, labels, num_classes, smoothing, mean, std, rng)
+        return images
 
     def picture(self, picture: "Image", size: int, rng: np.random.Generator) -> Array:
         """Augment one picture of any size.  -> uint8 (size, size, 3)."""

@@ -34,8 +34,8 @@ class Batches:
         about = (len(train.classes), self.recipe.label_smoothing, train.mean, train.std, rng)
         if isinstance(train, ImageSet):
             chosen = self._chosen(stage, step)
-            images, labels = train.images[chosen], train.labels[chosen]
-            return *augment.apply(images, labels, *about), rng
+            images = augment.moved(train.images[chosen], rng)
+            return *augment.finish(images, train.labels[chosen], *about), rng
         assert self._feed is not None  # made with the set
         chosen = self._chosen(stage, step)
         self._feed.restart((stage, step))

@@ -21,7 +21,8 @@ def apply(augment, seed=0, smoothing=0.1):
     x = images()
     x.flags.writeable = False
     labels = np.arange(16) % 5
-    return augment.apply(x, labels, 5, smoothing, MEAN, STD, step_rng(seed, 0, 0, 0))
+    rng = step_rng(seed, 0, 0, 0)
+    return augment.finish(augment.moved(x, rng), labels, 5, smoothing, MEAN, STD, rng)
 
 
 EVERYTHING = Augment(2, True, randaugment_ops=2, cutout=4, mixup=0.4, cutmix=1.0)
