@@ -53,6 +53,9 @@ class LabelledSet(Protocol):
     def pixels(self, indices: Array) -> tuple[Array, Array]:
         """Return images as evaluated, uint8 (n, S, S, 3), and which of them could be read (n,)."""
 
+    def take(self, indices: Array) -> "LabelledSet":
+        """Return the images at `indices`."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:

@@ -123,6 +123,8 @@ def _table(results: list[Result]) -> list[str]:
 def _figures(run: RunRecord, results: list[Result], test: LabelledSet) -> list[str]:
     """Draw all figures that the run allows.  -> pieces of the page."""
     folder, last = run.folder.path, results[-1]
+    readable = last.evaluation.readable
+    seen, logits = test.take(np.flatnonzero(readable)), last.evaluation.logits[readable]
     name = last.stage.name
     parts = []
     if len(results) > 1:
@@ -151,21 +153,21 @@ def _figures(run: RunRecord, results: list[Result], test: LabelledSet) -> list[s
     parts += [
         page.heading("Where the model looks"),
         page.picture(
-            draw_attention(models, test, folder / "attention.png"),
+            draw_attention(models, seen, folder / "attention.png"),
             "Attention that each patch receives in the last block, mean over heads and queries.",
         ),
         page.heading("What is taken for what"),
         page.picture(
             draw_confusion(
-                test.labels,
-                last.evaluation.logits.argmax(axis=1),
-                in_words(test.classes),
+                seen.labels,
+                logits.argmax(axis=1),
+                in_words(seen.classes),
                 folder / "confusion.png",
             ),
             f"Confusion matrix of the {name} model in percent.",
         ),
     ]
-    drawn_mistakes = draw_mistakes(test, last.evaluation.logits, folder / "mistakes.png")
+    drawn_mistakes = draw_mistakes(seen, logits, folder / "mistakes.png")
     if drawn_mistakes is not None:
         parts += [
             page.heading("Surest mistakes"),

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         names = in_words(images.classes)
         width = max(map(len, names))
         for label, name in enumerate(names):
-            mine = images.labels == label
+            mine = (images.labels == label) & found.readable
             if mine.any():
                 print(f"  {name:<{width}}  {100 * right[mine].mean():5.1f} %  of {mine.sum()}")
     if isinstance(images, data_tools.StreamedSet):

@@ -24,7 +24,7 @@ from tervit_np.checkpoints.own import describe
 from tervit_np.deploy.base3 import encode
 from tervit_np.models import Classifier
 from tervit_np.models.quantization import plan_of
-from tervit_np.quant import Identity, Quantizer, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import Identity, Quantizer, UniformAct, UniformWeight, on_integers
 from tervit_np.quant.spec import plan_to_spec
 
 FORMAT = "tervit_np packed 1"
@@ -86,7 +86,7 @@ def form(name: str, layer: Any) -> str:
     """
     weight: Quantizer = layer.weight_quant
     act: Quantizer = layer.act_quant
-    if isinstance(weight, Ternary) and _by_token(act):
+    if on_integers(weight, act):
         return "ternary"
     if isinstance(weight, UniformWeight) and isinstance(act, UniformAct | Identity):
         return "integer"
@@ -96,11 +96,6 @@ def form(name: str, layer: Any) -> str:
         f"export: {name} has weights {weight!r} with inputs {act!r}; ternary weights go with "
         "symmetric 8-bit inputs by token"
     )
-
-
-def _by_token(act: Quantizer) -> bool:
-    wanted = (8, "symmetric", "token")
-    return isinstance(act, UniformAct) and (act.bits, act.kind, act.per) == wanted
 
 
 def _cast(name: str, values: Array, dtype: "np.dtype[Any]") -> Array:

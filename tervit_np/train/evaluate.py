@@ -17,12 +17,12 @@ class Evaluation(NamedTuple):
     accuracy: float  # fraction in [0, 1]
     loss: float  # mean cross-entropy
     logits: Array  # (N, C)
-    unreadable: int = 0  # pictures that could not be read: left out, their logits are zero
+    readable: Array  # bool (N,): pictures that could not be read are left out, their logits zero
 
     @property
     def error(self) -> float:
         """Binomial standard error of the accuracy: sqrt(p (1 - p) / N)."""
-        return float(np.sqrt(self.accuracy * (1 - self.accuracy) / max(len(self.logits), 1)))
+        return float(np.sqrt(self.accuracy * (1 - self.accuracy) / max(self.readable.sum(), 1)))
 
 
 def evaluate(
@@ -62,4 +62,4 @@ def evaluate(
     seen, labels = logits[readable], images.labels[readable]
     accuracy = float((seen.argmax(axis=1) == labels).mean())
     loss = cross_entropy(seen, labels)[0]
-    return Evaluation(accuracy, loss, logits, int((~readable).sum()))
+    return Evaluation(accuracy, loss, logits, readable)

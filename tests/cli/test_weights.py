@@ -59,6 +59,15 @@ def test_other_quantizers_and_sizes(tervit, file, net, options, words):
     assert words in out
 
 
+def test_unreadable_pictures_count_in_no_class(tervit, monkeypatch, tmp_path, net):
+    """Three classes; the damaged picture of the last is neither right nor wrong."""
+    config = tv.SwinConfig(32, 4, 3, 8, (1, 1), (2, 2), window=4, mlp_ratio=2.0)
+    monkeypatch.setitem(CONFIGS, "small", config)
+    tv.save_safetensors(tv.create_model("small").state_dict(), tmp_path / "w.safetensors")
+    out = tervit("eval", tmp_path / "w.safetensors", "--data", f"imagenet:{net}")[1]
+    assert [int(n) for n in re.findall(r"%  of (\d+)", out)] == [4, 4, 3]
+
+
 def test_predicted_by_name(tervit, file, net):
     code, out, _ = tervit("predict", file, net / "val" / IDS[0] / "0.JPEG", "--top", 2)
     assert code == 0
