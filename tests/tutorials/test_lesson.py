@@ -1,0 +1,87 @@
+"""Numbers are held to the text, figures are written, and the shared model is trained once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "tutorials"
+
+
+def run(code: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run lines that begin a chapter, as from a clone that is not installed."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "TERVIT_FAST")}
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(FOLDER)!r})\n{code}"],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment | {"TERVIT_TUTORIALS": str(folder)} | settings,
+        cwd=folder,
+    )
+
+
+def test_the_clone_is_found_and_numpy_gets_one_thread(tmp_path):
+    code = "import lesson, tervit_np, os; print(tervit_np.__file__, os.environ['OMP_NUM_THREADS'])"
+    done = run(code, tmp_path)
+    file, threads = done.stdout.split()
+    assert Path(file).parents[1] == FOLDER.parent
+    assert threads == os.environ.get("OMP_NUM_THREADS", "1")
+
+
+@pytest.mark.parametrize("value", ["1.2", "0.8", "float('nan')", "float('inf')"])
+def test_a_number_that_left_the_text_stops_the_chapter(tmp_path, value):
+    done = run(f"import lesson; lesson.quote('loss', {value}, 1.0, 0.1)", tmp_path)
+    assert done.returncode == 1
+    assert "the text says 1, give or take 0.1" in done.stderr
+
+
+def test_a_number_that_holds_is_printed_and_recorded(tmp_path):
+    code = "import lesson; lesson.quote('a', 1.05, 1.0, 0.1); lesson.quote('b', 2, 2, 0)"
+    done = run(code, tmp_path, TERVIT_RESULTS=str(tmp_path / "r.json"))
+    assert done.stdout == "a: 1.05\nb: 2\n"
+    stored = json.loads((tmp_path / "r.json").read_text())
+    assert stored["a"] == {"value": 1.05, "text": 1.0, "tolerance": 0.1}
+    assert list(stored) == ["a", "b"]
+
+
+def test_playing_and_the_short_form_let_numbers_differ(tmp_path):
+    code = "import lesson; lesson.quote('a', 5, 1, 0.1{})"
+    done = run(code.format(""), tmp_path, TERVIT_PLAY="1")
+    assert done.returncode == 0
+    assert "the text says 1" in done.stdout
+    assert run(code.format(", full_only=True"), tmp_path, TERVIT_FAST="1").returncode == 0
+    assert run(code.format(", full_only=True"), tmp_path).returncode == 1
+    assert run(code.format(""), tmp_path, TERVIT_FAST="1").returncode == 1
+
+
+def test_a_figure_is_written_and_needs_no_screen(tmp_path):
+    code = """
+import lesson
+with lesson.figure(3, 2) as fig:
+    fig.subplots().plot([1, 2])
+    lesson.show(fig, "99_line")
+import sys; assert "matplotlib.pyplot" not in sys.modules
+"""
+    hidden = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    done = run(code, tmp_path, TERVIT_SHOW="1", **hidden)
+    assert done.stdout == "figure: 99_line.png\n", done.stderr
+    assert (tmp_path / "99_line.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_model_is_trained_once(tmp_path):
+    code = """
+import lesson
+model, other = lesson.trained_model(), lesson.trained_model()
+assert all((p.data == q.data).all() for (_, p), (_, q) in
+           zip(model.named_params(), other.named_params()))
+import tervit_np as tv
+print(tv.train.evaluate(model, lesson.shapes().test).accuracy)
+"""
+    done = run(code, tmp_path, TERVIT_FAST="1")
+    assert done.stdout.count("Training the model") == 1, done.stderr
+    assert float(done.stdout.split()[-1]) > 0.15  # ten classes
+    assert run(code, tmp_path, TERVIT_FAST="1").stdout.count("Training the model") == 0
+    assert not list(tmp_path.glob(".model*"))

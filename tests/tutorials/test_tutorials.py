@@ -1,0 +1,64 @@
+"""Every chapter runs in its short form, keeps its numbers and writes the figures it names."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "tutorials"
+CHAPTERS = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+NAMES = [chapter.stem for chapter in CHAPTERS]
+
+
+@pytest.fixture(scope="session")
+def out(tmp_path_factory) -> Path:
+    """Where figures and the model go that chapters share."""
+    return tmp_path_factory.mktemp("tutorials")
+
+
+def run(script: Path, out: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as from a clone that is not installed, in another folder."""
+    environment = os.environ | {"TERVIT_FAST": "1", "TERVIT_TUTORIALS": str(out)} | settings
+    environment.pop("PYTHONPATH", None)
+    return subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment,
+        cwd=out,
+    )
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
+def test_a_chapter_runs(chapter, out):
+    results = out / f"{chapter.stem}.json"
+    done = run(chapter, out, TERVIT_RESULTS=str(results), PYTHONIOENCODING="utf-8")
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    assert "Warning" not in done.stderr, done.stderr
+    figures = re.findall(r'\bshow\(\w+, "([\w-]+)"\)', chapter.read_text(encoding="utf-8"))
+    assert figures
+    for name in figures:
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+        assert name.startswith(chapter.stem[:2]), "figures are numbered like their chapter"
+    assert len(json.loads(results.read_text())) >= 3
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
+def test_a_chapter_has_its_parts(chapter):
+    text = chapter.read_text(encoding="utf-8")
+    title, underline = ast.get_docstring(ast.parse(text)).splitlines()[:2]
+    assert underline == "=" * len(title)
+    cells = [cell.casefold() for cell in re.split(r"^# %%", text, flags=re.MULTILINE)]
+    for part in ("on your own", "in practice", "further reading"):
+        assert any(re.match(rf"\s*(# )?{part}", cell) for cell in cells), part
+
+
+def test_the_list_of_chapters_is_complete():
+    listed = re.findall(r"\]\((\d\d_\w+\.py)\)", (FOLDER / "README.md").read_text("utf-8"))
+    assert listed == sorted(listed)
+    assert {chapter.name for chapter in CHAPTERS} <= set(listed)
