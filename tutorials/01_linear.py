@@ -1,0 +1,536 @@
+r"""
+A linear layer and its gradient
+===============================
+
+:You will do: write the layer that every network is built from, first in a
+  hurry, catch its mistake with a gradient check, write it again so that the
+  mistake cannot happen, and then turn on the check itself and make it lie.
+:You will learn: how to derive a gradient with one index at a time, why a
+  backward pass is best written as a pure function, which numbers a gradient
+  check needs, and four ways in which a check says "right" to wrong code.
+:You need: matrix products and the chain rule. NumPy, no framework.
+:Time: 20 minutes to read, a few seconds to run.
+:In the paper: the layer :math:`y = x W^\top + b`. TerViT will later round its
+  :math:`W` to three values; everything else about it stays as it is here.
+"""
+
+# %%
+from lesson import figure, quote, show, stage_colour  # before the others
+
+import numpy as np
+
+rng = np.random.default_rng(0)
+
+# %%
+# The layer
+# ---------
+# A linear layer takes rows of :math:`I` numbers and makes rows of :math:`O`
+# numbers out of them. A row may be a picture, a word or, in a vision
+# transformer, a patch of a picture; the layer treats each by itself. With
+# :math:`N` rows,
+#
+# .. math::
+#    y_{no} = \sum_i x_{ni} W_{oi} + b_o
+#    \qquad x: (N, I) \quad W: (O, I) \quad b: (O) \quad y: (N, O)
+#
+# The weight is stored as (out, in), as PyTorch stores it: one row of
+# :math:`W` belongs to one output. (TerViT gives each such row a scale of its
+# own, so remember what a row is.)
+
+N, I, O = 5, 4, 3
+x = rng.normal(size=(N, I))
+W = rng.normal(size=(O, I))
+b = rng.normal(size=O)
+
+y = x @ W.T + b
+by_loops = np.zeros((N, O))
+for n in range(N):
+    for o in range(O):
+        by_loops[n, o] = sum(x[n, i] * W[o, i] for i in range(I)) + b[o]
+quote("product against loops", np.abs(y - by_loops).max(), 0, 1e-14)
+
+# %%
+# Its gradient, one index at a time
+# ---------------------------------
+# Somewhere behind the layer there is a number :math:`L`, the loss. Training
+# needs to know how :math:`L` changes with :math:`W`, :math:`b` and, for the
+# layers before this one, with :math:`x`. Whatever follows the layer hands us
+# the *upstream* gradient :math:`\partial L / \partial y`. Here and everywhere
+# in this course,
+#
+# .. math:: \mathrm{dA} \quad\text{stands for}\quad
+#    \partial L / \partial A, \quad\text{and has the shape of } A.
+#
+# *The weight.* One entry :math:`W_{oi}` takes part in the output :math:`o` of
+# every row :math:`n`, and in nothing else. So the chain rule adds up over
+# :math:`n`:
+#
+# .. math::
+#    \mathrm{dW}_{oi} = \sum_n \mathrm{dy}_{no}
+#    \frac{\partial y_{no}}{\partial W_{oi}}
+#    = \sum_n \mathrm{dy}_{no}\, x_{ni}
+#    \quad\Rightarrow\quad \mathrm{dW} = \mathrm{dy}^\top x
+#
+# *The input.* One entry :math:`x_{ni}` takes part in all outputs :math:`o` of
+# its own row:
+#
+# .. math::
+#    \mathrm{dx}_{ni} = \sum_o \mathrm{dy}_{no}\, W_{oi}
+#    \quad\Rightarrow\quad \mathrm{dx} = \mathrm{dy}\, W
+#
+# *The bias* :math:`b_o` is added to the output :math:`o` of every row:
+#
+# .. math:: \mathrm{db}_o = \sum_n \mathrm{dy}_{no}
+#
+# Three lines. There is no need to learn them: the shapes leave one product
+# possible each time, if N, I and O differ. (That they differ matters. See
+# below.)
+#
+# A first version
+# ---------------
+# This is how many write it first: a class that remembers its input, because
+# the backward pass will need it.
+
+
+class HastyLinear:
+    def __init__(self, weight, bias):
+        self.weight, self.bias = weight, bias
+
+    def forward(self, x):
+        self.x = x  # for later
+        return x @ self.weight.T + self.bias
+
+    def backward(self, dy):
+        self.dweight = dy.T @ self.x
+        self.dbias = dy.sum(axis=0)
+        return dy @ self.weight
+
+
+# %%
+# Is it right? Ask the definition of a derivative. Move one number a little up
+# and a little down, and see what that does to the loss. By Taylor's theorem
+#
+# .. math::
+#    f(x + h) &= f + h f' + \tfrac{h^2}{2} f'' + \tfrac{h^3}{6} f''' + \dots \\
+#    f(x - h) &= f - h f' + \tfrac{h^2}{2} f'' - \tfrac{h^3}{6} f''' + \dots \\
+#    \frac{f(x + h) - f(x - h)}{2h} &= f' + \tfrac{h^2}{6} f''' + \dots
+#
+# The second derivative cancels, which is why one goes in both directions. The
+# loss is not here, but the upstream gradient stands for it: for the loss
+# :math:`L = \sum_{no} \mathrm{dy}_{no}\, y_{no}` with fixed numbers dy, the
+# gradient of :math:`L` with respect to :math:`y` is exactly dy. So we may
+# choose any upstream we like, and check against that :math:`L`.
+
+
+def differences(f, x, dy, h=1e-5):
+    """Gradient of sum(dy * f(x)) with respect to x, element by element."""
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        shift = np.zeros_like(x)
+        shift[index] = h
+        gradient[index] = (dy * (f(x + shift) - f(x - shift))).sum() / (2 * h)
+    return gradient
+
+
+def error(by_hand, by_differences):
+    """Largest deviation, as a share of the largest entry."""
+    largest = np.abs(by_differences).max()
+    return np.abs(by_hand - by_differences).max() / largest
+
+
+dy = rng.normal(size=(N, O))
+layer = HastyLinear(W, b)
+layer.forward(x)
+dx = layer.backward(dy)
+expected = differences(lambda w: HastyLinear(w, b).forward(x), W, dy)
+quote("hasty layer, error of dW", error(layer.dweight, expected), 0, 1e-9)
+expected = differences(lambda x: HastyLinear(W, b).forward(x), x, dy)
+quote("hasty layer, error of dx", error(dx, expected), 0, 1e-9)
+
+# %%
+# Ten digits agree. The three formulas are right, and the layer is broken all
+# the same.
+#
+# Break it
+# --------
+# Use the layer twice in one network: :math:`z = f(f(x))`, as a recurrent
+# network does, or a head that reads two tokens. (The layer must be square for
+# that.) *Before you run it, predict*: which of dW and dx comes out wrong?
+
+S = 4
+square = rng.normal(size=(S, S)) / 2
+offset = rng.normal(size=S)
+dz = rng.normal(size=(N, S))
+
+layer = HastyLinear(square, offset)
+layer.forward(layer.forward(x))
+dx = layer.backward(layer.backward(dz))
+
+
+def twice(x, weight):
+    layer = HastyLinear(weight, offset)
+    return layer.forward(layer.forward(x))
+
+
+true_dW = differences(lambda w: twice(x, w), square, dz)
+true_dx = differences(lambda x: twice(x, square), x, dz)
+quote("used twice, error of dx", error(dx, true_dx), 0, 1e-9)
+wrong = error(layer.dweight, true_dW)
+print(f"used twice, error of dW: {wrong:.2f}")
+assert wrong > 0.1
+
+# %%
+# dx is right, since it needs the weight only. dW is wrong in *two* ways, and
+# nothing has complained:
+#
+# 1. The second call of ``forward`` overwrote ``self.x``. The backward pass of
+#    the first call then multiplied by the input of the second.
+# 2. The second call of ``backward`` overwrote ``self.dweight``. A weight that
+#    is used twice influences the loss on two ways, and its gradient is their
+#    *sum*.
+#
+# A stack of inputs inside the object and ``+=`` would mend both, until
+# somebody evaluates between a forward and its backward, or splits a batch over
+# two threads. The mistake is that the layer remembers. So let it not remember.
+#
+# Repair it: the pure pair
+# ------------------------
+# The forward pass returns what the backward pass will need, and the caller
+# keeps it. Nothing is stored, so nothing can be overwritten.
+
+
+def linear(x, weight, bias):  # (N, I), (O, I), (O) -> (N, O)
+    return x @ weight.T + bias, (x, weight)
+
+
+def linear_backward(dy, cache):  # (N, O) -> (N, I), (O, I), (O)
+    x, weight = cache
+    return dy @ weight, dy.T @ x, dy.sum(axis=0)
+
+
+h, first = linear(x, square, offset)
+z, second = linear(h, square, offset)
+dh, dW_second, db_second = linear_backward(dz, second)
+dx, dW_first, db_first = linear_backward(dh, first)
+
+dW = dW_first + dW_second
+quote("pure pair used twice, error of dW", error(dW, true_dW), 0, 1e-9)
+quote("pure pair used twice, error of dx", error(dx, true_dx), 0, 1e-9)
+
+# %%
+# The addition is now in plain sight, in the caller. This is the form of every
+# operator in ``tervit_np/ops``: ``y, cache = op(x, ...)`` and
+# ``dx, ... = op_backward(dy, cache)``. The library's linear layer is this one,
+# with any number of axes before the last and errors that speak:
+
+from tervit_np import ops
+
+library_y, cache = ops.linear(x, W, b)
+mine_y, mine = linear(x, W, b)
+theirs = ops.linear_backward(dy, cache)
+worst = max(
+    np.abs(a - b).max()
+    for a, b in zip(theirs, linear_backward(dy, mine), strict=True)
+)
+quote("library against ours, backward", worst, 0, 1e-12)
+try:
+    ops.linear(x, W.T, b)
+except ValueError as refusal:
+    print(refusal)
+
+# %%
+# How far to move
+# ---------------
+# The check above moved each number by ``h = 1e-5``, in float64. Neither is an
+# accident. A difference quotient has two errors that pull in opposite
+# directions: what Taylor's theorem drops grows like :math:`h^2`, and rounding
+# in :math:`f`, some :math:`\epsilon |f|`, is divided by :math:`2h`. Their sum
+# is smallest near :math:`h = \epsilon^{1/3}`, which is 6e-6 in float64
+# (:math:`\epsilon` = 2.2e-16) and 5e-3 in float32 (1.2e-7).
+#
+# *Predict*: how many digits can a check in float32 ever confirm? A linear map
+# has no third derivative, so look at :math:`\tanh` of the layer.
+
+
+def f(x):
+    return np.tanh(x @ W.T.astype(x.dtype) + b.astype(x.dtype))
+
+
+def upwards(f, x, dy, h):
+    """The same with f(x + h) - f(x), which saves half the work."""
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        shift = np.zeros_like(x)
+        shift[index] = h
+        gradient[index] = (dy * (f(x + shift) - f(x))).sum() / h
+    return gradient
+
+
+exact = (dy * (1 - f(x) ** 2)) @ W  # by hand: the derivative is 1 - tanh^2
+steps = 10.0 ** np.arange(-12, 0.5, 0.5)
+kinds = {
+    "float64, up and down": (differences, np.float64, (1e-11, 6e-12)),
+    "float64, up only": (upwards, np.float64, (3e-9, 6e-6)),
+    "float32, up and down": (differences, np.float32, (1e-7, 3)),
+}
+best = {}
+with figure(6.4, 3.8) as fig:
+    ax = fig.subplots()
+    for i, (name, (method, kind, place)) in enumerate(kinds.items()):
+        inputs, colour = (x.astype(kind), dy.astype(kind)), stage_colour("", i)
+        errors = [error(method(f, *inputs, kind(h)), exact) for h in steps]
+        best[name] = min(errors)
+        ax.loglog(steps, errors, "o-", markersize=3, color=colour)
+        ax.text(*place, name, color=colour, fontweight="bold")
+    ax.axhline(1e-7, color="#B8B8B8", zorder=0)
+    ax.text(1.5, 1.3e-7, "asked of\na check", fontsize=9, va="bottom")
+    ax.set_xlim(5e-13, 50)
+    ax.set_ylim(1e-12, 30)
+    ax.set_xlabel("step h")
+    ax.set_ylabel("relative error")
+    ax.set_title("Too far is wrong, too near is noise")
+    show(fig, "01_steps")
+
+digits = {name: -np.log10(value) for name, value in best.items()}
+quote("digits, float64, up and down", digits["float64, up and down"], 10.7, 1)
+quote("digits, float64, up only", digits["float64, up only"], 8, 1)
+quote("digits, float32, up and down", digits["float32, up and down"], 4.6, 1)
+
+# %%
+# With the best step of each: ten digits in float64, eight if one goes up only,
+# and not quite five in float32. A wrong gradient is rarely wrong by less than
+# a thousandth, but with float32 and a step that is not quite the best one, you
+# are forever guessing whether 0.003 is a mistake or noise. Hence the first
+# rule: **check in float64**, train in what you like.
+#
+# Why the upstream is random
+# --------------------------
+# We chose dy at random. It is tempting to take ones: then :math:`L` is simply
+# the sum of the outputs. Here is a backward pass that forgets its upstream
+# altogether.
+
+
+def forgetful(dy, cache):
+    x, weight = cache
+    return dy @ weight, np.ones_like(dy).T @ x, dy.sum(axis=0)
+
+
+_, cache = linear(x, W, b)
+
+
+def error_of_dW(backward, dy):
+    truth = differences(lambda w: linear(x, w, b)[0], W, dy)
+    return error(backward(dy, cache)[1], truth)
+
+
+ones = np.ones((N, O))
+quote("forgetful, upstream of ones", error_of_dW(forgetful, ones), 0, 1e-9)
+wrong = error_of_dW(forgetful, dy)
+print(f"forgetful, random upstream: {wrong:.2f}")
+assert wrong > 0.1
+
+# %%
+# With ones the code that uses dy and the code that does not are the same code.
+# The picture shows why so little is tested: with ones, all rows of dW are
+# equal, and any mistake that exchanges outputs is invisible.
+
+with figure(6.4, 2.5) as fig:
+    left, right = fig.subplots(1, 2)
+    for ax, upstream, name in ((left, ones, "ones"), (right, dy, "random")):
+        shown = ax.imshow(upstream.T @ x, cmap="RdBu_r", vmin=-4, vmax=4)
+        ax.set_title(f"dW, upstream {name}", loc="center")
+        ax.set_xticks(range(I), [f"in {i}" for i in range(I)])
+        ax.set_yticks(range(O), [f"out {o}" for o in range(O)])
+    fig.colorbar(shown, ax=[left, right], shrink=0.9)
+    show(fig, "01_upstream")
+
+# %%
+# It gets worse with softmax, which makes outputs that sum to one
+# (:math:`y_i = e^{x_i} / \sum_j e^{x_j}`; chapter 03 derives it). With an
+# upstream of ones :math:`L` is the number of rows, whatever the input is. The
+# true gradient is zero, and a backward pass that returns zeros is "right".
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+lazy = np.zeros_like(x)
+deviation = np.abs(lazy - differences(softmax, x, np.ones_like(x))).max()
+quote("zeros for softmax, upstream of ones", deviation, 0, 1e-9)
+upstream = rng.normal(size=x.shape)
+deviation = np.abs(lazy - differences(softmax, x, upstream)).max()
+print(f"zeros for softmax, random upstream: off by {deviation:.2f}")
+assert deviation > 0.1
+
+# %%
+# The second rule: **the upstream is drawn at random.**
+#
+# How a check can lie
+# -------------------
+# Here are six ways to get the gradient wrong, and five ways to check it. Each
+# mistake was made by somebody; each check is found in the wild. *Predict*: in
+# which columns do you expect a mark?
+#
+# * *shapes*: the gradient has the shape of its array, nothing more;
+# * *ones*: differences in float64, upstream of ones;
+# * *W = 0*: random upstream, but the layer is checked as it was initialised,
+#   and somebody initialised with zeros;
+# * *loose*: float32, and since the right code failed at 1e-7, a tolerance of
+#   two percent;
+# * *strict*: float64, random upstream, random weights, 1e-7.
+
+mistakes = {
+    "(right code)": lambda dy, x, w: (dy @ w, dy.T @ x),
+    "sign of dx": lambda dy, x, w: (-dy @ w, dy.T @ x),
+    "W transposed in dx": lambda dy, x, w: (dy @ w.T, dy.T @ x),
+    "dy forgotten in dW": lambda dy, x, w: (dy @ w, np.ones_like(dy).T @ x),
+    "outputs exchanged in dW": lambda dy, x, w: (dy @ w, dy[:, ::-1].T @ x),
+    "mean instead of sum": lambda dy, x, w: (dy @ w, dy.T @ x / len(dy)),
+    "1 % too much in dW": lambda dy, x, w: (dy @ w, 1.01 * dy.T @ x),
+}
+
+
+def passes(backward, dy, w, limit=1e-7, kind=np.float64, h=1e-5):
+    """Check both gradients of a square layer by differences."""
+    dy, w, u = dy.astype(kind), w.astype(kind), x.astype(kind)
+    by_hand = backward(dy, u, w)
+    truth = (
+        differences(lambda u: u @ w.T, u, dy, kind(h)),
+        differences(lambda w: u @ w.T, w, dy, kind(h)),
+    )
+    return all(
+        np.abs(g - t).max() <= limit * max(np.abs(t).max(), 1e-3)
+        for g, t in zip(by_hand, truth, strict=True)
+    )
+
+
+def right_shapes(backward):
+    dx, dw = backward(dz, x, square)
+    return dx.shape == x.shape and dw.shape == square.shape
+
+
+float32 = {"limit": 0.02, "kind": np.float32, "h": 1e-3}
+checks = {
+    "shapes": right_shapes,
+    "ones": lambda f: passes(f, np.ones_like(dz), square),
+    "W = 0": lambda f: passes(f, dz, 0 * square),
+    "loose": lambda f: passes(f, dz, square, **float32),
+    "strict": lambda f: passes(f, dz, square),
+}
+passed = np.array(
+    [[check(f) for check in checks.values()] for f in mistakes.values()]
+)
+
+with figure(6.8, 3.2) as fig:
+    ax = fig.subplots()
+    cells = np.where(passed[..., None], (242, 200, 110), (62, 78, 105))
+    cells[0] = (232, 232, 232)  # right code should pass
+    ax.imshow(cells, aspect="auto")
+    for row, column in np.ndindex(passed.shape):
+        ok = passed[row, column]
+        words = "passes" if ok else "caught"
+        ink = "#222222" if ok else "white"
+        ax.text(column, row, words, ha="center", va="center", color=ink)
+    ax.set_xticks(range(len(checks)), checks)
+    ax.set_yticks(range(len(mistakes)), mistakes)
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.set_title("Which check catches which mistake", loc="center", pad=24)
+    show(fig, "01_checks")
+
+assert passed[0].all(), "right code passes every check"
+caught = (~passed[1:]).sum(axis=0)
+for (name, _), count in zip(checks.items(), caught, strict=True):
+    print(f"{name:7} catches {count} of {len(mistakes) - 1}")
+quote("caught by the strict check", caught[4], 6, 0)
+quote("caught by shapes", caught[0], 0, 0)
+
+# %%
+# Read it by columns. *Shapes* catches nothing here, because the layer is
+# square: with :math:`I \neq O` the transposed product would not even run. Use
+# sizes that all differ. *W = 0* lets through what multiplies a zero: check at
+# random places, or after some training steps. *Loose* lets the one percent
+# through. And *ones* misses the two that exchange or forget outputs.
+#
+# There is one lie that no column shows. Take a forward pass that is wrong,
+# and differentiate it correctly:
+
+
+def subtracts(x, weight, bias):
+    return x @ weight.T - bias, (x, weight)
+
+
+def subtracts_backward(dy, cache):
+    dx, dweight, dbias = linear_backward(dy, cache)
+    return dx, dweight, -dbias
+
+
+_, cache = subtracts(x, W, b)
+truth = differences(lambda b: subtracts(x, W, b)[0], b, dy)
+by_hand = subtracts_backward(dy, cache)[2]
+quote("a wrong layer, strictly checked", error(by_hand, truth), 0, 1e-9)
+
+# %%
+# Passed, with ten digits. A gradient check compares a backward pass with *its
+# own* forward pass, and knows nothing of what you meant. Forward passes are
+# checked against something else: loops, as at the top of this chapter, or
+# numbers from an independent program. (Chapter 03 has such a mistake that is
+# famous: heads split in the wrong order.)
+#
+# One direction instead of all
+# ----------------------------
+# ``differences`` runs the forward pass twice for each number, and a model has
+# millions. But a gradient is a linear map, and to compare two linear maps it
+# is enough to compare what they make of a random direction :math:`v`:
+#
+# .. math::
+#    \frac{L(W + hv) - L(W - hv)}{2h} \approx \sum_{oi} \mathrm{dW}_{oi} v_{oi}
+#
+# Two forward passes, whatever the size of :math:`W`. A wrong dW would have to
+# be wrong at a right angle to a random direction; that does not happen.
+
+v = rng.normal(size=W.shape)
+dW = linear_backward(dy, linear(x, W, b)[1])[1]
+h = 1e-5
+above, below = (linear(x, W + s * h * v, b)[0] for s in (1, -1))
+along = (dy * (above - below)).sum() / (2 * h)
+quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
+
+# %%
+# ``tervit check`` does this for every parameter of a whole vision transformer,
+# and ``tervit check --plant NAME`` plants a mistake and shows who catches it.
+#
+# On your own
+# -----------
+# * Tokens come as (B, T, I), a batch of sequences. ``dy.T @ x`` then fails, or
+#   worse, does not. Which product over which axes is dW now? Write it, check
+#   it, then see how ``ops.linear_backward`` does it in one line.
+# * Make ``HastyLinear`` pass the test of two uses by means of a stack and
+#   ``+=``. Then find a use that breaks it again.
+# * Write a ReLU, ``max(x, 0)``, and its backward pass. Put one entry of x at
+#   exactly 0. What do differences say there, and who is right?
+# * Change ``h`` in ``differences`` to 1e-12 and read the chapter's numbers
+#   (``TERVIT_PLAY=1`` lets it run to the end).
+#
+# In practice
+# -----------
+# * PyTorch's ``nn.Linear`` has the same weight, (out, in), and the same three
+#   formulas. Its ``.grad`` is added to, for the reason you saw, and that is
+#   why training loops call ``zero_grad()``.
+# * ``torch.autograd.gradcheck`` is this check. It warns if inputs are not
+#   float64, and its ``fast_mode`` is the check along one direction.
+# * In timm's vision transformers nearly all parameters are in linear layers
+#   such as this one. torchao quantizes a model by exchanging the weight inside
+#   ``nn.Linear`` for a quantized one; it leaves the layer itself alone, too.
+#
+# Further reading
+# ---------------
+# * `ops/linear.py <../tervit_np/ops/linear.py>`_ and its
+#   `test <../tests/ops/test_linear.py>`_: the pure pair in the library.
+# * `analysis/gradcheck.py <../tervit_np/analysis/gradcheck.py>`_, and
+#   `analysis/diagnosis.py <../tervit_np/analysis/diagnosis.py>`_, which
+#   guesses the mistake from the wrong numbers.
+# * Baydin, Pearlmutter, Radul, Siskind: Automatic differentiation in machine
+#   learning: a survey (2018), for what frameworks do instead.
+# * Chapter 02 derives a gradient that is not three lines.
