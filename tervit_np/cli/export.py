@@ -1,14 +1,22 @@
-"""`tervit export`: a trained model as one small file that runs on integers."""
+"""`tervit export`: a trained model as one small file, for our kernels or for others."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tervit_np.cli.opening import HELP, open_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tervit_np.cli.opening import Opened
+
+_FILES = {"packed": "packed.safetensors", "onnx": "model.onnx"}
 
 EXAMPLES = """examples:
   tervit export runs/cifar10                          the last stage, into runs/cifar10/packed...
   tervit export runs/cifar10 --out cifar.safetensors --precision float16
   tervit export deit_small_patch16_224 --plan ternary --out deit.safetensors
+  tervit export runs/cifar10 --format onnx            standard operators, for onnxruntime and others
 then:
   tervit predict cifar.safetensors cat.jpg"""
 
@@ -18,16 +26,20 @@ def register(commands: Any) -> None:
     parser = commands.add_parser(
         "export",
         help="write a model as one small file",
-        description="Write a quantized model as one small file: ternary weights five to a byte.",
+        description="Write a quantized model as one small file: packed, with ternary weights five "
+        "to a byte, or as an ONNX graph (opset 25), with four to a byte.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL", help=HELP)
     parser.add_argument("--stage", help="stage of a run (default: the last one)")
     parser.add_argument("--plan", help="put other quantizers in: int8, ternary")
-    parser.add_argument("--out", help="file (default: packed.safetensors beside the model)")
+    parser.add_argument("--format", default="packed", help="packed (default) or onnx")
     parser.add_argument(
-        "--precision", default="float32", help="of scales and the rest: float32 or float16"
+        "--out", help="file (default: packed.safetensors or model.onnx beside the model)"
+    )
+    parser.add_argument(
+        "--precision", help="packed: of scales and the rest, float32 (default) or float16"
     )
     parser.set_defaults(run=run)
 
@@ -37,17 +49,36 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from tervit_np.analysis.sizes import sizes
-    from tervit_np.deploy import export
 
+    if args.format not in _FILES:
+        raise ValueError(f"--format is {args.format!r}; expected {' or '.join(_FILES)}")
     opened = open_model(args.model, args.stage, args.plan)
-    out = Path(args.out) if args.out else opened.file.with_name("packed.safetensors")
+    out = Path(args.out) if args.out else opened.file.with_name(_FILES[args.format])
     extra = {
         "data": opened.data,
         "classes": list(opened.classes),
         "mean": list(opened.mean),
         "std": list(opened.std),
     }
-    export(opened.model, out, precision=args.precision, extra=extra)
+    if args.format == "onnx":
+        _export_onnx(opened, out, extra, args.precision)
+    else:
+        from tervit_np.deploy import export
+
+        export(opened.model, out, precision=args.precision or "float32", extra=extra)
     size, whole = out.stat().st_size, sizes(opened.model).float32
     print(f"{out}: {size / 1e6:.3f} MB, {whole / size:.1f} times smaller than in float32")
     return 0
+
+
+def _export_onnx(
+    opened: "Opened", out: "Path", extra: dict[str, Any], precision: str | None
+) -> None:
+    from tervit_np.deploy import is_packed
+    from tervit_np.deploy.onnx_file import export_onnx
+
+    if precision is not None:
+        raise ValueError("--precision is for packed files; an ONNX graph computes in float32")
+    if is_packed(opened.file):
+        raise ValueError(f"{opened.file} is packed already; export the model that it was made from")
+    export_onnx(opened.model, out, extra=extra)

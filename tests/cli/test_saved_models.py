@@ -146,12 +146,26 @@ class TestExport:
         [
             (("--precision", "int2"), "precision is 'int2'"),
             (("--stage", "8-bit"), "no finished stage '8-bit'"),
+            (("--format", "gguf"), "--format is 'gguf'; expected packed or onnx"),
         ],
     )
     def test_refusals(self, tervit, run, tmp_path, args, words):
         code, _, error = tervit("export", run, "--out", tmp_path / "x", *args)
         assert (code, len(error.splitlines())) == (2, 1)
         assert words in error
+
+    def test_a_graph_of_standard_operators(self, tervit, run, tmp_path):
+        onnx = pytest.importorskip("onnx", reason="writes ONNX, which is not installed")
+        out = tmp_path / "m.onnx"
+        code, printed, _ = tervit("export", run, "--format", "onnx", "--out", out)
+        assert code == 0
+        assert re.search(r"m\.onnx: 0\.\d+ MB, [\d.]+ times smaller", printed)
+        types = {constant.data_type for constant in onnx.load(out).graph.initializer}
+        assert onnx.TensorProto.INT2 in types
+        tervit("export", run, "--out", tmp_path / "packed")
+        for what, args in ((tmp_path / "packed", ()), (run, ("--precision", "float16"))):
+            code, _, error = tervit("export", what, "--format", "onnx", "--out", out, *args)
+            assert (code, len(error.splitlines())) == (2, 1)
 
     def test_a_packed_file_has_no_other_plan(self, tervit, run, tmp_path):
         tervit("export", run, "--out", tmp_path / "x")

@@ -1,0 +1,5 @@
+"""ONNX: a quantized model as a graph of standard operators, for runtimes that are not ours."""
+
+from tervit_np.deploy.onnx_file.writing import export_onnx
+
+__all__ = ["export_onnx"]

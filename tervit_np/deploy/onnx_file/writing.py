@@ -1,0 +1,139 @@
+"""A quantized DeiT or Swin into one ONNX file (opset 25, the first with 2-bit integers).
+
+    images float32 (N, 3, S, S)  ->  logits float32 (N, C)
+
+The graph computes what the model computes: the same codes of weights and of tokens, products of
+floats in between. Two runtimes add up in different orders, so a value next to a rounding boundary
+may fall on its other side; all else agrees to float32.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tervit_np.deploy.onnx_file.graph import Graph
+from tervit_np.deploy.onnx_file.maps import merging, swin_block
+from tervit_np.deploy.onnx_file.parts import block, conv_stem, layernorm, patches
+from tervit_np.deploy.onnx_file.quantized import linear
+from tervit_np.models import Classifier, DeiT, Swin
+from tervit_np.models.quantization import plan_of
+from tervit_np.nn import ConvStem
+from tervit_np.quant.spec import plan_to_spec
+
+OPSET = 25
+
+
+def export_onnx(
+    model: Classifier, path: str | Path, *, extra: Mapping[str, Any] | None = None
+) -> None:
+    """Write a model; `extra` (classes, mean, std) goes into the file's metadata as JSON texts.
+
+    Raises
+    ------
+    ImportError
+        If the package onnx is absent, or too old for 2-bit integers.
+    ValueError
+        If a layer's quantizer has no standard operators, or the model is none of ours.
+    OSError
+        If the file cannot be written; what stood there before stays.
+    """
+    _check_package()
+    content = onnx_model(model, extra or {}).SerializeToString()
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
+
+
+def _check_package() -> None:
+    if find_spec("onnx") is None:
+        raise ImportError("ONNX files need the package onnx, which is absent: pip install onnx")
+    import onnx
+
+    if onnx.defs.onnx_opset_version() < OPSET:
+        raise ImportError(
+            f"onnx {onnx.__version__} ends at opset {onnx.defs.onnx_opset_version()}; 2-bit "
+            f"integers need {OPSET}: pip install -U onnx"
+        )
+
+
+def onnx_model(model: Classifier, extra: Mapping[str, Any]) -> Any:
+    """Turn a model into a checked ModelProto."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    graph = Graph()
+    size, classes = model.config.image_size, model.config.num_classes
+    if isinstance(model, DeiT):
+        logits = _deit(graph, "images", model)
+    elif isinstance(model, Swin):
+        logits = _swin(graph, "images", model)
+    else:
+        raise ValueError(f"onnx: {type(model).__name__} is neither a DeiT nor a Swin")
+    graph.nodes.append(helper.make_node("Identity", [logits], ["logits"], name="logits"))
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 3, size, size])
+    found = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])
+    constants = list(graph.constants.values())
+    body = helper.make_graph(graph.nodes, type(model).__name__, [images], [found], constants)
+    opsets = [helper.make_opsetid("", OPSET)]
+    whole = helper.make_model(body, opset_imports=opsets, producer_name="tervit_np")
+    whole.ir_version = helper.find_min_ir_version_for(opsets)
+    texts = {**extra, "plan": plan_to_spec(plan_of(model))}
+    helper.set_model_props(whole, {key: json.dumps(value) for key, value in texts.items()})
+    onnx.checker.check_model(whole, full_check=True)
+    return whole
+
+
+def _deit(graph: Graph, images: str, model: DeiT) -> str:
+    """Patches, tokens, blocks, heads.  (N, 3, S, S) -> (N, C)."""
+    c, embed = model.config, model.patch_embed
+    if isinstance(embed, ConvStem):
+        x = conv_stem(graph, images, "patch_embed", embed, c.image_size)
+    else:
+        size = (3, c.image_size, c.image_size)
+        x = patches(graph, images, "patch_embed.proj", embed.proj, size)
+    x = _with_tokens(graph, x, images, model)
+    for i, module in enumerate(model.blocks):
+        x = block(graph, x, f"blocks.{i}", module)
+    x = layernorm(graph, x, "norm", model.norm)
+    if c.pool == "mean":
+        return linear(graph, _mean(graph, x, 1), "head", model.head)
+    logits = linear(graph, graph.pick(x, 1, 0), "head", model.head)
+    if not c.distilled:
+        return logits
+    other = linear(graph, graph.pick(x, 1, 1), "head_dist", model.head_dist)
+    return graph.op("Mul", graph.op("Add", logits, other), graph.real(0.5))
+
+
+def _with_tokens(graph: Graph, x: str, images: str, model: DeiT) -> str:
+    """Put the class token, and the distillation token, before the patches; add positions."""
+    names = [name for name in ("cls_token", "dist_token") if hasattr(model, name)]
+    if names:
+        count = graph.op("Shape", images, start=0, end=1)
+        shape = graph.join([count, graph.whole(1, model.config.dim)], 0)
+        tokens = [graph.constant(name, getattr(model, name).data) for name in names]
+        x = graph.join([*(graph.op("Expand", token, shape) for token in tokens), x], 1)
+    return graph.op("Add", x, graph.constant("pos_embed", model.pos_embed.data))
+
+
+def _swin(graph: Graph, images: str, model: Swin) -> str:
+    """Patches, stages, head.  (N, 3, S, S) -> (N, C)."""
+    c, embed = model.config, model.patch_embed
+    size = (3, c.image_size, c.image_size)
+    x = patches(graph, images, "patch_embed.proj", embed.proj, size)
+    x = layernorm(graph, x, "patch_embed.norm", embed.norm)
+    x = graph.reshape(x, -1, c.sides[0], c.sides[0], c.dim)
+    for i, (stage, side) in enumerate(zip(model.layers, c.sides, strict=True)):
+        for j, module in enumerate(stage.blocks):
+            x = swin_block(graph, x, f"layers.{i}.blocks.{j}", module, side)
+        if stage.downsample is not None:
+            x = merging(graph, x, f"layers.{i}.downsample", stage.downsample, side)
+    x = layernorm(graph, x, "norm", model.norm)
+    return linear(graph, _mean(graph, x, 1, 2), "head", model.head)
+
+
+def _mean(graph: Graph, x: str, *axes: int) -> str:
+    return graph.op("ReduceMean", x, graph.whole(*axes), keepdims=0)

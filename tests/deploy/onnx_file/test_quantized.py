@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.deploy.onnx_file.graph import Graph
+from tervit_np.deploy.onnx_file.quantized import linear, rounded
+from tervit_np.nn import Linear
+from tervit_np.quant import IDENTITY, Blend, Ternary, UniformAct, UniformWeight
+from tests.checks import fill, relative_error
+from tests.deploy.onnx_file.running import RUNTIMES, model_of, normal, onnx, results, run
+
+TOKENS = normal(3, 4, 10)
+TOKENS[0, 1] = 0  # no scale
+TOKENS[0, 2] = np.abs(TOKENS[0, 2])  # min-max grids that begin at 0
+TOKENS[1, 0] = [127, 0.5, 1.5, 2.5, -0.5, -1.5, 126.5, -126.5, 3, 0]  # halves, on a step of 1
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "minmax"])
+@pytest.mark.parametrize("per", ["token", "tensor"])
+@pytest.mark.parametrize("bits", [8, 3])
+def test_tokens_round_as_in_numpy(kind, per, bits):
+    quantizer, graph = UniformAct(bits, kind, per), Graph()
+    with tv.backend("numpy"):
+        expected = quantizer.forward(TOKENS)[0]
+    np.testing.assert_array_equal(
+        results(graph, rounded(graph, "x", quantizer), x=TOKENS), expected
+    )
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize(
+    ("quantizer", "stored"),
+    [
+        (Ternary(), "INT2"),
+        (Ternary("tensor"), "INT2"),
+        (UniformWeight(8), "INT8"),
+        (UniformWeight(4, "tensor"), "INT4"),
+        (IDENTITY, "FLOAT"),
+    ],
+)
+def test_a_layer(quantizer, stored, runtime):
+    """Also with a number of outputs that fills no whole bytes."""
+    layer = fill(
+        Linear(10, 7, weight_quant=quantizer, act_quant=UniformAct()), np.random.default_rng(0)
+    )
+    graph = Graph()
+    model = model_of(graph, linear(graph, "x", "fc", layer), x=TOKENS)
+    assert relative_error(run(model, runtime, x=TOKENS), layer.forward(TOKENS)[0]) < 1e-6
+    types = {constant.name: constant.data_type for constant in model.graph.initializer}
+    name = "fc.weight" if stored == "FLOAT" else "fc.codes"
+    assert types[name] == getattr(onnx.TensorProto, stored)
+
+
+def test_unknown_quantizers():
+    layer = Linear(10, 7, weight_quant=Blend(Ternary()))
+    with pytest.raises(ValueError, match="no operators are known for weights .* found in fc"):
+        linear(Graph(), "x", "fc", layer)
+    with pytest.raises(ValueError, match="no operators are known for activations"):
+        rounded(Graph(), "x", Ternary())

@@ -1,0 +1,90 @@
+"""Whole models: what a graph says, a file holds, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.deploy.onnx_file import export_onnx, writing
+from tervit_np.models import Classifier
+from tervit_np.quant import IDENTITY, Plan, Ternary, UniformWeight
+from tests.checks import relative_error
+from tests.deploy.onnx_file.running import RUNTIMES, onnx, run
+from tests.deploy.test_packed import CASES, DEIT, images_of, model_of
+
+
+@CASES
+@pytest.mark.parametrize("plan", ["float", "int8", "ternary"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_same_logits(config, plan, runtime):
+    """Small models, in which no value lies so near a boundary that an order of sums moves it."""
+    model, images = model_of(config, plan), images_of(config)
+    found = run(writing.onnx_model(model, {}), runtime, images=images)
+    assert relative_error(found, model.predict(images)) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "shorter"),
+    [
+        ("deit_small_patch16_224", {"depth": 3}),
+        ("swin_tiny_patch4_window7_224", {"depths": (2, 1, 1, 1)}),
+    ],
+)
+def test_full_width(name, shorter):
+    """Inputs stay float in one plan: nothing is rounded that could fall on the other side.
+
+    With rounded inputs the two backends of ours differ by as much as an ONNX runtime does; the
+    reference evaluator adds up as NumPy does and so rounds alike.
+    """
+    images = images_of(tv.models.CONFIGS[name], 1)
+    model = tv.create_model(name, **shorter)
+    for param in (param for _, param in model.named_params()):
+        param.data += np.random.default_rng(0).normal(0, 0.02, param.shape).astype(np.float32)
+    plan = Plan([(r"(blocks|layers)\..*", Ternary(), IDENTITY), (".*", UniformWeight(), IDENTITY)])
+    graph = writing.onnx_model(tv.quantize(model, plan), {})
+    for runtime in RUNTIMES:
+        assert relative_error(run(graph, runtime, images=images), model.predict(images)) < 1e-5
+    graph = writing.onnx_model(tv.quantize(model, "ternary"), {})
+    with tv.backend("numpy"):
+        expected = model.predict(images)
+    assert relative_error(run(graph, "reference", images=images), expected) < 1e-4
+    assert relative_error(run(graph, "onnxruntime", images=images), expected) < 0.1
+
+
+def test_any_number_of_images():
+    model = model_of(DEIT)
+    graph = writing.onnx_model(model, {})
+    for count in (1, 4):
+        assert run(graph, "reference", images=images_of(DEIT, count)).shape == (count, 5)
+
+
+def test_the_file(tmp_path):
+    """DeiT-Tiny: two bits for each ternary weight, a byte for the others, the graph itself."""
+    model = tv.quantize(tv.create_model("deit_tiny_patch16_224"), "ternary")
+    export_onnx(model, tmp_path / "x.onnx", extra={"classes": ["a"], "mean": [0.5]})
+    quantizers = {f"{name}.weight": layer.weight_quant for name, layer in model.quantizable()}
+    bits = {key: {Ternary: 2, UniformWeight: 8}[type(q)] for key, q in quantizers.items()
+            if "products" not in key}  # fmt: skip
+    stored = sum(param.size * bits.get(name, 32) / 8 for name, param in model.named_params())
+    assert stored < (tmp_path / "x.onnx").stat().st_size < 1.1 * stored
+    read = onnx.load(tmp_path / "x.onnx")
+    texts = {entry.key: json.loads(entry.value) for entry in read.metadata_props}
+    assert texts["classes"] == ["a"]
+    assert {rule[1]["rule"] for rule in texts["plan"]} == {"Ternary", "UniformWeight"}
+    assert [opset.version for opset in read.opset_import] == [25]
+
+
+def test_what_cannot_be_written(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="Classifier is neither a DeiT nor a Swin"):
+        other = Classifier()
+        other.config = DEIT
+        writing.onnx_model(other, {})
+    monkeypatch.setattr(onnx.defs, "onnx_opset_version", lambda: 24)
+    with pytest.raises(ImportError, match="ends at opset 24; 2-bit integers need 25"):
+        export_onnx(model_of(DEIT), tmp_path / "x.onnx")
+    monkeypatch.setattr(writing, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="absent: pip install onnx"):
+        export_onnx(model_of(DEIT), tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
