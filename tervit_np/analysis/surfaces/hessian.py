@@ -1,0 +1,136 @@
+"""Products of the loss's Hessian with vectors, without ever forming it.
+
+    H v = (g(w + h v/|v|) - g(w - h v/|v|)) |v| / 2h        g = dL/dw by the backward pass
+
+w are the weights that a plan may quantize (matrices of the blocks, patch embedding, heads), at
+their quantized values and in float64, with float activations: rounded activations make the loss
+piecewise constant, and the straight-through gradient is not its derivative (`family.smooth`).
+The error falls with h^2; measured on a trained model it is 7e-5 of the result at h = 1e-3 and 1e-8
+at h = 1e-5, where rounding does not show yet.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tervit_np.analysis.surfaces.family import matrices, with_weights
+from tervit_np.analysis.surfaces.parts import fingerprint
+from tervit_np.analysis.surfaces.points import check_sample
+from tervit_np.arrays import Array
+from tervit_np.blas import one_thread
+from tervit_np.losses import cross_entropy
+from tervit_np.models import Classifier
+
+H = 1e-5  # length of a step, in units of weights
+CHUNK = 64  # images of a task: sums are the same for any number of threads
+
+
+class LossHessian:
+    """The mean loss of a smooth float64 model as a function of one long vector of weights.
+
+    `model` is what `smooth` returns. `names` are the weights that vary (default: all that a plan
+    may quantize). `executor` runs the chunks of images, the caller's thread if None.
+
+    Raises
+    ------
+    ValueError
+        If the model is not in float64, a name is unknown, or images and labels do not fit.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        images: Array,
+        labels: Array,
+        *,
+        names: list[str] | None = None,
+        executor: Any = None,
+    ) -> None:
+        check_sample(images, labels)
+        if model.dtype != np.float64:
+            raise ValueError(f"hessian: the model is {model.dtype}, expected float64 (see smooth)")
+        self.model, self.images, self.labels = model, images, labels
+        self.names = matrices(model) if names is None else names
+        known = dict(model.named_params())
+        if unknown := [name for name in self.names if name not in known]:
+            raise ValueError(f"hessian: the model has no parameter {unknown[0]!r}")
+        self.shapes = [known[name].shape for name in self.names]
+        self.size = sum(known[name].size for name in self.names)
+        self._map = map if executor is None else executor.map
+
+    def mark(self, *facts: Any) -> str:
+        """Digest what products depend on."""
+        return fingerprint([self.model], [self.images, self.labels], self.names, H, *facts)
+
+    def flat(self, weights: dict[str, Array]) -> Array:
+        """Put arrays by name into one vector.  -> (size,)."""
+        return np.concatenate([np.asarray(weights[n], np.float64).ravel() for n in self.names])
+
+    def loss(self, shift: Array | None = None) -> float:
+        """Return the mean loss at w + shift."""
+        return float(sum(value for value, _ in self._chunks([(shift, 1.0)], False)))
+
+    def gradient(self, shift: Array | None = None) -> Array:
+        """Return the gradient of the mean loss at w + shift.  -> (size,)."""
+        return _total(self._chunks([(shift, 1.0)], True))
+
+    def product(self, v: Array) -> Array:
+        """Multiply by the Hessian.  (size,) -> (size,)."""
+        length = float(np.linalg.norm(v))
+        if length == 0:
+            return np.zeros_like(v)
+        step = v * (H / length)
+        share = length / (2 * H)
+        return _total(self._chunks([(step, share), (-step, -share)], True))
+
+    def _chunks(self, shifts: list[tuple[Array | None, float]], gradient: bool) -> list[Any]:
+        """Work on all chunks of images at all shifts; results in order."""
+        starts = range(0, len(self.labels), CHUNK)
+        tasks = [(shift, share, i) for i in starts for shift, share in shifts]
+        models = {id(shift): self._at(shift) for shift, _ in shifts}
+        with one_thread():
+            return list(
+                self._map(
+                    _chunk,
+                    [models[id(shift)] for shift, _, _ in tasks],
+                    [self.names if gradient else None] * len(tasks),
+                    [self.images[i : i + CHUNK] for _, _, i in tasks],
+                    [self.labels[i : i + CHUNK] for _, _, i in tasks],
+                    [share / len(self.labels) for _, share, _ in tasks],
+                )
+            )
+
+    def _at(self, shift: Array | None) -> Classifier:
+        """Build the model at w + shift."""
+        if shift is None:
+            return self.model
+        weights, params, start = {}, dict(self.model.named_params()), 0
+        for name, shape in zip(self.names, self.shapes, strict=True):
+            stop = start + params[name].size
+            weights[name] = params[name].data + shift[start:stop].reshape(shape)
+            start = stop
+        return with_weights(self.model, weights)
+
+
+def _chunk(
+    model: Classifier, names: list[str] | None, images: Array, labels: Array, share: float
+) -> tuple[float, Array | None]:
+    """Return the chunk's part of the loss and, with names, of the gradient, times `share`."""
+    own = with_weights(model, {})  # gradients of this task alone
+    logits, cache = own.forward(images, keep=names is not None)
+    heads = logits if isinstance(logits, tuple) else (logits,)
+    loss, dlogits = cross_entropy(np.mean(heads, axis=0), labels)
+    weight = share * len(labels)
+    if names is None:
+        return loss * weight, None
+    upstream = tuple(dlogits * (weight / len(heads)) for _ in heads)
+    own.backward(upstream if isinstance(logits, tuple) else upstream[0], cache, input_grad=False)
+    grads = {name: p.grad for name, p in own.named_params()}
+    return loss * weight, np.concatenate([grads[name].ravel() for name in names])
+
+
+def _total(chunks: list[Any]) -> Array:
+    total: Array = chunks[0][1]
+    for _, part in chunks[1:]:
+        total += part
+    return total

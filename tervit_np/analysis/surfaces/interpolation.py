@@ -1,0 +1,69 @@
+"""From the float solution to the ternary one, on a straight line: w(x) = w_f + x (w_t - w_f).
+
+Both losses are measured along it (Goodfellow et al. 2015; Li et al. 2018): w(x) as a float model,
+and w(x) rounded as the ternary solution is. Where the curves cross, rounding costs nothing; beyond,
+the latent weights are better rounded than not.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tervit_np.analysis.surfaces.directions import Curve, line
+from tervit_np.analysis.surfaces.family import difference
+from tervit_np.analysis.surfaces.gaps import quantized
+from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.arrays import Array
+from tervit_np.models import Classifier, plan_of
+
+NAMES = ("float", "ternary")
+
+
+class Interpolation(NamedTuple):
+    """Two losses along one line."""
+
+    curves: tuple[Curve, ...]  # evaluated as float, as the end is quantized
+    crossings: tuple[float, ...]  # x at which they are equal
+    minima: tuple[float, ...]  # x of each curve's lowest point
+
+
+def interpolation(
+    start: Classifier,
+    end: Classifier,
+    images: Array,
+    labels: Array,
+    x: Sequence[float] | Array | None = None,
+    *,
+    seed: int = 0,
+    runner: Runner | None = None,
+) -> Interpolation:
+    """Measure both losses from `start` (x = 0) to `end` (x = 1), whose quantizers are used.
+
+    (N, 3, S, S), (N,) -> Interpolation; 41 points from -0.5 to 1.5 unless told otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the models are of different shapes.
+    """
+    runner = runner or Runner()
+    along = np.linspace(-0.5, 1.5, 41).round(12) if x is None else np.asarray(x, float)
+    direction = difference(start, end)
+    models = quantized(start, "float"), quantized(start, plan_of(end))
+    curves = tuple(
+        line(m, images, labels, direction, along, name=f"interpolation-{name}", seed=seed,
+             runner=runner)._replace(name=name)
+        for name, m in zip(NAMES, models, strict=True)
+    )  # fmt: skip
+    gap = curves[1].loss - curves[0].loss
+    minima = tuple(float(along[curve.loss.argmin()]) for curve in curves)
+    return Interpolation(curves, crossings(along, gap), minima)
+
+
+def crossings(x: Array, gap: Array) -> tuple[float, ...]:
+    """Return where a curve through (x, gap) crosses zero, by straight lines between points."""
+    change = np.flatnonzero(np.sign(gap[:-1]) * np.sign(gap[1:]) < 0)
+    share = gap[change] / (gap[change] - gap[change + 1])
+    between = x[change] + share * (x[change + 1] - x[change])
+    return tuple(sorted(map(float, [*between, *x[gap == 0]])))

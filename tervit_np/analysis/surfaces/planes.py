@@ -1,0 +1,136 @@
+"""The stacked surfaces: one plane through weight space, once float, once 8 bit, once ternary.
+
+    W_1 + x mean|W_1|,  W_2 + y mean|W_2|        x, y in -1 .. 1
+
+after BinaryBERT (Bai et al. 2021), whose figure TerViT most likely follows. W_1 and W_2 are the
+value rows of qkv in the first two blocks (ours). The latent weights are shifted, then quantized;
+the gap is the vertical distance between surfaces.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from tervit_np.analysis.surfaces.directions import Sheet, around_zero
+from tervit_np.analysis.surfaces.family import Family
+from tervit_np.analysis.surfaces.gaps import quantized
+from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_error
+from tervit_np.arrays import Array
+from tervit_np.models import Classifier
+
+PLANS = {"float": "float", "8-bit": "int8", "ternary": "ternary"}
+
+
+class Height(NamedTuple):
+    """How high a surface lies, and how far above the first one."""
+
+    name: str
+    centre: float
+    centre_error: float
+    mean: float  # over the grid
+    distance: float  # mean vertical distance from the first surface
+    distance_error: float  # by resampling the images in pairs
+
+
+class Plane(NamedTuple):
+    """Surfaces over one another."""
+
+    layers: tuple[str, ...]  # whose value rows are shifted along x and y
+    units: Array  # (surfaces, 2): mean|W_1|, mean|W_2| of each model
+    sheets: tuple[Sheet, ...]
+    heights: tuple[Height, ...]
+
+
+def plane(
+    model: Classifier,
+    images: Array,
+    labels: Array,
+    *,
+    reach: float = 1.0,
+    steps: int = 11,
+    seed: int = 0,
+    runner: Runner | None = None,
+) -> Plane:
+    """Measure the float, 8-bit and ternary surfaces of the same latent weights.
+
+    (N, 3, S, S), (N,) -> Plane of steps x steps points.
+
+    Raises
+    ------
+    ValueError
+        If the model has fewer than two blocks with attention.
+    """
+    models = {name: quantized(model, plan) for name, plan in PLANS.items()}
+    return stacked(models, images, labels, reach=reach, steps=steps, seed=seed, runner=runner)
+
+
+def stacked(
+    models: Mapping[str, Classifier],
+    images: Array,
+    labels: Array,
+    *,
+    reach: float = 1.0,
+    steps: int = 11,
+    seed: int = 0,
+    runner: Runner | None = None,
+    name: str = "plane",
+) -> Plane:
+    """Measure the surfaces of models that may have been trained apart, in units of their own."""
+    runner = runner or Runner()
+    along = around_zero(reach, steps)
+    points = [(float(x), float(y)) for x in along for y in along]
+    sheets, units, samples = [], [], []
+    for kind, model in models.items():
+        shifts, unit = value_shifts(model)
+        losses = runner.losses(f"{name}-{kind}", Family(model, shifts), images, labels, points)
+        loss = losses.mean(axis=1, dtype=float).reshape(steps, steps)
+        sheets.append(Sheet(kind, along, along, loss))
+        units.append(unit)
+        samples.append(losses)
+    layers = tuple(value_layers(next(iter(models.values()))))
+    return Plane(layers, np.array(units), tuple(sheets), _heights(sheets, samples, seed))
+
+
+def value_layers(model: Classifier) -> list[str]:
+    """Name the qkv weights of the first two blocks.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer.
+    """
+    names = [f"{name}.weight" for name, _ in model.quantizable() if name.endswith("attn.qkv")]
+    if len(names) < 2:
+        raise ValueError(f"surface: the plane needs two blocks, the model has {len(names)}")
+    return names[:2]
+
+
+def value_shifts(model: Classifier) -> tuple[tuple[dict[str, Array], ...], list[float]]:
+    """Shift all value weights alike, by their mean size.  -> two directions, their two units."""
+    params, shifts, units = dict(model.named_params()), [], []
+    for name in value_layers(model):
+        w = params[name].data
+        first = 2 * len(w) // 3  # rows of q, k, then v
+        unit = float(np.abs(w[first:]).mean(dtype=float))
+        shift = np.zeros_like(w)
+        shift[first:] = unit
+        shifts.append({name: shift})
+        units.append(unit)
+    return tuple(shifts), units
+
+
+def _heights(sheets: list[Sheet], samples: list[Array], seed: int) -> tuple[Height, ...]:
+    draws = bootstrap_weights(samples[0].shape[1], seed)
+    middle = len(samples[0]) // 2
+    below = samples[0].mean(axis=0, dtype=float)  # over the grid, for each image
+    heights = []
+    for each, losses in zip(sheets, samples, strict=True):
+        above = losses.mean(axis=0, dtype=float) - below
+        centre, error = losses[middle].mean(dtype=float), standard_error(losses[middle], draws)
+        heights.append(
+            Height(each.name, float(centre), float(error), float(each.loss.mean()),
+                   float(above.mean()), float(standard_error(above, draws)))
+        )  # fmt: skip
+    return tuple(heights)

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.analysis.surfaces.gaps import KINDS, gaps, quantized
+from tervit_np.losses import cross_entropy
+
+
+def loss(model, sample):
+    return cross_entropy(model.predict(sample[0]), sample[1])[0]
+
+
+@pytest.mark.parametrize("own", ["float", "ternary"])
+def test_gaps_by_hand(tiny, sample, own):
+    found = gaps(tiny(own), *sample)
+    assert found.loss == pytest.approx(loss(tiny(), sample), abs=1e-6)
+    assert [gap.name for gap in found.gaps] == list(KINDS)
+    for gap, plan in zip(found.gaps, ["int8", None, "ternary"], strict=True):
+        assert gap.gap == pytest.approx(gap.loss - found.loss)
+        if plan is not None:
+            assert gap.loss == pytest.approx(loss(tiny(plan), sample), abs=1e-6)
+        assert 0 < gap.error < 0.5
+    assert abs(found.gaps[0].gap) < 0.1 * abs(found.gaps[1].gap)
+
+
+def test_layer_wise_means_one_interval_for_a_matrix(tiny):
+    model = quantized(tiny(), KINDS["ternary, layer-wise"])
+    layer = model.blocks[0].attn.qkv
+    w_hat = layer.weight_quant.forward(layer.weight.data)[0]
+    assert len(np.unique(np.abs(w_hat))) == 2
+    assert model.head.weight_quant.bits == 8
+
+
+def test_the_model_itself_is_not_touched(tiny, sample):
+    model = tiny("ternary")
+    before = model.state_dict()
+    gaps(model, *sample)
+    assert isinstance(model.blocks[0].attn.qkv.weight_quant, tv.quant.Ternary)
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])

@@ -1,0 +1,101 @@
+"""Against a dense Hessian by fourth-order differences, and one known in closed form."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from tervit_np.analysis.surfaces import hessian as module
+from tervit_np.analysis.surfaces.family import smooth
+from tervit_np.analysis.surfaces.hessian import LossHessian
+from tervit_np.analysis.surfaces.lanczos import lanczos
+from tervit_np.analysis.surfaces.trace import trace
+from tervit_np.losses import log_softmax
+
+
+def dense(hessian, h=2e-4):
+    """One column a weight, five points along it: exact to h^4."""
+    columns = []
+    for i in range(hessian.size):
+        step = np.zeros(hessian.size)
+        step[i] = h
+        g = {k: hessian.gradient(k * step) for k in (-2, -1, 1, 2)}
+        columns.append((8 * (g[1] - g[-1]) - (g[2] - g[-2])) / (12 * h))
+    return np.stack(columns, axis=1)
+
+
+@pytest.fixture
+def hessian(tiny, sample):
+    return LossHessian(smooth(tiny("ternary")), *sample)
+
+
+def test_products_eigenvalues_and_trace_of_a_dense_hessian(hessian):
+    matrix = dense(hessian)
+    assert matrix.shape == (188, 188)
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-8 * np.abs(matrix).max())
+    v = np.random.default_rng(0).normal(size=188)
+    scale = np.linalg.norm(matrix @ v)
+    np.testing.assert_allclose(hessian.product(v), matrix @ v, atol=1e-6 * scale)
+    exact = np.linalg.eigvalsh(matrix)
+    found = lanczos(hessian.product, hessian.size, steps=60)
+    assert abs(found.largest - exact[-1]) < 1e-6 * exact[-1]
+    assert abs(found.smallest - exact[0]) < 1e-6 * exact[-1]
+    estimate = trace(hessian.product, hessian.size, probes=60)
+    assert abs(estimate.mean - matrix.trace()) < 3 * estimate.error
+    assert estimate.error < 0.3 * abs(matrix.trace())
+
+
+def test_a_linear_classifier_in_closed_form(tiny, sample):
+    """Of the head alone: H = mean over images of (diag p - p p') x x'."""
+    model = smooth(tiny())
+    hessian = LossHessian(model, *sample, names=["head.weight"])
+    logits, cache = model.forward(sample[0])
+    x = cache.heads[0].linear.x
+    p = np.exp(log_softmax(logits))
+    within = np.einsum("bc,cd->bcd", p, np.eye(3)) - np.einsum("bc,bd->bcd", p, p)
+    exact = np.einsum("bcd,bi,bj->cidj", within, x, x).reshape(12, 12) / len(x)
+    found = np.stack([hessian.product(e) for e in np.eye(12)])
+    np.testing.assert_allclose(found, exact, atol=1e-7)
+
+
+def test_the_loss_bends_as_the_product_says(hessian):
+    """L(w + d) = L + g'd + 1/2 d'Hd + O(d^3): from the loss alone, no gradient of ours."""
+    d = 1e-4 * np.random.default_rng(1).normal(size=hessian.size)
+    bend = hessian.loss(d) + hessian.loss(-d) - 2 * hessian.loss()
+    assert bend == pytest.approx(d @ hessian.product(d), rel=1e-3)
+    slope = (hessian.loss(d) - hessian.loss(-d)) / 2
+    assert slope == pytest.approx(hessian.gradient() @ d, rel=1e-3)
+
+
+def test_a_distilled_model_is_judged_by_the_mean_of_its_heads(tiny, sample):
+    hessian = LossHessian(smooth(tiny(distilled=True)), *sample)
+    assert any(name.startswith("head_dist") for name in hessian.names)
+    d = 1e-4 * np.random.default_rng(1).normal(size=hessian.size)
+    slope = (hessian.loss(d) - hessian.loss(-d)) / 2
+    assert slope == pytest.approx(hessian.gradient() @ d, rel=1e-5)
+
+
+def test_threads_and_chunks_change_nothing(tiny, sample, monkeypatch):
+    model, v = smooth(tiny()), np.random.default_rng(2).normal(size=188)
+    monkeypatch.setattr(module, "CHUNK", 16)
+    alone = LossHessian(model, *sample)
+    with ThreadPoolExecutor(3) as pool:
+        shared = LossHessian(model, *sample, executor=pool)
+        np.testing.assert_array_equal(shared.product(v), alone.product(v))
+    chunked = alone.product(v)
+    monkeypatch.setattr(module, "CHUNK", 64)
+    np.testing.assert_allclose(alone.product(v), chunked, atol=1e-9)
+
+
+def test_a_product_scales_with_its_vector(hessian):
+    v = np.random.default_rng(3).normal(size=hessian.size)
+    once, hundred = hessian.product(v), hessian.product(100 * v)
+    np.testing.assert_allclose(hundred, 100 * once, atol=1e-8 * np.abs(hundred).max())
+    assert not hessian.product(0 * v).any()
+
+
+def test_refusals(tiny, sample):
+    with pytest.raises(ValueError, match="float64"):
+        LossHessian(tiny(), *sample)
+    with pytest.raises(ValueError, match="no parameter 'neck'"):
+        LossHessian(smooth(tiny()), *sample, names=["neck"])

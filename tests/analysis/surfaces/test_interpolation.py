@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from tervit_np.analysis.surfaces.gaps import quantized
+from tervit_np.analysis.surfaces.interpolation import crossings, interpolation
+from tervit_np.analysis.surfaces.points import image_losses
+
+
+def mean_loss(model, sample):
+    return image_losses(model, *sample).mean(dtype=float)
+
+
+def test_both_ends_under_both_losses(tiny, sample):
+    start, end = tiny(), tiny("ternary", seed=4)
+    floats, ternary = interpolation(start, end, *sample, [0.0, 0.5, 1.0]).curves
+    assert floats.loss[0] == mean_loss(start, sample)
+    assert ternary.loss[0] == mean_loss(quantized(start, "ternary"), sample)
+    assert floats.loss[2] == pytest.approx(mean_loss(quantized(end, "float"), sample), abs=1e-5)
+    assert (floats.name, ternary.name) == ("float", "ternary")
+    middle = quantized(start, "float")
+    for (_, p), (_, q) in zip(middle.named_params(), end.named_params(), strict=True):
+        p.data = (p.data + q.data) / 2
+    assert floats.loss[1] == pytest.approx(mean_loss(middle, sample), abs=1e-5)
+
+
+def test_the_default_grid_holds_both_ends(tiny, sample):
+    found = interpolation(tiny(), tiny("ternary", seed=4), *sample)
+    x = found.curves[0].x
+    assert {-0.5, 0.0, 1.0, 1.5} <= set(x)
+    assert len(x) == 41
+    assert found.minima == tuple(x[curve.loss.argmin()] for curve in found.curves)
+
+
+def test_where_curves_cross():
+    x = np.array([0.0, 1.0, 2.0, 3.0])
+    assert crossings(x, np.array([3.0, 1.0, -1.0, -2.0])) == (1.5,)
+    assert crossings(x, np.array([1.0, -3.0, -1.0, 1.0])) == (0.25, 2.5)
+    assert crossings(x, np.array([1.0, 0.0, -1.0, -1.0])) == (1.0,)
+    assert crossings(x, np.ones(4)) == ()

@@ -1,0 +1,26 @@
+import numpy as np
+
+from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_error
+
+
+def test_it_agrees_with_the_formula_for_a_mean():
+    losses = np.random.default_rng(0).exponential(size=(2, 3, 400))
+    expected = losses.std(axis=2, ddof=1) / np.sqrt(400)
+    found = standard_error(losses, bootstrap_weights(400, 0, 4000))
+    np.testing.assert_allclose(found, expected, rtol=0.06)
+
+
+def test_each_draw_takes_as_many_images_as_there_are():
+    weights = bootstrap_weights(10, 3, 50)
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    assert weights.std() > 0
+    np.testing.assert_array_equal(weights, bootstrap_weights(10, 3, 50))
+    assert (weights != bootstrap_weights(10, 4, 50)).any()
+
+
+def test_what_two_losses_share_cancels_in_their_difference():
+    rng = np.random.default_rng(1)
+    hard = rng.exponential(size=300)
+    other = hard + 0.01 * rng.normal(size=300)
+    weights = bootstrap_weights(300)
+    assert standard_error(other - hard, weights) < 0.02 * standard_error(hard, weights)
