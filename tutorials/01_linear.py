@@ -15,7 +15,7 @@ A linear layer and its gradient
 """
 
 # %%
-from lesson import figure, quote, show, stage_colour  # before the others
+from lesson import COLOURS, figure, quote, show  # before the others
 
 import numpy as np
 
@@ -277,7 +277,7 @@ best = {}
 with figure(6.4, 3.8) as fig:
     ax = fig.subplots()
     for i, (name, (method, kind, place)) in enumerate(kinds.items()):
-        inputs, colour = (x.astype(kind), dy.astype(kind)), stage_colour("", i)
+        inputs, colour = (x.astype(kind), dy.astype(kind)), COLOURS[i]
         errors = [error(method(f, *inputs, kind(h)), exact) for h in steps]
         best[name] = min(errors)
         ax.loglog(steps, errors, "o-", markersize=3, color=colour)

@@ -16,7 +16,7 @@ LayerNorm, backwards
 """
 
 # %%
-from lesson import figure, quote, show, stage_colour  # before the others
+from lesson import COLOURS, figure, quote, show  # before the others
 
 import numpy as np
 
@@ -374,10 +374,10 @@ for m in means:
 
 with figure(5.8, 3.4) as fig:
     ax = fig.subplots()
-    ax.loglog(means, one_pass, "o-", color=stage_colour("", 1))
-    ax.loglog(means, two_pass, "o-", color=stage_colour("", 0))
-    ax.text(30, 3e-2, "read once", color=stage_colour("", 1), ha="right")
-    ax.text(300, 3e-7, "read twice", color=stage_colour("", 0))
+    ax.loglog(means, one_pass, "o-", color=COLOURS[1])
+    ax.loglog(means, two_pass, "o-", color=COLOURS[0])
+    ax.text(30, 3e-2, "read once", color=COLOURS[1], ha="right")
+    ax.text(300, 3e-7, "read twice", color=COLOURS[0])
     ax.axhline(1, color="#B8B8B8", zorder=0)
     ax.text(1, 1.4, "nothing is left", fontsize=9, color="#666666")
     ax.set_xlabel("mean of the row (its variance is 1)")

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tervit_np.train import Data, Recipe, Stage
 
 __all__ = [
+    "COLOURS",
     "FAST",
     "OUT",
     "ROOT",
@@ -57,6 +58,7 @@ def _set(variable: str) -> bool:
 
 FAST = _set("TERVIT_FAST")
 OUT = Path(os.environ.get("TERVIT_TUTORIALS") or ROOT / "runs" / "tutorials")
+COLOURS = tuple(stage_colour("", i) for i in range(4))  # they mean no stage
 EPOCHS = 2 if FAST else 8  # of the trained model
 THREADS = 2  # fixed: the last bits of a training depend on it
 _quoted: dict[str, dict[str, float]] = {}
