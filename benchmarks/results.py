@@ -1,9 +1,11 @@
 """README's table of accuracies and those of docs/results.md, from run folders.
 
     python benchmarks/results.py runs/shapes runs/shapes-2 ...    add these runs, rewrite the tables
+    python benchmarks/results.py runs/compare-main                the same with a comparison
     python benchmarks/results.py                                  rewrite the tables
 
-What is quoted lies in docs/results.json; the tables are made from it and from nothing else.
+What is quoted lies in docs/results.json and docs/comparisons/NAME.json; the tables are made from
+these and from nothing else, the figures of comparisons too.
 """
 
 import argparse
@@ -15,12 +17,16 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from tervit_np.analysis.comparison import Record, read_record, tables, write_record
+from tervit_np.analysis.figures.comparison import draw_comparison
+
 ROOT = Path(__file__).parents[1]
 STORE = ROOT / "docs" / "results.json"
 PAGES = {  # which commands each page shows, by what stands after --data
     ROOT / "README.md": ("shapes", "cifar10"),
     ROOT / "docs" / "results.md": ("folder:tiny-imagenet-200@32",),
 }
+COMPARISONS = ROOT / "docs" / "comparisons"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
 HEAD = ("command", "seeds", "float", "8-bit", "ternary, untrained", "ternary", "minutes")
 
@@ -103,29 +109,73 @@ def _spread(values: list[float]) -> str:
     return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
-def rewrite(text: str, new: str) -> str:
-    """Replace what stands between the two marks of a page."""
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + new + END + rest.split(END)[1]
+def rewrite(text: str, new: str, begin: str = BEGIN, end: str = END) -> str:
+    """Replace what stands between two marks of a page."""
+    before, rest = text.split(begin)
+    return before + begin + new + end + rest.split(end)[1]
+
+
+def remade(page: Path, runs: list[dict[str, Any]]) -> str:
+    """Return a page with its tables made anew; a page quotes those comparisons that it marks."""
+    text = rewrite(page.read_text(encoding="utf-8"), table(runs, PAGES[page]))
+    for name in re.findall(r"<!-- comparison ([\w-]+) -->", text):
+        record = read_record(COMPARISONS / f"{name}.json")
+        marks = f"<!-- comparison {name} -->\n", f"<!-- end of comparison {name} -->"
+        text = rewrite(text, f"{setting(record)}\n{tables(record)}", *marks)
+    return text
+
+
+def setting(record: Record) -> str:
+    """Say what a comparison's numbers rest on: budget, pictures, seeds."""
+    plan, data = record.plan, record.data
+    lines = (
+        f"- {plan.arms[0].epochs:g} epochs of {data['train']:,} pictures of {plan.data} in "
+        f"batches of {plan.recipe.batch_size} for every arm, model {plan.model}",
+        f"- rates chosen among {_words(plan.multipliers)} times those of the plan, with seed "
+        f"{_words(plan.search_seeds)}, on {data['validation']:,} validation pictures",
+        f"- compared with seeds {_words(plan.seeds)} on {data['test']:,} test pictures",
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _words(values: tuple[float, ...]) -> str:
+    *most, last = (f"{value:g}" for value in values)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def add_comparison(folder: Path) -> None:
+    """Store a finished comparison under its name, and draw its figure."""
+    record = read_record(folder)
+    write_record(record, COMPARISONS / f"{record.plan.name}.json")
+    draw_comparison(record, COMPARISONS / f"{record.plan.name}.png")
+
+
+def add_run(folder: Path, runs: list[dict[str, Any]]) -> None:
+    """Put a run among the others; a repetition keeps its place."""
+    new = summary(folder)
+    known = [(run["command"], run["seed"]) for run in runs]
+    key = new["command"], new["seed"]
+    if key in known:
+        runs[known.index(key)] = new
+    else:
+        runs.append(new)
 
 
 def main() -> None:
-    """Add runs, then make the tables."""
+    """Add runs and comparisons, then make the tables."""
     parser = argparse.ArgumentParser(description="Tables of accuracies, from run folders.")
-    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
+    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs, comparisons")
     args = parser.parse_args()
     runs = json.loads(STORE.read_text()) if STORE.exists() else []
-    for new in map(summary, args.runs):
-        key = new["command"], new["seed"]
-        known = [(run["command"], run["seed"]) for run in runs]
-        if key in known:  # a repetition keeps its place
-            runs[known.index(key)] = new
+    for folder in args.runs:
+        if (folder / "comparison.json").exists():
+            add_comparison(folder)
         else:
-            runs.append(new)
+            add_run(folder, runs)
     STORE.parent.mkdir(exist_ok=True)
     STORE.write_text(json.dumps(runs, indent=1) + "\n")
     for page, sets in PAGES.items():
-        page.write_text(rewrite(page.read_text(), table(runs, sets)))
+        page.write_text(remade(page, runs), encoding="utf-8")
         print(f"{page}\n{table(runs, sets)}")
 
 

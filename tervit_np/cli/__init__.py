@@ -14,6 +14,7 @@ from tervit_np import __version__
 from tervit_np.cli import (
     bench,
     check,
+    compare,
     data,
     doctor,
     evaluate,
@@ -24,7 +25,7 @@ from tervit_np.cli import (
     train,
 )
 
-COMMANDS = (train, evaluate, predict, export, size, check, bench, data, doctor)
+COMMANDS = (train, compare, evaluate, predict, export, size, check, bench, data, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

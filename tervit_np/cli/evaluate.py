@@ -28,7 +28,9 @@ def register(commands: Any) -> None:
     parser.add_argument("--stage", help="stage of a run (default: the last one)")
     parser.add_argument("--data", help="data set (default: the one it was trained on)")
     parser.add_argument("--split", default="test")
-    parser.add_argument("--plan", help="put other quantizers in: float, int8, ternary, intN")
+    parser.add_argument(
+        "--plan", help="put other quantizers in: float, int8, ternary, ternary-layer, intN"
+    )
     parser.add_argument("--image-size", type=int, help="interpolate weights to this size")
     parser.add_argument("--window", type=int, help="interpolate Swin's weights to this window")
     parser.add_argument("--threads", type=int, help="threads (default: all cores)")

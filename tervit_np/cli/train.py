@@ -21,7 +21,8 @@ EXAMPLES = """examples:
   tervit train --resume runs/shapes              continue after Ctrl-C, to the same bits
   tervit train --data imagenet:~/imagenette --weights deit_tiny_patch16_224 --stages ternary:3
 
-A stage is PLAN:EPOCHS or PLAN:EPOCHS@LEARNING_RATE; plans are float, int8, ternary and intN."""
+A stage is PLAN:EPOCHS or PLAN:EPOCHS@LEARNING_RATE; plans are float, int8, ternary,
+ternary-layer (one interval and scale for a whole matrix) and intN."""
 
 
 def register(commands: Any) -> None:

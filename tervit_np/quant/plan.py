@@ -78,15 +78,16 @@ def _three(rule: Any) -> Rule:
     raise ValueError(f"plan: {rule!r} is not (pattern, weight quantizer, activation quantizer)")
 
 
+def _encoder(weights: Quantizer) -> Plan:
+    """Give the encoder's matrices a quantizer; everything else has 8 bits."""
+    return Plan([(ENCODER, weights, UniformAct(8)), (OUTSIDE, UniformWeight(8), UniformAct(8))])
+
+
 PLANS: dict[str, Plan] = {
     "float": Plan([]),
     "int8": Plan([(f"{ENCODER}|{OUTSIDE}", UniformWeight(8), UniformAct(8))]),
-    "ternary": Plan(
-        [
-            (ENCODER, Ternary(), UniformAct(8)),
-            (OUTSIDE, UniformWeight(8), UniformAct(8)),
-        ]
-    ),
+    "ternary": _encoder(Ternary()),  # channel-wise: an interval and a scale for each row
+    "ternary-layer": _encoder(Ternary("tensor")),  # layer-wise, the baseline of the ablation
 }
 
 

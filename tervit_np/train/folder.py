@@ -11,6 +11,7 @@ No generator states are stored: every random number is drawn from (seed, stage, 
 import itertools
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,43 @@ class RunFolder:
         ValueError
             If the folder already holds a run.
         """
+        self._refuse_another()
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.path / "run.json", json.dumps(request, indent=1))
+        self.metrics.write_text("")
+
+    def begin_after(self, earlier: "RunFolder", request: dict[str, Any]) -> None:
+        """Start a run whose first stages another, finished run has trained: take them over.
+
+        What follows is bit-equal to training all stages here, since a stage depends on nothing but
+        the checkpoint before it. The folder appears whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the other run is not finished or not the beginning of this one, or if the folder
+            already holds a run.
+        """
+        self._refuse_another()
+        before = earlier.read_request()
+        stages = request["stages"][: len(before["stages"])]
+        earlier.check_same({**request, "stages": stages})
+        saved = earlier.load()
+        if saved is None or saved[1]["stage"] != len(stages):
+            raise ValueError(f"{earlier.path} is not finished; its stages cannot be taken over")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f".{self.path.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(earlier.path, partial)
+        write_text(partial / "run.json", json.dumps(request, indent=1))
+        os.rename(partial, self.path)
+
+    def _refuse_another(self) -> None:
         if (self.path / "run.json").exists():
             raise ValueError(
                 f"{self.path} already holds a run: continue it with --resume, or choose another "
                 "folder with --out"
             )
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.path / "run.json", json.dumps(request, indent=1))
-        self.metrics.write_text("")
 
     def read_request(self) -> dict[str, Any]:
         """Read run.json; ValueError where it is missing or damaged."""

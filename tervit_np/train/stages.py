@@ -113,7 +113,7 @@ class Recipe:
 
 
 def plan_named(name: str) -> Plan:
-    """Look up a plan: float, int8, ternary, or "intN" for N-bit encoder weights.
+    """Look up a plan: float, int8, ternary, ternary-layer, or "intN" for N-bit encoder weights.
 
     In "intN" the patch embedding, the heads and all activations stay 8 bit.
     """

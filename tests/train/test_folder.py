@@ -57,6 +57,44 @@ def test_without_a_checkpoint_the_metrics_start_again(tmp_path):
     assert folder.metrics.read_text() == ""
 
 
+def finished(path, stages, done):
+    folder = RunFolder(path)
+    folder.begin(REQUEST | {"stages": stages})
+    folder.log(kind="step", step=1)
+    folder.save({"model.w": np.arange(3.0)}, {"stage": done, "step": 0})
+    folder.stage_file("a").write_text("the model")
+    return folder
+
+
+def test_a_run_begins_after_another(tmp_path):
+    """With its checkpoint, its metrics and its models, under the longer request."""
+    earlier = finished(tmp_path / "one", ["a"], 1)
+    folder = RunFolder(tmp_path / "deep" / "two")
+    folder.begin_after(earlier, REQUEST | {"stages": ["a", "b"]})
+    assert folder.read_request()["stages"] == ["a", "b"]
+    assert folder.load()[1]["stage"] == 1
+    assert folder.metrics.read_text() == earlier.metrics.read_text() != ""
+    assert folder.stage_file("a").read_text() == "the model"
+    assert [path.name for path in folder.path.parent.iterdir()] == ["two"]
+    with pytest.raises(ValueError, match="already holds a run"):
+        folder.begin_after(earlier, REQUEST | {"stages": ["a", "b"]})
+
+
+@pytest.mark.parametrize(
+    ("stages", "done", "request_", "words"),
+    [
+        (["a"], 0, {"stages": ["a", "b"]}, "one is not finished"),
+        (["a"], 1, {"stages": ["b", "a"]}, "stages was"),
+        (["a"], 1, {"stages": ["a", "b"], "seed": 2}, "seed was 1 .* now 2"),
+    ],
+)
+def test_only_the_beginning_of_the_same_run_is_taken_over(tmp_path, stages, done, request_, words):
+    earlier = finished(tmp_path / "one", stages, done)
+    with pytest.raises(ValueError, match=words):
+        RunFolder(tmp_path / "two").begin_after(earlier, REQUEST | request_)
+    assert not (tmp_path / "two").exists()
+
+
 def test_free_folders_are_numbered(tmp_path):
     assert free_folder(tmp_path, "shapes").name == "shapes"
     for name in ("shapes", "shapes-2"):

@@ -1,0 +1,19 @@
+"""Fair comparisons of trainings: equal budgets, equal search of rates, several seeds, one test."""
+
+from tervit_np.analysis.comparison.plan import Arm, Comparison, Contrast
+from tervit_np.analysis.comparison.reading import read_plan
+from tervit_np.analysis.comparison.record import Record, read_record, write_record
+from tervit_np.analysis.comparison.running import compare
+from tervit_np.analysis.comparison.table import tables
+
+__all__ = [
+    "Arm",
+    "Comparison",
+    "Contrast",
+    "Record",
+    "compare",
+    "read_plan",
+    "read_record",
+    "tables",
+    "write_record",
+]

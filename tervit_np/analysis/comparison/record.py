@@ -1,0 +1,70 @@
+"""The result of a comparison as one JSON file: tables and figures are drawn from it alone."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tervit_np.analysis.comparison.plan import Comparison, Contrast
+from tervit_np.analysis.comparison.reading import comparison_from
+from tervit_np.analysis.comparison.statistics import Spread, spread
+from tervit_np.train.folder import write_text
+
+FORMAT = "tervit_np comparison 1"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished comparison."""
+
+    plan: Comparison
+    search: list[dict[str, Any]]  # trials: arm, multiplier, seed, stages, validation accuracy, loss
+    multipliers: dict[str, float]  # chosen, by arm
+    tested: list[dict[str, Any]]  # trials as above, with test_accuracy and test_loss
+    data: dict[str, int]  # images of each split
+    environment: dict[str, str]
+
+    def accuracies(self, arm: str, key: str = "test_accuracy") -> list[float]:
+        """Return an arm's accuracies in percent, in the order of the plan's seeds."""
+        by_seed = {t["seed"]: 100 * t[key] for t in self.tested if t["arm"] == arm}
+        return [by_seed[seed] for seed in self.plan.seeds]
+
+    def differences(self, contrast: Contrast) -> list[float]:
+        """Return a contrast in percentage points, seed by seed."""
+        sides = [[self.accuracies(arm) for arm in arms] for arms in (contrast.of, contrast.against)]
+        of, against = ([sum(same) / len(same) for same in zip(*s, strict=True)] for s in sides)
+        return [a - b for a, b in zip(of, against, strict=True)]
+
+    def difference(self, contrast: Contrast) -> Spread:
+        """Summarise a contrast over seeds."""
+        return spread(self.differences(contrast))
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write a record whole or not at all."""
+    fields = {**vars(record), "plan": record.plan.describe()}
+    write_text(path, json.dumps({"format": FORMAT, **fields}, indent=1) + "\n")
+
+
+def read_record(path: str | Path) -> Record:
+    """Read a record from its file, or from the folder of a comparison.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is damaged.
+    """
+    path = Path(path)
+    path = path / "comparison.json" if path.is_dir() else path
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields.pop("format") != FORMAT:
+            raise ValueError(f"its format is not {FORMAT!r}")
+        record = Record(**{**fields, "plan": comparison_from(fields["plan"])})
+        for arm in record.plan.arms:
+            record.accuracies(arm.name)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; a finished comparison writes it") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no record of a comparison: {error}") from None
+    return record

@@ -1,0 +1,90 @@
+"""A plan small enough to run in a test, on pictures whose class is their strongest channel."""
+
+import numpy as np
+import pytest
+
+from data_tools import ImageSet
+from tervit_np.analysis.comparison import Record
+from tervit_np.analysis.comparison.reading import comparison_from
+from tervit_np.train import Data
+
+SMALL = {"patch_size": 4, "dim": 16, "depth": 1, "heads": 2}
+
+
+def colours(count, split, seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, count)
+    images = rng.integers(0, 160, (count, 8, 8, 3))
+    images[np.arange(count), :, :, labels] += 60
+    numbers = (0.4, 0.4, 0.4), (0.2, 0.2, 0.2)
+    return ImageSet(
+        "colours", split, images.astype(np.uint8), labels, ("red", "green", "blue"), *numbers
+    )
+
+
+class Guarded(ImageSet):
+    """The test split: counts how often a whole pass over it begins."""
+
+    passes = 0
+
+    def pixels(self, indices):
+        Guarded.passes += indices[0] == 0
+        return super().pixels(indices)
+
+
+@pytest.fixture
+def guarded(monkeypatch):
+    """The splits under the name "shapes"; -> the class that counts passes over the test split."""
+    test = Guarded(*vars(colours(24, "test", 2)).values())
+    splits = {"train": colours(64, "train", 0), "val": colours(24, "val", 1), "test": test}
+    monkeypatch.setattr("tervit_np.train.load_data", lambda *args: Data(*splits.values()))
+    monkeypatch.setattr("data_tools.load", lambda name, split: splits[split])
+    monkeypatch.setattr(Guarded, "passes", 0)
+    return Guarded
+
+
+@pytest.fixture
+def table():
+    """The plan as TOML gives it."""
+    return {
+        "name": "small",
+        "data": "shapes",
+        "config": dict(SMALL),
+        "recipe": {"batch_size": 8},
+        "images": 48,
+        "multipliers": [0.5, 1],
+        "search_seeds": [7],
+        "seeds": [0, 1],
+        "baseline": "direct",
+        "arms": [
+            {"name": "direct", "stages": [stage("float", 1), stage("ternary", 2)]},
+            {
+                "name": "progressive",
+                "stages": [stage("float", 1), stage("int8", 1), stage("ternary", 1)],
+            },
+            {"name": "layer", "stages": [stage("float", 1), stage("ternary-layer", 2)]},
+        ],
+    }
+
+
+def stage(plan, epochs, **options):
+    return {"name": plan, "plan": plan, "epochs": epochs, "lr": 4e-3, **options}
+
+
+@pytest.fixture
+def plan(table):
+    return comparison_from(table)
+
+
+@pytest.fixture
+def record(plan):
+    """A result made up: test accuracies, validation accuracies ten points below."""
+    numbers = {"direct": (80, 82), "progressive": (81, 81), "layer": (79, 79.5)}
+    tested = [
+        {"arm": arm, "seed": seed, "accuracy": x / 100 - 0.1, "test_accuracy": x / 100}
+        for arm, pair in numbers.items()
+        for seed, x in zip(plan.seeds, pair, strict=True)
+    ]
+    chosen = {"direct": 0.5, "progressive": 1.0, "layer": 1.0}
+    data = {"train": 48, "validation": 24, "test": 24}
+    return Record(plan, [], chosen, tested, data, {"numpy": "2"})

@@ -1,0 +1,102 @@
+import json
+import tomllib
+
+import pytest
+
+from tervit_np.analysis.comparison.reading import comparison_from, read_plan
+from tervit_np.quant import Plan, Ternary
+from tervit_np.train import PRESETS
+
+MISSING = object()
+
+
+def test_a_plan_survives_json(plan):
+    again = comparison_from(json.loads(json.dumps(plan.describe())))
+    assert again.describe() == plan.describe()
+    assert [arm.epochs for arm in again.arms] == [3, 3, 3]
+
+
+def test_what_is_left_out_is_the_preset_of_the_data(table):
+    for key in ("config", "recipe"):
+        del table[key]
+    plan = comparison_from(table)
+    assert (plan.model, plan.recipe) == (PRESETS["shapes"].model, PRESETS["shapes"].recipe)
+    table["recipe"] = {"augment": {"mixup": 0.2}}
+    augment = comparison_from(table).recipe.augment
+    assert (augment.mixup, augment.crop_padding) == (0.2, 2)
+
+
+def test_a_stage_takes_a_name_or_rules(table):
+    rule = {"rule": "Ternary", "granularity": "tensor"}
+    table["arms"][0]["stages"][1]["plan"] = [["blocks.*fc1", rule, {"rule": "UniformAct"}]]
+    chosen = comparison_from(table).arms[0].stages[1].quantizers
+    assert isinstance(chosen, Plan)
+    weights, _ = chosen.choose("blocks.0.mlp.fc1")
+    assert isinstance(weights, Ternary)
+    assert weights.granularity == "tensor"
+
+
+def test_ternary_layer_has_one_interval_for_a_matrix(plan):
+    for arm, granularity in ((plan.arms[0], "channel"), (plan.arms[2], "tensor")):
+        weights, acts = arm.stages[-1].quantizers.choose("blocks.0.attn.qkv")
+        assert (weights.granularity, acts.bits) == (granularity, 8)
+        assert arm.stages[-1].quantizers.choose("head")[0].bits == 8
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "words"),
+    [
+        ("speed", 1, "the plan has no field 'speed'; its fields are name, model,"),
+        ("name", MISSING, "name is missing"),
+        ("seeds", MISSING, "seeds is missing"),
+        ("seeds", 3, "seeds is 3; expected a list of int"),
+        ("seeds", [0.5], "expected a list of int"),
+        ("seeds", [True], "expected a list of int"),
+        ("multipliers", ["1"], "expected a list of int or float"),
+        ("images", 0.5, "images is 0.5; expected a whole number"),
+        ("data", 7, "data is 7; expected a text"),
+        ("arms", "all", "arms is 'all'; expected a list of dict"),
+        ("recipe", {"batch": 3}, "recipe has no field 'batch'"),
+        ("recipe", {"augment": {"blur": 1}}, "recipe: augment has no field 'blur'"),
+        ("recipe", {"batch_size": "8"}, "recipe: .*'str'"),
+        ("recipe", {"batch_size": 0}, "batch_size 0"),
+        ("contrasts", [{"name": "c", "of": ["direct"]}], "contrast 'c': against is None"),
+        ("arms.0.length", 2, "an arm has no field 'length'"),
+        ("arms.0.stages", MISSING, "arm 'direct': stages is None"),
+        ("arms.0.stages.0.epochs", MISSING, "arm 'direct': a stage needs .* epochs is missing"),
+        ("arms.0.stages.0.epochs", "1", "arm 'direct', stage float: .*'str'"),
+        ("arms.0.stages.0.rate", 1, "arm 'direct': a stage has no field 'rate'"),
+        ("arms.0.stages.1.plan", "trinary", "arm 'direct': unknown plan 'trinary'"),
+        ("arms.0.stages.1.epochs", 9, "equal budgets"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_place(table, where, value, words):
+    *path, key = [int(part) if part.isdigit() else part for part in where.split(".")]
+    inner = table
+    for part in path:
+        inner = inner[part]
+    if value is MISSING:
+        del inner[key]
+    else:
+        inner[key] = value
+    with pytest.raises(ValueError, match=words):
+        comparison_from(table)
+
+
+def test_files_are_named_in_refusals(tmp_path):
+    with pytest.raises(ValueError, match=r"plan.toml: no such file"):
+        read_plan(tmp_path / "plan.toml")
+    (tmp_path / "plan.toml").write_text("= 3\n")
+    with pytest.raises(ValueError, match=r"plan.toml is no TOML: .*line 1"):
+        read_plan(tmp_path / "plan.toml")
+    (tmp_path / "plan.toml").write_text('name = "x"')
+    with pytest.raises(ValueError, match=r"plan.toml: data is missing"):
+        read_plan(tmp_path / "plan.toml")
+
+
+def test_the_error_of_a_damaged_file_is_one_line(tmp_path):
+    (tmp_path / "plan.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match="is no TOML") as caught:
+        read_plan(tmp_path / "plan.toml")
+    assert "\n" not in str(caught.value)
+    assert not isinstance(caught.value, tomllib.TOMLDecodeError)

@@ -1,0 +1,65 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from tervit_np.analysis.comparison.plan import Contrast
+from tervit_np.analysis.comparison.record import read_record, write_record
+
+
+def test_accuracies_come_in_percent_and_in_the_order_of_the_seeds(record):
+    assert record.accuracies("direct") == [80, 82]
+    shuffled = replace(record, tested=record.tested[::-1])
+    assert shuffled.accuracies("direct") == [80, 82]
+    assert record.accuracies("direct", "accuracy") == [70, 72]
+
+
+def test_differences_are_taken_seed_by_seed(record):
+    contrast = Contrast("c", ("progressive",), ("direct",))
+    assert record.differences(contrast) == pytest.approx([1, -1])
+    both = Contrast("c", ("direct", "progressive"), ("layer",))
+    assert record.differences(both) == pytest.approx([80.5 - 79, 81.5 - 79.5])
+    assert record.difference(both).mean == pytest.approx(1.75)
+
+
+def test_a_record_survives_its_file(record, tmp_path):
+    write_record(record, tmp_path / "comparison.json")
+    for place in (tmp_path, tmp_path / "comparison.json"):
+        again = read_record(place)
+        assert again.plan.describe() == record.plan.describe()
+        assert replace(again, plan=record.plan) == record
+    assert [file.name for file in tmp_path.iterdir()] == ["comparison.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda r: r.pop("format"), "'format'"),
+        (lambda r: r.update(format="x"), "its format is not"),
+        (lambda r: r.pop("search"), "search"),
+        (lambda r: r.update(extra=1), "extra"),
+        (lambda r: r["plan"].pop("seeds"), "seeds is missing"),
+        (lambda r: r["tested"].pop(), "is no record"),
+        (lambda r: r.update(tested=3), "is no record"),
+    ],
+)
+def test_a_damaged_record_is_refused(record, tmp_path, change, words):
+    file = tmp_path / "r.json"
+    write_record(record, file)
+    fields = json.loads(file.read_text())
+    change(fields)
+    file.write_text(json.dumps(fields))
+    with pytest.raises(ValueError, match=f"r.json is no record of a comparison.*{words}|{words}"):
+        read_record(file)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{"])
+def test_what_is_no_object_is_refused(tmp_path, text):
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(ValueError, match=r"r.json is no record of a comparison"):
+        read_record(tmp_path / "r.json")
+
+
+def test_a_folder_without_a_record_says_who_writes_it(tmp_path):
+    with pytest.raises(ValueError, match=r"comparison.json: no such file; a finished comparison"):
+        read_record(tmp_path)

@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+from tervit_np.analysis.comparison.plan import Contrast
+from tervit_np.analysis.comparison.table import arms_table, contrasts_table, markdown, tables
+
+
+def cells(text):
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+
+
+def test_arms_with_their_spread_and_the_paired_difference(record):
+    head, rule, direct, progressive, layer = cells(arms_table(record))
+    assert head[5:] == ["against direct", "95 %"]
+    assert set("".join(rule)) == {"-"}
+    assert direct[:2] == ["direct", "float 1, ternary 2"]
+    assert direct[3:] == ["71.00 ± 1.41", "81.00 ± 1.41", "", ""]
+    # +1 and -1: mean 0, sd sqrt 2, interval 12.706 sqrt 2 / sqrt 2
+    assert progressive[4:] == ["81.00 ± 0.00", "+0.00 ± 1.41", "-12.71 to +12.71"]
+    assert layer[5] == "-1.75 ± 1.06"
+
+
+def test_a_choice_at_the_edge_of_the_grid_is_marked(record):
+    chosen = [row[2] for row in cells(arms_table(record))[2:]]
+    assert chosen == ["x 0.5 (edge)", "x 1 (edge)", "x 1 (edge)"]
+    wide = replace(record, plan=replace(record.plan, multipliers=(0.25, 0.5, 1)))
+    assert cells(arms_table(wide))[2][2] == "x 0.5"
+    single = replace(record, plan=replace(record.plan, multipliers=(0.5,)))
+    assert cells(arms_table(single))[2][2] == "x 0.5"
+
+
+def test_questions_show_every_seed(record):
+    asked = Contrast("does it help?", ("progressive",), ("direct",))
+    asking = replace(record, plan=replace(record.plan, contrasts=(asked,)))
+    head, _, row = cells(contrasts_table(asking))
+    assert head[-1] == "seeds 0, 1"
+    assert row == ["does it help?", "+0.00 ± 1.41", "-12.71 to +12.71", "+1.00, -1.00"]
+
+
+def test_a_single_seed_has_no_spread(record):
+    one = replace(record, plan=replace(record.plan, seeds=(1,)))
+    assert cells(arms_table(one))[3][4:] == ["81.00", "-1.00", ""]
+
+
+def test_columns_are_as_wide_as_their_widest_cell():
+    text = markdown(("a", "bc"), [("long", "d")])
+    assert text == "| a    | bc |\n| ---- | -- |\n| long | d  |\n"
+
+
+def test_both_tables_are_apart_by_one_line(record):
+    assert tables(record).count("\n\n") == 1

@@ -1,0 +1,118 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np import train
+from tervit_np.analysis.comparison.plan import Arm
+from tervit_np.analysis.comparison.trials import Trial, Trials, data_without_test
+
+STEPS = 6  # of an epoch: 48 pictures, 8 at a time
+
+
+@pytest.fixture
+def trials(guarded, plan, tmp_path):
+    return Trials(plan, tmp_path, threads=1, workers=1, quiet=True)
+
+
+def counted(trials):
+    """Count the steps that are trained from now on."""
+    steps = []
+    trials.progress.step = steps.append
+    return steps
+
+
+def test_the_test_split_is_nowhere_in_a_trial(guarded, plan):
+    data = data_without_test(plan)
+    assert data.val is None
+    assert [split.split for split in (data.train, data.test)] == ["train", "val"]
+
+
+def test_the_same_pictures_for_all_trials(guarded, plan):
+    one, two = data_without_test(plan).train, data_without_test(replace(plan, seeds=(5,))).train
+    assert len(one) == plan.images == 48
+    np.testing.assert_array_equal(one.images, two.images)
+    assert len(data_without_test(replace(plan, images=0)).train) == 64
+    with pytest.raises(ValueError, match="images is 65; colours has 64 to train on"):
+        data_without_test(replace(plan, images=65))
+
+
+@pytest.mark.parametrize("arm", [0, 1, 2])
+def test_shared_stages_end_in_the_same_bits(trials, plan, tmp_path, arm):
+    """As one run that trains every stage itself: weights, and accuracies on the way."""
+    for other in plan.arms:
+        record = trials.result(Trial(other, 0.5, 3))
+        if other is plan.arms[arm]:
+            shared = record
+    trial = Trial(plan.arms[arm], 0.5, 3)
+    model = tv.create_model("deit_shapes", seed=3, num_classes=3, image_size=8, **plan.config)
+    out = tmp_path / "alone"
+    results = train.run(
+        model, trial.stages, trials.data, out, recipe=plan.recipe, seed=3, quiet=True
+    )
+    for name, array in tv.load_checkpoint(trials.model_file(trial)).items():
+        np.testing.assert_array_equal(array, model.state_dict()[name], err_msg=name)
+    assert shared["stages"] == [result._asdict() for result in results]
+    assert (shared["accuracy"], shared["loss"]) == results[-1][3:]
+
+
+def test_a_teacher_and_a_kept_optimizer_come_along(trials, plan, tmp_path):
+    first, second = plan.arms[0].stages
+    taught = Arm("taught", (first, replace(second, teacher="float", optimizer="keep", ramp=0.5)))
+    trial = Trial(taught, 1, 3)
+    trials.result(Trial(plan.arms[0], 1, 3))  # leaves the float stage behind
+    trials.result(trial)
+    model = tv.create_model("deit_shapes", seed=3, num_classes=3, image_size=8, **plan.config)
+    train.run(
+        model, trial.stages, trials.data, tmp_path / "x", recipe=plan.recipe, seed=3, quiet=True
+    )
+    for name, array in tv.load_checkpoint(trials.model_file(trial)).items():
+        np.testing.assert_array_equal(array, model.state_dict()[name], err_msg=name)
+
+
+def test_shared_stages_are_trained_once(trials, plan):
+    every = [Trial(arm, 1, 0) for arm in plan.arms]
+    trials.expect(every)
+    assert trials.progress.left == STEPS * (1 + 2 + 2 + 2)  # one float stage, not three
+    steps = counted(trials)
+    for trial in every:
+        trials.result(trial)
+    assert len(steps) == trials.progress.left
+    trials.expect(every)
+    assert trials.progress.left == 0
+    first = [trials.result(trial) for trial in every]
+    assert len(steps) == STEPS * 7  # read, not trained again
+    assert [record["arm"] for record in first] == ["direct", "progressive", "layer"]
+
+
+def test_nothing_is_shared_between_seeds_and_rates(trials, plan):
+    files = {
+        trials.model_file(Trial(plan.arms[0], multiplier, seed))
+        for multiplier in (0.5, 1)
+        for seed in (0, 1)
+    }
+    assert len(files) == 4
+    other = Trials(
+        replace(plan, images=40), trials.folder, threads=1, workers=1, quiet=True
+    ).model_file(Trial(plan.arms[0], 0.5, 0))
+    assert other not in files
+
+
+def test_a_model_that_was_deleted_is_trained_again(trials, plan):
+    trial = Trial(plan.arms[0], 1, 0)
+    before = trials.result(trial)
+    trials.model_file(trial).unlink()
+    assert trials.result(trial) == before
+    assert trials.model_file(trial).exists()
+
+
+def test_budgets_that_rounding_makes_unequal_are_refused(guarded, plan, tmp_path):
+    """A quarter of six steps is rounded to two: 1.5 + 1.5 + 15 steps become 19."""
+    quarters = tuple(
+        replace(plan.arms[0].stages[0], name=f"s{i}", epochs=epochs)
+        for i, epochs in enumerate((0.25, 0.25, 2.5))
+    )
+    arms = (plan.arms[0], Arm("quarters", quarters))
+    with pytest.raises(ValueError, match="'quarters' takes 19 steps, 'direct' takes 18: an epoch"):
+        Trials(replace(plan, arms=arms), tmp_path, threads=1, workers=1, quiet=True)
