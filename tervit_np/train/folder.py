@@ -116,7 +116,7 @@ class RunFolder:
     def load(self) -> tuple[dict[str, Array], dict[str, Any]] | None:
         """Read the checkpoint and cut the metrics back to it; None if there is none yet."""
         if not self.checkpoint.exists():
-            os.truncate(self.metrics, 0)
+            self.metrics.write_text("")  # also where it is missing: stopped while it began
             return None
         arrays, position = read_npz(self.checkpoint)
         os.truncate(self.metrics, position["metrics_bytes"])

@@ -55,6 +55,9 @@ def test_without_a_checkpoint_the_metrics_start_again(tmp_path):
     folder.log(kind="step", step=1)
     assert folder.load() is None
     assert folder.metrics.read_text() == ""
+    folder.metrics.unlink()  # stopped between the two files of a beginning
+    assert folder.load() is None
+    assert folder.metrics.read_text() == ""
 
 
 def finished(path, stages, done):

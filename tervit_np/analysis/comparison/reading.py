@@ -4,7 +4,7 @@ What is left out is the data set's preset (`tervit_np.train.PRESETS`): its model
 """
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -129,7 +129,7 @@ def _list(key: str, value: Any, kind: type[T] | tuple[type[T], ...]) -> tuple[T,
 
 
 def _is_list_of(value: Any, kind: Any) -> bool:
-    return isinstance(value, Sequence) and all(
+    return isinstance(value, list | tuple) and all(
         isinstance(item, kind) and not isinstance(item, bool) for item in value
     )
 

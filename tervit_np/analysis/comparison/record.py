@@ -26,7 +26,18 @@ class Record:
 
     def accuracies(self, arm: str, key: str = "test_accuracy") -> list[float]:
         """Return an arm's accuracies in percent, in the order of the plan's seeds."""
-        by_seed = {t["seed"]: 100 * t[key] for t in self.tested if t["arm"] == arm}
+        return [100 * trial[key] for trial in self._trials(arm)]
+
+    def untrained(self, arm: str) -> list[float]:
+        """Return validation accuracies where the last stage's quantizers are in, not yet trained.
+
+        Empty for an arm of one stage, which starts from nothing.
+        """
+        stages = [trial["stages"] for trial in self._trials(arm)]
+        return [100 * s[-1]["start_accuracy"] for s in stages if len(s) > 1]
+
+    def _trials(self, arm: str) -> list[dict[str, Any]]:
+        by_seed = {trial["seed"]: trial for trial in self.tested if trial["arm"] == arm}
         return [by_seed[seed] for seed in self.plan.seeds]
 
     def differences(self, contrast: Contrast) -> list[float]:

@@ -5,8 +5,8 @@
     3  train      every arm at its multiplier, every seed
     4  test       every model of step 3, once
 
-Only step 4 loads the test split, and nothing is chosen after it. What it measures is stored at once
-and never measured again.
+Only step 4 looks at the test split, and nothing is chosen after it. What it measures is stored at
+once and never measured again.
 """
 
 import json

@@ -18,15 +18,18 @@ def tables(record: Record) -> str:
 def arms_table(record: Record) -> str:
     """Lay out one row for each arm; accuracies in percent, differences in points."""
     baseline = record.plan.baseline
-    head = ("arm", "epochs", "rates", "validation", "test", f"against {baseline}", "95 %")
+    validation = ("validation, quantized", "trained")  # before the last stage and after it
+    head = ("arm", "epochs", "rates", *validation, "test", f"against {baseline}", "95 %")
     rows = []
     for arm in record.plan.arms:
         against = record.difference(Contrast("", (arm.name,), (baseline,)))
+        untrained = record.untrained(arm.name)
         rows.append(
             (
                 arm.name,
                 budget(arm),
                 f"x {record.multipliers[arm.name]:g}{_edge(record, arm)}",
+                plain(spread(untrained)) if untrained else "",
                 plain(spread(record.accuracies(arm.name, "accuracy"))),
                 plain(spread(record.accuracies(arm.name))),
                 *(("", "") if arm.name == baseline else (signed(against), interval(against))),

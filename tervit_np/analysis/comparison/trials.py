@@ -59,12 +59,16 @@ class Trials:
         path = self.folder / "trials" / f"{self._key(trial.seed, trial.stages)}.json"
         if not (path.exists() and self.model_file(trial).exists()):
             self.progress.begin(str(trial))
-            run, results = self._train(trial.seed, trial.stages)
+            try:
+                run, results = self._train(trial.seed, trial.stages)
+            except ValueError as error:
+                raise ValueError(f"{trial}: {error}") from None
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, json.dumps(_record(trial, results), indent=1))
+            write_text(path, json.dumps(_measured(results), indent=1))
             run.checkpoint.unlink()  # no arm goes on from here: all have the same length
-        record: dict[str, Any] = json.loads(path.read_text())
-        return record
+        # Named here: an arm may have been renamed since, and two arms may be the same training.
+        name = {"arm": trial.arm.name, "multiplier": trial.multiplier, "seed": trial.seed}
+        return {**json.loads(path.read_text()), **name}
 
     def model_file(self, trial: Trial) -> Path:
         """Where the trained model of a trial lies."""
@@ -160,12 +164,9 @@ def _beginnings(stages: tuple[train.Stage, ...]) -> list[tuple[train.Stage, ...]
     return [stages[: i + 1] for i in range(len(stages))]
 
 
-def _record(trial: Trial, results: list[train.StageResult]) -> dict[str, Any]:
-    """Describe a finished trial as JSON."""
+def _measured(results: list[train.StageResult]) -> dict[str, Any]:
+    """Return what a trial stores as JSON."""
     return {
-        "arm": trial.arm.name,
-        "multiplier": trial.multiplier,
-        "seed": trial.seed,
         "stages": [result._asdict() for result in results],
         "accuracy": results[-1].accuracy,
         "loss": results[-1].loss,

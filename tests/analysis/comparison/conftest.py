@@ -81,9 +81,15 @@ def record(plan):
     """A result made up: test accuracies, validation accuracies ten points below."""
     numbers = {"direct": (80, 82), "progressive": (81, 81), "layer": (79, 79.5)}
     tested = [
-        {"arm": arm, "seed": seed, "accuracy": x / 100 - 0.1, "test_accuracy": x / 100}
-        for arm, pair in numbers.items()
-        for seed, x in zip(plan.seeds, pair, strict=True)
+        {
+            "arm": arm.name,
+            "seed": seed,
+            "accuracy": x / 100 - 0.1,
+            "test_accuracy": x / 100,
+            "stages": [{"start_accuracy": i / 10 + seed / 100} for i in range(len(arm.stages))],
+        }
+        for arm in plan.arms
+        for seed, x in zip(plan.seeds, numbers[arm.name], strict=True)
     ]
     chosen = {"direct": 0.5, "progressive": 1.0, "layer": 1.0}
     data = {"train": 48, "validation": 24, "test": 24}

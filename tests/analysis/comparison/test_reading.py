@@ -61,6 +61,11 @@ def test_ternary_layer_has_one_interval_for_a_matrix(plan):
         ("recipe", {"batch_size": "8"}, "recipe: .*'str'"),
         ("recipe", {"batch_size": 0}, "batch_size 0"),
         ("contrasts", [{"name": "c", "of": ["direct"]}], "contrast 'c': against is None"),
+        (
+            "contrasts",
+            [{"name": "c", "of": "direct"}],
+            "contrast 'c': of is 'direct'; expected a l",
+        ),
         ("arms.0.length", 2, "an arm has no field 'length'"),
         ("arms.0.stages", MISSING, "arm 'direct': stages is None"),
         ("arms.0.stages.0.epochs", MISSING, "arm 'direct': a stage needs .* epochs is missing"),

@@ -14,6 +14,13 @@ def test_accuracies_come_in_percent_and_in_the_order_of_the_seeds(record):
     assert record.accuracies("direct", "accuracy") == [70, 72]
 
 
+def test_accuracies_before_the_last_stage(record):
+    assert record.untrained("direct") == pytest.approx([10, 11])
+    assert record.untrained("progressive") == pytest.approx([20, 21])
+    single = [{**t, "stages": t["stages"][:1]} for t in record.tested]
+    assert replace(record, tested=single).untrained("direct") == []
+
+
 def test_differences_are_taken_seed_by_seed(record):
     contrast = Contrast("c", ("progressive",), ("direct",))
     assert record.differences(contrast) == pytest.approx([1, -1])

@@ -10,13 +10,13 @@ def cells(text):
 
 def test_arms_with_their_spread_and_the_paired_difference(record):
     head, rule, direct, progressive, layer = cells(arms_table(record))
-    assert head[5:] == ["against direct", "95 %"]
+    assert head[6:] == ["against direct", "95 %"]
     assert set("".join(rule)) == {"-"}
     assert direct[:2] == ["direct", "float 1, ternary 2"]
-    assert direct[3:] == ["71.00 ± 1.41", "81.00 ± 1.41", "", ""]
+    assert direct[3:] == ["10.50 ± 0.71", "71.00 ± 1.41", "81.00 ± 1.41", "", ""]
     # +1 and -1: mean 0, sd sqrt 2, interval 12.706 sqrt 2 / sqrt 2
-    assert progressive[4:] == ["81.00 ± 0.00", "+0.00 ± 1.41", "-12.71 to +12.71"]
-    assert layer[5] == "-1.75 ± 1.06"
+    assert progressive[5:] == ["81.00 ± 0.00", "+0.00 ± 1.41", "-12.71 to +12.71"]
+    assert layer[6] == "-1.75 ± 1.06"
 
 
 def test_a_choice_at_the_edge_of_the_grid_is_marked(record):
@@ -38,7 +38,7 @@ def test_questions_show_every_seed(record):
 
 def test_a_single_seed_has_no_spread(record):
     one = replace(record, plan=replace(record.plan, seeds=(1,)))
-    assert cells(arms_table(one))[3][4:] == ["81.00", "-1.00", ""]
+    assert cells(arms_table(one))[3][5:] == ["81.00", "-1.00", ""]
 
 
 def test_columns_are_as_wide_as_their_widest_cell():

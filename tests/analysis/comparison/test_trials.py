@@ -107,6 +107,29 @@ def test_a_model_that_was_deleted_is_trained_again(trials, plan):
     assert trials.model_file(trial).exists()
 
 
+def test_a_renamed_arm_is_not_trained_again(trials, plan):
+    first = trials.result(Trial(plan.arms[0], 1, 0))
+    steps = counted(trials)
+    again = trials.result(Trial(replace(plan.arms[0], name="new"), 1, 0))
+    assert steps == []
+    assert again == {**first, "arm": "new"}
+
+
+def test_the_same_rates_under_another_multiplier(trials, plan):
+    """2 x 2e-3 is 1 x 4e-3: one training, each under its own name."""
+    halved = Arm("halved", tuple(replace(s, lr=s.lr / 2) for s in plan.arms[0].stages))
+    one, two = trials.result(Trial(plan.arms[0], 1, 0)), trials.result(Trial(halved, 2, 0))
+    assert two == {**one, "arm": "halved", "multiplier": 2}
+
+
+def test_a_trial_that_diverges_is_named(trials, plan):
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=r"^direct, rates x 1e\+30, seed"),
+    ):
+        trials.result(Trial(plan.arms[0], 1e30, 0))
+
+
 def test_budgets_that_rounding_makes_unequal_are_refused(guarded, plan, tmp_path):
     """A quarter of six steps is rounded to two: 1.5 + 1.5 + 15 steps become 19."""
     quarters = tuple(
