@@ -18,6 +18,7 @@ from tervit_np.cli import (
     data,
     doctor,
     evaluate,
+    exercise,
     export,
     predict,
     size,
@@ -25,7 +26,19 @@ from tervit_np.cli import (
     train,
 )
 
-COMMANDS = (train, compare, evaluate, predict, export, size, check, bench, data, doctor)
+COMMANDS = (
+    train,
+    compare,
+    evaluate,
+    predict,
+    export,
+    size,
+    check,
+    bench,
+    data,
+    doctor,
+    exercise,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

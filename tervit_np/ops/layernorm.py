@@ -59,6 +59,7 @@ def layernorm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, 
     if (fast := twin(dy)) is not None:
         dx, dgamma, dbeta = fast.layernorm_backward(rows(dy), rows(xhat), rows(rstd), gamma)
         return dx.reshape(dy.shape), dgamma, dbeta
+    # exercise layernorm_backward: dx, dgamma and dbeta from dy, xhat, rstd and gamma
     leading = tuple(range(dy.ndim - 1))
     dgamma = (dy * xhat).sum(axis=leading)
     dbeta = dy.sum(axis=leading)

@@ -59,6 +59,7 @@ def _product(x: Array, weight: Array, bias: Array | None, integers: bool) -> Arr
 
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:
     """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,)."""
+    # exercise linear_backward: dx, dweight and dbias from dy, cache.x and cache.weight
     dy2, x2 = rows(dy), rows(cache.x)
     dx = dy2 @ cache.weight
     dweight = dy2.T @ x2

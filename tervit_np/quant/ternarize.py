@@ -61,6 +61,7 @@ def ternarize(
     matrix = grouped(w, granularity) * 1.0  # integers become real
     if not np.isfinite(matrix).all():
         raise ValueError(f"ternarize: {np.sum(~np.isfinite(matrix))} weights are NaN or infinite")
+    # exercise ternarize: codes, alpha and delta of each row of the matrix
     size, exponent = _scaled(np.abs(matrix.astype(np.float64)))
     if threshold == "exact":
         alpha = _exact_scale(size)
@@ -73,10 +74,12 @@ def ternarize(
         chosen = size > delta[:, None]
         total = np.where(chosen, size, 0).sum(axis=1)
         alpha = mean if scale == "mean" else total / np.maximum(chosen.sum(axis=1), 1)
-    codes = (np.sign(matrix) * chosen).astype(np.int8).reshape(w.shape)
+    codes = (np.sign(matrix) * chosen).astype(np.int8)
+    alpha, delta = np.ldexp(alpha, exponent), np.ldexp(delta, exponent)
+    # end of exercise
     shape = (w.shape[0],) if granularity == "channel" else ()
-    alpha, delta = (np.ldexp(a, exponent).astype(matrix.dtype) for a in (alpha, delta))
-    return TernaryTensor(codes, alpha.reshape(shape), delta.reshape(shape))
+    alpha, delta = (a.astype(matrix.dtype).reshape(shape) for a in (alpha, delta))
+    return TernaryTensor(codes.reshape(w.shape), alpha, delta)
 
 
 def check_options(granularity: str, threshold: str | float, scale: str) -> None:

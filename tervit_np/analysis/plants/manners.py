@@ -83,8 +83,8 @@ MANNERS = [
             (
                 "quant.ternarize",
                 "ternarize",
-                "np.ldexp(a, exponent).astype(matrix.dtype)",
-                "np.ldexp(a, exponent)",
+                "a.astype(matrix.dtype).reshape(shape)",
+                "a.reshape(shape)",
             ),
         ),
     ]

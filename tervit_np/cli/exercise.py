@@ -1,0 +1,216 @@
+"""`tervit exercise`: write parts of this library anew, each checked at every save."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tervit_np.exercises.exercise import Exercise
+    from tervit_np.exercises.progress import Progress
+    from tervit_np.exercises.trial import Verdict
+
+EXAMPLES = """examples:
+  tervit exercise                        the next one: its file, and a check at every save
+  tervit exercise --once                 the next one, checked once
+  tervit exercise start ternarize        another one than the next
+  tervit exercise list                   all of them, and which are solved
+  tervit exercise hint                   a hint for the next one, one more at each call
+  tervit exercise solution ternarize     the library's own lines, once yours are right
+  tervit exercise check                  check all files of the folder once
+  tervit exercise --json results.json    the same, written down as Gradescope wants it
+
+For teachers: docs/teaching.md."""
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    style: Any = {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    about = "Write parts of this library anew; each is checked, and mistakes are explained."
+    parser = commands.add_parser("exercise", help="write parts of it yourself, checked", **style)
+    parser.description = about
+    parser.set_defaults(run=run, action=None, name=None, names=[])
+    parser.add_argument("--once", action="store_true", help="check once, do not watch the file")
+    dir_: Any = {"metavar": "DIR", "type": Path, "help": "your files (default: exercises)"}
+    seconds: Any = {"metavar": "S", "type": float, "help": "limit of one check (default: 10)"}
+    json_: Any = {"metavar": "FILE", "type": Path, "help": "check all, write the results"}
+    parser.add_argument("--dir", **dir_, default=Path("exercises"))
+    parser.add_argument("--seconds", **seconds, default=10.0)
+    parser.add_argument("--json", **json_)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    start = actions.add_parser("start", help="work on one of them", **style)
+    start.add_argument("name", nargs="?", help="default: the next one that is not solved")
+    start.add_argument("--once", action="store_true", default=argparse.SUPPRESS)
+    check = actions.add_parser("check", help="check files once", **style)
+    check.add_argument("names", nargs="*", metavar="NAME", help="default: all in the folder")
+    listed = actions.add_parser("list", help="list all exercises", **style)
+    hint = actions.add_parser("hint", help="show one more hint", **style)
+    hint.add_argument("name", nargs="?", help="default: the next one that is not solved")
+    solution = actions.add_parser("solution", help="show the library's own lines", **style)
+    solution.add_argument("name")
+    solution.add_argument(
+        "--reveal", action="store_true", help="before it is solved; with common wrong answers"
+    )
+    for action in (start, check, listed, hint, solution):  # options may stand after the action
+        action.add_argument("--dir", **dir_, default=argparse.SUPPRESS)
+    for action in (start, check):
+        action.add_argument("--seconds", **seconds, default=argparse.SUPPRESS)
+    check.add_argument("--json", **json_, default=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked for; work on the next exercise without an action."""
+    from tervit_np.exercises.progress import Progress
+
+    if not args.seconds > 0:
+        raise ValueError(f"--seconds is {args.seconds:g}; expected a positive number")
+    progress = Progress(args.dir)
+    if args.action == "list":
+        return _list(progress)
+    if args.action == "hint":
+        return _hint(progress, args.name)
+    if args.action == "solution":
+        return _solution(progress, args.name, args.reveal)
+    if args.json and args.action in (None, "check"):
+        return _grade(progress, args)
+    if args.action == "check":
+        return _check(progress, args)
+    return _start(progress, args)
+
+
+def _start(progress: "Progress", args: argparse.Namespace) -> int:
+    """Work on one exercise after the other, until all are solved or Ctrl-C."""
+    from tervit_np.exercises.tasks import find_exercise
+
+    exercise = find_exercise(args.name) if args.name else _next(progress)
+    try:
+        while exercise is not None:
+            passed = _work_on(exercise, progress, args)
+            if args.once:
+                return 0 if passed else 1
+            exercise = _next(progress)
+    except KeyboardInterrupt:
+        print("\nstopped; `tervit exercise` goes on from here")
+        return 130
+    print("All exercises are solved. `tervit exercise list` names them.")
+    return 0
+
+
+def _next(progress: "Progress") -> "Exercise | None":
+    """Return the first exercise that is not solved."""
+    from tervit_np.exercises.tasks import EXERCISES
+
+    return next((e for e in EXERCISES if not progress.passed(e)), None)
+
+
+def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespace) -> bool:
+    """Show the task, check the file at each save.  -> whether it passes in the end."""
+    from tervit_np.exercises.watching import saves
+
+    file, new = progress.open_file(exercise)
+    print(f"{exercise.text()}\n\n{'New file' if new else 'Your file'}: {file}", flush=True)
+    if args.once:
+        return _report(exercise, progress, args.seconds)
+    print("It is checked whenever you save it; Ctrl-C stops. `tervit exercise hint`, in another")
+    print("window, helps.")
+    for _ in saves(file):
+        print(f"\n{time.strftime('%H:%M:%S')}  {file}", flush=True)
+        if _report(exercise, progress, args.seconds):
+            print()
+            return True
+    return False
+
+
+def _report(exercise: "Exercise", progress: "Progress", seconds: float) -> bool:
+    """Check a file once, print what was found, remember that it passed."""
+    from tervit_np.exercises.trial import run_trial
+    from tervit_np.exercises.words import verdict_lines
+
+    verdict = run_trial(exercise, progress.file(exercise), seconds)
+    print("\n".join(verdict_lines(verdict)), flush=True)
+    if verdict.passed and not progress.passed(exercise):
+        progress.note_pass(exercise)
+        print(f"{exercise.name} is solved: `tervit exercise solution {exercise.name}` is open now.")
+    return verdict.passed
+
+
+def _check(progress: "Progress", args: argparse.Namespace) -> int:
+    """Check the files that are there, or those that are named."""
+    chosen = [e for e in _chosen(args.names) if args.names or progress.file(e).exists()]
+    if not chosen:
+        raise ValueError(f"{progress.folder} holds no exercise yet; `tervit exercise` begins one")
+    passed = 0
+    for exercise in chosen:
+        file = progress.file(exercise)
+        if not file.exists():
+            raise ValueError(f"{file}: no such file; `tervit exercise start {exercise.name}`")
+        print(file)
+        passed += _report(exercise, progress, args.seconds)
+    print(f"\n{passed} of {len(chosen)} right")
+    return 0 if passed == len(chosen) else 1
+
+
+def _grade(progress: "Progress", args: argparse.Namespace) -> int:
+    """Check all exercises, write the results down, leave the folder as it is."""
+    from tervit_np.exercises.gradescope import results_json
+    from tervit_np.exercises.trial import run_trial
+    from tervit_np.train.folder import write_text
+
+    graded: list[tuple[Exercise, Verdict | None]] = []
+    for exercise in _chosen(args.names):
+        file = progress.file(exercise)
+        verdict = run_trial(exercise, file, args.seconds) if file.exists() else None
+        graded.append((exercise, verdict))
+        right = verdict is not None and verdict.passed
+        print(f"{exercise.name}: {'right' if right else 'absent' if verdict is None else 'wrong'}")
+    write_text(args.json, results_json(graded))
+    print(f"{args.json}: {len(graded)} results")
+    return 0 if all(verdict and verdict.passed for _, verdict in graded) else 1
+
+
+def _chosen(names: list[str]) -> "list[Exercise]":
+    from tervit_np.exercises.tasks import EXERCISES, find_exercise
+
+    return [find_exercise(name) for name in names] or list(EXERCISES)
+
+
+def _list(progress: "Progress") -> int:
+    """Print all exercises, and how far each is."""
+    from tervit_np.exercises.tasks import EXERCISES
+
+    width = max(len(e.name) for e in EXERCISES)
+    for e in EXERCISES:
+        state = "solved" if progress.passed(e) else "begun" if progress.file(e).exists() else ""
+        count = progress.hints(e)
+        hints = f"{count} hint{'s' * (count > 1)}" if count else ""
+        print(f"{e.name:<{width}}  chapter {e.chapter}  {state:<6}  {hints:<7}  {e.title}".rstrip())
+    return 0
+
+
+def _hint(progress: "Progress", name: str | None) -> int:
+    """Print the hints that are open, and one more."""
+    from tervit_np.exercises.tasks import find_exercise
+    from tervit_np.exercises.words import hint_lines
+
+    exercise = find_exercise(name) if name else _next(progress)
+    if exercise is None:
+        raise ValueError("all exercises are solved; name the one you want a hint for")
+    print("\n".join(hint_lines(exercise, progress.note_hint(exercise))))
+    return 0
+
+
+def _solution(progress: "Progress", name: str, reveal: bool) -> int:
+    """Print the library's lines to those who have written theirs, or insist."""
+    from tervit_np.exercises.tasks import find_exercise
+    from tervit_np.exercises.words import solution_lines, wrong_lines
+
+    exercise = find_exercise(name)
+    if not (reveal or progress.passed(exercise)):
+        raise ValueError(
+            f"the solution of {name} opens when your file passes; `tervit exercise hint {name}` "
+            "helps (teachers: --reveal)"
+        )
+    print("\n".join(solution_lines(exercise)))
+    if reveal:
+        print("\n" + "\n".join(wrong_lines(exercise)))
+    return 0

@@ -1,0 +1,110 @@
+"""An exception in a student's file, in one sentence: the line, what happened, with which shapes.
+
+No traceback is shown: most of its lines would be ours.
+"""
+
+import re
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from tervit_np.exercises.cutting import NOT_WRITTEN
+from tervit_np.exercises.exercise import Finding
+
+_ABOUT_SHAPES = (ValueError, IndexError, TypeError, AttributeError)
+_READ_ONLY = "read-only"  # NumPy's word where a locked array is written on
+_WORDS = re.compile(r"[A-Za-z_][\w.]*")
+
+
+def explain(error: BaseException, file: Path) -> Finding:
+    """Explain an exception that a student's file raised, or that its answer caused in a check."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        text = (error.text or "").strip()
+        return Finding(_at(error.lineno or 0, text), f"Python cannot read this line: {error.msg}")
+    frame, number = _last_frame(error, file)
+    if frame is None:
+        return Finding("it runs", _sentence(error))
+    line, why, more = line_of(file, number), _sentence(error), ""
+    if isinstance(error, NameError):
+        more = f"known here: {', '.join(frame.f_locals)}"
+    elif isinstance(error, _ABOUT_SHAPES) and _READ_ONLY not in str(error):
+        more = _shapes(line, frame)
+    return Finding(_at(number, line), why + (f" ({more})" if more else ""))
+
+
+def stalled(file: Path, number: int | None, seconds: float) -> Finding:
+    """Explain a run that was ended after `seconds`, in a line of the file if it is known."""
+    what = "it ends" if number is None else _at(number, line_of(file, number))
+    return Finding(what, f"still running after {seconds:g} s: does this loop ever end?")
+
+
+def line_of(file: Path, number: int) -> str:
+    """Return one line of a file, counted from 1, without its indent."""
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return lines[number - 1].strip() if 0 < number <= len(lines) else ""
+
+
+def _at(number: int, line: str) -> str:
+    return f"line {number}, `{line}`" if line else f"line {number}"
+
+
+def _last_frame(error: BaseException, file: Path) -> tuple[FrameType | None, int]:
+    """Find the deepest frame of the student's file in a traceback."""
+    found: tuple[FrameType | None, int] = (None, 0)
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == str(file):
+            found = step.tb_frame, step.tb_lineno
+        step = step.tb_next
+    return found
+
+
+def _sentence(error: BaseException) -> str:
+    text = str(error)
+    if isinstance(error, NotImplementedError):
+        return f"{NOT_WRITTEN}: put your lines in place of this one"
+    if isinstance(error, ValueError) and _READ_ONLY in text:
+        return (
+            "this writes into an array that was given to you, and others still need it as it was: "
+            "make a new one (`a = a * b` instead of `a *= b`)"
+        )
+    if isinstance(error, ValueError) and ("matmul" in text or "broadcast" in text):
+        return f"these shapes do not fit each other: {_readable(text)}"
+    if isinstance(error, SystemExit):
+        return "this ends Python; return the result instead"
+    if isinstance(error, RecursionError):
+        return "the function calls itself without end"
+    if isinstance(error, MemoryError):
+        return "this needs more memory than there is: is something of all rows by all rows made?"
+    if isinstance(error, EOFError):
+        return "this waits for input, and nobody is there to type"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _readable(text: str) -> str:
+    """Shorten what NumPy says about shapes to what differs."""
+    if sizes := re.search(r"size (\d+) is different from (\d+)", text):
+        return f"a sum over {sizes[2]} meets one over {sizes[1]}"
+    shapes = [tuple(map(int, re.findall(r"\d+", s))) for s in re.findall(r"\([\d,]*\)", text)]
+    if len(shapes) == 2 and shapes[1] == shapes[0][:-1]:
+        column = (*shapes[1], 1)
+        return f"{shapes[0]} and {shapes[1]}; with keepdims=True the second would be {column}"
+    return " and ".join(map(str, shapes)) if shapes else text
+
+
+def _shapes(line: str, frame: FrameType) -> str:
+    """List the shapes of the arrays that a line names: `dy is (2, 3, 4), x2 is (6, 5)`."""
+    shapes = {}
+    for word in _WORDS.findall(line):
+        head, *rest = word.rstrip(".").split(".")
+        value: Any = frame.f_locals.get(head)
+        name = head
+        for part in rest:
+            if isinstance(value, np.ndarray) or not hasattr(value, part):
+                break
+            value, name = getattr(value, part), f"{name}.{part}"
+        if isinstance(value, np.ndarray):
+            shapes[name] = value.shape
+    return ", ".join(f"{name} is {shape}" for name, shape in shapes.items())

@@ -1,0 +1,83 @@
+"""Fences: comments in the library's own code around what a student is to write anew.
+
+    # exercise linear_backward: dx, dweight and dbias from dy, cache.x and cache.weight
+
+A fence runs from this comment to the end of its indented block, or to a line `# end of exercise`.
+An exercise may have several, in one file.
+"""
+
+import importlib.util
+import re
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+_HEAD = re.compile(r"( *)# exercise (\w+): (.+)")
+_END = "# end of exercise"
+
+
+class Fence(NamedTuple):
+    """The lines between two fence comments, counted from 0."""
+
+    first: int
+    last: int
+    indent: str
+    goal: str  # what the comment says is to be written
+
+
+def library_source(module: str) -> str:
+    """Read a module of the package, such as "ops.linear", wherever it is installed.
+
+    Raises
+    ------
+    ValueError
+        If its source is not there.
+    """
+    spec = importlib.util.find_spec(f"tervit_np.{module}")
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        raise ValueError(f"exercise: the source of tervit_np.{module} is not installed")
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def fences(source: str, name: str) -> list[Fence]:
+    """Find the fences of one exercise.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one holds nothing.
+    """
+    lines = source.splitlines()
+    heads = [(i, head) for i, line in enumerate(lines) if (head := _HEAD.fullmatch(line))]
+    found = [_fence(lines, i, head) for i, head in heads if head[2] == name]
+    if not found:
+        raise ValueError(f"exercise {name}: there is no line `# exercise {name}: ...`")
+    return found
+
+
+def _fence(lines: list[str], i: int, head: re.Match[str]) -> Fence:
+    last = i
+    while last + 1 < len(lines) and not _leaves(lines[last + 1], head[1]):
+        last += 1
+    while not lines[last].strip():
+        last -= 1
+    if last == i:
+        raise ValueError(f"exercise {head[2]}: its fence in line {i + 1} holds nothing")
+    return Fence(i + 1, last, head[1], head[3])
+
+
+def _leaves(line: str, indent: str) -> bool:
+    """Whether a line lies outside of a fence that began with this indent."""
+    return line.strip() == _END or (line.strip() != "" and not line.startswith(indent))
+
+
+def fenced_lines(source: str, name: str) -> str:
+    """Return what the fences hold, the solution."""
+    lines = source.splitlines()
+    parts = ["\n".join(lines[f.first : f.last + 1]) for f in fences(source, name)]
+    return "\n\n".join(textwrap.dedent(part) for part in parts) + "\n"
+
+
+def without_fences(lines: list[str]) -> list[str]:
+    """Take the fence comments out, keep what they hold."""
+    return [line for line in lines if not _HEAD.fullmatch(line) and line.strip() != _END]

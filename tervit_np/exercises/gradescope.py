@@ -1,0 +1,34 @@
+"""Verdicts as the results.json that Gradescope reads: one test for each exercise, a point each."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from tervit_np.exercises.exercise import Exercise
+from tervit_np.exercises.trial import Verdict
+from tervit_np.exercises.words import verdict_lines
+
+
+def results_json(graded: Iterable[tuple[Exercise, Verdict | None]]) -> str:
+    """Write results; a verdict of None stands for a file that was not handed in."""
+    graded = list(graded)
+    results = {
+        "execution_time": round(sum(v.seconds for _, v in graded if v is not None), 3),
+        "stdout_visibility": "hidden",
+        "tests": [_test(i, *pair) for i, pair in enumerate(graded, 1)],
+    }
+    return json.dumps(results, indent=1)
+
+
+def _test(number: int, exercise: Exercise, verdict: Verdict | None) -> dict[str, Any]:
+    passed = verdict is not None and verdict.passed
+    absent = f"{exercise.file_name} was not handed in"
+    return {
+        "number": str(number),
+        "name": f"{exercise.name}: {exercise.title}",
+        "score": float(passed),
+        "max_score": 1.0,
+        "status": "passed" if passed else "failed",
+        "output": absent if verdict is None else "\n".join(verdict_lines(verdict)),
+        "visibility": "visible",
+    }

@@ -1,0 +1,116 @@
+"""A student's backward pass judged by finite differences, and its mistake named.
+
+The forward is the library's, in float64; the upstream is random, because under ones many a wrong
+backward passes. Inputs, cache and upstream are read-only. A wrong gradient is compared with
+suspects, gradients of mistakes that others made before; the one that it equals explains it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tervit_np.analysis.diagnosis import likely_mistake
+from tervit_np.analysis.gradcheck import Difference, numerical_gradient
+from tervit_np.analysis.operators import Operator
+from tervit_np.arrays import Array
+from tervit_np.exercises.exercise import Finding
+
+# Takes dy and the cache.  -> {"dx": {sentence: what the gradient is under that mistake}}
+Suspects: TypeAlias = Callable[[Array, Any], dict[str, dict[str, Array]]]
+
+
+def check_backward(operators: Iterable[Operator], suspects: Suspects) -> Iterator[Finding]:
+    """Judge `backward` of each operator in turn, then whether float32 stays float32."""
+    rng = np.random.default_rng(0)
+    for operator in operators:
+        yield from _differences(operator, suspects, rng)
+    yield _narrow(operator, rng)
+
+
+def _differences(
+    operator: Operator, suspects: Suspects, rng: np.random.Generator
+) -> Iterator[Finding]:
+    """Yield one finding for all gradients if they are right, else one for each."""
+    names = [f"d{name}" for name in operator.inputs]
+    where = f"x {next(iter(operator.inputs.values())).shape}"
+    values = [locked(x) for x in operator.inputs.values()]
+    y, cache = operator.forward(*values)
+    dy, cache = locked(rng.normal(size=np.shape(y))), _locked_cache(cache)
+    found = operator.backward(dy, cache)
+    if fault := _not_arrays(found, names):
+        yield Finding(where, fault)
+        return
+    known = suspects(dy, cache)
+    findings = []
+    for i, (name, gradient) in enumerate(zip(names, found, strict=True)):
+
+        def moved(z: Array, i: int = i) -> Array:
+            return np.asarray(operator.forward(*values[:i], z, *values[i + 1 :])[0])
+
+        difference = Difference(name, gradient, numerical_gradient(moved, values[i], dy))
+        why = _explain(difference, known.get(name, {}), operator.sizes)
+        findings.append(Finding(f"{where}: {name}", why))
+    if all(finding.ok for finding in findings):
+        yield Finding(f"{where}: {', '.join(names)}")
+    else:
+        yield from findings
+
+
+def _not_arrays(found: Any, names: list[str]) -> str:
+    """Say what was returned if it is not one array for each name."""
+    expected = f"expected {len(names)} arrays, {', '.join(names)}"
+    if found is None:
+        return f"nothing is returned, {expected}: is the `return` missing?"
+    if not isinstance(found, tuple | list):
+        one = "array" if isinstance(found, np.ndarray) else type(found).__name__
+        return f"one {one} is returned, {expected}"
+    if len(found) != len(names):
+        return f"{len(found)} values are returned, {expected}"
+    for name, value in zip(names, found, strict=True):
+        if not isinstance(value, np.ndarray | np.floating) or value.dtype.kind != "f":
+            kind = getattr(value, "dtype", type(value).__name__)
+            return f"{name} is {kind}, expected an array of real numbers"
+    return ""
+
+
+def _explain(found: Difference, known: dict[str, Array], sizes: dict[str, float] | None) -> str:
+    """Name the mistake in a gradient, empty if there is none."""
+    by_hand, true = np.asarray(found.by_hand), found.by_differences
+    if by_hand.shape == true.shape and found.ok:
+        return ""
+    for sentence, wrong in known.items():
+        if np.shape(wrong) == by_hand.shape and np.allclose(by_hand, wrong, rtol=1e-6, atol=1e-9):
+            return sentence
+    why = likely_mistake(found, sizes)
+    if by_hand.shape != true.shape:
+        return why
+    worst = np.unravel_index(np.argmax(np.abs(by_hand - true)), true.shape)
+    at = f"[{', '.join(map(str, worst))}]"
+    return f"{why} (yours at {at} is {by_hand[worst]:.4g}, by differences {true[worst]:.4g})"
+
+
+def _narrow(operator: Operator, rng: np.random.Generator) -> Finding:
+    """Run in float32, in which models are trained."""
+    y, cache = operator.forward(*(x.astype(np.float32) for x in operator.inputs.values()))
+    found = operator.backward(rng.normal(size=np.shape(y)).astype(np.float32), cache)
+    wide = [
+        f"d{name} is {gradient.dtype}"
+        for name, gradient in zip(operator.inputs, found, strict=True)
+        if gradient.dtype != np.float32
+    ]
+    why = f"{wide[0]} where everything given is float32: what made it wider?" if wide else ""
+    return Finding("float32 stays float32", why)
+
+
+def locked(x: Array) -> Array:
+    """Copy an array, read-only.  (...) -> (...)."""
+    x = np.array(x)
+    x.flags.writeable = False
+    return x
+
+
+def _locked_cache(cache: Any) -> Any:
+    if isinstance(cache, np.ndarray):
+        return locked(cache)
+    return type(cache)(*map(_locked_cache, cache)) if isinstance(cache, tuple) else cache

@@ -1,0 +1,68 @@
+"""What was solved and which hints were shown: progress.json beside the student's files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tervit_np.exercises.exercise import Exercise
+from tervit_np.train.folder import write_text
+
+
+class Progress:
+    """The record of one folder; every change is written at once, whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file = folder / "progress.json"
+        self._record = self._read()
+
+    def passed(self, exercise: Exercise) -> bool:
+        """Whether the check has passed once."""
+        return bool(self._entry(exercise).get("passed"))
+
+    def hints(self, exercise: Exercise) -> int:
+        """Return how many hints were shown."""
+        return min(int(self._entry(exercise).get("hints", 0)), len(exercise.hints))
+
+    def note_pass(self, exercise: Exercise) -> None:
+        """Remember that the check has passed."""
+        self._write(exercise, passed=True)
+
+    def note_hint(self, exercise: Exercise) -> int:
+        """Count one more hint, up to the last.  -> how many are open now."""
+        count = min(self.hints(exercise) + 1, len(exercise.hints))
+        self._write(exercise, hints=count)
+        return count
+
+    def file(self, exercise: Exercise) -> Path:
+        """Where the student's file lies."""
+        return self.folder / exercise.file_name
+
+    def open_file(self, exercise: Exercise) -> tuple[Path, bool]:
+        """Make the student's file where there is none.  -> its path, whether it is new."""
+        file = self.file(exercise)
+        new = not file.exists()
+        if new:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_text(file, exercise.student_file())
+        return file, new
+
+    def _entry(self, exercise: Exercise) -> dict[str, Any]:
+        return self._record.get(exercise.name, {})
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            record = json.loads(self._file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not all(isinstance(e, dict) for e in record.values()):
+            raise ValueError(f"{self._file} is damaged; delete it, your answers are not in it")
+        return record
+
+    def _write(self, exercise: Exercise, **news: Any) -> None:
+        self._record = self._read()  # a hint may have been asked for in another window
+        self._record[exercise.name] = self._entry(exercise) | news
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(self._file, json.dumps(self._record, indent=1))

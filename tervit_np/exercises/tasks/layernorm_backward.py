@@ -1,0 +1,145 @@
+"""Exercise: the backward pass of layer normalisation."""
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+
+from tervit_np.analysis.operators import Operator
+from tervit_np.arrays import Array
+from tervit_np.exercises.exercise import Exercise, Finding, Wrong
+from tervit_np.exercises.gradients import check_backward
+from tervit_np.ops.layernorm import LayerNormCache, layernorm
+
+TASK = """
+Layer normalisation works on the last axis, D numbers long, each row for itself:
+
+    mu   = mean(x)                    var  = mean((x - mu)^2)
+    rstd = 1 / sqrt(var + eps)        xhat = (x - mu) rstd        y = gamma xhat + beta
+
+with x and y (..., D), gamma and beta (D,). dy is dL/dy; return dx (..., D), dgamma (D,) and
+dbeta (D,). The cache holds xhat (..., D), rstd (..., 1) and gamma.
+
+x occurs three times: by itself, in mu and in var. A backward pass that forgets one of them is
+roughly right, and a model trains with it, worse than it could.
+
+The check compares with finite differences, with one, no and two leading axes and a random dy. With
+a dy of ones and a gamma of ones the right dx is zero, and many a wrong one is zero too.
+"""
+
+HINTS = (
+    "gamma and beta first: they act like the weight and the bias of a linear layer with one input "
+    "each, so their gradients are sums over all rows. For dx, begin with g = dL/dxhat, which is "
+    "gamma dy. Then go back through xhat = (x - mu) rstd with the product rule: which of the three "
+    "factors depend on x?",
+    "Three paths lead from xhat to x, all of them in one row:\n"
+    "  x itself     rstd g\n"
+    "  through mu   each x_j moves mu by 1/D:   - rstd mean(g)\n"
+    "  through var  d rstd / d x_j = - rstd^2 xhat_j / D:   - rstd xhat mean(g xhat)\n"
+    "dx is their sum.",
+    "g = dy * gamma;   dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), both means with "
+    "axis=-1, keepdims=True.\n"
+    "dgamma is the sum of dy * xhat and dbeta that of dy over every axis but the last: "
+    "axis=tuple(range(dy.ndim - 1)).",
+)
+
+_D = 5
+
+
+def check(module: ModuleType) -> Iterator[Finding]:
+    """Differences on a few rows, on a single one, and on batches of tokens."""
+    n = np.random.default_rng(1).normal
+    gamma, beta = n(size=_D), n(size=_D)
+    operators = (
+        Operator(
+            "layernorm",
+            {"x": 2 * n(size=(*leading, _D)) + 1, "gamma": gamma, "beta": beta},
+            layernorm,
+            module.layernorm_backward,
+            {"D": _D},
+        )
+        for leading in ((6,), (), (2, 3))
+    )
+    yield from check_backward(operators, _suspects)
+
+
+def _suspects(dy: Array, cache: LayerNormCache) -> dict[str, dict[str, Array]]:
+    xhat, rstd, gamma = cache
+    g = dy * gamma
+    one = g.mean(axis=-1, keepdims=True)
+    two = (g * xhat).mean(axis=-1, keepdims=True)
+    plain = dy - dy.mean(axis=-1, keepdims=True) - xhat * (dy * xhat).mean(axis=-1, keepdims=True)
+    leading = tuple(range(dy.ndim - 1))
+    first = "it is summed over the first axis alone; sum over every axis but the last"
+    unsummed = "every row uses it, so its gradient is summed over all rows"
+    return {
+        "dx": {
+            "mu and var are taken as constants; both depend on x": rstd * g,
+            "the path through mu is missing: each x_j moves the mean by 1/D": (
+                rstd * (g - xhat * two)
+            ),
+            "the path through var is missing: it takes xhat mean(g xhat) away": rstd * (g - one),
+            "gamma is left out: dL/dxhat is gamma dy": rstd * plain,
+            "rstd is left out: xhat = (x - mu) rstd": g - one - xhat * two,
+            "the path through var has the wrong sign: where var grows, rstd falls": (
+                rstd * (g - one + xhat * two)
+            ),
+            "the means run over the whole array; each row has its own": (
+                rstd * (g - g.mean() - xhat * (g * xhat).mean())
+            ),
+            "sums stand where means belong: each x_j moves the mean by 1/D": (
+                rstd * (g - _D * one - _D * xhat * two)
+            ),
+        },
+        "dgamma": {
+            "y = gamma xhat + beta: what multiplies gamma is missing": dy.sum(axis=leading),
+            "gamma itself is in it; the derivative by gamma leaves xhat alone": (
+                (g * xhat).sum(axis=leading)
+            ),
+            first: (dy * xhat).sum(axis=0),
+            unsummed: dy * xhat,
+        },
+        "dbeta": {
+            "gamma is in it; beta is added after gamma has multiplied": g.sum(axis=leading),
+            first: dy.sum(axis=0),
+            unsummed: dy,
+        },
+    }
+
+
+LAYERNORM_BACKWARD = Exercise(
+    name="layernorm_backward",
+    module="ops.layernorm",
+    chapter="02",
+    title="the backward pass of layer normalisation",
+    task=TASK,
+    hints=HINTS,
+    check=check,
+    wrong=(
+        Wrong(
+            "the mean's own derivative is forgotten",
+            "g - along_ones - xhat",
+            "g - xhat",
+            "the path through mu is missing",
+        ),
+        Wrong(
+            "the variance's own derivative is forgotten",
+            " - xhat * along_xhat",
+            "",
+            "the path through var is missing",
+        ),
+        Wrong(
+            "dgamma sums dy without the normalised input",
+            "(dy * xhat).sum(axis=leading)",
+            "dy.sum(axis=leading)",
+            "y = gamma xhat + beta: what multiplies gamma is missing",
+        ),
+        Wrong(
+            "means over the whole batch",
+            "along_ones = g.mean(axis=-1, keepdims=True)\n"
+            "    along_xhat = (g * xhat).mean(axis=-1, keepdims=True)",
+            "along_ones = g.mean()\n    along_xhat = (g * xhat).mean()",
+            "the means run over the whole array",
+        ),
+    ),
+)

@@ -1,0 +1,119 @@
+"""Exercise: the backward pass of a linear layer."""
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+
+from tervit_np.analysis.operators import Operator
+from tervit_np.arrays import Array, rows
+from tervit_np.exercises.exercise import Exercise, Finding, Wrong
+from tervit_np.exercises.gradients import check_backward
+from tervit_np.ops.linear import LinearCache, linear
+
+TASK = """
+A linear layer computes
+
+    y = x W^T + b            y_mo = sum_i x_mi W_oi + b_o
+
+with x (..., I), W (O, I), b (O,) and y (..., O). The dots are any number of leading axes, perhaps
+none; m counts whatever they hold, for a batch of token rows B times T.
+
+dy is dL/dy, the gradient that arrives from the layer above. In the same way dX is dL/dX, for every
+X, and has the shape of X. Return dx, dweight and dbias. The cache holds what the forward pass saw:
+cache.x and cache.weight. Read it and dy, do not write on them.
+
+The check compares with finite differences, with one, no and two leading axes and a random dy.
+`rows` makes a matrix (M, N) of (..., N).
+"""
+
+HINTS = (
+    "Follow one number. b_o is added to y_mo for every m, so it moves the loss through all of "
+    "them: its gradient is a sum over m. Ask the same of one W_oi and of one x_mi: in which "
+    "elements of y does it occur, and times what?",
+    "dL/dx_mi = sum_o dy_mo W_oi,   dL/dW_oi = sum_m dy_mo x_mi,   dL/db_o = sum_m dy_mo.\n"
+    "The first two are matrix products. What is summed over must be the inner axis, and the "
+    "result has the shape of x or of W: that decides what is transposed.",
+    "Make matrices first: dy2 = rows(dy) is (M, O), x2 = rows(cache.x) is (M, I). Then\n"
+    "dx = dy2 @ cache.weight, dweight = dy2.T @ x2, dbias = dy2.sum(axis=0).\n"
+    "dx is still (M, I): give it back the shape of cache.x.",
+)
+
+_SIZES = {"O": 4.0, "I": 5.0}
+
+
+def check(module: ModuleType) -> Iterator[Finding]:
+    """Differences on matrices, on a single vector, and on batches of tokens."""
+    n = np.random.default_rng(1).normal
+    weight, bias = n(size=(4, 5)), n(size=4)
+    operators = (
+        Operator(
+            "linear",
+            {"x": n(size=(*leading, 5)), "weight": weight, "bias": bias},
+            linear,
+            module.linear_backward,
+            _SIZES,
+        )
+        for leading in ((6,), (), (2, 3))
+    )
+    yield from check_backward(operators, _suspects)
+
+
+def _suspects(dy: Array, cache: LinearCache) -> dict[str, dict[str, Array]]:
+    dy2, x2 = rows(dy), rows(cache.x)
+    dx, dweight, dbias = dy2 @ cache.weight, dy2.T @ x2, dy2.sum(axis=0)
+    averaged = "it is averaged over the rows; a backward pass sums, the loss alone takes means"
+    return {
+        "dx": {
+            "the numbers are right, the shape is not that of x: reshape it": dx,
+        },
+        "dweight": {
+            "it is transposed: W is (out, in), and so is its gradient": dweight.T,
+            averaged: dweight / len(x2),
+        },
+        "dbias": {
+            "it is summed over the first axis alone; sum over every axis but the last": (
+                dy.sum(axis=0)
+            ),
+            "it is summed over the outputs; b has one number for each of them": dy.sum(axis=-1),
+            "b is added in every row, so its gradient is summed over all rows": dy,
+            averaged: dbias / len(x2),
+        },
+    }
+
+
+LINEAR_BACKWARD = Exercise(
+    name="linear_backward",
+    module="ops.linear",
+    chapter="01",
+    title="the backward pass of a linear layer",
+    task=TASK,
+    hints=HINTS,
+    check=check,
+    wrong=(
+        Wrong(
+            "the operands of the weight gradient are swapped",
+            "dy2.T @ x2",
+            "x2.T @ dy2",
+            "it is transposed",
+        ),
+        Wrong(
+            "the bias gradient is a mean over rows",
+            "dy2.sum(axis=0) if fast is None else fast.column_sum(dy2)",
+            "dy2.mean(axis=0)",
+            "it is averaged over the rows",
+        ),
+        Wrong(
+            "dx stays a matrix",
+            "dx.reshape(cache.x.shape)",
+            "dx",
+            "the numbers are right, the shape is not that of x",
+        ),
+        Wrong(
+            "the upstream gradient is scaled in place",
+            "dx = dy2 @ cache.weight",
+            "dy2 *= 1.0\n    dx = dy2 @ cache.weight",
+            "this writes into an array that was given to you",
+        ),
+    ),
+)
