@@ -62,7 +62,7 @@ def test_quoted_commands_are_understood():
     from tervit_np.cli import _parser
 
     quoted = re.findall(
-        r"`tervit ((?:train|eval|predict|export|size|bench|check|data|doctor)[^`]*)`", TEXT
+        r"`tervit ((?:train|eval|predict|export|size|bench|check|data|doctor|exercise)[^`]*)`", TEXT
     )
     assert len(quoted) > 5
     for line in quoted:

@@ -113,4 +113,7 @@ def locked(x: Array) -> Array:
 def _locked_cache(cache: Any) -> Any:
     if isinstance(cache, np.ndarray):
         return locked(cache)
-    return type(cache)(*map(_locked_cache, cache)) if isinstance(cache, tuple) else cache
+    if isinstance(cache, tuple):
+        parts = [_locked_cache(part) for part in cache]
+        return cache._make(parts) if hasattr(cache, "_make") else tuple(parts)
+    return cache

@@ -121,13 +121,15 @@ def _wrong_codes(codes: Array, true: Array, matrix: Array, delta: Array) -> str:
         return ""
     i, j = np.argwhere(codes != true)[0]
     found = f"row {i}: {matrix[i, j]:g} became {codes[i, j]}, expected {true[i, j]}"
+    if np.array_equal(codes, (matrix * np.abs(true)).astype(codes.dtype)):
+        return f"{found}: the weight itself stands there; take its sign"
     if not np.isin(codes, (-1, 0, 1)).all():
         return f"{found}; codes are -1, 0 and 1 alone, alpha is kept apart"
     if np.array_equal(codes, np.abs(true)):
         return f"{found}: the sign is lost"
     if np.abs(matrix[i, j]) == delta[i]:
         return f"{found}: it lies on Delta = {delta[i]:g}, and the inequality is strict"
-    return f"{found}, because Delta is {delta[i]:.4g}"
+    return f"{found}: |w| is {abs(matrix[i, j]):.4g} and Delta {delta[i]:.4g}"
 
 
 def _wrong_type(codes: Array) -> str:

@@ -1,0 +1,193 @@
+import json
+
+import pytest
+
+from tervit_np.exercises.tasks import EXERCISES
+
+LINEAR, LAYERNORM, TERNARIZE = EXERCISES
+WRONG = LINEAR.wrong[0]
+
+
+@pytest.fixture
+def exercise(tervit, tmp_path, monkeypatch):
+    """Call `tervit exercise ARGS...` in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *args: tervit("exercise", *args)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "exercises"
+
+
+def solve(folder, *exercises):
+    folder.mkdir(exist_ok=True)
+    for one in exercises:
+        (folder / one.file_name).write_text(one.solved_file())
+
+
+def test_the_first_call_makes_the_first_file(exercise, folder):
+    code, out, _ = exercise("--once")
+    assert code == 1
+    assert out.startswith("linear_backward: the backward pass of a linear layer (chapter 01).")
+    assert "New file: exercises" in out
+    assert "not written yet" in out
+    assert (folder / "linear_backward.py").read_text() == LINEAR.student_file()
+    assert [file.name for file in folder.iterdir()] == ["linear_backward.py"]
+
+
+def test_a_wrong_answer_is_explained_and_kept(exercise, folder):
+    exercise("--once")
+    (folder / LINEAR.file_name).write_text(LINEAR.wrong_file(WRONG))
+    code, out, _ = exercise("--once")
+    assert code == 1
+    assert "Your file: exercises" in out
+    assert WRONG.says in out
+    assert (folder / LINEAR.file_name).read_text() == LINEAR.wrong_file(WRONG)
+
+
+def test_one_after_the_other(exercise, folder):
+    for one in EXERCISES:
+        solve(folder, one)
+        code, out, _ = exercise("--once")
+        assert code == 0
+        assert out.startswith(f"{one.name}: ")
+        assert f"{one.name} is solved: `tervit exercise solution {one.name}` is open now." in out
+    assert exercise() == (0, "All exercises are solved. `tervit exercise list` names them.\n", "")
+    assert exercise("--once", "start", LAYERNORM.name)[0] == 0
+
+
+def test_another_than_the_next(exercise, folder):
+    code, out, _ = exercise("start", "ternarize", "--once")
+    assert code == 1
+    assert out.startswith("ternarize: ")
+    assert (folder / "ternarize.py").exists()
+
+
+def test_the_list_says_how_far_each_is(exercise, folder):
+    solve(folder, LINEAR)
+    exercise("--once")
+    exercise("start", "ternarize", "--once")
+    exercise("hint", "ternarize")
+    exercise("hint", "ternarize")
+    lines = exercise("list")[1].splitlines()
+    assert [line.split()[:4] for line in lines] == [
+        ["linear_backward", "chapter", "01", "solved"],
+        ["layernorm_backward", "chapter", "02", "the"],
+        ["ternarize", "chapter", "06", "begun"],
+    ]
+    assert "2 hints" in lines[2]
+
+
+def test_each_call_opens_one_more_hint(exercise):
+    for count in (1, 2, 3, 3):
+        code, out, _ = exercise("hint")
+        assert code == 0
+        assert out.count("linear_backward, hint ") == count
+    assert "that was the last one" in out
+
+
+def test_the_solution_is_locked_until_the_file_passes(exercise, folder):
+    code, _, error = exercise("solution", "linear_backward")
+    assert code == 2
+    assert "the solution of linear_backward opens when your file passes" in error
+    solve(folder, LINEAR)
+    exercise("check")
+    code, out, _ = exercise("solution", "linear_backward")
+    assert code == 0
+    assert "dweight = dy2.T @ x2" in out
+    assert "Wrong answers" not in out
+
+
+def test_teachers_reveal_it_with_the_wrong_answers(exercise):
+    code, out, _ = exercise("solution", "linear_backward", "--reveal")
+    assert code == 0
+    assert "dweight = dy2.T @ x2" in out
+    for wrong in LINEAR.wrong:
+        assert wrong.about in out
+
+
+def test_all_files_at_once(exercise, folder):
+    solve(folder, LINEAR, TERNARIZE)
+    assert exercise("check")[0] == 0
+    (folder / LAYERNORM.file_name).write_text(LAYERNORM.student_file())
+    code, out, _ = exercise("check")
+    assert code == 1
+    assert out.splitlines()[-1] == "2 of 3 right"
+    assert exercise("check", "ternarize")[0] == 0
+
+
+@pytest.mark.parametrize("arguments", [("--json", "r.json"), ("check", "--json", "r.json")])
+def test_results_for_graders(exercise, folder, tmp_path, arguments):
+    solve(folder, LINEAR)
+    (folder / LAYERNORM.file_name).write_text(LAYERNORM.wrong_file(LAYERNORM.wrong[0]))
+    code, out, _ = exercise(*arguments)
+    assert code == 1
+    assert out.splitlines()[-1] == "r.json: 3 results"
+    tests = json.loads((tmp_path / "r.json").read_text())["tests"]
+    assert [test["score"] for test in tests] == [1.0, 0.0, 0.0]
+    assert LAYERNORM.wrong[0].says in " ".join(tests[1]["output"].split())
+    assert "was not handed in" in tests[2]["output"]
+    assert not (folder / "progress.json").exists()
+
+
+def test_some_results_for_graders(exercise, folder, tmp_path):
+    solve(folder, TERNARIZE)
+    assert exercise("check", "ternarize", "--json", "r.json", "--dir", folder)[0] == 0
+    assert len(json.loads((tmp_path / "r.json").read_text())["tests"]) == 1
+
+
+def test_a_limit_of_time(exercise, folder):
+    folder.mkdir()
+    (folder / LINEAR.file_name).write_text("while True:\n    pass\n")
+    code, out, _ = exercise("check", "--seconds", "0.2")
+    assert code == 1
+    assert "still running after 0.2 s" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("check",), "exercises holds no exercise yet; `tervit exercise` begins one"),
+        (("check", "ternarize"), "no such file; `tervit exercise start ternarize`"),
+        (("hint", "ternarise"), "did you mean ternarize?"),
+        (("--seconds", "0"), "--seconds is 0; expected a positive number"),
+        (("solution",), "the following arguments are required: name"),
+    ],
+)
+def test_requests_that_cannot_be_met(exercise, arguments, words):
+    code, _, error = exercise(*arguments)
+    assert code == 2
+    assert words in error
+
+
+def test_a_hint_when_all_is_done(exercise, folder):
+    solve(folder, *EXERCISES)
+    exercise("check")
+    assert "all exercises are solved; name the one" in exercise("hint")[2]
+
+
+def test_watching_as_a_student_would_see_it(popen, folder):
+    """Wrong, then right; the next file appears; until there is none left."""
+    running = popen("exercise", "--dir", folder)
+    running.wait_for_file(folder / LINEAR.file_name, "not written yet")
+    (folder / LINEAR.file_name).write_text(LINEAR.wrong_file(WRONG))
+    for one, after in zip(EXERCISES, EXERCISES[1:], strict=False):
+        solve(folder, one)
+        running.wait_for_file(folder / after.file_name, "not written yet")
+    solve(folder, TERNARIZE)
+    code, out, error = running.finish()
+    assert (code, error) == (0, "")
+    assert out.count(" is solved: ") == 3
+    assert out.endswith("All exercises are solved. `tervit exercise list` names them.\n")
+    progress = json.loads((folder / "progress.json").read_text())
+    assert progress == {one.name: {"passed": True} for one in EXERCISES}
+
+
+def test_ctrl_c_ends_politely(popen, folder):
+    running = popen("exercise", "--dir", folder)
+    running.wait_for_file(folder / LINEAR.file_name, "not written yet")
+    running.interrupt()
+    code, out, error = running.finish()
+    assert (code, error) == (130, "")
+    assert out.endswith("\nstopped; `tervit exercise` goes on from here\n")

@@ -1,0 +1,54 @@
+import pytest
+
+from tervit_np.exercises.tasks import find_exercise
+
+LINEAR = find_exercise("linear_backward")
+DX = "(rows(dy) @ cache.weight).reshape(cache.x.shape)"
+DWEIGHT = "rows(dy).T @ rows(cache.x)"
+DBIAS = "rows(dy).sum(axis=0)"
+
+
+@pytest.mark.parametrize(
+    ("dx", "dweight", "dbias", "where", "why"),
+    [
+        ("rows(dy) @ cache.weight", DWEIGHT, DBIAS, "x (5,): dx", "the shape is not that of x"),
+        (f"2 * {DX}", DWEIGHT, DBIAS, "x (6, 5): dx", "counted twice"),
+        (DX, f"({DWEIGHT}).T", DBIAS, "x (6, 5): dweight", "it is transposed"),
+        (DX, f"{DWEIGHT} / len(dy)", DBIAS, "x (6, 5): dweight", "averaged over the rows"),
+        (DX, DWEIGHT, "dy", "x (6, 5): dbias", "summed over all rows"),
+        (DX, DWEIGHT, "dy.mean(axis=0)", "x (6, 5): dbias", "averaged over the rows"),
+        (DX, DWEIGHT, "dy.sum(axis=-1)", "x (6, 5): dbias", "it is summed over the outputs"),
+        (DX, DWEIGHT, "dy.sum(axis=0)", "x (5,): dbias", "over the first axis alone"),
+        (DX, DWEIGHT, f"{DBIAS}.astype(float)", "float32 stays float32", "dbias is float64"),
+        (
+            "dy @ cache.weight",
+            "dy.T @ cache.x",
+            DBIAS,
+            "dy.T @ cache.x",
+            "a sum over 4 meets one over 5 (dy is (4,), ",
+        ),
+    ],
+)
+def test_mistakes_that_are_known(last, dx, dweight, dbias, where, why):
+    found = last(LINEAR, f"return {dx}, {dweight}, {dbias}")
+    assert where in found.what
+    assert why in found.why
+
+
+def test_the_formula_element_by_element_passes(last):
+    """Slow, and right."""
+    found = last(
+        LINEAR,
+        """
+w = cache.weight
+dx, dweight, dbias = np.zeros_like(cache.x), np.zeros_like(w), np.zeros_like(w[:, 0])
+for m in np.ndindex(dy.shape[:-1]):
+    for o in range(len(w)):
+        dbias[o] += dy[m][o]
+        for i in range(w.shape[1]):
+            dx[m][i] += dy[m][o] * w[o, i]
+            dweight[o, i] += dy[m][o] * cache.x[m][i]
+return dx, dweight, dbias
+""",
+    )
+    assert found.ok

@@ -1,0 +1,32 @@
+import json
+
+from tervit_np.exercises.exercise import Finding
+from tervit_np.exercises.gradescope import results_json
+from tervit_np.exercises.tasks import EXERCISES
+from tervit_np.exercises.trial import Verdict
+
+RIGHT = Verdict([Finding("x"), Finding("y")], "", 0.5)
+WRONG = Verdict([Finding("x"), Finding("y", "it is transposed")], "seen", 0.25)
+
+
+def test_one_test_a_point_each():
+    results = json.loads(results_json(zip(EXERCISES, [RIGHT, WRONG, None], strict=True)))
+    assert results["execution_time"] == 0.75
+    assert results["stdout_visibility"] == "hidden"
+    tests = results["tests"]
+    assert [test["score"] for test in tests] == [1.0, 0.0, 0.0]
+    assert [test["max_score"] for test in tests] == [1.0, 1.0, 1.0]
+    assert [test["status"] for test in tests] == ["passed", "failed", "failed"]
+    assert [test["number"] for test in tests] == ["1", "2", "3"]
+    assert tests[0]["name"] == "linear_backward: the backward pass of a linear layer"
+    assert "it is transposed" in tests[1]["output"]
+    assert "seen" in tests[1]["output"]
+    assert tests[2]["output"] == "ternarize.py was not handed in"
+
+
+def test_only_what_gradescope_knows():
+    """Names of its documentation: gradescope-autograders.readthedocs.io/en/latest/specs."""
+    results = json.loads(results_json([(EXERCISES[0], RIGHT)]))
+    assert set(results) <= {"score", "execution_time", "output", "stdout_visibility", "tests"}
+    known = {"score", "max_score", "status", "name", "number", "output", "visibility", "tags"}
+    assert set(results["tests"][0]) <= known
