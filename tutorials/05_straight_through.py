@@ -2,26 +2,21 @@ r"""
 Rounding breaks it: the straight-through estimator
 ==================================================
 
-**What you will do.** Train a layer whose weights are rounded to three values,
-with the true derivative of rounding, and watch nothing happen; then with a
-pretended derivative, and watch it learn. Check the pretended derivative by
-differences, which sounds impossible, and find out what such a check is worth.
-
-**What you will learn.** Why the gradient of rounding is taken to be 1; what a
-frozen residual is; where the ternary weights of a network are, and why a
-second set of weights, the latent ones, lies behind them.
-
-**What you need.** Chapters 00 and 01: what a linear layer is, what its
-gradient is, and how a gradient is checked by differences. About 25 minutes to
-read and half a minute to run.
-
-**The equation.** In TerViT every row :math:`w` of a weight matrix (what makes
-one output, a *channel*) is replaced in the forward pass by
-:math:`\hat w = \alpha t`, a positive scale :math:`\alpha` times codes
-:math:`t_i` in {-1, 0, 1}:
+:You will do: train a layer of ternary weights with the true derivative of
+  rounding, and watch nothing happen; then with a pretended one, and watch it
+  learn. Check the pretended derivative by differences, which sounds
+  impossible, and find out what such a check is worth.
+:You will learn: why the gradient of rounding is taken to be 1; what a frozen
+  residual is; where the ternary weights of a network are, and why a second set
+  of weights, the latent ones, lies behind them.
+:You need: chapter 01 (upstream gradients, checks by differences).
+:Time: 25 minutes to read. It uses the model that the chapters share, trained
+  once in under a minute, and then runs in seconds.
+:In the paper: every row :math:`w` of a weight matrix (what makes one output, a
+  *channel*) is replaced in the forward pass by :math:`\hat w = \alpha t`, a
+  positive scale :math:`\alpha` times codes :math:`t_i` in {-1, 0, 1}:
 
 .. math::
-
     \Delta = 0.7 \cdot \mathrm{mean}_i |w_i| \qquad
     t_i = \mathrm{sign}(w_i) \text{ where } |w_i| > \Delta \text{, else } 0
     \qquad
@@ -33,8 +28,9 @@ Where the threshold :math:`\Delta` and the scale come from is chapter 06. This
 chapter is about the ``:=`` in the last line.
 """
 
-import lesson
-from lesson import FAST, figure, quote, show, stage_colour
+# %%
+from lesson import COLOURS, FAST, figure, quote, shapes, show
+from lesson import stage_colour, trained_model
 
 import numpy as np
 
@@ -46,8 +42,8 @@ from tervit_np.analysis.gradcheck import Difference, numerical_gradient
 from tervit_np.quant import Ternary
 
 FLOAT, TERNARY = stage_colour("float"), stage_colour("ternary")
+PLUS, MINUS = COLOURS[:2]  # the codes 1 and -1
 GREY, DARK = "#8A8A8A", "#444444"
-PLUS, MINUS = "#56B4E9", "#D55E00"  # the codes 1 and -1
 
 # %%
 # A staircase has no slope
@@ -320,7 +316,7 @@ quote("code flips after step 10, no latent weights", late_flips, 0, 0)
 #
 # See it in a transformer:
 
-model = lesson.trained_model()
+model = trained_model()
 layer = dict(model.quantizable())["blocks.1.mlp.fc1"]
 before = layer.weight.data.copy()
 tv.quantize(model, "ternary")
@@ -551,7 +547,7 @@ quote("error, held", held, 0, 1e-6)
 # Last, the trained transformer from above, now ternary, for a hundred steps.
 # How many of its codes flip?
 
-data = lesson.shapes()
+data = shapes()
 STEPS = 20 if FAST else 100
 ternary_layers = [
     layer

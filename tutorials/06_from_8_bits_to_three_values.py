@@ -2,21 +2,19 @@ r"""
 From 8 bits to three values
 ===========================
 
-**What you will do.** Round numbers to 8 bits, then to fewer, until the rule
-that works for 8 bits fails badly. Derive the rule for three values from a
-single wish, that the squared error be small; find its exact optimum by
-sorting; and see on a trained transformer why each row gets a rule of its own.
-
-**What you will learn.** Symmetric and min-max grids, scales per tensor, token
-and channel; where the paper's threshold of 0.7 times the mean comes from; how
-much is lost by not using the best one; what "channel-wise" buys.
-
-**What you need.** Chapter 00, and from chapter 05 only the words *code*,
-*scale* and *threshold*. Some calculus. About 30 minutes to read, a few seconds
-to run once the common model is trained.
-
-**The equation.** For one row :math:`w` of a weight matrix, which makes one
-output channel:
+:You will do: round numbers to 8 bits, then to fewer, until the rule that works
+  for 8 bits fails. Derive the rule for three values from one wish, that the
+  squared error be small; find its exact optimum by sorting; and see on a
+  trained transformer which of its parts matter.
+:You will learn: symmetric and min-max grids; scales per tensor, token and
+  channel; where the paper's threshold of 0.7 times the mean comes from, and
+  how much is lost by not using the best one.
+:You need: chapter 00, some calculus, and from chapter 05 the words *code*,
+  *scale* and *threshold*.
+:Time: 30 minutes to read. It uses the model that the chapters share, trained
+  once in under a minute, and then runs in seconds.
+:In the paper: for one row :math:`w` of a weight matrix, which makes one output
+  channel,
 
 .. math::
 
@@ -31,6 +29,20 @@ applies it to every channel by itself.
 """
 
 # %%
+from lesson import figure, quote, shapes, show, stage_colour, trained_model
+
+import numpy as np
+
+import tervit_np as tv
+from data_tools import normalise
+from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight, ternarize
+from tervit_np.quant.plan import ENCODER, OUTSIDE
+
+EIGHT, FOUR = stage_colour("8-bit"), stage_colour("4-bit")
+TERNARY = stage_colour("ternary")
+GREY, DARK = "#8A8A8A", "#444444"
+
+# %%
 # Eight bits
 # ----------
 # A *uniform* quantizer has equal steps. The symmetric one puts 0 in the
@@ -43,19 +55,6 @@ applies it to every channel by itself.
 #
 # For 8 bits Q is 127. (128 would fit on the negative side only; leaving it
 # out keeps the grid symmetric.)
-
-import lesson
-from lesson import figure, quote, show, stage_colour
-
-import numpy as np
-
-import tervit_np as tv
-from data_tools import normalise
-from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight, ternarize
-from tervit_np.quant.plan import ENCODER, OUTSIDE
-
-COLOURS = {b: stage_colour(b) for b in ("float", "8-bit", "4-bit", "ternary")}
-GREY, DARK = "#8A8A8A", "#444444"
 
 
 def symmetric(w, bits):
@@ -110,10 +109,10 @@ quote("error of the ternary rule", ternary_error, 0.201, 0.002)
 
 with figure(7.2, 3.4) as fig:
     ax = fig.subplots()
-    ax.semilogy(errors.keys(), errors.values(), "o-", color=COLOURS["8-bit"])
-    ax.plot(2, ternary_error, "s", color=COLOURS["ternary"])
+    ax.semilogy(errors.keys(), errors.values(), "o-", color=EIGHT)
+    ax.plot(2, ternary_error, "s", color=TERNARY)
     ax.text(3.2, 0.2, "the largest weight decides", ha="right")
-    ax.text(1.9, 0.2, "this chapter's rule", color=COLOURS["ternary"])
+    ax.text(1.9, 0.2, "this chapter's rule", color=TERNARY)
     ax.axhline(1, color=GREY, linestyle=":", linewidth=1)
     ax.text(8, 1.15, "a row of zeros", color="#666666")
     ax.set_xlim(8.2, 0.6)
@@ -143,8 +142,8 @@ class Spy(tv.quant.Identity):
         return super().forward(x, keep)
 
 
-model = lesson.trained_model()
-data = lesson.shapes()
+model = trained_model()
+data = shapes()
 pictures = data.val.images[:64]
 pictures = normalise(pictures, data.val.mean, data.val.std)
 spy = dict(model.quantizable())["blocks.3.mlp.fc2"].act_quant = Spy()
@@ -201,7 +200,7 @@ with figure(7.2, 3.4) as fig:
         "min-max": (np.arange(16) - coarse_zero) * coarse,
     }
     for y, (name, values) in zip((0.1, 0.03), levels.items(), strict=True):
-        ticks.vlines(values, y, y + 0.05, color=COLOURS["4-bit"])
+        ticks.vlines(values, y, y + 0.05, color=FOUR)
         ticks.text(1.03 * top, y, name)
     ticks.set_xlim(-1.05 * top, 1.05 * top)
     ticks.set_yticks([])
@@ -348,7 +347,7 @@ def error_at(w, factor, scale="support"):
     return relative_error(w, fitted.dequantize()[0])
 
 
-marks = {"uniform": GREY, "Gaussian": COLOURS["ternary"], "Laplace": DARK}
+marks = {"uniform": GREY, "Gaussian": TERNARY, "Laplace": DARK}
 with figure(7.2, 3.8) as fig:
     ax = fig.subplots()
     ax.axvline(0.7, color=GREY, linestyle=":", linewidth=1)
@@ -416,13 +415,13 @@ with figure(7.2, 3.4) as fig:
         ax.hist(matrix[r], bins, color="#C9C9C9")
         for sign in -1, 1:
             own, common = by_channel.threshold[r], by_layer.threshold
-            ax.axvline(sign * own, color=COLOURS["ternary"])
+            ax.axvline(sign * own, color=TERNARY)
             ax.axvline(sign * common, color=DARK, linestyle="--")
         zeros = np.mean(by_layer.codes[r] == 0)
         ax.set_title(f"a {name} row, {100 * zeros:.0f} % silenced")
         ax.set_xlabel("weight")
     axes[0].set_ylabel("how many")
-    axes[1].text(1.5, 25, "its own\nthreshold", color=COLOURS["ternary"])
+    axes[1].text(1.5, 25, "its own\nthreshold", color=TERNARY)
     axes[0].text(0.8, 25, "the matrix's\nthreshold", color=DARK)
     show(fig, "06_rows")
 
@@ -470,7 +469,7 @@ with figure(7.2, 4.0) as fig:
     ax = fig.subplots()
     ax.axhline(at_07["Gaussian"], color=GREY, linestyle=":", linewidth=1)
     ax.text(15.3, 0.193, "Gaussian rows", ha="right", color="#666666")
-    looks = [("o", DARK), ("o", COLOURS["ternary"]), ("_", "black")]
+    looks = [("o", DARK), ("o", TERNARY), ("_", "black")]
     for (name, errors_of), (mark, colour) in zip(
         table.items(), looks, strict=True
     ):
