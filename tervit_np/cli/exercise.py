@@ -178,13 +178,20 @@ def _list(progress: "Progress") -> int:
     """Print all exercises, and how far each is."""
     from tervit_np.exercises.tasks import EXERCISES
 
-    width = max(len(e.name) for e in EXERCISES)
-    for e in EXERCISES:
-        state = "solved" if progress.passed(e) else "begun" if progress.file(e).exists() else ""
-        count = progress.hints(e)
-        hints = f"{count} hint{'s' * (count > 1)}" if count else ""
-        print(f"{e.name:<{width}}  chapter {e.chapter}  {state:<6}  {hints:<7}  {e.title}".rstrip())
+    rows = [(e.name, e.chapter, *_state(progress, e), e.title) for e in EXERCISES]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
+        print("  ".join(cells).rstrip())
     return 0
+
+
+def _state(progress: "Progress", exercise: "Exercise") -> tuple[str, str]:
+    """Say how far an exercise is, and how many hints were shown."""
+    begun = "begun" if progress.file(exercise).exists() else ""
+    count = progress.hints(exercise)
+    hints = f"{count} hint{'s' * (count > 1)}" if count else ""
+    return "solved" if progress.passed(exercise) else begun, hints
 
 
 def _hint(progress: "Progress", name: str | None) -> int:

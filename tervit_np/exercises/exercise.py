@@ -43,7 +43,7 @@ class Exercise:
 
     name: str
     module: str  # of the library, where the fence is: "ops.linear"
-    chapter: str  # number of the tutorial that explains it: "01"
+    chapter: str  # the tutorial that explains it: "01_linear"
     title: str
     task: str
     hints: tuple[str, str, str]
@@ -90,4 +90,4 @@ class Exercise:
 
     def text(self) -> str:
         """Say what is to be done; the docstring of the student's file."""
-        return f"{self.name}: {self.title} (chapter {self.chapter}).\n\n{self.task.strip()}"
+        return f"{self.name}: {self.title} (tutorial {self.chapter}).\n\n{self.task.strip()}"

@@ -29,7 +29,9 @@ def solve(folder, *exercises):
 def test_the_first_call_makes_the_first_file(exercise, folder):
     code, out, _ = exercise("--once")
     assert code == 1
-    assert out.startswith("linear_backward: the backward pass of a linear layer (chapter 01).")
+    assert out.startswith(
+        "linear_backward: the backward pass of a linear layer (tutorial 01_linear)."
+    )
     assert "New file: exercises" in out
     assert "not written yet" in out
     assert (folder / "linear_backward.py").read_text() == LINEAR.student_file()
@@ -71,10 +73,10 @@ def test_the_list_says_how_far_each_is(exercise, folder):
     exercise("hint", "ternarize")
     exercise("hint", "ternarize")
     lines = exercise("list")[1].splitlines()
-    assert [line.split()[:4] for line in lines] == [
-        ["linear_backward", "chapter", "01", "solved"],
-        ["layernorm_backward", "chapter", "02", "the"],
-        ["ternarize", "chapter", "06", "begun"],
+    assert [line.split()[:3] for line in lines] == [
+        ["linear_backward", "01_linear", "solved"],
+        ["layernorm_backward", "02_layernorm", "the"],
+        ["ternarize", "06_three_values", "begun"],
     ]
     assert "2 hints" in lines[2]
 

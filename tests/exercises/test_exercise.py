@@ -16,7 +16,7 @@ def test_a_finding_is_right_without_an_explanation():
 
 def test_the_files_begin_with_the_task():
     for text in (LINEAR.student_file(), LINEAR.solved_file()):
-        assert text.startswith('"""linear_backward: the backward pass of a linear layer (chapter ')
+        assert text.startswith('"""linear_backward: the backward pass of a linear layer (tutorial ')
         assert LINEAR.task.strip() in text
     assert LINEAR.defines == ["linear_backward"]
 

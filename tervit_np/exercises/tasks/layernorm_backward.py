@@ -110,7 +110,7 @@ def _suspects(dy: Array, cache: LayerNormCache) -> dict[str, dict[str, Array]]:
 LAYERNORM_BACKWARD = Exercise(
     name="layernorm_backward",
     module="ops.layernorm",
-    chapter="02",
+    chapter="02_layernorm",
     title="the backward pass of layer normalisation",
     task=TASK,
     hints=HINTS,

@@ -85,7 +85,7 @@ def _suspects(dy: Array, cache: LinearCache) -> dict[str, dict[str, Array]]:
 LINEAR_BACKWARD = Exercise(
     name="linear_backward",
     module="ops.linear",
-    chapter="01",
+    chapter="01_linear",
     title="the backward pass of a linear layer",
     task=TASK,
     hints=HINTS,

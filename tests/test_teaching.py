@@ -1,0 +1,58 @@
+"""docs/teaching.md says what is there: commands are understood, files exist, the grader grades."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tervit_np.cli import _parser
+from tervit_np.exercises.tasks import EXERCISES
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+
+
+def test_every_exercise_is_in_the_table():
+    rows = re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)
+    assert rows == [exercise.name for exercise in EXERCISES]
+
+
+def test_named_files_exist():
+    for link in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        assert (ROOT / "docs" / link).exists(), link
+    for name in re.findall(r"`((?:tervit_np|tasks)/[\w/]+\.py)`", TEXT):
+        if "NAME" not in name:
+            assert any((ROOT / base / name).exists() for base in (".", "tervit_np/exercises")), name
+
+
+def test_quoted_commands_are_understood():
+    inline = re.findall(r"`(?:tervit|python -m tervit_np) (exercise[^`]*)`", TEXT)
+    blocks = re.findall(r"^(?:\S*/)?tervit (exercise.*?)(?: \|\| true)?$", TEXT, re.MULTILINE)
+    assert len(inline) >= 5
+    assert len(blocks) == 3
+    for line in inline + blocks:
+        _parser().parse_args(shlex.split(" ".join(line.split())))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the script is for bash")
+def test_the_grader_as_gradescope_runs_it(tmp_path):
+    """One right file, one wrong one, one absent; the script itself, from the text."""
+    script = re.search(r"(#!/usr/bin/env bash\n.*?)```", TEXT, re.DOTALL)[1]
+    for folder in ("submission", "results", "venv/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    right, wrong, _ = EXERCISES
+    (tmp_path / "submission" / right.file_name).write_text(right.solved_file())
+    (tmp_path / "submission" / wrong.file_name).write_text(wrong.wrong_file(wrong.wrong[0]))
+    program = tmp_path / "venv" / "bin" / "tervit"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tervit_np "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "run").write_text(script.replace("cd /autograder", f"cd {tmp_path}"))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(["bash", tmp_path / "run"], check=True, env=environment, capture_output=True)
+    tests = json.loads((tmp_path / "results" / "results.json").read_text())["tests"]
+    assert [test["score"] for test in tests] == [1.0, 0.0, 0.0]
