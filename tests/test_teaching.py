@@ -41,11 +41,11 @@ def test_quoted_commands_are_understood():
 
 @pytest.mark.skipif(os.name == "nt", reason="the script is for bash")
 def test_the_grader_as_gradescope_runs_it(tmp_path):
-    """One right file, one wrong one, one absent; the script itself, from the text."""
+    """One right file, one wrong one, the rest absent; the script itself, from the text."""
     script = re.search(r"(#!/usr/bin/env bash\n.*?)```", TEXT, re.DOTALL)[1]
     for folder in ("submission", "results", "venv/bin"):
         (tmp_path / folder).mkdir(parents=True)
-    right, wrong, _ = EXERCISES
+    right, wrong, *absent = EXERCISES
     (tmp_path / "submission" / right.file_name).write_text(right.solved_file())
     (tmp_path / "submission" / wrong.file_name).write_text(wrong.wrong_file(wrong.wrong[0]))
     program = tmp_path / "venv" / "bin" / "tervit"
@@ -55,4 +55,4 @@ def test_the_grader_as_gradescope_runs_it(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run(["bash", tmp_path / "run"], check=True, env=environment, capture_output=True)
     tests = json.loads((tmp_path / "results" / "results.json").read_text())["tests"]
-    assert [test["score"] for test in tests] == [1.0, 0.0, 0.0]
+    assert [test["score"] for test in tests] == [1.0, 0.0, *[0.0] * len(absent)]

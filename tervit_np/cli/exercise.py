@@ -178,7 +178,7 @@ def _list(progress: "Progress") -> int:
     """Print all exercises, and how far each is."""
     from tervit_np.exercises.tasks import EXERCISES
 
-    rows = [(e.name, e.chapter, *_state(progress, e), e.title) for e in EXERCISES]
+    rows = [(e.name, f"chapter {e.chapter[:2]}", *_state(progress, e), e.title) for e in EXERCISES]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]

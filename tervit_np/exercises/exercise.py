@@ -90,4 +90,5 @@ class Exercise:
 
     def text(self) -> str:
         """Say what is to be done; the docstring of the student's file."""
-        return f"{self.name}: {self.title} (tutorial {self.chapter}).\n\n{self.task.strip()}"
+        head = f"{self.name}: {self.title}.\n\n{self.task.strip()}"
+        return f"{head}\n\nExplained in tutorials/{self.chapter}.py."

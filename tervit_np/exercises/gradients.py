@@ -37,7 +37,7 @@ def _differences(
     values = [locked(x) for x in operator.inputs.values()]
     y, cache = operator.forward(*values)
     dy, cache = locked(rng.normal(size=np.shape(y))), _locked_cache(cache)
-    found = operator.backward(dy, cache)
+    found = _gradients(operator, dy, cache)
     if fault := _not_arrays(found, names):
         yield Finding(where, fault)
         return
@@ -57,9 +57,17 @@ def _differences(
         yield from findings
 
 
+def _gradients(operator: Operator, dy: Array, cache: Any) -> Any:
+    """Run the backward; the one gradient of an operator of one input need not be in a tuple."""
+    found = operator.backward(dy, cache)
+    alone = len(operator.inputs) == 1 and isinstance(found, np.ndarray)
+    return (found,) if alone else found
+
+
 def _not_arrays(found: Any, names: list[str]) -> str:
     """Say what was returned if it is not one array for each name."""
-    expected = f"expected {len(names)} arrays, {', '.join(names)}"
+    count = "one array" if len(names) == 1 else f"{len(names)} arrays"
+    expected = f"expected {count}, {', '.join(names)}"
     if found is None:
         return f"nothing is returned, {expected}: is the `return` missing?"
     if not isinstance(found, tuple | list):
@@ -93,7 +101,7 @@ def _explain(found: Difference, known: dict[str, Array], sizes: dict[str, float]
 def _narrow(operator: Operator, rng: np.random.Generator) -> Finding:
     """Run in float32, in which models are trained."""
     y, cache = operator.forward(*(x.astype(np.float32) for x in operator.inputs.values()))
-    found = operator.backward(rng.normal(size=np.shape(y)).astype(np.float32), cache)
+    found = _gradients(operator, rng.normal(size=np.shape(y)).astype(np.float32), cache)
     wide = [
         f"d{name} is {gradient.dtype}"
         for name, gradient in zip(operator.inputs, found, strict=True)

@@ -2,9 +2,10 @@ import json
 
 import pytest
 
-from tervit_np.exercises.tasks import EXERCISES
+from tervit_np.exercises.tasks import EXERCISES, find_exercise
 
-LINEAR, LAYERNORM, TERNARIZE = EXERCISES
+LINEAR, LAYERNORM = EXERCISES[:2]  # the order matters for what comes next
+TERNARIZE = find_exercise("ternarize")
 WRONG = LINEAR.wrong[0]
 
 
@@ -26,12 +27,16 @@ def solve(folder, *exercises):
         (folder / one.file_name).write_text(one.solved_file())
 
 
+def solved_already(folder, *exercises):
+    folder.mkdir(exist_ok=True)
+    record = {one.name: {"passed": True} for one in exercises}
+    (folder / "progress.json").write_text(json.dumps(record))
+
+
 def test_the_first_call_makes_the_first_file(exercise, folder):
     code, out, _ = exercise("--once")
     assert code == 1
-    assert out.startswith(
-        "linear_backward: the backward pass of a linear layer (tutorial 01_linear)."
-    )
+    assert out.startswith("linear_backward: the backward pass of a linear layer.")
     assert "New file: exercises" in out
     assert "not written yet" in out
     assert (folder / "linear_backward.py").read_text() == LINEAR.student_file()
@@ -49,7 +54,8 @@ def test_a_wrong_answer_is_explained_and_kept(exercise, folder):
 
 
 def test_one_after_the_other(exercise, folder):
-    for one in EXERCISES:
+    solved_already(folder, *EXERCISES[2:])
+    for one in (LINEAR, LAYERNORM):
         solve(folder, one)
         code, out, _ = exercise("--once")
         assert code == 0
@@ -72,13 +78,11 @@ def test_the_list_says_how_far_each_is(exercise, folder):
     exercise("start", "ternarize", "--once")
     exercise("hint", "ternarize")
     exercise("hint", "ternarize")
-    lines = exercise("list")[1].splitlines()
-    assert [line.split()[:3] for line in lines] == [
-        ["linear_backward", "01_linear", "solved"],
-        ["layernorm_backward", "02_layernorm", "the"],
-        ["ternarize", "06_three_values", "begun"],
-    ]
-    assert "2 hints" in lines[2]
+    lines = {line.split()[0]: line for line in exercise("list")[1].splitlines()}
+    assert list(lines) == [one.name for one in EXERCISES]
+    assert lines["linear_backward"].split()[1:5] == ["chapter", "01", "solved", "the"]
+    assert lines["layernorm_backward"].split()[1:4] == ["chapter", "02", "the"]
+    assert lines["ternarize"].split()[2:6] == ["06", "begun", "2", "hints"]
 
 
 def test_each_call_opens_one_more_hint(exercise):
@@ -125,9 +129,9 @@ def test_results_for_graders(exercise, folder, tmp_path, arguments):
     (folder / LAYERNORM.file_name).write_text(LAYERNORM.wrong_file(LAYERNORM.wrong[0]))
     code, out, _ = exercise(*arguments)
     assert code == 1
-    assert out.splitlines()[-1] == "r.json: 3 results"
+    assert out.splitlines()[-1] == f"r.json: {len(EXERCISES)} results"
     tests = json.loads((tmp_path / "r.json").read_text())["tests"]
-    assert [test["score"] for test in tests] == [1.0, 0.0, 0.0]
+    assert [test["score"] for test in tests] == [1.0, *[0.0] * (len(EXERCISES) - 1)]
     assert LAYERNORM.wrong[0].says in " ".join(tests[1]["output"].split())
     assert "was not handed in" in tests[2]["output"]
     assert not (folder / "progress.json").exists()
@@ -164,23 +168,22 @@ def test_requests_that_cannot_be_met(exercise, arguments, words):
 
 
 def test_a_hint_when_all_is_done(exercise, folder):
-    solve(folder, *EXERCISES)
-    exercise("check")
+    solved_already(folder, *EXERCISES)
     assert "all exercises are solved; name the one" in exercise("hint")[2]
 
 
 def test_watching_as_a_student_would_see_it(popen, folder):
     """Wrong, then right; the next file appears; until there is none left."""
+    solved_already(folder, *EXERCISES[2:])
     running = popen("exercise", "--dir", folder)
     running.wait_for_file(folder / LINEAR.file_name, "not written yet")
     (folder / LINEAR.file_name).write_text(LINEAR.wrong_file(WRONG))
-    for one, after in zip(EXERCISES, EXERCISES[1:], strict=False):
-        solve(folder, one)
-        running.wait_for_file(folder / after.file_name, "not written yet")
-    solve(folder, TERNARIZE)
+    solve(folder, LINEAR)
+    running.wait_for_file(folder / LAYERNORM.file_name, "not written yet")
+    solve(folder, LAYERNORM)
     code, out, error = running.finish()
     assert (code, error) == (0, "")
-    assert out.count(" is solved: ") == 3
+    assert out.count(" is solved: ") == 2
     assert out.endswith("All exercises are solved. `tervit exercise list` names them.\n")
     progress = json.loads((folder / "progress.json").read_text())
     assert progress == {one.name: {"passed": True} for one in EXERCISES}

@@ -151,5 +151,5 @@ def test_the_file_reads_well(exercise):
     text = exercise.student_file()
     assert max(map(len, text.splitlines())) <= 100
     assert text.endswith("\n")
-    assert text.count(NOT_WRITTEN) == text.count("# Write here: ") == 1
+    assert text.count(NOT_WRITTEN) == text.count("# Write here: ") >= 1
     assert np.__name__ in text

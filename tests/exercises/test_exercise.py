@@ -16,8 +16,9 @@ def test_a_finding_is_right_without_an_explanation():
 
 def test_the_files_begin_with_the_task():
     for text in (LINEAR.student_file(), LINEAR.solved_file()):
-        assert text.startswith('"""linear_backward: the backward pass of a linear layer (tutorial ')
+        assert text.startswith('"""linear_backward: the backward pass of a linear layer.\n\n')
         assert LINEAR.task.strip() in text
+        assert "\n\nExplained in tutorials/01_linear.py.\n" in text
     assert LINEAR.defines == ["linear_backward"]
 
 

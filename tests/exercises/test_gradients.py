@@ -85,6 +85,16 @@ def test_a_wider_type_is_found():
     assert found[1].why == "dx is float64 where everything given is float32: what made it wider?"
 
 
+def test_one_gradient_needs_no_tuple():
+    def judged(backward):
+        one = Operator("double", {"x": X}, lambda x: (2 * x, None), backward)
+        return next(check_backward([one], lambda dy, cache: {}))
+
+    assert judged(lambda dy, cache: 2 * dy) == ("x (2, 3): dx", "")
+    assert judged(lambda dy, cache: (2 * dy,)).ok
+    assert judged(lambda dy, cache: None).why.startswith("nothing is returned, expected one array")
+
+
 def test_everything_given_is_read_only():
     given = []
 

@@ -192,7 +192,7 @@ _STRICT = "delta = factor * mean\n        chosen = size > delta"
 TERNARIZE = Exercise(
     name="ternarize",
     module="quant.ternarize",
-    chapter="06_three_values",
+    chapter="06_from_8_bits_to_three_values",
     title="three values for each row of a weight matrix",
     task=TASK,
     hints=HINTS,
