@@ -43,6 +43,7 @@ __all__ = [
     "FAST",
     "OUT",
     "ROOT",
+    "emptied",
     "figure",
     "quote",
     "shapes",
@@ -147,6 +148,13 @@ def _open(path: Path) -> None:
     if opener and (mac or any(screens)):
         quiet = subprocess.DEVNULL
         subprocess.Popen([opener, str(path)], stdout=quiet, stderr=quiet)
+
+
+def emptied(name: str) -> Path:
+    """Return OUT/<name>, without what an earlier run of a chapter left."""
+    folder = OUT / name
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def shapes() -> "Data":
