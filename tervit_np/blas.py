@@ -8,7 +8,7 @@ environment variables OPENBLAS_NUM_THREADS and OMP_NUM_THREADS are what is left.
 import ctypes
 import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -44,14 +44,19 @@ def num_threads() -> int | None:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Run the enclosed lines with one BLAS thread: two on one core halve its speed."""
+def threads(count: int) -> Iterator[None]:
+    """Run the enclosed lines with so many BLAS threads, where that can be set."""
     setter, before = _function("set_num_threads"), num_threads()
     if setter is None or before is None:
         yield
         return
-    setter(1)
+    setter(count)
     try:
         yield
     finally:
         setter(before)
+
+
+def one_thread() -> AbstractContextManager[None]:
+    """Run the enclosed lines with one BLAS thread: two on one core halve its speed."""
+    return threads(1)

@@ -1,7 +1,17 @@
 """Measurements of the integer kernels: against rivals, against the processor's limits."""
 
 from tervit_np.bench.ladder import Rung, climb
+from tervit_np.bench.models import ModelComparison, compare_models
 from tervit_np.bench.rivals import Comparison, compare
 from tervit_np.bench.timing import Times, interleaved
 
-__all__ = ["Comparison", "Rung", "Times", "climb", "compare", "interleaved"]
+__all__ = [
+    "Comparison",
+    "ModelComparison",
+    "Rung",
+    "Times",
+    "climb",
+    "compare",
+    "compare_models",
+    "interleaved",
+]

@@ -1,15 +1,21 @@
-"""Each rung of the ladder on one layer: its speed, its share of the peak, its inner loop."""
+"""Each rung of the ladder: its speed, its share of the peak, its intensity, its inner loop.
 
-import re
+Intensity is counted, not measured: multiplications and additions for each byte of weights that the
+inner loop loads. A register tile of several tokens uses a byte of weights, once loaded, for all of
+them; without one it is used once.
+"""
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tervit_np.bench.assembly import counted, inner_loop
 from tervit_np.bench.rivals import layer
 from tervit_np.bench.timing import interleaved
 from tervit_np.kernels import available, integer_product, processor, round_tokens
 
+SHAPE = (197, 384, 1536)  # tokens, inputs, outputs
 _SLOW = ("loop",)  # rungs that get a hundredth of the tokens
 
 
@@ -18,12 +24,28 @@ class Rung(NamedTuple):
 
     name: str
     speed: float  # 10^9 multiplications and additions in a second, product alone
-    share: float  # of the peak of the dot product instruction; nan where there is none
-    loop: list[str]  # instructions of the inner loop, with how often each occurs
+    share: float | None  # of the peak of the dot product instruction, where there is one
+    intensity: float | None  # multiplications and additions for each byte of weights loaded
+    loaded: float | None  # the same for each byte loaded, those of the tokens too
+    loop: dict[str, int]  # instructions of the inner loop, and how often each occurs in it
+
+
+class Limits(NamedTuple):
+    """Ceilings of the processor, one thread (limits.py)."""
+
+    read: dict[str, float]  # 10^9 bytes in a second, by place
+    float32: float  # 10^9 multiplications and additions in a second
+
+
+class Ladder(NamedTuple):
+    """The rungs, and what bounds them."""
+
+    limits: Limits
+    rungs: list[Rung]
 
 
 def climb(
-    tokens: int = 197, inputs: int = 384, outputs: int = 1536, rounds: int = 31
+    tokens: int = SHAPE[0], inputs: int = SHAPE[1], outputs: int = SHAPE[2], rounds: int = 31
 ) -> list[Rung]:
     """Time the product of codes on every rung, with the peak of the processor alternating."""
     drawn = layer(tokens, inputs, outputs)
@@ -38,8 +60,31 @@ def climb(
         candidates["peak"], work["peak"] = peak
     times = interleaved(candidates, rounds)
     speeds = {name: 1e-9 * work[name] / times[name].median for name in candidates}
-    best = speeds.get("peak", float("nan"))
-    return [Rung(name, speed, speed / best, inner_loop(name)) for name, speed in speeds.items()]
+    best = speeds.get("peak")
+    return [
+        Rung(
+            name,
+            speed,
+            speed / best if best else None,
+            *intensities(name),
+            counted(inner_loop(name)) if name != "peak" else {},
+        )
+        for name, speed in speeds.items()
+    ]
+
+
+def intensities(name: str) -> tuple[float | None, float | None]:
+    """Count operations for each byte of weights, and for each byte, that the inner loop loads."""
+    if name in ("numpy", "peak"):
+        return None, None
+    if name in ("loop", "vector"):  # a byte of weights and a byte of the token for each product
+        return 2.0, 1.0
+    from tervit_np.kernels.lanes import PROCESSORS
+
+    width, rows, panels = PROCESSORS[name]
+    weights = width * panels  # bytes, four weights in each
+    operations = 2.0 * 4 * weights * rows
+    return operations / weights, operations / (weights + 4 * rows)
 
 
 def _product(name: str, drawn: Any, tokens: int) -> Callable[[], Any]:
@@ -68,37 +113,3 @@ def _peak(operations: float) -> tuple[Callable[[], Any], float] | None:
     tile = PROCESSORS[here[-1]]
     steps = round(operations / peaks.operations(tile, 1))
     return lambda: peaks.dots(tile, steps, 0x01020102, 0x05060708), peaks.operations(tile, steps)
-
-
-def inner_loop(name: str) -> list[str]:
-    """Read the machine code of a rung.  -> the instructions of its innermost loop, counted."""
-    code = _assembly(name)
-    if code is None:
-        return []
-    blocks = re.split(r"^\.\w+:", code, flags=re.MULTILINE)
-    wanted = re.compile(r"\b(vpdpbusd|vpmaddubsw|vpdpwssd|vpmaddwd|vpmulld|smull|smlal|mla|sdot)\b")
-    body = max(blocks, key=lambda block: len(wanted.findall(block)))
-    counts: dict[str, int] = {}
-    for line in body.splitlines():
-        if match := re.match(r"\t([a-z]\w+)\s", line + " "):
-            counts[match[1]] = counts.get(match[1], 0) + 1
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return [f"{count} {instruction}" for instruction, count in ordered]
-
-
-def _assembly(name: str) -> str | None:
-    """Compile a rung's tile kernel apart from the cache, which keeps no text."""
-    if name in ("numpy", "loop", "vector", "peak"):
-        return None
-    import numba
-
-    from tervit_np.kernels.lanes import PROCESSORS
-    from tervit_np.kernels.product import linear
-
-    drawn = layer(12, 8, 64)
-    tile = PROCESSORS[name]
-    rounded = round_tokens(drawn.x, tile.rows)
-    fresh = numba.njit(error_model="numpy", boundscheck=False)(linear.py_func)
-    fresh(tile, rounded, drawn.packed, drawn.packed.scale,
-          np.empty((len(rounded.codes), 64), np.int32), 0, 1)  # fmt: skip
-    return str(next(iter(fresh.inspect_asm().values())))

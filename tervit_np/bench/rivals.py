@@ -1,10 +1,11 @@
-"""The same linear layer by others: NumPy, PyTorch in four precisions, onnxruntime.
+"""The same linear layer by others: NumPy, PyTorch in four precisions, onnxruntime, ggml.
 
-Each gets float32 tokens and gives float32 outputs with scales and bias applied, except where the
-name says that the product of integers alone was timed.
+Each gets float32 tokens and gives float32 outputs with scales and bias applied, except for those in
+`BARE`: integers in and out, or (ggml) no bias and inputs padded to a multiple of 256. PyTorch has
+several engines for its dynamic 8-bit layers; the fastest on a shape is its rival there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -23,7 +24,8 @@ SHAPES = (  # tokens, inputs, outputs: one token, DeiT-Tiny, DeiT-Small, DeiT-Ba
     (197, 768, 3072),
     (1576, 384, 1536),
 )
-_BARE = ("torch _int_mm", "onnxruntime MatMulInteger")  # integers in, integers out
+BARE = ("torch _int_mm", "onnxruntime MatMulInteger", "ggml TQ2_0")  # that do less
+DYNAMIC = "torch int8"  # what names of PyTorch's dynamic 8-bit layers begin with
 
 
 class Comparison(NamedTuple):
@@ -35,13 +37,27 @@ class Comparison(NamedTuple):
     times: dict[str, Times]
 
     def ratio(self, rival: str) -> float:
-        """How many times faster the ternary layer is than a rival."""
-        return self.times[rival].median / self.times["ternary"].median
+        """How many times faster the ternary layer is than a rival; DYNAMIC is its fastest form."""
+        return fastest(self.times, rival).median / self.times["ternary"].median
 
     @property
     def speed(self) -> float:
         """Billions of multiplications and additions in a second."""
         return 2e-9 * self.tokens * self.inputs * self.outputs / self.times["ternary"].median
+
+
+def fastest(times: dict[str, Times], rival: str) -> Times:
+    """Return the times of a rival, or of its fastest form.
+
+    Raises
+    ------
+    KeyError
+        If it was not timed.
+    """
+    forms = [found for name, found in times.items() if name.startswith(rival)]
+    if not forms:
+        raise KeyError(rival)
+    return min(forms, key=lambda found: found.median)
 
 
 class Layer(NamedTuple):
@@ -63,15 +79,13 @@ def layer(tokens: int, inputs: int, outputs: int) -> Layer:
     return Layer(x, pack(codes, scale), codes * scale[:, None], bias)
 
 
-def compare(shapes: Any = SHAPES, rounds: int = 41) -> list[Comparison]:
+def compare(shapes: Any = SHAPES, rounds: int = 41) -> Iterator[Comparison]:
     """Time every candidate that is installed on every shape, on one thread."""
-    found = []
     for shape in shapes:
         drawn = layer(*shape)
-        candidates = {**_ours(drawn), **_torch(drawn), **_onnxruntime(drawn)}
+        candidates = {**_ours(drawn), **_torch(drawn), **_onnxruntime(drawn), **_ggml(drawn)}
         tokens, inputs, outputs = shape
-        found.append(Comparison(tokens, inputs, outputs, interleaved(candidates, rounds)))
-    return found
+        yield Comparison(tokens, inputs, outputs, interleaved(candidates, rounds))
 
 
 def _ours(drawn: Layer) -> dict[str, Callable[[], Any]]:
@@ -103,22 +117,44 @@ def _torch(drawn: Layer) -> dict[str, Callable[[], Any]]:
         "torch float32": run(linear, x, weight, bias),
         "torch bfloat16": run(lambda *args: linear(*args).float(), *half),
     }
-    with suppress(Exception):  # a build without the quantized engine
-        import warnings
-
-        warnings.simplefilter("ignore", category=(DeprecationWarning, UserWarning))
-        whole = torch.nn.Linear(weight.shape[1], weight.shape[0])
-        whole.load_state_dict({"weight": weight, "bias": bias})
-        quantization: Any = torch.ao.quantization
-        dynamic = quantization.quantize_dynamic(torch.nn.Sequential(whole), {torch.nn.Linear})
-        dynamic(x)
-        candidates["torch int8 dynamic"] = run(dynamic, x)
+    whole = torch.nn.Linear(weight.shape[1], weight.shape[0])
+    whole.load_state_dict({"weight": weight, "bias": bias})
+    forms = dynamic_forms(torch.nn.Sequential(whole))
+    candidates |= {name: run(form, x) for name, form in forms.items()}
     with suppress(Exception):  # shapes that it does not take
         codes = torch.randint(-127, 128, x.shape, dtype=torch.int8)
         other = torch.randint(-1, 2, weight.shape, dtype=torch.int8).t()
         torch._int_mm(codes, other)
-        candidates[_BARE[0]] = run(torch._int_mm, codes, other)
+        candidates[BARE[0]] = run(torch._int_mm, codes, other)
     return candidates
+
+
+def dynamic_forms(module: Any) -> dict[str, Any]:
+    """Give a float module's linear layers 8 bits, by each engine of PyTorch that is here."""
+    import warnings
+
+    import torch
+
+    engines = [name for name in torch.backends.quantized.supported_engines if name != "none"]
+    if "x86" in engines:  # the others are slow on these processors
+        engines = ["x86", "fbgemm", "onednn"]
+    before, forms = torch.backends.quantized.engine, {}
+    quantization: Any = torch.ao.quantization
+    for engine in engines:
+        with suppress(Exception), warnings.catch_warnings():  # one that this build lacks
+            warnings.simplefilter("ignore")
+            torch.backends.quantized.engine = engine
+            form = quantization.quantize_dynamic(module, {torch.nn.Linear})
+            forms[f"{DYNAMIC} {engine}"] = form
+    torch.backends.quantized.engine = before
+    return forms
+
+
+def _ggml(drawn: Layer) -> dict[str, Callable[[], Any]]:
+    from tervit_np.bench import ggml
+
+    call = ggml.product(drawn.x, drawn.weight)
+    return {} if call is None else {BARE[2]: call}
 
 
 def _onnxruntime(drawn: Layer) -> dict[str, Callable[[], Any]]:
@@ -140,4 +176,4 @@ def _onnxruntime(drawn: Layer) -> dict[str, Callable[[], Any]]:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     codes = np.random.default_rng(1).integers(0, 255, drawn.x.shape).astype(np.uint8)
-    return {_BARE[1]: lambda: session.run(None, {"x": codes})}
+    return {BARE[1]: lambda: session.run(None, {"x": codes})}

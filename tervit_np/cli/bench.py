@@ -1,19 +1,31 @@
-"""`tervit bench`: the ternary kernels against others, and against the processor's limits."""
+"""`tervit bench`: the ternary kernels and models against others, and against the processor."""
 
 import argparse
-import math
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tervit_np.bench import Comparison
+    from collections.abc import Iterable
+
+    from tervit_np.bench.ladder import Ladder
+    from tervit_np.bench.models import ModelComparison
+    from tervit_np.bench.rivals import Comparison
+    from tervit_np.bench.store import Stored
 
 EXAMPLES = """examples:
-  tervit bench                            one layer in six shapes, against all that is installed
-  tervit bench --explain                  every rung of the ladder, its speed and its inner loop
-  tervit bench --out bench.json           the figures, too"""
-_RIVALS = {  # columns and the names they stand for
-    "numpy": "numpy float32", "torch": "torch float32", "bf16": "torch bfloat16",
-    "int8": "torch int8 dynamic", "int_mm": "torch _int_mm", "ort": "onnxruntime MatMulInteger",
+  tervit bench                              one layer in six shapes, against all that is installed
+  tervit bench --model deit_small_patch16_224 --batch 1,8
+                                            image to logits, against NumPy and PyTorch
+  tervit bench --explain                    every rung: speed, share of the peak, inner loop
+  tervit bench --assembly vnni512           the instructions of one inner loop, each explained
+  tervit bench --assembly arm               the generic rung, compiled for a 64-bit Arm
+  tervit bench --out b.json --plot b.png    store and draw; --out adds to what the file holds
+  tervit bench --explain --from b.json --plot roofline.png
+                                            draw what was stored, measure nothing"""
+_COLUMNS = {  # heads of columns and the names that they stand for
+    "numpy": "numpy float32", "numba": "numba float32", "torch": "torch float32",
+    "bf16": "torch bfloat16", "int8": "torch int8", "int_mm": "torch _int_mm",
+    "ort": "onnxruntime MatMulInteger", "ggml": "ggml TQ2_0",
 }  # fmt: skip
 
 
@@ -21,67 +33,198 @@ def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "bench",
-        help="time the ternary kernels",
+        help="time the ternary kernels and models",
         description="Time a ternary linear layer, rounding of the tokens, scales and bias "
-        "included, on one thread. Rivals take turns; ratios are of medians.",
+        "included, or whole models. Rivals take turns; ratios are of medians.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--explain", action="store_true", help="show each rung of the ladder")
-    parser.add_argument("--rounds", type=int, default=41, help="turns of each (default: 41)")
-    parser.add_argument("--out", help="JSON file to write")
+    parser.add_argument("--assembly", metavar="RUNG", help="print a rung's inner loop, or arm's")
+    parser.add_argument("--model", help="time a whole model of this name, or several: A,B")
+    parser.add_argument("--batch", default="1,8", help="images at a time (default: 1,8)")
+    parser.add_argument("--threads", type=int, default=1, help="for whole models (default: 1)")
+    parser.add_argument("--rounds", type=int, help="turns of each (default: 41; of a model 15)")
+    parser.add_argument("--out", help="JSON file to write, or to add to")
+    parser.add_argument("--from", dest="source", help="JSON file to read instead of measuring")
+    parser.add_argument("--plot", help="PNG file to draw")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print, store."""
-    import json
-    from pathlib import Path
-
-    from tervit_np import bench
-    from tervit_np.environment import environment, installed_version
-    from tervit_np.kernels import chosen
-    from tervit_np.train.folder import write_text
-    from tervit_np.train.memory import keep_freed_memory
-
-    if args.rounds < 1:
-        raise ValueError(f"--rounds is {args.rounds}; expected at least 1")
-    keep_freed_memory()
-    machine = environment() | {"kernel": chosen(), "torch": installed_version("torch")}
-    words = ("kernel", "processor", "blas", "numpy", "torch")
-    print("  ".join(f"{key} {machine[key]}" for key in words))
-    if args.explain:
-        _explain(args.rounds)
+    """Measure or read, print, store, draw."""
+    if args.threads < 1 or args.rounds is not None and args.rounds < 1:
+        raise ValueError("--rounds and --threads are whole numbers from 1 on")
+    if args.assembly:
+        _print_assembly(args.assembly)
         return 0
-    found = bench.compare(rounds=args.rounds)
-    _print_table(found)
-    if args.out:
-        rows = [{**row._asdict(), "times": {k: v._asdict() for k, v in row.times.items()}}
-                for row in found]  # fmt: skip
-        write_text(Path(args.out), json.dumps({"environment": machine, "rows": rows}, indent=1))
-        print(args.out)
+    section = "models" if args.model else "ladder" if args.explain else "layers"
+    if args.source:
+        found = _read(args, section)
+    else:
+        found = _measure(args, section)
+    if args.plot:
+        _draw(args, section, found)
     return 0
 
 
-def _print_table(found: "list[Comparison]") -> None:
-    """Print how many times faster the ternary layer is."""
-    here = {short: name for short, name in _RIVALS.items() if name in found[0].times}
-    print(f"{'tokens x in x out':<18}{'us':>8}{'GOP/s':>7}   times faster than")
-    print(" " * 33 + "".join(f"{short:>8}" for short in here))
-    for row in found:
+def _measure(args: argparse.Namespace, section: str) -> Any:
+    """Measure a section, printing it as it comes, and store it."""
+    from pathlib import Path
+
+    from tervit_np import bench
+    from tervit_np.bench.store import store
+    from tervit_np.environment import environment, installed_version
+    from tervit_np.kernels import chosen
+    from tervit_np.train.memory import keep_freed_memory
+
+    keep_freed_memory()
+    versions = {name: installed_version(name) for name in ("torch", "onnxruntime")}
+    machine = environment() | {"kernel": chosen()} | versions
+    _print_machine(machine)
+    rounds = args.rounds or (15 if section == "models" else 41)
+    found: Any
+    if section == "ladder":
+        found = _ladder(rounds)
+        _print_ladder(found)
+    elif section == "models":
+        batches = [_whole(text) for text in args.batch.split(",")]
+        found = []
+        for model in args.model.split(","):
+            rows = bench.compare_models(model, batches, args.threads, rounds)
+            found += _print_models(rows)
+    else:
+        found = _print_layers(bench.compare(rounds=rounds))
+    if args.out:
+        store(Path(args.out), section, found, machine)
+        print(args.out)
+    return found
+
+
+def _whole(text: str) -> int:
+    if not text.strip().isdigit() or int(text) < 1:
+        raise ValueError(f"--batch is {text!r}; expected whole numbers such as 1,8")
+    return int(text)
+
+
+def _ladder(rounds: int) -> "Ladder":
+    from tervit_np.bench.ladder import Ladder, climb
+    from tervit_np.bench.limits import measure
+
+    return Ladder(measure(rounds), climb(rounds=rounds))
+
+
+def _read(args: argparse.Namespace, section: str) -> Any:
+    """Read a section and print it."""
+    whole = _stored(args.source)
+    found: Any = getattr(whole, section)
+    if section == "models":
+        found = [row for row in found if row.model in args.model.split(",")]
+    if not found:
+        raise ValueError(f"{args.source} holds no such measurement")
+    _print_machine(whole.environments[section])
+    if section == "ladder":
+        _print_ladder(found)
+    elif section == "models":
+        for _, rows in groupby(found, lambda row: (row.model, row.threads)):
+            _print_models(rows)
+    else:
+        _print_layers(found)
+    return found
+
+
+def _stored(path: str) -> "Stored":
+    from pathlib import Path
+
+    from tervit_np.bench.store import stored
+
+    return stored(Path(path))
+
+
+def _draw(args: argparse.Namespace, section: str, found: Any) -> None:
+    """Draw a section; the roofline shows the layers of the same file, too."""
+    from pathlib import Path
+
+    from tervit_np.bench import figures
+
+    path = Path(args.plot)
+    if section == "layers":
+        figures.ratios(found, path)
+    elif section == "models":
+        figures.model_ratios(found, path)
+    else:
+        file = args.source or args.out
+        figures.roofline(found, _stored(file).layers if file else [], path)
+    print(path)
+
+
+def _print_machine(machine: dict[str, str]) -> None:
+    words = ("kernel", "processor", "blas", "numpy", "torch")
+    print("  ".join(f"{key} {machine[key]}" for key in words))
+
+
+def _print_layers(rows: "Iterable[Comparison]") -> "list[Comparison]":
+    """Print how many times faster the ternary layer is, shape by shape."""
+    found: list[Comparison] = []
+    for row in rows:
+        if not found:
+            print(f"{'tokens x in x out':<18}{'us':>8}{'GOP/s':>7}   times faster than")
+            _print_heads(row.times, 33)
+        found.append(row)
         shape = f"{row.tokens}x{row.inputs}x{row.outputs}"
-        cells = "".join(
-            f"{row.ratio(name):>8.2f}" if name in row.times else f"{'':>8}"
-            for name in here.values()
-        )
+        cells = _cells(row)
         print(f"{shape:<18}{1e6 * row.times['ternary'].median:>8.0f}{row.speed:>7.0f}{cells}")
+    return found
 
 
-def _explain(rounds: int) -> None:
-    from tervit_np.bench import climb
+def _print_models(rows: "Iterable[ModelComparison]") -> "list[ModelComparison]":
+    """Print how many times faster the packed model is, batch by batch."""
+    found: list[ModelComparison] = []
+    for row in rows:
+        if not found:
+            print(f"{row.model}, threads: {row.threads}")
+            print(f"{'batch':<8}{'ms':>8}{'ms/image':>10}   times faster than")
+            _print_heads(row.times, 26)
+        found.append(row)
+        ms = 1e3 * row.times["packed"].median
+        print(f"{row.batch:<8}{ms:>8.1f}{ms / row.batch:>10.1f}{_cells(row)}", flush=True)
+    return found
 
-    rungs = climb(rounds=rounds)
-    print(f"{'197x384x1536':<10}{'GOP/s':>9}{'of peak':>9}   inner loop")
-    for rung in rungs:
-        share = "" if math.isnan(rung.share) else f"{100 * rung.share:.0f} %"
-        print(f"{rung.name:<12}{rung.speed:>9.1f}{share:>9}   {', '.join(rung.loop[:7])}")
+
+def _print_heads(times: dict[str, Any], indent: int) -> None:
+    here = [head for head, name in _COLUMNS.items() if any(t.startswith(name) for t in times)]
+    print(" " * indent + "".join(f"{head:>8}" for head in here))
+
+
+def _cells(row: Any) -> str:
+    """Return the ratios of a row; what was not timed on this shape stays blank."""
+    cells = ""
+    for name in _COLUMNS.values():
+        if any(timed.startswith(name) for timed in row.times):
+            cells += f"{row.ratio(name):>8.2f}"
+    return cells
+
+
+def _print_ladder(ladder: "Ladder") -> None:
+    """Print limits and rungs."""
+    limits = ladder.limits
+    read = ", ".join(f"{place} {speed:.0f}" for place, speed in limits.read.items())
+    print(f"reading, GB/s: {read}; float32 multiply-adds, GOP/s: {limits.float32:.0f}")
+    print(f"{'197x384x1536':<13}{'GOP/s':>7}{'of peak':>9}{'op/byte':>9}   inner loop")
+    for rung in ladder.rungs:
+        share = "" if rung.share is None else f"{100 * rung.share:.1f} %"
+        each = "" if rung.intensity is None else f"{rung.intensity:.0f}"
+        loop = ", ".join(f"{count} {name}" for name, count in list(rung.loop.items())[:5])
+        print(f"{rung.name:<13}{rung.speed:>7.1f}{share:>9}{each:>9}   {loop}")
+
+
+def _print_assembly(rung: str) -> None:
+    """Print each instruction of an inner loop with what it is for."""
+    from tervit_np.bench import arm
+    from tervit_np.bench.assembly import explained, inner_loop, innermost
+
+    lines = innermost(arm.assembly()) if rung == "arm" else inner_loop(rung)
+    if not lines:
+        print(f"{rung}: the product is one call of NumPy; there is no inner loop of ours")
+    for line in lines:
+        print(f"{line.expandtabs(14):<56}{explained(line)}")

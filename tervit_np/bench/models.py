@@ -1,0 +1,90 @@
+"""Whole models, image to logits: packed, in NumPy, in PyTorch with floats and with 8-bit layers.
+
+All have the same architecture and start from the same random weights, on which no time depends.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tervit_np import blas
+from tervit_np.arrays import Array
+from tervit_np.bench.rivals import dynamic_forms, fastest
+from tervit_np.bench.timing import Times, interleaved
+from tervit_np.deploy import Packed, export, load_packed
+from tervit_np.models import Classifier, create_model, quantize
+from tervit_np.twins import backend
+
+
+class ModelComparison(NamedTuple):
+    """One model and batch size, all candidates."""
+
+    model: str
+    batch: int
+    threads: int
+    times: dict[str, Times]  # of a batch
+
+    def ratio(self, rival: str) -> float:
+        """How many times faster the packed model is than a rival, in the rival's fastest form."""
+        return fastest(self.times, rival).median / self.times["packed"].median
+
+
+def compare_models(
+    name: str, batches: Sequence[int] = (1, 8), threads: int = 1, rounds: int = 15
+) -> Iterator[ModelComparison]:
+    """Time a model of the registry in every form, at every batch size."""
+    model = create_model(name)
+    packed = _packed(create_model(name), threads)
+    for batch in batches:
+        images = np.random.default_rng(0).normal(size=(batch, 3, *[model.config.image_size] * 2))
+        images = images.astype(np.float32)
+        candidates: dict[str, Callable[[], Any]] = {
+            "packed": partial(packed.predict, images),
+            "numpy float32": _in_numpy(model, images, threads),
+            "numba float32": partial(model.predict, images),
+            **_in_torch(model, images, threads),
+        }
+        yield ModelComparison(name, batch, threads, interleaved(candidates, rounds))
+
+
+def _packed(model: Classifier, threads: int) -> Packed:
+    """Write the ternary model to a file and read it back."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "packed.safetensors"
+        export(quantize(model, "ternary"), path)
+        return load_packed(path)
+
+
+def _in_numpy(model: Classifier, images: Array, threads: int) -> Callable[[], Array]:
+    def call() -> Array:
+        with backend("numpy"), blas.threads(threads):
+            return model.predict(images)
+
+    return call
+
+
+def _in_torch(model: Classifier, images: Array, threads: int) -> dict[str, Callable[[], Any]]:
+    """Prepare PyTorch's forms of a float model, where it is installed."""
+    if find_spec("torch") is None:
+        return {}
+    import torch
+
+    from tervit_np.bench.torch_models import torch_twin
+
+    torch.set_num_threads(threads)
+    whole, x = torch_twin(model), torch.from_numpy(images)
+    forms = {"torch float32": whole, **dynamic_forms(whole)}
+
+    def run(form: Any) -> Callable[[], Any]:
+        def call() -> Any:
+            with torch.inference_mode():
+                return form(x)
+
+        return call
+
+    return {name: run(form) for name, form in forms.items()}

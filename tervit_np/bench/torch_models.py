@@ -1,0 +1,212 @@
+"""DeiT and Swin in PyTorch, as a practitioner would write them: rivals, in eager mode.
+
+Parameters have the official names, so that both sides hold the same weights. `linear` is the class
+of the blocks' linear layers; `fused` chooses scaled_dot_product_attention over two explicit
+products and a softmax.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tervit_np.models import Classifier, DeiT
+from tervit_np.ops import relative_index, shift_mask
+
+
+def torch_twin(model: Classifier, fused: bool = True) -> nn.Module:
+    """Build the same model with the same weights, for inference."""
+    kind = TorchDeiT if isinstance(model, DeiT) else TorchSwin
+    twin = kind(model.config, fused)
+    state = {name: torch.from_numpy(array) for name, array in model.state_dict().items()}
+    twin.load_state_dict(state)
+    return twin.eval()
+
+
+class Attention(nn.Module):
+    """Fused projection, heads by reshape; inside windows with a bias for each pair."""
+
+    def __init__(
+        self, dim: int, heads: int, fused: bool, linear: type[nn.Linear], window: int = 0
+    ) -> None:
+        super().__init__()
+        self.heads, self.fused, self.window = heads, fused, window
+        if window:
+            table = torch.zeros((2 * window - 1) ** 2, heads)
+            self.relative_position_bias_table = nn.Parameter(table)
+            self.index = torch.from_numpy(relative_index(window))
+        self.qkv, self.proj = linear(dim, 3 * dim), linear(dim, dim)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        batch, tokens, dim = x.shape
+        qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)
+        added = self._added(batch, mask) if self.window else None
+        if self.fused:
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=added)
+        else:
+            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+            out = (scores if added is None else scores + added).softmax(dim=-1) @ v
+        return self.proj(out.transpose(1, 2).reshape(batch, tokens, dim))
+
+    def _added(self, batch: int, mask: torch.Tensor | None) -> torch.Tensor:
+        """What is added to the scores: bias (1, H, T, T), with a mask (B nW, H, T, T)."""
+        bias = self.relative_position_bias_table[self.index].permute(2, 0, 1)[None]
+        if mask is None:
+            return bias
+        return (bias + mask[:, None]).repeat(batch // len(mask), 1, 1, 1)
+
+
+class MLP(nn.Module):
+    """fc1, GELU, fc2."""
+
+    def __init__(self, dim: int, hidden: int, gelu: str, linear: type[nn.Linear]) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = linear(dim, hidden), linear(hidden, dim)
+        self.act = nn.GELU("none" if gelu == "erf" else gelu)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., D) -> (..., D)."""
+        return self.fc2(self.act(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """A transformer block."""
+
+    def __init__(self, c: Any, fused: bool, linear: type[nn.Linear]) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(c.dim, eps=1e-6), nn.LayerNorm(c.dim, eps=1e-6)
+        self.attn = Attention(c.dim, c.heads, fused, linear)
+        self.mlp = MLP(c.dim, int(c.dim * c.mlp_ratio), c.gelu, linear)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class PatchEmbed(nn.Module):
+    """Patches, behind a small convolutional stem in some of our models."""
+
+    def __init__(self, c: Any) -> None:
+        super().__init__()
+        self.stem = c.stem == "conv"
+        if self.stem:
+            self.conv1 = nn.Conv2d(3, c.dim // 4, 3, 2, 1)
+            self.conv2 = nn.Conv2d(c.dim // 4, c.dim // 2, 3, 2, 1)
+            self.act = nn.GELU("none" if c.gelu == "erf" else c.gelu)
+            self.proj = nn.Conv2d(c.dim // 2, c.dim, c.patch_size // 4, c.patch_size // 4)
+        else:
+            self.proj = nn.Conv2d(3, c.dim, c.patch_size, c.patch_size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S) -> (B, N, D)."""
+        if self.stem:
+            x = self.act(self.conv2(self.act(self.conv1(x))))
+        return self.proj(x).flatten(2).transpose(1, 2)
+
+
+class TorchDeiT(nn.Module):
+    """DeiT from the same configuration as ours."""
+
+    def __init__(self, c: Any, fused: bool = True, linear: type[nn.Linear] = nn.Linear) -> None:
+        super().__init__()
+        self.pool, self.distilled = c.pool, c.distilled
+        if c.pool == "cls":
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, c.dim))
+        self.pos_embed = nn.Parameter(torch.zeros(1, c.patches + c.extra_tokens, c.dim))
+        if c.distilled:
+            self.dist_token = nn.Parameter(torch.zeros(1, 1, c.dim))
+        self.patch_embed = PatchEmbed(c)
+        self.blocks = nn.Sequential(*(Block(c, fused, linear) for _ in range(c.depth)))
+        self.norm = nn.LayerNorm(c.dim, eps=1e-6)
+        self.head = nn.Linear(c.dim, c.num_classes)
+        if c.distilled:
+            self.head_dist = nn.Linear(c.dim, c.num_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S) -> (B, C)."""
+        x = self.patch_embed(images)
+        names = ["cls_token", "dist_token"][: (self.pool == "cls") + self.distilled]
+        tokens = [getattr(self, name).expand(len(x), -1, -1) for name in names]
+        x = self.norm(self.blocks(torch.cat([*tokens, x], dim=1) + self.pos_embed))
+        if self.distilled:
+            return (self.head(x[:, 0]) + self.head_dist(x[:, 1])) / 2
+        return self.head(x.mean(dim=1) if self.pool == "mean" else x[:, 0])
+
+
+class SwinBlock(nn.Module):
+    """Attention in windows that may be shifted, and MLP, on a map."""
+
+    def __init__(self, c: Any, stage: int, shifted: bool, fused: bool) -> None:
+        super().__init__()
+        dim, side = c.dim * 2**stage, c.sides[stage]
+        self.window = min(c.window, side)
+        self.by = c.window // 2 if shifted and side > c.window else 0
+        apart = shift_mask(side, side, self.window, self.by)
+        mask = None if apart is None else torch.from_numpy(apart).float()
+        self.register_buffer("mask", mask, persistent=False)
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.attn = Attention(dim, c.heads[stage], fused, nn.Linear, self.window)
+        self.mlp = MLP(dim, int(dim * c.mlp_ratio), c.gelu, nn.Linear)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, S, S, D) -> (B, S, S, D)."""
+        batch, side, _, dim = x.shape
+        w, count, by = self.window, side // self.window, self.by
+        map_ = self.norm1(x)
+        map_ = torch.roll(map_, (-by, -by), (1, 2)) if by else map_
+        cut = map_.view(batch, count, w, count, w, dim).transpose(2, 3)
+        mixed = self.attn(cut.reshape(-1, w * w, dim), self.mask)
+        whole = mixed.view(batch, count, count, w, w, dim).transpose(2, 3).reshape(x.shape)
+        x = x + (torch.roll(whole, (by, by), (1, 2)) if by else whole)
+        return x + self.mlp(self.norm2(x))
+
+
+class Merging(nn.Module):
+    """Four neighbours into one token of twice the width."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.reduction, self.norm = nn.Linear(4 * dim, 2 * dim, bias=False), nn.LayerNorm(4 * dim)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, S, S, D) -> (B, S/2, S/2, 2 D)."""
+        parts = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        return self.reduction(self.norm(torch.cat(parts, dim=-1)))
+
+
+class Stage(nn.Module):
+    """Blocks on maps of one size, then merging, but for the last stage."""
+
+    def __init__(self, c: Any, index: int, fused: bool) -> None:
+        super().__init__()
+        blocks = (SwinBlock(c, index, j % 2 == 1, fused) for j in range(c.depths[index]))
+        self.blocks = nn.Sequential(*blocks)
+        last = index == len(c.depths) - 1
+        self.downsample = None if last else Merging(c.dim * 2**index)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, S, S, D) -> (B, S, S, D) or (B, S/2, S/2, 2 D)."""
+        x = self.blocks(x)
+        return x if self.downsample is None else self.downsample(x)
+
+
+class TorchSwin(nn.Module):
+    """Swin from the same configuration as ours."""
+
+    def __init__(self, c: Any, fused: bool = True) -> None:
+        super().__init__()
+        projection = nn.Conv2d(3, c.dim, c.patch_size, c.patch_size)
+        self.patch_embed = nn.ModuleDict({"proj": projection, "norm": nn.LayerNorm(c.dim)})
+        self.layers = nn.Sequential(*(Stage(c, i, fused) for i in range(len(c.depths))))
+        width = c.dim * 2 ** (len(c.depths) - 1)
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, c.num_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S) -> (B, C)."""
+        x = self.patch_embed["proj"](images).permute(0, 2, 3, 1)
+        x = self.layers(self.patch_embed["norm"](x))
+        return self.head(self.norm(x).mean(dim=(1, 2)))

@@ -1,0 +1,76 @@
+import pytest
+
+from tervit_np.bench.assembly import counted, explained, inner_loop, innermost
+from tervit_np.kernels import available, processor
+
+pytest.importorskip("numba")
+HERE = available(processor.features())
+
+
+@pytest.mark.parametrize(
+    ("rung", "instruction", "times"),
+    [("avx2", "vpmaddubsw", 12), ("vnni256", "vpdpbusd", 24), ("vnni512", "vpdpbusd", 24)],
+)
+def test_the_instruction_is_in_the_inner_loop(rung, instruction, times):
+    """As many as there are sums in the tile, or a multiple, where the loop is unrolled."""
+    if rung not in HERE:
+        pytest.skip(f"this processor has no {rung}")
+    lines = inner_loop(rung)
+    assert counted(lines)[instruction] % times == 0
+    assert lines[-1].startswith("j")
+
+
+@pytest.mark.parametrize("rung", ["loop", "vector", "generic"])
+def test_every_rung_has_a_loop(rung):
+    lines = inner_loop(rung)
+    assert len(lines) > 3
+    assert all(explained(line) for line in lines)
+
+
+def test_numpy_has_none():
+    assert inner_loop("numpy") == []
+    with pytest.raises(ValueError, match="no kernel 'fastest'"):
+        inner_loop("fastest")
+
+
+TEXT = """
+.LBB0_1:
+\tmovq\t%rax, %rbx
+\tjmp\t.LBB0_2
+.LBB0_2:
+\tvpdpbusd\t%zmm0, %zmm29, %zmm8
+\tvpandq\t(%r13), %zmm30, %zmm0
+\t.p2align 4
+\tvpdpbusd\t%zmm0, %zmm30, %zmm9
+\tsubq\t$1, %rax
+\tjne\t.LBB0_2
+\tmovq\t%rax, %rbx
+.LBB0_3:
+\tvpdpbusd\t%zmm0, %zmm29, %zmm8
+"""
+
+
+def test_the_loop_ends_where_it_jumps_back():
+    lines = innermost(TEXT)
+    assert [line.split()[0] for line in lines] == ["vpdpbusd", "vpandq", "vpdpbusd", "subq", "jne"]
+    assert list(counted(lines).items())[0] == ("vpdpbusd", 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("vpdpbusd\t%zmm0, %zmm29, %zmm8", "four products of bytes"),
+        ("vpandq\t(%r13), %zmm30, %zmm0", "weights loaded"),
+        ("vpandq\t%zmm1, %zmm30, %zmm0", "one group of weights"),
+        ("vmovdqu64\t64(%rbx,%rax), %zmm30", "a load"),
+        ("vmovdqa\t%ymm3, 32(%rsp)", "a store"),
+        ("vmovdqa64\t%zmm2, %zmm29", "a copy"),
+        ("ld1r\t{ v30.2s }, [x24], #4", "four inputs of a token"),
+        ("and\tv8.16b, v28.16b, v29.16b", "one group of weights"),
+        ("smlal2\tv27.4s, v13.8h, v14.8h", "products of 16 bits"),
+        ("b.gt\t.LBB0_17", "back to the first line"),
+        ("leaq\t4(%rax), %rbx", "addresses"),
+    ],
+)
+def test_words(line, words):
+    assert explained(line).startswith(words)

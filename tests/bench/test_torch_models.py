@@ -1,0 +1,17 @@
+"""The rivals compute what our float models compute."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+from tervit_np.bench.torch_models import torch_twin  # noqa: E402
+from tests.checks import relative_error  # noqa: E402
+from tests.deploy.test_packed import CASES, images_of, model_of  # noqa: E402
+
+
+@CASES
+@pytest.mark.parametrize("fused", [True, False])
+def test_the_same_logits(config, fused):
+    model, images = model_of(config, "float"), images_of(config)
+    with torch.inference_mode():
+        found = torch_twin(model, fused)(torch.from_numpy(images)).numpy()
+    assert relative_error(found, model.predict(images)) < 1e-5
