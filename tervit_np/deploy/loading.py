@@ -15,11 +15,13 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy.base3 import decode
+from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.writing import FORMAT, checksum, form
 from tervit_np.kernels import pack
 from tervit_np.models import Classifier, build, config_from, quantize
-from tervit_np.quant import IDENTITY
+from tervit_np.nn import Blocks, Linear, Products
+from tervit_np.quant import IDENTITY, Identity
 from tervit_np.quant.protocol import Codes
 from tervit_np.quant.spec import plan_from_spec
 
@@ -37,8 +39,8 @@ class Packed(NamedTuple):
         return self.model.predict(images, batch_size)
 
 
-def load_packed(path: str | Path) -> Packed:
-    """Read a file that `export` wrote.
+def load_packed(path: str | Path, threads: int = 1) -> Packed:
+    """Read a file that `export` wrote; `threads` threads share the work on each image.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def load_packed(path: str | Path) -> Packed:
         meta = {key: json.loads(metadata[key]) for key in _KEYS}
         model = build(config_from(meta["model"], meta["config"]), None, meta["dtype"])
         quantize(model, plan_from_spec(meta["plan"]))
-        _fill(model, arrays)
+        _fill(model, arrays, threads)
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]} is missing") from None
     except (TypeError, ValueError) as error:
@@ -73,7 +75,7 @@ def is_packed(path: Path) -> bool:
         return f'"format":"{FORMAT}"'.encode() in file.read(4096)
 
 
-def _fill(model: Classifier, arrays: Mapping[str, Array]) -> None:
+def _fill(model: Classifier, arrays: Mapping[str, Array], members: int) -> None:
     """Give each layer what it needs; no array may be missing or left over."""
     left = dict(arrays)
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
@@ -98,6 +100,19 @@ def _fill(model: Classifier, arrays: Mapping[str, Array]) -> None:
         raise ValueError(f"unexpected {', '.join(list(left)[:3])}")
     for name, layer in packed:
         _replace(model, name, layer)
+    for _, module in list(model.named_modules()):
+        if isinstance(blocks := getattr(module, "blocks", None), Blocks) and _all_packed(blocks):
+            module.blocks = PackedBlocks(blocks, members)
+
+
+def _all_packed(blocks: Blocks) -> bool:
+    """Tell whether a run of blocks is of packed layers, with attention between them in floats."""
+    layers = [layer for block in blocks for _, layer in block.named_modules()]
+    linear = [layer for layer in layers if isinstance(layer, Linear | PackedLinear)]
+    products = [layer.act_quant for layer in layers if isinstance(layer, Products)]
+    return all(isinstance(layer, PackedLinear) for layer in linear) and all(
+        isinstance(rounding, Identity) for rounding in products
+    )
 
 
 def _checked(array: Array, name: str, shape: tuple[int, ...], kind: str) -> Array:

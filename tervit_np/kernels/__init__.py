@@ -11,7 +11,7 @@ so are here without Numba too. Loaded on first use.
 import importlib.util
 
 from tervit_np.kernels.panels import Panels, Tokens, pack, round_tokens, unpack
-from tervit_np.kernels.processor import RUNGS, available, chosen
+from tervit_np.kernels.processor import RUNGS, available, chosen, has_tile
 from tervit_np.kernels.ternary import (
     grid_linear,
     integer_product,
@@ -36,6 +36,7 @@ __all__ = [
     "available",
     "chosen",
     "grid_linear",
+    "has_tile",
     "integer_product",
     "integers_are_faster",
     "pack",

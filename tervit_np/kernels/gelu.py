@@ -49,9 +49,14 @@ def gelu_tanh(x: Any) -> Any:
     y = np.empty_like(x)
     flat, out = x.reshape(-1), y.reshape(-1)
     for i in range(flat.size):
-        a = flat[i]
-        out[i] = _HALF * a * (ONE + _tanh(_SCALE * (a + _CUBIC * a * a * a)))
+        out[i] = flat[i] * tanh_gate(flat[i])
     return y
+
+
+@kernel(fastmath={"contract"})
+def tanh_gate(a: Any) -> Any:
+    """Return (1 + tanh u) / 2, which stands in for Phi(a)."""
+    return _HALF * (ONE + _tanh(_SCALE * (a + _CUBIC * a * a * a)))
 
 
 @kernel(fastmath={"contract"})

@@ -152,7 +152,7 @@ def multiply_add(
     return tile(tile, codes, types.intp, x, types.intp, types.intp), generate
 
 
-def _dot_vnni(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
+def dot_vnni(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
     """sums_i += w_4i x_4i + ... + w_4i+3 x_4i+3 in one instruction."""
     kind = sums.type
     if llvm.llvm_version_info[0] < 22:  # its operands were 32-bit lanes before
@@ -184,7 +184,7 @@ def _dot_generic(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
 
 
 DOT: dict[Any, Callable[..., Any]] = {
-    VNNI512: _dot_vnni, VNNI512One: _dot_vnni, VNNI256: _dot_vnni, VNNI256One: _dot_vnni,
+    VNNI512: dot_vnni, VNNI512One: dot_vnni, VNNI256: dot_vnni, VNNI256One: dot_vnni,
     AVX2: _dot_avx2, Generic: _dot_generic,
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from functools import cache
 from tervit_np.twins import backend_name
 
 RUNGS = ("numpy", "loop", "vector", "generic", "avx2", "vnni256", "vnni512")
+_TILES = RUNGS[3:]
 _NEEDS: dict[str, tuple[str, ...]] = {
     "avx2": ("avx2",),
     "vnni256": ("avx512vnni", "avx512vl"),
@@ -48,6 +49,11 @@ def chosen() -> str:
     """
     compiled = backend_name() == "numba"
     return _resolve(os.environ.get(VARIABLE, ""), features() if compiled else None)
+
+
+def has_tile(rung: str) -> bool:
+    """Tell whether a rung is compiled from a register tile, as the fused block needs it."""
+    return rung in _TILES
 
 
 @cache

@@ -12,7 +12,7 @@ from tervit_np.kernels.jit import REORDER, kernel
 
 
 @kernel()
-def _ordered(bits: Any) -> Any:
+def ordered(bits: Any) -> Any:
     """Map a float's bits to an integer of the same order, and back: integer maxima vectorize."""
     return np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
 
@@ -25,8 +25,8 @@ def softmax(x: Any, scale: float) -> Any:
         given, row = x[m], y[m]
         highest = np.int32(-(2**31))
         for i in range(row.size):
-            highest = max(highest, _ordered(float_to_bits(given[i])))
-        top: Any = bits_to_float(_ordered(highest))
+            highest = max(highest, ordered(float_to_bits(given[i])))
+        top: Any = bits_to_float(ordered(highest))
         for i in range(row.size):
             row[i] = exp32(s * (given[i] - top))
         total = F(0)

@@ -13,7 +13,7 @@ from tervit_np.kernels.jit import kernel
 
 _ROUND = F(1.5 * 2**23)
 _ROUND_BITS = np.int32(np.float32(_ROUND).view(np.int32))
-_LIMIT, _MOST = F(127), np.int32(127)
+LIMIT, _MOST = F(127), np.int32(127)
 _ZERO = F(0)
 
 
@@ -22,16 +22,16 @@ def round_rows(x: Any, codes: Any, scale: Any, sums: Any) -> None:
     """x (M, I) -> codes int8 (M', I'), scale (M',), sums (M',); what is padding becomes 0."""
     rows = x.shape[0]
     for m in range(rows):
-        step = symmetric_step(x[m], _LIMIT)
+        step = symmetric_step(x[m], LIMIT)
         scale[m] = step
-        sums[m] = _round_row(x[m], step, codes[m])
+        sums[m] = round_row(x[m], step, codes[m])
     for m in range(rows, codes.shape[0]):
         scale[m], sums[m] = _ZERO, 0
         codes[m] = 0
 
 
 @kernel(boundscheck=False)
-def _round_row(x: Any, step: Any, codes: Any) -> Any:
+def round_row(x: Any, step: Any, codes: Any) -> Any:
     """Round one token; return the sum of its codes."""
     total = np.int32(0)
     codes[:] = 0

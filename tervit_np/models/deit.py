@@ -17,9 +17,8 @@ from tervit_np import ops
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier, float_dtype
 from tervit_np.models.initialization import SCHEMES, initialize
-from tervit_np.nn import Block, ConvStem, LayerNorm, Linear, PatchEmbed
+from tervit_np.nn import Block, Blocks, ConvStem, LayerNorm, Linear, PatchEmbed
 from tervit_np.nn.linear import QuantLinearCache
-from tervit_np.nn.recompute import block_backward, block_forward
 from tervit_np.ops.gelu import FORMS
 from tervit_np.param import Param
 
@@ -124,7 +123,7 @@ class DeiT(Classifier):
             self.patch_embed = PatchEmbed(c.patch_size, dim, dtype)
         rates = np.linspace(0, c.drop_path, c.depth)
         hidden = int(dim * c.mlp_ratio)
-        self.blocks = [Block(dim, c.heads, hidden, float(r), c.gelu, dtype) for r in rates]
+        self.blocks = Blocks(Block(dim, c.heads, hidden, float(r), c.gelu, dtype) for r in rates)
         self.norm = LayerNorm(dim, 1e-6, dtype)
         self.head = Linear(dim, c.num_classes, dtype)
         if c.distilled:
@@ -152,10 +151,7 @@ class DeiT(Classifier):
         self.check_images(images)
         z, c1 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
         z = ops.add_tokens(z, [token.data for token in self._tokens()], self.pos_embed.data)
-        caches = []
-        for block in self.blocks:
-            z, block_cache = block_forward(block, z, train, rng, self.recompute)
-            caches.append(block_cache if keep else None)
+        z, caches = self.blocks.forward(z, train, rng, self.recompute, keep)
         normed, c2 = self.norm.forward(z)
         if self.config.pool == "mean":
             pooled = [ops.mean_pool(normed)[0]]
@@ -189,9 +185,7 @@ class DeiT(Classifier):
             dnormed = np.zeros(cache.shape, self.dtype)
             for i, d in enumerate(dpooled):
                 dnormed[:, i] = d
-        dz = self.norm.backward(dnormed, cache.norm)
-        for block, block_cache in zip(self.blocks[::-1], cache.blocks[::-1], strict=True):
-            dz = block_backward(block, dz, block_cache)
+        dz = self.blocks.backward(self.norm.backward(dnormed, cache.norm), cache.blocks)
         dpatches, dtokens, dpos = ops.add_tokens_backward(dz, self.config.extra_tokens)
         self.pos_embed.grad += dpos
         for token, d in zip(self._tokens(), dtokens, strict=True):

@@ -16,8 +16,15 @@ from tervit_np import ops
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.initialization import SCHEMES, initialize
-from tervit_np.nn import LayerNorm, Linear, Module, PatchMerging, PatchProjection, SwinBlock
-from tervit_np.nn.recompute import block_backward, block_forward
+from tervit_np.nn import (
+    Blocks,
+    LayerNorm,
+    Linear,
+    Module,
+    PatchMerging,
+    PatchProjection,
+    SwinBlock,
+)
 from tervit_np.nn.swin_block import EPS
 from tervit_np.ops.gelu import FORMS
 
@@ -107,22 +114,19 @@ class Stage(Module):
     ) -> None:
         c, dim = config, config.dim * 2**index
         heads, side = c.heads[index], c.sides[index]
-        self.blocks = [
+        self.blocks = Blocks(
             SwinBlock(
                 dim, heads, side, c.window, j % 2 == 1, int(dim * c.mlp_ratio), rate, c.gelu, dtype
             )
             for j, rate in enumerate(rates)
-        ]
+        )
         self.downsample = None if index == len(c.depths) - 1 else PatchMerging(dim, dtype)
 
     def forward(
         self, x: Array, train: bool, rng: np.random.Generator | None, recompute: bool, keep: bool
     ) -> tuple[Array, tuple[list[Any], Any]]:
         """Run the blocks.  (B, H, W, D) -> (B, H, W, D) or (B, H/2, W/2, 2 D)."""
-        caches = []
-        for block in self.blocks:
-            x, cache = block_forward(block, x, train, rng, recompute)
-            caches.append(cache if keep else None)
+        x, caches = self.blocks.forward(x, train, rng, recompute, keep)
         if self.downsample is None:
             return x, (caches, None)
         x, merging = self.downsample.forward(x)
@@ -132,9 +136,7 @@ class Stage(Module):
         """Add into the gradients, return dx."""
         if self.downsample is not None:
             dy = self.downsample.backward(dy, cache[1])
-        for block, block_cache in zip(self.blocks[::-1], cache[0][::-1], strict=True):
-            dy = block_backward(block, dy, block_cache)
-        return dy
+        return self.blocks.backward(dy, cache[0])
 
 
 class SwinCache(NamedTuple):

@@ -2,6 +2,7 @@
 
 from tervit_np.nn.attention import Attention, Products
 from tervit_np.nn.block import Block
+from tervit_np.nn.blocks import Blocks
 from tervit_np.nn.layernorm import LayerNorm
 from tervit_np.nn.linear import Conv2d, Linear
 from tervit_np.nn.mlp import MLP
@@ -17,6 +18,7 @@ __all__ = [
     "MLP",
     "Attention",
     "Block",
+    "Blocks",
     "Conv2d",
     "ConvStem",
     "LayerNorm",
