@@ -5,7 +5,6 @@ layers are packed. Where the kernels have a tile for this processor, their forwa
 kernels/block.py; elsewhere, and in NumPy, the blocks run one by one as they are.
 """
 
-import math
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -16,8 +15,6 @@ from tervit_np.arrays import Array
 from tervit_np.deploy.team import together
 from tervit_np.kernels import chosen, has_tile
 from tervit_np.nn import Blocks
-
-TOGETHER = 256  # tokens for each thread: so many whole images pass through all blocks at a time
 
 
 class PackedBlocks(Blocks):
@@ -37,33 +34,34 @@ class PackedBlocks(Blocks):
         recompute: bool = False,
         keep: bool = True,
     ) -> tuple[Array, list[Any]]:
-        """Run all blocks, some images at a time.  (B, T, D) or (B, H, W, D) -> alike, no caches."""
+        """Run all blocks.  (B, T, D) or (B, H, W, D) -> alike, no caches."""
         if not has_tile(chosen()):
             return super().forward(x, train, rng, recompute, keep)
-        self._prepare(x.shape[1:-1])
-        step = max(1, TOGETHER * self.members // math.prod(x.shape[1:-1]))
-        y = np.empty(x.shape, np.float32)
-        for start in range(0, len(x), step):
-            self._some(x[start : start + step], y[start : start + step])
-        return y, []
-
-    def _some(self, images: Array, out: Array) -> None:
-        """Take some images through all blocks."""
-        from tervit_np.kernels.block import add_branch, block
+        from tervit_np.kernels.block import through
         from tervit_np.kernels.lanes import PROCESSORS
+        from tervit_np.kernels.team import meet
 
-        x = images.reshape(-1, images.shape[-1])
+        self._prepare(x.shape[1:-1])
         processor = PROCESSORS[chosen()]
-        shared, own = self._room(len(x), processor)
-        shared.x[: len(x)] = x
+        y = np.array(x, np.float32, order="C")
+        tokens = y.reshape(-1, x.shape[-1])
+        groups = [len(x) * len(weights.places) for weights in self._weights]
+        apart = min(groups) >= self.members  # each thread has groups of its own
+        benches, owns = self._room(processor, self.members if apart else 1)
+        arrivals = np.zeros(1, np.int64)
 
         def work(me: int) -> None:
-            for weights in self._weights:
-                block(processor, weights, shared, own[me], len(images), me, self.members)
+            for weights, count in zip(self._weights, groups, strict=True):
+                if apart:
+                    first, last = (count * i // self.members for i in (me, me + 1))
+                    through(processor, weights, tokens, benches[me], owns[me], first, last, 0, 1)
+                else:
+                    through(processor, weights, tokens, benches[0], owns[me], 0, count, me,
+                            self.members)  # fmt: skip
+                meet(arrivals, self.members)
 
-        together(work, self.members, shared.arrivals)
-        add_branch(shared)
-        out[...] = shared.x[: len(x)].reshape(out.shape)
+        together(work, self.members, (arrivals, benches[0].arrivals))
+        return y, []
 
     def _prepare(self, shape: tuple[int, ...]) -> None:
         from tervit_np.deploy.weights import block_weights
@@ -71,12 +69,14 @@ class PackedBlocks(Blocks):
         if not self._weights:
             self._weights = [block_weights(block, shape) for block in self]
 
-    def _room(self, tokens: int, processor: Any) -> Any:
-        """Return this thread's arrays, made anew where the number of tokens changed."""
-        from tervit_np.kernels.rooms import make_room
+    def _room(self, processor: Any, benches: int) -> Any:
+        """Return this thread's arrays, made anew where another processor or number was wanted."""
+        from tervit_np.kernels.rooms import make_bench, make_own
 
-        key = tokens, processor
+        key = processor, benches
         if getattr(self._rooms, "key", None) != key:
-            self._rooms.room = make_room(self._weights[0], tokens, processor, self.members)
+            first = self._weights[0]
+            self._rooms.benches = [make_bench(first, processor) for _ in range(benches)]
+            self._rooms.owns = [make_own(first, processor) for _ in range(self.members)]
             self._rooms.key = key
-        return self._rooms.room
+        return self._rooms.benches, self._rooms.owns

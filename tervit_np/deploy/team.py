@@ -1,25 +1,27 @@
 """Threads that do one thing together; kernels/team.py is where they meet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tervit_np.arrays import Array
 
 
-def together(work: Callable[[int], None], members: int, arrivals: Array) -> None:
+def together(work: Callable[[int], None], members: int, meetings: Sequence[Array]) -> None:
     """Call work(0), work(1), ... at the same time, each in a thread of its own, this one's first.
 
     Where one fails, the others stop waiting for it, and its error is raised here.
     """
     from tervit_np.kernels.team import ABANDONED
 
-    arrivals[0] = 0
+    for arrivals in meetings:
+        arrivals[0] = 0
 
     def guarded(me: int) -> None:
         try:
             work(me)
         except BaseException:
-            arrivals[0] += ABANDONED
+            for arrivals in meetings:
+                arrivals[0] += ABANDONED
             raise
 
     if members == 1:

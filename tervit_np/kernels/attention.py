@@ -1,39 +1,49 @@
 """Attention of one head within one group of tokens, with nothing kept for a way back.
 
-    S = Q K^T / sqrt(K) + bias + mask      A = exp(S - max)      O = A V / sum(A)
+    S = Q K^T / sqrt(K) + offsets      A = exp(S - max)      O = A V / sum(A)
 
-A group is an image in DeiT, a window in Swin; its tokens are named by their rows, so that windows
-are neither cut out nor rolled. Some queries at a time: their scores, exponentials and outputs stay
-in the nearest cache, and the whole matrix S never exists. The division comes last, on K numbers
-instead of T.
+A group is an image in DeiT, a window in Swin. Some queries at a time: their scores, exponentials
+and outputs stay in the nearest cache, and the whole matrix S never exists. The division comes last,
+on K numbers instead of T.
+
+Keys are padded to whole registers, and loops over them run in pieces of one register, so that none
+is left for a loop over single numbers. `offsets` is Swin's bias and mask; of the columns that are
+padding it makes zeros.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 from tervit_np.arrays import Array
 from tervit_np.kernels.dense import FLOATS, LANES, ROWS, product
 from tervit_np.kernels.exponential import ONE, F, bits_to_float, exp32, float_to_bits
 from tervit_np.kernels.jit import REORDER, kernel
 from tervit_np.kernels.softmax import ordered
+from tervit_np.kernels.vectors import F32, I64, ir, load, save, transposed
+
+PADDING = -1e30  # an offset whose exponential is nothing beside any other
 
 
 class Desk(NamedTuple):
     """Room for one head of one group: T tokens, K columns, padded to whole registers."""
 
-    q: Array  # float32 (T', K)
-    keys: Array  # float32 (K, T''), transposed
-    v: Array  # float32 (T, K')
+    q: Array  # float32 (T', K')
+    k: Array  # float32 (T'', K')
+    keys: Array  # float32 (K', T''): k transposed
+    v: Array  # float32 (T'', K')
     scores: Array  # float32 (ROWS, T'')
     out: Array  # float32 (ROWS, K')
 
 
 def desk(tokens: int, width: int) -> Desk:
     """Make room for groups of T tokens and heads of K columns."""
-    count, columns = up(tokens, LANES), up(width, LANES)
-    shapes = (up(tokens, ROWS), width), (width, count), (tokens, columns), (ROWS, count)
-    return Desk(*(np.zeros(shape, np.float32) for shape in (*shapes, (ROWS, columns))))
+    rows, count, columns = up(tokens, ROWS), up(tokens, LANES), up(width, LANES)
+    shapes: list[Any] = [(rows, columns), (count, columns), (columns, count), (count, columns)]
+    shapes += [(ROWS, count), (ROWS, columns)]
+    return Desk(*(np.zeros(shape, np.float32) for shape in shapes))
 
 
 def up(count: int, unit: int) -> int:
@@ -42,62 +52,81 @@ def up(count: int, unit: int) -> int:
 
 
 @kernel(boundscheck=False)
-def attend(
-    qkv: Any, rows: Any, head: int, width: int, bias: Any, mask: Any, desk: Any, out: Any
-) -> None:
-    """One head.  qkv (M, 3 D...), rows (T,), bias and mask (T, T) or (0, 0) -> columns of out (M, D).
+def attend(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out: Any) -> None:
+    """One head: columns first..first + width of out (T, D), from qkv (T, 3 D...).
+
+    offsets (T, T''), or (1, T'') where all queries have the same.
     """
-    tokens, count, columns = rows.shape[0], desk.keys.shape[1], desk.v.shape[1]
-    _lay_out(qkv, rows, head * width, out.shape[1], desk)
+    tokens, count, columns = out.shape[0], desk.keys.shape[1], desk.v.shape[1]
+    _lay_out(qkv, first, width, out.shape[1], desk)
     for m in range(0, tokens, ROWS):
-        product(FLOATS, desk.q, m * width, width, desk.keys, count, count, width, desk.scores)
-        for i in range(min(ROWS, tokens - m)):
-            add_offsets(desk.scores[i], bias, mask, m + i)
-            desk.q[m + i, 0] = ONE / _exponentials(desk.scores[i, :tokens])  # its query is done
+        product(FLOATS, desk.q, m * columns, columns, desk.keys, count, count, width, desk.scores)
+        queries = min(ROWS, tokens - m)
+        for i in range(queries):
+            total = _exponentials(desk.scores[i], offsets[(m + i) % offsets.shape[0]])
+            desk.q[m + i, 0] = ONE / total  # this query is not needed any more
         product(FLOATS, desk.scores, 0, count, desk.v, columns, columns, tokens, desk.out)
-        for i in range(min(ROWS, tokens - m)):
-            share, row = desk.q[m + i, 0], out[rows[m + i]]
+        for i in range(queries):
+            share = desk.q[m + i, 0]
             for d in range(width):
-                row[head * width + d] = desk.out[i, d] * share
+                out[m + i, first + d] = desk.out[i, d] * share
 
 
 @kernel(boundscheck=False)
-def _lay_out(qkv: Any, rows: Any, first: int, whole: int, desk: Any) -> None:
-    """Copy one head's q (times 1 / sqrt(K)), k (transposed) and v; each kind is D columns."""
-    width = desk.q.shape[1]
-    scale = F(1) / np.sqrt(F(width))
-    for t in range(rows.shape[0]):
-        row = qkv[rows[t]]
+def _lay_out(qkv: Any, first: int, width: int, whole: int, desk: Any) -> None:
+    """Copy one head's q (times 1 / sqrt(K)), k and v, each from its own D columns; turn k."""
+    scale = ONE / np.sqrt(F(width))
+    for t in range(qkv.shape[0]):
         for d in range(width):
-            desk.q[t, d] = row[first + d] * scale
-            desk.v[t, d] = row[2 * whole + first + d]
-        for d in range(width):
-            desk.keys[d, t] = row[whole + first + d]
-
-
-@kernel(boundscheck=False)
-def add_offsets(scores: Any, bias: Any, mask: Any, query: int) -> None:
-    """Add a query's row of bias and mask, where there are any."""
-    for t in range(bias.shape[1]):
-        scores[t] += bias[query, t]
-    for t in range(mask.shape[1]):
-        scores[t] += mask[query, t]
+            desk.q[t, d] = qkv[t, first + d] * scale
+            desk.k[t, d] = qkv[t, whole + first + d]
+            desk.v[t, d] = qkv[t, 2 * whole + first + d]
+    for t in range(0, desk.k.shape[0], LANES):
+        for d in range(0, desk.k.shape[1], LANES):
+            turn(desk.k, desk.keys, t, d)
 
 
 @kernel(fastmath=REORDER, boundscheck=False)
-def _exponentials(scores: Any) -> Any:
-    """scores <- exp(scores - max); return their sum."""
-    top, total = largest(scores), F(0)
+def _exponentials(scores: Any, offsets: Any) -> Any:
+    """scores <- exp(scores + offsets - max); return their sum.  (T''), (T'')."""
+    highest = np.int32(-(2**31))
+    for t in range(scores.shape[0]):
+        scores[t] += offsets[t]
+        highest = max(highest, ordered(float_to_bits(scores[t])))  # as integers (softmax.py)
+    top: Any = bits_to_float(ordered(highest))
     for t in range(scores.shape[0]):
         scores[t] = exp32(scores[t] - top)
+    total = F(0)
+    for t in range(scores.shape[0]):
         total += scores[t]
     return total
 
 
-@kernel(boundscheck=False)
-def largest(values: Any) -> Any:
-    """Return the maximum, found on integers (softmax.py)."""
-    highest = np.int32(-(2**31))
-    for t in range(values.shape[0]):
-        highest = max(highest, ordered(float_to_bits(values[t])))
-    return bits_to_float(ordered(highest))
+@intrinsic
+def turn(typing: Any, source: Any, target: Any, row: Any, column: Any) -> Any:
+    """target[column:, row:] = source[row:, column:].T, LANES x LANES numbers of 4 bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source_, target_, row_, column_ = args
+        taken, given = (
+            context.make_array(kind)(context, builder, value)
+            for kind, value in ((source, source_), (target, target_))
+        )
+        kind = ir.VectorType(F32, LANES)
+        places = _places(builder, taken, row_, column_)
+        rows = [load(builder, taken.data, place, kind) for place in places]
+        places = _places(builder, given, column_, row_)
+        for value, place in zip(transposed(builder, rows), places, strict=True):
+            save(builder, value, given.data, place)
+        return context.get_dummy_value()
+
+    return types.void(source, target, types.intp, types.intp), generate
+
+
+def _places(builder: Any, array: Any, row: Any, column: Any) -> Any:
+    """Yield the byte of `column` in each of LANES rows."""
+    stride = builder.extract_value(array.strides, 0)
+    place = builder.add(builder.mul(row, stride), builder.mul(column, ir.Constant(I64, 4)))
+    for _ in range(LANES):
+        yield place
+        place = builder.add(place, stride)

@@ -1,17 +1,16 @@
 """A transformer block on packed weights, from residual to residual, in one compiled function.
 
-    x += branch;  q, k, v = qkv(LN(x))              each token by itself
-    mixed = attention(q, k, v)                      each head of each group by itself
-    x += proj(mixed);  branch = fc2(gelu(fc1(LN(x))))      each token by itself
+    q, k, v = qkv(LN(x))                        each token by itself
+    mixed = attention(q, k, v)                  each head of each group by itself
+    x += proj(mixed);  x += fc2(gelu(fc1(LN(x))))      each token by itself
 
-Two times only does one part need what another made: before attention and after it. Between, tokens
-pass in portions that stay in the second cache through four products, and threads share the tokens.
-The last sum, x += branch, is left to whoever reads x next.
+A group of tokens (an image in DeiT, a window in Swin) passes through a block without the others, so
+a few groups at a time lie on a bench that the second cache holds: windows are gathered and put back
+by the numbers of their tokens, without cutting or rolling maps. Where threads share a group, only
+two times does one need what another made: before attention and after it.
 """
 
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.kernels.attention import attend
@@ -20,7 +19,7 @@ from tervit_np.kernels.exponential import F
 from tervit_np.kernels.jit import kernel
 from tervit_np.kernels.panels import Panels, Tokens
 from tervit_np.kernels.product import linear
-from tervit_np.kernels.team import meet, share
+from tervit_np.kernels.team import meet, share, up
 from tervit_np.kernels.tokens import round_rows
 
 
@@ -39,7 +38,7 @@ class Dense(NamedTuple):
 
 
 class BlockWeights(NamedTuple):
-    """What a block knows."""
+    """What a block knows; a group is the T tokens that attend to each other."""
 
     norm1: Norm
     qkv: Dense
@@ -47,65 +46,102 @@ class BlockWeights(NamedTuple):
     norm2: Norm
     fc1: Dense
     fc2: Dense
-    bias: Array  # float32 (H, T, T); (1, 0, 0) without
-    mask: Array  # float32 (G, T, T); (1, 0, 0) without
-    groups: Array  # int32 (G, T): the tokens of an image that attend to each other
+    places: Array  # int32 (G, T): where an image's tokens lie, group by group
+    kinds: Array  # int32 (G,): which offsets a group has
+    offsets: Array  # float32 (kinds, H, T, T''), or (1, 1, 1, T''): added to the scores
     heads: int
     eps: float
     exact: bool  # GELU with erf
 
 
 @kernel(boundscheck=False)
-def block(
-    processor: Any, w: Any, shared: Any, own: Any, images: int, me: int, members: int
+def through(
+    processor: Any, w: Any, x: Any, bench: Any, own: Any, first: int, last: int, me: int, team: int
 ) -> None:
-    """Run one block as member `me` of `members`."""
-    first, last = share(shared.x.shape[0], processor.rows, me, members)
+    """Take groups first..last of x (B G T, D) through a block, in place, as many as fit at a time.
+
+    `team` members share each portion, or one member works alone.
+    """
+    groups, tokens = w.places.shape
+    per = bench.mixed.shape[0] // tokens
+    for group in range(first, last, per):
+        count = min(per, last - group)
+        mine = share(count * tokens, processor.rows, me, team)
+        take(w, x, bench, group, mine)
+        block(processor, w, bench, own, group, count, me, team)
+        put(w, x, bench, group, mine)
+
+
+@kernel(boundscheck=False)
+def block(
+    processor: Any, w: Any, bench: Any, own: Any, group: int, count: int, me: int, team: int
+) -> None:
+    """Run the block on `count` groups that lie on the bench."""
+    first, last = share(count * w.places.shape[1], processor.rows, me, team)
     portion = own.hidden.shape[0]
     for start in range(first, last, portion):
-        stop = min(start + portion, last)
-        tokens = top(own.narrow, stop - start)
-        x, branch = shared.x[start:stop], shared.branch[start:stop]
+        rows = up(min(portion, last - start), processor.rows)
+        x, branch = bench.x[start : start + rows], bench.branch[start : start + rows]
+        tokens = top(own.narrow, rows)
         add_normalize_round(x, branch, w.norm1, w.eps, tokens)
-        whole(processor, tokens, w.qkv, shared.qkv[start:stop])
-    meet(shared.arrivals, members)
-    mix(w, shared, own, images, me, members)
-    meet(shared.arrivals, members)
+        whole(processor, tokens, w.qkv, bench.qkv[start : start + rows])
+    meet(bench.arrivals, team)
+    mix(w, bench, own, group, count, me, team)
+    meet(bench.arrivals, team)
     for start in range(first, last, portion):
-        stop = min(start + portion, last)
-        x, branch = shared.x[start:stop], shared.branch[start:stop]
-        tokens = top(own.narrow, stop - start)
-        round_rows(shared.mixed[start:stop], tokens.codes, tokens.scale, tokens.sums)
+        rows = up(min(portion, last - start), processor.rows)
+        x, branch = bench.x[start : start + rows], bench.branch[start : start + rows]
+        tokens = top(own.narrow, rows)
+        round_rows(bench.mixed[start : start + rows], tokens.codes, tokens.scale, tokens.sums)
         whole(processor, tokens, w.proj, branch)
         add_normalize_round(x, branch, w.norm2, w.eps, tokens)
-        hidden, wide = own.hidden[: stop - start], top(own.wide, stop - start)
+        hidden, wide = own.hidden[:rows], top(own.wide, rows)
         whole(processor, tokens, w.fc1, hidden)
         gelu_round(hidden, w.exact, w.fc1.weight.outputs, wide)
         whole(processor, wide, w.fc2, branch)
 
 
 @kernel(boundscheck=False)
-def mix(w: Any, shared: Any, own: Any, images: int, me: int, members: int) -> None:
-    """Attend: a member's share of all heads of all groups of all images."""
-    groups, tokens = w.groups.shape
-    width = shared.x.shape[1] // w.heads
-    first, last = share(images * groups * w.heads, 1, me, members)
+def mix(w: Any, bench: Any, own: Any, group: int, count: int, me: int, team: int) -> None:
+    """Attend: a member's share of all heads of all groups."""
+    groups, tokens = w.places.shape
+    width = bench.x.shape[1] // w.heads
+    first, last = share(count * w.heads, 1, me, team)
     for item in range(first, last):
-        image, rest = divmod(item, groups * w.heads)
-        group, head = divmod(rest, w.heads)
-        rows = w.groups[group] + np.int32(image * groups * tokens)
-        bias, mask = w.bias[head % w.bias.shape[0]], w.mask[group % w.mask.shape[0]]
-        attend(shared.qkv, rows, head, width, bias, mask, own.desk, shared.mixed)
+        number, head = divmod(item, w.heads)
+        kind = w.kinds[(group + number) % groups]
+        offsets = w.offsets[kind, head % w.offsets.shape[1]]
+        start, stop = number * tokens, (number + 1) * tokens
+        attend(
+            bench.qkv[start:stop], head * width, width, offsets, own.desk, bench.mixed[start:stop]
+        )
 
 
 @kernel(boundscheck=False)
-def add_branch(shared: Any) -> None:
-    """Do the last sum that is left open: x += branch, branch = 0."""
-    x, branch = shared.x, shared.branch
-    for m in range(x.shape[0]):
+def take(w: Any, x: Any, bench: Any, group: int, mine: Any) -> None:
+    """Lay tokens of groups from `group` on onto the bench, with nothing to add to them yet."""
+    for t in range(mine[0], mine[1]):
+        row = x[place(w, group, t)]
         for i in range(x.shape[1]):
-            x[m, i] += branch[m, i]
-        branch[m] = F(0)
+            bench.x[t, i] = row[i]
+            bench.branch[t, i] = F(0)
+
+
+@kernel(boundscheck=False)
+def put(w: Any, x: Any, bench: Any, group: int, mine: Any) -> None:
+    """Do the last sum, and put the tokens back to where they came from."""
+    for t in range(mine[0], mine[1]):
+        row = x[place(w, group, t)]
+        for i in range(x.shape[1]):
+            row[i] = bench.x[t, i] + bench.branch[t, i]
+
+
+@kernel(boundscheck=False)
+def place(w: Any, group: int, t: int) -> Any:
+    """Return the row of x of token t, counted from the first of `group`."""
+    groups, tokens = w.places.shape
+    image, number = divmod(group + t // tokens, groups)
+    return image * groups * tokens + w.places[number, t % tokens]
 
 
 @kernel(boundscheck=False)

@@ -31,8 +31,14 @@ class Floats(NamedTuple):
     vectors: int = 4
 
 
+class FloatsHalf(NamedTuple):
+    """Two registers wide, for columns that are left."""
+
+    vectors: int = 2
+
+
 class FloatsNarrow(NamedTuple):
-    """One register wide, for the columns that are left."""
+    """One register wide."""
 
     vectors: int = 1
 
@@ -43,14 +49,20 @@ class Bytes(NamedTuple):
     vectors: int = 4
 
 
+class BytesHalf(NamedTuple):
+    """Two registers wide."""
+
+    vectors: int = 2
+
+
 class BytesNarrow(NamedTuple):
     """One register wide."""
 
     vectors: int = 1
 
 
-FLOATS = (Floats(), FloatsNarrow())
-BYTES = (Bytes(), BytesNarrow())
+FLOATS = (Floats(), FloatsHalf(), FloatsNarrow())
+BYTES = (Bytes(), BytesHalf(), BytesNarrow())
 
 
 class DenseTile(types.Type):
@@ -58,7 +70,7 @@ class DenseTile(types.Type):
 
     def __init__(self, shape: Any) -> None:
         self.vectors: int = shape._field_defaults["vectors"]
-        self.floats = shape in (Floats, FloatsNarrow)
+        self.floats = shape in map(type, FLOATS)
         super().__init__(f"DenseTile({shape.__name__})")
 
     @property
@@ -97,14 +109,16 @@ def product(
     out: Any,
 ) -> None:  # fmt: skip
     """ROWS rows of a times all columns of b, a whole number of registers of them.  -> out."""
-    wide, narrow = shapes
-    unit, column, width = inputs_of(narrow), 0, out.shape[1]
+    wide, half, narrow = shapes
+    unit, column, width = inputs_of(wide), 0, out.shape[1]
     while column + 4 * LANES <= columns:
         multiply(wide, a, place, stride, b, unit * column, row, steps, out, column, width)
         column += 4 * LANES
-    while column < columns:
+    if column + 2 * LANES <= columns:
+        multiply(half, a, place, stride, b, unit * column, row, steps, out, column, width)
+        column += 2 * LANES
+    if column < columns:
         multiply(narrow, a, place, stride, b, unit * column, row, steps, out, column, width)
-        column += LANES
 
 
 @intrinsic

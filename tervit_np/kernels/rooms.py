@@ -1,4 +1,4 @@
-"""Arrays that a run of blocks works in: some shared by all threads, some of one thread alone."""
+"""Arrays that blocks work in: a bench that a team shares, and some of one thread alone."""
 
 from typing import Any, NamedTuple
 
@@ -8,17 +8,18 @@ from tervit_np.arrays import Array
 from tervit_np.kernels.attention import Desk, desk, up
 from tervit_np.kernels.panels import PANEL, STEP, Tokens
 
+BENCH = 256  # tokens of whole groups that lie on a bench, at least one group
 PORTION = 66  # tokens that pass through all products of an MLP before the next ones do
 
 
-class Shared(NamedTuple):
-    """What all members of a team read and write; M' tokens are whole tiles."""
+class Bench(NamedTuple):
+    """The tokens of some groups, M of them, M' with padding to whole tiles."""
 
     x: Array  # float32 (M', D): the residual stream
     branch: Array  # float32 (M', D'): what is still to be added to it
     qkv: Array  # float32 (M', D'')
-    mixed: Array  # float32 (M', D)
-    arrivals: Array  # int64 (1,)
+    mixed: Array  # float32 (M, D) and padding
+    arrivals: Array  # int64 (1,): where a team meets
 
 
 class Own(NamedTuple):
@@ -30,26 +31,29 @@ class Own(NamedTuple):
     desk: Desk
 
 
-def make_room(weights: Any, tokens: int, processor: Any, members: int) -> tuple[Shared, list[Own]]:
-    """Make room for `tokens` tokens to pass through blocks of the shape of `weights`."""
-    width, hidden = weights.qkv.weight.inputs, weights.fc1.weight.outputs
-    rows, portion = up(tokens, processor.rows), up(PORTION, processor.rows)
-    shared = Shared(
+def make_bench(weights: Any, processor: Any) -> Bench:
+    """Make a bench for blocks of the shape of `weights`."""
+    width, tokens = weights.qkv.weight.inputs, weights.places.shape[1]
+    rows = up(max(BENCH // tokens, 1) * tokens, processor.rows)
+    return Bench(
         np.zeros((rows, width), np.float32),
         np.zeros((rows, up(width, PANEL)), np.float32),
         np.zeros((rows, up(3 * width, PANEL)), np.float32),
         np.zeros((rows, width), np.float32),
         np.zeros(1, np.int64),
     )
-    return shared, [
-        Own(
-            _tokens(portion, width),
-            _tokens(portion, hidden),
-            np.zeros((portion, up(hidden, PANEL)), np.float32),
-            desk(weights.groups.shape[1], width // weights.heads),
-        )
-        for _ in range(members)
-    ]
+
+
+def make_own(weights: Any, processor: Any) -> Own:
+    """Make what one member works in."""
+    width, hidden = weights.qkv.weight.inputs, weights.fc1.weight.outputs
+    portion = up(PORTION, processor.rows)
+    return Own(
+        _tokens(portion, width),
+        _tokens(portion, hidden),
+        np.zeros((portion, up(hidden, PANEL)), np.float32),
+        desk(weights.places.shape[1], width // weights.heads),
+    )
 
 
 def _tokens(rows: int, width: int) -> Tokens:

@@ -43,6 +43,12 @@ def share(count: int, unit: int, me: int, members: int) -> Any:
     return first, min(last, count)
 
 
+@kernel(boundscheck=False)
+def up(count: int, unit: int) -> Any:
+    """Round up to a multiple."""
+    return (count + unit - 1) // unit * unit
+
+
 @intrinsic
 def count_up(typing: Any, arrivals: Any) -> Any:
     """Add one, all at once for everybody; return the new number."""

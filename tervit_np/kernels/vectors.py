@@ -52,3 +52,23 @@ def call(builder: Any, name: str, result: Any, *args: Any) -> Any:
     """Call an instruction that LLVM knows by name."""
     kinds = ir.FunctionType(result, [arg.type for arg in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, kinds, name), args)
+
+
+def transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """Turn n registers of n lanes: lane j of row i becomes lane i of row j.
+
+    In log2 n rounds, rows i and i + n/2 are interleaved lane by lane; each round moves one bit of
+    the row's number into the lane's, and the highest of the lane's into the row's.
+    """
+    n = len(rows)
+    for _ in range(n.bit_length() - 1):
+        low = [lane // 2 + lane % 2 * n for lane in range(n)]
+        high = [number + n // 2 for number in low]
+        pairs = [(rows[i], rows[i + n // 2]) for i in range(n // 2)]
+        rows = [_shuffle(builder, a, b, lanes) for a, b in pairs for lanes in (low, high)]
+    return rows
+
+
+def _shuffle(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
+    """Choose lanes from two registers, counted through."""
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(lanes)), lanes))
