@@ -17,12 +17,21 @@ from tervit_np.kernels import chosen, has_tile
 from tervit_np.nn import Blocks
 
 
-class PackedBlocks(Blocks):
-    """Blocks whose linear layers are packed; `members` threads share the work on an image."""
+ATTENTION = ("float32", "int8")
 
-    def __init__(self, blocks: Iterable[Any], members: int = 1) -> None:
+
+class PackedBlocks(Blocks):
+    """Blocks whose linear layers are packed.
+
+    `members` threads share the work on an image. The products of attention run in "float32", or in
+    "int8", which is faster and rounds once more (kernels/byte_attention.py).
+    """
+
+    def __init__(
+        self, blocks: Iterable[Any], members: int = 1, attention: str = "float32"
+    ) -> None:
         super().__init__(blocks)
-        self.members = members
+        self.members, self.attention = members, attention
         self._weights: list[Any] = []  # made when first needed
         self._rooms = threading.local()  # several threads may predict at once
 
@@ -77,6 +86,8 @@ class PackedBlocks(Blocks):
         if getattr(self._rooms, "key", None) != key:
             first = self._weights[0]
             self._rooms.benches = [make_bench(first, processor) for _ in range(benches)]
-            self._rooms.owns = [make_own(first, processor) for _ in range(self.members)]
+            self._rooms.owns = [
+                make_own(first, processor, self.attention) for _ in range(self.members)
+            ]
             self._rooms.key = key
         return self._rooms.benches, self._rooms.owns

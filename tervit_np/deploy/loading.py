@@ -15,7 +15,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy.base3 import decode
-from tervit_np.deploy.blocks import PackedBlocks
+from tervit_np.deploy.blocks import ATTENTION, PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.writing import FORMAT, checksum, form
 from tervit_np.kernels import pack
@@ -39,14 +39,22 @@ class Packed(NamedTuple):
         return self.model.predict(images, batch_size)
 
 
-def load_packed(path: str | Path, threads: int = 1) -> Packed:
-    """Read a file that `export` wrote; `threads` threads share the work on each image.
+def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32") -> Packed:
+    """Read a file that `export` wrote.
+
+    `threads` threads share the work on each image. With `attention="int8"` the two products of
+    attention run on bytes as well, which no training knew of: faster, slightly less accurate.
 
     Raises
     ------
     ValueError
-        If the file is absent, damaged, or not one of these.
+        If the file is absent, damaged, or not one of these, or an option is unknown.
     """
+    if threads < 1 or attention not in ATTENTION:
+        raise ValueError(
+            f"load_packed: threads is {threads}, attention {attention!r}; expected at least 1, and "
+            f"one of {', '.join(ATTENTION)}"
+        )
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
@@ -59,7 +67,8 @@ def load_packed(path: str | Path, threads: int = 1) -> Packed:
         meta = {key: json.loads(metadata[key]) for key in _KEYS}
         model = build(config_from(meta["model"], meta["config"]), None, meta["dtype"])
         quantize(model, plan_from_spec(meta["plan"]))
-        _fill(model, arrays, threads)
+        _fill(model, arrays)
+        _fuse(model, threads, attention)
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]} is missing") from None
     except (TypeError, ValueError) as error:
@@ -75,7 +84,7 @@ def is_packed(path: Path) -> bool:
         return f'"format":"{FORMAT}"'.encode() in file.read(4096)
 
 
-def _fill(model: Classifier, arrays: Mapping[str, Array], members: int) -> None:
+def _fill(model: Classifier, arrays: Mapping[str, Array]) -> None:
     """Give each layer what it needs; no array may be missing or left over."""
     left = dict(arrays)
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
@@ -100,9 +109,13 @@ def _fill(model: Classifier, arrays: Mapping[str, Array], members: int) -> None:
         raise ValueError(f"unexpected {', '.join(list(left)[:3])}")
     for name, layer in packed:
         _replace(model, name, layer)
+
+
+def _fuse(model: Classifier, members: int, attention: str) -> None:
+    """Let runs of packed blocks be run as one."""
     for _, module in list(model.named_modules()):
         if isinstance(blocks := getattr(module, "blocks", None), Blocks) and _all_packed(blocks):
-            module.blocks = PackedBlocks(blocks, members)
+            module.blocks = PackedBlocks(blocks, members, attention)  # type: ignore[attr-defined]
 
 
 def _all_packed(blocks: Blocks) -> bool:

@@ -12,9 +12,12 @@ two times does one need what another made: before attention and after it.
 
 from typing import Any, NamedTuple
 
+from numba.extending import overload
+
 from tervit_np.arrays import Array
 from tervit_np.kernels.attention import attend
 from tervit_np.kernels.between import add_normalize_round, gelu_round
+from tervit_np.kernels.byte_attention import ByteDesk, attend_bytes
 from tervit_np.kernels.exponential import F
 from tervit_np.kernels.jit import kernel
 from tervit_np.kernels.panels import Panels, Tokens
@@ -112,9 +115,24 @@ def mix(w: Any, bench: Any, own: Any, group: int, count: int, me: int, team: int
         kind = w.kinds[(group + number) % groups]
         offsets = w.offsets[kind, head % w.offsets.shape[1]]
         start, stop = number * tokens, (number + 1) * tokens
-        attend(
-            bench.qkv[start:stop], head * width, width, offsets, own.desk, bench.mixed[start:stop]
+        attend_at(
+            own.desk, bench.qkv[start:stop], head * width, width, offsets, bench.mixed[start:stop]
         )
+
+
+def attend_at(desk: Any, qkv: Any, first: int, width: int, offsets: Any, out: Any) -> None:
+    """Attend in floats or in bytes, as the desk is made for: chosen when this is compiled."""
+    raise NotImplementedError  # it exists compiled alone
+
+
+@overload(attend_at)
+def _attend_at(desk: Any, qkv: Any, first: Any, width: Any, offsets: Any, out: Any) -> Any:
+    kernel = attend_bytes if desk.instance_class is ByteDesk else attend
+
+    def chosen(desk: Any, qkv: Any, first: Any, width: Any, offsets: Any, out: Any) -> None:
+        kernel(qkv, first, width, offsets, desk, out)
+
+    return chosen
 
 
 @kernel(boundscheck=False)

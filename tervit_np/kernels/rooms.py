@@ -6,6 +6,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.kernels.attention import Desk, desk, up
+from tervit_np.kernels.byte_attention import ByteDesk, byte_desk
 from tervit_np.kernels.panels import PANEL, STEP, Tokens
 
 BENCH = 256  # tokens of whole groups that lie on a bench, at least one group
@@ -28,7 +29,7 @@ class Own(NamedTuple):
     narrow: Tokens  # of width D, one portion
     wide: Tokens  # of the MLP's width
     hidden: Array  # float32 (portion, 64 P)
-    desk: Desk
+    desk: Desk | ByteDesk
 
 
 def make_bench(weights: Any, processor: Any) -> Bench:
@@ -44,15 +45,16 @@ def make_bench(weights: Any, processor: Any) -> Bench:
     )
 
 
-def make_own(weights: Any, processor: Any) -> Own:
-    """Make what one member works in."""
+def make_own(weights: Any, processor: Any, attention: str) -> Own:
+    """Make what one member works in; `attention` is "float32" or "int8"."""
     width, hidden = weights.qkv.weight.inputs, weights.fc1.weight.outputs
     portion = up(PORTION, processor.rows)
+    make_desk = byte_desk if attention == "int8" else desk
     return Own(
         _tokens(portion, width),
         _tokens(portion, hidden),
         np.zeros((portion, up(hidden, PANEL)), np.float32),
-        desk(weights.places.shape[1], width // weights.heads),
+        make_desk(weights.places.shape[1], width // weights.heads),
     )
 
 

@@ -11,8 +11,8 @@ from tervit_np.kernels.exponential import F, float_to_bits
 from tervit_np.kernels.fakequant import symmetric_step
 from tervit_np.kernels.jit import kernel
 
-_ROUND = F(1.5 * 2**23)
-_ROUND_BITS = np.int32(np.float32(_ROUND).view(np.int32))
+ROUND = F(1.5 * 2**23)
+ROUND_BITS = np.int32(np.float32(ROUND).view(np.int32))
 LIMIT, _MOST = F(127), np.int32(127)
 _ZERO = F(0)
 
@@ -38,7 +38,7 @@ def round_row(x: Any, step: Any, codes: Any) -> Any:
     if step == _ZERO:
         return total
     for i in range(x.shape[0]):
-        q = np.int32(float_to_bits(x[i] / step + _ROUND) - _ROUND_BITS)
+        q = np.int32(float_to_bits(x[i] / step + ROUND) - ROUND_BITS)
         codes[i] = min(max(q, -_MOST), _MOST)  # beyond only where the step is denormal
     for i in range(x.shape[0]):  # a loop of its own: bytes and 32-bit sums make other vectors
         total = np.int32(total + np.int32(codes[i]))

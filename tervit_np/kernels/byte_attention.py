@@ -1,0 +1,188 @@
+"""Attention whose two products run over bytes: faster, and not quite the same.
+
+    q = q_m s_m / sqrt(K) + ..., k alike     each token of a head has a scale
+    v = v_d s_d                              each column of a head has one: it comes out of the sum
+    exp(S - max) in (0, 1]                   in steps of 1/255
+
+    S = s_m s_n sum_d q k / sqrt(K) + offsets      O = s_d sum_n e v / sum_n e
+
+The dot product takes one side unsigned: exponentials are so by nature, and q is moved up by 128,
+which adds 128 sum_d k to every score, a number that belongs to the key. Rounding weights that are
+divided by their own rounded sum keeps them a mean.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.kernels.attention import turn, up
+from tervit_np.kernels.dense import BYTES, LANES, ROWS, product
+from tervit_np.kernels.exponential import ONE, F, bits_to_float, exp32, float_to_bits
+from tervit_np.kernels.jit import REORDER, kernel
+from tervit_np.kernels.softmax import ordered
+from tervit_np.kernels.tokens import ROUND, ROUND_BITS
+
+_TOP = F(127)
+_MAGNITUDE = np.int32(0x7FFFFFFF)
+_LEVELS = F(255)
+_TINY = F(1e-30)  # instead of a scale of zero
+
+
+class ByteDesk(NamedTuple):
+    """Room for one head of one group: T tokens, K columns, padded to whole registers."""
+
+    q: Array  # uint8 (T', 4 W): W words of 4 bytes hold K columns
+    k: Array  # int8 (T'', 4 W)
+    keys: Array  # int8 (W, 4 T''): words of k transposed
+    rounded: Array  # int8 (T'', K')
+    v: Array  # int8 (T'' / 4, 4 K'): four tokens side by side
+    scores: Array  # float32 (ROWS, T'')
+    weights: Array  # uint8 (ROWS, T'')
+    sums: Array  # int32 (ROWS, T'')
+    out: Array  # int32 (ROWS, K')
+    q_scale: Array  # float32 (T',)
+    k_scale: Array  # float32 (T'',)
+    k_sums: Array  # int32 (T'',): times 128
+    v_scale: Array  # float32 (K',)
+    v_inverse: Array  # float32 (K',)
+    v_bits: Array  # int32 (K',): the largest magnitude of each column
+
+
+def byte_desk(tokens: int, width: int) -> ByteDesk:
+    """Make room for groups of T tokens and heads of K columns."""
+    queries, count, columns = up(tokens, ROWS), up(tokens, LANES), up(width, LANES)
+    words = up(-(-width // 4), LANES)
+    return ByteDesk(
+        np.zeros((queries, 4 * words), np.uint8),
+        np.zeros((count, 4 * words), np.int8),
+        np.zeros((words, 4 * count), np.int8),
+        np.zeros((count, columns), np.int8),
+        np.zeros((count // 4, 4 * columns), np.int8),
+        np.zeros((ROWS, count), np.float32),
+        np.zeros((ROWS, count), np.uint8),
+        np.zeros((ROWS, count), np.int32),
+        np.zeros((ROWS, columns), np.int32),
+        np.zeros(queries, np.float32),
+        np.zeros(count, np.float32),
+        np.zeros(count, np.int32),
+        np.zeros(columns, np.float32),
+        np.zeros(columns, np.float32),
+        np.zeros(columns, np.int32),
+    )
+
+
+@kernel(boundscheck=False)
+def attend_bytes(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out: Any) -> None:
+    """One head, as `attend` in attention.py."""
+    tokens, count, columns = out.shape[0], desk.scores.shape[1], desk.out.shape[1]
+    words, steps = desk.keys.shape[0], up4(width)
+    _round_queries_and_keys(qkv, first, width, out.shape[1], desk)
+    _round_values(qkv[:, 2 * out.shape[1] + first :], width, desk)
+    for m in range(0, tokens, ROWS):
+        product(BYTES, desk.q, m * 4 * words, 4 * words, desk.keys, count, 4 * count, steps,
+                desk.sums)  # fmt: skip
+        queries = min(ROWS, tokens - m)
+        for i in range(queries):
+            _to_scores(desk.sums[i], desk.q_scale[m + i], desk, desk.scores[i])
+            total = _weigh(desk.scores[i], offsets[(m + i) % offsets.shape[0]], desk.weights[i])
+            desk.q_scale[m + i] = ONE / F(total)  # this query is not needed any more
+        product(BYTES, desk.weights, 0, count, desk.v, columns, 4 * columns, count // 4, desk.out)
+        for i in range(queries):
+            share = desk.q_scale[m + i]
+            for d in range(width):
+                out[m + i, first + d] = F(desk.out[i, d]) * (share * desk.v_scale[d])
+
+
+@kernel(boundscheck=False)
+def up4(count: int) -> Any:
+    """Return the steps of four that hold `count` inputs."""
+    return (count + 3) // 4
+
+
+@kernel(boundscheck=False)
+def _round_queries_and_keys(qkv: Any, first: int, width: int, whole: int, desk: Any) -> None:
+    """Round each token's q and k; turn k word by word."""
+    root = ONE / np.sqrt(F(width))
+    for t in range(qkv.shape[0]):
+        q, k = qkv[t, first : first + width], qkv[t, whole + first : whole + first + width]
+        step = max(_largest(q) / _TOP, _TINY)
+        desk.q_scale[t] = step * root
+        _round(q, ONE / step, np.int32(128), desk.q[t])
+        step = max(_largest(k) / _TOP, _TINY)
+        desk.k_scale[t] = step
+        _round(k, ONE / step, np.int32(0), desk.k[t])
+        total = np.int32(0)
+        for d in range(width):
+            total = np.int32(total + np.int32(desk.k[t, d]))
+        desk.k_sums[t] = np.int32(128) * total
+    for t in range(0, desk.k.shape[0], LANES):
+        for d in range(0, desk.keys.shape[0], LANES):
+            turn(desk.k, desk.keys, t, d)
+
+
+@kernel(boundscheck=False)
+def _round_values(v: Any, width: int, desk: Any) -> None:
+    """Round each column of v; lay four tokens side by side."""
+    largest, inverse = desk.v_bits, desk.v_inverse
+    largest[:] = 0
+    for t in range(v.shape[0]):
+        for d in range(width):
+            largest[d] = max(largest[d], np.int32(float_to_bits(v[t, d]) & _MAGNITUDE))
+    for d in range(width):
+        desk.v_scale[d] = max(bits_to_float(largest[d]) / _TOP, _TINY)
+        inverse[d] = ONE / desk.v_scale[d]
+    for t in range(v.shape[0]):
+        row = desk.rounded[t]
+        for d in range(width):
+            row[d] = _nearest(v[t, d] * inverse[d])
+    for t in range(desk.v.shape[0]):
+        one, two, three, four = (desk.rounded[4 * t], desk.rounded[4 * t + 1],
+                                 desk.rounded[4 * t + 2], desk.rounded[4 * t + 3])  # fmt: skip
+        row = desk.v[t]
+        for d in range(one.shape[0]):
+            row[4 * d], row[4 * d + 1] = one[d], two[d]
+            row[4 * d + 2], row[4 * d + 3] = three[d], four[d]
+
+
+@kernel(boundscheck=False)
+def _largest(values: Any) -> Any:
+    """Return max|x|, found on bit patterns (fakequant.py)."""
+    bits = np.int32(0)
+    for i in range(values.shape[0]):
+        bits = max(bits, np.int32(float_to_bits(values[i]) & _MAGNITUDE))
+    return bits_to_float(bits)
+
+
+@kernel(boundscheck=False)
+def _round(values: Any, inverse: Any, up: Any, codes: Any) -> None:
+    for i in range(values.shape[0]):
+        codes[i] = _nearest(values[i] * inverse) + up
+
+
+@kernel(boundscheck=False)
+def _nearest(value: Any) -> Any:
+    """Return the nearest integer of a small number (tokens.py)."""
+    return np.int32(float_to_bits(value + ROUND) - ROUND_BITS)
+
+
+@kernel(boundscheck=False)
+def _to_scores(sums: Any, scale: Any, desk: Any, scores: Any) -> None:
+    for t in range(scores.shape[0]):
+        scores[t] = F(sums[t] - desk.k_sums[t]) * (scale * desk.k_scale[t])
+
+
+@kernel(fastmath=REORDER - {"reassoc"}, boundscheck=False)
+def _weigh(scores: Any, offsets: Any, weights: Any) -> Any:
+    """weights <- round(255 exp(scores + offsets - max)); return their sum."""
+    highest = np.int32(-(2**31))
+    for t in range(scores.shape[0]):
+        scores[t] += offsets[t]
+        highest = max(highest, ordered(float_to_bits(scores[t])))
+    top: Any = bits_to_float(ordered(highest))
+    for t in range(scores.shape[0]):
+        weights[t] = _nearest(_LEVELS * exp32(scores[t] - top))
+    total = np.int32(0)
+    for t in range(scores.shape[0]):
+        total = np.int32(total + np.int32(weights[t]))
+    return total
