@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.deploy.team import together
+from tervit_np.deploy.team import Team
 from tervit_np.kernels import chosen, has_tile
 from tervit_np.nn import Blocks
-
 
 ATTENTION = ("float32", "int8")
 
@@ -27,9 +26,7 @@ class PackedBlocks(Blocks):
     "int8", which is faster and rounds once more (kernels/byte_attention.py).
     """
 
-    def __init__(
-        self, blocks: Iterable[Any], members: int = 1, attention: str = "float32"
-    ) -> None:
+    def __init__(self, blocks: Iterable[Any], members: int = 1, attention: str = "float32") -> None:
         super().__init__(blocks)
         self.members, self.attention = members, attention
         self._weights: list[Any] = []  # made when first needed
@@ -46,48 +43,54 @@ class PackedBlocks(Blocks):
         """Run all blocks.  (B, T, D) or (B, H, W, D) -> alike, no caches."""
         if not has_tile(chosen()):
             return super().forward(x, train, rng, recompute, keep)
-        from tervit_np.kernels.block import through
         from tervit_np.kernels.lanes import PROCESSORS
-        from tervit_np.kernels.team import meet
 
-        self._prepare(x.shape[1:-1])
         processor = PROCESSORS[chosen()]
+        if not self._weights:
+            from tervit_np.deploy.weights import block_weights
+
+            self._weights = [block_weights(block, x.shape[1:-1]) for block in self]
+        if getattr(self._rooms, "processor", None) != processor:
+            self._rooms.room = Room(self._weights[0], processor, self.members, self.attention)
+            self._rooms.processor = processor
         y = np.array(x, np.float32, order="C")
-        tokens = y.reshape(-1, x.shape[-1])
-        groups = [len(x) * len(weights.places) for weights in self._weights]
-        apart = min(groups) >= self.members  # each thread has groups of its own
-        benches, owns = self._room(processor, self.members if apart else 1)
-        arrivals = np.zeros(1, np.int64)
-
-        def work(me: int) -> None:
-            for weights, count in zip(self._weights, groups, strict=True):
-                if apart:
-                    first, last = (count * i // self.members for i in (me, me + 1))
-                    through(processor, weights, tokens, benches[me], owns[me], first, last, 0, 1)
-                else:
-                    through(processor, weights, tokens, benches[0], owns[me], 0, count, me,
-                            self.members)  # fmt: skip
-                meet(arrivals, self.members)
-
-        together(work, self.members, (arrivals, benches[0].arrivals))
+        self._rooms.room.run(self._weights, y.reshape(-1, x.shape[-1]), len(x))
         return y, []
 
-    def _prepare(self, shape: tuple[int, ...]) -> None:
-        from tervit_np.deploy.weights import block_weights
 
-        if not self._weights:
-            self._weights = [block_weights(block, shape) for block in self]
+class Room:
+    """Where one caller's threads work: their benches, and what each has of its own."""
 
-    def _room(self, processor: Any, benches: int) -> Any:
-        """Return this thread's arrays, made anew where another processor or number was wanted."""
+    def __init__(self, weights: Any, processor: Any, members: int, attention: str) -> None:
         from tervit_np.kernels.rooms import make_bench, make_own
 
-        key = processor, benches
-        if getattr(self._rooms, "key", None) != key:
-            first = self._weights[0]
-            self._rooms.benches = [make_bench(first, processor) for _ in range(benches)]
-            self._rooms.owns = [
-                make_own(first, processor, self.attention) for _ in range(self.members)
-            ]
-            self._rooms.key = key
-        return self._rooms.benches, self._rooms.owns
+        self.processor, self.team = processor, Team(members)
+        self.benches = [make_bench(weights, processor) for _ in range(members)]
+        self.owns = [make_own(weights, processor, attention) for _ in range(members)]
+        self.arrivals = np.zeros(1, np.int64)
+
+    def run(self, blocks: list[Any], x: Array, images: int) -> None:
+        """Take x (B G T, D) through all blocks, in place.
+
+        Threads take groups of tokens for themselves where there are enough of them, and share each
+        group where there are not.
+        """
+        from tervit_np.kernels.block import through
+        from tervit_np.kernels.team import meet
+
+        members = self.team.members
+        apart = images * min(len(weights.places) for weights in blocks) >= members
+
+        def work(me: int) -> None:
+            for weights in blocks:
+                groups = images * len(weights.places)
+                if apart:
+                    first, last = groups * me // members, groups * (me + 1) // members
+                    through(self.processor, weights, x, self.benches[me], self.owns[me],
+                            first, last, 0, 1)  # fmt: skip
+                else:
+                    through(self.processor, weights, x, self.benches[0], self.owns[me],
+                            0, groups, me, members)  # fmt: skip
+                meet(self.arrivals, members)
+
+        self.team.run(work, (self.arrivals, self.benches[0].arrivals))

@@ -1,8 +1,9 @@
 """A packed file into a model that runs.
 
-Ternary layers are repacked from base 3 to the panels of the kernels and never exist as floats. The
-few layers of 8 bits become floats on their grid. Everything is checked before it is used: checksum,
-names, shapes, bytes that no writer writes.
+Ternary layers are repacked from base 3 to the panels of the kernels and never exist as floats;
+layers of 8 bits stay bytes. Only where inputs are not rounded token by token do weights become
+floats, on their grid. Everything is checked before it is used: checksum, names, shapes, bytes that
+no writer writes.
 """
 
 import json
@@ -16,12 +17,12 @@ from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy.base3 import decode
 from tervit_np.deploy.blocks import ATTENTION, PackedBlocks
-from tervit_np.deploy.layers import PackedLinear
+from tervit_np.deploy.layers import PackedLinear, packed_layer
 from tervit_np.deploy.writing import FORMAT, checksum, form
-from tervit_np.kernels import pack
+from tervit_np.kernels import Panels
 from tervit_np.models import Classifier, build, config_from, quantize
-from tervit_np.nn import Blocks, Linear, Products
-from tervit_np.quant import IDENTITY, Identity
+from tervit_np.nn import Blocks, Linear, Module, Products
+from tervit_np.quant import IDENTITY, Identity, rounds_to_integers
 from tervit_np.quant.protocol import Codes
 from tervit_np.quant.spec import plan_from_spec
 
@@ -88,7 +89,7 @@ def _fill(model: Classifier, arrays: Mapping[str, Array]) -> None:
     """Give each layer what it needs; no array may be missing or left over."""
     left = dict(arrays)
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
-    packed: list[tuple[str, PackedLinear]] = []
+    replaced: list[tuple[str, Any, Array, Array, bool]] = []
     for name, param in model.named_params():
         layer_name, layer = layers.get(name, ("", None))
         kind = "float" if layer is None else form(layer_name, layer)
@@ -98,17 +99,19 @@ def _fill(model: Classifier, arrays: Mapping[str, Array]) -> None:
         codes, scale = left.pop(f"{layer_name}.codes"), left.pop(f"{layer_name}.scale")
         shapes = (param.shape[:1], ())
         scale = _checked(scale, f"{layer_name}.scale", shapes[scale.ndim == 0], "f")
-        if kind == "integer":
+        if kind == "ternary":
+            codes = decode(codes, param.size).reshape(param.shape)
+        else:
             codes = _checked(codes, f"{layer_name}.codes", param.shape, "i")
+        if kind == "ternary" or rounds_to_integers(layer.act_quant):
+            replaced.append((layer_name, layer, codes, scale, kind == "ternary"))
+        else:
             param.data[...] = Codes(codes, scale, np.zeros(())).dequantize()
             layer.weight_quant = IDENTITY  # on its grid already
-        else:
-            ternary = pack(decode(codes, param.size).reshape(param.shape), scale)
-            packed.append((layer_name, PackedLinear(ternary, None)))
     if left:
         raise ValueError(f"unexpected {', '.join(list(left)[:3])}")
-    for name, layer in packed:
-        _replace(model, name, layer)
+    for layer_name, *parts in replaced:  # now that the biases are read
+        _replace(model, layer_name, packed_layer(*parts))
 
 
 def _fuse(model: Classifier, members: int, attention: str) -> None:
@@ -119,13 +122,13 @@ def _fuse(model: Classifier, members: int, attention: str) -> None:
 
 
 def _all_packed(blocks: Blocks) -> bool:
-    """Tell whether a run of blocks is of packed layers, with attention between them in floats."""
+    """Tell whether a run of blocks is of ternary layers, with attention between them in floats."""
     layers = [layer for block in blocks for _, layer in block.named_modules()]
     linear = [layer for layer in layers if isinstance(layer, Linear | PackedLinear)]
     products = [layer.act_quant for layer in layers if isinstance(layer, Products)]
-    return all(isinstance(layer, PackedLinear) for layer in linear) and all(
-        isinstance(rounding, Identity) for rounding in products
-    )
+    return all(
+        isinstance(layer, PackedLinear) and isinstance(layer.packed, Panels) for layer in linear
+    ) and all(isinstance(rounding, Identity) for rounding in products)
 
 
 def _checked(array: Array, name: str, shape: tuple[int, ...], kind: str) -> Array:
@@ -136,11 +139,9 @@ def _checked(array: Array, name: str, shape: tuple[int, ...], kind: str) -> Arra
     return array.astype(np.float32) if kind == "f" else array
 
 
-def _replace(model: Any, name: str, layer: PackedLinear) -> None:
-    """Put a packed layer where the float one was, with its bias."""
+def _replace(model: Any, name: str, layer: Module) -> None:
+    """Put a packed layer where the float one was."""
     *path, last = name.split(".")
     for part in path:
         model = model[int(part)] if isinstance(model, list) else getattr(model, part)
-    bias = getattr(model, last).bias
-    layer.offset = None if bias is None else bias.data
     setattr(model, last, layer)

@@ -6,6 +6,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.deploy.layers import PackedLinear
+from tervit_np.kernels import Panels
 from tervit_np.kernels.attention import PADDING, up
 from tervit_np.kernels.block import BlockWeights, Dense, Norm
 from tervit_np.kernels.dense import LANES
@@ -17,7 +18,9 @@ from tervit_np.ops.windows import partition, shift
 def block_weights(block: Block | SwinBlock, shape: tuple[int, ...]) -> BlockWeights:
     """Collect the weights of a block for tokens (T,) or maps (H, W)."""
     attn: Any = block.attn
-    places, kinds, offsets = _windows(block, shape) if isinstance(block, SwinBlock) else _image(shape)
+    places, kinds, offsets = (
+        _windows(block, shape) if isinstance(block, SwinBlock) else _image(shape)
+    )
     return BlockWeights(
         _norm(block.norm1),
         _dense(attn.qkv),
@@ -70,7 +73,7 @@ def _norm(norm: LayerNorm) -> Norm:
 
 def _dense(layer: Any) -> Dense:
     """Pad the bias to whole panels."""
-    assert isinstance(layer, PackedLinear)
+    assert isinstance(layer, PackedLinear) and isinstance(layer.packed, Panels)
     bias: Array = np.zeros(len(layer.packed.scale), np.float32)
     if layer.offset is not None:
         bias[: len(layer.offset)] = layer.offset

@@ -10,6 +10,7 @@ so are here without Numba too. Loaded on first use.
 
 import importlib.util
 
+from tervit_np.kernels.eight_bit import EightBit, eight_bit_linear, pack_eight_bit
 from tervit_np.kernels.panels import Panels, Tokens, pack, round_tokens, unpack
 from tervit_np.kernels.processor import RUNGS, available, chosen, has_tile
 from tervit_np.kernels.ternary import (
@@ -30,16 +31,19 @@ if importlib.util.find_spec("numba") is not None:
     from tervit_np.kernels.ternarize import ternarize_rows
 
 __all__ = [
+    "EightBit",
     "Panels",
     "RUNGS",
     "Tokens",
     "available",
     "chosen",
+    "eight_bit_linear",
     "grid_linear",
     "has_tile",
     "integer_product",
     "integers_are_faster",
     "pack",
+    "pack_eight_bit",
     "round_tokens",
     "ternary_linear",
     "unpack",

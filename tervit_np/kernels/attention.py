@@ -14,6 +14,7 @@ padding it makes zeros.
 from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -22,7 +23,7 @@ from tervit_np.kernels.dense import FLOATS, LANES, ROWS, product
 from tervit_np.kernels.exponential import ONE, F, bits_to_float, exp32, float_to_bits
 from tervit_np.kernels.jit import REORDER, kernel
 from tervit_np.kernels.softmax import ordered
-from tervit_np.kernels.vectors import F32, I64, ir, load, save, transposed
+from tervit_np.kernels.vectors import F32, I64, load, save, transposed
 
 PADDING = -1e30  # an offset whose exponential is nothing beside any other
 

@@ -70,7 +70,7 @@ def through(
     for group in range(first, last, per):
         count = min(per, last - group)
         mine = share(count * tokens, processor.rows, me, team)
-        take(w, x, bench, group, mine)
+        take(w, x, bench, group, mine, processor.rows)
         block(processor, w, bench, own, group, count, me, team)
         put(w, x, bench, group, mine)
 
@@ -136,13 +136,17 @@ def _attend_at(desk: Any, qkv: Any, first: Any, width: Any, offsets: Any, out: A
 
 
 @kernel(boundscheck=False)
-def take(w: Any, x: Any, bench: Any, group: int, mine: Any) -> None:
-    """Lay tokens of groups from `group` on onto the bench, with nothing to add to them yet."""
-    for t in range(mine[0], mine[1]):
-        row = x[place(w, group, t)]
-        for i in range(x.shape[1]):
-            bench.x[t, i] = row[i]
-            bench.branch[t, i] = F(0)
+def take(w: Any, x: Any, bench: Any, group: int, mine: Any, rows: int) -> None:
+    """Lay tokens of groups from `group` on onto the bench, with nothing to add to them yet.
+
+    What fills the last tile is zero.
+    """
+    first, last = mine
+    stop = up(last, rows)
+    for t in range(first, last):
+        bench.x[t] = x[place(w, group, t)]
+    bench.x[last:stop] = F(0)
+    bench.branch[first:stop] = F(0)
 
 
 @kernel(boundscheck=False)

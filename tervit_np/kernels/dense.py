@@ -110,7 +110,8 @@ def product(
 ) -> None:  # fmt: skip
     """ROWS rows of a times all columns of b, a whole number of registers of them.  -> out."""
     wide, half, narrow = shapes
-    unit, column, width = inputs_of(wide), 0, out.shape[1]
+    unit: Any = inputs_of(wide)
+    column, width = 0, out.shape[1]
     while column + 4 * LANES <= columns:
         multiply(wide, a, place, stride, b, unit * column, row, steps, out, column, width)
         column += 4 * LANES
@@ -144,9 +145,7 @@ def zero_tile(typing: Any, shape: Any) -> Any:
 
 
 @intrinsic
-def dense_add(
-    typing: Any, tile: Any, a: Any, place: Any, stride: Any, b: Any, at: Any
-) -> Any:
+def dense_add(typing: Any, tile: Any, a: Any, place: Any, stride: Any, b: Any, at: Any) -> Any:
     """Add one step of products to a tile."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -215,4 +214,3 @@ def store_tile(typing: Any, tile: Any, out: Any, to: Any, width: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(tile, out, types.intp, types.intp), generate
-

@@ -26,7 +26,7 @@ def meet(arrivals: Any, members: int) -> None:
     """Wait until all members are here.  arrivals int64 (1,), shared and 0 at first."""
     if members == 1:
         return
-    mine = count_up(arrivals)
+    mine: Any = count_up(arrivals)
     goal = (mine + members - 1) // members * members
     looks = 0
     while mine < ABANDONED and look(arrivals) < goal:

@@ -7,8 +7,13 @@ from tervit_np.quant.uniform import UniformAct
 
 def on_integers(weight: Quantizer, act: Quantizer) -> bool:
     """Tell whether each row of weights is ternary and each token 8-bit integers up to 127."""
-    return (
-        isinstance(weight, Ternary)
-        and isinstance(act, UniformAct)
-        and (act.bits, act.kind, act.per) == (8, "symmetric", "token")
+    return isinstance(weight, Ternary) and rounds_to_integers(act)
+
+
+def rounds_to_integers(act: Quantizer) -> bool:
+    """Tell whether each token becomes 8-bit integers up to 127."""
+    return isinstance(act, UniformAct) and (act.bits, act.kind, act.per) == (
+        8,
+        "symmetric",
+        "token",
     )
