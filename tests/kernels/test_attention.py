@@ -1,0 +1,86 @@
+"""One head in registers against ops/attention.py and ops/window_attention.py in float64."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from tervit_np import ops
+from tervit_np.kernels.attention import PADDING, attend, desk, turn, up
+from tervit_np.kernels.dense import LANES
+from tervit_np.kernels.jit import kernel
+from tests.checks import relative_error
+
+SHAPES = [(197, 3, 64), (49, 3, 32), (65, 2, 64), (16, 3, 32), (17, 2, 10), (5, 1, 7), (1, 2, 16)]
+
+
+def draw(tokens, heads, width, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(tokens, 3 * heads * width)).astype(np.float32)
+
+
+def padded(offsets):
+    count = offsets.shape[-1]
+    wide = np.full((*offsets.shape[:-1], up(count, LANES)), PADDING, np.float32)
+    wide[..., :count] = offsets
+    return wide
+
+
+def by_kernel(qkv, heads, offsets, function=attend, room=desk):
+    """qkv (T, 3 D), offsets (H, T, T) or (1, 1, T) -> (T, D)."""
+    tokens, width = len(qkv), qkv.shape[1] // 3 // heads
+    out, place, wide = (
+        np.full((tokens, heads * width), np.nan, np.float32),
+        room(tokens, width),
+        padded(offsets),
+    )
+    for head in range(heads):
+        function(qkv, head * width, width, wide[head % len(wide)], place, out)
+    return out
+
+
+@pytest.mark.parametrize(("tokens", "heads", "width"), SHAPES)
+def test_an_image(tokens, heads, width):
+    qkv = draw(tokens, heads, width)
+    expected = ops.attention(qkv[None].astype(np.float64), heads)[0][0]
+    assert relative_error(by_kernel(qkv, heads, np.zeros((1, 1, tokens))), expected) < 2e-6
+
+
+@pytest.mark.parametrize(("tokens", "heads", "width"), SHAPES)
+def test_a_window_with_bias_and_mask(tokens, heads, width):
+    qkv, rng = draw(tokens, heads, width), np.random.default_rng(1)
+    bias = rng.normal(size=(heads, tokens, tokens))
+    mask = np.where(rng.random((1, tokens, tokens)) < 0.3, -100.0, 0.0)
+    expected = ops.window_attention(qkv[None].astype(np.float64), bias, mask)[0][0]
+    assert relative_error(by_kernel(qkv, heads, bias + mask), expected) < 2e-6
+
+
+def test_scores_that_would_overflow_an_exponential():
+    qkv = 40 * draw(20, 2, 16)
+    expected = ops.attention(qkv[None].astype(np.float64), 2)[0][0]
+    assert relative_error(by_kernel(qkv, 2, np.zeros((1, 1, 20))), expected) < 1e-5
+
+
+def test_a_desk_keeps_nothing_from_the_head_before():
+    """Padding of a large value would show in the next, smaller head."""
+    tokens, width = 17, 10
+    room = desk(tokens, width)
+    for array in room:
+        array[...] = 1e3
+    qkv, out = draw(tokens, 1, width), np.zeros((tokens, width), np.float32)
+    attend(qkv, 0, width, padded(np.zeros((1, tokens))), room, out)
+    expected = ops.attention(qkv[None].astype(np.float64), 1)[0][0]
+    assert relative_error(out, expected) < 2e-6
+
+
+def test_a_block_of_numbers_is_turned():
+    @kernel()
+    def run(source, target, row, column):
+        turn(source, target, row, column)
+
+    source = np.arange(6 * LANES * LANES, dtype=np.float32).reshape(2 * LANES, 3 * LANES)
+    target = np.zeros((3 * LANES, 2 * LANES), np.float32)
+    for row in range(0, 2 * LANES, LANES):
+        for column in range(0, 3 * LANES, LANES):
+            run(source, target, row, column)
+    np.testing.assert_array_equal(target, source.T)

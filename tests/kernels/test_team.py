@@ -1,0 +1,55 @@
+"""Members of a team share everything and meet."""
+
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from tervit_np.kernels.team import ABANDONED, meet, share
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 197, 198])
+@pytest.mark.parametrize("unit", [1, 6])
+@pytest.mark.parametrize("members", [1, 2, 3, 5])
+def test_shares_are_whole_units_and_leave_nothing_out(count, unit, members):
+    shares = [share(count, unit, me, members) for me in range(members)]
+    assert shares[0][0] == 0
+    assert shares[-1][1] == count
+    for (_, stop), (start, _) in zip(shares[:-1], shares[1:], strict=True):
+        assert stop == min(start, count)
+        assert start % unit == 0
+    sizes = [max(stop - start, 0) for start, stop in shares]
+    assert max(sizes) - min(sizes) <= 2 * unit
+
+
+def test_nobody_leaves_before_all_are_there():
+    members, meetings = 3, 200
+    arrivals, passed = np.zeros(1, np.int64), np.zeros(members, np.int64)
+    early = []
+
+    def walk(me):
+        for number in range(meetings):
+            passed[me] = number
+            meet(arrivals, members)
+            early.extend(passed[passed < number])
+
+    threads = [threading.Thread(target=walk, args=(me,)) for me in range(members)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not early
+    assert arrivals[0] == members * meetings
+
+
+def test_nobody_waits_for_one_who_failed():
+    arrivals = np.zeros(1, np.int64)
+    waiting = threading.Thread(target=meet, args=(arrivals, 2))
+    waiting.start()
+    arrivals[0] += ABANDONED
+    waiting.join(60)
+    assert not waiting.is_alive()
+    meet(arrivals, 2)  # and whoever comes later does not wait at all
