@@ -108,12 +108,14 @@ def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespac
     from tervit_np.exercises.watching import saves
 
     file, new = progress.open_file(exercise)
-    print(f"{exercise.text()}\n\n{'New file' if new else 'Your file'}: {file}", flush=True)
+    print(f"{exercise.text()}\n\n{'Your new file' if new else 'Your file'}: {file}", flush=True)
     if args.once:
         return _report(exercise, progress, args.seconds)
     print("It is checked whenever you save it; Ctrl-C stops. `tervit exercise hint`, in another")
     print("window, helps.")
     for _ in saves(file):
+        if progress.open_file(exercise)[1]:
+            print("\nYour file was gone; this is a new one.")
         print(f"\n{time.strftime('%H:%M:%S')}  {file}", flush=True)
         if _report(exercise, progress, args.seconds):
             print()
@@ -156,6 +158,8 @@ def _grade(progress: "Progress", args: argparse.Namespace) -> int:
     from tervit_np.exercises.trial import run_trial
     from tervit_np.train.folder import write_text
 
+    if not args.json.absolute().parent.is_dir():
+        raise ValueError(f"--json: there is no folder {args.json.parent} to write into")
     graded: list[tuple[Exercise, Verdict | None]] = []
     for exercise in _chosen(args.names):
         file = progress.file(exercise)
@@ -214,8 +218,8 @@ def _solution(progress: "Progress", name: str, reveal: bool) -> int:
     exercise = find_exercise(name)
     if not (reveal or progress.passed(exercise)):
         raise ValueError(
-            f"the solution of {name} opens when your file passes; `tervit exercise hint {name}` "
-            "helps (teachers: --reveal)"
+            f"the solution of {name} opens when {progress.file(exercise)} passes; "
+            f"`tervit exercise hint {name}` helps (teachers: --reveal)"
         )
     print("\n".join(solution_lines(exercise)))
     if reveal:

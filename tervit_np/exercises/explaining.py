@@ -4,6 +4,7 @@ No traceback is shown: most of its lines would be ours.
 """
 
 import re
+from bdb import BdbQuit
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -78,7 +79,7 @@ def _sentence(error: BaseException) -> str:
         return "the function calls itself without end"
     if isinstance(error, MemoryError):
         return "this needs more memory than there is: is something of all rows by all rows made?"
-    if isinstance(error, EOFError):
+    if isinstance(error, EOFError | BdbQuit):
         return "this waits for input, and nobody is there to type"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

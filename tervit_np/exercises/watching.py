@@ -5,22 +5,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PAUSE = 0.3  # seconds
+_PATIENCE = 10  # pauses after which a file is gone for good
 
 
 def saves(file: Path) -> Iterator[None]:
-    """Yield at once, then after every change of the file.
+    """Yield at once, then after every change of the file, and when it is gone.
 
     What is saved while the caller is at work is noticed afterwards. A file that is gone for a
     moment, as some editors do it, is waited for.
     """
-    seen = None
+    seen, absent = None, 0
     while True:
         now = _stamp(file)
-        if now is None or now == seen:
-            time.sleep(PAUSE)
-        else:
-            seen = now
+        absent = absent + 1 if now is None else 0
+        if absent == _PATIENCE or now not in (None, seen):
+            seen, absent = now, 0
             yield
+        else:
+            time.sleep(PAUSE)
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:

@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +39,7 @@ def test_the_first_call_makes_the_first_file(exercise, folder):
     code, out, _ = exercise("--once")
     assert code == 1
     assert out.startswith("linear_backward: the backward pass of a linear layer.")
-    assert "New file: exercises" in out
+    assert "Your new file: exercises" in out
     assert "not written yet" in out
     assert (folder / "linear_backward.py").read_text() == LINEAR.student_file()
     assert [file.name for file in folder.iterdir()] == ["linear_backward.py"]
@@ -96,7 +98,7 @@ def test_each_call_opens_one_more_hint(exercise):
 def test_the_solution_is_locked_until_the_file_passes(exercise, folder):
     code, _, error = exercise("solution", "linear_backward")
     assert code == 2
-    assert "the solution of linear_backward opens when your file passes" in error
+    assert f"opens when {Path('exercises') / LINEAR.file_name} passes" in error
     solve(folder, LINEAR)
     exercise("check")
     code, out, _ = exercise("solution", "linear_backward")
@@ -158,6 +160,7 @@ def test_a_limit_of_time(exercise, folder):
         (("check", "ternarize"), "no such file; `tervit exercise start ternarize`"),
         (("hint", "ternarise"), "did you mean ternarize?"),
         (("--seconds", "0"), "--seconds is 0; expected a positive number"),
+        (("--json", "nowhere/r.json"), "--json: there is no folder nowhere to write into"),
         (("solution",), "the following arguments are required: name"),
     ],
 )
@@ -189,6 +192,15 @@ def test_watching_as_a_student_would_see_it(popen, folder):
     assert progress == {one.name: {"passed": True} for one in EXERCISES}
 
 
+def test_a_file_that_was_deleted_is_made_anew(popen, folder):
+    running = popen("exercise", "--dir", folder)
+    running.wait_for_file(folder / LINEAR.file_name, "not written yet")
+    (folder / LINEAR.file_name).unlink()
+    running.wait_for_file(folder / LINEAR.file_name, "not written yet")
+    running.interrupt()
+    assert "Your file was gone; this is a new one." in running.finish()[1]
+
+
 def test_ctrl_c_ends_politely(popen, folder):
     running = popen("exercise", "--dir", folder)
     running.wait_for_file(folder / LINEAR.file_name, "not written yet")
@@ -196,3 +208,22 @@ def test_ctrl_c_ends_politely(popen, folder):
     code, out, error = running.finish()
     assert (code, error) == (130, "")
     assert out.endswith("\nstopped; `tervit exercise` goes on from here\n")
+
+
+def test_ctrl_c_ends_a_check_too(popen, folder, tmp_path):
+    """And the process in which it runs, whatever that is doing."""
+    marker = tmp_path / "process"
+    folder.mkdir()
+    (folder / LINEAR.file_name).write_text(
+        "import os, pathlib\n"
+        f"pathlib.Path({str(marker)!r}).write_text(f'{{os.getpid()}}.')\n"
+        "while True:\n    pass\n"
+    )
+    running = popen("exercise", "--dir", folder, "--seconds", 300)
+    running.wait_for_file(marker, ".")
+    running.interrupt()
+    code, out, _ = running.finish()
+    assert code == 130
+    assert out.endswith("\nstopped; `tervit exercise` goes on from here\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(marker.read_text().rstrip(".")), 0)

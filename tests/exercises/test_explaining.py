@@ -37,6 +37,7 @@ def explained(tmp_path):
         ("f = lambda: f(); f()", "the function calls itself without end"),
         ("raise MemoryError", "this needs more memory than there is"),
         ("raise EOFError", "this waits for input"),
+        ("import bdb; raise bdb.BdbQuit", "this waits for input"),
         ("raise KeyError", "KeyError"),
         ("y = 1 / 0", "ZeroDivisionError: division by zero"),
     ],

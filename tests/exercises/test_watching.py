@@ -56,3 +56,16 @@ def test_a_file_that_is_gone_is_waited_for(tmp_path, meanwhile):
     meanwhile += [lambda: None, lambda: file.write_text("new one")]
     next(seen)
     assert not meanwhile
+
+
+def test_a_file_that_stays_away_is_reported(tmp_path, meanwhile):
+    file = tmp_path / "answer.py"
+    file.write_text("one")
+    seen = saves(file)
+    next(seen)
+    file.unlink()
+    meanwhile += [lambda: None] * 9
+    next(seen)
+    assert not meanwhile
+    file.write_text("one")
+    next(seen)
