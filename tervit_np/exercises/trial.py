@@ -63,8 +63,9 @@ def run_trial(exercise: Exercise, file: Path, seconds: float = SECONDS) -> Verdi
 def _read(process: subprocess.Popen[bytes], seconds: float) -> str:
     """Wait for a process to end, keep the head of what it prints."""
     end = threading.Timer(seconds, process.kill)
-    end.start()
+    end.daemon = True  # Ctrl-C in the next line must not leave us waiting for it
     try:
+        end.start()
         text = _head(process.stdout) if process.stdout else ""
         process.wait()
     finally:
