@@ -17,6 +17,7 @@ from tervit_np.analysis.figures.weights import draw_weights, ternary_layer
 from tervit_np.analysis.record import RunRecord, StageRecord, read_run
 from tervit_np.analysis.sizes import sizes, ternarity
 from tervit_np.analysis.style import stage_colour
+from tervit_np.analysis.surfaces.section import surface_section
 from tervit_np.checkpoints import load_model
 from tervit_np.models import Classifier
 from tervit_np.quant.plan import plan_table
@@ -54,6 +55,7 @@ def write_report(out_dir: str | Path, test: LabelledSet, *, threads: int = 1) ->
         page.paragraph(_story(run.stages), "lead"),
         *_table(results),
         *_figures(run, results, test),
+        *surface_section(run.folder.path),
         *_origin(run, results[-1].model),
     ]
     file = run.folder.path / "report.html"

@@ -23,12 +23,14 @@ from tervit_np.cli import (
     predict,
     size,
     startup,
+    surface,
     train,
 )
 
 COMMANDS = (
     train,
     compare,
+    surface,
     evaluate,
     predict,
     export,

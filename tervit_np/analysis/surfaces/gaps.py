@@ -15,29 +15,24 @@ from tervit_np.analysis.surfaces.points import Runner
 from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_error
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, quantize
-from tervit_np.quant import PLANS, Plan, Ternary, UniformAct, UniformWeight
-from tervit_np.quant.plan import ENCODER, OUTSIDE
+from tervit_np.quant import PLANS, Plan
 
-LAYER_WISE = Plan(
-    [
-        (ENCODER, Ternary("tensor"), UniformAct(8)),
-        (OUTSIDE, UniformWeight(8), UniformAct(8)),
-    ]
-)
 KINDS: dict[str, Plan] = {
     "8-bit": PLANS["int8"],
-    "ternary, layer-wise": LAYER_WISE,
+    "ternary, layer-wise": PLANS["ternary-layer"],
     "ternary, channel-wise": PLANS["ternary"],
 }
 
 
 class Gap(NamedTuple):
-    """The loss with quantized weights, and its distance from the float loss."""
+    """The loss with quantized weights and its distances; errors by resampling images in pairs."""
 
     name: str
     loss: float
-    gap: float
-    error: float  # of the gap, by resampling the images in pairs
+    gap: float  # above the float loss
+    error: float
+    saved: float  # below the kind before it (the float loss, for the first kind)
+    saved_error: float
 
 
 class Gaps(NamedTuple):
@@ -78,12 +73,16 @@ def gaps(
     name = f"gaps-{latent}"
     floats = runner.losses(f"{name}-float", Family(flat), images, labels, [()])[0]
     draws = bootstrap_weights(len(labels), seed)
-    found = []
+    found, before = [], floats
     for i, (kind, plan) in enumerate(kinds.items()):
         family = Family(quantized(model, plan))
         losses = runner.losses(f"{name}-{i}", family, images, labels, [()])[0]
-        error = float(standard_error(losses - floats, draws))
-        loss, zero = (float(each.mean(dtype=float)) for each in (losses, floats))
-        found.append(Gap(kind, loss, loss - zero, error))
-    own = float(floats.mean(dtype=float)), float(standard_error(floats, draws))
-    return Gaps(latent, *own, tuple(found))
+        gap, saved = _paired(losses - floats, draws), _paired(before - losses, draws)
+        found.append(Gap(kind, float(losses.mean(dtype=float)), *gap, *saved))
+        before = losses
+    return Gaps(latent, *_paired(floats, draws), tuple(found))
+
+
+def _paired(losses: Array, draws: Array) -> tuple[float, float]:
+    """Average losses, or differences of them, with the error.  (N,) -> mean, error."""
+    return float(losses.mean(dtype=float)), float(standard_error(losses, draws))

@@ -22,7 +22,7 @@ from tervit_np.losses import cross_entropy
 from tervit_np.models import Classifier
 
 H = 1e-5  # length of a step, in units of weights
-CHUNK = 64  # images of a task: sums are the same for any number of threads
+CHUNK = 32  # images of a task: few stay in the caches; sums are the same for any threads
 
 
 class LossHessian:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tests.analysis.surfaces.runs import measured
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """Make a model of 188 quantizable weights; -> function of (plan, dtype, seed)."""
 
@@ -21,7 +22,9 @@ def tiny():
         }
         config = tv.DeiTConfig(num_classes=3, init="xavier", **size | options)
         model = tv.DeiT(config, np.random.default_rng(seed), dtype)
-        model.head.weight.data[...] = np.random.default_rng(seed + 1).normal(size=(3, 4))
+        model.head.weight.data[...] = np.random.default_rng(seed + 1).normal(
+            size=model.head.weight.shape
+        )
         return tv.quantize(model, plan)
 
     return make
@@ -31,3 +34,9 @@ def tiny():
 def sample():
     rng = np.random.default_rng(7)
     return rng.normal(size=(40, 3, 4, 4)).astype("f"), rng.integers(0, 3, 40)
+
+
+@pytest.fixture(scope="session")
+def surfaces(tiny, sample):
+    """Return everything that is measured of three tiny models."""
+    return measured(tiny, sample)

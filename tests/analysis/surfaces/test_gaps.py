@@ -20,6 +20,10 @@ def test_gaps_by_hand(tiny, sample, own):
         if plan is not None:
             assert gap.loss == pytest.approx(loss(tiny(plan), sample), abs=1e-6)
         assert 0 < gap.error < 0.5
+    layer, channel = found.gaps[1:]
+    assert channel.saved == pytest.approx(layer.loss - channel.loss, abs=1e-6)
+    assert 0 < channel.saved_error < layer.error + channel.error
+    assert found.gaps[0].saved == pytest.approx(-found.gaps[0].gap)
     assert abs(found.gaps[0].gap) < 0.1 * abs(found.gaps[1].gap)
 
 

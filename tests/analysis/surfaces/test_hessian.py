@@ -37,10 +37,10 @@ def test_products_eigenvalues_and_trace_of_a_dense_hessian(hessian):
     scale = np.linalg.norm(matrix @ v)
     np.testing.assert_allclose(hessian.product(v), matrix @ v, atol=1e-6 * scale)
     exact = np.linalg.eigvalsh(matrix)
-    found = lanczos(hessian.product, hessian.size, steps=60)
+    found = lanczos(hessian.product, hessian.size, steps=40)
     assert abs(found.largest - exact[-1]) < 1e-6 * exact[-1]
     assert abs(found.smallest - exact[0]) < 1e-6 * exact[-1]
-    estimate = trace(hessian.product, hessian.size, probes=60)
+    estimate = trace(hessian.product, hessian.size, probes=40)
     assert abs(estimate.mean - matrix.trace()) < 3 * estimate.error
     assert estimate.error < 0.3 * abs(matrix.trace())
 

@@ -1,0 +1,69 @@
+"""The loss along one random direction: from afar, close up, and under the microscope."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tervit_np.analysis.style import figure, save, stage_colour
+from tervit_np.analysis.surfaces.directions import Curve
+from tervit_np.analysis.surfaces.stairs import Stairs
+
+# name of the curve: stage that gives its colour, line, words
+STYLES: dict[str, tuple[str, str, str]] = {
+    "float": ("float", "-", "float"),
+    "8-bit": ("8-bit", "-.", "8-bit, latent weights moved"),
+    "ternary-latent": ("ternary", "-", "ternary, latent weights moved"),
+    "ternary-effective": ("ternary", ":", "ternary, quantized weights moved"),
+}
+
+
+def draw_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stairs, path: Path) -> Path:
+    """Draw all curves on one axis at two reaches, and the ternary one closest; write the PNG."""
+    with figure(7.2, 7.0) as fig:
+        grid = fig.add_gridspec(2, 2, height_ratios=(1.25, 1))
+        above, left, right = (
+            fig.add_subplot(grid[at]) for at in ((0, slice(None)), (1, 0), (1, 1))
+        )
+        for i, curve in enumerate(far):
+            _draw(above, curve, i)
+        for i, curve in enumerate(near):
+            _dots(left, curve, i)
+        _stairs(right, stairs)
+        for ax, curve in ((above, far[0]), (left, near[0]), (right, stairs.curve)):
+            reach = float(np.abs(curve.x).max())
+            ax.set_xlim(-reach, reach)
+            ax.set_title(f"within ±{reach:.2g}", fontsize=11)
+            ax.set_xlabel("distance, in lengths of each row")
+        above.set_ylabel("loss")
+        left.set_ylabel("loss")
+        above.legend(loc="upper center", fontsize=10)
+        return save(fig, path)
+
+
+def _look(curve: Curve, index: int) -> tuple[str, str, str]:
+    stage, style, words = STYLES.get(curve.name, (curve.name, "-", curve.name))
+    return stage_colour(stage, index), style, words
+
+
+def _draw(ax: Any, curve: Curve, index: int) -> None:
+    colour, style, words = _look(curve, index)
+    ax.plot(curve.x, curve.loss, style, color=colour, label=words)
+    low, high = curve.loss - curve.error, curve.loss + curve.error
+    ax.fill_between(curve.x, low, high, color=colour, alpha=0.13, linewidth=0)
+
+
+def _dots(ax: Any, curve: Curve, index: int) -> None:
+    """Show each measured point, since a quantized loss jumps between them."""
+    colour, style, _ = _look(curve, index)
+    ax.plot(curve.x, curve.loss, style, color=colour, linewidth=1.0, marker=".", markersize=3.5)
+
+
+def _stairs(ax: Any, stairs: Stairs) -> None:
+    """Draw steps, which the measured points are close enough to show."""
+    x, reach = stairs.curve.x, float(stairs.curve.x[-1])
+    ax.step(x, stairs.curve.loss, where="mid", color=stage_colour("ternary"), linewidth=1.4)
+    ax.set_xticks([-reach, 0, reach], [f"{-reach:.2g}", "0", f"{reach:.2g}"])
+    ax.ticklabel_format(axis="y", useOffset=False)
+    ax.text(0.5, 0.98, f"up to {int(stairs.changed.max())} of {stairs.codes:,} codes differ",
+            transform=ax.transAxes, ha="center", va="top", fontsize=9, color="#666666")  # fmt: skip

@@ -1,0 +1,168 @@
+"""Everything about the surfaces of one run: its float, its 8-bit and its ternary solution."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_tools import LabelledSet, normalise
+from tervit_np.analysis.surfaces.curvature import PRODUCT, Curvature, curvature, predictions
+from tervit_np.analysis.surfaces.directions import (
+    Curve,
+    Sheet,
+    around_zero,
+    line,
+    random_direction,
+    sheet,
+)
+from tervit_np.analysis.surfaces.family import Direction, rounded
+from tervit_np.analysis.surfaces.gaps import KINDS, gaps, quantized
+from tervit_np.analysis.surfaces.interpolation import interpolation
+from tervit_np.analysis.surfaces.planes import plane, stacked
+from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.results import Settings, Surfaces
+from tervit_np.analysis.surfaces.stairs import stairs
+from tervit_np.arrays import Array
+from tervit_np.checkpoints import load_model
+from tervit_np.models import Classifier
+from tervit_np.quant import Identity, Ternary
+from tervit_np.train.folder import RunFolder
+
+FAR, NEAR = 0.6, 0.05
+STEPS, PROBES, STAIRS = 14, 6, 81
+_STREAM = 0x1316
+
+
+class RunModels(NamedTuple):
+    """The models of a run by kind, and the stages that they are from."""
+
+    models: dict[str, Classifier]  # float, 8-bit, ternary
+    stages: dict[str, str]
+
+
+def run_models(path: str | Path) -> RunModels:
+    """Load the last finished float, 8-bit and ternary stage; round the float one if 8-bit lacks.
+
+    Raises
+    ------
+    ValueError
+        If there is no run, or no float or no ternary stage is finished.
+    """
+    folder = RunFolder(path)
+    models: dict[str, Classifier] = {}
+    stages: dict[str, str] = {}
+    for stage in folder.read_request()["stages"]:
+        if (file := folder.stage_file(stage["name"])).exists():
+            model, _ = load_model(file)
+            if (kind := _kind(model)) is not None:
+                models[kind], stages[kind] = model, stage["name"]
+    for kind in ("float", "ternary"):
+        if kind not in models:
+            raise ValueError(
+                f"{folder.path}: no {kind} stage is finished; a surface needs a float and a "
+                "ternary solution, such as `tervit train` leaves"
+            )
+    if "8-bit" not in models:
+        models["8-bit"], stages["8-bit"] = quantized(models["float"], "int8"), "float, rounded"
+    order = ("float", "8-bit", "ternary")
+    return RunModels({k: models[k] for k in order}, {k: stages[k] for k in order})
+
+
+def draw_sample(images: LabelledSet, count: int, seed: int) -> tuple[Array, Array]:
+    """Draw fixed images, normalised and not augmented.  -> (N, 3, S, S), (N,).
+
+    Raises
+    ------
+    ValueError
+        If there are not so many, or none can be read.
+    """
+    if not 2 <= count <= len(images):
+        raise ValueError(
+            f"--images {count}: the {images.split} split of {images.name} has {len(images)}, "
+            "and at least 2 are needed"
+        )
+    order = np.random.default_rng([_STREAM, seed]).permutation(len(images))
+    chosen = np.sort(order[:count])
+    pixels, readable = images.pixels(chosen)
+    if readable.sum() < 2:
+        raise ValueError(f"none of {count} pictures of {images.name} can be read")
+    return (
+        normalise(pixels[readable], images.mean, images.std),
+        images.labels[chosen[readable]],
+    )
+
+
+def measure(
+    models: dict[str, Classifier], images: Array, labels: Array, settings: Settings, runner: Runner
+) -> Surfaces:
+    """Measure all surfaces of three models.  (N, 3, S, S), (N,) -> Surfaces."""
+    sample, grid, seed = (images, labels), settings.grid, settings.seed
+    start, end = models["float"], models["ternary"]
+    often: dict[str, Any] = {"seed": seed, "runner": runner}
+    half = (grid + 1) // 2
+    moving = {
+        "float": start,
+        "8-bit": models["8-bit"],
+        "ternary-latent": end,
+        "ternary-effective": rounded(end),
+    }
+    ways = {name: _two_directions(model, seed) for name, model in moving.items()}
+
+    def lines(reach: float) -> tuple[Curve, ...]:
+        x = around_zero(reach, 2 * grid - 1)
+        return tuple(
+            line(m, *sample, ways[k][0], x, name=f"line-{reach:g}-{k}", **often)._replace(name=k)
+            for k, m in moving.items()
+        )
+
+    def sheets(reach: float) -> tuple[Sheet, ...]:
+        x = around_zero(reach, grid)
+        return tuple(
+            sheet(m, *sample, ways[k], x, x, name=f"sheet-{k}", runner=runner)._replace(name=k)
+            for k, m in moving.items()
+            if k != "8-bit"  # which the lines show to be the float one
+        )
+
+    def bends() -> tuple[Curvature, ...]:
+        found = models.items()
+        return tuple(
+            curvature(m, *sample, steps=STEPS, probes=PROBES, name=k, **often) for k, m in found
+        )
+
+    along = np.linspace(-0.5, 1.5, 2 * grid - 1).round(12)
+    found = Surfaces(
+        settings=settings,
+        gaps=tuple(gaps(m, *sample, latent=k, **often) for k, m in models.items()),
+        same=plane(start, *sample, steps=half, **often),
+        trained=stacked(models, *sample, steps=half, name="trained", **often),
+        interpolation=interpolation(start, end, *sample, along, **often),
+        far=lines(FAR),
+        near=lines(NEAR),
+        stairs=stairs(end, *sample, ways["ternary-latent"][0], steps=STAIRS, **often),
+        sheets=sheets(FAR),
+        curvature=bends(),
+        predictions=(),
+    )
+    largest = found.curvature[0].spectrum.largest
+    return found._replace(predictions=predictions(start, *sample, largest, runner=runner))
+
+
+def _two_directions(model: Classifier, seed: int) -> tuple[Direction, Direction]:
+    return random_direction(model, seed), random_direction(model, seed + 1)
+
+
+def total_work(grid: int) -> float:
+    """Count the work of `measure` in forward passes over the sample."""
+    half, along = (grid + 1) // 2, 2 * grid - 1
+    passes = 3 * (1 + len(KINDS)) + 6 * half**2 + 8 * along + STAIRS + 3 * grid**2 + 2 * along
+    return passes + PRODUCT * (3 * (STEPS + PROBES) + len(KINDS))
+
+
+def _kind(model: Classifier) -> str | None:
+    """Tell what a model's weights are; None for other bits than 8."""
+    quants = [layer.weight_quant for _, layer in model.quantizable() if layer.weight is not None]
+    if any(isinstance(quant, Ternary) for quant in quants):
+        return "ternary"
+    if all(isinstance(quant, Identity) for quant in quants):
+        return "float"
+    return "8-bit" if all(quant.bits in (8, 32) for quant in quants) else None

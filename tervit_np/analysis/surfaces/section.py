@@ -1,0 +1,171 @@
+"""The report's section on loss surfaces: figures, tables and words, from the stored JSON alone."""
+
+from pathlib import Path
+
+from tervit_np.analysis import page
+from tervit_np.analysis.figures.gaps import draw_gaps
+from tervit_np.analysis.figures.interpolation import draw_interpolation
+from tervit_np.analysis.figures.lines import draw_lines
+from tervit_np.analysis.figures.sheets import draw_sheets
+from tervit_np.analysis.figures.stacked import draw_stacked
+from tervit_np.analysis.style import stage_colour
+from tervit_np.analysis.surfaces import words
+from tervit_np.analysis.surfaces.results import FILE, Surfaces, read_surfaces
+from tervit_np.train.folder import write_text
+
+BEGIN, END = "<!-- loss surface -->", "<!-- end of loss surface -->"
+
+
+def surface_section(folder: Path) -> list[str]:
+    """Draw the stored surfaces of a run; -> pieces of the page, only marks where none are stored.
+
+    Raises
+    ------
+    ValueError
+        If the stored file is damaged.
+    """
+    if not (folder / FILE).exists():
+        return [BEGIN, END]
+    found = read_surfaces(folder / FILE)
+    return [
+        BEGIN,
+        page.heading("The loss surface"),
+        page.paragraph(_sample(found), "soft"),
+        *_gaps(found, folder),
+        *_stacked(found, folder),
+        *_interpolation(found, folder),
+        *_lines(found, folder),
+        *_curvature(found),
+        page.code(found.settings.command),
+        END,
+    ]
+
+
+def rewrite_report(folder: Path) -> Path | None:
+    """Draw all figures; put the section into the run's report, if there is one, and return it."""
+    section = "\n".join(surface_section(folder))
+    report = folder / "report.html"
+    if not report.exists():
+        return None
+    text = report.read_text(encoding="utf-8")
+    if BEGIN in text:
+        before, rest = text.split(BEGIN, 1)
+        text = before + section + rest.split(END, 1)[1]
+    else:  # a report from before there was such a section
+        text = text.replace("</body>", f"{section}\n</body>")
+    write_text(report, text)
+    return report
+
+
+def _sample(found: Surfaces) -> str:
+    s = found.settings
+    return (
+        f"Measured on {s.images} fixed images of the {s.split} split, not augmented, in evaluation "
+        f"mode; ± is the standard error by resampling the images. Stages: float is "
+        f"{s.stages['float']}, 8-bit is {s.stages['8-bit']}, ternary is {s.stages['ternary']}."
+    )
+
+
+def _gaps(found: Surfaces, folder: Path) -> list[str]:
+    kinds = [gap.name for gap in found.gaps[0].gaps]
+    rows = [
+        [f"{each.latent} solution", f"{each.loss:.3f} ± {each.error:.3f}"]
+        + [f"{gap.gap:+.3f} ± {gap.error:.3f}" for gap in each.gaps]
+        for each in found.gaps
+    ]
+    return [
+        page.heading("The gap at the same latent weights", 3),
+        page.paragraph(words.about_gaps(found.gaps)),
+        page.table(
+            ["latent weights", "float loss", *kinds],
+            rows,
+            [stage_colour(g.latent) for g in found.gaps],
+        ),
+        page.picture(
+            draw_gaps(found.gaps, folder / "surface_gaps.png"),
+            "Loss of the same latent weights, unrounded and rounded in three ways.",
+        ),
+    ]
+
+
+def _stacked(found: Surfaces, folder: Path) -> list[str]:
+    planes = {"at the float solution": found.same, "each after its own training": found.trained}
+    heights = [
+        [h.name, f"{h.centre:.3f} ± {h.centre_error:.3f}", f"{h.mean:.3f}"]
+        + [f"{h.distance:+.4f} ± {h.distance_error:.4f}"]
+        + [f"{t.centre:.3f} ± {t.centre_error:.3f}", f"{t.mean:.3f}"]
+        + [f"{t.distance:+.4f} ± {t.distance_error:.4f}"]
+        for h, t in zip(found.same.heights, found.trained.heights, strict=True)
+    ]
+    head = ["surface", "centre", "mean", "above float", "trained: centre", "mean", "above float"]
+    count = len(found.same.sheets[0].x)
+    return [
+        page.heading("Stacked surfaces", 3),
+        page.paragraph(words.about_planes(found.same, found.trained)),
+        page.picture(
+            draw_stacked(planes, folder / "surface_stacked.png"),
+            f"Loss over {count} x {count} shifts of the value weights of two blocks, in units of "
+            "their mean size; latent weights are shifted, then rounded. Numbers: loss at the "
+            "centre, which the upright line joins.",
+        ),
+        page.table(head, heights, [stage_colour(h.name) for h in found.same.heights]),
+    ]
+
+
+def _interpolation(found: Surfaces, folder: Path) -> list[str]:
+    return [
+        page.heading("From the float solution to the ternary one", 3),
+        page.paragraph(words.about_interpolation(found.interpolation)),
+        page.picture(
+            draw_interpolation(found.interpolation, folder / "surface_interpolation.png"),
+            "Both losses on the straight line through the two solutions; bands: standard error.",
+        ),
+    ]
+
+
+def _lines(found: Surfaces, folder: Path) -> list[str]:
+    lines = draw_lines(found.far, found.near, found.stairs, folder / "surface_lines.png")
+    return [
+        page.heading("Random directions", 3),
+        page.paragraph(words.about_lines(found.far, found.near, found.stairs)),
+        page.picture(lines, "Loss along one filter-normalised random direction at three scales."),
+        page.picture(
+            draw_sheets(found.sheets, folder / "surface_sheets.png"),
+            "Loss over two random directions; the same levels in all panels.",
+        ),
+    ]
+
+
+def _curvature(found: Surfaces) -> list[str]:
+    spectra = [
+        [c.name, *(f"{v:.2f}" for v in c.spectrum.values[:-4:-1]), f"{c.spectrum.smallest:.2f}"]
+        + [f"{c.spectrum.bounds[-1]:.1g}", f"{c.trace.mean:.0f} ± {c.trace.error:.0f}"]
+        for c in found.curvature
+    ]
+    predicted = [
+        [p.name, f"{p.gap:.5f}", f"{p.slope:.5f}", f"{p.second:.5f}", f"{p.bound:,.4g}"]
+        + [f"{100 * p.relative:.3g} %"]
+        for p in found.predictions
+    ]
+    return [
+        page.heading("Curvature, and what it predicts of the gap", 3),
+        page.paragraph(words.about_curvature(found)),
+        page.table(
+            ["model", "λ1", "λ2", "λ3", "smallest", "λ1 within", "trace"],
+            spectra,
+            [stage_colour(c.name) for c in found.curvature],
+        ),
+        page.paragraph(words.about_predictions(found.predictions)),
+        page.table(
+            ["weights", "gap", "g·ε", "g·ε + ½ ε'Hε", "½ λ1 |ε|²", "|ε|² / |w|²"],
+            predicted,
+            [stage_colour(p.name.split(",")[0]) for p in found.predictions],
+        ),
+        page.paragraph(
+            "Hessian of the loss in float64, by differences of gradients, with respect to the "
+            f"{found.curvature[0].size:,} weights that are quantized, at their quantized values "
+            "and with float activations: with rounded ones the loss has no curvature. Eigenvalues "
+            "by Lanczos, the trace by Hutchinson. Gaps in this table have float activations too.",
+            "soft",
+        ),
+    ]

@@ -1,0 +1,145 @@
+"""`tervit surface`: the loss surfaces of a run, measured, drawn and added to its report."""
+
+import argparse
+import shlex
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tervit_np.analysis.surfaces.results import Settings
+    from tervit_np.train.interrupt import StopRequest
+
+EXAMPLES = """examples:
+  tervit surface runs/shapes                    everything, into the run's report
+  tervit surface runs/cifar10 --images 1024     smaller error bars
+  tervit surface runs/shapes --split test       on images that training did not see
+  tervit surface runs/shapes --redraw           figures and words again, from surface.json
+
+Ctrl-C keeps what is measured; the same command goes on from there."""
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "surface",
+        help="measure the loss surfaces of a run",
+        description="Measure the gap between float and ternary weights, the surfaces around the "
+        "solutions of a run, and their curvature; write surface.json, figures and the report's "
+        "section.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run_folder", metavar="RUN", help="folder of a finished run")
+    parser.add_argument("--images", type=int, default=512, help="fixed images (default: 512)")
+    parser.add_argument("--split", default="train", help="where they are from (default: train)")
+    parser.add_argument("--data", help="data set (default: the run's)")
+    parser.add_argument(
+        "--grid",
+        type=int,
+        default=21,
+        help="points along a side, odd; the stacked surfaces have half as many (default: 21)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of images, directions and errors")
+    parser.add_argument("--threads", type=int, help="threads (default: all cores)")
+    parser.add_argument("--redraw", action="store_true", help="draw from surface.json alone")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure unless told not to, draw, print the gaps."""
+    from pathlib import Path
+
+    from tervit_np.analysis.surfaces.results import FILE, read_surfaces
+    from tervit_np.analysis.surfaces.section import rewrite_report
+
+    folder = Path(args.run_folder)
+    if not args.redraw:
+        _measure(args, folder)
+    found = read_surfaces(folder / FILE)
+    report = rewrite_report(folder)
+    for gap in found.gaps[0].gaps:
+        print(f"{gap.name:<22} gap {gap.gap:+.4f} ± {gap.error:.4f}")
+    print(f"{folder / FILE}" + ("" if report is None else f"\nreport: {report}"))
+    return 0
+
+
+def _measure(args: argparse.Namespace, folder: "Path") -> None:
+    """Measure all surfaces and store them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import data_tools
+    from tervit_np.analysis.surfaces import Parts, Runner
+    from tervit_np.analysis.surfaces.measuring import draw_sample, measure, run_models, total_work
+    from tervit_np.analysis.surfaces.results import write_surfaces
+    from tervit_np.environment import usable_cores
+    from tervit_np.train.interrupt import StopRequest
+    from tervit_np.train.memory import keep_freed_memory
+
+    began = time.monotonic()
+    keep_freed_memory()
+    threads = usable_cores() if args.threads is None else args.threads
+    if args.grid < 5 or args.grid % 2 == 0 or threads < 1:
+        raise ValueError(
+            f"--grid {args.grid}, --threads {threads}: a grid is odd and at least 5, so that the "
+            "model itself is one of its points; threads are at least 1"
+        )
+    found = run_models(folder)
+    settings = _settings(args, folder, found.stages)
+    images, labels = draw_sample(data_tools.load(settings.data, args.split), args.images, args.seed)
+    parts = Parts(folder / "surface.partial")
+    with ThreadPoolExecutor(threads) as pool, StopRequest() as stop:
+        meter = _Meter(total_work(args.grid), len(labels), stop, folder, args.quiet)
+        surfaces = measure(found.models, images, labels, settings, Runner(pool, parts, meter.part))
+    seconds = round(time.monotonic() - began, 1)
+    settings = settings._replace(images=len(labels), seconds=seconds)
+    write_surfaces(surfaces._replace(settings=settings), folder)
+    parts.clear()
+
+
+def _settings(args: argparse.Namespace, folder: "Path", stages: dict[str, str]) -> "Settings":
+    from tervit_np.analysis.surfaces.results import Settings
+    from tervit_np.environment import environment
+    from tervit_np.train.folder import RunFolder
+
+    data = args.data or RunFolder(folder).read_request()["data"]["name"]
+    command = shlex.join(["tervit", *sys.argv[1:]])
+    return Settings(
+        data, args.split, args.images, args.seed, args.grid, stages, command, 0.0, environment()
+    )
+
+
+class _Meter:
+    """Counts parts, prints rate and time left, and ends the work after Ctrl-C."""
+
+    def __init__(
+        self, total: float, images: int, stop: "StopRequest", folder: "Path", quiet: bool
+    ) -> None:
+        from data_tools.progress import Progress
+
+        self.progress, self.total, self.images = Progress(total), total, images
+        self.stop, self.folder, self.quiet = stop, folder, quiet
+        self.done = 0.0
+
+    def part(self, name: str, worth: float, measured: bool) -> None:
+        """Count a part that was measured now, or kept from before."""
+        from tervit_np.train.interrupt import Interrupted
+
+        self.done += worth
+        if not measured:
+            self.progress.started_at += worth
+        if self.stop.requested:
+            raise Interrupted(
+                f"stopped at {100 * self.done / self.total:.0f} %; what is measured is kept; "
+                f"the same command goes on:\n  tervit surface {self.folder}"
+            )
+        wait = 0.3 if self.progress.terminal else 10
+        if not self.quiet and time.monotonic() - self.progress.last >= wait:
+            rate = self.images * self.progress.rate(self.done)
+            self.progress.show(
+                f"{name:<24} {100 * self.done / self.total:3.0f} %  {rate:6.0f} images/s  "
+                f"{self.progress.left(self.done)}"
+            )

@@ -1,0 +1,63 @@
+import re
+
+import pytest
+
+from tervit_np.analysis.surfaces.results import FILE, write_surfaces
+from tervit_np.analysis.surfaces.section import BEGIN, END, rewrite_report, surface_section
+
+FIGURES = {f"surface_{n}.png" for n in ("gaps", "stacked", "interpolation", "lines", "sheets")}
+
+
+@pytest.fixture
+def folder(surfaces, tmp_path):
+    write_surfaces(surfaces, tmp_path)
+    return tmp_path
+
+
+def test_from_the_json_alone(folder):
+    section = "\n".join(surface_section(folder))
+    assert section.startswith(BEGIN)
+    assert section.endswith(END)
+    assert {file.name for file in folder.iterdir()} == FIGURES | {FILE}
+    assert section.count("<img src=") == len(FIGURES)
+    assert "nan" not in re.sub(r'"data:[^"]*"', "", section)
+
+
+def test_the_tables_hold_the_numbers(folder, surfaces):
+    section = "\n".join(surface_section(folder))
+    channel = surfaces.gaps[0].gaps[2]
+    assert f"<td>{channel.gap:+.3f} ± {channel.error:.3f}</td>" in section
+    assert f"<td>{surfaces.curvature[2].spectrum.largest:.2f}</td>" in section
+    assert f"<td>{surfaces.predictions[0].second:.5f}</td>" in section
+    height = surfaces.trained.heights[2]
+    assert f"<td>{height.distance:+.4f} ± {height.distance_error:.4f}</td>" in section
+
+
+def test_without_results_only_the_place_is_marked(tmp_path):
+    assert surface_section(tmp_path) == [BEGIN, END]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_section_is_put_in_its_place_and_replaced(folder):
+    report = folder / "report.html"
+    report.write_text(f"<body>before\n{BEGIN}\nthe old section\n{END}\nafter</body>")
+    for _ in range(2):
+        assert rewrite_report(folder) == report
+        text = report.read_text()
+        assert text.startswith(f"<body>before\n{BEGIN}\n<h2>The loss surface</h2>")
+        assert text.endswith(f"{END}\nafter</body>")
+        assert text.count(BEGIN) == 1
+    assert "the old section" not in text
+
+
+def test_an_older_report_gets_it_at_its_end(folder):
+    report = folder / "report.html"
+    report.write_text("<body>all</body>\n</html>")
+    rewrite_report(folder)
+    assert report.read_text().startswith(f"<body>all{BEGIN}")
+    assert report.read_text().endswith(f"{END}\n</body>\n</html>")
+
+
+def test_no_report_no_matter(folder):
+    assert rewrite_report(folder) is None
+    assert (folder / "surface_lines.png").exists()

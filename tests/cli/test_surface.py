@@ -1,0 +1,141 @@
+import json
+
+import pytest
+
+import data_tools
+import tervit_np as tv
+from tervit_np.analysis.report import write_report
+
+SMALL = ("--images", 8, "--grid", 5, "--quiet", "--threads", 2)
+SIZES = {
+    "deit_shapes": {"patch_size": 16, "dim": 8, "depth": 2, "heads": 2},
+    "swin_cifar": {"patch_size": 8, "dim": 8, "depths": (2, 1), "heads": (1, 2), "window": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory):
+    """Make a run of all three stages with a tiny model; -> its folder."""
+    made = {}
+
+    def run(name):
+        if name not in made:
+            out = tmp_path_factory.mktemp(name) / "run"
+            images = tv.train.load_data(f"folder:{pictures}", 8, 0)
+            model = tv.create_model(name, image_size=32, num_classes=2, **SIZES[name])
+            plans = {"float": "float", "8-bit": "int8", "ternary": "ternary"}
+            stages = [tv.train.Stage(stage, plan, epochs=1) for stage, plan in plans.items()]
+            recipe = tv.train.Recipe(batch_size=16)
+            tv.train.run(model, stages, images, out, recipe=recipe, quiet=True)
+            write_report(out, images.test)
+            made[name] = out
+        return made[name]
+
+    return run
+
+
+@pytest.mark.parametrize("model", ["deit_shapes", "swin_cifar"])
+def test_a_run_gets_its_surfaces_and_its_report_the_section(tervit, trained, model):
+    out = trained(model)
+    code, text, error = tervit("surface", out, *SMALL)
+    assert (code, error) == (0, "")
+    assert "ternary, channel-wise  gap " in text
+    found = json.loads((out / "surface.json").read_text())
+    assert found["settings"]["images"] == 8
+    assert found["settings"]["stages"] == {"float": "float", "8-bit": "8-bit", "ternary": "ternary"}
+    assert "<h2>The loss surface</h2>" in (out / "report.html").read_text()
+    assert not (out / "surface.partial").exists()
+
+
+def test_redrawing_needs_the_json_alone(tervit, trained):
+    out = trained("deit_shapes")
+    tervit("surface", out, *SMALL)
+    before = (out / "surface.json").read_text()
+    for file in out.glob("surface_*.png"):
+        file.unlink()
+    for file in out.glob("*.npz"):
+        file.rename(file.with_suffix(".away"))
+    try:
+        code, text, _ = tervit("surface", out, "--redraw")
+    finally:
+        for file in out.glob("*.away"):
+            file.rename(file.with_suffix(".npz"))
+    assert code == 0
+    assert f"report: {out / 'report.html'}" in text
+    assert (out / "surface_stacked.png").exists()
+    assert (out / "surface.json").read_text() == before
+
+
+def test_the_same_command_gives_the_same_numbers_with_any_threads(tervit, trained):
+    out = trained("deit_shapes")
+    numbers = []
+    for threads in (1, 3):
+        assert tervit("surface", out, *SMALL[:-1], threads)[0] == 0
+        numbers.append(json.loads((out / "surface.json").read_text()))
+        numbers[-1].pop("settings")
+    assert numbers[0] == numbers[1]
+
+
+def test_ctrl_c_keeps_what_is_measured(tervit, trained, popen):
+    out = trained("deit_shapes")
+    larger = (*SMALL, "--grid", 9, "--images", 64)
+    tervit("surface", out, *larger)
+    whole = json.loads((out / "surface.json").read_text())
+    (out / "surface.json").unlink()
+    work = popen("surface", out, *larger)
+    work.wait_for_file(out / "surface.partial" / "plane-float.json", "parts")
+    work.interrupt()
+    code, _, error = work.finish()
+    assert code == 130
+    assert "what is measured is kept" in error
+    assert "Traceback" not in error
+    assert not (out / "surface.json").exists()
+    assert list((out / "surface.partial").iterdir())
+    assert tervit("surface", out, *larger)[0] == 0
+    again = json.loads((out / "surface.json").read_text())
+    for each in (whole, again):
+        each.pop("settings")
+    assert again == whole
+
+
+def test_a_report_written_later_has_the_section_too(tervit, trained, pictures):
+    out = trained("deit_shapes")
+    tervit("surface", out, *SMALL)
+    write_report(out, data_tools.load(f"folder:{pictures}", "test"))
+    text = (out / "report.html").read_text()
+    assert text.index("The loss surface") < text.index("How this was made")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--grid", 6), "a grid is odd and at least 5"),
+        (("--threads", 0), "threads are at least 1"),
+        (("--images", 1), "at least 2 are needed"),
+        (("--images", 4000), "has 96, and at least 2"),
+        (("--split", "nowhere"), "nowhere"),
+    ],
+)
+def test_mistakes_get_one_line_and_exit_code_2(tervit, trained, args, words):
+    code, _, error = tervit("surface", trained("deit_shapes"), *args)
+    assert code == 2
+    assert words in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_no_run_and_no_results(tervit, tmp_path):
+    code, _, error = tervit("surface", tmp_path)
+    assert code == 2
+    assert "holds no run" in error
+    code, _, error = tervit("surface", tmp_path, "--redraw")
+    assert code == 2
+    assert "`tervit surface RUN` measures it" in error
+
+
+def test_a_run_without_a_float_stage(tervit, tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"stages": [{"name": "ternary"}]}))
+    model = tv.quantize(tv.create_model("deit_shapes", depth=2), "ternary")
+    tv.save_checkpoint(model, tmp_path / "ternary.npz")
+    code, _, error = tervit("surface", tmp_path)
+    assert code == 2
+    assert "no float stage is finished" in error
