@@ -36,6 +36,9 @@ rng = np.random.default_rng(0)
 # The weight is stored as (out, in), as PyTorch stores it: one row of
 # :math:`W` belongs to one output. (TerViT gives each such row a scale of its
 # own, so remember what a row is.)
+#
+# ``quote(name, value, expected, tolerance)`` prints a number and stops the
+# script if it is not what this text says. Every number in the text has one.
 
 N, I, O = 5, 4, 3
 x = rng.normal(size=(N, I))
@@ -111,9 +114,9 @@ class HastyLinear:
 # and a little down, and see what that does to the loss. By Taylor's theorem
 #
 # .. math::
-#    f(x + h) &= f + h f' + \tfrac{h^2}{2} f'' + \tfrac{h^3}{6} f''' + \dots \\
-#    f(x - h) &= f - h f' + \tfrac{h^2}{2} f'' - \tfrac{h^3}{6} f''' + \dots \\
-#    \frac{f(x + h) - f(x - h)}{2h} &= f' + \tfrac{h^2}{6} f''' + \dots
+#    f(x + h) &= f + h f' + \tfrac12 h^2 f'' + \tfrac16 h^3 f''' + \cdots \\
+#    f(x - h) &= f - h f' + \tfrac12 h^2 f'' - \tfrac16 h^3 f''' + \cdots \\
+#    \frac{f(x + h) - f(x - h)}{2h} &= f' + \tfrac16 h^2 f''' + \cdots
 #
 # The second derivative cancels, which is why one goes in both directions. The
 # loss is not here, but the upstream gradient stands for it: for the loss
@@ -157,10 +160,9 @@ quote("hasty layer, error of dx", error(dx, expected), 0, 1e-9)
 # network does, or a head that reads two tokens. (The layer must be square for
 # that.) *Before you run it, predict*: which of dW and dx comes out wrong?
 
-S = 4
-square = rng.normal(size=(S, S)) / 2
-offset = rng.normal(size=S)
-dz = rng.normal(size=(N, S))
+square = rng.normal(size=(I, I)) / 2
+offset = rng.normal(size=I)
+dz = rng.normal(size=(N, I))
 
 layer = HastyLinear(square, offset)
 layer.forward(layer.forward(x))
@@ -186,7 +188,7 @@ assert wrong > 0.1
 # 1. The second call of ``forward`` overwrote ``self.x``. The backward pass of
 #    the first call then multiplied by the input of the second.
 # 2. The second call of ``backward`` overwrote ``self.dweight``. A weight that
-#    is used twice influences the loss on two ways, and its gradient is their
+#    is used twice influences the loss in two ways, and its gradient is their
 #    *sum*.
 #
 # A stack of inputs inside the object and ``+=`` would mend both, until

@@ -108,9 +108,9 @@ dbeta = dy.sum(axis=0)
 #
 # .. math::
 #    \mathrm{ds} = -\sum_i \mathrm{d\hat{x}}_i \frac{c_i}{s^2},
-#    \qquad \mathrm{dc}_i \mathrel{+}= \frac{\mathrm{d\hat{x}}_i}{s}
+#    \qquad \mathrm{dc}_i {+}{=} \frac{\mathrm{d\hat{x}}_i}{s}
 #
-# The :math:`+` in :math:`\mathrel{+}=` is a reminder: ``centred`` is also used
+# The :math:`{+}{=}` is a reminder: ``centred`` is also used
 # in line 3, and this is only the first part of its gradient.
 
 dstd = -total(dxhat * centred) / std**2
@@ -128,7 +128,7 @@ dvar = dstd / (2 * std)
 # **Line 3**, :math:`v = \frac1D \sum_i c_i^2`. Each :math:`c_i` moves
 # :math:`v` by :math:`2 c_i / D`. This is the second part of dc:
 #
-# .. math:: \mathrm{dc}_i \mathrel{+}= \mathrm{dv}\, \frac{2 c_i}{D}
+# .. math:: \mathrm{dc}_i {+}{=} \mathrm{dv}\, \frac{2 c_i}{D}
 
 dcentred_3 = dvar * 2 * centred / D
 dcentred = dcentred_5 + dcentred_3
@@ -139,7 +139,7 @@ dcentred = dcentred_5 + dcentred_3
 #
 # .. math::
 #    \mathrm{d}\mu = -\sum_i \mathrm{dc}_i, \qquad
-#    \mathrm{dx}_i \mathrel{+}= \mathrm{dc}_i
+#    \mathrm{dx}_i {+}{=} \mathrm{dc}_i
 
 dmu = -total(dcentred)
 dx_2 = dcentred
@@ -147,7 +147,7 @@ dx_2 = dcentred
 # %%
 # **Line 1**, :math:`\mu = \frac1D \sum_i x_i`:
 #
-# .. math:: \mathrm{dx}_i \mathrel{+}= \frac{\mathrm{d}\mu}{D}
+# .. math:: \mathrm{dx}_i {+}{=} \frac{\mathrm{d}\mu}{D}
 
 dx_1 = dmu / D
 dx = dx_2 + dx_1
@@ -155,17 +155,12 @@ dx = dx_2 + dx_1
 # %%
 # That is the whole backward pass, and no line of it was difficult. Now hold
 # every line to the definition: move the value in the middle of the forward
-# pass, run the rest, and compare.
+# pass, run the rest, and compare. (Chapter 01's check by differences is in the
+# library, too.)
 
-
-def differences(f, x, dy, h=1e-5):
-    """Gradient of sum(dy * f(x)) with respect to x, element by element."""
-    gradient = np.zeros_like(x)
-    for index in np.ndindex(x.shape):
-        shift = np.zeros_like(x)
-        shift[index] = h
-        gradient[index] = (dy * (f(x + shift) - f(x - shift))).sum() / (2 * h)
-    return gradient
+from tervit_np.analysis.diagnosis import likely_mistake
+from tervit_np.analysis.gradcheck import Difference
+from tervit_np.analysis.gradcheck import numerical_gradient as differences
 
 
 def error(by_hand, by_differences):
@@ -207,7 +202,7 @@ quote("error of dx", error(dx, true_dx), 0, 1e-8)
 #      = r g_i - r^2\, \overline{g\hat{x}}\, c_i
 #      = r (g_i - \hat{x}_i\, \overline{g\hat{x}}) \\
 #    \mathrm{d}\mu &= -\sum_i \mathrm{dc}_i
-#      = -r \Big(\sum_i g_i - \overline{g\hat{x}} \sum_i \hat{x}_i\Big)
+#      = -r \left(\sum_i g_i - \overline{g\hat{x}} \sum_i \hat{x}_i\right)
 #      = -r D\, \overline{g}
 #
 # In the last line :math:`\sum_i \hat{x}_i = 0`, which is what centring was
@@ -249,7 +244,7 @@ same("library, dbeta", dbeta, theirs[2])
 # What the line says
 # ------------------
 # The result can be read. Take the upstream :math:`g`; remove its part along
-# :math:`(1, \dots, 1)`, remove its part along :math:`\hat{x}`, multiply by
+# :math:`(1, \cdots, 1)`, remove its part along :math:`\hat{x}`, multiply by
 # :math:`r`. Why those two? Because there are two ways to move a row without
 # moving its LayerNorm: add a constant to all of it (the mean takes it away),
 # or stretch it (the standard deviation takes that away). In a direction in
@@ -319,9 +314,6 @@ with figure(5.2, 6.0) as fig:
 # ``torch.var`` does by default, while the forward pass divides by :math:`D`.
 # Beside the numbers stands what the library's checker makes of them.
 # *Predict* which ones pass the check with ones.
-
-from tervit_np.analysis.diagnosis import likely_mistake
-from tervit_np.analysis.gradcheck import Difference
 
 
 def unbiased(g, xhat, r):
@@ -493,12 +485,12 @@ quote("share of both norms", share, 0.105, 0.01)
 #
 # In practice
 # -----------
-# * PyTorch keeps the third way, input, mean and r, and its kernel computes
-#   dgamma and dbeta in a second pass because they sum over the other axis.
+# * PyTorch keeps the third way, input, mean and r. On a GPU a second kernel
+#   computes dgamma and dbeta, because they sum over the other axis.
 # * timm's DeiT has eps 1e-6 and Swin 1e-5. A wrong eps is hard to see and
 #   shifts all logits a little; only stored numbers of another program find it.
-# * Torchao and BitNet leave norms in float, as TerViT does: they are a
-#   thousandth of the weights. (FTerViT, 2026, makes even those ternary.)
+# * torchao and BitNet leave norms in float, as TerViT does: in DeiT-Small they
+#   are a thousandth of all numbers. (FTerViT, 2026, makes even those ternary.)
 #
 # Further reading
 # ---------------

@@ -5,9 +5,9 @@ A vision transformer from scratch
 :You will do: cut pictures into tokens, write the transformer's block and put
   a whole model together from it, know its first loss before it is printed,
   make it learn 16 pictures by heart, and train it on all of them.
-:You will learn: what positions, skip connections and the norms are for; the
-  gradient of cross-entropy; three tests to pass before any long training; how
-  to read a training curve.
+:You will learn: what positions and skip connections are for; the gradient of
+  cross-entropy; three tests to pass before any long training; how to read a
+  training curve.
 :You need: chapters 01 to 03: linear layer, LayerNorm, attention, each with its
   backward pass.
 :Time: 30 minutes to read, about a minute to run.
@@ -102,9 +102,8 @@ tokens, _ = ops.linear(
 )
 pixel = x[0, :, 8:16, 24:32]  # what the convolution sees at one place
 once = (weight * pixel).sum(axis=(1, 2, 3)) + p["patch_embed.proj.bias"]
-quote(
-    "linear against convolution", np.abs(tokens[0, 7] - once).max(), 0, 1e-12
-)
+deviation = np.abs(tokens[0, 7] - once).max()
+quote("linear against convolution", deviation, 0, 1e-12)
 
 # %%
 # A token now knows what is in its patch and not where the patch was. So every
@@ -130,8 +129,24 @@ h = 1e-5
 by_differences = (ops.gelu(u + h)[0] - ops.gelu(u - h)[0]) / (2 * h)
 quote("slope of the GELU", np.abs(slope - by_differences).max(), 0, 1e-9)
 
+quote("lowest point of the GELU", u[ops.gelu(u)[0].argmin()], -0.75, 0.03)
+
+with figure(5.4, 2.9) as fig:
+    ax = fig.subplots()
+    ax.plot(u, np.maximum(u, 0), color="#B8B8B8")
+    ax.plot(u, ops.gelu(u)[0], color=COLOURS[0])
+    ax.plot(u, slope, color=COLOURS[1])
+    ax.text(-3.9, 0.15, "ReLU", color="#7F7F7F")
+    ax.text(1.6, 2.6, "GELU", color=COLOURS[0], ha="right")
+    ax.text(3.9, 0.65, "slope of the GELU", color=COLOURS[1], ha="right")
+    ax.set_ylim(-0.5, 3.2)
+    ax.set_xlabel("x")
+    show(fig, "04_gelu")
+
 # %%
 # (An upstream of ones is fine here, for once: each output has one input.)
+# Unlike the ReLU, the GELU falls before it rises; its lowest point is at
+# -0.75.
 #
 # The block
 # ---------
@@ -153,9 +168,7 @@ quote("slope of the GELU", np.abs(slope - by_differences).max(), 0, 1e-9)
 HEADS = 2
 
 
-def block(
-    x, w, skip=True
-):  # (B, T, D), names without "blocks.0." -> (B, T, D)
+def block(x, w, skip=True):  # (B, T, D), weights by name -> (B, T, D)
     a, c1 = ops.layernorm(x, w["norm1.weight"], w["norm1.bias"])
     a, c2 = ops.linear(a, w["attn.qkv.weight"], w["attn.qkv.bias"])
     a, c3 = ops.attention(a, HEADS)
@@ -169,29 +182,36 @@ def block(
     return x, (c1, c2, c3, c4, c5, c6, c7, c8)
 
 
-def block_backward(dy, cache):  # (B, T, D) -> dx, {name: gradient}
+def block_backward(dy, cache):  # (B, T, D) -> dx, gradients by name
     c1, c2, c3, c4, c5, c6, c7, c8 = cache
-    g = {}
-    dm, g["mlp.fc2.weight"], g["mlp.fc2.bias"] = ops.linear_backward(dy, c8)
+    dm, *fc2 = ops.linear_backward(dy, c8)  # fc2: dweight, dbias
     dm = ops.gelu_backward(dm, c7)
-    dm, g["mlp.fc1.weight"], g["mlp.fc1.bias"] = ops.linear_backward(dm, c6)
-    dm, g["norm2.weight"], g["norm2.bias"] = ops.layernorm_backward(dm, c5)
+    dm, *fc1 = ops.linear_backward(dm, c6)
+    dm, *norm2 = ops.layernorm_backward(dm, c5)
     dx = dy + dm  # both ways of x'
-    da, g["attn.proj.weight"], g["attn.proj.bias"] = ops.linear_backward(
-        dx, c4
-    )
+    da, *proj = ops.linear_backward(dx, c4)
     da = ops.attention_backward(da, c3)
-    da, g["attn.qkv.weight"], g["attn.qkv.bias"] = ops.linear_backward(da, c2)
-    da, g["norm1.weight"], g["norm1.bias"] = ops.layernorm_backward(da, c1)
-    return dx + da, g  # both ways of x
+    da, *qkv = ops.linear_backward(da, c2)
+    da, *norm1 = ops.layernorm_backward(da, c1)
+    pairs = {
+        "norm1": norm1,
+        "attn.qkv": qkv,
+        "attn.proj": proj,
+        "norm2": norm2,
+        "mlp.fc1": fc1,
+        "mlp.fc2": fc2,
+    }
+    gradients = {}
+    for name, (dweight, dbias) in pairs.items():
+        gradients[f"{name}.weight"], gradients[f"{name}.bias"] = dweight, dbias
+    return dx + da, gradients  # both ways of x
 
 
 def of_block(p, i):
     """The weights of block i, their names without the block's."""
-    start = f"blocks.{i}."
-    return {
-        k.removeprefix(start): a for k, a in p.items() if k.startswith(start)
-    }
+    prefix = f"blocks.{i}."
+    mine = [name for name in p if name.startswith(prefix)]
+    return {name.removeprefix(prefix): p[name] for name in mine}
 
 
 # %%
@@ -220,7 +240,7 @@ for name in w:
     )
 worst = max(errors, key=errors.get)
 print(f"{len(errors)} arrays checked, the worst is {worst}")
-quote("its error", errors[worst], 0, 1e-6)
+quote("worst error of a block", errors[worst], 0, 1e-6)
 
 # %%
 # What the skip connection is for
@@ -248,9 +268,8 @@ def fresh(rng, D=64):
 
 
 def spread(z):
-    return np.linalg.norm(z - z.mean(axis=1, keepdims=True)) / np.linalg.norm(
-        z
-    )
+    centred = z - z.mean(axis=1, keepdims=True)
+    return np.linalg.norm(centred) / np.linalg.norm(z)
 
 
 kept = {}
@@ -292,9 +311,8 @@ quote("without skips, after 5, log10", np.log10(kept[False][5]), -15.3, 1)
 def vit(images, p, depth=4):  # (B, 3, 32, 32) -> (B, 10)
     weight = p["patch_embed.proj.weight"]
     x = patchify(images, P)  # (B, 16, 192)
-    x, _ = ops.linear(
-        x, weight.reshape(64, -1), p["patch_embed.proj.bias"]
-    )  # (B, 16, 64)
+    bias = p["patch_embed.proj.bias"]
+    x, _ = ops.linear(x, weight.reshape(64, -1), bias)  # (B, 16, 64)
     x = x + p["pos_embed"]
     for i in range(depth):
         x, _ = block(x, of_block(p, i))
@@ -316,19 +334,19 @@ shuffled = ops.unpatchify(patchify(x, P)[:, order], x.shape)
 change = np.abs(vit(shuffled, p) - logits).max()
 blind = p | {"pos_embed": 0 * p["pos_embed"]}
 no_change = np.abs(vit(shuffled, blind) - vit(x, blind)).max()
-print(f"shuffled patches, with positions: logits change by {change:.4f}")
+print(f"shuffled, with positions: logits change by {change:.4f}")
 assert change > 1e-5
-quote("the same without positions", no_change, 0, 1e-12)
+quote("shuffled, without positions", no_change, 0, 1e-12)
 
 # %%
 # Where are the weights? The matrices inside blocks are what TerViT rounds to
 # three values, so it matters how much they are of the whole.
 
-inside = sum(
-    a.size for k, a in p.items() if k.startswith("blocks") and a.ndim == 2
-)
-quote("all numbers", sum(a.size for a in p.values()), 214_090, 0)
-quote("share in block matrices", inside / 214_090, 0.918, 0.001)
+in_blocks = [a for name, a in p.items() if name.startswith("blocks")]
+matrices = sum(a.size for a in in_blocks if a.ndim == 2)
+everything = sum(a.size for a in p.values())
+quote("all numbers", everything, 214_090, 0)
+quote("share in block matrices", matrices / everything, 0.918, 0.001)
 
 # %%
 # The loss, and its value before training
@@ -372,10 +390,12 @@ print(f"first loss with a large head: {large:.2f}")
 assert large > 2.5
 
 # %%
-# A step of training ------------------ Forward, loss, backward, and a step
-# downhill. The step is AdamW's (Loshchilov, Hutter 2019). It divides each
-# gradient by its own recent size, so that all weights move at about the same
-# pace, and lets matrices shrink a little:
+# A step of training
+# ------------------
+# Forward, loss, backward, and a step downhill. The step is AdamW's
+# (Loshchilov, Hutter 2019). It divides each gradient by its own recent size,
+# so that all weights move at about the same pace, and lets matrices shrink a
+# little:
 #
 # .. math::
 #    m \leftarrow \beta_1 m + (1 - \beta_1) g, \qquad

@@ -14,6 +14,7 @@ its own. Environment variables that change a chapter:
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -25,6 +26,14 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+
+NEEDED = {"numpy": "numpy", "matplotlib": "matplotlib", "PIL": "pillow"}
+absent = [n for m, n in NEEDED.items() if importlib.util.find_spec(m) is None]
+if absent:
+    sys.exit(
+        f"tutorials: not installed here: {', '.join(absent)}. In the folder "
+        f"{ROOT} run: {sys.executable} -m pip install ."
+    )
 
 from tervit_np.cli.startup import prepare  # noqa: E402
 

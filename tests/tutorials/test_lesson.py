@@ -31,6 +31,13 @@ def test_the_clone_is_found_and_numpy_gets_one_thread(tmp_path):
     assert threads == os.environ.get("OMP_NUM_THREADS", "1")
 
 
+def test_missing_packages_are_named_with_what_to_do():
+    bare = [sys.executable, "-S", str(next(FOLDER.glob("00_*.py")))]  # no site-packages
+    done = subprocess.run(bare, capture_output=True, encoding="utf-8")
+    assert done.returncode == 1
+    assert done.stderr.startswith("tutorials: not installed here: numpy, matplotlib, pillow. In")
+
+
 @pytest.mark.parametrize("value", ["1.2", "0.8", "float('nan')", "float('inf')"])
 def test_a_number_that_left_the_text_stops_the_chapter(tmp_path, value):
     done = run(f"import lesson; lesson.quote('loss', {value}, 1.0, 0.1)", tmp_path)
@@ -69,6 +76,15 @@ import sys; assert "matplotlib.pyplot" not in sys.modules
     done = run(code, tmp_path, TERVIT_SHOW="1", **hidden)
     assert done.stdout == "figure: 99_line.png\n", done.stderr
     assert (tmp_path / "99_line.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_is_emptied_and_nothing_else(tmp_path):
+    (tmp_path / "99_run").mkdir()
+    (tmp_path / "99_run" / "old").write_text("x")
+    (tmp_path / "kept").write_text("x")
+    done = run("import lesson; print(lesson.emptied('99_run').exists())", tmp_path)
+    assert done.stdout == "False\n", done.stderr
+    assert [f.name for f in tmp_path.iterdir()] == ["kept"]
 
 
 def test_the_model_is_trained_once(tmp_path):

@@ -13,6 +13,8 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "tutorials"
 CHAPTERS = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 NAMES = [chapter.stem for chapter in CHAPTERS]
+STORE = FOLDER.parent / "docs" / "tutorials.json"
+STORED = json.loads(STORE.read_text(encoding="utf-8"))["chapters"] if STORE.exists() else {}
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +36,11 @@ def run(script: Path, out: Path, **settings: str) -> subprocess.CompletedProcess
     )
 
 
+def said(numbers: dict) -> dict:
+    """What the text says of each number."""
+    return {name: (n["text"], n["tolerance"]) for name, n in numbers.items()}
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
 def test_a_chapter_runs(chapter, out):
     results = out / f"{chapter.stem}.json"
@@ -45,7 +52,11 @@ def test_a_chapter_runs(chapter, out):
     for name in figures:
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
         assert name.startswith(chapter.stem[:2]), "figures are numbered like their chapter"
-    assert len(json.loads(results.read_text())) >= 3
+    numbers = json.loads(results.read_text())
+    assert len(numbers) >= 3
+    assert said(numbers) == said(STORED.get(chapter.stem, {"numbers": numbers})["numbers"]), (
+        f"the text has changed since docs/tutorials.json: run_all.py {chapter.stem[:2]}"
+    )
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
@@ -55,9 +66,28 @@ def test_a_chapter_has_its_parts(chapter):
     assert underline == "=" * len(title)
     headings = re.findall(r"^# (.+)\n# -+$", text, flags=re.MULTILINE)
     assert headings[-3:] == ["On your own", "In practice", "Further reading"]
+    assert all(not re.search(r"\w -{3,}", line) for line in text.splitlines()), (
+        "a heading was joined"
+    )
 
 
 def test_the_list_of_chapters_is_complete():
     listed = re.findall(r"\]\((\d\d_\w+\.py)\)", (FOLDER / "README.md").read_text("utf-8"))
     assert listed == sorted(listed)
     assert {chapter.name for chapter in CHAPTERS} <= set(listed)
+
+
+def test_stored_numbers_are_of_the_chapters_and_hold():
+    assert set(STORED) <= set(NAMES)
+    for stem, entry in STORED.items():
+        assert entry["processor_seconds"] > 0
+        for name, n in entry["numbers"].items():
+            assert abs(n["value"] - n["text"]) <= n["tolerance"], (stem, name)
+
+
+def test_run_all_refuses_what_is_no_chapter():
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "run_all.py"), "77"], capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 2
+    assert done.stdout.startswith("no chapter begins with '77'; there are 00, 01")
