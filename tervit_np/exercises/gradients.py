@@ -33,7 +33,8 @@ def _differences(
 ) -> Iterator[Finding]:
     """Yield one finding for all gradients if they are right, else one for each."""
     names = [f"d{name}" for name in operator.inputs]
-    where = f"x {next(iter(operator.inputs.values())).shape}"
+    first, x = next(iter(operator.inputs.items()))
+    where = f"{first} {x.shape}"
     values = [locked(x) for x in operator.inputs.values()]
     y, cache = operator.forward(*values)
     dy, cache = locked(rng.normal(size=np.shape(y))), _locked_cache(cache)

@@ -87,10 +87,10 @@ def test_a_wider_type_is_found():
 
 def test_one_gradient_needs_no_tuple():
     def judged(backward):
-        one = Operator("double", {"x": X}, lambda x: (2 * x, None), backward)
+        one = Operator("double", {"z": X}, lambda x: (2 * x, None), backward)
         return next(check_backward([one], lambda dy, cache: {}))
 
-    assert judged(lambda dy, cache: 2 * dy) == ("x (2, 3): dx", "")
+    assert judged(lambda dy, cache: 2 * dy) == ("z (2, 3): dz", "")
     assert judged(lambda dy, cache: (2 * dy,)).ok
     assert judged(lambda dy, cache: None).why.startswith("nothing is returned, expected one array")
 
