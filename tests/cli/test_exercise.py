@@ -196,16 +196,16 @@ def test_a_file_that_was_deleted_is_made_anew(popen, folder):
     running = popen("exercise", "--dir", folder)
     running.wait_for_file(folder / LINEAR.file_name, "not written yet")
     (folder / LINEAR.file_name).unlink()
-    running.wait_for_file(folder / LINEAR.file_name, "not written yet")
+    assert "Your file was gone; this is a new one.\n" in iter(running.process.stdout.readline, "")
+    assert (folder / LINEAR.file_name).read_text() == LINEAR.student_file()
     running.interrupt()
-    assert "Your file was gone; this is a new one." in running.finish()[1]
+    assert running.finish()[0] == 130
 
 
 def test_ctrl_c_ends_politely(popen, folder):
     running = popen("exercise", "--dir", folder)
-    for line in running.process.stdout:
-        if "not written yet: put your lines" in line:
-            break  # it waits for a save now
+    said = iter(running.process.stdout.readline, "")
+    assert any("not written yet: put your lines" in line for line in said)  # it waits for a save
     running.interrupt()
     code, out, error = running.finish()
     assert (code, error) == (130, "")
