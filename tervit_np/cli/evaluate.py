@@ -61,6 +61,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"pictures: {images.account()}")
     print(
         f"{opened.file}: {images.name} {images.split} accuracy {100 * found.accuracy:.2f} ± "
-        f"{100 * found.error:.2f} %, loss {found.loss:.4f}"
+        f"{100 * found.error:.2f} %, loss {found.loss:.4f}{found.engine}"
     )
     return 0
