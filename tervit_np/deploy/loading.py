@@ -7,7 +7,9 @@ no writer writes.
 """
 
 import json
+import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +19,7 @@ from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy.base3 import decode
 from tervit_np.deploy.blocks import ATTENTION
-from tervit_np.deploy.packing import packable, put_packed
+from tervit_np.deploy.packing import Stored, packable, put_packed
 from tervit_np.deploy.writing import FORMAT, checksum, form
 from tervit_np.models import Classifier, build, config_from, quantize
 from tervit_np.quant.identity import IDENTITY, ZERO
@@ -82,12 +84,13 @@ def is_packed(path: Path) -> bool:
         return f'"format":"{FORMAT}"'.encode() in file.read(4096)
 
 
-def _fill(model: Classifier, arrays: Mapping[str, Array]) -> dict[str, Codes]:
+def _fill(model: Classifier, arrays: Mapping[str, Array]) -> dict[str, Stored]:
     """Give each parameter its values; no array may be missing or left over.
 
     -> codes of the layers that are to be packed.
     """
-    left, stored = dict(arrays), {}
+    left = dict(arrays)
+    stored: dict[str, Stored] = {}
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
     for name, param in model.named_params():
         layer_name, layer = layers.get(name, ("", None))
@@ -98,18 +101,22 @@ def _fill(model: Classifier, arrays: Mapping[str, Array]) -> dict[str, Codes]:
         codes, scale = left.pop(f"{layer_name}.codes"), left.pop(f"{layer_name}.scale")
         shapes = (param.shape[:1], ())
         scale = _checked(scale, f"{layer_name}.scale", shapes[scale.ndim == 0], "f")
-        if kind == "ternary":
-            codes = decode(codes, param.size).reshape(param.shape)
-        else:
+        if kind == "integer":
             codes = _checked(codes, f"{layer_name}.codes", param.shape, "i")
         if packable(layer):
-            stored[layer_name] = Codes(codes, scale, ZERO)
+            stored[layer_name] = partial(_codes, codes, scale, param.shape, kind == "ternary")
         else:
             param.data[...] = Codes(codes, scale, ZERO).dequantize()
             layer.weight_quant = IDENTITY  # on its grid already
     if left:
         raise ValueError(f"unexpected {', '.join(list(left)[:3])}")
     return stored
+
+
+def _codes(codes: Array, scale: Array, shape: tuple[int, ...], ternary: bool) -> Codes:
+    """Unpack what the file holds of a layer."""
+    whole = decode(codes, math.prod(shape)).reshape(shape) if ternary else codes
+    return Codes(whole, scale, ZERO)
 
 
 def _checked(array: Array, name: str, shape: tuple[int, ...], kind: str) -> Array:

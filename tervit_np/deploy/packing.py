@@ -1,7 +1,8 @@
 """A model's layers replaced by packed ones, from codes in a file or from a model in memory."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 
 from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear, packed_layer
@@ -11,6 +12,8 @@ from tervit_np.models.quantization import plan_of
 from tervit_np.nn import Blocks, Linear, Products
 from tervit_np.quant import Identity, UniformWeight, on_integers, rounds_to_integers
 from tervit_np.quant.protocol import Codes
+
+Stored: TypeAlias = Callable[[], Codes]
 
 
 def packable(layer: Any) -> bool:
@@ -22,9 +25,11 @@ def packable(layer: Any) -> bool:
 
 
 def put_packed(
-    model: Classifier, stored: Mapping[str, Codes], members: int = 1, attention: str = "float32"
+    model: Classifier, stored: Mapping[str, Stored], members: int = 1, attention: str = "float32"
 ) -> None:
-    """Replace layers, named in `stored`, by packed ones with the codes stored there, in place.
+    """Replace layers, named in `stored`, by packed ones with the codes found there, in place.
+
+    Codes are asked for one layer at a time: unpacked, all of them would be several times the file.
 
     Their biases are those that the model has. Runs of blocks that are ternary throughout become
     one, worked on by `members` threads.
@@ -32,7 +37,7 @@ def put_packed(
     for name, layer in model.quantizable():
         if name in stored:
             ternary = on_integers(layer.weight_quant, layer.act_quant)
-            codes = stored[name]
+            codes = stored[name]()
             _replace(model, name, packed_layer(layer, codes.codes, codes.scale, ternary))
     for _, module in list(model.named_modules()):
         if isinstance(blocks := getattr(module, "blocks", None), Blocks) and _all_ternary(blocks):
@@ -53,9 +58,13 @@ def packed_copy(model: Classifier) -> Classifier | None:
     for name, param in copy.named_params():
         if name.removesuffix(".weight") not in layers:
             param.data[...] = mine[name].data
-    stored = {name: layer.weight_quant.codes(layer.weight.data) for name, layer in layers.items()}
-    put_packed(copy, stored)
+    put_packed(copy, {name: partial(_codes, layer) for name, layer in layers.items()})
     return copy
+
+
+def _codes(layer: Any) -> Codes:
+    codes: Codes = layer.weight_quant.codes(layer.weight.data)
+    return codes
 
 
 def _all_ternary(blocks: Blocks) -> bool:
