@@ -98,7 +98,8 @@ quote("error at 2 bits", errors[2], 0.834, 0.002)
 # %%
 # Four times the error for each bit less, just as the step says, and at 8 bits
 # less than one part in ten thousand: an 8-bit weight *is* the float weight,
-# for all that a network notices. Keep that in mind for chapter 07.
+# for all that a network notices (the end of this chapter asks one). Keep that
+# in mind for chapter 07.
 #
 # At 2 bits Q is 1 and the grid is {-s, 0, s}: three values. The error is 0.83,
 # and a row of zeros would have 1. With the same three values, the rule of this
@@ -185,8 +186,11 @@ quote(
 # Two details that bite. The range is stretched to contain 0, and z is a whole
 # number: so that 0, which padding, masks and dropped tokens are made of, stays
 # exactly 0. And codes now run from 0 to 255, which is another integer type
-# than -127 to 127: mix them up and 200 becomes -56.
-#
+# than -127 to 127. Mix them up, and large codes turn negative:
+
+quote("code 200 read as a signed byte", np.uint8(200).view(np.int8), -56, 0)
+
+# %%
 # At 4 bits the difference can be seen. Each tick below is one of the values
 # that a grid can take.
 
