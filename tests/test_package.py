@@ -8,10 +8,10 @@ import pytest
 import tervit_np as tv
 
 TIMED = """
-import time
-start = time.perf_counter(); import numpy; middle = time.perf_counter()
+from time import process_time as clock
+start = clock(); import numpy; middle = clock()
 import tervit_np; tervit_np.create_model, tervit_np.quant, tervit_np.losses
-print(time.perf_counter() - middle)
+print((clock() - middle) / (middle - start))
 """
 LOADED = """
 import json, sys, tervit_np
@@ -32,12 +32,12 @@ def run(code, **environment):
     return json.loads(done.stdout)
 
 
-def test_importing_adds_less_than_a_tenth_of_a_second_to_numpy():
-    """With what models need. The quickest of a few tries: others can only make it slower."""
-    seconds = []
-    while len(seconds) < 10 and min(seconds, default=1) > 0.1:
-        seconds.append(run(TIMED))
-    assert min(seconds) < 0.1, seconds
+def test_importing_takes_less_than_importing_numpy():
+    """With what models need, in processor time; the least of a few tries."""
+    shares = []
+    while len(shares) < 5 and min(shares, default=1) >= 1:
+        shares.append(run(TIMED))
+    assert min(shares) < 1, shares
 
 
 def test_what_is_heavy_is_loaded_only_when_used():

@@ -9,7 +9,8 @@ Run the finished thing
 :You need: Python, and nothing to download.
 :Time: 10 minutes to read, under two minutes to run on two cores.
 :In the paper: the whole of it, in small. TerViT (Xu et al. 2022) claims that a
-  vision transformer works with weights from {-a, 0, a}.
+  vision transformer works with weights :math:`\hat w_{oi} = \alpha_o t_{oi}`,
+  where :math:`t_{oi}` is -1, 0 or 1 and :math:`\alpha_o` belongs to a row.
 
 With a picture of your own::
 
@@ -49,6 +50,7 @@ if Path(sys.argv[0]).name == "00_run_it.py" and len(sys.argv) > 1:
 # The data set is drawn by code: ten shapes, turned, stretched and striped, in
 # front of noise. The first time this takes some seconds. Then it is cached.
 
+print("Reading the pictures.", flush=True)
 data = shapes()
 print(f"{len(data.train)} pictures to learn from, {len(data.test)} to test on")
 
@@ -74,10 +76,23 @@ numbers = sum(param.size for _, param in model.named_params())
 quote("numbers in the model", numbers, 214_090, 0)
 
 # %%
+# A first look: sixteen pictures forward to ten numbers each, one for each
+# class, and the gradient of the loss back to every number in the model. The
+# first time on a machine this compiles the code for it, which takes up to half
+# a minute, and keeps it.
+
+print("One forward and one backward pass.", flush=True)
+few = data.train.take(np.arange(16))
+logits, cache = model.forward(normalise(few.images, few.mean, few.std))
+loss, dlogits = tv.losses.cross_entropy(logits, few.labels)
+model.backward(dlogits, cache)
+print("logits", logits.shape, "gradient of the head", model.head.weight.shape)
+
+# %%
 # Train it
 # --------
 # Eight epochs: every picture is seen eight times. *Predict*: there are ten
-# classes. What is the accuracy before training?
+# classes. What is the accuracy before training? (The next line printed says.)
 
 recipe = PRESETS["shapes"].recipe
 stage = Stage("float", "float", epochs=2 if FAST else 8, lr=2e-3)

@@ -7,7 +7,7 @@ A linear layer and its gradient
   mistake cannot happen, and then turn on the check itself and make it lie.
 :You will learn: how to derive a gradient with one index at a time, why a
   backward pass is best written as a pure function, which numbers a gradient
-  check needs, and four ways in which a check says "right" to wrong code.
+  check needs, and five ways in which a check says "right" to wrong code.
 :You need: matrix products and the chain rule. NumPy, no framework.
 :Time: 20 minutes to read, a few seconds to run.
 :In the paper: the layer :math:`y = x W^\top + b`. TerViT will later round its
@@ -373,7 +373,7 @@ assert deviation > 0.1
 # -------------------
 # Here are six ways to get the gradient wrong, and five ways to check it. Each
 # mistake was made by somebody; each check is found in the wild. *Predict*: in
-# which columns do you expect a mark?
+# which rows does each column let through?
 #
 # * *shapes*: the gradient has the shape of its array, nothing more;
 # * *ones*: differences in float64, upstream of ones;
@@ -403,7 +403,8 @@ def passes(backward, dy, w, limit=1e-7, kind=np.float64, h=1e-5):
         differences(lambda w: u @ w.T, w, dy, kind(h)),
     )
     return all(
-        np.abs(g - t).max() <= limit * max(np.abs(t).max(), 1e-3)
+        np.abs(g - t).max()
+        <= limit * max(np.abs(t).max(), 1e-3)  # dx may be 0
         for g, t in zip(by_hand, truth, strict=True)
     )
 

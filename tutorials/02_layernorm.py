@@ -10,9 +10,9 @@ LayerNorm, backwards
   two projections; which cached arrays cost memory and which do not.
 :You need: chapter 01 (the upstream gradient dy, checks by differences).
 :Time: 25 minutes to read, a few seconds to run.
-:In the paper: the norm before each attention and each MLP of the transformer.
-  It stays in full precision when the weights become ternary, and because it
-  rescales its input, it forgives them much.
+:In the paper: the norm before each attention and each MLP of the transformer,
+  :math:`y = \gamma (x - \mu) / \sqrt{v + \epsilon} + \beta`. It stays in full
+  precision when the weights become ternary.
 """
 
 # %%
@@ -252,11 +252,13 @@ same("library, dbeta", dbeta, theirs[2])
 #
 # *Predict*: what happens to dx if the row is twice as far from its mean?
 
-twice = mu + 2 * (x - mu)
-dx_twice = ops.layernorm_backward(dy, ops.layernorm(twice, gamma, beta, 0)[1])[
-    0
-]
-dx_once = ops.layernorm_backward(dy, ops.layernorm(x, gamma, beta, 0)[1])[0]
+
+def dx_at(x):  # without eps, so that the symmetry is exact
+    _, cache = ops.layernorm(x, gamma, beta, 0)
+    return ops.layernorm_backward(dy, cache)[0]
+
+
+dx_once, dx_twice = dx_at(x), dx_at(mu + 2 * (x - mu))
 quote("dx along ones", np.abs(total(dx_once)).max(), 0, 1e-13)
 quote("dx along xhat", np.abs(total(dx_once * xhat)).max(), 0, 1e-5)
 quote("dx of a row twice as wide", (dx_twice / dx_once).mean(), 0.5, 1e-9)

@@ -11,8 +11,9 @@ Attention
 :You need: chapters 01 and 02 (upstream gradients, checks by differences).
 :Time: 30 minutes to read; it trains a small model the first time (under a
   minute on two cores) and runs in seconds after that.
-:In the paper: multi-head self-attention, whose q, k, v and output matrices are
-  the first that TerViT makes ternary. Attention itself has no weights.
+:In the paper: :math:`\mathrm{softmax}(Q K^\top / \sqrt K)\, V`. The matrices
+  that make Q, K and V, and the one behind, are among those that TerViT makes
+  ternary; attention itself has no weights.
 """
 
 # %%

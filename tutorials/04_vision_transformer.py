@@ -11,8 +11,9 @@ A vision transformer from scratch
 :You need: chapters 01 to 03: linear layer, LayerNorm, attention, each with its
   backward pass.
 :Time: 30 minutes to read, about a minute to run.
-:In the paper: the model that is quantized, DeiT (Touvron et al. 2021). Ours is
-  its little sister, with 4 blocks instead of 12 and 32-pixel pictures.
+:In the paper: the model that is quantized, DeiT (Touvron et al. 2021), whose
+  blocks compute :math:`x + \mathrm{MLP}(\mathrm{norm}(x))` and the same with
+  attention. Ours has 4 blocks instead of 12, and pictures of 32 pixels.
 """
 
 # %%

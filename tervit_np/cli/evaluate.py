@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from tervit_np.cli.opening import HELP, images_for, open_model
+from tervit_np.cli.opening import HELP, add_attention, images_for, open_model
 
 EXAMPLES = """examples:
   tervit eval runs/shapes                     the last stage of a run, on its own test split
@@ -33,6 +33,7 @@ def register(commands: Any) -> None:
     )
     parser.add_argument("--image-size", type=int, help="interpolate weights to this size")
     parser.add_argument("--window", type=int, help="interpolate Swin's weights to this window")
+    add_attention(parser)
     parser.add_argument("--threads", type=int, help="threads (default: all cores)")
     parser.set_defaults(run=run)
 
@@ -45,7 +46,12 @@ def run(args: argparse.Namespace) -> int:
     from tervit_np.train import evaluate
 
     opened = open_model(
-        args.model, args.stage, args.plan, image_size=args.image_size, window=args.window
+        args.model,
+        args.stage,
+        args.plan,
+        attention=args.attention,
+        image_size=args.image_size,
+        window=args.window,
     )
     images = images_for(opened, args.data, args.split)
     found = evaluate(opened.model, images, threads=args.threads or usable_cores())
@@ -61,6 +67,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"pictures: {images.account()}")
     print(
         f"{opened.file}: {images.name} {images.split} accuracy {100 * found.accuracy:.2f} ± "
-        f"{100 * found.error:.2f} %, loss {found.loss:.4f}"
+        f"{100 * found.error:.2f} %, loss {found.loss:.4f}{found.engine}"
     )
     return 0

@@ -1,5 +1,6 @@
 """Models as the command line names them: a run folder, a file, or the name of official weights."""
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,9 +30,17 @@ class Opened(NamedTuple):
 
 
 def open_model(
-    place: str, stage: str | None = None, plan: str | None = None, **sizes: int | None
+    place: str,
+    stage: str | None = None,
+    plan: str | None = None,
+    *,
+    threads: int = 1,
+    attention: str | None = None,
+    **sizes: int | None,
 ) -> Opened:
     """Open a model, with other quantizers or, for weights, at another size if asked for.
+
+    `threads` and `attention` say how a packed file runs.
 
     Raises
     ------
@@ -47,17 +56,32 @@ def open_model(
 
     keep_freed_memory()
     file = find_weights(place) if place in CONFIGS else model_file(place, stage)
-    if file.suffix == ".npz" or is_own(file) or is_packed(file):
-        opened = _packed(file) if is_packed(file) else _own(file)
-        if any(sizes.values()):
-            raise ValueError(f"{file} is a model of its own size; other sizes are for weights")
-        if plan is not None and is_packed(file):
-            raise ValueError(f"{file} is packed: it has no latent weights to quantize otherwise")
+    packed = is_packed(file)
+    own = packed or file.suffix == ".npz" or is_own(file)
+    if own and any(sizes.values()):
+        raise ValueError(f"{file} is a model of its own size; other sizes are for weights")
+    if packed and plan is not None:
+        raise ValueError(f"{file} is packed: it has no latent weights to quantize otherwise")
+    if not packed and attention is not None:
+        raise ValueError(f"{file} is not packed, which --attention is for; see `tervit export`")
+    if packed:
+        opened = _packed(file, threads, attention or "float32")
+    elif own:
+        opened = _own(file)
     else:
         opened = _weights(file, {k: v for k, v in sizes.items() if v is not None})
     if plan is not None:
         quantize(opened.model, plan_named(plan))
     return opened
+
+
+def add_attention(parser: argparse.ArgumentParser) -> None:
+    """Add the option that chooses how packed files attend."""
+    parser.add_argument(
+        "--attention",
+        choices=("float32", "int8"),
+        help="products of attention in a packed file: exact (default), or on bytes and faster",
+    )
 
 
 def model_file(place: str, stage: str | None) -> Path:
@@ -92,10 +116,10 @@ def _own(file: Path) -> Opened:
     return _described(file, *load_model(file))
 
 
-def _packed(file: Path) -> Opened:
+def _packed(file: Path, threads: int, attention: str) -> Opened:
     from tervit_np.deploy import load_packed
 
-    return _described(file, *load_packed(file))
+    return _described(file, *load_packed(file, threads=threads, attention=attention))
 
 
 def _described(file: Path, model: "Classifier", extra: dict[str, Any]) -> Opened:

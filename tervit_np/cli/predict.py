@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tervit_np.cli.opening import HELP, Opened, open_model
+from tervit_np.cli.opening import HELP, Opened, add_attention, open_model
 
 if TYPE_CHECKING:
     from tervit_np.arrays import Array
@@ -29,6 +29,8 @@ def register(commands: Any) -> None:
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
     parser.add_argument("--stage", help="stage of a run (default: the last one)")
     parser.add_argument("--top", type=int, default=3, help="classes to print (default: 3)")
+    add_attention(parser)
+    parser.add_argument("--threads", type=int, help="threads (default: all cores)")
     parser.set_defaults(run=run)
 
 
@@ -38,9 +40,11 @@ def run(args: argparse.Namespace) -> int:
 
     from data_tools import DataError, normalise
     from data_tools.wordnet import in_words
+    from tervit_np.environment import usable_cores
     from tervit_np.losses import log_softmax
 
-    opened = open_model(args.model, args.stage)
+    threads = args.threads or usable_cores()
+    opened = open_model(args.model, args.stage, threads=threads, attention=args.attention)
     names, unreadable = in_words(opened.classes), []
     for name in args.pictures:
         try:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   tervit surface runs/shapes                    everything, into the run's report
   tervit surface runs/cifar10 --images 1024     smaller error bars
+  tervit surface runs/swin --no-curvature       without the Hessian, slow for large models
   tervit surface runs/shapes --split test       on images that training did not see
   tervit surface runs/shapes --redraw           figures and words again, from surface.json
 
@@ -42,6 +43,7 @@ def register(commands: Any) -> None:
         default=21,
         help="points along a side, odd; the stacked surfaces have half as many (default: 21)",
     )
+    parser.add_argument("--no-curvature", action="store_true", help="leave the Hessian out")
     parser.add_argument("--seed", type=int, default=0, help="of images, directions and errors")
     parser.add_argument("--threads", type=int, help="threads (default: all cores)")
     parser.add_argument("--redraw", action="store_true", help="draw from surface.json alone")
@@ -91,9 +93,11 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     settings = _settings(args, folder, found.stages)
     images, labels = draw_sample(data_tools.load(settings.data, args.split), args.images, args.seed)
     parts = Parts(folder / "surface.partial")
+    bends = not args.no_curvature
     with ThreadPoolExecutor(threads) as pool, StopRequest() as stop:
-        meter = _Meter(total_work(args.grid), len(labels), stop, folder, args.quiet)
-        surfaces = measure(found.models, images, labels, settings, Runner(pool, parts, meter.part))
+        meter = _Meter(total_work(args.grid, bends), len(labels), stop, folder, args.quiet)
+        runner = Runner(pool, parts, meter.part)
+        surfaces = measure(found.models, images, labels, settings, runner, bends)
     seconds = round(time.monotonic() - began, 1)
     settings = settings._replace(images=len(labels), seconds=seconds)
     write_surfaces(surfaces._replace(settings=settings), folder)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.deploy.team import Team
 from tervit_np.kernels import chosen, has_tile
 from tervit_np.nn import Blocks
 
@@ -63,6 +62,7 @@ class Room:
 
     def __init__(self, weights: Any, processor: Any, members: int, attention: str) -> None:
         from tervit_np.kernels.rooms import make_bench, make_own
+        from tervit_np.kernels.team import Team
 
         self.processor, self.team = processor, Team(members)
         self.benches = [make_bench(weights, processor) for _ in range(members)]

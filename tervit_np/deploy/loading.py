@@ -7,7 +7,9 @@ no writer writes.
 """
 
 import json
+import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,13 +18,11 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy.base3 import decode
-from tervit_np.deploy.blocks import ATTENTION, PackedBlocks
-from tervit_np.deploy.layers import PackedLinear, packed_layer
+from tervit_np.deploy.blocks import ATTENTION
+from tervit_np.deploy.packing import Stored, packable, put_packed
 from tervit_np.deploy.writing import FORMAT, checksum, form
-from tervit_np.kernels import Panels
 from tervit_np.models import Classifier, build, config_from, quantize
-from tervit_np.nn import Blocks, Linear, Module, Products
-from tervit_np.quant import IDENTITY, Identity, rounds_to_integers
+from tervit_np.quant.identity import IDENTITY, ZERO
 from tervit_np.quant.protocol import Codes
 from tervit_np.quant.spec import plan_from_spec
 
@@ -68,8 +68,7 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
         meta = {key: json.loads(metadata[key]) for key in _KEYS}
         model = build(config_from(meta["model"], meta["config"]), None, meta["dtype"])
         quantize(model, plan_from_spec(meta["plan"]))
-        _fill(model, arrays)
-        _fuse(model, threads, attention)
+        put_packed(model, _fill(model, arrays), threads, attention)
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]} is missing") from None
     except (TypeError, ValueError) as error:
@@ -85,11 +84,14 @@ def is_packed(path: Path) -> bool:
         return f'"format":"{FORMAT}"'.encode() in file.read(4096)
 
 
-def _fill(model: Classifier, arrays: Mapping[str, Array]) -> None:
-    """Give each layer what it needs; no array may be missing or left over."""
+def _fill(model: Classifier, arrays: Mapping[str, Array]) -> dict[str, Stored]:
+    """Give each parameter its values; no array may be missing or left over.
+
+    -> codes of the layers that are to be packed.
+    """
     left = dict(arrays)
+    stored: dict[str, Stored] = {}
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
-    replaced: list[tuple[str, Any, Array, Array, bool]] = []
     for name, param in model.named_params():
         layer_name, layer = layers.get(name, ("", None))
         kind = "float" if layer is None else form(layer_name, layer)
@@ -99,36 +101,22 @@ def _fill(model: Classifier, arrays: Mapping[str, Array]) -> None:
         codes, scale = left.pop(f"{layer_name}.codes"), left.pop(f"{layer_name}.scale")
         shapes = (param.shape[:1], ())
         scale = _checked(scale, f"{layer_name}.scale", shapes[scale.ndim == 0], "f")
-        if kind == "ternary":
-            codes = decode(codes, param.size).reshape(param.shape)
-        else:
+        if kind == "integer":
             codes = _checked(codes, f"{layer_name}.codes", param.shape, "i")
-        if kind == "ternary" or rounds_to_integers(layer.act_quant):
-            replaced.append((layer_name, layer, codes, scale, kind == "ternary"))
+        if packable(layer):
+            stored[layer_name] = partial(_codes, codes, scale, param.shape, kind == "ternary")
         else:
-            param.data[...] = Codes(codes, scale, np.zeros(())).dequantize()
+            param.data[...] = Codes(codes, scale, ZERO).dequantize()
             layer.weight_quant = IDENTITY  # on its grid already
     if left:
         raise ValueError(f"unexpected {', '.join(list(left)[:3])}")
-    for layer_name, *parts in replaced:  # now that the biases are read
-        _replace(model, layer_name, packed_layer(*parts))
+    return stored
 
 
-def _fuse(model: Classifier, members: int, attention: str) -> None:
-    """Let runs of packed blocks be run as one."""
-    for _, module in list(model.named_modules()):
-        if isinstance(blocks := getattr(module, "blocks", None), Blocks) and _all_packed(blocks):
-            module.blocks = PackedBlocks(blocks, members, attention)  # type: ignore[attr-defined]
-
-
-def _all_packed(blocks: Blocks) -> bool:
-    """Tell whether a run of blocks is of ternary layers, with attention between them in floats."""
-    layers = [layer for block in blocks for _, layer in block.named_modules()]
-    linear = [layer for layer in layers if isinstance(layer, Linear | PackedLinear)]
-    products = [layer.act_quant for layer in layers if isinstance(layer, Products)]
-    return all(
-        isinstance(layer, PackedLinear) and isinstance(layer.packed, Panels) for layer in linear
-    ) and all(isinstance(rounding, Identity) for rounding in products)
+def _codes(codes: Array, scale: Array, shape: tuple[int, ...], ternary: bool) -> Codes:
+    """Unpack what the file holds of a layer."""
+    whole = decode(codes, math.prod(shape)).reshape(shape) if ternary else codes
+    return Codes(whole, scale, ZERO)
 
 
 def _checked(array: Array, name: str, shape: tuple[int, ...], kind: str) -> Array:
@@ -137,11 +125,3 @@ def _checked(array: Array, name: str, shape: tuple[int, ...], kind: str) -> Arra
     if kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"{name} holds NaN or infinite values")
     return array.astype(np.float32) if kind == "f" else array
-
-
-def _replace(model: Any, name: str, layer: Module) -> None:
-    """Put a packed layer where the float one was."""
-    *path, last = name.split(".")
-    for part in path:
-        model = model[int(part)] if isinstance(model, list) else getattr(model, part)
-    setattr(model, last, layer)

@@ -8,7 +8,7 @@ from tervit_np.exercises.cutting import NOT_WRITTEN
 from tervit_np.exercises.exercise import Exercise
 from tervit_np.exercises.trial import Verdict
 
-_WIDTH = 92
+_WIDTH = 80  # of a terminal
 _PRINTED = 12  # lines that are shown of what a file prints
 _TWIN = (
     "twin(...) chooses compiled code for float32; in float64, as checked here, it gives None and "

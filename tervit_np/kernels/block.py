@@ -142,11 +142,11 @@ def take(w: Any, x: Any, bench: Any, group: int, mine: Any, rows: int) -> None:
     What fills the last tile is zero.
     """
     first, last = mine
-    stop = up(last, rows)
-    for t in range(first, last):
-        bench.x[t] = x[place(w, group, t)]
-    bench.x[last:stop] = F(0)
-    bench.branch[first:stop] = F(0)
+    for t in range(first, up(last, rows)):
+        row = x[place(w, group, min(t, last - 1))]
+        for i in range(x.shape[1]):
+            bench.x[t, i] = row[i] if t < last else F(0)
+            bench.branch[t, i] = F(0)
 
 
 @kernel(boundscheck=False)

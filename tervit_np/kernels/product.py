@@ -45,15 +45,21 @@ def linear(processor: Any, x: Any, w: Any, bias: Any, out: Any, first: int, last
 @kernel(boundscheck=False)
 def rounded_linear(processor: Any, x: Any, w: Any, bias: Any) -> Any:
     """Round the tokens, then multiply.  (M, I), Panels, (O,) or (0,) -> (M', 64 P)."""
+    tokens, offset, out = prepared(processor, x, w, bias)
+    linear(processor, tokens, w, offset, out, 0, w.codes.shape[0])
+    return out
+
+
+@kernel(boundscheck=False)
+def prepared(processor: Any, x: Any, w: Any, bias: Any) -> Any:
+    """Round the tokens, pad the bias, make room: -> Tokens (M', I'), (64 P,), (M', 64 P)."""
     padded = -(-x.shape[0] // processor.rows) * processor.rows
     codes = np.empty((padded, 4 * w.codes.shape[1]), np.int8)
     tokens = Tokens(codes, np.empty(padded, np.float32), np.empty(padded, np.int32))
     round_rows(x, tokens.codes, tokens.scale, tokens.sums)
     offset = np.zeros(w.scale.shape[0], np.float32)
     offset[: bias.shape[0]] = bias
-    out = np.empty((padded, w.scale.shape[0]), np.float32)
-    linear(processor, tokens, w, offset, out, 0, w.codes.shape[0])
-    return out
+    return tokens, offset, np.empty((padded, w.scale.shape[0]), np.float32)
 
 
 @intrinsic

@@ -6,12 +6,15 @@ members, the k-th meeting is over when n k have arrived.
 """
 
 import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from tervit_np.arrays import Array
 from tervit_np.kernels.jit import kernel
 from tervit_np.kernels.vectors import I64
 
@@ -19,6 +22,38 @@ ABANDONED = 2**61  # added by a member that failed: nobody waits for it any more
 _PATIENCE = 2000  # looks at the number before the processor is offered to others
 _YIELDS = sys.platform != "win32"
 _sched_yield = types.ExternalFunction("sched_yield", types.intc())
+
+
+class Team:
+    """Some threads, the calling one among them; for one caller at a time."""
+
+    def __init__(self, members: int) -> None:
+        self.members = members
+        self._others = ThreadPoolExecutor(max(members - 1, 1), thread_name_prefix="tervit")
+
+    def run(self, work: Callable[[int], None], meetings: Sequence[Array]) -> None:
+        """Call work(0), work(1), ... at the same time; `meetings` are their counts of arrivals.
+
+        Where one fails, the others stop waiting for it, and its error is raised here.
+        """
+        for arrivals in meetings:
+            arrivals[0] = 0
+
+        def guarded(me: int) -> None:
+            try:
+                work(me)
+            except BaseException:
+                for arrivals in meetings:
+                    arrivals[0] += ABANDONED
+                raise
+
+        others = [self._others.submit(guarded, me) for me in range(1, self.members)]
+        try:
+            guarded(0)
+        finally:
+            failed = [error for other in others if (error := other.exception()) is not None]
+        if failed:
+            raise failed[0]
 
 
 @kernel(boundscheck=False)

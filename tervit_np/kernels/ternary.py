@@ -5,6 +5,7 @@
 All rungs compute the same integers. `TERVIT_KERNEL` chooses one by name.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,15 @@ _NONE = np.empty(0, np.float32)
 
 
 def ternary_linear(
-    x: Array, packed: Panels, bias: Array | None = None, rung: str | None = None
+    x: Array,
+    packed: Panels,
+    bias: Array | None = None,
+    rung: str | None = None,
+    threads: int = 1,
 ) -> Array:
     """Round the tokens to 8 bits and multiply.  float32 (M, in) -> float32 (M, out).
+
+    Threads share the panels of outputs; below some hundred tokens one is as fast.
 
     Raises
     ------
@@ -40,8 +47,36 @@ def ternary_linear(
         return y if bias is None else y + offset
     from tervit_np.kernels.product import rounded_linear
 
-    out: Array = rounded_linear(_processor(rung, len(x), packed), x, packed, offset)
+    out: Array
+    if threads == 1:
+        out = rounded_linear(_processor(rung, len(x), packed), x, packed, offset)
+    else:
+        out = _by_panels(rung, x, packed, offset, threads)
     return out[: len(x), : packed.outputs]
+
+
+def _by_panels(rung: str, x: Array, packed: Panels, bias: Array, threads: int) -> Array:
+    """Let each thread multiply some panels.  -> (M', 64 P)."""
+    from tervit_np.kernels.lanes import PROCESSORS
+    from tervit_np.kernels.product import linear, prepared
+
+    tokens, offset, out = prepared(PROCESSORS[rung], x, packed, bias)
+    panels = len(packed.codes)
+
+    def work(me: int) -> None:
+        first, last = panels * me // threads, panels * (me + 1) // threads
+        linear(PROCESSORS[rung], tokens, packed, offset, out, first, last)
+
+    _team(threads).run(work, [])
+    made: Array = out
+    return made
+
+
+@cache
+def _team(threads: int) -> Any:
+    from tervit_np.kernels.team import Team
+
+    return Team(threads)
 
 
 def integer_product(x: Array, packed: Panels, rung: str) -> Array:

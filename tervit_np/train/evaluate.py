@@ -18,6 +18,12 @@ class Evaluation(NamedTuple):
     loss: float  # mean cross-entropy
     logits: Array  # (N, C)
     readable: Array  # bool (N,): pictures that could not be read are left out, their logits zero
+    kernel: str = ""  # of the packed layers that ran; "" where none did
+
+    @property
+    def engine(self) -> str:
+        """What ran, in brackets for the end of a line; nothing where it was the model itself."""
+        return f" (packed, {self.kernel})" if self.kernel else ""
 
     @property
     def error(self) -> float:
@@ -29,6 +35,8 @@ def evaluate(
     model: Classifier, images: LabelledSet, *, threads: int = 1, batch_size: int | None = None
 ) -> Evaluation:
     """Classify a whole image set; the result does not depend on the number of threads.
+
+    A model with ternary layers runs on packed kernels, where this processor has them.
 
     Raises
     ------
@@ -43,6 +51,7 @@ def evaluate(
             f"the model {model.config.num_classes}"
         )
 
+    model, kernel = on_kernels(model)
     if batch_size is None:  # few large images, so that what a batch needs stays in the caches
         batch_size = max(8, min(64, 64**3 // images.size**2))
 
@@ -62,4 +71,18 @@ def evaluate(
     seen, labels = logits[readable], images.labels[readable]
     accuracy = float((seen.argmax(axis=1) == labels).mean())
     loss = cross_entropy(seen, labels)[0]
-    return Evaluation(accuracy, loss, logits, readable)
+    return Evaluation(accuracy, loss, logits, readable, kernel)
+
+
+def on_kernels(model: Classifier) -> tuple[Classifier, str]:
+    """Return the model on packed kernels and their name, or the model itself and no name."""
+    from tervit_np.deploy.layers import PackedLinear  # these import the compiler
+    from tervit_np.deploy.packing import packed_copy
+    from tervit_np.kernels import chosen, has_tile
+
+    if model.dtype != np.float32 or not has_tile(chosen()):
+        return model, ""
+    if any(isinstance(module, PackedLinear) for _, module in model.named_modules()):
+        return model, chosen()
+    packed = packed_copy(model)
+    return (model, "") if packed is None else (packed, chosen())

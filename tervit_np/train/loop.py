@@ -167,7 +167,7 @@ class _Run:
         self.start, self.seconds = (start.accuracy, start.loss), 0.0
         self.progress.say(
             f"{stage.name}: {stage.epochs:g} epochs; test accuracy before training "
-            f"{100 * start.accuracy:.1f} %"
+            f"{100 * start.accuracy:.1f} %{start.engine}"
         )
         return trainer
 
@@ -230,7 +230,7 @@ class _Run:
             end={"test_accuracy": end.accuracy, "test_loss": end.loss},
             seconds=round(self.seconds, 2),
         )
-        self.progress.say(f"{stage.name}: test accuracy {100 * end.accuracy:.1f} %")
+        self.progress.say(f"{stage.name}: test accuracy {100 * end.accuracy:.1f} %{end.engine}")
         self._save(index + 1, 0, trainer)
 
     def _save(self, index: int, done: int, trainer: StageTrainer) -> None:

@@ -167,6 +167,16 @@ class TestExport:
             code, _, error = tervit("export", what, "--format", "onnx", "--out", out, *args)
             assert (code, len(error.splitlines())) == (2, 1)
 
+    def test_attention_on_bytes_is_for_packed_files(self, tervit, run, tmp_path):
+        tervit("export", run, "--out", tmp_path / "x")
+        code, out, _ = tervit("eval", tmp_path / "x", "--attention", "int8", "--threads", 1)
+        assert (code, "accuracy" in out) == (0, True)
+        for command in (("eval",), ("predict",)):
+            picture = [run / "recovery.png"] if command == ("predict",) else []
+            code, _, error = tervit(*command, run, *picture, "--attention", "int8")
+            assert (code, len(error.splitlines())) == (2, 1)
+            assert "is not packed" in error
+
     def test_a_packed_file_has_no_other_plan(self, tervit, run, tmp_path):
         tervit("export", run, "--out", tmp_path / "x")
         code, _, error = tervit("eval", tmp_path / "x", "--plan", "int8")

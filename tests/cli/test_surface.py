@@ -123,6 +123,14 @@ def test_mistakes_get_one_line_and_exit_code_2(tervit, trained, args, words):
     assert len(error.strip().splitlines()) == 1
 
 
+def test_without_curvature(tervit, trained):
+    out = trained("deit_shapes")
+    assert tervit("surface", out, *SMALL, "--no-curvature")[0] == 0
+    found = json.loads((out / "surface.json").read_text())
+    assert (found["curvature"], found["predictions"]) == ([], [])
+    assert found["sheets"]
+
+
 def test_no_run_and_no_results(tervit, tmp_path):
     code, _, error = tervit("surface", tmp_path)
     assert code == 2

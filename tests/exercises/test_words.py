@@ -12,7 +12,7 @@ def test_a_verdict_is_a_line_for_each_thing_and_the_reason_below():
     lines = list(verdict_lines(Verdict(found, "one\ntwo", 0.0)))
     assert lines[:3] == ["  ok     x", "  WRONG  y", lines[2]]
     assert lines[2].startswith("         it is transposed: long")
-    assert max(map(len, lines)) <= 92
+    assert max(map(len, lines)) <= 80
     assert lines[-5:-3] == ["  to do  line 3, `z`", "         not written yet: write"]
     assert lines[-3:] == ["  your file printed:", "    one", "    two"]
 
@@ -34,18 +34,20 @@ def test_hints_open_one_after_the_other():
 
 def test_hints_keep_their_lines_and_indents():
     hint = "\n".join(hint_lines(find_exercise("layernorm_backward"), 2))
-    assert "\n    x itself     rstd g\n" in hint
+    assert "\n    x itself      rstd g\n" in hint
 
 
 def test_every_hint_fits_the_screen():
     for exercise in EXERCISES:
-        assert max(map(len, hint_lines(exercise, 3))) <= 92
+        assert max(map(len, hint_lines(exercise, 3))) <= 80
+        formulas = [x for hint in exercise.hints for x in hint.splitlines() if x[0] == " "]
+        assert max(map(len, formulas)) <= 78  # whole, with the indent of a hint
 
 
 def test_a_solution_explains_the_choice_of_compiled_code():
     text = "\n".join(solution_lines(LINEAR))
     assert text.startswith("tervit_np/ops/linear.py has, at this place:\n\n    dy2, x2 = rows(dy)")
-    assert "in float64, as checked here, it gives None" in text
+    assert "in float64, as checked here, it\ngives None" in text
     assert "twin" not in "\n".join(solution_lines(find_exercise("ternarize")))
 
 

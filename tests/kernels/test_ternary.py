@@ -99,6 +99,16 @@ def test_the_layer_as_it_was_trained(rung, m):
     np.testing.assert_allclose(found - without, np.tile(layer.bias.data, (m, 1)), atol=1e-5)
 
 
+@pytest.mark.parametrize("rung", TILES)
+@pytest.mark.parametrize("threads", [2, 3, 7])
+@pytest.mark.parametrize("shape", [(1, 8, 300), (13, 20, 64), (50, 33, 330)])
+def test_threads_share_the_panels(rung, threads, shape):
+    (x, t), rng = draw(*shape), np.random.default_rng(6)
+    bias = rng.normal(size=shape[2]).astype(np.float32)
+    args = x.astype(np.float32), pack(t, 0.5), bias, rung
+    np.testing.assert_array_equal(ternary_linear(*args, threads=threads), ternary_linear(*args))
+
+
 @pytest.mark.parametrize(
     ("x", "bias", "words"),
     [

@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import tervit_np as tv
 from tervit_np.losses import cross_entropy
 from tervit_np.train import evaluate
+from tests.checks import BACKENDS, relative_error
 
 
 def test_accuracy_loss_and_error(model, data):
@@ -19,6 +21,20 @@ def test_accuracy_loss_and_error(model, data):
 def test_threads_change_nothing(model, data):
     one, two = (evaluate(model, data.test, threads=n, batch_size=5) for n in (1, 2))
     np.testing.assert_array_equal(one.logits, two.logits)
+
+
+@pytest.mark.skipif("numba" not in BACKENDS, reason="Numba is absent")
+def test_ternary_models_run_on_packed_kernels_and_it_says_so(model, data):
+    float_ = evaluate(model, data.test)
+    assert (float_.kernel, float_.engine) == ("", "")
+    tv.quantize(model, "ternary")
+    packed = evaluate(model, data.test)
+    assert packed.kernel == tv.kernels.chosen()
+    assert packed.engine == f" (packed, {packed.kernel})"
+    with tv.backend("numpy"):
+        plain = evaluate(model, data.test)
+    assert plain.kernel == ""
+    assert relative_error(packed.logits, plain.logits) < 1e-2
 
 
 def test_refusals(model, data):

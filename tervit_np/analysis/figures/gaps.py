@@ -33,7 +33,6 @@ def draw_gaps(found: tuple[Gaps, ...], path: Path) -> Path:
             range(len(found)), [f"latent weights\nof the {g.latent} solution" for g in found]
         )
         ax.set_xlim(-0.5, len(found) - 0.5)
-        ax.set_ylim(bottom=0)
         ax.set_ylabel("loss")
         fig.legend(loc="outside upper center", ncols=4, handletextpad=0.2, columnspacing=1.2)
         return save(fig, path)

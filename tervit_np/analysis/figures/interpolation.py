@@ -26,16 +26,21 @@ def draw_interpolation(found: Interpolation, path: Path) -> Path:
             for x in (0, 1):
                 at = int(np.abs(curve.x - x).argmin())
                 ax.plot([curve.x[at]], [curve.loss[at]], "o", color=colour, markersize=6)
-                ax.annotate(f"{curve.loss[at]:.2f}", (curve.x[at], curve.loss[at]), (6, 8),
-                            textcoords="offset points", color=colour, fontsize=10)  # fmt: skip
+                upper = curve.loss[at] >= max(c.loss[at] for c in found.curves)
+                left = upper and x == 1  # the curve rises to its right
+                ax.annotate(f"{curve.loss[at]:.2f}", (curve.x[at], curve.loss[at]),
+                            (-7 if left else 7, 8 if upper else -8), textcoords="offset points",
+                            color=colour, fontsize=10, ha="right" if left else "left",
+                            va="bottom" if upper else "top")  # fmt: skip
         for cross in found.crossings:
             y = float(np.interp(cross, found.curves[0].x, found.curves[0].loss))
             ax.plot([cross], [y], "D", color=INK, markersize=5)
             ax.annotate(f"equal at {cross:.2f}", (cross, y), (0, -14), textcoords="offset points",
                         ha="center", va="top", fontsize=10)  # fmt: skip
-        ax.set_ylim(bottom=0)
+        low, high = ax.get_ylim()
+        ax.set_ylim(low - 0.12 * (high - low), high)  # room for the words below
         ax.set_xlim(found.curves[0].x[0], found.curves[0].x[-1])
         ax.set_xlabel("x, latent weights  (1 - x) float + x ternary")
         ax.set_ylabel("loss")
-        ax.legend(loc="upper right")
+        ax.legend(loc="upper center")
         return save(fig, path)

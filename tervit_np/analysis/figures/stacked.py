@@ -8,6 +8,7 @@ import numpy as np
 from tervit_np.analysis.style import INK, figure, save, stage_colour
 from tervit_np.analysis.surfaces.planes import Plane
 
+_TELL = 1.5  # ratio of vertical scales from which a title says so
 PATTERNS = {"float": 0.55, "8-bit": 0.0, "ternary": 0.55}  # opacity of the face; 0 draws a net
 
 
@@ -23,7 +24,7 @@ def draw_stacked(planes: dict[str, Plane], path: Path) -> Path:
             ax = fig.add_subplot(1, len(planes), i + 1, projection="3d")
             _stack(ax, plane)
             finer = (spans[0][1] - spans[0][0]) / (spans[i][1] - spans[i][0])
-            words = f"\nvertical scale {finer:.2g} times larger" if i and finer > 1 else "\n"
+            words = f"\nvertical scale {finer:.2g} times larger" if finer >= _TELL else "\n"
             ax.set_title(title + words, fontsize=11, y=1.0, loc="left")
         return save(fig, path)
 

@@ -1,5 +1,6 @@
 """Everything about the surfaces of one run: its float, its 8-bit and its ternary solution."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from tervit_np.analysis.surfaces.directions import (
     random_direction,
     sheet,
 )
-from tervit_np.analysis.surfaces.family import Direction, rounded
+from tervit_np.analysis.surfaces.family import rounded
 from tervit_np.analysis.surfaces.gaps import KINDS, gaps, quantized
 from tervit_np.analysis.surfaces.interpolation import interpolation
 from tervit_np.analysis.surfaces.planes import plane, stacked
@@ -93,69 +94,100 @@ def draw_sample(images: LabelledSet, count: int, seed: int) -> tuple[Array, Arra
 
 
 def measure(
-    models: dict[str, Classifier], images: Array, labels: Array, settings: Settings, runner: Runner
+    models: dict[str, Classifier],
+    images: Array,
+    labels: Array,
+    settings: Settings,
+    runner: Runner,
+    bends: bool = True,
 ) -> Surfaces:
-    """Measure all surfaces of three models.  (N, 3, S, S), (N,) -> Surfaces."""
-    sample, grid, seed = (images, labels), settings.grid, settings.seed
+    """Measure all surfaces of three models.  (N, 3, S, S), (N,) -> Surfaces.
+
+    Without `bends` curvature is left out, a third of the work of a small model.
+    """
     start, end = models["float"], models["ternary"]
-    often: dict[str, Any] = {"seed": seed, "runner": runner}
-    half = (grid + 1) // 2
-    moving = {
-        "float": start,
-        "8-bit": models["8-bit"],
-        "ternary-latent": end,
-        "ternary-effective": rounded(end),
-    }
-    ways = {name: _two_directions(model, seed) for name, model in moving.items()}
-
-    def lines(reach: float) -> tuple[Curve, ...]:
-        x = around_zero(reach, 2 * grid - 1)
-        return tuple(
-            line(m, *sample, ways[k][0], x, name=f"line-{reach:g}-{k}", **often)._replace(name=k)
-            for k, m in moving.items()
-        )
-
-    def sheets(reach: float) -> tuple[Sheet, ...]:
-        x = around_zero(reach, grid)
-        return tuple(
-            sheet(m, *sample, ways[k], x, x, name=f"sheet-{k}", runner=runner)._replace(name=k)
-            for k, m in moving.items()
-            if k != "8-bit"  # which the lines show to be the float one
-        )
-
-    def bends() -> tuple[Curvature, ...]:
-        found = models.items()
-        return tuple(
-            curvature(m, *sample, steps=STEPS, probes=PROBES, name=k, **often) for k, m in found
-        )
-
-    along = np.linspace(-0.5, 1.5, 2 * grid - 1).round(12)
+    this = _Work(models, (images, labels), settings.grid, settings.seed, runner)
+    sample, often, half = this.sample, this.often, (this.grid + 1) // 2
+    along = np.linspace(-0.5, 1.5, 2 * this.grid - 1).round(12)
     found = Surfaces(
         settings=settings,
         gaps=tuple(gaps(m, *sample, latent=k, **often) for k, m in models.items()),
         same=plane(start, *sample, steps=half, **often),
         trained=stacked(models, *sample, steps=half, name="trained", **often),
         interpolation=interpolation(start, end, *sample, along, **often),
-        far=lines(FAR),
-        near=lines(NEAR),
-        stairs=stairs(end, *sample, ways["ternary-latent"][0], steps=STAIRS, **often),
-        sheets=sheets(FAR),
-        curvature=bends(),
+        far=this.lines(FAR),
+        near=this.lines(NEAR),
+        stairs=stairs(end, *sample, random_direction(end, this.seed), steps=STAIRS, **often),
+        sheets=this.sheets(FAR),
+        curvature=this.bends() if bends else (),
         predictions=(),
     )
+    if not bends:
+        return found
     largest = found.curvature[0].spectrum.largest
     return found._replace(predictions=predictions(start, *sample, largest, runner=runner))
 
 
-def _two_directions(model: Classifier, seed: int) -> tuple[Direction, Direction]:
-    return random_direction(model, seed), random_direction(model, seed + 1)
-
-
-def total_work(grid: int) -> float:
+def total_work(grid: int, bends: bool = True) -> float:
     """Count the work of `measure` in forward passes over the sample."""
     half, along = (grid + 1) // 2, 2 * grid - 1
     passes = 3 * (1 + len(KINDS)) + 6 * half**2 + 8 * along + STAIRS + 3 * grid**2 + 2 * along
-    return passes + PRODUCT * (3 * (STEPS + PROBES) + len(KINDS))
+    return passes + (PRODUCT * (3 * (STEPS + PROBES) + len(KINDS)) if bends else 0)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the measurements of one run share."""
+
+    models: dict[str, Classifier]
+    sample: tuple[Array, Array]
+    grid: int
+    seed: int
+    runner: Runner
+
+    @property
+    def often(self) -> dict[str, Any]:
+        """Return the arguments of nearly all measurements."""
+        return {"seed": self.seed, "runner": self.runner}
+
+    @property
+    def moving(self) -> dict[str, Classifier]:
+        """Return what is moved along random directions."""
+        end = self.models["ternary"]
+        return {
+            "float": self.models["float"],
+            "8-bit": self.models["8-bit"],
+            "ternary-latent": end,
+            "ternary-effective": rounded(end),
+        }
+
+    def lines(self, reach: float) -> tuple[Curve, ...]:
+        """Measure every model along its first direction."""
+        x, curves = around_zero(reach, 2 * self.grid - 1), []
+        for name, model in self.moving.items():
+            way, key = random_direction(model, self.seed), f"line-{reach:g}-{name}"
+            curve = line(model, *self.sample, way, x, name=key, **self.often)
+            curves.append(curve._replace(name=name))
+        return tuple(curves)
+
+    def sheets(self, reach: float) -> tuple[Sheet, ...]:
+        """Measure over two directions, all but 8 bit, which the lines show to be as float."""
+        x, found = around_zero(reach, self.grid), []
+        for name, model in self.moving.items():
+            if name != "8-bit":
+                ways = random_direction(model, self.seed), random_direction(model, self.seed + 1)
+                key = f"sheet-{name}"
+                each = sheet(model, *self.sample, ways, x, x, name=key, runner=self.runner)
+                found.append(each._replace(name=name))
+        return tuple(found)
+
+    def bends(self) -> tuple[Curvature, ...]:
+        """Measure every model's curvature at its quantized weights."""
+        counts: dict[str, Any] = {"steps": STEPS, "probes": PROBES, **self.often}
+        return tuple(
+            curvature(model, *self.sample, name=name, **counts)
+            for name, model in self.models.items()
+        )
 
 
 def _kind(model: Classifier) -> str | None:

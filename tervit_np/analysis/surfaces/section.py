@@ -83,7 +83,8 @@ def _gaps(found: Surfaces, folder: Path) -> list[str]:
         ),
         page.picture(
             draw_gaps(found.gaps, folder / "surface_gaps.png"),
-            "Loss of the same latent weights, unrounded and rounded in three ways.",
+            "Loss of the same latent weights, unrounded and rounded in three ways; bars at float "
+            "are the error of the loss, at the others that of the gap.",
         ),
     ]
 
@@ -137,6 +138,8 @@ def _lines(found: Surfaces, folder: Path) -> list[str]:
 
 
 def _curvature(found: Surfaces) -> list[str]:
+    if not found.curvature:
+        return []
     spectra = [
         [c.name, *(f"{v:.2f}" for v in c.spectrum.values[:-4:-1]), f"{c.spectrum.smallest:.2f}"]
         + [f"{c.spectrum.bounds[-1]:.1g}", f"{c.trace.mean:.0f} ± {c.trace.error:.0f}"]

@@ -33,26 +33,31 @@ def about_gaps(found: tuple[Gaps, ...]) -> str:
         f"{first.loss:.3f} to {channel.loss:.3f}, without any training: a gap of {_pm(channel)}. "
         f"{order}. To 8 bits the gap is {_pm(eight, 4)}, {_visible(eight.gap, eight.error)}. "
     )
-    if after.gap < 0:
-        return text + (
-            f"Ternary training does not close the gap, it turns it over: its latent weights have "
-            f"a loss of {last.loss:.3f} as they are and {after.loss:.3f} when rounded. They are a "
-            "good place for rounding and not a good float model."
-        )
-    return text + f"After ternary training {_pm(after)} of it is left at the latent weights."
+    if after.gap > 0:
+        return text + f"After ternary training {_pm(after)} of it is left at the latent weights."
+    worse = last.loss > first.loss + 2 * first.error
+    return text + (
+        f"Ternary training does not close the gap, it turns it over: its latent weights have a "
+        f"loss of {last.loss:.3f} as they are and {after.loss:.3f} when rounded: a good place for "
+        f"rounding, and {'a worse' if worse else 'no worse a'} float model than the "
+        f"{first.latent} solution."
+    )
 
 
 def about_planes(same: Plane, trained: Plane) -> str:
     """Say how far apart the stacked surfaces lie."""
     top, eight, own = same.heights[-1], same.heights[1], trained.heights[-1]
-    closed = 1 - own.distance / top.distance if top.distance else 0.0
+    if own.distance > 2 * own.distance_error:
+        left = f"{100 * own.distance / top.distance:.0f} % of the distance is left"
+    else:
+        left = "none of the distance is left"
     return (
         f"At the same latent weights the ternary surface lies {top.distance:.3f} ± "
         f"{top.distance_error:.3f} above the float one on average over the grid, the 8-bit surface "
         f"{eight.distance:.4f} ± {eight.distance_error:.4f}. After each model's own training the "
         f"ternary surface lies {own.distance:+.4f} ± {own.distance_error:.4f} from the float one, "
-        f"{_visible(own.distance, own.distance_error)}: training through the rounding took away "
-        f"{100 * closed:.0f} % of the distance."
+        f"{_visible(own.distance, own.distance_error)}: {left}. (Each stage trains on from the one "
+        "before it, so the ternary model has also been trained for longer than the float one.)"
     )
 
 

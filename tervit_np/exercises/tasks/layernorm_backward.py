@@ -14,17 +14,22 @@ from tervit_np.ops.layernorm import LayerNormCache, layernorm
 TASK = """
 Layer normalisation works on the last axis, D numbers long, each row for itself:
 
-    mu   = mean(x)                    var  = mean((x - mu)^2)
-    rstd = 1 / sqrt(var + eps)        xhat = (x - mu) rstd        y = gamma xhat + beta
+    mu   = mean(x)
+    var  = mean((x - mu)^2)
+    rstd = 1 / sqrt(var + eps)
+    xhat = (x - mu) rstd
+    y    = gamma xhat + beta
 
-with x and y (..., D), gamma and beta (D,). dy is dL/dy; return dx (..., D), dgamma (D,) and
-dbeta (D,). The cache holds xhat (..., D), rstd (..., 1) and gamma.
+with x and y (..., D), gamma and beta (D,). dy is dL/dy; return dx (..., D),
+dgamma (D,) and dbeta (D,). The cache holds xhat (..., D), rstd (..., 1) and
+gamma.
 
-x occurs three times: by itself, in mu and in var. A backward pass that forgets one of them is
-roughly right, and a model trains with it, worse than it could.
+x occurs three times: by itself, in mu and in var. A backward pass that forgets
+one of them is roughly right, and a model trains with it, worse than it could.
 
-The check compares with finite differences, with one, no and two leading axes and a random dy. With
-a dy of ones and a gamma of ones the right dx is zero, and many a wrong one is zero too.
+The check compares with finite differences, with one, no and two leading axes
+and a random dy. With a dy of ones and a gamma of ones the right dx is zero, and
+many a wrong one is zero too.
 """
 
 HINTS = (
@@ -33,14 +38,14 @@ HINTS = (
     "gamma dy. Then go back through xhat = (x - mu) rstd with the product rule: which of the three "
     "factors depend on x?",
     "Three paths lead from xhat to x, all of them in one row:\n"
-    "  x itself     rstd g\n"
-    "  through mu   each x_j moves mu by 1/D:   - rstd mean(g)\n"
-    "  through var  d rstd / d x_j = - rstd^2 xhat_j / D:   - rstd xhat mean(g xhat)\n"
+    "  x itself      rstd g\n"
+    "  through mu    - rstd mean(g),           as d mu/d x_j = 1/D\n"
+    "  through var   - rstd xhat mean(g xhat), as d rstd/d x_j = - rstd^2 xhat_j/D\n"
     "dx is their sum.",
-    "g = dy * gamma;   dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), both means with "
-    "axis=-1, keepdims=True.\n"
-    "dgamma is the sum of dy * xhat and dbeta that of dy over every axis but the last: "
-    "axis=tuple(range(dy.ndim - 1)).",
+    "With g = dy * gamma,\n"
+    "  dx = rstd * (g - mean(g) - xhat * mean(g * xhat))\n"
+    "both means with axis=-1, keepdims=True. dgamma is the sum of dy * xhat and dbeta that of dy, "
+    "over every axis but the last: axis=tuple(range(dy.ndim - 1)).",
 )
 
 _D = 5

@@ -16,27 +16,33 @@ A linear layer computes
 
     y = x W^T + b            y_mo = sum_i x_mi W_oi + b_o
 
-with x (..., I), W (O, I), b (O,) and y (..., O). The dots are any number of leading axes, perhaps
-none; m counts whatever they hold, for a batch of token rows B times T.
+with x (..., I), W (O, I), b (O,) and y (..., O). The dots are any number of
+leading axes, perhaps none; m counts whatever they hold, for a batch of token
+rows B times T.
 
-dy is dL/dy, the gradient that arrives from the layer above. In the same way dX is dL/dX, for every
-X, and has the shape of X. Return dx, dweight and dbias. The cache holds what the forward pass saw:
-cache.x and cache.weight. Read it and dy, do not write on them.
+dy is dL/dy, the gradient that arrives from the layer above. In the same way dX
+is dL/dX, for every X, and has the shape of X. Return dx, dweight and dbias. The
+cache holds what the forward pass saw: cache.x and cache.weight. Read it and dy,
+do not write on them.
 
-The check compares with finite differences, with one, no and two leading axes and a random dy.
-`rows` makes a matrix (M, N) of (..., N).
+The check compares with finite differences, with one, no and two leading axes
+and a random dy. `rows` makes a matrix (M, N) of (..., N).
 """
 
 HINTS = (
     "Follow one number. b_o is added to y_mo for every m, so it moves the loss through all of "
     "them: its gradient is a sum over m. Ask the same of one W_oi and of one x_mi: in which "
     "elements of y does it occur, and times what?",
-    "dL/dx_mi = sum_o dy_mo W_oi,   dL/dW_oi = sum_m dy_mo x_mi,   dL/db_o = sum_m dy_mo.\n"
+    "  dL/dx_mi = sum_o dy_mo W_oi\n"
+    "  dL/dW_oi = sum_m dy_mo x_mi\n"
+    "  dL/db_o  = sum_m dy_mo\n"
     "The first two are matrix products. What is summed over must be the inner axis, and the "
     "result has the shape of x or of W: that decides what is transposed.",
     "Make matrices first: dy2 = rows(dy) is (M, O), x2 = rows(cache.x) is (M, I). Then\n"
-    "dx = dy2 @ cache.weight, dweight = dy2.T @ x2, dbias = dy2.sum(axis=0).\n"
-    "dx is still (M, I): give it back the shape of cache.x.",
+    "  dx      = dy2 @ cache.weight\n"
+    "  dweight = dy2.T @ x2\n"
+    "  dbias   = dy2.sum(axis=0)\n"
+    "and dx is still (M, I): give it back the shape of cache.x.",
 )
 
 _SIZES = {"O": 4.0, "I": 5.0}

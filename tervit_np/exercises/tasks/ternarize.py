@@ -17,8 +17,8 @@ Each row w of the matrix, n weights, becomes alpha t with t in {-1, 0, 1}:
     t_i   = sign(w_i) where |w_i| > Delta, else 0
     alpha = mean of |w_i| over the i with t_i != 0
 
-The lines that are given turn w of any shape into `matrix` (out, n), one row for each output
-channel, in the type of w. Find for all rows at once
+The lines that are given turn w of any shape into `matrix` (out, n), one row for
+each output channel, in the type of w. Find for all rows at once
 
     codes (out, n), int8        alpha (out,)        delta (out,)
 
@@ -26,8 +26,8 @@ channel, in the type of w. Find for all rows at once
 * sums run in float64, whatever type the weights have;
 * a row of zeros gets alpha 0 and codes 0.
 
-The last lines bring all three into shape. The check uses the default options, threshold "twn" and
-scale "support"; the library's lines do the others as well.
+The last lines bring all three into shape. The check uses the default options,
+threshold "twn" and scale "support"; the library's lines do the others as well.
 """
 
 HINTS = (
@@ -37,10 +37,12 @@ HINTS = (
     "A mean over a mask is a sum over a count: add up size where the mask holds, divide by how "
     "often it holds. In a row of zeros nothing is larger than 0, so the count is 0: divide by at "
     "least 1.",
-    "size = np.abs(matrix).astype(np.float64);   delta = 0.7 * size.mean(axis=1);\n"
-    "chosen = size > delta[:, None];\n"
-    "alpha = np.where(chosen, size, 0).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1);\n"
-    "codes = (np.sign(matrix) * chosen).astype(np.int8).",
+    "  size   = np.abs(matrix).astype(np.float64)\n"
+    "  delta  = 0.7 * size.mean(axis=1)\n"
+    "  chosen = size > delta[:, None]\n"
+    "  total  = np.where(chosen, size, 0).sum(axis=1)\n"
+    "  alpha  = total / np.maximum(chosen.sum(axis=1), 1)\n"
+    "  codes  = (np.sign(matrix) * chosen).astype(np.int8)",
 )
 
 _FACTOR = 0.7

@@ -23,6 +23,7 @@ def test_the_ends_come_first_and_the_bounds_hold():
     found = lanczos(lambda v: matrix @ v, 200, steps=15)
     assert found.largest == pytest.approx(9, abs=1e-6)
     assert found.smallest == pytest.approx(-4, abs=1e-4)
+    assert found.bounds[-1] < 1e-4 < found.bounds[7]  # the middle comes last
     for value, bound in zip(found.values, found.bounds, strict=True):
         assert np.abs(values - value).min() <= bound + 1e-9
 

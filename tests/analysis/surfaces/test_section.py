@@ -33,6 +33,13 @@ def test_the_tables_hold_the_numbers(folder, surfaces):
     assert f"<td>{height.distance:+.4f} ± {height.distance_error:.4f}</td>" in section
 
 
+def test_without_curvature_there_is_no_word_of_it(surfaces, tmp_path):
+    write_surfaces(surfaces._replace(curvature=(), predictions=()), tmp_path)
+    section = "\n".join(surface_section(tmp_path))
+    assert "eigenvalue" not in section
+    assert section.count("<img src=") == len(FIGURES)
+
+
 def test_without_results_only_the_place_is_marked(tmp_path):
     assert surface_section(tmp_path) == [BEGIN, END]
     assert not list(tmp_path.iterdir())

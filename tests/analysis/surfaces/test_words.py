@@ -27,6 +27,9 @@ def test_words_about_gaps_follow_the_signs():
     assert "costs 0.200 ± 0.030" in turned
     assert "8 bits the gap is +0.1000 ± 0.0200, more than its error" in turned
     assert "0.500 as they are and 0.300 when rounded" in turned
+    assert "no worse a float model" in turned
+    worse = words.about_gaps((gaps("float", 0, 1, 1), gaps("ternary", 0, 0.1, -0.2, loss=0.6)))
+    assert "a worse float model than the float solution" in worse
 
 
 def plane(*distances):
@@ -40,7 +43,11 @@ def test_words_about_planes():
     said = words.about_planes(plane(0, 0.001, 0.8), plane(0, 0.001, 0.2))
     assert "lies 0.800 ± 0.010 above" in said
     assert "+0.2000 ± 0.0100 from the float one, more than its error" in said
-    assert "took away 75 % of the distance" in said
+    assert "25 % of the distance is left" in said
+    for own in (0.015, -0.3):
+        assert "none of the distance is left" in words.about_planes(
+            plane(0, 0, 1), plane(0, 0, own)
+        )
 
 
 def curve(name, slope, reach=0.6):

@@ -49,6 +49,7 @@ def test_an_exercise_is_complete(exercise):
     assert len(exercise.wrong) >= 3
     assert len({wrong.says for wrong in exercise.wrong}) == len(exercise.wrong)
     assert len(exercise.hints) == 3
+    assert max(map(len, exercise.text().splitlines())) <= 80  # of a terminal
     assert f"({exercise.chapter}.py)" in CHAPTERS.read_text(encoding="utf-8")
 
 
