@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import tervit_np as tv
+from tervit_np.analysis.comparison import read_plan
+from tervit_np.analysis.comparison.running import choose, final, searched
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,6 +31,53 @@ def test_the_tables_are_made_from_the_stored_results(results):
         assert results.table(runs, sets) in page.read_text(encoding="utf-8")
     shown = {data for sets in results.PAGES.values() for data in sets}
     assert shown == {results.data_of(run["command"]) for run in runs}  # nothing is left out
+
+
+def test_the_pages_are_what_the_stored_results_make_of_them(results):
+    runs = json.loads(results.STORE.read_text())
+    for page in results.PAGES:
+        assert results.remade(page, runs) == page.read_text(encoding="utf-8"), page
+    pages = "".join(page.read_text(encoding="utf-8") for page in results.PAGES)
+    for file in results.COMPARISONS.glob("*.json"):  # nothing is left out
+        assert f"<!-- comparison {file.stem} -->" in pages
+        assert f"](comparisons/{file.stem}.png)" in pages
+
+
+def test_stored_comparisons_are_those_of_the_plans(results):
+    """Of the same arms, seeds and rates; what was tried and tested is complete."""
+    plans = sorted(results.COMPARISONS.glob("*.toml"))
+    assert plans
+    for file in plans:
+        plan, record = read_plan(file), results.read_record(file.with_suffix(".json"))
+        assert record.plan.describe() == plan.describe(), file
+        assert file.with_suffix(".png").exists()
+        assert file.stem == plan.name
+        tried = {(t["arm"], t["multiplier"], t["seed"]) for t in record.search}
+        assert tried == {(t.arm.name, t.multiplier, t.seed) for t in searched(plan)}
+        assert record.multipliers == choose(plan, record.search)
+        tested = [(t["arm"], t["multiplier"], t["seed"]) for t in record.tested]
+        wanted = final(plan, record.multipliers)
+        assert tested == [(t.arm.name, t.multiplier, t.seed) for t in wanted]
+
+
+def test_a_comparison_is_added_under_its_name(results, tmp_path, monkeypatch):
+    stored = results.COMPARISONS / "main.json"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "comparison.json").write_bytes(stored.read_bytes())
+    monkeypatch.setattr(results, "COMPARISONS", tmp_path)
+    results.add_comparison(tmp_path / "run")
+    assert (tmp_path / "main.json").read_bytes() == stored.read_bytes()
+    assert (tmp_path / "main.png").exists()
+
+
+def test_settings_are_told_in_words(results):
+    record = results.read_record(results.COMPARISONS / "main.json")
+    budget, choice, test = results.setting(record).splitlines()
+    assert budget.startswith(
+        "- 10 epochs of 6,000 pictures of shapes in batches of 64 for every arm"
+    )
+    assert "among 0.5, 1 and 2 times those of the plan, with seed 100, on 1,000 valid" in choice
+    assert test.endswith("on 2,000 test pictures")
 
 
 def test_rewriting_changes_nothing_else(results):
@@ -62,7 +111,9 @@ def test_quoted_commands_are_understood():
     from tervit_np.cli import _parser
 
     quoted = re.findall(
-        r"`tervit ((?:train|eval|predict|export|size|bench|check|data|doctor|exercise)[^`]*)`", TEXT
+        r"`tervit ((?:train|compare|eval|predict|export|size|bench|check|data|doctor|exercise)"
+        r"[^`]*)`",
+        TEXT,
     )
     assert len(quoted) > 5
     for line in quoted:
