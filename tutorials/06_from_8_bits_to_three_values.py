@@ -244,7 +244,7 @@ quote("per tensor over per token, symmetric", gain, 2.4, 0.4, True)
 # Back to weights. We want codes t in {-1, 0, 1} and a scale :math:`\alpha`
 # such that
 #
-# .. math:: E = \sum_i (w_i - \alpha t_i)^2
+# .. math:: J = \sum_i (w_i - \alpha t_i)^2
 #
 # is as small as possible. Two unknowns, so hold one and ask for the other.
 #
@@ -266,10 +266,14 @@ quote("per tensor over per token, symmetric", gain, 2.4, 0.4, True)
 # hold: **the threshold is half of the scale.**
 #
 # *Both are free.* Only the largest weights can be worth a code, so the one
-# open question is how many: k. Put the best scale into E. With :math:`S_k` the
-# sum of the k largest \|w\|,
+# open question is how many: k. Call :math:`S_k` the sum of the k largest
+# \|w\|, multiply the square out, and put the best scale
+# :math:`\alpha = S_k / k` in:
 #
-# .. math:: E_k = \sum_i w_i^2 - S_k^2 / k
+# .. math::
+#
+#     J_k = \sum_i w_i^2 - 2 \alpha S_k + k \alpha^2
+#         = \sum_i w_i^2 - S_k^2 / k
 #
 # Sort, add up, look for the largest :math:`S_k^2 / k`: n candidates, and the
 # answer is exact.
@@ -291,7 +295,7 @@ def exact(w):
 from itertools import product
 
 short = rng.normal(size=8)
-every = np.array(list(product((-1, 0, 1), repeat=8))[:3280])  # the rest: -t
+every = np.array(list(product((-1, 0, 1), repeat=8))[:3280])
 dots, squares = every @ short, np.square(every).sum(axis=1)
 best = 1 - np.max(dots**2 / squares) / np.square(short).sum()
 quote("all codes of eight weights, best error", best, 0.1038, 0.0001)
@@ -300,13 +304,15 @@ fitted = ternarize(short[None], threshold="exact")
 quote("scale minus the library's", exact(short)[1] - fitted.scale[0], 0, 1e-12)
 
 # %%
-# (Half of the codes is enough: t and -t differ in the sign of the scale.)
+# (Half of the codes is enough: t and -t differ in the sign of the scale. The
+# one in the middle is all zeros.)
 #
 # Where 0.7 comes from
 # --------------------
 # Sorting every row in every step of training would be slow, so Ternary Weight
 # Networks ask what the answer is for rows of a known shape. With many weights,
-# "the threshold is half of the scale" becomes an equation for one number:
+# "the threshold is half of the scale" becomes an equation for one number (E is
+# the mean over the distribution):
 #
 # .. math:: \Delta = \tfrac{1}{2} \, E \bigl[ |w| \,\big|\, |w| > \Delta \bigr]
 #

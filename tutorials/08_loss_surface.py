@@ -160,9 +160,9 @@ quote("sum of a token, over random signs", total / usual, 0.05, 0.05)
 # **Broken.** A LayerNorm stands before these weights, and it makes the numbers
 # of each token sum to almost zero (its gain and offset spoil that a little).
 # Add a constant c to a row of weights, and its output changes by c times that
-# sum. So this plane, made for BERT, whose layers come before their LayerNorm,
-# hardly moves a vision transformer at all: it shows three heights and no
-# shape. The heights are honest. The flatness says nothing about the loss.
+# sum. So on this plane the network hardly moves at all: the picture shows
+# three heights and no shape. The heights are honest. The flatness says nothing
+# about the loss.
 #
 # **Repair:** random directions, made comparable between models by giving every
 # row the length of the weights' own row (Li et al. 2018). At x = 0.1, each row
@@ -250,10 +250,10 @@ with figure(7.2, 3.6) as fig:
     ax.set_ylim(bottom=0)
     show(fig, "08_crossing")
 
-if not FAST:
-    quote("the losses are equal at x", way.crossings[0], 0.61, 0.15)
-    quote("lowest, used as they are, at x", way.minima[0], 0.1, 0.25)
-    quote("lowest, rounded, at x", way.minima[1], 1.1, 0.25)
+crossing = way.crossings[0] if way.crossings else np.nan
+quote("the losses are equal at x", crossing, 0.61, 0.15, True)
+quote("lowest, used as they are, at x", way.minima[0], 0.1, 0.25, True)
+quote("lowest, rounded, at x", way.minima[1], 1.1, 0.25, True)
 
 # %%
 # The curves cross. Each has its minimum near its own solution, and no wall
@@ -477,8 +477,8 @@ with figure(7.2, 3.4) as fig:
 # * Neither timm nor torchao draws surfaces. Tools for quantization *after*
 #   training do use curvature: HAWQ gives more bits to layers of larger
 #   eigenvalues, GPTQ rounds each layer by the Hessian of its own output.
-# * Those use eps' H eps layer by layer, at 8 or 4 bits, where the first line
-#   of our table says that it works.
+# * Those use eps' H eps layer by layer, at 8 or 4 bits, which is nearer to the
+#   first line of our table than to the last.
 # * BitNet never meets this gap: it has no float solution to start from.
 #
 # Further reading
