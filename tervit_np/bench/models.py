@@ -20,6 +20,8 @@ from tervit_np.deploy import Packed, export, load_packed
 from tervit_np.models import Classifier, create_model, quantize
 from tervit_np.twins import backend
 
+OURS = ("packed", "packed, attention int8")  # the default, and an option
+
 
 class ModelComparison(NamedTuple):
     """One model and batch size, all candidates."""
@@ -29,9 +31,9 @@ class ModelComparison(NamedTuple):
     threads: int
     times: dict[str, Times]  # of a batch
 
-    def ratio(self, rival: str) -> float:
+    def ratio(self, rival: str, ours: str = OURS[0]) -> float:
         """How many times faster the packed model is than a rival, in the rival's fastest form."""
-        return fastest(self.times, rival).median / self.times["packed"].median
+        return fastest(self.times, rival).median / self.times[ours].median
 
 
 def compare_models(
@@ -39,12 +41,13 @@ def compare_models(
 ) -> Iterator[ModelComparison]:
     """Time a model of the registry in every form, at every batch size."""
     model = create_model(name)
-    packed = _packed(create_model(name), threads)
+    packed, on_bytes = _packed(create_model(name), threads)
     for batch in batches:
         images = np.random.default_rng(0).normal(size=(batch, 3, *[model.config.image_size] * 2))
         images = images.astype(np.float32)
         candidates: dict[str, Callable[[], Any]] = {
-            "packed": partial(packed.predict, images),
+            OURS[0]: partial(packed.predict, images),
+            OURS[1]: partial(on_bytes.predict, images),
             "numpy float32": _in_numpy(model, images, threads),
             "numba float32": partial(model.predict, images),
             **_in_torch(model, images, threads),
@@ -52,12 +55,13 @@ def compare_models(
         yield ModelComparison(name, batch, threads, interleaved(candidates, rounds))
 
 
-def _packed(model: Classifier, threads: int) -> Packed:
-    """Write the ternary model to a file and read it back."""
+def _packed(model: Classifier, threads: int) -> tuple[Packed, Packed]:
+    """Write the ternary model to a file and read it back, with attention in floats and on bytes."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "packed.safetensors"
         export(quantize(model, "ternary"), path)
-        return load_packed(path)
+        plain = load_packed(path, threads=threads)
+        return plain, load_packed(path, threads=threads, attention="int8")
 
 
 def _in_numpy(model: Classifier, images: Array, threads: int) -> Callable[[], Array]:

@@ -1,6 +1,7 @@
 """`tervit bench`: the ternary kernels and models against others, and against the processor."""
 
 import argparse
+import os
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ def _measure(args: argparse.Namespace, section: str) -> Any:
 
     keep_freed_memory()
     versions = {name: installed_version(name) for name in ("torch", "onnxruntime")}
-    machine = environment() | {"kernel": chosen()} | versions
+    machine = environment() | {"kernel": chosen(), "load": _load()} | versions
     _print_machine(machine)
     rounds = args.rounds or (15 if section == "models" else 41)
     found: Any
@@ -99,6 +100,11 @@ def _measure(args: argparse.Namespace, section: str) -> Any:
         store(Path(args.out), section, found, machine)
         print(args.out)
     return found
+
+
+def _load() -> str:
+    """Return how many programs wanted to run in the last minute, 0.0 where nobody counts them."""
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "0.0"
 
 
 def _whole(text: str) -> int:
@@ -161,6 +167,8 @@ def _draw(args: argparse.Namespace, section: str, found: Any) -> None:
 def _print_machine(machine: dict[str, str]) -> None:
     words = ("kernel", "processor", "blas", "numpy", "torch")
     print("  ".join(f"{key} {machine[key]}" for key in words))
+    if float(machine["load"]) > 1:
+        print(f"other programs ran here (load {machine['load']}), so long calls look too slow")
 
 
 def _print_layers(rows: "Iterable[Comparison]") -> "list[Comparison]":
@@ -178,16 +186,20 @@ def _print_layers(rows: "Iterable[Comparison]") -> "list[Comparison]":
 
 
 def _print_models(rows: "Iterable[ModelComparison]") -> "list[ModelComparison]":
-    """Print how many times faster the packed model is, batch by batch."""
+    """Print how many times faster the packed model is, batch by batch, in both of its forms."""
+    from tervit_np.bench.models import OURS
+
     found: list[ModelComparison] = []
     for row in rows:
         if not found:
             print(f"{row.model}, threads: {row.threads}")
-            print(f"{'batch':<8}{'ms':>8}{'ms/image':>10}   times faster than")
-            _print_heads(row.times, 26)
+            print(f"{'batch':<6}{'attention':<10}{'ms':>8}{'ms/image':>10}   times faster than")
+            _print_heads(row.times, 34)
         found.append(row)
-        ms = 1e3 * row.times["packed"].median
-        print(f"{row.batch:<8}{ms:>8.1f}{ms / row.batch:>10.1f}{_cells(row)}", flush=True)
+        for ours, words in zip(OURS, ("float32", "int8"), strict=True):
+            ms = 1e3 * row.times[ours].median
+            start = f"{row.batch:<6}{words:<10}{ms:>8.1f}{ms / row.batch:>10.1f}"
+            print(start + _cells(row, ours), flush=True)
     return found
 
 
@@ -196,13 +208,10 @@ def _print_heads(times: dict[str, Any], indent: int) -> None:
     print(" " * indent + "".join(f"{head:>8}" for head in here))
 
 
-def _cells(row: Any) -> str:
-    """Return the ratios of a row; what was not timed on this shape stays blank."""
-    cells = ""
-    for name in _COLUMNS.values():
-        if any(timed.startswith(name) for timed in row.times):
-            cells += f"{row.ratio(name):>8.2f}"
-    return cells
+def _cells(row: Any, *ours: str) -> str:
+    """Return the ratios of a row to all that was timed."""
+    timed = [name for name in _COLUMNS.values() if any(t.startswith(name) for t in row.times)]
+    return "".join(f"{row.ratio(name, *ours):>8.2f}" for name in timed)
 
 
 def _print_ladder(ladder: "Ladder") -> None:

@@ -5,10 +5,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
 from tervit_np.bench.torch_models import torch_twin  # noqa: E402
 from tests.checks import relative_error  # noqa: E402
-from tests.deploy.test_packed import CASES, images_of, model_of  # noqa: E402
+from tests.deploy.test_packed import DEIT, MEAN, images_of, model_of  # noqa: E402
+from tests.golden.golden import SWIN_CASES  # noqa: E402
+
+CASES = {"distilled": DEIT, "conv": MEAN, **SWIN_CASES}  # some of them shift their windows
 
 
-@CASES
+@pytest.mark.parametrize("config", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("fused", [True, False])
 def test_the_same_logits(config, fused):
     model, images = model_of(config, "float"), images_of(config)

@@ -1,0 +1,57 @@
+"""docs/kernels.md says what was stored and what is there."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numba")
+from tervit_np.bench.store import stored  # noqa: E402
+from tervit_np.cli import _parser  # noqa: E402
+from tervit_np.kernels import RUNGS  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs" / "kernels.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page():
+    spec = importlib.util.spec_from_file_location("page", ROOT / "benchmarks" / "kernels_page.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_tables_are_those_of_the_stored_file(page):
+    found = stored(page.STORE)
+    assert page.layer_table(found.layers) in TEXT
+    assert page.model_table(found.models) in TEXT
+    assert page.limits_line(found.ladder) in TEXT
+    for rung in found.ladder.rungs:
+        assert f"| {rung.name} | {rung.speed:.1f} |" in TEXT
+
+
+def test_only_what_stands_between_the_marks_is_rewritten(page):
+    text = "a\n<!-- x -->\nold\n<!-- end of x -->\n<!-- y -->\n<!-- end of y -->\n"
+    assert page.rewrite(text, "x", "new\n") == text.replace("old", "new")
+    assert page.rewrite(text, "y", "new\n") == text.replace("<!-- y -->\n", "<!-- y -->\nnew\n")
+
+
+def test_every_rung_is_explained():
+    explained = [name for names in re.findall(r"^\*\*.*?\*\* (?:is|multiplies|keeps|uses|use|and)",
+                                              TEXT, re.MULTILINE)
+                 for name in re.findall(r"\w+(?=\*\*)", names)]  # fmt: skip
+    assert set(explained) >= set(RUNGS) - {"vnni512"}
+    assert "**vnni512**" in TEXT
+
+
+def test_files_exist_and_commands_are_understood():
+    for link in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        assert (ROOT / "docs" / link).exists(), link
+    commands = re.findall(r"(?:^    (?:taskset -c 0 )?|`)tervit (bench.*?)(?:  .*|`.*)?$", TEXT,
+                          re.MULTILINE)  # fmt: skip
+    assert len(commands) >= 8
+    for command in commands:
+        _parser().parse_args(shlex.split(command))
