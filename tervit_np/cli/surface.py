@@ -73,46 +73,53 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     """Measure all surfaces and store them."""
     from concurrent.futures import ThreadPoolExecutor
 
-    import data_tools
     from tervit_np.analysis.surfaces import Parts, Runner
     from tervit_np.analysis.surfaces.measuring import draw_sample, measure, run_models, total_work
     from tervit_np.analysis.surfaces.results import write_surfaces
-    from tervit_np.environment import usable_cores
+    from tervit_np.cli.opening import images_for, open_model
     from tervit_np.train.interrupt import StopRequest
-    from tervit_np.train.memory import keep_freed_memory
 
     began = time.monotonic()
-    keep_freed_memory()
+    threads = _checked_threads(args)
+    found = run_models(folder)
+    known = images_for(open_model(args.run_folder, found.stages["float"]), args.data, args.split)
+    images, labels = draw_sample(known, args.images, args.seed)
+    settings = _settings(args, known.name, len(labels), found.stages)
+    parts, bends = Parts(folder / "surface.partial"), not args.no_curvature
+    with ThreadPoolExecutor(threads) as pool, StopRequest() as stop:
+        meter = _Meter(total_work(args.grid, bends), len(labels), stop, folder, args.quiet)
+        try:
+            runner = Runner(pool, parts, meter.part)
+            surfaces = measure(found.models, images, labels, settings, runner, bends)
+        finally:
+            meter.progress.end()
+    settings = settings._replace(seconds=round(time.monotonic() - began, 1))
+    write_surfaces(surfaces._replace(settings=settings), folder)
+    parts.clear()
+
+
+def _checked_threads(args: argparse.Namespace) -> int:
+    """Return the number of threads; refuse it or the grid if they make no sense."""
+    from tervit_np.environment import usable_cores
+
     threads = usable_cores() if args.threads is None else args.threads
     if args.grid < 5 or args.grid % 2 == 0 or threads < 1:
         raise ValueError(
             f"--grid {args.grid}, --threads {threads}: a grid is odd and at least 5, so that the "
             "model itself is one of its points; threads are at least 1"
         )
-    found = run_models(folder)
-    settings = _settings(args, folder, found.stages)
-    images, labels = draw_sample(data_tools.load(settings.data, args.split), args.images, args.seed)
-    parts = Parts(folder / "surface.partial")
-    bends = not args.no_curvature
-    with ThreadPoolExecutor(threads) as pool, StopRequest() as stop:
-        meter = _Meter(total_work(args.grid, bends), len(labels), stop, folder, args.quiet)
-        runner = Runner(pool, parts, meter.part)
-        surfaces = measure(found.models, images, labels, settings, runner, bends)
-    seconds = round(time.monotonic() - began, 1)
-    settings = settings._replace(images=len(labels), seconds=seconds)
-    write_surfaces(surfaces._replace(settings=settings), folder)
-    parts.clear()
+    return threads
 
 
-def _settings(args: argparse.Namespace, folder: "Path", stages: dict[str, str]) -> "Settings":
+def _settings(
+    args: argparse.Namespace, data: str, images: int, stages: dict[str, str]
+) -> "Settings":
     from tervit_np.analysis.surfaces.results import Settings
     from tervit_np.environment import environment
-    from tervit_np.train.folder import RunFolder
 
-    data = args.data or RunFolder(folder).read_request()["data"]["name"]
     command = shlex.join(["tervit", *sys.argv[1:]])
     return Settings(
-        data, args.split, args.images, args.seed, args.grid, stages, command, 0.0, environment()
+        data, args.split, images, args.seed, args.grid, stages, command, 0.0, environment()
     )
 
 

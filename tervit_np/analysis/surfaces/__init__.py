@@ -2,14 +2,20 @@
 
 Each measurement is a function of (model, images, labels) that returns a NamedTuple:
 
-    gaps, plane, stacked, line, sheet, interpolation, curvature, predictions
+    gaps, plane, stacked, line, sheet, stairs, interpolation, curvature, predictions
 
 Images are normalised, (N, 3, S, S); losses are means over them, in evaluation mode.
 """
 
 from tervit_np.analysis.surfaces.curvature import Curvature, Prediction, curvature, predictions
-from tervit_np.analysis.surfaces.directions import Curve, Sheet, around_zero, line, sheet
-from tervit_np.analysis.surfaces.directions import random_direction as random_direction
+from tervit_np.analysis.surfaces.directions import (
+    Curve,
+    Sheet,
+    around_zero,
+    line,
+    random_direction,
+    sheet,
+)
 from tervit_np.analysis.surfaces.family import Family, rounded, smooth
 from tervit_np.analysis.surfaces.gaps import KINDS, Gap, Gaps, gaps, quantized
 from tervit_np.analysis.surfaces.hessian import LossHessian
@@ -18,6 +24,7 @@ from tervit_np.analysis.surfaces.lanczos import Spectrum, lanczos
 from tervit_np.analysis.surfaces.parts import Parts
 from tervit_np.analysis.surfaces.planes import Height, Plane, plane, stacked
 from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.stairs import Stairs, stairs
 from tervit_np.analysis.surfaces.trace import Trace, trace
 
 __all__ = [
@@ -36,6 +43,7 @@ __all__ = [
     "Runner",
     "Sheet",
     "Spectrum",
+    "Stairs",
     "Trace",
     "around_zero",
     "curvature",
@@ -51,5 +59,6 @@ __all__ = [
     "sheet",
     "smooth",
     "stacked",
+    "stairs",
     "trace",
 ]
