@@ -506,6 +506,8 @@ quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
 #
 # On your own
 # -----------
+# * Write the library's layer from an empty body: ``tervit exercise start
+#   linear_backward`` makes a file, checks it at every save and has hints.
 # * Tokens come as (B, T, I), a batch of sequences. ``dy.T @ x`` then fails, or
 #   worse, does not. Which product over which axes is dW now? Write it, check
 #   it, then see how ``ops.linear_backward`` does it in one line.

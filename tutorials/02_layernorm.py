@@ -476,6 +476,8 @@ quote("share of both norms", share, 0.105, 0.01)
 #
 # On your own
 # -----------
+# * Close this file and write the folded line from memory: ``tervit exercise
+#   start layernorm_backward``.
 # * A constant row has variance 0. What are :math:`\hat{x}` and dx there, and
 #   which factor bounds dx? Compute it, then try ``eps = 0``.
 # * RMSNorm leaves out the mean: :math:`\hat{x} = x / \sqrt{\overline{x^2} +

@@ -533,9 +533,9 @@ quote("test loss", end.loss, 1.0, 0.25, full_only=True)
 # * It falls from the first steps on and keeps falling to the end: the model is
 #   far from having learned what it can. The bend towards the end belongs to
 #   the falling learning rate, not to a limit of the model.
-# * Training and validation loss run together for four epochs. Then a small gap
-#   opens, 0.13 at the end: the first sign of learning by heart. Augmentation,
-#   pictures moved and mirrored at random, is the usual answer.
+# * Training and validation loss run together for three epochs. Then a small
+#   gap opens, 0.13 at the end: the first sign of learning by heart.
+#   Augmentation, pictures moved and mirrored at random, is the usual answer.
 #
 # Five epochs leave it at about 64 % of the test pictures. ``tervit train``
 # gives the same model twenty, with a little augmentation, and README's table
