@@ -72,10 +72,10 @@ def _bar(axes: Any, place: float, width: float, rival: Times, ours: Times, **sty
     axes.bar(place, ratio - 1, width * 0.9, bottom=1, **style)
     axes.plot([place, place], [low, high], color="#666666", linewidth=0.8)
     up = ratio >= 1
+    end = min(max(ratio, high), 1.3 * ratio) if up else max(min(ratio, low), ratio / 1.3)
     words = f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"
-    axes.annotate(words, (place, max(ratio, high) if up else min(ratio, low)), (0, 1 if up else -2),
-                  textcoords="offset points", ha="center", va="bottom" if up else "top", fontsize=7,
-                  annotation_clip=True)  # fmt: skip
+    style = {"va": "bottom", "xytext": (0, 1)} if up else {"va": "top", "xytext": (0, -2)}
+    axes.annotate(words, (place, end), textcoords="offset points", ha="center", fontsize=7, **style)
     return ratio
 
 
