@@ -28,9 +28,16 @@ VARIABLE = "TERVIT_KERNEL"
 
 @cache
 def features() -> frozenset[str]:
-    """Return the names of this processor's features, as LLVM spells them."""
-    import llvmlite.binding as llvm
+    """Return the names of this processor's features, as LLVM spells them.
 
+    Where NUMBA_CPU_NAME or NUMBA_CPU_FEATURES makes Numba compile for another one, those are it.
+    """
+    import llvmlite.binding as llvm
+    from numba import config
+
+    if config.CPU_NAME or config.CPU_FEATURES:  # type: ignore[attr-defined]
+        listed = (config.CPU_FEATURES or "").split(",")  # type: ignore[attr-defined]
+        return frozenset(name[1:] for name in listed if name.startswith("+"))
     return frozenset(name for name, here in llvm.get_host_cpu_features().items() if here)
 
 

@@ -1,5 +1,8 @@
 """Blocks in compiled functions against the same blocks module by module."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -61,6 +64,40 @@ def test_every_rung(file, config, rung, monkeypatch):
     expected = packed.predict(images)
     monkeypatch.setenv("TERVIT_KERNEL", rung)
     np.testing.assert_array_equal(packed.predict(images), expected)
+
+
+OTHER = """
+import sys, numpy as np, tervit_np as tv
+from tervit_np.kernels import chosen, dense
+images = np.load(sys.argv[2])
+np.save(sys.argv[3], tv.load_packed(sys.argv[1]).predict(images))
+np.save(sys.argv[3] + "b", tv.load_packed(sys.argv[1], attention="int8").predict(images))
+print(chosen(), dense.LANES)
+"""
+
+
+@pytest.mark.skipif(len(TILES) < 2, reason="needs a processor with AVX2")
+@pytest.mark.parametrize(
+    ("target", "features", "found"),
+    [("haswell", "+avx2,+fma", "avx2 8"), ("x86-64", "+sse2", "generic 4")],
+)
+def test_compiled_for_another_processor(tmp_path, target, features, found):
+    """Narrower registers, fewer of them, no dot product: the same answers."""
+    tv.export(model_of(SWIN), tmp_path / "x")
+    images = images_of(SWIN, 2)
+    np.save(tmp_path / "in.npy", images)
+    files = [str(tmp_path / name) for name in ("x", "in.npy", "out")]
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER, *files],
+        env=os.environ | {"NUMBA_CPU_NAME": target, "NUMBA_CPU_FEATURES": features},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, found), done.stderr
+    for kind, name in (("float32", "out.npy"), ("int8", "outb.npy")):
+        expected = tv.load_packed(tmp_path / "x", attention=kind).predict(images)
+        assert distance(np.load(tmp_path / name), expected) < 1e-2
 
 
 def test_an_image_does_not_depend_on_its_neighbours(file, config):
