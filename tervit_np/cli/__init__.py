@@ -51,15 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help()
         return 0
-    from tervit_np.train.interrupt import Interrupted
-
     try:
         return int(args.run(args))
-    except Interrupted as stopped:
-        print(f"\n{stopped}", file=sys.stderr)
-        return 130
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+    except KeyboardInterrupt as stopped:  # Interrupted is one, and says how to continue
+        print(f"\n{str(stopped) or 'stopped'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -57,15 +57,14 @@ def ternary_linear(
 
 def _by_panels(rung: str, x: Array, packed: Panels, bias: Array, threads: int) -> Array:
     """Let each thread multiply some panels.  -> (M', 64 P)."""
-    from tervit_np.kernels.lanes import PROCESSORS
     from tervit_np.kernels.product import linear, prepared
 
-    tokens, offset, out = prepared(PROCESSORS[rung], x, packed, bias)
-    panels = len(packed.codes)
+    processor, panels = _processors(rung)[0], len(packed.codes)
+    tokens, offset, out = prepared(processor, x, packed, bias)
 
     def work(me: int) -> None:
         first, last = panels * me // threads, panels * (me + 1) // threads
-        linear(PROCESSORS[rung], tokens, packed, offset, out, first, last)
+        linear(processor, tokens, packed, offset, out, first, last)
 
     _team(threads).run(work, [])
     made: Array = out
@@ -131,9 +130,15 @@ def grid_linear(x_hat: Array, w_hat: Array, bias: Array | None) -> Array:
 
 
 def _processor(rung: str, tokens: int, packed: Panels) -> Any:
+    """Return the tile for so many tokens."""
+    many, one = _processors(rung)
+    alone = tokens == 1 and one is not None and len(packed.codes) >= one.panels
+    return one if alone else many
+
+
+@cache
+def _processors(rung: str) -> Any:
+    """Return a rung's tiles for many tokens and for one, None where they are the same."""
     from tervit_np.kernels.lanes import FOR_ONE_TOKEN, PROCESSORS
 
-    one = FOR_ONE_TOKEN.get(rung)
-    if tokens == 1 and one is not None and len(packed.codes) >= one.panels:
-        return one
-    return PROCESSORS[rung]
+    return PROCESSORS[rung], FOR_ONE_TOKEN.get(rung)

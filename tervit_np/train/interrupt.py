@@ -6,8 +6,8 @@ from types import FrameType
 from typing import Any
 
 
-class Interrupted(Exception):
-    """Training was stopped and saved; the message says how to continue."""
+class Interrupted(KeyboardInterrupt):
+    """Work was stopped and saved; the message says how to continue."""
 
 
 class StopRequest:
