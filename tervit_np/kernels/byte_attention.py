@@ -84,8 +84,9 @@ def attend_bytes(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out:
                 desk.sums)  # fmt: skip
         queries = min(ROWS, tokens - m)
         for i in range(queries):
-            _to_scores(desk.sums[i], desk.q_scale[m + i], desk, desk.scores[i])
-            total = _weigh(desk.scores[i], offsets[(m + i) % offsets.shape[0]], desk.weights[i])
+            shift = offsets[(m + i) % offsets.shape[0]]
+            total = _weigh(desk.sums[i], desk.q_scale[m + i], desk, shift, desk.scores[i],
+                           desk.weights[i])  # fmt: skip
             desk.q_scale[m + i] = ONE / F(total)  # this query is not needed any more
         product(BYTES, desk.weights, 0, count, desk.v, columns, 4 * columns, count // 4, desk.out)
         for i in range(queries):
@@ -126,9 +127,14 @@ def _round_values(v: Any, width: int, desk: Any) -> None:
     """Round each column of v; lay four tokens side by side."""
     largest, inverse = desk.v_bits, desk.v_inverse
     largest[:] = 0
-    for t in range(v.shape[0]):
+    whole = v.shape[0] // 4 * 4
+    for t in range(0, whole, 4):  # four at a time: each pass waits for the one before
         for d in range(width):
-            largest[d] = max(largest[d], np.int32(float_to_bits(v[t, d]) & _MAGNITUDE))
+            one, two = max(_bits(v[t, d]), _bits(v[t + 1, d])), _bits(v[t + 2, d])
+            largest[d] = max(max(largest[d], one), max(two, _bits(v[t + 3, d])))
+    for t in range(whole, v.shape[0]):
+        for d in range(width):
+            largest[d] = max(largest[d], _bits(v[t, d]))
     for d in range(width):
         desk.v_scale[d] = max(bits_to_float(largest[d]) / _TOP, _TINY)
         inverse[d] = ONE / desk.v_scale[d]
@@ -146,11 +152,17 @@ def _round_values(v: Any, width: int, desk: Any) -> None:
 
 
 @kernel(boundscheck=False)
+def _bits(value: Any) -> Any:
+    """Return a magnitude as an integer of the same order (fakequant.py)."""
+    return np.int32(float_to_bits(value) & _MAGNITUDE)
+
+
+@kernel(boundscheck=False)
 def _largest(values: Any) -> Any:
-    """Return max|x|, found on bit patterns (fakequant.py)."""
+    """Return max|x|."""
     bits = np.int32(0)
     for i in range(values.shape[0]):
-        bits = max(bits, np.int32(float_to_bits(values[i]) & _MAGNITUDE))
+        bits = max(bits, _bits(values[i]))
     return bits_to_float(bits)
 
 
@@ -166,19 +178,14 @@ def _nearest(value: Any) -> Any:
     return np.int32(float_to_bits(value + ROUND) - ROUND_BITS)
 
 
-@kernel(boundscheck=False)
-def _to_scores(sums: Any, scale: Any, desk: Any, scores: Any) -> None:
-    for t in range(scores.shape[0]):
-        scores[t] = F(sums[t] - desk.k_sums[t]) * (scale * desk.k_scale[t])
-
-
 @kernel(fastmath=REORDER - {"reassoc"}, boundscheck=False)
-def _weigh(scores: Any, offsets: Any, weights: Any) -> Any:
+def _weigh(sums: Any, scale: Any, desk: Any, offsets: Any, scores: Any, weights: Any) -> Any:
     """weights <- round(255 exp(scores + offsets - max)); return their sum."""
     highest = np.int32(-(2**31))
     for t in range(scores.shape[0]):
-        scores[t] += offsets[t]
-        highest = max(highest, ordered(float_to_bits(scores[t])))
+        score = F(sums[t] - desk.k_sums[t]) * (scale * desk.k_scale[t]) + offsets[t]
+        scores[t] = score
+        highest = max(highest, ordered(float_to_bits(score)))
     top: Any = bits_to_float(ordered(highest))
     for t in range(scores.shape[0]):
         weights[t] = _nearest(_LEVELS * exp32(scores[t] - top))
