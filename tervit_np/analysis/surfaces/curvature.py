@@ -6,8 +6,10 @@ With eps = w_hat - w, gradient g and Hessian H at the float weights,
     gap <= 1/2 lambda_max |eps|^2                                the literature's estimate
 
 The second drops the gradient (zero at a minimum, which a trained network only nears) and all higher
-orders; it bounds the quadratic term, not the gap. Activations are float in all three, so the gap
-here differs a little from that of `gaps`, which rounds them.
+orders; it bounds the quadratic term, not the gap. All of it is about the weights that become
+ternary: a stem can be twenty times as sharp as the blocks, and would set lambda_max although eps
+hardly has a part in it. Activations are float, and only these weights rounded, so the gap here
+differs a little from that of `gaps`.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tervit_np.analysis.surfaces.family import matrices, rounded, smooth
+from tervit_np.analysis.surfaces.family import rounded, smooth
 from tervit_np.analysis.surfaces.gaps import KINDS, quantized
 from tervit_np.analysis.surfaces.hessian import LossHessian
 from tervit_np.analysis.surfaces.lanczos import Spectrum, lanczos
@@ -23,7 +25,7 @@ from tervit_np.analysis.surfaces.points import Runner
 from tervit_np.analysis.surfaces.trace import Trace, trace
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
-from tervit_np.quant import Plan
+from tervit_np.quant import Plan, Ternary
 
 
 class Curvature(NamedTuple):
@@ -58,15 +60,19 @@ def curvature(
     steps: int = 14,
     probes: int = 6,
     name: str = "float",
+    names: list[str] | None = None,
     seed: int = 0,
     runner: Runner | None = None,
 ) -> Curvature:
     """Measure extreme eigenvalues and trace at a model's quantized weights.
 
-    (N, 3, S, S), (N,) -> Curvature, with `steps` + `probes` products. Any precision of model.
+    `names` are the weights that vary (default: all that become ternary). Any precision of model.
+    (N, 3, S, S), (N,) -> Curvature, with `steps` + `probes` products.
     """
     runner = runner or Runner()
-    hessian = LossHessian(smooth(model), images, labels, executor=runner.executor)
+    names = ternary_weights(model) if names is None else names
+    smoothed = smooth(model)
+    hessian = LossHessian(smoothed, images, labels, names=names, executor=runner.executor)
     key = f"curvature-{name}"
     product = _counted(hessian, runner, key)
 
@@ -96,12 +102,14 @@ def predictions(
 ) -> tuple[Prediction, ...]:
     """Set the gap of each kind beside what curvature at the float weights predicts.
 
-    `largest` is the top eigenvalue at the float weights, from `curvature`.
+    `largest` is the top eigenvalue at the float weights, from `curvature`. Only weights that become
+    ternary are rounded, to 8 bits too.
     (N, 3, S, S), (N,) -> one Prediction for each kind.
     """
     runner = runner or Runner()
     flat = quantized(model, "float")
-    hessian = LossHessian(smooth(flat), images, labels, executor=runner.executor)
+    names = ternary_weights(model)
+    hessian = LossHessian(smooth(flat), images, labels, names=names, executor=runner.executor)
     key = f"predictions-{latent}"
     product = _counted(hessian, runner, key)
 
@@ -121,9 +129,14 @@ def predictions(
     return tuple(Prediction(kind, *row) for kind, row in zip(kinds, rows, strict=True))
 
 
+def ternary_weights(model: Classifier) -> list[str]:
+    """Name the weights that the ternary plan gives three values."""
+    layers = quantized(model, "ternary").quantizable()
+    return [f"{name}.weight" for name, layer in layers if isinstance(layer.weight_quant, Ternary)]
+
+
 def _weights(model: Classifier) -> dict[str, Array]:
-    params = dict(model.named_params())
-    return {name: params[name].data for name in matrices(model)}
+    return {name: param.data for name, param in model.named_params()}
 
 
 def _counted(hessian: LossHessian, runner: Runner, name: str) -> Callable[[Array], Array]:

@@ -166,9 +166,10 @@ def _curvature(found: Surfaces) -> list[str]:
         ),
         page.paragraph(
             "Hessian of the loss in float64, by differences of gradients, with respect to the "
-            f"{found.curvature[0].size:,} weights that are quantized, at their quantized values "
+            f"{found.curvature[0].size:,} weights that become ternary, at their quantized values "
             "and with float activations: with rounded ones the loss has no curvature. Eigenvalues "
-            "by Lanczos, the trace by Hutchinson. Gaps in this table have float activations too.",
+            "by Lanczos, the trace by Hutchinson. For the gaps in this table too only these "
+            "weights are rounded, and activations are float.",
             "soft",
         ),
     ]

@@ -3,12 +3,14 @@ import sys
 import numpy as np
 import pytest
 
+import tervit_np as tv
 from tervit_np.analysis.surfaces.curvature import PRODUCT, curvature, predictions
-from tervit_np.analysis.surfaces.family import smooth
+from tervit_np.analysis.surfaces.family import matrices, smooth
 from tervit_np.analysis.surfaces.gaps import KINDS, quantized
 from tervit_np.analysis.surfaces.hessian import LossHessian
 from tervit_np.analysis.surfaces.parts import Parts
 from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.losses import cross_entropy
 
 
 def test_at_the_quantized_weights(tiny, sample):
@@ -16,7 +18,10 @@ def test_at_the_quantized_weights(tiny, sample):
     found = curvature(tiny("ternary"), *sample, steps=30, probes=4)
     flat = curvature(smooth(tiny("ternary")), *sample, steps=30, probes=4)
     latent = curvature(tiny(), *sample, steps=30, probes=4)
-    assert found.size == 188
+    assert found.size == 48 + 16 + 2 * 32  # qkv, proj, fc1, fc2: not patch embedding and head
+    whole = curvature(tiny(), *sample, steps=30, probes=4, names=matrices(tiny()))
+    assert whole.size == 188
+    assert whole.spectrum.largest > latent.spectrum.largest
     assert found.spectrum.largest == pytest.approx(flat.spectrum.largest, rel=1e-5)
     assert found.trace.mean == pytest.approx(flat.trace.mean, rel=1e-5)
     assert abs(found.spectrum.largest / latent.spectrum.largest - 1) > 0.01
@@ -26,14 +31,18 @@ def test_predictions_by_their_definitions(tiny, sample):
     model = tiny()
     found = predictions(model, *sample, 3.0)
     assert [p.name for p in found] == list(KINDS)
-    hessian = LossHessian(smooth(model), *sample)
+    names = [n for n in matrices(model) if n.startswith("blocks")]
+    hessian = LossHessian(smooth(model), *sample, names=names)
     for p, plan in zip(found, KINDS.values(), strict=True):
-        other = LossHessian(smooth(quantized(model, plan)), *sample)
+        rules = [rule for rule in plan.rules if "blocks" in rule[0]]
+        other = smooth(quantized(model, tv.quant.Plan(rules)))
+        other.patch_embed, other.head = hessian.model.patch_embed, hessian.model.head
         w, w_hat = (
-            h.flat({n: q.data for n, q in h.model.named_params()}) for h in (hessian, other)
+            hessian.flat({n: q.data for n, q in m.named_params()}) for m in (hessian.model, other)
         )
         eps = w_hat - w
-        assert p.gap == pytest.approx(other.loss() - hessian.loss(), abs=1e-9)
+        loss = cross_entropy(other.predict(sample[0]), sample[1])[0]
+        assert p.gap == pytest.approx(loss - hessian.loss(), abs=1e-9)
         assert p.eps_squared == pytest.approx(eps @ eps, rel=1e-5)
         assert p.relative == pytest.approx((eps @ eps) / (w @ w), rel=1e-5)
         assert p.slope == pytest.approx(hessian.gradient() @ eps, abs=1e-7)

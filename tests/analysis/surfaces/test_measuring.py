@@ -31,6 +31,8 @@ def test_measurements_meet_where_they_are_of_the_same_model(surfaces):
         assert middle[2] == own
         assert middle[3] == pytest.approx(own, abs=1e-5)
     far = {curve.name: curve for curve in found.far}
+    apart = far["ternary-latent"].loss - far["ternary-effective"].loss
+    assert np.abs(apart).max() > 0.01
     assert [sheet.name for sheet in found.sheets] == [name for name in far if name != "8-bit"]
     for sheet in found.sheets:
         curve = far[sheet.name]
