@@ -5,8 +5,8 @@
     95 %    m ± t s / sqrt(n),  t the 0.975 quantile of Student's distribution with n - 1 degrees
 
 With three seeds t is 4.30: the interval of three differences is 2.5 times their standard deviation
-to each side. It says what other seeds would give, with these data and this budget; it knows nothing
-of other data.
+to each side. It says what other seeds would give with these data, this budget and these rates; it
+knows nothing of other data, nor of the rates that another search might have chosen.
 """
 
 import math
