@@ -140,9 +140,9 @@ def _note(axes: Any, words: str, x: float, y: float, lift: int) -> None:
 
 
 def _points(axes: Any, points: list[tuple[float, float, str]]) -> None:
-    """Draw points with their names to the right and to the left in turn."""
+    """Draw points, each with its name below it on a line of its own, at three depths in turn."""
     for i, (x, y, words) in enumerate(sorted(points)):
         axes.plot(x, y, "o", color=_TERNARY, markersize=6)
-        left = i % 2
-        axes.annotate(words, (x, y), (-6, 5) if left else (6, -11), textcoords="offset points",
-                      ha="right" if left else "left", fontsize=8)  # fmt: skip
+        axes.annotate(words, (x, y), (0, -14 - 15 * (i % 3)), textcoords="offset points",
+                      ha="center", va="top", fontsize=8,
+                      arrowprops={"arrowstyle": "-", "color": FAINT, "lw": 0.8})  # fmt: skip
