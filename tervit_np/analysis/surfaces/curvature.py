@@ -6,10 +6,10 @@ With eps = w_hat - w, gradient g and Hessian H at the float weights,
     gap <= 1/2 lambda_max |eps|^2                                the literature's estimate
 
 The second drops the gradient (zero at a minimum, which a trained network only nears) and all higher
-orders; it bounds the quadratic term, not the gap. All of it is about the weights that become
-ternary: a stem can be twenty times as sharp as the blocks, and would set lambda_max although eps
-hardly has a part in it. Activations are float, and only these weights rounded, so the gap here
-differs a little from that of `gaps`.
+orders; it bounds the quadratic term, not the gap. All of it can be confined to some weights: a
+stem can be twenty times as sharp as the blocks, and sets lambda_max although hardly a part of eps
+lies in it, so `tervit surface` asks about the weights that become ternary. Activations are float,
+and only the chosen weights are rounded, so the gap here differs a little from that of `gaps`.
 """
 
 from collections.abc import Callable, Mapping
@@ -66,11 +66,10 @@ def curvature(
 ) -> Curvature:
     """Measure extreme eigenvalues and trace at a model's quantized weights.
 
-    `names` are the weights that vary (default: all that become ternary). Any precision of model.
+    `names` are the weights that vary (default: all that a plan may quantize).
     (N, 3, S, S), (N,) -> Curvature, with `steps` + `probes` products.
     """
     runner = runner or Runner()
-    names = ternary_weights(model) if names is None else names
     smoothed = smooth(model)
     hessian = LossHessian(smoothed, images, labels, names=names, executor=runner.executor)
     key = f"curvature-{name}"
@@ -97,18 +96,18 @@ def predictions(
     largest: float,
     *,
     kinds: Mapping[str, Plan] = KINDS,
+    names: list[str] | None = None,
     latent: str = "float",
     runner: Runner | None = None,
 ) -> tuple[Prediction, ...]:
     """Set the gap of each kind beside what curvature at the float weights predicts.
 
-    `largest` is the top eigenvalue at the float weights, from `curvature`. Only weights that become
-    ternary are rounded, to 8 bits too.
+    `largest` is the top eigenvalue at the float weights, from `curvature` with the same `names`;
+    only these weights are rounded (default: all that a plan may quantize).
     (N, 3, S, S), (N,) -> one Prediction for each kind.
     """
     runner = runner or Runner()
     flat = quantized(model, "float")
-    names = ternary_weights(model)
     hessian = LossHessian(smooth(flat), images, labels, names=names, executor=runner.executor)
     key = f"predictions-{latent}"
     product = _counted(hessian, runner, key)

@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_tools import LabelledSet, normalise
-from tervit_np.analysis.surfaces.curvature import PRODUCT, Curvature, curvature, predictions
+from tervit_np.analysis.surfaces.curvature import (
+    PRODUCT,
+    Curvature,
+    curvature,
+    predictions,
+    ternary_weights,
+)
 from tervit_np.analysis.surfaces.directions import (
     Curve,
     Sheet,
@@ -124,8 +130,9 @@ def measure(
     )
     if not bends:
         return found
-    largest = found.curvature[0].spectrum.largest
-    return found._replace(predictions=predictions(start, *sample, largest, runner=runner))
+    largest, names = found.curvature[0].spectrum.largest, ternary_weights(start)
+    said = predictions(start, *sample, largest, names=names, runner=runner)
+    return found._replace(predictions=said)
 
 
 def total_work(grid: int, bends: bool = True) -> float:
@@ -183,7 +190,8 @@ class _Work:
 
     def bends(self) -> tuple[Curvature, ...]:
         """Measure every model's curvature at its quantized weights."""
-        counts: dict[str, Any] = {"steps": STEPS, "probes": PROBES, **self.often}
+        names = ternary_weights(self.models["float"])
+        counts: dict[str, Any] = {"steps": STEPS, "probes": PROBES, "names": names, **self.often}
         return tuple(
             curvature(model, *self.sample, name=name, **counts)
             for name, model in self.models.items()

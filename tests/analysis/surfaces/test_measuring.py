@@ -38,6 +38,7 @@ def test_measurements_meet_where_they_are_of_the_same_model(surfaces):
         curve = far[sheet.name]
         np.testing.assert_array_equal(curve.loss[::2], sheet.loss[:, 2])
     assert found.trained.heights[2].centre == own
+    assert {c.size for c in found.curvature} == {2 * (48 + 16 + 2 * 32)}  # block weights alone
     assert [c.name for c in found.curvature] == ["float", "8-bit", "ternary"]
 
 
