@@ -549,18 +549,18 @@ for name, plan in plans.items():
     print(f"{name:28} {accuracy[name]:6.1f} %  {found.loss:6.3f}")
 tv.quantize(model, "float")
 
-quote("float", accuracy["float"], 77.4, 1.5, True)
+quote("float", accuracy["float"], 77.4, 3, True)
 quote("8 bits less float", accuracy["8 bits"] - accuracy["float"], 0, 1, True)
 quote("4 bits less float", accuracy["4 bits"] - accuracy["float"], 0, 1, True)
 matrix_cost = accuracy["float"] - accuracy["matrix"]
 quote("float less matrix", matrix_cost, 28, 10, True)
 channel_cost = accuracy["float"] - accuracy["channel"]
 quote("float less channel", channel_cost, 24, 10, True)
-quote("channel", accuracy["channel"], 53.8, 8, True)
+quote("channel", accuracy["channel"], 53.8, 10, True)
 gain = accuracy["channel"] - accuracy["matrix"]
 quote("channel less matrix", gain, 4, 5, True)
 gain = accuracy["channel, exact"] - accuracy["channel"]
-quote("exact less channel", gain, 0, 3, True)
+quote("exact less channel", gain, 0, 4, True)
 ratio = [
     np.mean(ternarize(w, scale="mean").scale / ternarize(w).scale)
     for _, w in layers
@@ -582,6 +582,10 @@ quote("matrix, largest", accuracy["matrix, from the largest"], 17, 8, True)
 # * The largest weight decides badly for a matrix (17 %) and not so badly for a
 #   channel (51 %): among the 64 weights of a short and nearly uniform row, the
 #   largest is no freak.
+#
+# Another float model, even one that differs only in how its sums were rounded,
+# moves the three-valued numbers by some five points and can exchange
+# neighbours in the table: read the large differences, or pairs on one model.
 #
 # These are numbers *before* training with ternary weights. Training may close
 # such gaps, because each row learns to live with its rule. For channel against
