@@ -35,6 +35,8 @@ def draw_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stairs, 
             ax.set_xlim(-reach, reach)
             ax.set_title(f"within ±{reach:.2g}", fontsize=11)
             ax.set_xlabel("distance, in lengths of each row")
+        flips = int(stairs.changed.max())
+        right.set_title(f"within ±{stairs.curve.x[-1]:.2g}, {flips} codes flip", fontsize=11)
         above.set_ylabel("loss")
         left.set_ylabel("loss")
         above.legend(loc="upper center", fontsize=10)
@@ -65,5 +67,3 @@ def _stairs(ax: Any, stairs: Stairs) -> None:
     ax.step(x, stairs.curve.loss, where="mid", color=stage_colour("ternary"), linewidth=1.4)
     ax.set_xticks([-reach, 0, reach], [f"{-reach:.2g}", "0", f"{reach:.2g}"])
     ax.ticklabel_format(axis="y", useOffset=False)
-    ax.text(0.5, 0.98, f"up to {int(stairs.changed.max())} of {stairs.codes:,} codes differ",
-            transform=ax.transAxes, ha="center", va="top", fontsize=9, color="#666666")  # fmt: skip

@@ -13,6 +13,7 @@ from tervit_np.analysis.surfaces.planes import Plane
 from tervit_np.analysis.surfaces.results import Surfaces
 from tervit_np.analysis.surfaces.stairs import Stairs
 
+_NEAR = 0.15  # share of a gap by which its estimate may be wrong and still be called right
 RISE = 0.15  # distance at which rises along a line are compared
 
 
@@ -113,21 +114,28 @@ def about_predictions(found: tuple[Prediction, ...]) -> str:
         f"measured. For ternary weights |eps|² is {100 * ternary.relative:.0f} % of |w|²; the "
         f"second-order estimate gives {100 * share:.0f} % of the measured gap, and the "
         f"literature's ½ λ |eps|² is {ternary.bound / abs(ternary.gap):,.0f} times as large as "
-        "it, since rounding does not point along the steepest direction. Ternarization is too "
-        "long a step for the curvature at its start."
+        "the gap, since rounding does not point along the steepest direction. "
+        + (
+            "The curvature at the float weights reaches as far as the ternary ones."
+            if abs(share - 1) < _NEAR
+            else "Ternarization is too long a step for the curvature at its start."
+        )
     )
 
 
 def about_curvature(found: Surfaces) -> str:
     """Say whether ternary training found a sharper minimum of the quantized weights."""
     top = {each.name: each.spectrum.largest for each in found.curvature}
-    low = min(each.spectrum.smallest for each in found.curvature)
+    low = [each.spectrum.smallest for each in found.curvature]
     words = (
-        f"The largest eigenvalue is {top['float']:.1f} for the float model and "
-        f"{top['ternary']:.1f} for the ternary one, taken at its quantized weights."
+        f"The largest eigenvalue is {top['float']:.2f} for the float model and "
+        f"{top['ternary']:.2f} for the ternary one, taken at its quantized weights."
     )
-    if low < 0:
-        words += f" The smallest, {low:.1f}, is negative: none of these points is a minimum."
+    if max(low) < 0:
+        words += (
+            f" The smallest lie from {min(low):.2f} to {max(low):.2f}: none of these points is a "
+            "minimum."
+        )
     return words
 
 

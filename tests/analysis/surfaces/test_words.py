@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np.analysis.surfaces import words
+from tervit_np.analysis.surfaces.curvature import Prediction
 from tervit_np.analysis.surfaces.directions import Curve
 from tervit_np.analysis.surfaces.gaps import Gap, Gaps
 from tervit_np.analysis.surfaces.interpolation import Interpolation
@@ -79,6 +80,27 @@ def test_words_about_the_way_between(bump, sentence):
     assert "falls from 1.000 to 0.300" in said
     apart = words.about_interpolation(Interpolation((floats, ternary), (), (0.0, 1.0)))
     assert "equal at nowhere on this line" in apart
+
+
+@pytest.mark.parametrize(("second", "sentence"), [(0.95, "reaches as far"), (0.4, "too long a")])
+def test_words_about_predictions(second, sentence):
+    eight = Prediction("8-bit", 0.001, 0.0, 0.0011, 1.0, 0.1, 1e-5)
+    three = Prediction("ternary, channel-wise", 1.0, 0.1, second, 500.0, 300.0, 0.17)
+    said = words.about_predictions((eight, three))
+    assert "estimate is 0.00110 where 0.00100 is measured" in said
+    assert f"gives {100 * second:.0f} % of the measured gap" in said
+    assert "500 times as large as the gap" in said
+    assert sentence in said
+
+
+def test_words_about_eigenvalues(surfaces):
+    said = words.about_curvature(surfaces)
+    top = surfaces.curvature[2].spectrum.largest
+    assert f"and {top:.2f} for the ternary one" in said
+    above = [
+        c._replace(spectrum=c.spectrum._replace(values=np.ones(3))) for c in surfaces.curvature
+    ]
+    assert "minimum" not in words.about_curvature(surfaces._replace(curvature=tuple(above)))
 
 
 def test_rises_and_roughness_by_hand():
