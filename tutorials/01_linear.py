@@ -272,8 +272,8 @@ exact = (dy * (1 - f(x) ** 2)) @ W  # by hand: the derivative is 1 - tanh^2
 steps = 10.0 ** np.arange(-12, 0.5, 0.5)
 kinds = {
     "float64, up and down": (differences, np.float64, (1e-11, 6e-12)),
-    "float64, up only": (upwards, np.float64, (3e-9, 6e-6)),
-    "float32, up and down": (differences, np.float32, (1e-7, 3)),
+    "float64, up only": (upwards, np.float64, (1e-9, 6e-6)),
+    "float32, up and down": (differences, np.float32, (1e-11, 3)),
 }
 best = {}
 with figure(6.4, 3.8) as fig:
@@ -284,15 +284,23 @@ with figure(6.4, 3.8) as fig:
         best[name] = min(errors)
         ax.loglog(steps, errors, "o-", markersize=3, color=colour)
         ax.text(*place, name, color=colour, fontweight="bold")
+        best_step = np.finfo(kind).eps ** (1 / 3)
+        if method is differences:  # the text predicts this one
+            ax.axvline(best_step, color=colour, linestyle=":", linewidth=1)
     ax.axhline(1e-7, color="#B8B8B8", zorder=0)
-    ax.text(1.5, 1.3e-7, "asked of\na check", fontsize=9, va="bottom")
+    ax.text(1.5, 1.3e-7, "tolerance\nof a check", fontsize=9, va="bottom")
     ax.set_xlim(5e-13, 50)
     ax.set_ylim(1e-12, 30)
     ax.set_xlabel("step h")
     ax.set_ylabel("relative error")
-    ax.set_title("Too far is wrong, too near is noise")
+    ax.set_title(
+        "Too far is wrong, too near is noise (dotted: $\\epsilon^{1/3}$)"
+    )
     show(fig, "01_steps")
 
+for kind, expected in ((np.float64, 6.06e-6), (np.float32, 4.92e-3)):
+    name = f"predicted step, {kind.__name__}"
+    quote(name, np.finfo(kind).eps ** (1 / 3), expected, expected / 100)
 digits = {name: -np.log10(value) for name, value in best.items()}
 quote("digits, float64, up and down", digits["float64, up and down"], 10.7, 1)
 quote("digits, float64, up only", digits["float64, up only"], 8, 1)
@@ -336,10 +344,12 @@ assert wrong > 0.1
 # The picture shows why so little is tested: with ones, all rows of dW are
 # equal, and any mistake that exchanges outputs is invisible.
 
+limit = max(np.abs(u.T @ x).max() for u in (ones, dy))
 with figure(6.4, 2.5) as fig:
     left, right = fig.subplots(1, 2)
     for ax, upstream, name in ((left, ones, "ones"), (right, dy, "random")):
-        shown = ax.imshow(upstream.T @ x, cmap="RdBu_r", vmin=-4, vmax=4)
+        dW = upstream.T @ x
+        shown = ax.imshow(dW, cmap="RdBu_r", vmin=-limit, vmax=limit)
         ax.set_title(f"dW, upstream {name}", loc="center")
         ax.set_xticks(range(I), [f"in {i}" for i in range(I)])
         ax.set_yticks(range(O), [f"out {o}" for o in range(O)])
@@ -371,16 +381,24 @@ assert deviation > 0.1
 #
 # How a check can lie
 # -------------------
-# Here are six ways to get the gradient wrong, and five ways to check it. Each
-# mistake was made by somebody; each check is found in the wild. *Predict*: in
-# which rows does each column let through?
+# Here are six ways to get the gradient wrong, and five ways to check it. The
+# mistakes:
+#
+# * the sign of dx is wrong;
+# * dx is dy times :math:`W^\top` instead of :math:`W`;
+# * dW forgets dy, as above;
+# * dW exchanges the outputs, the first for the last and so on;
+# * dW is divided by the number of rows, a mean instead of a sum;
+# * dW is one percent too large.
+#
+# *Predict*: which mistakes does each check let through?
 #
 # * *shapes*: the gradient has the shape of its array, nothing more;
 # * *ones*: differences in float64, upstream of ones;
 # * *W = 0*: random upstream, but the layer is checked as it was initialised,
 #   and somebody initialised with zeros;
-# * *loose*: float32, and since the right code failed at 1e-7, a tolerance of
-#   two percent;
+# * *loose*: float32, and since right code cannot reach 1e-7 there (five digits
+#   at best), a tolerance of two percent;
 # * *strict*: float64, random upstream, random weights, 1e-7.
 
 mistakes = {
@@ -454,7 +472,7 @@ quote("caught by shapes", caught[0], 0, 0)
 # square: with :math:`I \neq O` the transposed product would not even run. Use
 # sizes that all differ. *W = 0* lets through what multiplies a zero: check at
 # random places, or after some training steps. *Loose* lets the one percent
-# through. And *ones* misses the two that exchange or forget outputs.
+# through. And *ones* misses the two that exchange outputs or forget dy.
 #
 # There is one lie that no column shows. Take a forward pass that is wrong,
 # and differentiate it correctly:
@@ -490,8 +508,10 @@ quote("a wrong layer, strictly checked", error(by_hand, truth), 0, 1e-9)
 # .. math::
 #    \frac{L(W + hv) - L(W - hv)}{2h} \approx \sum_{oi} \mathrm{dW}_{oi} v_{oi}
 #
-# Two forward passes, whatever the size of :math:`W`. A wrong dW would have to
-# be wrong at a right angle to a random direction; that does not happen.
+# Two forward passes, whatever the size of :math:`W`. To pass, a wrong dW would
+# have to be wrong at a right angle to a random direction, which has
+# probability 0. But one wrong entry among a million shows as about a
+# thousandth only, so the tolerance must be small.
 
 v = rng.normal(size=W.shape)
 dW = linear_backward(dy, linear(x, W, b)[1])[1]

@@ -184,9 +184,8 @@ with figure(6.8, 4.6) as fig:
 
 mixed = [len(np.unique(h)) for h in wrong["head"]]
 quote("heads inside the first wrong head", mixed[0], 3, 0)
-quote(
-    "rows of it that are one token's", len(np.unique(wrong["token"][0])), 2, 0
-)
+tokens_inside = len(np.unique(wrong["token"][0]))
+quote("tokens inside the first wrong head", tokens_inside, 2, 0)
 
 # %%
 # Above, each head holds one colour and all four tokens, a row each. Below, the
@@ -260,9 +259,12 @@ quote("rows of the Jacobian sum to", np.abs(J.sum(axis=1)).max(), 0, 1e-15)
 with figure(6.4, 2.9) as fig:
     bars, matrix = fig.subplots(1, 2)
     bars.bar(range(len(y)), y, color="#7F7F7F")
+    bars.set_xticks(range(len(y)))
     bars.set_xlabel("i")
+    bars.set_ylabel("share")
     bars.set_title("softmax $y$", loc="center")
     shown = matrix.imshow(J, cmap="RdBu_r", vmin=-0.25, vmax=0.25)
+    matrix.set_xticks(range(len(y)))
     matrix.set_xlabel("input j")
     matrix.set_ylabel("output i")
     matrix.set_title("Jacobian $J$", loc="center")
@@ -284,7 +286,9 @@ with figure(6.4, 2.9) as fig:
 #    = y_j ( \mathrm{dy}_j - s ), \quad s = \sum_i \mathrm{dy}_i y_i
 #
 # :math:`s` is a mean of the upstream, weighted by the shares. What lies above
-# the mean is raised at the cost of what lies below.
+# the mean is raised at the cost of what lies below. (The sum over the outputs
+# :math:`i` is the product :math:`J^\top \mathrm{dy}`: in general a backward
+# pass multiplies by the *transpose*. This J is its own transpose.)
 
 
 def softmax_backward(dy, y):  # (..., T), (..., T) -> (..., T)
@@ -294,9 +298,8 @@ def softmax_backward(dy, y):  # (..., T), (..., T) -> (..., T)
 
 upstream = rng.normal(size=row.shape)
 without_matrix = softmax_backward(upstream, y)
-quote(
-    "with and without J", np.abs(J @ upstream - without_matrix).max(), 0, 1e-15
-)
+deviation = np.abs(J.T @ upstream - without_matrix).max()
+quote("with and without J", deviation, 0, 1e-15)
 
 # %%
 # For the 197 tokens of DeiT that is two passes over a row of 197 numbers
@@ -386,9 +389,11 @@ quote("library, dqkv", np.abs(theirs - by_hand).max(), 0, 1e-14)
 from tervit_np.analysis.diagnosis import likely_mistake
 from tervit_np.analysis.gradcheck import Difference
 
-broken = Difference("dq", by_hand[..., :D] * np.sqrt(K), truth[..., :D])
+too_large = by_hand[..., :D] * np.sqrt(K)
+broken = Difference("dq", too_large, truth[..., :D])
 print(likely_mistake(broken, {"K": K}))
-quote("forgotten root, error of dq", broken.error, 1 - 1 / np.sqrt(K), 1e-6)
+off = error(too_large, truth[..., :D])
+quote("forgotten root, error of dq", off, np.sqrt(K) - 1, 1e-6)
 
 # %%
 # Now the mistake from above: heads split by a reshape only, in the forward
@@ -423,10 +428,10 @@ print(f"yet the outputs differ by {np.abs(mixed_out - out).max():.2f}")
 
 # %%
 # It passes, with the usual digits. Forward and backward are wrong *together*,
-# and such a network even trains, a little worse, so that nobody looks. Two
-# things find it: the numbers of an independent program (official weights make
-# nonsense of the pictures), and the property from the top of this chapter.
-# Whatever attention does, reordered tokens must give reordered outputs.
+# and the gradient is that of the wrong function. Two things find it: the
+# numbers of an independent program (official weights make nonsense of the
+# pictures), and the property from the top of this chapter. Whatever attention
+# does, reordered tokens must give reordered outputs.
 
 order = np.array([2, 0, 3, 1])
 for name, f in (("right", multi_head), ("mixed up", mixed_up)):
@@ -490,7 +495,8 @@ with figure(7.4, 2.9) as fig:
 # The first block looks everywhere, the later ones at a few patches. A number
 # says it better than three pictures: the entropy of a row, :math:`-\sum_j
 # A_{ij} \ln A_{ij}`, is :math:`\ln 16 = 2.77` for even shares and 0 for one
-# patch only.
+# patch only. And :math:`e` to the entropy is the number of patches that, with
+# even shares, have the same entropy.
 
 entropy = -(maps * np.log(np.maximum(maps, 1e-30))).sum(axis=-1)
 by_head = entropy.mean(axis=(1, 3))  # (blocks, heads)
@@ -540,7 +546,10 @@ with figure(6.0, 3.6) as fig:
         colour = COLOURS[i]
         ax.plot(counts, 100 * np.array(values), "o" + line, color=colour)
         ax.text(8.2, 100 * values[-1], name, color=colour, va="center")
-    ax.texts[-1].set_y(100 * curves["brightest"][-1] + 6)
+    clear = 0.0
+    for text in sorted(ax.texts, key=lambda text: text.get_position()[1]):
+        text.set_y(max(clear, text.get_position()[1]))
+        clear = text.get_position()[1] + 6  # of the word below
     ax.set_xlim(-0.2, 11)
     ax.set_xticks(counts)
     ax.set_ylim(0, 100)
@@ -564,18 +573,20 @@ for name, expected in (
 #
 # And a simpler rule does it just as well: hide the four *brightest* patches,
 # no model asked, and 14 % are left. In this data the object is bright. The map
-# says where the model looks. It does not say what the model makes of it, and a
-# model that only sought brightness would have much the same maps. Nor are
-# hidden patches innocent: no picture in training had any, which is why the
-# curve to compare with is the random one, and not 78 %.
+# says where the model looks. It does not say what the model makes of it, nor
+# whether it looks for more than brightness. Nor are hidden patches innocent:
+# no picture in training had any, which is why the curve to compare with is the
+# random one, and not 78 %.
 #
 # On your own
 # -----------
-# * Give ``attention`` scores of 1000, with and without subtracting the
-#   maximum. Why does subtracting change nothing else?
+# * Give ``softmax`` the row [1000, 999, 0], with and without the line that
+#   subtracts the maximum. Why does subtracting change nothing else?
 # * Forbid each token to look at later ones: add :math:`-\infty` to their
 #   scores. What do the first rows of A look like, and what must dS be there?
-#   (That is a language model's mask; Swin's mask between windows is the same.)
+#   (That is a language model's mask. Swin masks by adding, too, but other
+#   pairs: tokens that share a shifted window and are no neighbours in the
+#   picture.)
 # * In DeiT, T = 197. Which arrays of the backward pass grow like T squared?
 # * Draw the maps of chapter 07's ternary model beside these.
 #
@@ -583,11 +594,13 @@ for name, expected in (
 # -----------
 # * timm's attention is this code, with the same ``reshape(B, N, 3, H, K)`` and
 #   transpose; official DeiT weights depend on that order.
-# * PyTorch's ``scaled_dot_product_attention`` never stores A: it goes through
-#   keys in tiles and keeps a running maximum and sum (FlashAttention). The
-#   backward pass then computes A again, tile by tile.
-# * Quantized transformers leave softmax in float. Whether q, k, v and A are
-#   rounded too differs; here it is a line of the plan (``Products`` in
+# * PyTorch's ``scaled_dot_product_attention`` picks one of several ways. The
+#   fused ones never store A: they go through keys in tiles and keep a running
+#   maximum and sum (FlashAttention). The backward pass then computes A again,
+#   tile by tile.
+# * Most quantized transformers leave softmax in float; I-BERT (2021) and
+#   FQ-ViT (2022) compute it in integers. Whether q, k, v and A are rounded too
+#   differs; here it is a line of the plan (``Products`` in
 #   `nn/attention.py <../tervit_np/nn/attention.py>`_).
 #
 # Further reading

@@ -59,7 +59,9 @@ def test_playing_and_the_short_form_let_numbers_differ(tmp_path):
     done = run(code.format(""), tmp_path, TERVIT_PLAY="1")
     assert done.returncode == 0
     assert "the text says 1" in done.stdout
-    assert run(code.format(", full_only=True"), tmp_path, TERVIT_FAST="1").returncode == 0
+    short = run(code.format(", full_only=True"), tmp_path, TERVIT_FAST="1")
+    assert short.returncode == 0
+    assert short.stdout == "a: 5\n    (of the full run the text says 1, give or take 0.1)\n"
     assert run(code.format(", full_only=True"), tmp_path).returncode == 1
     assert run(code.format(""), tmp_path, TERVIT_FAST="1").returncode == 1
 
