@@ -166,8 +166,8 @@ with figure(7.0, 2.9) as fig:
 #
 # Watch it break
 # --------------
-# *Predict*: each weight keeps about 1.6 bits of its 32. What is
-# left of the accuracy? For comparison, the same with 8 bits, 255 values.
+# *Predict*: each weight keeps about 1.6 bits of its 32. What is left of the
+# accuracy? For comparison, the same with 8 bits, 255 values.
 
 tv.quantize(model, "int8")
 in_8_bit = evaluate(model, data.test, threads=2)

@@ -38,7 +38,7 @@ rng = np.random.default_rng(0)
 # own, so remember what a row is.)
 #
 # ``quote(name, value, expected, tolerance)`` prints a number and stops the
-# script if it is not what this text says. Every number in the text has one.
+# script if it is not what this text says, within the tolerance.
 
 N, I, O = 5, 4, 3
 x = rng.normal(size=(N, I))
