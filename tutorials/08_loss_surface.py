@@ -166,8 +166,8 @@ quote("sum of a token, over random signs", total / usual, 0.05, 0.05)
 # of each token sum to almost zero (its gain and offset spoil that a little).
 # Add a constant c to a row of weights, and its output changes by c times that
 # sum. So on this plane the float network hardly moves at all, and two sheets
-# cannot bend. (The ternary one can, because shifted rows are rounded anew, and
-# hardly does.) The heights can be read, 0.68 above float in the centre, 0.67
+# cannot bend. (The ternary one has waves, because shifted rows are rounded
+# anew.) The heights can be read, 0.68 above float in the centre, 0.67
 # on average over the grid. The flatness says nothing about the loss.
 #
 # And the network *is* robust along these rows: the same weights moved at
