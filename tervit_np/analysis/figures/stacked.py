@@ -43,8 +43,8 @@ def _stack(ax: Any, plane: Plane) -> None:
     low, high = _span(plane)
     ax.set_zlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     _label(ax, plane)
-    ax.set_xlabel(f"x: {_short(plane.layers[0])}", fontsize=9, labelpad=-2)
-    ax.set_ylabel(f"y: {_short(plane.layers[1])}", fontsize=9, labelpad=-2)
+    ax.set_xlabel(_shift(plane.layers[0]), fontsize=8, labelpad=2)
+    ax.set_ylabel(_shift(plane.layers[1]), fontsize=8, labelpad=2)
     ax.set_zlabel("loss", fontsize=9, labelpad=2)
     ax.tick_params(labelsize=8, pad=0)
     ax.tick_params(axis="z", pad=3)
@@ -52,7 +52,7 @@ def _stack(ax: Any, plane: Plane) -> None:
     ax.set_xticks([-1, 0, 1])
     ax.set_yticks([-1, 0, 1])
     ax.view_init(elev=16, azim=-56)
-    ax.set_box_aspect((1, 1, 0.95), zoom=0.95)
+    ax.set_box_aspect((1, 1, 0.95), zoom=0.9)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.set_pane_color((1, 1, 1, 0))
         axis._axinfo["grid"]["color"] = "#DDDDDD"
@@ -73,5 +73,6 @@ def _span(plane: Plane) -> tuple[float, float]:
     return float(heights.min()), float(heights.max())
 
 
-def _short(layer: str) -> str:
-    return layer.removesuffix(".attn.qkv.weight") + ".v"
+def _shift(layer: str) -> str:
+    """Say what an axis shifts: the value rows of a layer, by multiples of their mean size."""
+    return f"shift of {layer.removesuffix('.attn.qkv.weight')} values\nin units of mean |w|"

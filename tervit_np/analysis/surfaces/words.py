@@ -48,16 +48,19 @@ def about_gaps(found: tuple[Gaps, ...]) -> str:
 def about_planes(same: Plane, trained: Plane) -> str:
     """Say how far apart the stacked surfaces lie."""
     top, eight, own = same.heights[-1], same.heights[1], trained.heights[-1]
+    size = f"{abs(own.distance):.3f} ± {own.distance_error:.3f}"
     if own.distance > 2 * own.distance_error:
-        left = f"{100 * own.distance / top.distance:.0f} % of the distance is left"
+        share = f"{100 * own.distance / top.distance:.0f} % of the distance is left"
+        after = f"the ternary surface lies {size} above the float one: {share}"
+    elif own.distance < -2 * own.distance_error:
+        after = f"the ternary surface lies {size} below the float one"
     else:
-        left = "none of the distance is left"
+        after = f"the two differ by {size}, which these images cannot tell from nothing"
     return (
         f"At the same latent weights the ternary surface lies {top.distance:.3f} ± "
         f"{top.distance_error:.3f} above the float one on average over the grid, the 8-bit surface "
-        f"{eight.distance:.4f} ± {eight.distance_error:.4f}. After each model's own training the "
-        f"ternary surface lies {own.distance:+.4f} ± {own.distance_error:.4f} from the float one, "
-        f"{_visible(own.distance, own.distance_error)}: {left}. (Each stage trains on from the one "
+        f"{eight.distance:.4f} ± {eight.distance_error:.4f}. After each model's own training "
+        f"{after}. (Each stage trains on from the one "
         "before it, so the ternary model has also been trained for longer than the float one.)"
     )
 

@@ -94,7 +94,9 @@ def test_stacked(drawn):
     assert [t.get_text() for t in left.texts] == ["ternary 1.000", "8-bit 0.200", "float 0.200"]
     assert left.get_title(loc="left") == "one\n"
     assert right.get_title(loc="left") == "two\nvertical scale 4 times larger"
-    assert (left.get_xlabel(), left.get_ylabel()) == ("x: blocks.0.v", "y: layers.0.blocks.1.v")
+    shift = "shift of {} values\nin units of mean |w|"
+    found = left.get_xlabel(), left.get_ylabel()
+    assert found == (shift.format("blocks.0"), shift.format("layers.0.blocks.1"))
 
 
 def test_gaps(drawn):
