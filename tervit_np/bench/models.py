@@ -52,7 +52,8 @@ def compare_models(
             "numba float32": partial(model.predict, images),
             **_in_torch(model, images, threads),
         }
-        yield ModelComparison(name, batch, threads, interleaved(candidates, rounds))
+        times = interleaved(candidates, rounds, warm=threads > 1)
+        yield ModelComparison(name, batch, threads, times)
 
 
 def _packed(model: Classifier, threads: int) -> tuple[Packed, Packed]:

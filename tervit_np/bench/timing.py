@@ -15,14 +15,23 @@ class Times(NamedTuple):
     high: float  # third quartile
 
 
-def interleaved(candidates: dict[str, Callable[[], Any]], rounds: int) -> dict[str, Times]:
-    """Time all candidates in turn, after three calls of each that do not count."""
+def interleaved(
+    candidates: dict[str, Callable[[], Any]], rounds: int, warm: bool = False
+) -> dict[str, Times]:
+    """Time all candidates in turn, after three calls of each that do not count.
+
+    With `warm`, each timed call comes right after one that does not count: on several threads,
+    those of some rivals go on waiting in a loop when their work is done, and sleeping ones take
+    long to wake.
+    """
     for candidate in candidates.values():
         for _ in range(3):
             candidate()
     seconds = np.empty((rounds, len(candidates)))
     for row in seconds:
         for i, candidate in enumerate(candidates.values()):
+            if warm:
+                candidate()
             began = time.perf_counter()
             candidate()
             row[i] = time.perf_counter() - began
