@@ -33,7 +33,7 @@ def model_ratios(models: list[ModelComparison], path: Path) -> Path:
     """Bars: how many times faster the packed model is than each rival."""
     labels = [
         f"{row.model.split('_patch')[0]}\nbatch {row.batch}"
-        + (f", {row.threads} threads" if row.threads > 1 else "")
+        + (f"\n{row.threads} threads" if row.threads > 1 else "")
         for row in models
     ]
     groups = [(row.times, row.times["packed"]) for row in models]
@@ -140,9 +140,16 @@ def _note(axes: Any, words: str, x: float, y: float, lift: int) -> None:
 
 
 def _points(axes: Any, points: list[tuple[float, float, str]]) -> None:
-    """Draw points, each with its name below it on a line of its own, at three depths in turn."""
-    for i, (x, y, words) in enumerate(sorted(points)):
+    """Draw points, each with its name below it, as deep as it needs to keep clear of the others."""
+    taken: list[tuple[float, float, float]] = []  # left, right and top of names, in points
+    for x, y, words in sorted(points):
         axes.plot(x, y, "o", color=_TERNARY, markersize=6)
-        axes.annotate(words, (x, y), (0, -14 - 15 * (i % 3)), textcoords="offset points",
+        across, up = axes.transData.transform((x, y)) * 72 / axes.figure.dpi
+        half, depth = 2.6 * len(words), 14.0
+        while any(left < across + half and across - half < right and abs(up - depth - top) < 12
+                  for left, right, top in taken):  # fmt: skip
+            depth += 5
+        taken.append((across - half, across + half, up - depth))
+        axes.annotate(words, (x, y), (0, -depth), textcoords="offset points",
                       ha="center", va="top", fontsize=8,
                       arrowprops={"arrowstyle": "-", "color": FAINT, "lw": 0.8})  # fmt: skip

@@ -40,7 +40,8 @@ def store(path: Path, section: str, found: Any, environment: dict[str, str]) -> 
     if section == "models":
         measured = {_key(row) for row in plain}
         before = whole.get(section, {}).get("found", [])
-        plain = [*(row for row in before if _key(row) not in measured), *plain]
+        kept = [row for row in before if _key(row) not in measured]
+        plain = sorted([*kept, *plain], key=_key)
     whole[section] = {"environment": environment, "found": plain}
     write_text(path, json.dumps(whole, indent=1) + "\n")
 
@@ -89,7 +90,7 @@ def _times(row: dict[str, Any]) -> dict[str, Times]:
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["model"], row["batch"], row["threads"]
+    return row["threads"], row["model"], row["batch"]
 
 
 def _plain(value: Any) -> Any:
