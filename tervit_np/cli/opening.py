@@ -80,7 +80,7 @@ def add_attention(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--attention",
         choices=("float32", "int8"),
-        help="products of attention in a packed file: exact (default), or on bytes and faster",
+        help="products of attention in a packed file: in floats (default), or on bytes",
     )
 
 

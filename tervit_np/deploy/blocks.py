@@ -22,7 +22,7 @@ class PackedBlocks(Blocks):
     """Blocks whose linear layers are packed.
 
     `members` threads share the work on an image. The products of attention run in "float32", or in
-    "int8", which is faster and rounds once more (kernels/byte_attention.py).
+    "int8", which rounds once more and pays where many tokens attend (kernels/byte_attention.py).
     """
 
     def __init__(self, blocks: Iterable[Any], members: int = 1, attention: str = "float32") -> None:

@@ -44,7 +44,8 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
     """Read a file that `export` wrote.
 
     `threads` threads share the work on each image. With `attention="int8"` the two products of
-    attention run on bytes as well, which no training knew of: faster, slightly less accurate.
+    attention run on bytes as well, which no training knew of: faster for DeiT, slightly less
+    accurate.
 
     Raises
     ------

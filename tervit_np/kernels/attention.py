@@ -6,9 +6,8 @@ A group is an image in DeiT, a window in Swin. Some queries at a time: their sco
 and outputs stay in the nearest cache, and the whole matrix S never exists. The division comes last,
 on K numbers instead of T.
 
-Keys are padded to whole registers, and loops over them run in pieces of one register, so that none
-is left for a loop over single numbers. `offsets` is Swin's bias and mask; of the columns that are
-padding it makes zeros.
+Keys are padded to whole registers, so that the loop of exponentials leaves none over. `offsets` is
+Swin's bias and mask; of the columns that are padding it makes zeros.
 """
 
 from typing import Any, NamedTuple

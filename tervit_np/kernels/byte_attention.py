@@ -1,8 +1,8 @@
-"""Attention whose two products run over bytes: faster, and not quite the same.
+"""Attention whose two products run over bytes: faster for images, not for windows, and rounded.
 
-    q = q_m s_m / sqrt(K) + ..., k alike     each token of a head has a scale
-    v = v_d s_d                              each column of a head has one: it comes out of the sum
-    exp(S - max) in (0, 1]                   in steps of 1/255
+    q, k in steps of s_m, s_n     each token of a head has a scale
+    v in steps of s_d             each column of a head has one: it comes out of the sum
+    e = exp(S - max) in (0, 1]    in steps of 1/255
 
     S = s_m s_n sum_d q k / sqrt(K) + offsets      O = s_d sum_n e v / sum_n e
 

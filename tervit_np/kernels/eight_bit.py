@@ -15,6 +15,7 @@ from tervit_np.kernels.panels import STEP, round_tokens
 from tervit_np.kernels.processor import chosen, has_tile
 
 UNIT = 16  # outputs are padded to whole registers of any processor
+MOST_INPUTS = 65_793  # 255 times 128 times more could overflow 32 bits
 
 
 class EightBit(NamedTuple):
@@ -33,7 +34,7 @@ def pack_eight_bit(codes: Array, scale: Array) -> EightBit:
     Raises
     ------
     ValueError
-        If shapes do not fit, or a code is no int8.
+        If shapes do not fit, a code is no int8, or there are more inputs than 32-bit sums can hold.
     """
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.size == 0 or codes.dtype != np.int8:
@@ -41,6 +42,8 @@ def pack_eight_bit(codes: Array, scale: Array) -> EightBit:
             f"pack_eight_bit: codes are {codes.dtype} {codes.shape}, not int8 (out, in)"
         )
     outputs, inputs = codes.shape
+    if inputs > MOST_INPUTS:
+        raise ValueError(f"pack_eight_bit: {inputs} inputs; at most {MOST_INPUTS} can be summed")
     steps, wide = -(-inputs // STEP), -(-outputs // UNIT) * UNIT
     padded = np.zeros((wide, steps * STEP), np.int8)
     padded[:outputs, :inputs] = codes

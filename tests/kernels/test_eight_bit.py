@@ -56,6 +56,14 @@ def test_extremes(backend, sign):
     np.testing.assert_array_equal(found, np.float32(sign * 127 * 127 * 3072))
 
 
+def test_the_most_inputs_that_a_sum_can_hold():
+    x, codes = np.full((1, 65_793), 1.0, np.float32), np.full((1, 65_793), -128, np.int8)
+    found = eight_bit_linear(x, pack_eight_bit(codes, np.float32(1)))
+    np.testing.assert_allclose(found, -128.0 * 65_793, rtol=1e-6)
+    with pytest.raises(ValueError, match="65794 inputs; at most 65793"):
+        pack_eight_bit(np.ones((1, 65_794), np.int8), np.float32(1))
+
+
 @EACH
 def test_refusals(backend):
     layer = pack_eight_bit(np.ones((3, 4), np.int8), np.float32(1))
