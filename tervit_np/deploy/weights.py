@@ -7,9 +7,10 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.kernels import Panels
-from tervit_np.kernels.attention import PADDING, up
+from tervit_np.kernels.attention import PADDING
 from tervit_np.kernels.block import BlockWeights, Dense, Norm
 from tervit_np.kernels.dense import LANES
+from tervit_np.kernels.team import up
 from tervit_np.nn import Block, LayerNorm, SwinBlock
 from tervit_np.ops import relative_bias
 from tervit_np.ops.windows import partition, shift

@@ -22,6 +22,7 @@ from tervit_np.kernels.dense import FLOATS, LANES, ROWS, product
 from tervit_np.kernels.exponential import ONE, F, bits_to_float, exp32, float_to_bits
 from tervit_np.kernels.jit import REORDER, kernel
 from tervit_np.kernels.softmax import ordered
+from tervit_np.kernels.team import up
 from tervit_np.kernels.vectors import F32, I64, load, save, transposed
 
 PADDING = -1e30  # an offset whose exponential is nothing beside any other
@@ -44,11 +45,6 @@ def desk(tokens: int, width: int) -> Desk:
     shapes: list[Any] = [(rows, columns), (count, columns), (columns, count), (count, columns)]
     shapes += [(ROWS, count), (ROWS, columns)]
     return Desk(*(np.zeros(shape, np.float32) for shape in shapes))
-
-
-def up(count: int, unit: int) -> int:
-    """Round up to a multiple."""
-    return -(-count // unit) * unit
 
 
 @kernel(boundscheck=False)

@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.kernels.attention import turn, up
+from tervit_np.kernels.attention import turn
 from tervit_np.kernels.dense import BYTES, LANES, ROWS, product
 from tervit_np.kernels.exponential import ONE, F, bits_to_float, exp32, float_to_bits
 from tervit_np.kernels.jit import REORDER, kernel
 from tervit_np.kernels.softmax import ordered
+from tervit_np.kernels.team import up
 from tervit_np.kernels.tokens import ROUND, ROUND_BITS
 
 _TOP = F(127)
@@ -76,7 +77,7 @@ def byte_desk(tokens: int, width: int) -> ByteDesk:
 def attend_bytes(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out: Any) -> None:
     """One head, as `attend` in attention.py."""
     tokens, count, columns = out.shape[0], desk.scores.shape[1], desk.out.shape[1]
-    words, steps = desk.keys.shape[0], up4(width)
+    words, steps = desk.keys.shape[0], up(width, 4) // 4
     _round_queries_and_keys(qkv, first, width, out.shape[1], desk)
     _round_values(qkv[:, 2 * out.shape[1] + first :], width, desk)
     for m in range(0, tokens, ROWS):
@@ -93,12 +94,6 @@ def attend_bytes(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out:
             share = desk.q_scale[m + i]
             for d in range(width):
                 out[m + i, first + d] = F(desk.out[i, d]) * (share * desk.v_scale[d])
-
-
-@kernel(boundscheck=False)
-def up4(count: int) -> Any:
-    """Return the steps of four that hold `count` inputs."""
-    return (count + 3) // 4
 
 
 @kernel(boundscheck=False)

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.kernels.attention import Desk, desk, up
+from tervit_np.kernels.attention import Desk, desk
 from tervit_np.kernels.byte_attention import ByteDesk, byte_desk
 from tervit_np.kernels.panels import PANEL, STEP, Tokens
+from tervit_np.kernels.team import up
 
 BENCH = 256  # tokens of whole groups that lie on a bench, at least one group
 PORTION = 66  # tokens that pass through all products of an MLP before the next ones do

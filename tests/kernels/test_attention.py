@@ -6,9 +6,10 @@ import pytest
 pytest.importorskip("numba")
 
 from tervit_np import ops
-from tervit_np.kernels.attention import PADDING, attend, desk, turn, up
+from tervit_np.kernels.attention import PADDING, attend, desk, turn
 from tervit_np.kernels.dense import LANES
 from tervit_np.kernels.jit import kernel
+from tervit_np.kernels.team import up
 from tests.checks import relative_error
 
 SHAPES = [(197, 3, 64), (49, 3, 32), (65, 2, 64), (16, 3, 32), (17, 2, 10), (5, 1, 7), (1, 2, 16)]
