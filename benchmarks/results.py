@@ -74,13 +74,14 @@ def data_of(command: str) -> str:
 
 
 def table(runs: list[dict[str, Any]], sets: tuple[str, ...]) -> str:
-    """Lay out one row for each command on these sets: means over seeds, standard deviations."""
+    """Lay out one row for each command on these sets; cells follow the order of the seeds."""
     groups = defaultdict(list)
     for run in runs:
         if data_of(run["command"]) in sets:
             groups[run["command"]].append(run)
     rows = [HEAD, ("---",) * len(HEAD)]
-    for command, same in groups.items():
+    for command, found in groups.items():
+        same = sorted(found, key=lambda run: run["seed"])
         ends = {
             s["stage"]: [_stage(run, s["stage"], "end") for run in same] for s in same[0]["stages"]
         }
@@ -89,7 +90,7 @@ def table(runs: list[dict[str, Any]], sets: tuple[str, ...]) -> str:
         rows.append(
             (
                 f"`{command}`",
-                ", ".join(str(run["seed"]) for run in sorted(same, key=lambda r: r["seed"])),
+                ", ".join(str(run["seed"]) for run in same),
                 *(_spread(ends.get(name, [])) for name in ("float", "8-bit")),
                 _spread(starts),
                 _spread(ends.get("ternary", [])),
@@ -104,9 +105,10 @@ def _stage(run: dict[str, Any], name: str, side: str) -> float:
 
 
 def _spread(values: list[float]) -> str:
-    if not values:
-        return ""
-    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+    """Write one or two values as they are: two have no spread to speak of."""
+    if len(values) < 3:
+        return ", ".join(f"{value:.1f}" for value in values)
+    return f"{mean(values):.1f} ± {stdev(values):.1f}"
 
 
 def rewrite(text: str, new: str, begin: str = BEGIN, end: str = END) -> str:

@@ -80,6 +80,17 @@ def test_settings_are_told_in_words(results):
     assert test.endswith("on 2,000 test pictures")
 
 
+def test_a_spread_takes_three_seeds(results):
+    """Of two, both are printed, in the order of the seeds."""
+    runs = [{"command": "tervit train", "seed": seed, "seconds": 60.0,
+             "stages": [{"stage": "float", "start": 10.0, "end": 90.0 + seed}]}
+            for seed in (2, 1, 4)]  # fmt: skip
+    rows = [results.table(runs[:count], ("shapes",)).splitlines()[-1] for count in (1, 2, 3)]
+    assert [row.split(" | ")[1:3] for row in rows] == [
+        ["2", "92.0"], ["1, 2", "91.0, 92.0"], ["1, 2, 4", "92.3 ± 1.5"],
+    ]  # fmt: skip
+
+
 def test_rewriting_changes_nothing_else(results):
     new = results.rewrite(TEXT, "| x |\n")
     before, after = TEXT.split(results.BEGIN)[0], TEXT.split(results.END)[1]
