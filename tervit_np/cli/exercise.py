@@ -34,7 +34,7 @@ def register(commands: Any) -> None:
     dir_: Any = {"metavar": "DIR", "type": Path, "help": "your files (default: exercises)"}
     seconds: Any = {"metavar": "S", "type": float, "help": "limit of one check (default: 10)"}
     json_: Any = {"metavar": "FILE", "type": Path, "help": "check all, write the results"}
-    parser.add_argument("--dir", **dir_, default=Path("exercises"))
+    parser.add_argument("--dir", **dir_, default=None)
     parser.add_argument("--seconds", **seconds, default=10.0)
     parser.add_argument("--json", **json_)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
@@ -60,11 +60,11 @@ def register(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked for; work on the next exercise without an action."""
-    from tervit_np.exercises.progress import Progress
+    from tervit_np.exercises.progress import DEFAULT, Progress
 
     if not args.seconds > 0:
         raise ValueError(f"--seconds is {args.seconds:g}; expected a positive number")
-    progress = Progress(args.dir)
+    progress = Progress(args.dir or DEFAULT)
     if args.action == "list":
         return _list(progress)
     if args.action == "hint":
@@ -90,9 +90,9 @@ def _start(progress: "Progress", args: argparse.Namespace) -> int:
                 return 0 if passed else 1
             exercise = _next(progress)
     except KeyboardInterrupt:
-        print("\nstopped; `tervit exercise` goes on from here")
+        print(f"\nstopped; {progress.command()} goes on from here")
         return 130
-    print("All exercises are solved. `tervit exercise list` names them.")
+    print(f"All exercises are solved. {progress.command('list')} names them.")
     return 0
 
 
@@ -111,8 +111,8 @@ def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespac
     print(f"{exercise.text()}\n\n{'Your new file' if new else 'Your file'}: {file}", flush=True)
     if args.once:
         return _report(exercise, progress, args.seconds)
-    print("It is checked whenever you save it; Ctrl-C stops. `tervit exercise hint`, in another")
-    print("window, helps.")
+    print("It is checked whenever you save it; Ctrl-C stops. In another window,")
+    print(f"{progress.command('hint', exercise.name)} helps.")
     for _ in saves(file):
         if progress.open_file(exercise)[1]:
             print("\nYour file was gone; this is a new one.")
@@ -132,7 +132,8 @@ def _report(exercise: "Exercise", progress: "Progress", seconds: float) -> bool:
     print("\n".join(verdict_lines(verdict)), flush=True)
     if verdict.passed and not progress.passed(exercise):
         progress.note_pass(exercise)
-        print(f"{exercise.name} is solved: `tervit exercise solution {exercise.name}` is open now.")
+        command = progress.command("solution", exercise.name)
+        print(f"{exercise.name} is solved: {command} is open now.")
     return verdict.passed
 
 
@@ -140,12 +141,15 @@ def _check(progress: "Progress", args: argparse.Namespace) -> int:
     """Check the files that are there, or those that are named."""
     chosen = [e for e in _chosen(args.names) if args.names or progress.file(e).exists()]
     if not chosen:
-        raise ValueError(f"{progress.folder} holds no exercise yet; `tervit exercise` begins one")
+        raise ValueError(
+            f"{progress.folder} holds no exercise yet; {progress.command()} begins one"
+        )
     passed = 0
     for exercise in chosen:
         file = progress.file(exercise)
         if not file.exists():
-            raise ValueError(f"{file}: no such file; `tervit exercise start {exercise.name}`")
+            command = progress.command("start", exercise.name)
+            raise ValueError(f"{file}: no such file; {command} makes it")
         print(file)
         passed += _report(exercise, progress, args.seconds)
     print(f"\n{passed} of {len(chosen)} right")
@@ -206,7 +210,8 @@ def _hint(progress: "Progress", name: str | None) -> int:
     exercise = find_exercise(name) if name else _next(progress)
     if exercise is None:
         raise ValueError("all exercises are solved; name the one you want a hint for")
-    print("\n".join(hint_lines(exercise, progress.note_hint(exercise))))
+    again = progress.command("hint", exercise.name)
+    print("\n".join(hint_lines(exercise, progress.note_hint(exercise), again)))
     return 0
 
 
@@ -219,7 +224,7 @@ def _solution(progress: "Progress", name: str, reveal: bool) -> int:
     if not (reveal or progress.passed(exercise)):
         raise ValueError(
             f"the solution of {name} opens when {progress.file(exercise)} passes; "
-            f"`tervit exercise hint {name}` helps (teachers: --reveal)"
+            f"{progress.command('hint', name)} helps (teachers: --reveal)"
         )
     print("\n".join(solution_lines(exercise)))
     if reveal:

@@ -1,11 +1,14 @@
 """What was solved and which hints were shown: progress.json beside the student's files."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 from tervit_np.exercises.exercise import Exercise
 from tervit_np.train.folder import write_text
+
+DEFAULT = Path("exercises")  # the folder where no --dir names another
 
 
 class Progress:
@@ -15,6 +18,11 @@ class Progress:
         self.folder = folder
         self._file = folder / "progress.json"
         self._record = self._read()
+
+    def command(self, *words: str) -> str:
+        """Write the command that does something in this folder, to be copied from a terminal."""
+        place = [] if self.folder == DEFAULT else ["--dir", str(self.folder)]
+        return f"`{shlex.join(['tervit', 'exercise', *words, *place])}`"
 
     def passed(self, exercise: Exercise) -> bool:
         """Whether the check has passed once."""

@@ -31,15 +31,14 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
             yield "    ..."
 
 
-def hint_lines(exercise: Exercise, count: int) -> Iterator[str]:
-    """Write the first hints of an exercise."""
+def hint_lines(exercise: Exercise, count: int, command: str) -> Iterator[str]:
+    """Write the first hints of an exercise, and the command that shows one more."""
     for i, hint in enumerate(exercise.hints[:count], 1):
         yield f"{exercise.name}, hint {i} of {len(exercise.hints)}"
         for paragraph in hint.splitlines():
             yield from _filled(paragraph, "  ")
         yield ""
     left = len(exercise.hints) - count
-    command = f"`tervit exercise hint {exercise.name}`"
     yield f"{left} more: {command} again" if left else "that was the last one"
 
 

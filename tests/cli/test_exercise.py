@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -153,11 +155,37 @@ def test_a_limit_of_time(exercise, folder):
     assert "still running after 0.2 s" in out
 
 
+def commands_in(text):
+    """Commands that a text suggests, as one would paste them."""
+    return [shlex.split(command)[1:] for command in re.findall(r"`(tervit [^`]+)`", text)]
+
+
+def test_suggested_commands_name_the_folder_and_do_what_was_promised(exercise, tervit, tmp_path):
+    """Each is run as it stands, and works in the folder of the one that suggested it."""
+    place = ("--dir", "my answers")
+    mine = tmp_path / "my answers"
+    suggested = commands_in(exercise("check", *place)[2])  # none is begun
+    suggested += commands_in(exercise("check", "ternarize", *place)[2])
+    suggested += commands_in(exercise("hint", *place)[1])
+    suggested += commands_in(exercise("solution", "ternarize", *place)[2])
+    solve(mine, *EXERCISES)
+    for _ in EXERCISES:
+        suggested += commands_in(exercise("--once", *place)[1])
+    suggested += commands_in(exercise(*place)[1])
+    assert [command[1] for command in suggested] == [
+        "--dir", "start", "hint", "hint", *["solution"] * 3, "list",
+    ]  # fmt: skip
+    for command in suggested:
+        assert command[-2:] == list(place)
+        assert tervit(*command, *["--once"] * (command[1] in ("--dir", "start")))[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["my answers"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("check",), "exercises holds no exercise yet; `tervit exercise` begins one"),
-        (("check", "ternarize"), "no such file; `tervit exercise start ternarize`"),
+        (("check", "ternarize"), "no such file; `tervit exercise start ternarize` makes it"),
         (("hint", "ternarise"), "did you mean ternarize?"),
         (("--seconds", "0"), "--seconds is 0; expected a positive number"),
         (("--json", "nowhere/r.json"), "--json: there is no folder nowhere to write into"),
@@ -187,7 +215,8 @@ def test_watching_as_a_student_would_see_it(popen, folder):
     code, out, error = running.finish()
     assert (code, error) == (0, "")
     assert out.count(" is solved: ") == 2
-    assert out.endswith("All exercises are solved. `tervit exercise list` names them.\n")
+    listed = f"`tervit exercise list --dir {folder}`"
+    assert out.endswith(f"All exercises are solved. {listed} names them.\n")
     progress = json.loads((folder / "progress.json").read_text())
     assert progress == {one.name: {"passed": True} for one in EXERCISES}
 
@@ -205,11 +234,12 @@ def test_a_file_that_was_deleted_is_made_anew(popen, folder):
 def test_ctrl_c_ends_politely(popen, folder):
     running = popen("exercise", "--dir", folder)
     said = iter(running.process.stdout.readline, "")
+    assert f"`tervit exercise hint {LINEAR.name} --dir {folder}` helps.\n" in said
     assert any("not written yet: put your lines" in line for line in said)  # it waits for a save
     running.interrupt()
     code, out, error = running.finish()
     assert (code, error) == (130, "")
-    assert out.endswith("\nstopped; `tervit exercise` goes on from here\n")
+    assert out.endswith(f"\nstopped; `tervit exercise --dir {folder}` goes on from here\n")
 
 
 def test_ctrl_c_ends_a_check_too(popen, folder, tmp_path):
@@ -226,6 +256,6 @@ def test_ctrl_c_ends_a_check_too(popen, folder, tmp_path):
     running.interrupt()
     code, out, _ = running.finish()
     assert code == 130
-    assert out.endswith("\nstopped; `tervit exercise` goes on from here\n")
+    assert out.endswith(f"\nstopped; `tervit exercise --dir {folder}` goes on from here\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int(marker.read_text().rstrip(".")), 0)

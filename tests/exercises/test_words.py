@@ -4,6 +4,7 @@ from tervit_np.exercises.trial import Verdict
 from tervit_np.exercises.words import hint_lines, solution_lines, verdict_lines, wrong_lines
 
 LINEAR = find_exercise("linear_backward")
+AGAIN = "`tervit exercise hint linear_backward`"
 
 
 def test_a_verdict_is_a_line_for_each_thing_and_the_reason_below():
@@ -24,22 +25,22 @@ def test_a_long_output_is_cut():
 
 
 def test_hints_open_one_after_the_other():
-    lines = list(hint_lines(LINEAR, 2))
+    lines = list(hint_lines(LINEAR, 2, AGAIN))
     assert lines[0] == "linear_backward, hint 1 of 3"
     assert "linear_backward, hint 2 of 3" in lines
     assert "hint 3" not in "\n".join(lines)
-    assert lines[-1] == "1 more: `tervit exercise hint linear_backward` again"
-    assert list(hint_lines(LINEAR, 3))[-1] == "that was the last one"
+    assert lines[-1] == f"1 more: {AGAIN} again"
+    assert list(hint_lines(LINEAR, 3, AGAIN))[-1] == "that was the last one"
 
 
 def test_hints_keep_their_lines_and_indents():
-    hint = "\n".join(hint_lines(find_exercise("layernorm_backward"), 2))
+    hint = "\n".join(hint_lines(find_exercise("layernorm_backward"), 2, AGAIN))
     assert "\n    x itself      rstd g\n" in hint
 
 
 def test_every_hint_fits_the_screen():
     for exercise in EXERCISES:
-        assert max(map(len, hint_lines(exercise, 3))) <= 80
+        assert max(map(len, hint_lines(exercise, 3, AGAIN))) <= 80
         formulas = [x for hint in exercise.hints for x in hint.splitlines() if x[0] == " "]
         assert max(map(len, formulas)) <= 78  # whole, with the indent of a hint
 
