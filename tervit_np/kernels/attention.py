@@ -6,8 +6,9 @@ A group is an image in DeiT, a window in Swin. Some queries at a time: their sco
 and outputs stay in the nearest cache, and the whole matrix S never exists. The division comes last,
 on K numbers instead of T.
 
-Keys are padded to whole registers, so that the loop of exponentials leaves none over. `offsets` is
-Swin's bias and mask; of the columns that are padding it makes zeros.
+Queries and values are read where they lie; keys alone are copied, turned. Keys are taken in whole
+registers: beyond the tokens of a group lie some of the next, or nothing, and `offsets`, Swin's bias
+and mask, makes zeros of their exponentials.
 """
 
 from typing import Any, NamedTuple
@@ -31,79 +32,91 @@ PADDING = -1e30  # an offset whose exponential is nothing beside any other
 class Desk(NamedTuple):
     """Room for one head of one group: T tokens, K columns, padded to whole registers."""
 
-    q: Array  # float32 (T', K')
-    k: Array  # float32 (T'', K')
     keys: Array  # float32 (K', T''): k transposed
-    v: Array  # float32 (T'', K')
     scores: Array  # float32 (ROWS, T'')
     out: Array  # float32 (ROWS, K')
+    row: Array  # float32 (ROWS,): the largest score of each query, then one over its sum
 
 
 def desk(tokens: int, width: int) -> Desk:
     """Make room for groups of T tokens and heads of K columns."""
-    rows, count, columns = up(tokens, ROWS), up(tokens, LANES), up(width, LANES)
-    shapes: list[Any] = [(rows, columns), (count, columns), (columns, count), (count, columns)]
-    shapes += [(ROWS, count), (ROWS, columns)]
+    count, columns = up(tokens, LANES), up(width, LANES)
+    shapes: list[Any] = [(columns, count), (ROWS, count), (ROWS, columns), ROWS]
     return Desk(*(np.zeros(shape, np.float32) for shape in shapes))
+
+
+def reach(tokens: int) -> int:
+    """Return how many rows of q, k, v an `attend` of T tokens may read.
+
+    Whole tiles of queries, whole registers of keys, and a row because the last head's columns may
+    end within a register.
+    """
+    return max(up(tokens, ROWS), up(tokens, LANES)) + 1
 
 
 @kernel(boundscheck=False)
 def attend(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out: Any) -> None:
-    """One head: columns first..first + width of out (T, D), from qkv (T, 3 D...).
+    """One head: columns first..first + width of out (T, D), from qkv (reach(T) or more, 3 D...).
 
-    offsets (T, T''), or (1, T'') where all queries have the same.
+    offsets (T, T''), or (1, T'') where all queries have the same. What lies beyond T is finite.
     """
-    tokens, count, columns = out.shape[0], desk.keys.shape[1], desk.v.shape[1]
-    _lay_out(qkv, first, width, out.shape[1], desk)
+    (tokens, whole), stride = out.shape, qkv.shape[1]
+    count, columns = desk.keys.shape[1], desk.out.shape[1]
+    scale, row = ONE / np.sqrt(F(width)), desk.row
+    for t in range(0, count, LANES):
+        for d in range(0, columns, LANES):
+            turn(qkv, t, whole + first + d, desk.keys, d, t)
     for m in range(0, tokens, ROWS):
-        product(FLOATS, desk.q, m * columns, columns, desk.keys, count, count, width, desk.scores)
         queries = min(ROWS, tokens - m)
+        product(FLOATS, qkv, m * stride + first, stride, desk.keys, 0, count, count, width,
+                desk.scores)  # fmt: skip
+        for i in range(queries):  # all rows before the next step: their latencies overlap
+            row[i] = _scale_and_shift(desk.scores[i], scale, offsets[(m + i) % offsets.shape[0]])
         for i in range(queries):
-            total = _exponentials(desk.scores[i], offsets[(m + i) % offsets.shape[0]])
-            desk.q[m + i, 0] = ONE / total  # this query is not needed any more
-        product(FLOATS, desk.scores, 0, count, desk.v, columns, columns, tokens, desk.out)
+            row[i] = ONE / _exponentials(desk.scores[i], row[i])
+        product(FLOATS, desk.scores, 0, count, qkv, 2 * whole + first, columns, stride, tokens,
+                desk.out)  # fmt: skip
         for i in range(queries):
-            share = desk.q[m + i, 0]
-            for d in range(width):
-                out[m + i, first + d] = desk.out[i, d] * share
-
-
-@kernel(boundscheck=False)
-def _lay_out(qkv: Any, first: int, width: int, whole: int, desk: Any) -> None:
-    """Copy one head's q (times 1 / sqrt(K)), k and v, each from its own D columns; turn k."""
-    scale = ONE / np.sqrt(F(width))
-    for t in range(qkv.shape[0]):
-        for d in range(width):
-            desk.q[t, d] = qkv[t, first + d] * scale
-            desk.k[t, d] = qkv[t, whole + first + d]
-            desk.v[t, d] = qkv[t, 2 * whole + first + d]
-    for t in range(0, desk.k.shape[0], LANES):
-        for d in range(0, desk.k.shape[1], LANES):
-            turn(desk.k, desk.keys, t, d)
+            _give(desk.out[i], row[i], out[m + i, first : first + width])
 
 
 @kernel(fastmath=REORDER, boundscheck=False)
-def _exponentials(scores: Any, offsets: Any) -> Any:
-    """scores <- exp(scores + offsets - max); return their sum.  (T''), (T'')."""
+def _scale_and_shift(scores: Any, scale: Any, offsets: Any) -> Any:
+    """scores <- scale scores + offsets; return the largest.  (T''), (T'')."""
     highest = np.int32(-(2**31))
     for t in range(scores.shape[0]):
-        scores[t] += offsets[t]
-        highest = max(highest, ordered(float_to_bits(scores[t])))  # as integers (softmax.py)
-    top: Any = bits_to_float(ordered(highest))
-    for t in range(scores.shape[0]):
-        scores[t] = exp32(scores[t] - top)
+        score = scores[t] * scale + offsets[t]
+        scores[t] = score
+        highest = max(highest, ordered(float_to_bits(score)))  # as integers (softmax.py)
+    return bits_to_float(ordered(highest))
+
+
+@kernel(fastmath=REORDER, boundscheck=False)
+def _exponentials(scores: Any, highest: Any) -> Any:
+    """scores <- exp(scores - highest); return their sum.  (T'')."""
     total = F(0)
     for t in range(scores.shape[0]):
-        total += scores[t]
+        value = exp32(scores[t] - highest)
+        scores[t] = value
+        total += value
     return total
 
 
+@kernel(boundscheck=False)
+def _give(values: Any, share: Any, out: Any) -> None:
+    """out <- share values.  (K'), (K)."""
+    for d in range(out.shape[0]):
+        out[d] = values[d] * share
+
+
 @intrinsic
-def turn(typing: Any, source: Any, target: Any, row: Any, column: Any) -> Any:
-    """target[column:, row:] = source[row:, column:].T, LANES x LANES numbers of 4 bytes."""
+def turn(
+    typing: Any, source: Any, row: Any, column: Any, target: Any, to_row: Any, to_column: Any
+) -> Any:
+    """target[to_row:, to_column:] = source[row:, column:].T, LANES x LANES numbers of 4 bytes."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source_, target_, row_, column_ = args
+        source_, row_, column_, target_, to_row_, to_column_ = args
         taken, given = (
             context.make_array(kind)(context, builder, value)
             for kind, value in ((source, source_), (target, target_))
@@ -111,12 +124,13 @@ def turn(typing: Any, source: Any, target: Any, row: Any, column: Any) -> Any:
         kind = ir.VectorType(F32, LANES)
         places = _places(builder, taken, row_, column_)
         rows = [load(builder, taken.data, place, kind) for place in places]
-        places = _places(builder, given, column_, row_)
+        places = _places(builder, given, to_row_, to_column_)
         for value, place in zip(transposed(builder, rows), places, strict=True):
             save(builder, value, given.data, place)
         return context.get_dummy_value()
 
-    return types.void(source, target, types.intp, types.intp), generate
+    place = (types.intp, types.intp)
+    return types.void(source, *place, target, *place), generate
 
 
 def _places(builder: Any, array: Any, row: Any, column: Any) -> Any:

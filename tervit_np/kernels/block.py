@@ -116,7 +116,7 @@ def mix(w: Any, bench: Any, own: Any, group: int, count: int, me: int, team: int
         offsets = w.offsets[kind, head % w.offsets.shape[1]]
         start, stop = number * tokens, (number + 1) * tokens
         attend_at(
-            own.desk, bench.qkv[start:stop], head * width, width, offsets, bench.mixed[start:stop]
+            own.desk, bench.qkv[start:], head * width, width, offsets, bench.mixed[start:stop]
         )
 
 

@@ -19,7 +19,7 @@ from tervit_np.arrays import Array
 from tervit_np.kernels.attention import turn
 from tervit_np.kernels.dense import BYTES, LANES, ROWS, product
 from tervit_np.kernels.exponential import ONE, F, bits_to_float, exp32, float_to_bits
-from tervit_np.kernels.jit import REORDER, kernel
+from tervit_np.kernels.jit import kernel
 from tervit_np.kernels.softmax import ordered
 from tervit_np.kernels.team import up
 from tervit_np.kernels.tokens import ROUND, ROUND_BITS
@@ -41,6 +41,8 @@ class ByteDesk(NamedTuple):
     scores: Array  # float32 (ROWS, T'')
     weights: Array  # uint8 (ROWS, T'')
     sums: Array  # int32 (ROWS, T'')
+    highest: Array  # float32 (ROWS,): largest score of each query
+    totals: Array  # int32 (ROWS,): sum of its weights
     out: Array  # int32 (ROWS, K')
     q_scale: Array  # float32 (T',)
     k_scale: Array  # float32 (T'',)
@@ -63,6 +65,8 @@ def byte_desk(tokens: int, width: int) -> ByteDesk:
         np.zeros((ROWS, count), np.float32),
         np.zeros((ROWS, count), np.uint8),
         np.zeros((ROWS, count), np.int32),
+        np.zeros(ROWS, np.float32),
+        np.zeros(ROWS, np.int32),
         np.zeros((ROWS, columns), np.int32),
         np.zeros(queries, np.float32),
         np.zeros(count, np.float32),
@@ -78,22 +82,24 @@ def attend_bytes(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out:
     """One head, as `attend` in attention.py."""
     tokens, count, columns = out.shape[0], desk.scores.shape[1], desk.out.shape[1]
     words, steps = desk.keys.shape[0], up(width, 4) // 4
-    _round_queries_and_keys(qkv, first, width, out.shape[1], desk)
-    _round_values(qkv[:, 2 * out.shape[1] + first :], width, desk)
+    _round_queries_and_keys(qkv[:tokens], first, width, out.shape[1], desk)
+    _round_values(qkv[:tokens, 2 * out.shape[1] + first :], width, desk)
     for m in range(0, tokens, ROWS):
-        product(BYTES, desk.q, m * 4 * words, 4 * words, desk.keys, count, 4 * count, steps,
+        product(BYTES, desk.q, m * 4 * words, 4 * words, desk.keys, 0, count, 4 * count, steps,
                 desk.sums)  # fmt: skip
         queries = min(ROWS, tokens - m)
+        _score(queries, m, offsets, desk)
+        _largest_scores(queries, desk)
+        _weigh(queries, desk)
+        product(BYTES, desk.weights, 0, count, desk.v, 0, columns, 4 * columns, count // 4,
+                desk.out)  # fmt: skip
         for i in range(queries):
-            shift = offsets[(m + i) % offsets.shape[0]]
-            total = _weigh(desk.sums[i], desk.q_scale[m + i], desk, shift, desk.scores[i],
-                           desk.weights[i])  # fmt: skip
-            desk.q_scale[m + i] = ONE / F(total)  # this query is not needed any more
-        product(BYTES, desk.weights, 0, count, desk.v, columns, 4 * columns, count // 4, desk.out)
-        for i in range(queries):
-            share = desk.q_scale[m + i]
-            for d in range(width):
-                out[m + i, first + d] = F(desk.out[i, d]) * (share * desk.v_scale[d])
+            _give(
+                desk.out[i],
+                ONE / F(desk.totals[i]),
+                desk.v_scale,
+                out[m + i, first : first + width],
+            )
 
 
 @kernel(boundscheck=False)
@@ -114,7 +120,7 @@ def _round_queries_and_keys(qkv: Any, first: int, width: int, whole: int, desk: 
         desk.k_sums[t] = np.int32(128) * total
     for t in range(0, desk.k.shape[0], LANES):
         for d in range(0, desk.keys.shape[0], LANES):
-            turn(desk.k, desk.keys, t, d)
+            turn(desk.k, t, d, desk.keys, d, t)
 
 
 @kernel(boundscheck=False)
@@ -173,18 +179,42 @@ def _nearest(value: Any) -> Any:
     return np.int32(float_to_bits(value + ROUND) - ROUND_BITS)
 
 
-@kernel(fastmath=REORDER - {"reassoc"}, boundscheck=False)
-def _weigh(sums: Any, scale: Any, desk: Any, offsets: Any, scores: Any, weights: Any) -> Any:
-    """weights <- round(255 exp(scores + offsets - max)); return their sum."""
-    highest = np.int32(-(2**31))
-    for t in range(scores.shape[0]):
-        score = F(sums[t] - desk.k_sums[t]) * (scale * desk.k_scale[t]) + offsets[t]
-        scores[t] = score
-        highest = max(highest, ordered(float_to_bits(score)))
-    top: Any = bits_to_float(ordered(highest))
-    for t in range(scores.shape[0]):
-        weights[t] = _nearest(_LEVELS * exp32(scores[t] - top))
-    total = np.int32(0)
-    for t in range(scores.shape[0]):
-        total = np.int32(total + np.int32(weights[t]))
-    return total
+@kernel(fastmath={"contract"}, boundscheck=False)
+def _score(queries: int, m: int, offsets: Any, desk: Any) -> None:
+    """scores <- the real numbers that the sums of bytes stand for, plus offsets."""
+    for i in range(queries):
+        shift = offsets[(m + i) % offsets.shape[0]]
+        for t in range(desk.scores.shape[1]):
+            moved = F(np.int32(desk.sums[i, t] - desk.k_sums[t]))
+            desk.scores[i, t] = moved * (desk.q_scale[m + i] * desk.k_scale[t]) + shift[t]
+
+
+@kernel(boundscheck=False)
+def _largest_scores(queries: int, desk: Any) -> None:
+    """Find the largest score of each query."""
+    for i in range(queries):
+        highest = np.int32(-(2**31))
+        for t in range(desk.scores.shape[1]):
+            highest = max(highest, ordered(float_to_bits(desk.scores[i, t])))
+        desk.highest[i] = bits_to_float(ordered(highest))
+
+
+@kernel(fastmath={"contract"}, boundscheck=False)
+def _weigh(queries: int, desk: Any) -> None:
+    """weights <- round(255 exp(scores - highest)), and their totals."""
+    for i in range(queries):
+        top = desk.highest[i]
+        for t in range(desk.scores.shape[1]):
+            desk.weights[i, t] = _nearest(_LEVELS * exp32(desk.scores[i, t] - top))
+    for i in range(queries):  # a loop of its own: bytes and 32-bit sums make other vectors
+        total = np.int32(0)
+        for t in range(desk.scores.shape[1]):
+            total = np.int32(total + np.int32(desk.weights[i, t]))
+        desk.totals[i] = total
+
+
+@kernel(boundscheck=False)
+def _give(sums: Any, share: Any, scale: Any, out: Any) -> None:
+    """out <- share scale sums.  (K'), (K'), (K)."""
+    for d in range(out.shape[0]):
+        out[d] = F(sums[d]) * (share * scale[d])

@@ -25,7 +25,7 @@ def rounded_byte_linear(x: Any, layer: Any, bias: Any) -> Any:
             round_row(x[m + i], scale[i], signed)
             for k in range(4 * steps):
                 moved[i, k] = np.int32(signed[k]) + np.int32(128)
-        product(BYTES, moved, 0, 4 * steps, layer.codes, wide, 4 * wide, steps, sums)
+        product(BYTES, moved, 0, 4 * steps, layer.codes, 0, wide, 4 * wide, steps, sums)
         for i in range(rows):
             _finish(sums[i], scale[i], layer, bias, out[m + i])
     return out
@@ -34,4 +34,4 @@ def rounded_byte_linear(x: Any, layer: Any, bias: Any) -> Any:
 @kernel(boundscheck=False)
 def _finish(sums: Any, scale: Any, layer: Any, bias: Any, out: Any) -> None:
     for n in range(out.shape[0]):
-        out[n] = F(sums[n] - layer.sums[n]) * scale * layer.scale[n] + bias[n]
+        out[n] = F(np.int32(sums[n] - layer.sums[n])) * scale * layer.scale[n] + bias[n]

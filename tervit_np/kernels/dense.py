@@ -105,21 +105,21 @@ def multiply(
 
 @kernel(boundscheck=False)
 def product(
-    shapes: Any, a: Any, place: int, stride: int, b: Any, columns: int, row: int, steps: int,
-    out: Any,
+    shapes: Any, a: Any, place: int, stride: int, b: Any, at: int, columns: int, row: int,
+    steps: int, out: Any,
 ) -> None:  # fmt: skip
-    """ROWS rows of a times all columns of b, a whole number of registers of them.  -> out."""
+    """ROWS rows of a times `columns` columns of b, a whole number of registers of them.  -> out."""
     wide, half, narrow = shapes
     unit: Any = inputs_of(wide)
     column, width = 0, out.shape[1]
     while column + 4 * LANES <= columns:
-        multiply(wide, a, place, stride, b, unit * column, row, steps, out, column, width)
+        multiply(wide, a, place, stride, b, at + unit * column, row, steps, out, column, width)
         column += 4 * LANES
     if column + 2 * LANES <= columns:
-        multiply(half, a, place, stride, b, unit * column, row, steps, out, column, width)
+        multiply(half, a, place, stride, b, at + unit * column, row, steps, out, column, width)
         column += 2 * LANES
     if column < columns:
-        multiply(narrow, a, place, stride, b, unit * column, row, steps, out, column, width)
+        multiply(narrow, a, place, stride, b, at + unit * column, row, steps, out, column, width)
 
 
 @intrinsic

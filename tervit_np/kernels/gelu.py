@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tervit_np.kernels.exponential import DENSITY, ONE, F, exp32, gaussian
+from tervit_np.kernels.exponential import ONE, F, exp32
+from tervit_np.kernels.gaussian import cumulative
 from tervit_np.kernels.jit import kernel
 
 _HALF, _TWO = F(0.5), F(2)
+_DENSITY = F(1 / math.sqrt(2 * math.pi))
 _SCALE, _CUBIC = F(math.sqrt(2 / math.pi)), F(0.044715)
 _CUBIC3 = F(3 * 0.044715)
 
@@ -22,7 +24,7 @@ def gelu(x: Any) -> Any:
     y = np.empty_like(x)
     flat, out = x.reshape(-1), y.reshape(-1)
     for i in range(flat.size):
-        out[i] = flat[i] * gaussian(flat[i])[0]
+        out[i] = flat[i] * cumulative(flat[i])
     return y
 
 
@@ -32,8 +34,9 @@ def gelu_backward(dy: Any, x: Any) -> Any:
     dx = np.empty_like(x)
     given, flat, out = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
     for i in range(flat.size):
-        cumulative, bell = gaussian(flat[i])
-        out[i] = given[i] * (cumulative + flat[i] * (DENSITY * bell))
+        a = flat[i]
+        density = _DENSITY * exp32(-_HALF * a * a)
+        out[i] = given[i] * (cumulative(a) + a * density)
     return dx
 
 

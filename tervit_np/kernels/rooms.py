@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.kernels.attention import Desk, desk
+from tervit_np.kernels.attention import Desk, desk, reach
 from tervit_np.kernels.byte_attention import ByteDesk, byte_desk
 from tervit_np.kernels.panels import PANEL, STEP, Tokens
 from tervit_np.kernels.team import up
@@ -19,7 +19,7 @@ class Bench(NamedTuple):
 
     x: Array  # float32 (M', D): the residual stream
     branch: Array  # float32 (M', D'): what is still to be added to it
-    qkv: Array  # float32 (M', D'')
+    qkv: Array  # float32 (M'', D''): beyond the tokens, what attention reads and does not use
     mixed: Array  # float32 (M, D) and padding
     arrivals: Array  # int64 (1,): where a team meets
 
@@ -36,11 +36,13 @@ class Own(NamedTuple):
 def make_bench(weights: Any, processor: Any) -> Bench:
     """Make a bench for blocks of the shape of `weights`."""
     width, tokens = weights.qkv.weight.inputs, weights.places.shape[1]
-    rows = up(max(BENCH // tokens, 1) * tokens, processor.rows)
+    count = max(BENCH // tokens, 1) * tokens
+    rows = up(count, processor.rows)
+    beyond = max(rows, count - tokens + reach(tokens))
     return Bench(
         np.zeros((rows, width), np.float32),
         np.zeros((rows, up(width, PANEL)), np.float32),
-        np.zeros((rows, up(3 * width, PANEL)), np.float32),
+        np.zeros((beyond, up(3 * width, PANEL)), np.float32),
         np.zeros((rows, width), np.float32),
         np.zeros(1, np.int64),
     )

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("numba")
 
 from tervit_np import ops
-from tervit_np.kernels.attention import PADDING, attend, desk, turn
+from tervit_np.kernels.attention import PADDING, attend, desk, reach, turn
 from tervit_np.kernels.dense import LANES
 from tervit_np.kernels.jit import kernel
 from tervit_np.kernels.team import up
@@ -27,9 +27,15 @@ def padded(offsets):
     return wide
 
 
+def followed(qkv):
+    """Let other rows follow that attention may read and must not use."""
+    return np.pad(qkv, ((0, reach(len(qkv)) - len(qkv)), (0, 0)), constant_values=1e3)
+
+
 def by_kernel(qkv, heads, offsets, function=attend, room=desk):
     """qkv (T, 3 D), offsets (H, T, T) or (1, 1, T) -> (T, D)."""
     tokens, width = len(qkv), qkv.shape[1] // 3 // heads
+    qkv = followed(qkv)
     out, place, wide = (
         np.full((tokens, heads * width), np.nan, np.float32),
         room(tokens, width),
@@ -69,19 +75,23 @@ def test_a_desk_keeps_nothing_from_the_head_before():
     for array in room:
         array[...] = 1e3
     qkv, out = draw(tokens, 1, width), np.zeros((tokens, width), np.float32)
-    attend(qkv, 0, width, padded(np.zeros((1, tokens))), room, out)
+    attend(followed(qkv), 0, width, padded(np.zeros((1, tokens))), room, out)
     expected = ops.attention(qkv[None].astype(np.float64), 1)[0][0]
     assert relative_error(out, expected) < 2e-6
 
 
 def test_a_block_of_numbers_is_turned():
     @kernel()
-    def run(source, target, row, column):
-        turn(source, target, row, column)
+    def run(source, row, column, target, to_row, to_column):
+        turn(source, row, column, target, to_row, to_column)
 
     source = np.arange(6 * LANES * LANES, dtype=np.float32).reshape(2 * LANES, 3 * LANES)
     target = np.zeros((3 * LANES, 2 * LANES), np.float32)
     for row in range(0, 2 * LANES, LANES):
         for column in range(0, 3 * LANES, LANES):
-            run(source, target, row, column)
+            run(source, row, column, target, column, row)
     np.testing.assert_array_equal(target, source.T)
+    run(source, 3, 5, target, 1, 2)
+    np.testing.assert_array_equal(
+        target[1 : 1 + LANES, 2 : 2 + LANES], source[3 : 3 + LANES, 5 : 5 + LANES].T
+    )

@@ -18,7 +18,7 @@ def test_floats(registers, steps):
     a = rng.normal(size=(ROWS + 1, steps + 3)).astype(np.float32)
     b = rng.normal(size=(steps, columns)).astype(np.float32)
     out = np.full((ROWS, columns), np.nan, np.float32)
-    product(FLOATS, a, a.shape[1], a.shape[1], b, columns, columns, steps, out)  # from row 1 on
+    product(FLOATS, a, a.shape[1], a.shape[1], b, 0, columns, columns, steps, out)  # from row 1
     assert relative_error(out, a[1:, :steps].astype(np.float64) @ b) < 1e-6
 
 
@@ -27,7 +27,8 @@ def byte_product(a, b):
     inputs, columns = b.shape
     laid = b.reshape(inputs // 4, 4, columns).transpose(0, 2, 1).reshape(inputs // 4, -1)
     out = np.full((ROWS, columns), -1, np.int32)
-    product(BYTES, a, 0, inputs, np.ascontiguousarray(laid), columns, 4 * columns, inputs // 4, out)
+    b = np.ascontiguousarray(laid)
+    product(BYTES, a, 0, inputs, b, 0, columns, 4 * columns, inputs // 4, out)
     return out
 
 

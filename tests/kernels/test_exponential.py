@@ -1,11 +1,9 @@
-import math
-
 import numpy as np
 import pytest
 
 numba = pytest.importorskip("numba")
 
-from tervit_np.kernels.exponential import exp32, gaussian  # noqa: E402
+from tervit_np.kernels.exponential import exp32  # noqa: E402
 
 
 @numba.njit
@@ -14,14 +12,6 @@ def all_exp(x):
     for i in range(x.size):
         y[i] = exp32(x[i])
     return y
-
-
-@numba.njit
-def all_gaussian(x):
-    y, bell = np.empty_like(x), np.empty_like(x)
-    for i in range(x.size):
-        y[i], bell[i] = gaussian(x[i])
-    return y, bell
 
 
 def test_exp_to_two_units_in_the_last_place():
@@ -36,12 +26,3 @@ def test_exp_at_the_ends():
     assert y[2] == 1
     assert y[3] == y[4] > 1e38
     assert np.isnan(y[5])
-
-
-def test_the_gaussian_and_its_bell():
-    x = np.linspace(-15, 15, 30_001).astype(np.float32)
-    cumulative, bell = all_gaussian(x)
-    exact = np.array([0.5 * math.erfc(-a / math.sqrt(2)) for a in x.astype(np.float64)])
-    assert np.abs(cumulative - exact).max() < 1.5e-7
-    assert np.abs(bell - np.exp(-0.5 * np.minimum(x * x, 144).astype(np.float64))).max() < 2e-7
-    np.testing.assert_allclose(cumulative + cumulative[::-1], 1, atol=1e-7)
