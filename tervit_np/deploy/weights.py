@@ -7,6 +7,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.kernels import Panels
+from tervit_np.kernels.aligned import zeros
 from tervit_np.kernels.attention import PADDING
 from tervit_np.kernels.block import BlockWeights, Dense, Norm
 from tervit_np.kernels.dense import LANES
@@ -63,7 +64,8 @@ def _windows(block: SwinBlock, shape: tuple[int, ...]) -> tuple[Array, Array, Ar
 def _padded(offsets: Array) -> Array:
     """Let the columns beyond the last token count for nothing."""
     count = offsets.shape[-1]
-    wide = np.full((*offsets.shape[:-1], up(count, LANES)), PADDING, np.float32)
+    wide = zeros((*offsets.shape[:-1], up(count, LANES)), np.float32)
+    wide[...] = PADDING
     wide[..., :count] = offsets
     return wide
 

@@ -19,6 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from tervit_np.arrays import Array
+from tervit_np.kernels.aligned import zeros
 from tervit_np.kernels.dense import FLOATS, LANES, ROWS, product
 from tervit_np.kernels.exponential import ONE, F, bits_to_float, exp32, float_to_bits
 from tervit_np.kernels.jit import REORDER, kernel
@@ -41,8 +42,8 @@ class Desk(NamedTuple):
 def desk(tokens: int, width: int) -> Desk:
     """Make room for groups of T tokens and heads of K columns."""
     count, columns = up(tokens, LANES), up(width, LANES)
-    shapes: list[Any] = [(columns, count), (ROWS, count), (ROWS, columns), ROWS]
-    return Desk(*(np.zeros(shape, np.float32) for shape in shapes))
+    shapes: list[Any] = [(columns, count), (ROWS, count), (ROWS, columns), (ROWS,)]
+    return Desk(*(zeros(shape, np.float32) for shape in shapes))
 
 
 def reach(tokens: int) -> int:
@@ -51,7 +52,8 @@ def reach(tokens: int) -> int:
     Whole tiles of queries, whole registers of keys, and a row because the last head's columns may
     end within a register.
     """
-    return max(up(tokens, ROWS), up(tokens, LANES)) + 1
+    rows: int = max(up(tokens, ROWS), up(tokens, LANES))
+    return rows + 1
 
 
 @kernel(boundscheck=False)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.kernels.aligned import zeros
 from tervit_np.kernels.attention import turn
 from tervit_np.kernels.dense import BYTES, LANES, ROWS, product
 from tervit_np.kernels.exponential import ONE, F, bits_to_float, exp32, float_to_bits
@@ -57,23 +58,23 @@ def byte_desk(tokens: int, width: int) -> ByteDesk:
     queries, count, columns = up(tokens, ROWS), up(tokens, LANES), up(width, LANES)
     words = up(-(-width // 4), LANES)
     return ByteDesk(
-        np.zeros((queries, 4 * words), np.uint8),
-        np.zeros((count, 4 * words), np.int8),
-        np.zeros((words, 4 * count), np.int8),
-        np.zeros((count, columns), np.int8),
-        np.zeros((count // 4, 4 * columns), np.int8),
-        np.zeros((ROWS, count), np.float32),
-        np.zeros((ROWS, count), np.uint8),
-        np.zeros((ROWS, count), np.int32),
-        np.zeros(ROWS, np.float32),
-        np.zeros(ROWS, np.int32),
-        np.zeros((ROWS, columns), np.int32),
-        np.zeros(queries, np.float32),
-        np.zeros(count, np.float32),
-        np.zeros(count, np.int32),
-        np.zeros(columns, np.float32),
-        np.zeros(columns, np.float32),
-        np.zeros(columns, np.int32),
+        zeros((queries, 4 * words), np.uint8),
+        zeros((count, 4 * words), np.int8),
+        zeros((words, 4 * count), np.int8),
+        zeros((count, columns), np.int8),
+        zeros((count // 4, 4 * columns), np.int8),
+        zeros((ROWS, count), np.float32),
+        zeros((ROWS, count), np.uint8),
+        zeros((ROWS, count), np.int32),
+        zeros((ROWS,), np.float32),
+        zeros((ROWS,), np.int32),
+        zeros((ROWS, columns), np.int32),
+        zeros((queries,), np.float32),
+        zeros((count,), np.float32),
+        zeros((count,), np.int32),
+        zeros((columns,), np.float32),
+        zeros((columns,), np.float32),
+        zeros((columns,), np.int32),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tervit_np.kernels.aligned import zero_bytes
 from tervit_np.kernels.exponential import F
 from tervit_np.kernels.jit import kernel
 
@@ -17,7 +18,8 @@ def pack_rows(w_hat: Any) -> Any:
     """(O, I) -> codes uint8 (P, Q, 64), scale float32 (64 P,)."""
     outputs, inputs = w_hat.shape
     panels, steps = -(-outputs // 64), -(-inputs // 4)
-    codes = np.full((panels, steps, 64), np.uint8(0b01010101), np.uint8)  # four zero weights
+    codes = zero_bytes(panels * steps * 64).reshape((panels, steps, 64))
+    codes[:] = np.uint8(0b01010101)  # four zero weights
     scale = np.zeros(64 * panels, np.float32)
     for n in range(outputs):
         panel, rest = divmod(n, 64)

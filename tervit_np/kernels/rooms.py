@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.kernels.aligned import zeros
 from tervit_np.kernels.attention import Desk, desk, reach
 from tervit_np.kernels.byte_attention import ByteDesk, byte_desk
 from tervit_np.kernels.panels import PANEL, STEP, Tokens
@@ -40,11 +41,11 @@ def make_bench(weights: Any, processor: Any) -> Bench:
     rows = up(count, processor.rows)
     beyond = max(rows, count - tokens + reach(tokens))
     return Bench(
-        np.zeros((rows, width), np.float32),
-        np.zeros((rows, up(width, PANEL)), np.float32),
-        np.zeros((beyond, up(3 * width, PANEL)), np.float32),
-        np.zeros((rows, width), np.float32),
-        np.zeros(1, np.int64),
+        zeros((rows, width), np.float32),
+        zeros((rows, up(width, PANEL)), np.float32),
+        zeros((beyond, up(3 * width, PANEL)), np.float32),
+        zeros((rows, width), np.float32),
+        zeros((1,), np.int64),
     )
 
 
@@ -56,11 +57,11 @@ def make_own(weights: Any, processor: Any, attention: str) -> Own:
     return Own(
         _tokens(portion, width),
         _tokens(portion, hidden),
-        np.zeros((portion, up(hidden, PANEL)), np.float32),
+        zeros((portion, up(hidden, PANEL)), np.float32),
         make_desk(weights.places.shape[1], width // weights.heads),
     )
 
 
 def _tokens(rows: int, width: int) -> Tokens:
-    codes = np.zeros((rows, up(width, STEP)), np.int8)
-    return Tokens(codes, np.zeros(rows, np.float32), np.zeros(rows, np.int32))
+    codes = zeros((rows, up(width, STEP)), np.int8)
+    return Tokens(codes, zeros((rows,), np.float32), zeros((rows,), np.int32))
