@@ -19,10 +19,10 @@ from tervit_np.analysis.sizes import sizes, ternarity
 from tervit_np.analysis.style import stage_colour
 from tervit_np.analysis.surfaces.section import surface_section
 from tervit_np.checkpoints import load_model
+from tervit_np.files import write_text
 from tervit_np.models import Classifier
 from tervit_np.quant.plan import plan_table
 from tervit_np.train.evaluate import Evaluation, evaluate
-from tervit_np.train.folder import write_text
 from tervit_np.train.progress import clock
 
 

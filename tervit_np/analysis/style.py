@@ -4,11 +4,12 @@ The colours (Okabe, Ito 2008) stay apart for the colour-blind and in grey print.
 without pyplot, so no window system is needed and none is asked for.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tervit_np.files import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +56,6 @@ def figure(width: float, height: float, **options: Any) -> Iterator["Figure"]:
 
 def save(figure: "Figure", path: Path) -> Path:
     """Write a PNG whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=144)
-    os.replace(partial, path)
+    with written_whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=144)
     return path

@@ -15,7 +15,7 @@ from tervit_np.bench.ladder import Ladder, Limits, Rung
 from tervit_np.bench.models import ModelComparison
 from tervit_np.bench.rivals import Comparison
 from tervit_np.bench.timing import Times
-from tervit_np.train.folder import write_text
+from tervit_np.files import write_text
 
 
 class Stored(NamedTuple):

@@ -4,7 +4,6 @@ The names of DeiT's files end in the first digits of their SHA-256. Swin's come 
 arrives is held to its structure: names, shapes, index tables and masks.
 """
 
-import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from data_tools.origins import Origin
 from data_tools.root import writable_folder
 from tervit_np.checkpoints.reading import load_checkpoint
 from tervit_np.checkpoints.recognition import recognise
+from tervit_np.files import written_whole
 
 _DEIT = "https://dl.fbaipublicfiles.com/deit/"
 _SWIN = "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/"
@@ -73,12 +73,8 @@ def get_weights(
     found = recognise(load_checkpoint(arrived, lenient=True))[0]
     if found != name:
         raise ValueError(f"{arrived} holds the weights of {found}, not of {name}")
-    partial = folder / f".{target.name}.partial"
-    try:
+    with written_whole(target) as partial:
         shutil.copyfile(arrived, partial)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
     if source is None:
         shutil.rmtree(folder / ".arriving", ignore_errors=True)
     return target

@@ -7,7 +7,6 @@ The file is written beside its place and renamed, so it appears whole or not at 
 """
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.files import written_whole
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.quantization import plan_of, quantize
 from tervit_np.models.registry import build, config_from
@@ -39,19 +39,9 @@ def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> 
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    try:
-        with open(partial, "wb") as file:
-            np.savez(file, meta=text, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise OSError(f"{path} could not be written ({reason})") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(path) as partial, open(partial, "wb") as file:
+        np.savez(file, meta=text, **arrays)  # type: ignore[arg-type]
 
 
 def read_npz(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

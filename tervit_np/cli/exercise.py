@@ -160,7 +160,7 @@ def _grade(progress: "Progress", args: argparse.Namespace) -> int:
     """Check all exercises, write the results down, leave the folder as it is."""
     from tervit_np.exercises.gradescope import results_json
     from tervit_np.exercises.trial import run_trial
-    from tervit_np.train.folder import write_text
+    from tervit_np.files import write_text
 
     if not args.json.absolute().parent.is_dir():
         raise ValueError(f"--json: there is no folder {args.json.parent} to write into")

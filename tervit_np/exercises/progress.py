@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tervit_np.exercises.exercise import Exercise
-from tervit_np.train.folder import write_text
+from tervit_np.files import write_text
 
 DEFAULT = Path("exercises")  # the folder where no --dir names another
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.own import FORMAT, read_npz, write_npz
+from tervit_np.files import write_text
 
 MUST_AGREE = ("seed", "threads", "backend", "model", "stages", "recipe", "data")
 
@@ -127,13 +128,6 @@ def free_folder(parent: Path, name: str) -> Path:
     """Return the first of parent/name, parent/name-2, parent/name-3 ... that holds no run."""
     names = itertools.chain([name], (f"{name}-{i}" for i in itertools.count(2)))
     return next(parent / n for n in names if not (parent / n).exists())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def _short(value: Any) -> str:

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from tervit_np.train.folder import MUST_AGREE, RunFolder, free_folder, write_text
+from tervit_np.train.folder import MUST_AGREE, RunFolder, free_folder
 
 REQUEST = dict.fromkeys(MUST_AGREE, 1)
 
@@ -103,10 +103,3 @@ def test_free_folders_are_numbered(tmp_path):
     for name in ("shapes", "shapes-2"):
         (tmp_path / name).mkdir()
     assert free_folder(tmp_path, "shapes").name == "shapes-3"
-
-
-def test_text_appears_whole(tmp_path):
-    write_text(tmp_path / "a.html", "first")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(tmp_path / "a.html", "\ud800")
-    assert (tmp_path / "a.html").read_text() == "first"

@@ -8,7 +8,7 @@ from typing import Any
 from tervit_np.analysis.comparison.plan import Comparison, Contrast
 from tervit_np.analysis.comparison.reading import comparison_from
 from tervit_np.analysis.comparison.statistics import Spread, spread
-from tervit_np.train.folder import write_text
+from tervit_np.files import write_text
 
 FORMAT = "tervit_np comparison 1"
 

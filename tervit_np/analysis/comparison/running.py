@@ -21,8 +21,8 @@ from tervit_np.analysis.comparison.record import Record, write_record
 from tervit_np.analysis.comparison.trials import Trial, Trials
 from tervit_np.checkpoints import load_model
 from tervit_np.environment import environment
+from tervit_np.files import write_text
 from tervit_np.train import Interrupted, evaluate
-from tervit_np.train.folder import write_text
 
 
 def compare(

@@ -19,8 +19,9 @@ from data_tools.imageset import held_out
 from tervit_np import train
 from tervit_np.analysis.comparison.plan import Arm, Comparison, scaled
 from tervit_np.analysis.comparison.progress import Progress
+from tervit_np.files import write_text
 from tervit_np.models import Classifier, create_model
-from tervit_np.train.folder import MUST_AGREE, RunFolder, write_text
+from tervit_np.train.folder import MUST_AGREE, RunFolder
 from tervit_np.train.request import make_request
 
 

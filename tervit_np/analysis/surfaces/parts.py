@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.files import write_text
 from tervit_np.models import Classifier
-from tervit_np.train.folder import write_text
 
 
 class Parts:

@@ -16,7 +16,7 @@ from tervit_np.analysis.surfaces.gaps import Gaps
 from tervit_np.analysis.surfaces.interpolation import Interpolation
 from tervit_np.analysis.surfaces.planes import Plane
 from tervit_np.analysis.surfaces.stairs import Stairs
-from tervit_np.train.folder import write_text
+from tervit_np.files import write_text
 
 FILE = "surface.json"
 

@@ -11,7 +11,7 @@ from tervit_np.analysis.figures.stacked import draw_stacked
 from tervit_np.analysis.style import stage_colour
 from tervit_np.analysis.surfaces import words
 from tervit_np.analysis.surfaces.results import FILE, Surfaces, read_surfaces
-from tervit_np.train.folder import write_text
+from tervit_np.files import write_text
 
 BEGIN, END = "<!-- loss surface -->", "<!-- end of loss surface -->"
 

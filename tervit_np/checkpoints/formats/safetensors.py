@@ -8,7 +8,6 @@ which NumPy lacks, is the upper half of a float32 and widened to one.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.files import written_whole
 
 _MOST_HEADER = 100_000_000  # bytes; the format's own limit
 _DTYPES = {
@@ -116,7 +116,6 @@ def save_safetensors(
     OSError
         If the disk is full or the folder cannot be written.
     """
-    path = Path(path)
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     arrays, place = [], 0
     for name, value in state.items():
@@ -134,12 +133,7 @@ def save_safetensors(
         place = offsets[1]
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the data begin at a multiple of eight bytes
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for array in arrays:
-                file.write(array.data if array.size else b"")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(path) as partial, open(partial, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in arrays:
+            file.write(array.data if array.size else b"")

@@ -8,7 +8,6 @@ may fall on its other side; all else agrees to float32.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +17,7 @@ from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.deploy.onnx_file.maps import merging, swin_block
 from tervit_np.deploy.onnx_file.parts import block, conv_stem, layernorm, patches
 from tervit_np.deploy.onnx_file.quantized import linear
+from tervit_np.files import written_whole
 from tervit_np.models import Classifier, DeiT, Swin
 from tervit_np.models.quantization import plan_of
 from tervit_np.nn import ConvStem
@@ -42,10 +42,8 @@ def export_onnx(
     """
     _check_package()
     content = onnx_model(model, extra or {}).SerializeToString()
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    with written_whole(path) as partial:
+        partial.write_bytes(content)
 
 
 def _check_package() -> None:

@@ -1,0 +1,53 @@
+import os
+
+import pytest
+
+from tervit_np.files import check_place, write_text, written_whole
+
+
+def test_text_appears_whole(tmp_path):
+    write_text(tmp_path / "a.html", "first ±")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "a.html", "\ud800")
+    assert (tmp_path / "a.html").read_text("utf-8") == "first ±"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_what_stood_there_stays(tmp_path, stop):
+    file = tmp_path / "x"
+    file.write_text("old")
+    with pytest.raises(type(stop)) as caught, written_whole(file) as partial:
+        partial.write_text("half of the n")
+        raise stop
+    assert str(caught.value) in ("", f"{file} could not be written (No space left on device)")
+    assert file.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_contents_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
+    """Or a power cut leaves the new name with nothing in it."""
+    done = []
+    monkeypatch.setattr("os.fsync", lambda file: done.append("contents"))
+    replace = os.replace
+    monkeypatch.setattr("os.replace", lambda *names: (done.append("name"), replace(*names)))
+    write_text(tmp_path / "x", "new")
+    assert done == ["contents", "name"]
+
+
+def test_places_where_no_file_can_be_written(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    refused = {
+        tmp_path: "is a folder; expected the name of a file",
+        tmp_path / "pipe": "is no regular file and is not replaced",
+        tmp_path / "none" / "x": "there is no folder .*none",
+    }
+    for place, words in refused.items():
+        for attempt in (check_place, lambda place: write_text(place, "x")):
+            with pytest.raises(OSError, match=words):
+                attempt(place)
+    check_place(tmp_path / "x")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(OSError, match="x could not be written .its folder is read-only"):
+        check_place(tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
