@@ -21,6 +21,7 @@ from numba.extending import intrinsic
 from tervit_np.bench.ladder import Limits
 from tervit_np.bench.timing import interleaved
 from tervit_np.kernels import processor
+from tervit_np.kernels.aligned import zeros
 from tervit_np.kernels.jit import kernel
 from tervit_np.kernels.vectors import I32, I64, call, everywhere, load, spread
 
@@ -37,7 +38,8 @@ def measure(rounds: int = 21) -> Limits:
     candidates: dict[str, Callable[[], Any]] = {}
     amounts: dict[str, float] = {}
     for place, size in PLACES.items():
-        data = np.arange(size // 4, dtype=np.int32)
+        data = zeros((size // 4,), np.int32)
+        data[:] = np.arange(size // 4)
         passes = max(_READ // size, 1)
         candidates[place] = partial(read, data, passes)
         amounts[place] = float(size * passes)

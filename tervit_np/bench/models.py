@@ -52,7 +52,7 @@ def compare_models(
             "numba float32": partial(model.predict, images),
             **_in_torch(model, images, threads),
         }
-        times = interleaved(candidates, rounds, warm=threads > 1)
+        times = interleaved(candidates, rounds)
         yield ModelComparison(name, batch, threads, times)
 
 

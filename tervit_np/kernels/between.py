@@ -1,11 +1,11 @@
-"""What happens between two integer products, in one pass over each token.
+"""What happens between two integer products, in one pass over a few tokens at a time.
 
     residual, LayerNorm, rounding      x += branch,  q = round(LN(x) / s)
     GELU, rounding                     q = round(gelu(x) / s)
     rounding alone                     q = round(x / s)          (tokens.py)
 
-Separate operators would write each result to memory and read it again; here a token stays in the
-nearest cache until it is bytes.
+Separate operators would write each result to memory and read it again; here tokens stay in the
+nearest cache until they are bytes.
 """
 
 from typing import Any
@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from tervit_np.kernels.exponential import ONE, F
-from tervit_np.kernels.fakequant import symmetric_step
 from tervit_np.kernels.gaussian import cumulative
 from tervit_np.kernels.gelu import tanh_gate
 from tervit_np.kernels.jit import REORDER, kernel
-from tervit_np.kernels.tokens import LIMIT, round_row
+from tervit_np.kernels.tokens import TOGETHER, round_some
 
 
 @kernel(boundscheck=False)
@@ -26,43 +25,61 @@ def add_normalize_round(x: Any, branch: Any, norm: Any, eps: float, out: Any) ->
 
     The columns of `branch` beyond D are padding.
     """
-    row = np.empty(x.shape[1], np.float32)
-    for m in range(x.shape[0]):
-        _add_normalize(x[m], branch[m], norm.gain, norm.offset, F(eps), row)
-        step = symmetric_step(row, LIMIT)
-        out.scale[m] = step
-        out.sums[m] = round_row(row, step, out.codes[m])
+    width = x.shape[1]
+    normal = np.empty((TOGETHER, width), np.float32)
+    mean, rstd = np.empty(TOGETHER, np.float32), np.empty(TOGETHER, np.float32)
+    for first in range(0, x.shape[0], TOGETHER):
+        rows = min(TOGETHER, x.shape[0] - first)
+        _add(x[first : first + rows], branch[first : first + rows], mean)
+        _spread(x[first : first + rows], mean, F(eps), rstd)
+        _normalize(x[first : first + rows], mean, rstd, norm.gain, norm.offset, normal)
+        round_some(normal[:rows], width, first, out)
 
 
 @kernel(fastmath=REORDER, boundscheck=False)
-def _add_normalize(x: Any, branch: Any, gain: Any, offset: Any, eps: Any, out: Any) -> None:
-    """One token of the residual and its LayerNorm (ops/layernorm.py)."""
-    share = ONE / F(x.shape[0])
-    total, squares = F(0), F(0)
-    for i in range(x.shape[0]):
-        x[i] += branch[i]
-        total += x[i]
-    mean = total * share
-    for i in range(x.shape[0]):
-        centred = x[i] - mean
-        squares += centred * centred
-    rstd = ONE / np.sqrt(squares * share + eps)
-    for i in range(x.shape[0]):
-        out[i] = (x[i] - mean) * rstd * gain[i] + offset[i]
+def _add(x: Any, branch: Any, mean: Any) -> None:
+    """Add the branch; find each token's mean (ops/layernorm.py)."""
+    share = ONE / F(x.shape[1])
+    for m in range(x.shape[0]):
+        total = F(0)
+        for i in range(x.shape[1]):
+            value = x[m, i] + branch[m, i]
+            x[m, i] = value
+            total += value
+        mean[m] = total * share
+
+
+@kernel(fastmath=REORDER, boundscheck=False)
+def _spread(x: Any, mean: Any, eps: Any, rstd: Any) -> None:
+    """Find one over each token's standard deviation."""
+    share = ONE / F(x.shape[1])
+    for m in range(x.shape[0]):
+        middle, squares = mean[m], F(0)
+        for i in range(x.shape[1]):
+            centred = x[m, i] - middle
+            squares += centred * centred
+        rstd[m] = ONE / np.sqrt(squares * share + eps)
+
+
+@kernel(fastmath=REORDER, boundscheck=False)
+def _normalize(x: Any, mean: Any, rstd: Any, gain: Any, offset: Any, out: Any) -> None:
+    for m in range(x.shape[0]):
+        middle, factor = mean[m], rstd[m]
+        for i in range(x.shape[1]):
+            out[m, i] = (x[m, i] - middle) * factor * gain[i] + offset[i]
 
 
 @kernel(boundscheck=False)
 def gelu_round(x: Any, exact: bool, width: int, out: Any) -> None:
     """GELU in place, then rounding.  (M, I'), of which `width` columns count -> tokens (M, I)."""
-    for m in range(x.shape[0]):
-        row = x[m, :width]
-        if exact:
-            _gelu(row)
-        else:
-            _gelu_tanh(row)
-        step = symmetric_step(row, LIMIT)
-        out.scale[m] = step
-        out.sums[m] = round_row(row, step, out.codes[m])
+    for first in range(0, x.shape[0], TOGETHER):
+        some = x[first : first + TOGETHER]
+        for m in range(some.shape[0]):
+            if exact:
+                _gelu(some[m, :width])
+            else:
+                _gelu_tanh(some[m, :width])
+        round_some(some, width, first, out)
 
 
 @kernel(fastmath={"contract"}, boundscheck=False)

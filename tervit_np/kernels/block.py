@@ -95,7 +95,7 @@ def block(
         rows = up(min(portion, last - start), processor.rows)
         x, branch = bench.x[start : start + rows], bench.branch[start : start + rows]
         tokens = top(own.narrow, rows)
-        round_rows(bench.mixed[start : start + rows], tokens.codes, tokens.scale, tokens.sums)
+        round_rows(bench.mixed[start : start + rows], x.shape[1], tokens)
         whole(processor, tokens, w.proj, branch)
         add_normalize_round(x, branch, w.norm2, w.eps, tokens)
         hidden, wide = own.hidden[:rows], top(own.wide, rows)

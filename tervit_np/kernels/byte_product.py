@@ -6,28 +6,29 @@ import numpy as np
 
 from tervit_np.kernels.dense import BYTES, ROWS, product
 from tervit_np.kernels.exponential import F
-from tervit_np.kernels.fakequant import symmetric_step
 from tervit_np.kernels.jit import kernel
-from tervit_np.kernels.tokens import LIMIT, round_row
+from tervit_np.kernels.panels import Tokens
+from tervit_np.kernels.tokens import round_rows
 
 
 @kernel(boundscheck=False)
 def rounded_byte_linear(x: Any, layer: Any, bias: Any) -> Any:
     """Round the tokens, then multiply.  (M, I), EightBit, (O',) -> (M, O)."""
     steps, wide = layer.codes.shape[0], layer.scale.shape[0]
-    out = np.empty((x.shape[0], layer.outputs), np.float32)
-    signed, moved = np.zeros(4 * steps, np.int8), np.zeros((ROWS, 4 * steps), np.uint8)
-    scale, sums = np.empty(ROWS, np.float32), np.empty((ROWS, wide), np.int32)
-    for m in range(0, x.shape[0], ROWS):
-        rows = min(ROWS, x.shape[0] - m)
+    count, inputs = x.shape[0], 4 * steps
+    out = np.empty((count, layer.outputs), np.float32)
+    codes = np.empty((count, inputs), np.int8)
+    tokens = Tokens(codes, np.empty(count, np.float32), np.empty(count, np.int32))
+    round_rows(x, x.shape[1], tokens)
+    moved, sums = np.zeros((ROWS, inputs), np.uint8), np.empty((ROWS, wide), np.int32)
+    for m in range(0, count, ROWS):
+        rows = min(ROWS, count - m)
         for i in range(rows):
-            scale[i] = symmetric_step(x[m + i], LIMIT)
-            round_row(x[m + i], scale[i], signed)
-            for k in range(4 * steps):
-                moved[i, k] = np.int32(signed[k]) + np.int32(128)
-        product(BYTES, moved, 0, 4 * steps, layer.codes, 0, wide, 4 * wide, steps, sums)
+            for k in range(inputs):
+                moved[i, k] = np.int32(codes[m + i, k]) + np.int32(128)
+        product(BYTES, moved, 0, inputs, layer.codes, 0, wide, 4 * wide, steps, sums)
         for i in range(rows):
-            _finish(sums[i], scale[i], layer, bias, out[m + i])
+            _finish(sums[i], tokens.scale[m + i], layer, bias, out[m + i])
     return out
 
 

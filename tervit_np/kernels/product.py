@@ -56,7 +56,7 @@ def prepared(processor: Any, x: Any, w: Any, bias: Any) -> Any:
     padded = -(-x.shape[0] // processor.rows) * processor.rows
     codes = np.empty((padded, 4 * w.codes.shape[1]), np.int8)
     tokens = Tokens(codes, np.empty(padded, np.float32), np.empty(padded, np.int32))
-    round_rows(x, tokens.codes, tokens.scale, tokens.sums)
+    round_rows(x, x.shape[1], tokens)
     offset = np.zeros(w.scale.shape[0], np.float32)
     offset[: bias.shape[0]] = bias
     return tokens, offset, np.empty((padded, w.scale.shape[0]), np.float32)

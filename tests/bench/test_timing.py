@@ -1,3 +1,4 @@
+import itertools
 import time
 
 from tervit_np.bench import interleaved
@@ -5,9 +6,21 @@ from tervit_np.bench import interleaved
 
 def test_candidates_take_turns():
     calls = []
-    times = interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 4)
-    assert "".join(calls) == "aaabbb" + "ab" * 4
-    assert list(times) == ["a", "b"]
+
+    def candidate(name, seconds):
+        def call():
+            calls.append(name)
+            time.sleep(seconds)
+
+        return call
+
+    times = interleaved({"a": candidate("a", 0.02), "b": candidate("b", 0.005)}, 3, least=0.02)
+    turns = ["".join(same) for _, same in itertools.groupby(calls)]
+    assert turns[:2] == ["aaa", "bbb"]  # before anything counts
+    assert turns[2::2] == ["aa"] * 3  # one to warm up, one that counts
+    assert all(3 <= len(turn) <= 5 for turn in turns[3::2])
+    assert 0.02 <= times["a"].median < 0.04
+    assert 0.005 <= times["b"].median < 0.01
 
 
 def test_medians_and_quartiles():

@@ -75,7 +75,7 @@ def test_tokens_are_rounded_as_in_training(shape, scale):
         from tervit_np.kernels.tokens import round_rows
 
         tokens = type(found[0])(*(np.full_like(a, 99) for a in found[0]))
-        round_rows(x, *tokens)
+        round_rows(x, x.shape[1], tokens)
         found.append(tokens)
     for tokens in found:
         assert tokens.codes.shape == (-(-shape[0] // 6) * 6, -(-shape[1] // 4) * 4)
@@ -96,7 +96,7 @@ def test_what_cannot_be_rounded(bad):
         from tervit_np.kernels.tokens import round_rows
 
         with pytest.raises(ValueError, match="NaN or infinite"):
-            round_rows(x, *round_tokens(np.ones((2, 3), np.float32)))
+            round_rows(x, 3, round_tokens(np.ones((2, 3), np.float32)))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (16, 4), (65, 7), (130, 48)])
