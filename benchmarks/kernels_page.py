@@ -2,7 +2,7 @@
 
     python benchmarks/kernels_page.py          docs/bench_zen4.json into the page and its pictures
 
-Nothing is measured here, but the kernel is translated for Arm and its instructions are counted.
+Nothing is measured here, but kernels are translated for Arm and their instructions are counted.
 """
 
 import re
@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from tervit_np.bench import arm, figures  # noqa: E402
 from tervit_np.bench.assembly import counted, innermost  # noqa: E402
-from tervit_np.bench.ladder import Ladder  # noqa: E402
+from tervit_np.bench.ladder import Ladder, intensities  # noqa: E402
 from tervit_np.bench.models import OURS, ModelComparison  # noqa: E402
 from tervit_np.bench.rivals import Comparison  # noqa: E402
 from tervit_np.bench.store import stored  # noqa: E402
@@ -25,13 +25,16 @@ STORE, PAGE = DOCS / "bench_zen4.json", DOCS / "kernels.md"
 
 
 def ladder_table(ladder: Ladder) -> str:
-    """One row for each rung, and one for Arm, which is read and not run."""
+    """One row for each rung timed, and three for Arm, whose machine code is read and not timed."""
     rows = [["rung", "10⁹ op/s", "of the peak", "op for each byte of weights", "inner loop"]]
     for rung in ladder.rungs:
         share = "" if rung.share is None else f"{100 * rung.share:.0f} %"
         each = "" if rung.intensity is None else f"{rung.intensity:.0f}"
         rows.append([rung.name, f"{rung.speed:.1f}", share, each, _counts(rung.loop)])
-    rows.append(["generic, for Arm", "", "", "16", _counts(counted(innermost(arm.assembly())))])
+    for name in arm.FEATURES:
+        each = "16" if name == "generic" else f"{intensities(name)[0]:.0f}"
+        found = counted(innermost(arm.assembly(name)))
+        rows.append([f"{name}, for Arm", "", "", each, _counts(found)])
     return _table(rows)
 
 

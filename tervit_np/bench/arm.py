@@ -1,8 +1,8 @@
-"""The generic rung as a 64-bit Arm processor would get it, without one at hand.
+"""Inner loops as a 64-bit Arm processor would get them, without one at hand.
 
 Numba compiles for the processor that it runs on, but what it hands to LLVM before optimization is
 almost free of it, and LLVM translates for any processor. So a process of its own, in which this one
-claims to have no features, takes the kernel unoptimized and lets LLVM optimize and translate it for
+claims to have no features, takes a kernel unoptimized and lets LLVM optimize and translate it for
 Arm. The code is read, not run: speeds on Arm are not known from it.
 """
 
@@ -11,18 +11,20 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 TRIPLE = "aarch64-unknown-linux-gnu"
+FEATURES = {"generic": "", "sdot": "+dotprod", "usdot": "+dotprod,+i8mm"}  # by rung
 _START = """
-import llvmlite.binding
+import sys, llvmlite.binding
 llvmlite.binding.get_host_cpu_features = llvmlite.binding.FeatureMap
 from tervit_np.bench.arm import translated
-print(translated())
+print(translated(sys.argv[1]))
 """
 
 
-def assembly() -> str:
-    """Translate in a process of its own.  -> assembly.
+def assembly(rung: str = "generic") -> str:
+    """Translate one of FEATURES in a process of its own.  -> assembly.
 
     Raises
     ------
@@ -31,7 +33,7 @@ def assembly() -> str:
     """
     root = Path(__file__).parents[2]
     settings = {"NUMBA_OPT": "0", "TERVIT_BACKEND": "numpy", "PYTHONPATH": str(root)}
-    done = subprocess.run([sys.executable, "-c", _START], env=os.environ | settings,
+    done = subprocess.run([sys.executable, "-c", _START, rung], env=os.environ | settings,
                           capture_output=True, text=True, check=False)  # fmt: skip
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1]
@@ -39,25 +41,40 @@ def assembly() -> str:
     return done.stdout
 
 
-def translated() -> str:
-    """Compile the generic rung here, unoptimized, then for Arm.  -> assembly."""
+def translated(rung: str) -> str:
+    """Take a rung unoptimized, then compile it for Arm.  -> assembly."""
     import llvmlite.binding as llvm
-    import numba
 
-    from tervit_np.bench.assembly import kernel_call
-
-    function, arguments = kernel_call("generic")
-    fresh = numba.njit(error_model="numpy", boundscheck=False)(function)
-    fresh(*arguments)
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    target = llvm.Target.from_triple(TRIPLE)
-    machine = target.create_target_machine(cpu="generic", opt=3, reloc="pic", codemodel="small")
-    text = next(iter(fresh.inspect_llvm().values()))
+    machine = llvm.Target.from_triple(TRIPLE).create_target_machine(
+        cpu="generic", features=FEATURES[rung], opt=3, reloc="pic", codemodel="small"
+    )
+    text = _unoptimized(rung)
     text = re.sub("target datalayout = .*", f'target datalayout = "{machine.target_data}"', text)
     module = llvm.parse_assembly(re.sub("target triple = .*", f'target triple = "{TRIPLE}"', text))
     _optimize(module, machine)
     return str(machine.emit_assembly(module))
+
+
+def _unoptimized(rung: str) -> str:
+    """Return what Numba hands to LLVM; no machine code is made, which this processor may lack."""
+    from importlib import import_module
+
+    from tervit_np.bench.assembly import kernel_call
+
+    numba: Any = import_module("numba")  # its insides have no types
+    compiler: Any = import_module("numba.core.compiler")
+    cpu: Any = import_module("numba.core.registry").cpu_target
+    function, arguments = kernel_call(rung)
+    flags = compiler.Flags()
+    flags.no_compile, flags.nrt, flags.error_model = True, True, "numpy"
+    cpu.typing_context.refresh()
+    cpu.target_context.refresh()
+    kinds = tuple(map(numba.typeof, arguments))
+    contexts = cpu.typing_context, cpu.target_context
+    made = compiler.compile_extra(*contexts, function, kinds, None, flags, {})
+    return str(made.library.get_llvm_str())
 
 
 def _optimize(module: object, machine: object) -> None:

@@ -25,7 +25,7 @@ _WORDS = (  # the first pattern that fits an instruction says what it is for
     (r"[su]mlal2? ", "products of 16 bits, added to 32-bit sums"),
     (r"vpbroadcastd|ld1r", "four inputs of a token, into every lane"),
     (r"vpand.*\(", "weights loaded, one group cut out by its mask"),
-    (r"vpand|and .*v\d", "one group of weights, cut out by its mask"),
+    (r"vpand|and .*v\d|ushr .*v\d", "one group of weights, cut out by its mask or a shift"),
     (r"vpmovzx|ushll", "weights widened, which have no sign"),
     (r"vpmovsx|sshll", "bytes with a sign widened"),
     (r"uzp[12]|vperm|vpshuf|vpblend|vpunpck|vpack|vpmov[dw]|vps[rl]l|valign", "lanes put in order"),
@@ -54,7 +54,8 @@ def inner_loop(rung: str) -> list[str]:
 
 def innermost(code: str) -> list[str]:
     """Find the block that works most in a text of assembly.  -> its instructions."""
-    _, *pieces = re.split(r"^(\.\w+):", code, flags=re.MULTILINE)
+    code = re.sub(r"^(\t[a-z]\w*)\.\d+[bhsd]\b", r"\1", code, flags=re.MULTILINE)  # macOS: sdot.4s
+    _, *pieces = re.split(r"^(\.\w+|LBB\w+):", code, flags=re.MULTILINE)
     blocks = zip(pieces[::2], pieces[1::2], strict=True)
     label, body = max(blocks, key=lambda block: len(_WORK.findall(block[1])))
     lines = [line.strip() for line in body.splitlines() if re.match(r"\t[a-z]", line)]

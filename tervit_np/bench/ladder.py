@@ -105,7 +105,7 @@ def _product(name: str, drawn: Any, tokens: int) -> Callable[[], Any]:
 def _peak(operations: float) -> tuple[Callable[[], Any], float] | None:
     """Prepare as many dot products on registers alone; None where there is no such instruction."""
     here = available(processor.features())
-    if here[-1] not in ("vnni256", "vnni512"):
+    if here[-1] not in processor.DOTS:
         return None
     from tervit_np.kernels import peaks
     from tervit_np.kernels.lanes import PROCESSORS

@@ -19,7 +19,8 @@ EXAMPLES = """examples:
                                             image to logits, against NumPy and PyTorch
   tervit bench --explain                    every rung: speed, share of the peak, inner loop
   tervit bench --assembly vnni512           the instructions of one inner loop, each explained
-  tervit bench --assembly arm               the generic rung, compiled for a 64-bit Arm
+  tervit bench --assembly arm               the generic rung, compiled for a 64-bit Arm; so are
+                                            sdot and usdot where the processor has neither
   tervit bench --out b.json --plot b.png    store and draw; --out adds to what the file holds
   tervit bench --explain --from b.json --plot roofline.png
                                             draw what was stored, measure nothing"""
@@ -231,8 +232,13 @@ def _print_assembly(rung: str) -> None:
     """Print each instruction of an inner loop with what it is for."""
     from tervit_np.bench import arm
     from tervit_np.bench.assembly import explained, inner_loop, innermost
+    from tervit_np.kernels import available, processor
 
-    lines = innermost(arm.assembly()) if rung == "arm" else inner_loop(rung)
+    elsewhere = rung in ("sdot", "usdot") and rung not in available(processor.features())
+    if rung == "arm" or elsewhere:
+        lines = innermost(arm.assembly("generic" if rung == "arm" else rung))
+    else:
+        lines = inner_loop(rung)
     if not lines:
         print(f"{rung}: the product is one call of NumPy; there is no inner loop of ours")
     for line in lines:

@@ -9,8 +9,9 @@ that there are enough sums to be worked on while each waits for its last product
 
 One step takes 64 bytes of weights: four groups of 16 outputs with four inputs each, two bits a
 weight. A group is cut out by a mask alone, without a shift: its codes arrive times 4^s, which is
-undone once, at the end. A weight w is stored as the code w + 1, which no sign can spoil, so the sum
-comes out too large by the sum of the inputs, a number that belongs to the token.
+undone once, at the end (only where bytes must have a sign is the last group shifted). A weight w is
+stored as the code w + 1, which no sign can spoil, so the sum comes out too large by the sum of the
+inputs, a number that belongs to the token.
 
 What differs between processors is a type here, so that one loop nest serves them all.
 """
@@ -71,6 +72,38 @@ class AVX2(NamedTuple):
     panels: int = 1
 
 
+class SDot(NamedTuple):
+    """sdot on 16 bytes: 20 sums, 4 weights, 3 masks, inputs in what is left of 32 registers."""
+
+    width: int = 16
+    rows: int = 5
+    panels: int = 1
+
+
+class SDotOne(NamedTuple):
+    """The same for one token."""
+
+    width: int = 16
+    rows: int = 1
+    panels: int = 4
+
+
+class USDot(NamedTuple):
+    """usdot on 16 bytes."""
+
+    width: int = 16
+    rows: int = 5
+    panels: int = 1
+
+
+class USDotOne(NamedTuple):
+    """The same for one token."""
+
+    width: int = 16
+    rows: int = 1
+    panels: int = 4
+
+
 class Generic(NamedTuple):
     """Products of 16 bits in whatever vectors the compiler has."""
 
@@ -84,8 +117,15 @@ PROCESSORS: dict[str, Any] = {
     "avx2": AVX2(),
     "vnni256": VNNI256(),
     "vnni512": VNNI512(),
+    "sdot": SDot(),
+    "usdot": USDot(),
 }
-FOR_ONE_TOKEN: dict[str, Any] = {"vnni256": VNNI256One(), "vnni512": VNNI512One()}
+FOR_ONE_TOKEN: dict[str, Any] = {
+    "vnni256": VNNI256One(),
+    "vnni512": VNNI512One(),
+    "sdot": SDotOne(),
+    "usdot": USDotOne(),
+}
 
 
 class Tile(types.Type):
@@ -97,6 +137,8 @@ class Tile(types.Type):
         # Generic sums stay in pairs until the end.
         self.sums = self.width // (2 if processor is Generic else 4)
         self.outputs = self.width // 4  # of a group
+        # Codes of group s arrive times 2^shifts[s]; 2 x 64 is too large for a byte with a sign.
+        self.shifts = (0, 2, 4, 0) if processor in (SDot, SDotOne) else (0, 2, 4, 6)
         super().__init__(f"Tile({processor.__name__})")
 
 
@@ -137,7 +179,7 @@ def multiply_add(
         groups = []
         for _ in range(tile.panels):
             weights = load(builder, packed.data, at_, vector)
-            groups += [builder.and_(weights, everywhere(vector, 3 << 2 * s)) for s in range(GROUPS)]
+            groups += [_group(builder, tile, weights, s) for s in range(GROUPS)]
             at_ = builder.add(at_, panel_bytes)
         for m in range(tile.rows):
             four = spread(builder, load(builder, x_bytes, place_, I32), tile.width // 4)
@@ -152,6 +194,14 @@ def multiply_add(
     return tile(tile, codes, types.intp, x, types.intp, types.intp), generate
 
 
+def _group(builder: Any, tile: Tile, weights: Any, s: int) -> Any:
+    """Cut group s out of bytes: by a mask alone, or by a shift after which none is needed."""
+    shift = tile.shifts[s]
+    if shift < 2 * s:
+        weights = builder.lshr(weights, everywhere(weights.type, 2 * s - shift))
+    return builder.and_(weights, everywhere(weights.type, 3 << shift))
+
+
 def dot_vnni(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
     """sums_i += w_4i x_4i + ... + w_4i+3 x_4i+3 in one instruction."""
     kind = sums.type
@@ -159,6 +209,16 @@ def dot_vnni(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
         weights, inputs = builder.bitcast(weights, kind), builder.bitcast(inputs, kind)
     name = f"llvm.x86.avx512.vpdpbusd.{32 * kind.count}"
     return call(builder, name, kind, sums, weights, inputs)
+
+
+def dot_sdot(builder: Any, sums: Any, left: Any, right: Any) -> Any:
+    """The same for 16 bytes, all of them with a sign (Arm)."""
+    return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", sums.type, sums, left, right)
+
+
+def dot_usdot(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
+    """The same for 16 bytes, the weights without a sign (Arm)."""
+    return call(builder, "llvm.aarch64.neon.usdot.v4i32.v16i8", sums.type, sums, weights, inputs)
 
 
 def _dot_avx2(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
@@ -185,15 +245,16 @@ def _dot_generic(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
 
 DOT: dict[Any, Callable[..., Any]] = {
     VNNI512: dot_vnni, VNNI512One: dot_vnni, VNNI256: dot_vnni, VNNI256One: dot_vnni,
+    SDot: dot_sdot, SDotOne: dot_sdot, USDot: dot_usdot, USDotOne: dot_usdot,
     AVX2: _dot_avx2, Generic: _dot_generic,
 }  # fmt: skip
 
 
 def group_sums(builder: Any, tile: Tile, sums: Any, i: int, s: int, correction: Any) -> Any:
-    """Return the finished integers of vector i, group s: pairs added, 4^s undone, corrected."""
+    """Return the finished integers of vector i, group s: pairs added, shift undone, corrected."""
     found = builder.extract_value(sums, i)
     if tile.processor is Generic:
         even, odd = (pick(builder, found, range(first, tile.sums, 2)) for first in (0, 1))
         found = builder.add(even, odd)
-    found = builder.ashr(found, everywhere(found.type, 2 * s))
+    found = builder.ashr(found, everywhere(found.type, tile.shifts[s]))
     return builder.sub(found, spread(builder, correction, tile.outputs))

@@ -7,6 +7,8 @@
     avx2       8-bit products added in pairs (vpmaddubsw), 256-bit vectors
     vnni256    the dot product instruction vpdpbusd, 256-bit vectors
     vnni512    the same, 512-bit vectors
+    sdot       the dot product of 64-bit Arm, for bytes with a sign (dotprod), 128-bit vectors
+    usdot      the same, one side without a sign (i8mm)
 
 Machine code with an instruction that the processor lacks ends the process, so asking comes first.
 """
@@ -16,12 +18,15 @@ from functools import cache
 
 from tervit_np.twins import backend_name
 
-RUNGS = ("numpy", "loop", "vector", "generic", "avx2", "vnni256", "vnni512")
+RUNGS = ("numpy", "loop", "vector", "generic", "avx2", "vnni256", "vnni512", "sdot", "usdot")
 _TILES = RUNGS[3:]
+DOTS = RUNGS[5:]  # rungs with an instruction for four products and their sum
 _NEEDS: dict[str, tuple[str, ...]] = {
     "avx2": ("avx2",),
     "vnni256": ("avx512vnni", "avx512vl"),
     "vnni512": ("avx512vnni", "avx512bw"),
+    "sdot": ("dotprod",),
+    "usdot": ("dotprod", "i8mm"),
 }
 VARIABLE = "TERVIT_KERNEL"
 
@@ -35,10 +40,15 @@ def features() -> frozenset[str]:
     import llvmlite.binding as llvm
     from numba import config
 
-    if config.CPU_NAME or config.CPU_FEATURES:  # type: ignore[attr-defined]
-        listed = (config.CPU_FEATURES or "").split(",")  # type: ignore[attr-defined]
-        return frozenset(name[1:] for name in listed if name.startswith("+"))
-    return frozenset(name for name, here in llvm.get_host_cpu_features().items() if here)
+    name, listed = config.CPU_NAME, config.CPU_FEATURES  # type: ignore[attr-defined]
+    if not name and not listed:
+        name, listed = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    found = frozenset(word[1:] for word in (listed or "").split(",") if word.startswith("+"))
+    if (triple := llvm.get_process_triple()).startswith(("aarch64", "arm64")):
+        from tervit_np.kernels.arm_features import dot_products
+
+        found |= dot_products(triple, name or "", listed or "")
+    return found
 
 
 def available(found: frozenset[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The generic rung as a 64-bit Arm processor would get it."""
+"""Rungs as a 64-bit Arm processor would get them."""
 
 import re
 import subprocess
@@ -16,6 +16,11 @@ def loop():
     return innermost(arm.assembly())
 
 
+@pytest.fixture(scope="module", params=["sdot", "usdot"])
+def dots(request):
+    return request.param, innermost(arm.assembly(request.param))
+
+
 def test_the_loop_multiplies_vectors(loop):
     """2 tokens x 16 outputs x 4 inputs in a step: 128 products, four in an instruction."""
     counts = counted(loop)
@@ -31,6 +36,27 @@ def test_nothing_in_it_is_done_byte_by_byte(loop):
     vectors = [line for line in loop if re.search(r"\bv\d+\.|\bq\d+", line)]
     assert len(vectors) > 0.85 * len(loop)
     assert all(explained(line) for line in loop)
+
+
+def test_dot_products(dots):
+    """5 tokens x 16 outputs x 4 inputs in a step: 320 products, 16 in an instruction."""
+    rung, lines = dots
+    counts = counted(lines)
+    assert counts[rung] == 20
+    assert counts["ld1r"] == 5  # four inputs of each token
+    assert lines[-1].startswith("b.")
+    assert len(lines) <= 36
+
+
+def test_dot_products_stay_in_registers(dots):
+    """One load of weights, one cut for each of four groups, and sums that are never moved."""
+    rung, lines = dots
+    counts = counted(lines)
+    assert counts["ldr"] == 1
+    assert counts["and"] + counts.get("ushr", 0) == 4
+    assert set(counts) <= {rung, "ld1r", "ldr", "and", "ushr", "add", "sub", "subs", "cmp", "b.gt"}
+    assert not any("sp" in line for line in lines)
+    assert all(explained(line) for line in lines)
 
 
 def test_an_llvm_without_arm(monkeypatch):

@@ -9,7 +9,13 @@ HERE = available(processor.features())
 
 @pytest.mark.parametrize(
     ("rung", "instruction", "times"),
-    [("avx2", "vpmaddubsw", 12), ("vnni256", "vpdpbusd", 24), ("vnni512", "vpdpbusd", 24)],
+    [
+        ("avx2", "vpmaddubsw", 12),
+        ("vnni256", "vpdpbusd", 24),
+        ("vnni512", "vpdpbusd", 24),
+        ("sdot", "sdot", 20),
+        ("usdot", "usdot", 20),
+    ],
 )
 def test_the_instruction_is_in_the_inner_loop(rung, instruction, times):
     """As many as there are sums in the tile, or a multiple, where the loop is unrolled."""
@@ -17,7 +23,7 @@ def test_the_instruction_is_in_the_inner_loop(rung, instruction, times):
         pytest.skip(f"this processor has no {rung}")
     lines = inner_loop(rung)
     assert counted(lines)[instruction] % times == 0
-    assert lines[-1].startswith("j")
+    assert lines[-1].startswith(("j", "b."))
 
 
 @pytest.mark.parametrize("rung", ["loop", "vector", "generic"])
@@ -56,6 +62,23 @@ def test_the_loop_ends_where_it_jumps_back():
     assert list(counted(lines).items())[0] == ("vpdpbusd", 2)
 
 
+MACOS = """
+_linear:
+\tmovi.2d\tv0, #0000000000000000
+LBB0_1:
+\tldr\tq1, [x8], #64
+\tand.16b\tv2, v1, v3
+\tsdot.4s\tv0, v2, v4
+\tb.gt\tLBB0_1
+"""
+
+
+def test_as_macos_writes_it():
+    lines = innermost(MACOS)
+    assert [line.split()[0] for line in lines] == ["ldr", "and", "sdot", "b.gt"]
+    assert explained(lines[1]).startswith("one group of weights")
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -67,6 +90,8 @@ def test_the_loop_ends_where_it_jumps_back():
         ("vmovdqa64\t%zmm2, %zmm29", "a copy"),
         ("ld1r\t{ v30.2s }, [x24], #4", "four inputs of a token"),
         ("and\tv8.16b, v28.16b, v29.16b", "one group of weights"),
+        ("ushr\tv28.16b, v28.16b, #6", "one group of weights"),
+        ("usdot\tv7.4s, v31.16b, v30.16b", "four products of bytes"),
         ("smlal2\tv27.4s, v13.8h, v14.8h", "products of 16 bits"),
         ("b.gt\t.LBB0_17", "back to the first line"),
         ("leaq\t4(%rax), %rbx", "addresses"),

@@ -54,6 +54,7 @@ def test_assembly(tervit):
     assert code == 0
     assert "was this the last step?" in printed
     assert "no inner loop of ours" in tervit("bench", "--assembly", "numpy")[1]
+    assert "four inputs of a token" in tervit("bench", "--assembly", "sdot")[1]
 
 
 @pytest.mark.parametrize(

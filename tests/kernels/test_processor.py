@@ -29,6 +29,15 @@ def test_the_fastest_that_the_features_allow(monkeypatch, lacking, best):
     assert available(ALL - lacking)[-1] == best
 
 
+@pytest.mark.parametrize(
+    ("found", "best"),
+    [({"neon"}, "generic"), ({"dotprod"}, "sdot"), ({"i8mm"}, "generic"),
+     ({"dotprod", "i8mm"}, "usdot")],
+)  # fmt: skip
+def test_the_fastest_on_arm(found, best):
+    assert available(frozenset(found))[-1] == best
+
+
 def test_a_name_chooses(monkeypatch):
     for rung in available(processor.features()):
         monkeypatch.setenv("TERVIT_KERNEL", rung)
@@ -38,7 +47,8 @@ def test_a_name_chooses(monkeypatch):
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [("sse", "expected one of numpy, loop, vector, generic"),
-     ("vnni512", "needs avx512vnni and avx512bw, which this processor lacks")],
+     ("vnni512", "needs avx512vnni and avx512bw, which this processor lacks"),
+     ("usdot", "needs dotprod and i8mm, which this processor lacks; it runs numpy, loop")],
 )  # fmt: skip
 def test_what_cannot_be_had(monkeypatch, wanted, words):
     monkeypatch.setattr(processor, "features", lambda: frozenset({"avx2"}))
@@ -79,4 +89,5 @@ def test_where_numba_is_not_installed():
 
 
 def test_the_rungs_from_slow_to_fast():
-    assert RUNGS == ("numpy", "loop", "vector", "generic", "avx2", "vnni256", "vnni512")
+    x86, arm = ("avx2", "vnni256", "vnni512"), ("sdot", "usdot")
+    assert RUNGS == ("numpy", "loop", "vector", "generic", *x86, *arm)
