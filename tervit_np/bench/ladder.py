@@ -93,12 +93,16 @@ def _product(name: str, drawn: Any, tokens: int) -> Callable[[], Any]:
     if name in ("numpy", "loop", "vector"):
         codes = round_tokens(drawn.x[:tokens]).codes[:, : packed.inputs]
         return lambda: integer_product(codes, packed, name)
+    from tervit_np.kernels.aligned import zeros
     from tervit_np.kernels.lanes import PROCESSORS
     from tervit_np.kernels.product import linear
 
     tile = PROCESSORS[name]
     rounded = round_tokens(drawn.x, tile.rows)
-    out = np.empty((len(rounded.codes), len(packed.scale)), np.int32)
+    codes = zeros(rounded.codes.shape, np.int8)
+    codes[...] = rounded.codes
+    rounded = rounded._replace(codes=codes)
+    out = zeros((len(codes), len(packed.scale)), np.int32)
     return lambda: linear(tile, rounded, packed, packed.scale, out, 0, len(packed.codes))
 
 

@@ -27,7 +27,18 @@ from numba.extending import intrinsic, register_model
 
 from tervit_np.kernels.panels import GROUPS
 from tervit_np.kernels.processor import features
-from tervit_np.kernels.vectors import I8, I16, I32, call, everywhere, load, pick, spread
+from tervit_np.kernels.vectors import (
+    I8,
+    I16,
+    I32,
+    I64,
+    call,
+    everywhere,
+    load,
+    pick,
+    prefetch,
+    spread,
+)  # fmt: skip
 
 _WIDE = "avx512vl" in features()  # 32 vector registers instead of 16
 
@@ -128,6 +139,9 @@ FOR_ONE_TOKEN: dict[str, Any] = {
 }
 
 
+_FETCHES = (VNNI512, VNNI256)  # so fast that the next tile's tokens must be fetched meanwhile
+
+
 class Tile(types.Type):
     """The type of a tile: `rows` x `panels` x 4 vectors of sums."""
 
@@ -188,6 +202,9 @@ def multiply_add(
                 before = builder.extract_value(sums, i)
                 after = DOT[tile.processor](builder, before, group, four)
                 sums = builder.insert_value(sums, after, i)
+            if tile.processor in _FETCHES:
+                ahead = builder.mul(stride_, ir.Constant(I64, tile.rows))
+                prefetch(builder, x_bytes, builder.add(place_, ahead))
             place_ = builder.add(place_, stride_)
         return sums
 

@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from tervit_np.kernels.aligned import zero_bytes
 from tervit_np.kernels.jit import kernel
 from tervit_np.kernels.lanes import group_sums, multiply_add, zeros
 from tervit_np.kernels.panels import GROUPS, PANEL, Tokens
@@ -54,7 +55,8 @@ def rounded_linear(processor: Any, x: Any, w: Any, bias: Any) -> Any:
 def prepared(processor: Any, x: Any, w: Any, bias: Any) -> Any:
     """Round the tokens, pad the bias, make room: -> Tokens (M', I'), (64 P,), (M', 64 P)."""
     padded = -(-x.shape[0] // processor.rows) * processor.rows
-    codes = np.empty((padded, 4 * w.codes.shape[1]), np.int8)
+    inputs = 4 * w.codes.shape[1]
+    codes = zero_bytes(padded * inputs).view(np.int8).reshape((padded, inputs))
     tokens = Tokens(codes, np.empty(padded, np.float32), np.empty(padded, np.int32))
     round_rows(x, x.shape[1], tokens)
     offset = np.zeros(w.scale.shape[0], np.float32)

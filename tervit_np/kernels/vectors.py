@@ -24,6 +24,13 @@ def save(builder: Any, value: Any, base: Any, offset: Any) -> None:
     builder.store(value, address(builder, base, offset, value.type)).align = 1
 
 
+def prefetch(builder: Any, base: Any, offset: Any) -> None:
+    """Have the line of the cache at a byte offset fetched; it need not be ours."""
+    place = builder.gep(builder.bitcast(base, I8.as_pointer()), [offset])
+    to_read, nearest, data = I32(0), I32(3), I32(1)
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), place, to_read, nearest, data)
+
+
 def address(builder: Any, base: Any, offset: Any, kind: Any) -> Any:
     """Return a pointer to a byte offset."""
     place = builder.gep(builder.bitcast(base, I8.as_pointer()), [offset])
