@@ -28,7 +28,7 @@ def ladder_table(ladder: Ladder) -> str:
     """One row for each rung timed, and three for Arm, whose machine code is read and not timed."""
     rows = [["rung", "10⁹ op/s", "of the peak", "op for each byte of weights", "inner loop"]]
     for rung in ladder.rungs:
-        share = "" if rung.share is None else f"{100 * rung.share:.0f} %"
+        share = _percent(rung.share)
         each = "" if rung.intensity is None else f"{rung.intensity:.0f}"
         rows.append([rung.name, f"{rung.speed:.1f}", share, each, _counts(rung.loop)])
     for name in arm.FEATURES:
@@ -60,25 +60,32 @@ def machine_line(environment: dict[str, str]) -> str:
 def layer_table(layers: list[Comparison]) -> str:
     """One row for each shape."""
     names = _timed(layers)
-    body = [["tokens x in x out", "µs", "10⁹ op/s", *(figures.RIVALS[n][0] for n in names)]]
+    heads = ["tokens x in x out", "µs", "10⁹ op/s", "of the peak"]
+    body = [heads + [figures.RIVALS[name][0] for name in names]]
     for row in layers:
         shape, median = f"{row.tokens}x{row.inputs}x{row.outputs}", row.times["ternary"].median
         ratios = [f"{row.ratio(name):.2f}" for name in names]
-        body.append([shape, f"{1e6 * median:.0f}", f"{row.speed:.0f}", *ratios])
+        share = _percent(row.share)
+        body.append([shape, f"{1e6 * median:.0f}", f"{row.speed:.0f}", share, *ratios])
     return _table(body)
 
 
 def model_table(models: list[ModelComparison]) -> str:
     """One row for each model, batch size, number of threads and kind of attention."""
     names = _timed(models)
-    heads = ["model", "batch", "threads", "attention", "ms an image"]
+    heads = ["model", "batch", "threads", "attention", "ms an image", "of the peak"]
     body = [heads + [figures.RIVALS[name][0] for name in names]]
     for row in models:
         for ours, attention in zip(OURS, ("float32", "int8"), strict=True):
             ms = f"{1e3 * row.times[ours].median / row.batch:.1f}"
             ratios = [f"{row.ratio(name, ours):.2f}" for name in names]
-            body.append([row.model, str(row.batch), str(row.threads), attention, ms, *ratios])
+            first = [row.model, str(row.batch), str(row.threads), attention, ms]
+            body.append([*first, _percent(row.share(ours)), *ratios])
     return _table(body)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def _timed(rows: Sequence[Comparison | ModelComparison]) -> list[str]:

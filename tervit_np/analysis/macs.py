@@ -42,6 +42,12 @@ def _listening(
     return listen
 
 
+def ternary_macs(model: Classifier) -> int:
+    """Count those of ternary weights alone."""
+    ternary = {name for name, layer in model.quantizable() if bits(layer).startswith("ternary")}
+    return sum(count for name, count in macs(model).items() if name in ternary)
+
+
 def bits(layer: Any) -> str:
     """Say in how many bits a layer's weights and inputs are, as "ternary / 8"."""
     weight = "-" if layer.weight is None else _bits(layer.weight_quant)

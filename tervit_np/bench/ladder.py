@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.bench.assembly import counted, inner_loop
+from tervit_np.bench.peak import PEAK, peak, scaled
 from tervit_np.bench.rivals import layer
 from tervit_np.bench.timing import interleaved
 from tervit_np.kernels import available, integer_product, processor, round_tokens
@@ -55,11 +56,10 @@ def climb(
         count = max(tokens // 100, 2) if name in _SLOW else tokens
         candidates[name] = _product(name, drawn, count)
         work[name] = 2.0 * count * inputs * outputs
-    peak = _peak(work["numpy"])
-    if peak is not None:
-        candidates["peak"], work["peak"] = peak
-    times = interleaved(candidates, rounds)
-    speeds = {name: 1e-9 * work[name] / times[name].median for name in candidates}
+    times = scaled(interleaved(candidates | peak(work["numpy"]), rounds), work["numpy"])
+    if PEAK in times:
+        times["peak"], work["peak"] = times.pop(PEAK), work["numpy"]
+    speeds = {name: 1e-9 * work[name] / times[name].median for name in times}
     best = speeds.get("peak")
     return [
         Rung(
@@ -104,16 +104,3 @@ def _product(name: str, drawn: Any, tokens: int) -> Callable[[], Any]:
     rounded = rounded._replace(codes=codes)
     out = zeros((len(codes), len(packed.scale)), np.int32)
     return lambda: linear(tile, rounded, packed, packed.scale, out, 0, len(packed.codes))
-
-
-def _peak(operations: float) -> tuple[Callable[[], Any], float] | None:
-    """Prepare as many dot products on registers alone; None where there is no such instruction."""
-    here = available(processor.features())
-    if here[-1] not in processor.DOTS:
-        return None
-    from tervit_np.kernels import peaks
-    from tervit_np.kernels.lanes import PROCESSORS
-
-    tile = PROCESSORS[here[-1]]
-    steps = round(operations / peaks.operations(tile, 1))
-    return lambda: peaks.dots(tile, steps, 0x01020102, 0x05060708), peaks.operations(tile, steps)

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np import blas
+from tervit_np.analysis.macs import ternary_macs
 from tervit_np.arrays import Array
+from tervit_np.bench.peak import peak, scaled, share
 from tervit_np.bench.rivals import dynamic_forms, fastest
 from tervit_np.bench.timing import Times, interleaved
 from tervit_np.deploy import Packed, export, load_packed
@@ -35,6 +37,10 @@ class ModelComparison(NamedTuple):
         """How many times faster the packed model is than a rival, in the rival's fastest form."""
         return fastest(self.times, rival).median / self.times[ours].median
 
+    def share(self, ours: str = OURS[0]) -> float | None:
+        """The share of the time that dot products of all ternary layers alone would take."""
+        return share(self.times, ours)
+
 
 def compare_models(
     name: str, batches: Sequence[int] = (1, 8), threads: int = 1, rounds: int = 15
@@ -42,6 +48,7 @@ def compare_models(
     """Time a model of the registry in every form, at every batch size."""
     model = create_model(name)
     packed, on_bytes = _packed(create_model(name), threads)
+    products = ternary_macs(quantize(create_model(name), "ternary"))
     for batch in batches:
         images = np.random.default_rng(0).normal(size=(batch, 3, *[model.config.image_size] * 2))
         images = images.astype(np.float32)
@@ -52,8 +59,10 @@ def compare_models(
             "numba float32": partial(model.predict, images),
             **_in_torch(model, images, threads),
         }
-        times = interleaved(candidates, rounds)
-        yield ModelComparison(name, batch, threads, times)
+        operations = 2.0 * batch * products
+        least = peak(operations) if threads == 1 else {}
+        times = interleaved(candidates | least, rounds)
+        yield ModelComparison(name, batch, threads, scaled(times, operations))
 
 
 def _packed(model: Classifier, threads: int) -> tuple[Packed, Packed]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.bench.peak import peak, scaled, share
 from tervit_np.bench.timing import Times, interleaved
 from tervit_np.kernels import Panels, pack, ternary_linear
 
@@ -41,9 +42,19 @@ class Comparison(NamedTuple):
         return fastest(self.times, rival).median / self.times["ternary"].median
 
     @property
+    def operations(self) -> float:
+        """Multiplications and additions."""
+        return 2.0 * self.tokens * self.inputs * self.outputs
+
+    @property
     def speed(self) -> float:
-        """Billions of multiplications and additions in a second."""
-        return 2e-9 * self.tokens * self.inputs * self.outputs / self.times["ternary"].median
+        """Billions of operations in a second."""
+        return 1e-9 * self.operations / self.times["ternary"].median
+
+    @property
+    def share(self) -> float | None:
+        """The share of the time that dot products alone would take, where there are such."""
+        return share(self.times, "ternary")
 
 
 def fastest(times: dict[str, Times], rival: str) -> Times:
@@ -85,7 +96,9 @@ def compare(shapes: Any = SHAPES, rounds: int = 41) -> Iterator[Comparison]:
         drawn = layer(*shape)
         candidates = {**_ours(drawn), **_torch(drawn), **_onnxruntime(drawn), **_ggml(drawn)}
         tokens, inputs, outputs = shape
-        yield Comparison(tokens, inputs, outputs, interleaved(candidates, rounds))
+        row = Comparison(tokens, inputs, outputs, {})
+        times = interleaved(candidates | peak(row.operations), rounds)
+        yield row._replace(times=scaled(times, row.operations))
 
 
 def _ours(drawn: Layer) -> dict[str, Callable[[], Any]]:

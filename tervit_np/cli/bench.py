@@ -177,12 +177,14 @@ def _print_layers(rows: "Iterable[Comparison]") -> "list[Comparison]":
     found: list[Comparison] = []
     for row in rows:
         if not found:
-            print(f"{'tokens x in x out':<18}{'us':>8}{'GOP/s':>7}   times faster than")
-            _print_heads(row.times, 33)
+            print(
+                f"{'tokens x in x out':<18}{'us':>8}{'GOP/s':>7}{'of peak':>9}   times faster than"
+            )
+            _print_heads(row.times, 42)
         found.append(row)
         shape = f"{row.tokens}x{row.inputs}x{row.outputs}"
-        cells = _cells(row)
-        print(f"{shape:<18}{1e6 * row.times['ternary'].median:>8.0f}{row.speed:>7.0f}{cells}")
+        us, cells = 1e6 * row.times["ternary"].median, _cells(row)
+        print(f"{shape:<18}{us:>8.0f}{row.speed:>7.0f}{_percent(row.share):>9}{cells}")
     return found
 
 
@@ -194,14 +196,20 @@ def _print_models(rows: "Iterable[ModelComparison]") -> "list[ModelComparison]":
     for row in rows:
         if not found:
             print(f"{row.model}, threads: {row.threads}")
-            print(f"{'batch':<6}{'attention':<10}{'ms':>8}{'ms/image':>10}   times faster than")
-            _print_heads(row.times, 34)
+            heads = f"{'batch':<6}{'attention':<10}{'ms':>8}{'ms/image':>10}{'of peak':>9}"
+            print(f"{heads}   times faster than")
+            _print_heads(row.times, 43)
         found.append(row)
         for ours, words in zip(OURS, ("float32", "int8"), strict=True):
             ms = 1e3 * row.times[ours].median
-            start = f"{row.batch:<6}{words:<10}{ms:>8.1f}{ms / row.batch:>10.1f}"
+            share = _percent(row.share(ours))
+            start = f"{row.batch:<6}{words:<10}{ms:>8.1f}{ms / row.batch:>10.1f}{share:>9}"
             print(start + _cells(row, ours), flush=True)
     return found
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def _print_heads(times: dict[str, Any], indent: int) -> None:

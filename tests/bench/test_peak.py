@@ -1,0 +1,33 @@
+import pytest
+
+from tervit_np.bench.peak import PEAK, peak, scaled, share
+from tervit_np.bench.timing import Times, interleaved
+from tervit_np.kernels import available, processor
+
+pytest.importorskip("numba")
+
+
+def times(seconds):
+    return Times(seconds, 0.9 * seconds, 1.2 * seconds)
+
+
+def test_few_operations_are_timed_as_part_of_many():
+    found = scaled({PEAK: times(1.0), "ternary": times(3.0)}, 1e6)
+    assert found[PEAK] == Times(0.01, 0.009, 0.012)
+    assert found["ternary"] == times(3.0)
+    assert scaled({PEAK: times(1.0)}, 1e9)[PEAK] == times(1.0)
+    assert share(found, "ternary") == pytest.approx(0.01 / 3)
+    assert share({"ternary": times(3.0)}, "ternary") is None
+
+
+def test_twice_the_work_takes_twice_the_time():
+    if available(processor.features())[-1] not in ("vnni256", "vnni512"):
+        assert peak(1e9) == {}
+        return
+    one, two = (interleaved(peak(work), 5)[PEAK].median for work in (3e8, 6e8))
+    assert 1.2 < two / one < 3.5
+
+
+def test_without_the_instruction_there_is_no_peak(monkeypatch):
+    monkeypatch.setattr(processor, "features", lambda: frozenset({"avx2"}))
+    assert peak(1e9) == {}
