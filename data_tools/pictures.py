@@ -29,8 +29,9 @@ def is_picture(name: str) -> bool:
 def decode(content: bytes, source: str, size: int, exact: bool = False) -> Array:
     """Decode one picture.  -> uint8 (size, size, 3).
 
-    Grey, palette and CMYK become RGB and the camera's orientation is applied. The short side is
-    resized to `size` and the middle cut out, or, where `exact`, another size is refused.
+    Grey, palette and CMYK become RGB, 16 bits become 8, transparency is dropped, and the camera's
+    orientation is applied. The short side is resized to `size` and the middle cut out, or, where
+    `exact`, another size is refused.
 
     Raises
     ------
@@ -65,11 +66,26 @@ def opened(content: bytes, source: str) -> tuple["Image", str]:
             upright = file.getexif().get(_ORIENTATION, 1) == 1
             kind = _KINDS.get(file.mode, file.mode) if upright else "rotated"
             picture = file if upright else ImageOps.exif_transpose(file)
-            return picture.convert("RGB"), kind
+            return _rgb(picture, source), kind
+    except DataError:
+        raise
     except UnidentifiedImageError:
         raise DataError(f"{source}: not a readable picture, of no known form") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise DataError(f"{source}: too large a picture; it would fill the memory") from None
+    except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{source}: not a readable picture, perhaps cut off ({error})") from None
+
+
+def _rgb(picture: "Image", source: str) -> "Image":
+    """Convert to RGB; of 16 bits, which Pillow would clip, the upper 8 are taken."""
+    from PIL import Image
+
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("I", "F"):  # what is white is nowhere said
+        raise DataError(f"{source}: pixels of 32 bits; save the picture with 8 or 16")
+    return picture.convert("RGB")
 
 
 def decode_all(

@@ -24,16 +24,35 @@ def halves(mode="RGB", size=(40, 20)):
 @pytest.mark.parametrize(
     ("mode", "kind"),
     [("RGB", "PNG"), ("L", "PNG"), ("P", "PNG"), ("RGBA", "PNG"), ("CMYK", "JPEG"), ("L", "JPEG"),
-     ("I;16", "PNG"), ("1", "PNG"), ("LA", "PNG")],
+     ("1", "PNG"), ("LA", "PNG")],
 )  # fmt: skip
 def test_every_mode_becomes_rgb(mode, kind):
-    picture = Image.new("L", (8, 8), 255).convert("I").convert(mode) if mode == "I;16" else None
-    content = encoded(picture or halves(mode, (8, 8)), kind)
+    content = encoded(halves(mode, (8, 8)), kind)
     out = decode(content, "x", 8, exact=True)
     assert (out.shape, out.dtype) == ((8, 8, 3), np.uint8)
-    if picture is None:
-        assert out[:, :3].mean() < 60
-        assert out[:, 5:].mean() > 190
+    assert out[:, :3].mean() < 60
+    assert out[:, 5:].mean() > 190
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_not_clipped_to_white(kind):
+    grey = np.asarray(halves("L", (8, 8)))
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    assert deep.mode == "I;16"
+    out = decode(encoded(deep, kind), "x", 8, exact=True)
+    np.testing.assert_array_equal(out, np.repeat(grey[:, :, None], 3, 2))
+
+
+def test_thirty_two_bits_have_no_white():
+    for mode in ("I", "F"):
+        with pytest.raises(DataError, match="x: pixels of 32 bits; save the picture with 8 or 16"):
+            decode(encoded(halves(mode), "TIFF"), "x", 8)
+
+
+def test_a_picture_that_would_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    with pytest.raises(DataError, match="x: too large a picture"):
+        decode(encoded(Image.new("L", (20, 20))), "x", 8)
 
 
 def test_the_camera_orientation_is_applied():
