@@ -21,6 +21,7 @@ import numpy as np
 from tervit_np.arrays import Array
 
 BACKENDS = ("numba", "numpy")
+VARIABLE = "TERVIT_BACKEND"
 _chosen: str | None = None  # decided on first use, so that importing costs nothing
 _kernels: ModuleType | None = None
 
@@ -36,8 +37,8 @@ def backend_name() -> str:
     global _chosen
     if _chosen is None:
         installed = importlib.util.find_spec("numba") is not None
-        wanted = os.environ.get("TERVIT_BACKEND") or ("numba" if installed else "numpy")
-        _chosen = _checked(wanted)
+        wanted = os.environ.get(VARIABLE) or ("numba" if installed else "numpy")
+        _chosen = _checked(wanted, VARIABLE)
     return _chosen
 
 
@@ -65,9 +66,9 @@ def twin(x: Array) -> ModuleType | None:
     return _kernels
 
 
-def _checked(name: str) -> str:
+def _checked(name: str, what: str = "backend") -> str:
     if name not in BACKENDS:
-        raise ValueError(f"backend is {name!r}; expected one of {', '.join(BACKENDS)}")
+        raise ValueError(f"{what} is {name!r}; expected one of {', '.join(BACKENDS)}")
     if name == "numba" and importlib.util.find_spec("numba") is None:
         raise ValueError("backend 'numba' needs Numba, which is not installed: pip install numba")
     return name

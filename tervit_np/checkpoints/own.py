@@ -117,7 +117,8 @@ def load_model(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
 
 
 def describe(model: Classifier) -> dict[str, Any]:
-    """Describe a model's shape as JSON: class, configuration, dtype."""
+    """Describe a model that is to be written as JSON: class, configuration, dtype."""
+    model.check_latent()
     return {
         "model": type(model).__name__,
         "config": asdict(model.config),

@@ -39,8 +39,18 @@ class PackedBlocks(Blocks):
         recompute: bool = False,
         keep: bool = True,
     ) -> tuple[Array, list[Any]]:
-        """Run all blocks.  (B, T, D) or (B, H, W, D) -> alike, no caches."""
+        """Run all blocks.  (B, T, D) or (B, H, W, D) -> alike, no caches.
+
+        Raises
+        ------
+        ValueError
+            If attention is to run on bytes, which only the compiled block does.
+        """
         if not has_tile(chosen()):
+            if self.attention != "float32":
+                raise ValueError(
+                    f"attention on bytes runs in the compiled block, not on the kernel {chosen()!r}"
+                )
             return super().forward(x, train, rng, recompute, keep)
         from tervit_np.kernels.lanes import PROCESSORS
 

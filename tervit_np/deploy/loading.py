@@ -21,7 +21,9 @@ from tervit_np.deploy.base3 import decode
 from tervit_np.deploy.blocks import ATTENTION
 from tervit_np.deploy.packing import Stored, packable, put_packed
 from tervit_np.deploy.writing import FORMAT, checksum, form
+from tervit_np.kernels import chosen
 from tervit_np.models import Classifier, build, config_from, quantize
+from tervit_np.quant import Plan
 from tervit_np.quant.identity import IDENTITY, ZERO
 from tervit_np.quant.protocol import Codes
 from tervit_np.quant.spec import plan_from_spec
@@ -57,12 +59,16 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
             f"load_packed: threads is {threads}, attention {attention!r}; expected at least 1, and "
             f"one of {', '.join(ATTENTION)}"
         )
+    chosen()  # refuses an unknown TERVIT_KERNEL or TERVIT_BACKEND, which is no fault of the file
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     arrays, metadata = read_safetensors(path)
     if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path}: no packed model of this version (expected {FORMAT!r})")
+        raise ValueError(
+            f"{path}: no packed model of this version (expected {FORMAT!r}); `tervit export` "
+            "writes them"
+        )
     if metadata.get("sha256") != checksum(arrays, metadata):
         raise ValueError(f"{path}: its contents do not fit their checksum: the file is damaged")
     try:
@@ -75,6 +81,11 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: its description and its arrays do not fit ({error})") from None
     return Packed(model, meta["extra"] if isinstance(meta["extra"], dict) else {})
+
+
+def stored_plan(path: Path) -> Plan:
+    """Return the plan that a packed file was written with."""
+    return plan_from_spec(json.loads(read_safetensors(path)[1]["plan"]))
 
 
 def is_packed(path: Path) -> bool:

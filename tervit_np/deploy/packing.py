@@ -39,6 +39,7 @@ def put_packed(
             ternary = on_integers(layer.weight_quant, layer.act_quant)
             codes = stored[name]()
             _replace(model, name, packed_layer(layer, codes.codes, codes.scale, ternary))
+            model.packed = True
     for _, module in list(model.named_modules()):
         if isinstance(blocks := getattr(module, "blocks", None), Blocks) and _all_ternary(blocks):
             module.blocks = PackedBlocks(blocks, members, attention)  # type: ignore[attr-defined]

@@ -45,7 +45,8 @@ def export(
     Raises
     ------
     ValueError
-        If a layer's quantizers have no place in the format, or the precision is unknown.
+        If a layer's quantizers have no place in the format, the model is packed already, values
+        are not finite or beyond the precision, or `extra` is no JSON.
     OSError
         If the file cannot be written; what stood there before stays.
     """
@@ -53,9 +54,15 @@ def export(
         raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
     arrays = packed_arrays(model, np.dtype(precision))
     meta = {**describe(model), "plan": plan_to_spec(plan_of(model)), "extra": dict(extra or {})}
-    texts = {key: json.dumps(value, separators=(",", ":")) for key, value in meta.items()}
-    texts = {"format": FORMAT, **texts}
+    texts = {"format": FORMAT, **{key: _json(key, value) for key, value in meta.items()}}
     save_safetensors(arrays, path, texts | {"sha256": checksum(arrays, texts)})
+
+
+def _json(key: str, value: Any) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"export: {key} has a part that is no JSON ({error})") from None
 
 
 def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]:
@@ -99,6 +106,8 @@ def form(name: str, layer: Any) -> str:
 
 
 def _cast(name: str, values: Array, dtype: "np.dtype[Any]") -> Array:
+    if not np.isfinite(values).all():
+        raise ValueError(f"export: {name} holds NaN or infinite values")
     with np.errstate(over="ignore"):
         cast = np.asarray(values, dtype)
     if not np.isfinite(cast).all():

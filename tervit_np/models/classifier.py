@@ -15,6 +15,7 @@ class Classifier(Module):
 
     config: Any
     recompute = False  # keep no caches of blocks in training, run them again on the way back
+    packed = False  # layers are packed (deploy/): they run, and have no latent weights
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -28,6 +29,14 @@ class Classifier(Module):
             raise ValueError(
                 f"images are {images.shape}; this model expects (B, 3, {size}, {size}), "
                 "normalised, channels first"
+            )
+
+    def check_latent(self) -> None:
+        """Refuse a packed model where latent weights are wanted."""
+        if self.packed:
+            raise ValueError(
+                "the model is packed, its latent weights are not in it; take the model that it was "
+                "made from"
             )
 
     def forward(
@@ -49,8 +58,15 @@ class Classifier(Module):
         """Classify in batches, keeping no caches.  (N, 3, S, S) -> logits (N, C).
 
         A distilled model gives the mean of its two heads' logits.
+
+        Raises
+        ------
+        ValueError
+            If the images have another shape, or a batch holds less than one.
         """
         self.check_images(images)
+        if batch_size < 1:
+            raise ValueError(f"predict: batch_size is {batch_size}; expected at least 1")
         parts = [np.empty((0, self.config.num_classes), self.dtype)]
         for start in range(0, len(images), batch_size):
             logits = self.forward(images[start : start + batch_size], keep=False)[0]

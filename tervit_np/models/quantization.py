@@ -17,8 +17,9 @@ def quantize(model: Classifier, plan: str | Plan) -> Classifier:
     Raises
     ------
     ValueError
-        If the plan's name is unknown.
+        If the plan's name is unknown, or the model is packed.
     """
+    model.check_latent()
     named_plan(plan).apply(model.quantizable())
     return model
 

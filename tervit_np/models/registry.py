@@ -49,6 +49,19 @@ def list_models() -> list[str]:
     return sorted(CONFIGS)
 
 
+def named_config(name: str) -> Config:
+    """Look a configuration up by name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if name not in CONFIGS:
+        raise ValueError(f"unknown model {name!r}; known: {', '.join(list_models())}")
+    return CONFIGS[name]
+
+
 def create_model(
     name: str,
     *,
@@ -64,11 +77,10 @@ def create_model(
     ValueError
         If the name or a field is unknown, or the fields do not fit together.
     """
-    if name not in CONFIGS:
-        raise ValueError(f"unknown model {name!r}; known: {', '.join(list_models())}")
+    config = named_config(name)
     if num_classes is not None:
         config_overrides["num_classes"] = num_classes
-    return build(_override(CONFIGS[name], config_overrides), np.random.default_rng(seed), dtype)
+    return build(_override(config, config_overrides), np.random.default_rng(seed), dtype)
 
 
 def build(

@@ -76,13 +76,12 @@ def evaluate(
 
 def on_kernels(model: Classifier) -> tuple[Classifier, str]:
     """Return the model on packed kernels and their name, or the model itself and no name."""
-    from tervit_np.deploy.layers import PackedLinear  # these import the compiler
-    from tervit_np.deploy.packing import packed_copy
+    from tervit_np.deploy.packing import packed_copy  # these import the compiler
     from tervit_np.kernels import chosen, has_tile
 
+    if model.packed:
+        return model, chosen()
     if model.dtype != np.float32 or not has_tile(chosen()):
         return model, ""
-    if any(isinstance(module, PackedLinear) for _, module in model.named_modules()):
-        return model, chosen()
     packed = packed_copy(model)
     return (model, "") if packed is None else (packed, chosen())

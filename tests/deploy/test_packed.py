@@ -10,6 +10,7 @@ from tervit_np.analysis.sizes import sizes
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy import is_packed
 from tervit_np.deploy.layers import PackedLinear
+from tervit_np.deploy.onnx_file import export_onnx
 from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight
 from tests.checks import BACKENDS, relative_error
 from tests.golden.golden import SWIN_CASES
@@ -102,6 +103,42 @@ def test_values_beyond_half_precision(tmp_path):
     with pytest.raises(ValueError, match=r"norm\.bias has values that no float16 holds"):
         tv.export(model, tmp_path / "x", precision="float16")
     assert not (tmp_path / "x").exists()
+
+
+def test_values_that_are_no_numbers(tmp_path):
+    model = model_of(DEIT)
+    model.norm.bias.data[0] = np.inf
+    with pytest.raises(ValueError, match=r"norm\.bias holds NaN or infinite values"):
+        tv.export(model, tmp_path / "x")
+    for extra in ({"a": np.float32(1)}, {"a": {1}}, {"a": float("nan")}):
+        with pytest.raises(ValueError, match="export: extra has a part that is no JSON"):
+            tv.export(model_of(DEIT), tmp_path / "x", extra=extra)
+    assert not (tmp_path / "x").exists()
+
+
+@CASES
+def test_a_packed_model_is_for_running_only(tmp_path, config):
+    """Its latent weights are gone: what wrote or quantized it would do so without its layers."""
+    tv.export(model_of(config), tmp_path / "x")
+    packed = tv.load_packed(tmp_path / "x")
+    attempts = (
+        lambda: tv.export(packed.model, tmp_path / "y"),
+        lambda: tv.save_checkpoint(packed.model, tmp_path / "y"),
+        lambda: export_onnx(packed.model, tmp_path / "y"),
+        lambda: tv.quantize(packed.model, "float"),
+    )
+    for attempt in attempts:
+        with pytest.raises(ValueError, match="the model is packed, its latent weights are not in"):
+            attempt()
+    assert not (tmp_path / "y").exists()
+
+
+def test_a_variable_that_makes_no_sense_is_no_damage_of_the_file(tmp_path, monkeypatch):
+    tv.export(model_of(DEIT), tmp_path / "x")
+    monkeypatch.setattr("tervit_np.twins._chosen", None)
+    monkeypatch.setenv("TERVIT_BACKEND", "fortran")
+    with pytest.raises(ValueError, match="^TERVIT_BACKEND is 'fortran'; expected one of numba"):
+        tv.load_packed(tmp_path / "x")
 
 
 def rewritten(path, change):

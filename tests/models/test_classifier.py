@@ -19,6 +19,12 @@ def test_predicting_in_batches_is_the_forward_pass(batch_size):
     np.testing.assert_allclose(model.predict(IMAGES, batch_size), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_a_batch_holds_at_least_one_image(batch_size):
+    with pytest.raises(ValueError, match=f"batch_size is {batch_size}; expected at least 1"):
+        build().predict(IMAGES, batch_size)
+
+
 def test_a_distilled_model_predicts_the_mean_of_logits():
     model = build(distilled=True)
     one, two = model.forward(IMAGES)[0]

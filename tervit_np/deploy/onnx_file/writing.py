@@ -36,10 +36,11 @@ def export_onnx(
     ImportError
         If the package onnx is absent, or too old for 2-bit integers.
     ValueError
-        If a layer's quantizer has no standard operators, or the model is none of ours.
+        If a layer's quantizer has no standard operators, or the model is packed or none of ours.
     OSError
         If the file cannot be written; what stood there before stays.
     """
+    model.check_latent()
     _check_package()
     content = onnx_model(model, extra or {}).SerializeToString()
     with written_whole(path) as partial:
