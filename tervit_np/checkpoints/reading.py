@@ -33,8 +33,10 @@ def load_checkpoint(path: str | Path, *, lenient: bool = False) -> dict[str, Arr
         return read_npz(path)[0]
     if path.suffix == ".safetensors" or _looks_like_safetensors(path):
         arrays = read_safetensors(path)[0]
-    else:
+    elif _looks_like_torch(path):
         arrays = read_torch(path, lenient)
+    else:
+        raise ValueError(f"{path}: no model of a known form (.npz, .safetensors, .pth), or damaged")
     return {
         name: _float32(path, name, array)
         for name, array in official_names(without_buffers(arrays)).items()
@@ -46,6 +48,12 @@ def _looks_like_safetensors(path: Path) -> bool:
         start = file.read(9)
     length = int.from_bytes(start[:8], "little")
     return start[8:] == b"{" and length < path.stat().st_size and not zipfile.is_zipfile(path)
+
+
+def _looks_like_torch(path: Path) -> bool:
+    """Tell by the first byte: of a zip archive, or of a pickle of protocol 2 on."""
+    with open(path, "rb") as file:
+        return file.read(1) in (b"P", b"\x80")
 
 
 def _float32(path: Path, name: str, array: Array) -> Array:

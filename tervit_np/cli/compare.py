@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
         stem = "comparison" if given.is_dir() else given.stem
         return _show(read_record(given), out, stem)
     from tervit_np.analysis.comparison import compare, read_plan
+    from tervit_np.cli.opening import thread_count
     from tervit_np.environment import usable_cores
 
     plan = read_plan(args.plan)
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     record = compare(
         plan,
         out,
-        threads=usable_cores() if args.threads is None else args.threads,
+        threads=thread_count(args.threads),
         workers=usable_cores() if args.workers is None else args.workers,
         quiet=args.quiet,
     )

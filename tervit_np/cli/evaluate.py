@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from tervit_np.cli.opening import HELP, add_attention, images_for, open_model
+from tervit_np.cli.opening import HELP, add_attention, images_for, open_model, thread_count
 
 EXAMPLES = """examples:
   tervit eval runs/shapes                     the last stage of a run, on its own test split
@@ -42,9 +42,9 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
     import data_tools
     from data_tools.wordnet import in_words
-    from tervit_np.environment import usable_cores
     from tervit_np.train import evaluate
 
+    threads = thread_count(args.threads)
     opened = open_model(
         args.model,
         args.stage,
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         window=args.window,
     )
     images = images_for(opened, args.data, args.split)
-    found = evaluate(opened.model, images, threads=args.threads or usable_cores())
+    found = evaluate(opened.model, images, threads=threads)
     right = found.logits.argmax(axis=1) == images.labels
     if len(images.classes) <= _MOST:
         names = in_words(images.classes)

@@ -36,7 +36,9 @@ def register(commands: Any) -> None:
     parser.add_argument("--plan", help="put other quantizers in: int8, ternary")
     parser.add_argument("--format", default="packed", help="packed (default) or onnx")
     parser.add_argument(
-        "--out", help="file (default: packed.safetensors or model.onnx beside the model)"
+        "--out",
+        help="file (default: packed.safetensors or model.onnx in the run's folder; beside weights "
+        "of others, with their name before it)",
     )
     parser.add_argument(
         "--precision", help="packed: of scales and the rest, float32 (default) or float16"
@@ -49,11 +51,18 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from tervit_np.analysis.sizes import sizes
+    from tervit_np.models.quantization import plan_of
 
     if args.format not in _FILES:
         raise ValueError(f"--format is {args.format!r}; expected {' or '.join(_FILES)}")
     opened = open_model(args.model, args.stage, args.plan)
-    out = Path(args.out) if args.out else opened.file.with_name(_FILES[args.format])
+    out = Path(args.out) if args.out else _default(opened, args.format)
+    if opened.model.packed:
+        raise ValueError(f"{opened.file} is packed already; export the model that it was made from")
+    if out.exists() and out.samefile(opened.file):
+        raise ValueError(
+            f"--out is {out}, the model itself, which would be lost; name another file"
+        )
     extra = {
         "data": opened.data,
         "classes": list(opened.classes),
@@ -66,19 +75,24 @@ def run(args: argparse.Namespace) -> int:
         from tervit_np.deploy import export
 
         export(opened.model, out, precision=args.precision or "float32", extra=extra)
+    if not plan_of(opened.model).rules:
+        print("no layer of this model is quantized; --plan ternary, or another --stage, does that")
     size, whole = out.stat().st_size, sizes(opened.model).float32
     print(f"{out}: {size / 1e6:.3f} MB, {whole / size:.1f} times smaller than in float32")
     return 0
 
 
+def _default(opened: "Opened", form: str) -> "Path":
+    """Return where the file goes: into the run's folder; for weights of others, beside them."""
+    name = _FILES[form] if opened.data is not None else f"{opened.file.stem}-{_FILES[form]}"
+    return opened.file.with_name(name)
+
+
 def _export_onnx(
     opened: "Opened", out: "Path", extra: dict[str, Any], precision: str | None
 ) -> None:
-    from tervit_np.deploy import is_packed
     from tervit_np.deploy.onnx_file import export_onnx
 
     if precision is not None:
         raise ValueError("--precision is for packed files; an ONNX graph computes in float32")
-    if is_packed(opened.file):
-        raise ValueError(f"{opened.file} is packed already; export the model that it was made from")
     export_onnx(opened.model, out, extra=extra)

@@ -1,6 +1,7 @@
 """Models as the command line names them: a run folder, a file, or the name of official weights."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -56,6 +57,10 @@ def open_model(
 
     keep_freed_memory()
     file = find_weights(place) if place in CONFIGS else model_file(place, stage)
+    if file.suffix == ".onnx":
+        raise ValueError(
+            f"{file} is an ONNX graph, which other programs run; take the model it was made from"
+        )
     packed = is_packed(file)
     own = packed or file.suffix == ".npz" or is_own(file)
     if own and any(sizes.values()):
@@ -84,6 +89,15 @@ def add_attention(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def thread_count(asked: int | None) -> int:
+    """Return how many threads to use: as many as were asked for, or one for each core."""
+    from tervit_np.environment import usable_cores
+
+    if asked is not None and asked < 1:
+        raise ValueError(f"--threads is {asked}; expected at least 1")
+    return usable_cores() if asked is None else asked
+
+
 def model_file(place: str, stage: str | None) -> Path:
     """Find the file of a model: itself, or a stage of a run (the last finished one)."""
     path = Path(place)
@@ -91,12 +105,7 @@ def model_file(place: str, stage: str | None) -> Path:
         if stage is not None:
             raise ValueError(f"{path} is no run folder, so --stage {stage} has nothing to choose")
         if not path.exists() and not path.suffix:
-            from tervit_np.models import list_models
-
-            raise ValueError(
-                f"{place}: no such file or run folder, and an unknown model; the models are "
-                f"{', '.join(list_models())}"
-            )
+            raise ValueError(f"{place}: no such file or run folder, and {_unknown(place)}")
         return path
     from tervit_np.train.folder import RunFolder
 
@@ -108,6 +117,22 @@ def model_file(place: str, stage: str | None) -> Path:
     if stage is not None and stage not in done:
         raise ValueError(f"{path}: no finished stage {stage!r}; there are {', '.join(done)}")
     return folder.stage_file(stage or done[-1])
+
+
+def _unknown(place: str) -> str:
+    """Name what is nearest to a model that there is not, or all models."""
+    import difflib
+
+    from tervit_np.models import list_models
+
+    models = list_models()
+    runs = [
+        folder.as_posix() for folder in Path("runs").glob("*") if (folder / "run.json").exists()
+    ]
+    here = [run for run in runs if run.endswith(f"/{place}")]
+    near = here or difflib.get_close_matches(place, [*runs, *models], 1)
+    known = f"did you mean {near[0]}?" if near else f"the models are {', '.join(models)}"
+    return f"an unknown model; {known}"
 
 
 def _own(file: Path) -> Opened:
@@ -168,4 +193,13 @@ def images_for(opened: Opened, data: str | None, split: str) -> "ImageSet | Stre
             f"{images.name} has {images.size}-pixel images, {opened.file} expects "
             f"{opened.model.config.image_size}"
         )
+    if opened.data is not None and tuple(images.classes) != opened.classes:
+        raise ValueError(
+            f"{opened.file} was trained on other classes ({_some(opened.classes)}) than "
+            f"{images.name} has ({_some(images.classes)})"
+        )
     return images
+
+
+def _some(classes: Sequence[str]) -> str:
+    return ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")

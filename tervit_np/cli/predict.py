@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tervit_np.cli.opening import HELP, Opened, add_attention, open_model
+from tervit_np.cli.opening import HELP, Opened, add_attention, open_model, thread_count
 
 if TYPE_CHECKING:
     from tervit_np.arrays import Array
@@ -40,29 +40,37 @@ def run(args: argparse.Namespace) -> int:
 
     from data_tools import DataError, normalise
     from data_tools.wordnet import in_words
-    from tervit_np.environment import usable_cores
     from tervit_np.losses import log_softmax
 
-    threads = args.threads or usable_cores()
+    if args.top < 1:
+        raise ValueError(f"--top is {args.top}; expected at least 1")
+    threads = thread_count(args.threads)
     opened = open_model(args.model, args.stage, threads=threads, attention=args.attention)
     names, unreadable = in_words(opened.classes), []
     for name in args.pictures:
         try:
             pixels = _pixels(opened, name)
-        except FileNotFoundError:
-            unreadable.append(f"{name}: no such file")
-            continue
-        except (DataError, OSError) as error:
+        except DataError as error:
             unreadable.append(str(error))
+            continue
+        except OSError as error:
+            unreadable.append(f"{name}: {_why(error, name)}")
             continue
         logits = opened.model.predict(normalise(pixels[None], opened.mean, opened.std))
         shares = np.exp(log_softmax(logits))[0]
-        best = np.argsort(-shares)[: max(args.top, 1)]
+        best = np.argsort(-shares)[: args.top]
         words = ", ".join(f"{names[i]} {100 * shares[i]:.1f} %" for i in best)
         print(f"{name}: {words}")
     for sentence in unreadable:
         print(f"tervit predict: {sentence}", file=sys.stderr)
     return 2 if unreadable else 0
+
+
+def _why(error: OSError, name: str) -> str:
+    """Say why a file could not be opened."""
+    if Path(name).is_dir():
+        return f"a folder; name the pictures in it, as {name.rstrip('/')}/*.jpg"
+    return "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
 
 
 def _pixels(opened: Opened, name: str) -> "Array":

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tervit_np.analysis.sizes import Cost
+    from tervit_np.cli.opening import Opened
     from tervit_np.models import Classifier
+    from tervit_np.quant import Plan
 
 EXAMPLES = """examples:
   tervit size deit_small_patch16_224              by group of tensors
@@ -29,9 +31,12 @@ def register(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", help="model name (see tv.list_models()), or a file or run folder")
-    parser.add_argument("--plan", default="ternary", help="quantizers (default: ternary)")
-    parser.add_argument("--layers", action="store_true", help="list every tensor and layer")
     parser.add_argument(
+        "--plan", help="quantizers (default: those of a run or packed file, else ternary)"
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--layers", action="store_true", help="list every tensor and layer")
+    shown.add_argument(
         "--activations", action="store_true", help="list what a training step keeps in memory"
     )
     parser.add_argument("--batch", type=int, default=32, help="images of that step (default: 32)")
@@ -44,22 +49,37 @@ def run(args: argparse.Namespace) -> int:
     from tervit_np.models import CONFIGS, build, quantize
     from tervit_np.train.stages import plan_named
 
-    known = CONFIGS.get(args.model)
-    config = open_model(args.model).model.config if known is None else known
-    model = quantize(build(config, None), plan_named(args.plan))  # sizes depend on shapes alone
+    opened = None if args.model in CONFIGS else open_model(args.model)
+    config = CONFIGS[args.model] if opened is None else opened.model.config
+    own = None if args.plan or opened is None else _own_plan(opened)
+    plan = own or plan_named(args.plan or "ternary")
+    title = f"{args.model}, " + ("its own plan" if own else f"plan {args.plan or 'ternary'}")
+    model = quantize(build(config, None), plan)  # sizes depend on shapes alone
     if args.activations:
-        _print_activations(args, model)
+        _print_activations(args, title, model)
     else:
-        _print_sizes(args, model)
+        _print_sizes(args, title, model)
+    if opened is not None and opened.model.packed:
+        print(f"the file itself: {opened.file.stat().st_size / 1e6:.3f} MB")
     return 0
 
 
-def _print_sizes(args: argparse.Namespace, model: "Classifier") -> None:
+def _own_plan(opened: "Opened") -> "Plan | None":
+    """Return the plan that a file says; weights of others say none."""
+    from tervit_np.deploy import stored_plan
+    from tervit_np.models.quantization import plan_of
+
+    if opened.data is None:
+        return None
+    return stored_plan(opened.file) if opened.model.packed else plan_of(opened.model)
+
+
+def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> None:
     from tervit_np.analysis.sizes import costs, grouped
 
     lines = [*(costs(model) if args.layers else []), *grouped(model)]
     width = max(len(line.name) for line in lines)
-    print(f"{args.model}, plan {args.plan}, in MB")
+    print(f"{title}, in MB")
     print(f"{'':<{width}} " + "".join(f"{word:>12}" for word in _HEAD))
     for line in lines:
         print(f"{line.name:<{width}} " + _cells(line))
@@ -86,7 +106,7 @@ def _print_layers(model: "Classifier") -> None:
     print(f"{'all, one image':<{width}} {'':>20}{'':>14}{sum(counts.values()) / 1e6:>14.2f}")
 
 
-def _print_activations(args: argparse.Namespace, model: "Classifier") -> None:
+def _print_activations(args: argparse.Namespace, title: str, model: "Classifier") -> None:
     """Print what a step keeps, with all caches and with recomputed blocks."""
     from tervit_np.analysis.activations import kept
 
@@ -94,7 +114,7 @@ def _print_activations(args: argparse.Namespace, model: "Classifier") -> None:
         raise ValueError(f"--batch is {args.batch}; expected at least 1")
     rows = kept(model, args.batch)
     width = max(len(row.name) for row in rows)
-    print(f"{args.model}, plan {args.plan}, batch {args.batch}: kept for the backward pass")
+    print(f"{title}, batch {args.batch}: kept for the backward pass")
     print(f"{'':<{width}} {'arrays':>7} {'shape':>24}{'MB':>11}")
     for row in rows:
         shape = " x ".join(map(str, row.shape))

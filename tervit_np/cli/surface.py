@@ -76,11 +76,16 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     from tervit_np.analysis.surfaces import Parts, Runner
     from tervit_np.analysis.surfaces.measuring import draw_sample, measure, run_models, total_work
     from tervit_np.analysis.surfaces.results import write_surfaces
-    from tervit_np.cli.opening import images_for, open_model
+    from tervit_np.cli.opening import images_for, open_model, thread_count
     from tervit_np.train.interrupt import StopRequest
 
     began = time.monotonic()
-    threads = _checked_threads(args)
+    threads = thread_count(args.threads)
+    if args.grid < 5 or args.grid % 2 == 0:
+        raise ValueError(
+            f"--grid is {args.grid}; expected an odd number from 5 on, so that the model itself is "
+            "one of its points"
+        )
     found = run_models(folder)
     known = images_for(open_model(args.run_folder, found.stages["float"]), args.data, args.split)
     images, labels = draw_sample(known, args.images, args.seed)
@@ -96,19 +101,6 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     settings = settings._replace(seconds=round(time.monotonic() - began, 1))
     write_surfaces(surfaces._replace(settings=settings), folder)
     parts.clear()
-
-
-def _checked_threads(args: argparse.Namespace) -> int:
-    """Return the number of threads; refuse it or the grid if they make no sense."""
-    from tervit_np.environment import usable_cores
-
-    threads = usable_cores() if args.threads is None else args.threads
-    if args.grid < 5 or args.grid % 2 == 0 or threads < 1:
-        raise ValueError(
-            f"--grid {args.grid}, --threads {threads}: a grid is odd and at least 5, so that the "
-            "model itself is one of its points; threads are at least 1"
-        )
-    return threads
 
 
 def _settings(

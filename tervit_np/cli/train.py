@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 def _new(args: argparse.Namespace) -> "tuple[Setup, Path]":
     """Make everything for a new run.  -> the arguments of train.run, its folder."""
     from tervit_np import train
-    from tervit_np.environment import usable_cores
+    from tervit_np.cli.opening import thread_count
     from tervit_np.train.folder import free_folder
 
     preset = train.preset_for(args.data)
@@ -127,7 +127,7 @@ def _new(args: argparse.Namespace) -> "tuple[Setup, Path]":
         data,
         _recipe(preset.recipe, args),
         args.seed,
-        usable_cores() if args.threads is None else args.threads,
+        thread_count(args.threads),
         shlex.join(["tervit", *sys.argv[1:]]),
     )
     if args.out:

@@ -46,11 +46,40 @@ class TestEval:
             (("--stage", "8-bit"), "no finished stage '8-bit'; there are float, ternary"),
             (("--data", "shapes"), "32-pixel images"),
             (("--split", "extra"), "no split 'extra'"),
+            (("--threads", 0), "--threads is 0; expected at least 1"),
         ],
     )
     def test_refusals(self, tervit, run, args, words):
         code, _, error = tervit("eval", run, *args)
         assert (code, len(error.splitlines())) == (2, 1)
+        assert words in error
+
+    def test_other_classes_are_not_counted_as_these(self, tervit, run, pictures, tmp_path):
+        other = tmp_path / "other"
+        for split in ("train", "test"):
+            for old, new in (("bright", "cat"), ("dark", "dog")):
+                (other / split).mkdir(parents=True, exist_ok=True)
+                (other / split / new).symlink_to(pictures / split / old)
+        code, _, error = tervit("eval", run, "--data", f"folder:{other}@16")
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert "trained on other classes (bright, dark) than" in error
+        assert "has (cat, dog)" in error
+
+    @pytest.mark.parametrize(
+        ("place", "words"),
+        [
+            ("mine", "did you mean runs/mine?"),
+            ("deit_smal_patch16_224", "did you mean deit_small_patch16_224?"),
+            ("vgg", "the models are deit_base"),
+        ],
+    )
+    def test_the_nearest_name(self, tervit, run, tmp_path, monkeypatch, place, words):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "runs").mkdir()
+        (tmp_path / "runs" / "mine").symlink_to(run)
+        code, _, error = tervit("eval", place)
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert "no such file or run folder, and an unknown model" in error
         assert words in error
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"\x93NUMPY"])
@@ -92,6 +121,17 @@ class TestPredict:
         assert str(good) in out
         assert "bad.png: not a readable picture" in error
         assert "none.png: no such file" in error
+
+    def test_a_folder_is_no_picture(self, tervit, run, pictures):
+        code, _, error = tervit("predict", run, pictures)
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert f"{pictures}: a folder; name the pictures in it" in error
+
+    @pytest.mark.parametrize("option", ["--top", "--threads"])
+    def test_numbers_from_one_on(self, tervit, run, option):
+        code, _, error = tervit("predict", run, run / "recovery.png", option, 0)
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert f"{option} is 0; expected at least 1" in error
 
 
 class TestReport:
@@ -147,12 +187,51 @@ class TestExport:
             (("--precision", "int2"), "precision is 'int2'"),
             (("--stage", "8-bit"), "no finished stage '8-bit'"),
             (("--format", "gguf"), "--format is 'gguf'; expected packed or onnx"),
+            (("--out", "{run}/ternary.npz"), "the model itself, which would be lost"),
+            (("--out", "{run}"), "is a folder; expected the name of a file"),
+            (("--out", "{run}/none/x"), "could not be written (there is no folder"),
         ],
     )
     def test_refusals(self, tervit, run, tmp_path, args, words):
+        before = (run / "ternary.npz").read_bytes()
+        args = [arg.format(run=run) for arg in args]
         code, _, error = tervit("export", run, "--out", tmp_path / "x", *args)
         assert (code, len(error.splitlines())) == (2, 1)
         assert words in error
+        assert (run / "ternary.npz").read_bytes() == before
+
+    def test_a_packed_file_is_not_packed_again(self, tervit, run, tmp_path):
+        """Its layers have no weights left, so that an empty model would be written."""
+        file = tmp_path / "x"
+        tervit("export", run, "--out", file)
+        before = file.read_bytes()
+        for out in (file, tmp_path / "y"):
+            code, _, error = tervit("export", file, "--out", out)
+            assert (code, len(error.splitlines())) == (2, 1)
+            assert "is packed already" in error
+        assert [path.name for path in tmp_path.iterdir()] == ["x"]
+        assert file.read_bytes() == before
+
+    def test_a_float_model_is_told_apart(self, tervit, run, tmp_path):
+        said = "no layer of this model is quantized"
+        args = ("--stage", "float", "--out", tmp_path / "x")
+        assert said in tervit("export", run, *args)[1]
+        assert said not in tervit("export", run, *args, "--plan", "ternary")[1]
+
+    def test_a_graph_is_for_others(self, tervit, tmp_path):
+        (tmp_path / "m.onnx").write_bytes(b"\x08\x07")
+        code, _, error = tervit("eval", tmp_path / "m.onnx")
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert "m.onnx is an ONNX graph, which other programs run" in error
+
+    @pytest.mark.parametrize("kernel", ["vector", "numpy"])
+    def test_what_ran_is_said(self, tervit, run, tmp_path, monkeypatch, kernel):
+        tervit("export", run, "--out", tmp_path / "x")
+        monkeypatch.setenv("TERVIT_KERNEL", kernel)
+        assert tervit("eval", tmp_path / "x")[1].endswith(f"(packed, {kernel})\n")
+        code, _, error = tervit("eval", tmp_path / "x", "--attention", "int8")
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert f"not on the kernel '{kernel}'" in error
 
     def test_a_graph_of_standard_operators(self, tervit, run, tmp_path):
         onnx = pytest.importorskip("onnx", reason="writes ONNX, which is not installed")
@@ -185,8 +264,19 @@ class TestExport:
 
     def test_a_packed_file_has_the_size_of_its_model(self, tervit, run, tmp_path):
         tervit("export", run, "--out", tmp_path / "x")
-        packed, whole = (tervit("size", file)[1].splitlines()[1:] for file in (tmp_path / "x", run))
-        assert packed == whole
+        packed, whole = (tervit("size", file)[1].splitlines() for file in (tmp_path / "x", run))
+        assert packed[1:-1] == whole[1:]
+        assert packed[-1] == f"the file itself: {(tmp_path / 'x').stat().st_size / 1e6:.3f} MB"
+
+    def test_a_file_is_counted_by_its_own_plan(self, tervit, run, tmp_path):
+        tervit("export", run, "--stage", "float", "--plan", "int8", "--out", tmp_path / "x")
+        for file, plan in ((tmp_path / "x", "int8"), (run / "float.npz", "float")):
+            own, named = (tervit("size", file, *args)[1].splitlines()
+                          for args in ((), ("--plan", plan)))  # fmt: skip
+            assert own[0] == f"{file}, its own plan, in MB"
+            assert named[0] == f"{file}, plan {plan}, in MB"
+            assert own[1:] == named[1:]
+            assert own[1:7] != tervit("size", file, "--plan", "ternary")[1].splitlines()[1:7]
         assert tervit("size", tmp_path / "x", "--activations")[0] == 0
 
     @pytest.mark.parametrize("change", [{"classes": 3}, {"classes": ["a"]}, {"mean": None}])

@@ -109,8 +109,8 @@ def test_a_report_written_later_has_the_section_too(tervit, trained, pictures):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("--grid", 6), "a grid is odd and at least 5"),
-        (("--threads", 0), "threads are at least 1"),
+        (("--grid", 6), "--grid is 6; expected an odd number"),
+        (("--threads", 0), "--threads is 0; expected at least 1"),
         (("--images", 1), "at least 2 are needed"),
         (("--images", 4000), "has 96, and at least 2"),
         (("--split", "nowhere"), "nowhere"),
