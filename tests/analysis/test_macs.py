@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.macs import bits, macs
+from tervit_np.analysis.macs import bits, macs, ternary_macs
 
 
 def test_by_hand():
@@ -17,6 +17,12 @@ def test_by_hand():
         "blocks.0.mlp.fc2": 17 * 48 * 12,
         "head": 12 * 5,
     }
+
+
+def test_of_ternary_weights_alone():
+    """Four layers of the block; patch embedding and head are of 8 bits, attention has no weight."""
+    model = tv.DeiT(tv.DeiTConfig(16, 4, 5, 12, 1, 3), np.random.default_rng(0))
+    assert ternary_macs(tv.quantize(model, "ternary")) == 17 * 12 * (36 + 12 + 48 + 48)
 
 
 @pytest.mark.parametrize(
