@@ -25,7 +25,7 @@ STORE, PAGE = DOCS / "bench_zen4.json", DOCS / "kernels.md"
 
 
 def ladder_table(ladder: Ladder) -> str:
-    """One row for each rung timed, and three for Arm, whose machine code is read and not timed."""
+    """One row for each rung timed, and those for Arm, whose machine code is read and not timed."""
     rows = [["rung", "10⁹ op/s", "of the peak", "op for each byte of weights", "inner loop"]]
     for rung in ladder.rungs:
         share = _percent(rung.share)

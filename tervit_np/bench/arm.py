@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 TRIPLE = "aarch64-unknown-linux-gnu"
-FEATURES = {"generic": "", "sdot": "+dotprod", "usdot": "+dotprod,+i8mm"}  # by rung
+FEATURES = {"generic": "", "neon": "", "sdot": "+dotprod", "usdot": "+dotprod,+i8mm"}  # by rung
 _START = """
 import sys, llvmlite.binding
 llvmlite.binding.get_host_cpu_features = llvmlite.binding.FeatureMap

@@ -20,7 +20,7 @@ EXAMPLES = """examples:
   tervit bench --explain                    every rung: speed, share of the peak, inner loop
   tervit bench --assembly vnni512           the instructions of one inner loop, each explained
   tervit bench --assembly arm               the generic rung, compiled for a 64-bit Arm; so are
-                                            sdot and usdot where the processor has neither
+                                            neon, sdot and usdot on other processors
   tervit bench --out b.json --plot b.png    store and draw; --out adds to what the file holds
   tervit bench --explain --from b.json --plot roofline.png
                                             draw what was stored, measure nothing"""
@@ -242,7 +242,7 @@ def _print_assembly(rung: str) -> None:
     from tervit_np.bench.assembly import explained, inner_loop, innermost
     from tervit_np.kernels import available, processor
 
-    elsewhere = rung in ("sdot", "usdot") and rung not in available(processor.features())
+    elsewhere = rung in ("neon", "sdot", "usdot") and rung not in available(processor.features())
     if rung == "arm" or elsewhere:
         lines = innermost(arm.assembly("generic" if rung == "arm" else rung))
     else:

@@ -14,8 +14,9 @@ from numba import types
 from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import intrinsic, register_model
 
+from tervit_np.kernels.arm import dot_neon, dot_sdot, dot_usdot
 from tervit_np.kernels.jit import kernel
-from tervit_np.kernels.lanes import dot_sdot, dot_usdot, dot_vnni
+from tervit_np.kernels.lanes import dot_vnni
 from tervit_np.kernels.processor import features
 from tervit_np.kernels.vectors import F32, I8, I32, I64, call, everywhere, load, pick, save, spread
 
@@ -188,11 +189,12 @@ def _dot_bytes(builder: Any, sums: Any, a: Any, b: Any) -> Any:
         return dot_vnni(builder, sums, a, b)
     if "i8mm" in features():
         return dot_usdot(builder, sums, a, b)
-    if "dotprod" in features():  # a has no sign and needs all 8 bits: a = a // 2 + a // 2 + a % 2
+    if "neon" in features():  # a has no sign and needs all 8 bits: a = a // 2 + a // 2 + a % 2
         one = everywhere(a.type, 1)
         half, odd = builder.lshr(a, one), builder.and_(a, one)
         for part in (half, half, odd):
-            sums = dot_sdot(builder, sums, part, b)
+            dot = dot_sdot if "dotprod" in features() else dot_neon
+            sums = dot(builder, sums, part, b)
         return sums
     # vpmaddubsw would saturate: two products of 255 and 127 do not fit 16 bits.
     for first in range(4):

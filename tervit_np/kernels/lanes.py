@@ -25,6 +25,7 @@ from numba import types
 from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import intrinsic, register_model
 
+from tervit_np.kernels import arm
 from tervit_np.kernels.panels import GROUPS
 from tervit_np.kernels.processor import features
 from tervit_np.kernels.vectors import (
@@ -83,38 +84,6 @@ class AVX2(NamedTuple):
     panels: int = 1
 
 
-class SDot(NamedTuple):
-    """sdot on 16 bytes: 20 sums, 4 weights, 3 masks, inputs in what is left of 32 registers."""
-
-    width: int = 16
-    rows: int = 5
-    panels: int = 1
-
-
-class SDotOne(NamedTuple):
-    """The same for one token."""
-
-    width: int = 16
-    rows: int = 1
-    panels: int = 4
-
-
-class USDot(NamedTuple):
-    """usdot on 16 bytes."""
-
-    width: int = 16
-    rows: int = 5
-    panels: int = 1
-
-
-class USDotOne(NamedTuple):
-    """The same for one token."""
-
-    width: int = 16
-    rows: int = 1
-    panels: int = 4
-
-
 class Generic(NamedTuple):
     """Products of 16 bits in whatever vectors the compiler has."""
 
@@ -128,15 +97,11 @@ PROCESSORS: dict[str, Any] = {
     "avx2": AVX2(),
     "vnni256": VNNI256(),
     "vnni512": VNNI512(),
-    "sdot": SDot(),
-    "usdot": USDot(),
-}
+} | {name: many for name, (many, _) in arm.PROCESSORS.items()}
 FOR_ONE_TOKEN: dict[str, Any] = {
     "vnni256": VNNI256One(),
     "vnni512": VNNI512One(),
-    "sdot": SDotOne(),
-    "usdot": USDotOne(),
-}
+} | {name: one for name, (_, one) in arm.PROCESSORS.items()}
 
 
 _FETCHES = (VNNI512, VNNI256)  # so fast that the next tile's tokens must be fetched meanwhile
@@ -152,7 +117,7 @@ class Tile(types.Type):
         self.sums = self.width // (2 if processor is Generic else 4)
         self.outputs = self.width // 4  # of a group
         # Codes of group s arrive times 2^shifts[s]; 2 x 64 is too large for a byte with a sign.
-        self.shifts = (0, 2, 4, 0) if processor in (SDot, SDotOne) else (0, 2, 4, 6)
+        self.shifts = (0, 2, 4, 0) if processor in arm.SIGNED else (0, 2, 4, 6)
         super().__init__(f"Tile({processor.__name__})")
 
 
@@ -228,16 +193,6 @@ def dot_vnni(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
     return call(builder, name, kind, sums, weights, inputs)
 
 
-def dot_sdot(builder: Any, sums: Any, left: Any, right: Any) -> Any:
-    """The same for 16 bytes, all of them with a sign (Arm)."""
-    return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", sums.type, sums, left, right)
-
-
-def dot_usdot(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
-    """The same for 16 bytes, the weights without a sign (Arm)."""
-    return call(builder, "llvm.aarch64.neon.usdot.v4i32.v16i8", sums.type, sums, weights, inputs)
-
-
 def _dot_avx2(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
     """Pairs to 16 bits (at most 2 x 128 x 127 = 32,512), pairs of those to 32 bits."""
     pairs = ir.VectorType(I16, 2 * sums.type.count)
@@ -262,8 +217,7 @@ def _dot_generic(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
 
 DOT: dict[Any, Callable[..., Any]] = {
     VNNI512: dot_vnni, VNNI512One: dot_vnni, VNNI256: dot_vnni, VNNI256One: dot_vnni,
-    SDot: dot_sdot, SDotOne: dot_sdot, USDot: dot_usdot, USDotOne: dot_usdot,
-    AVX2: _dot_avx2, Generic: _dot_generic,
+    AVX2: _dot_avx2, Generic: _dot_generic, **arm.DOT,
 }  # fmt: skip
 
 

@@ -7,7 +7,8 @@
     avx2       8-bit products added in pairs (vpmaddubsw), 256-bit vectors
     vnni256    the dot product instruction vpdpbusd, 256-bit vectors
     vnni512    the same, 512-bit vectors
-    sdot       the dot product of 64-bit Arm, for bytes with a sign (dotprod), 128-bit vectors
+    neon       8-bit products of any 64-bit Arm, added in pairs (smull, addp), 128-bit vectors
+    sdot       its dot product, for bytes with a sign (dotprod)
     usdot      the same, one side without a sign (i8mm)
 
 Machine code with an instruction that the processor lacks ends the process, so asking comes first.
@@ -18,13 +19,15 @@ from functools import cache
 
 from tervit_np.twins import backend_name
 
-RUNGS = ("numpy", "loop", "vector", "generic", "avx2", "vnni256", "vnni512", "sdot", "usdot")
+_X86, _ARM = ("avx2", "vnni256", "vnni512"), ("neon", "sdot", "usdot")
+RUNGS = ("numpy", "loop", "vector", "generic", *_X86, *_ARM)
 _TILES = RUNGS[3:]
-DOTS = RUNGS[5:]  # rungs with an instruction for four products and their sum
+DOTS = (*_X86[1:], *_ARM[1:])  # rungs with an instruction for four products and their sum
 _NEEDS: dict[str, tuple[str, ...]] = {
     "avx2": ("avx2",),
     "vnni256": ("avx512vnni", "avx512vl"),
     "vnni512": ("avx512vnni", "avx512bw"),
+    "neon": ("neon",),
     "sdot": ("dotprod",),
     "usdot": ("dotprod", "i8mm"),
 }
@@ -47,7 +50,7 @@ def features() -> frozenset[str]:
     if (triple := llvm.get_process_triple()).startswith(("aarch64", "arm64")):
         from tervit_np.kernels.arm_features import dot_products
 
-        found |= dot_products(triple, name or "", listed or "")
+        found |= dot_products(triple, name or "", listed or "") | {"neon"}
     return found
 
 

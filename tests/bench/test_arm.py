@@ -59,6 +59,16 @@ def test_dot_products_stay_in_registers(dots):
     assert all(explained(line) for line in lines)
 
 
+def test_products_of_bytes():
+    """3 tokens x 16 outputs x 4 inputs in a step: 192 products, eight in an instruction."""
+    lines = innermost(arm.assembly("neon"))
+    counts = counted(lines)
+    assert counts["smull"] + counts.get("smull2", 0) == 24
+    assert counts["addp"] == counts["sadalp"] == 12
+    assert not set(counts) & {"str", "stp", "ldp", "mul", "ldrb", "ldrsb"}
+    assert len(lines) <= 72
+
+
 def test_an_llvm_without_arm(monkeypatch):
     done = subprocess.CompletedProcess([], 1, "", "Traceback\nRuntimeError: no such target\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: done)

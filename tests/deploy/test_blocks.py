@@ -81,7 +81,7 @@ print(chosen(), dense.LANES)
     [
         ("avx2", "haswell", "+avx2,+fma", "avx2 8"),
         ("avx2", "x86-64", "+sse2", "generic 4"),
-        ("sdot", "cortex-a72", "+neon", "generic 4"),
+        ("sdot", "cortex-a72", "+neon", "neon 4"),
         ("usdot", "neoverse-n1", "+neon", "sdot 4"),
     ],
 )

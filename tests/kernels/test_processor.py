@@ -31,8 +31,8 @@ def test_the_fastest_that_the_features_allow(monkeypatch, lacking, best):
 
 @pytest.mark.parametrize(
     ("found", "best"),
-    [({"neon"}, "generic"), ({"dotprod"}, "sdot"), ({"i8mm"}, "generic"),
-     ({"dotprod", "i8mm"}, "usdot")],
+    [({"neon"}, "neon"), ({"neon", "dotprod"}, "sdot"), ({"neon", "i8mm"}, "neon"),
+     ({"neon", "dotprod", "i8mm"}, "usdot")],
 )  # fmt: skip
 def test_the_fastest_on_arm(found, best):
     assert available(frozenset(found))[-1] == best
@@ -89,5 +89,5 @@ def test_where_numba_is_not_installed():
 
 
 def test_the_rungs_from_slow_to_fast():
-    x86, arm = ("avx2", "vnni256", "vnni512"), ("sdot", "usdot")
+    x86, arm = ("avx2", "vnni256", "vnni512"), ("neon", "sdot", "usdot")
     assert RUNGS == ("numpy", "loop", "vector", "generic", *x86, *arm)
