@@ -18,14 +18,14 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     OSError
         If the disk is full or the folder cannot be written; no partial file stays behind.
     """
-    path = Path(path)
     check_place(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    target = Path(path).resolve()  # a link stays a link
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         yield partial
         with open(partial, "rb+") as file:
             os.fsync(file.fileno())  # contents first, then the name
-        os.replace(partial, path)
+        os.replace(partial, target)
     except OSError as error:
         reason = error.strerror or error
         raise OSError(f"{path} could not be written ({reason})") from None

@@ -25,6 +25,14 @@ def test_what_stood_there_stays(tmp_path, stop):
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "x")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert [path.read_text() for path in (tmp_path / "elsewhere").iterdir()] == ["new"]
+
+
 def test_contents_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
     """Or a power cut leaves the new name with nothing in it."""
     done = []

@@ -20,7 +20,7 @@ from tervit_np.bench.rivals import dynamic_forms, fastest
 from tervit_np.bench.timing import Times, interleaved
 from tervit_np.deploy import Packed, export, load_packed
 from tervit_np.models import Classifier, create_model, quantize
-from tervit_np.twins import backend
+from tervit_np.twins import BACKENDS, backend
 
 OURS = ("packed", "packed, attention int8")  # the default, and an option
 
@@ -47,6 +47,7 @@ def compare_models(
 ) -> Iterator[ModelComparison]:
     """Time a model of the registry in every form, at every batch size."""
     model = create_model(name)
+    here = BACKENDS if find_spec("numba") is not None else ("numpy",)
     packed, on_bytes = _packed(create_model(name), threads)
     products = ternary_macs(quantize(create_model(name), "ternary"))
     for batch in batches:
@@ -55,8 +56,7 @@ def compare_models(
         candidates: dict[str, Callable[[], Any]] = {
             OURS[0]: partial(packed.predict, images),
             OURS[1]: partial(on_bytes.predict, images),
-            "numpy float32": _in_numpy(model, images, threads),
-            "numba float32": partial(model.predict, images),
+            **{f"{name} float32": _in_floats(model, images, threads, name) for name in here},
             **_in_torch(model, images, threads),
         }
         operations = 2.0 * batch * products
@@ -74,9 +74,11 @@ def _packed(model: Classifier, threads: int) -> tuple[Packed, Packed]:
         return plain, load_packed(path, threads=threads, attention="int8")
 
 
-def _in_numpy(model: Classifier, images: Array, threads: int) -> Callable[[], Array]:
+def _in_floats(model: Classifier, images: Array, threads: int, name: str) -> Callable[[], Array]:
+    """Prepare the float model on a backend; its matrix products use as many threads as we do."""
+
     def call() -> Array:
-        with backend("numpy"), blas.threads(threads):
+        with backend(name), blas.threads(threads):
             return model.predict(images)
 
     return call

@@ -41,26 +41,27 @@ def register(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--explain", action="store_true", help="show each rung of the ladder")
-    parser.add_argument("--assembly", metavar="RUNG", help="print a rung's inner loop, or arm's")
-    parser.add_argument("--model", help="time a whole model of this name, or several: A,B")
-    parser.add_argument("--batch", default="1,8", help="images at a time (default: 1,8)")
-    parser.add_argument("--threads", type=int, default=1, help="for whole models (default: 1)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--explain", action="store_true", help="show each rung of the ladder")
+    what.add_argument("--assembly", metavar="RUNG", help="print a rung's inner loop, or arm's")
+    what.add_argument("--model", help="time a whole model of this name, or several: A,B")
+    parser.add_argument("--batch", help="of whole models: images at a time (default: 1,8)")
+    parser.add_argument("--threads", type=int, help="of whole models (default: 1)")
     parser.add_argument("--rounds", type=int, help="turns of each (default: 41; of a model 15)")
-    parser.add_argument("--out", help="JSON file to write, or to add to")
-    parser.add_argument("--from", dest="source", help="JSON file to read instead of measuring")
+    files = parser.add_mutually_exclusive_group()
+    files.add_argument("--out", help="JSON file to write, or to add to")
+    files.add_argument("--from", dest="source", help="JSON file to read instead of measuring")
     parser.add_argument("--plot", help="PNG file to draw")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure or read, print, store, draw."""
-    if args.threads < 1 or args.rounds is not None and args.rounds < 1:
-        raise ValueError("--rounds and --threads are whole numbers from 1 on")
-    if args.assembly:
+    _check(args)
+    if args.assembly is not None:
         _print_assembly(args.assembly)
         return 0
-    section = "models" if args.model else "ladder" if args.explain else "layers"
+    section = "ladder" if args.explain else "layers" if args.model is None else "models"
     if args.source:
         found = _read(args, section)
     else:
@@ -68,6 +69,38 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         _draw(args, section, found)
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse, before anything is measured, what would be in vain."""
+    from pathlib import Path
+
+    from tervit_np.bench.store import stored
+    from tervit_np.files import check_place
+
+    for option in ("threads", "batch"):
+        if args.model is None and getattr(args, option) is not None:
+            raise ValueError(f"--{option} is for whole models; name one with --model")
+    for option in ("threads", "rounds"):
+        if getattr(args, option) is not None and getattr(args, option) < 1:
+            raise ValueError(f"--{option} is {getattr(args, option)}; expected at least 1")
+    for place in (args.out, args.plot):
+        if place is not None:
+            check_place(place)
+    if args.out and Path(args.out).exists():
+        stored(Path(args.out))
+    if args.model is not None and not args.source:
+        _models(args)
+
+
+def _models(args: argparse.Namespace) -> tuple[list[str], list[int]]:
+    """Return the names and batches of whole models."""
+    from tervit_np.models.registry import named_config
+
+    names = args.model.split(",")
+    for name in names:
+        named_config(name)
+    return names, [_whole(text) for text in (args.batch or "1,8").split(",")]
 
 
 def _measure(args: argparse.Namespace, section: str) -> Any:
@@ -85,18 +118,18 @@ def _measure(args: argparse.Namespace, section: str) -> Any:
     machine = environment() | {"kernel": chosen(), "load": _load()} | versions
     _print_machine(machine)
     rounds = args.rounds or (15 if section == "models" else 41)
-    found: Any
+    found: Any = []
     if section == "ladder":
         found = _ladder(rounds)
         _print_ladder(found)
-    elif section == "models":
-        batches = [_whole(text) for text in args.batch.split(",")]
-        found = []
-        for model in args.model.split(","):
-            rows = bench.compare_models(model, batches, args.threads, rounds)
-            found += _print_models(rows)
-    else:
+    elif section == "layers":
         found = _print_layers(bench.compare(rounds=rounds))
+    else:
+        names, batches = _models(args)
+        for name in names:
+            found += _print_models(bench.compare_models(name, batches, args.threads or 1, rounds))
+            if args.out and name != names[-1]:  # Ctrl-C in the next one loses nothing of this one
+                store(Path(args.out), section, found, machine)
     if args.out:
         store(Path(args.out), section, found, machine)
         print(args.out)
@@ -126,7 +159,13 @@ def _read(args: argparse.Namespace, section: str) -> Any:
     whole = _stored(args.source)
     found: Any = getattr(whole, section)
     if section == "models":
-        found = [row for row in found if row.model in args.model.split(",")]
+        found = [
+            row
+            for row in found
+            if row.model in args.model.split(",")
+            and args.threads in (None, row.threads)
+            and (args.batch is None or row.batch in _models(args)[1])
+        ]
     if not found:
         raise ValueError(f"{args.source} holds no such measurement")
     _print_machine(whole.environments[section])
@@ -184,7 +223,7 @@ def _print_layers(rows: "Iterable[Comparison]") -> "list[Comparison]":
         found.append(row)
         shape = f"{row.tokens}x{row.inputs}x{row.outputs}"
         us, cells = 1e6 * row.times["ternary"].median, _cells(row)
-        print(f"{shape:<18}{us:>8.0f}{row.speed:>7.0f}{_percent(row.share):>9}{cells}")
+        print(f"{shape:<18}{us:>8.0f}{row.speed:>7.0f}{_percent(row.share):>9}{cells}", flush=True)
     return found
 
 

@@ -60,7 +60,12 @@ def test_assembly(tervit):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("--rounds", 0), "whole numbers from 1 on"),
+        (("--rounds", 0), "--rounds is 0; expected at least 1"),
+        (("--model", "deit_shapes", "--threads", -1), "--threads is -1; expected at least 1"),
+        (("--threads", 2), "--threads is for whole models; name one with --model"),
+        (("--explain", "--batch", "1"), "--batch is for whole models; name one with --model"),
+        (("--model", "deit_shapes,vgg"), "unknown model 'vgg'"),
+        (("--model", ""), "unknown model ''"),
         (("--assembly", "sse"), "no kernel 'sse'"),
         (("--model", "deit_shapes", "--batch", "1,x"), "--batch is 'x'"),
         (("--model", "resnet"), "unknown model 'resnet'"),
@@ -71,3 +76,45 @@ def test_refusals(tervit, args, words):
     code, _, error = tervit("bench", *args)
     assert (code, len(error.splitlines())) == (2, 1)
     assert words in error
+
+
+@pytest.mark.parametrize("args", [("--explain", "--model", "deit_shapes"),
+                                  ("--model", "deit_shapes", "--assembly", "loop"),
+                                  ("--from", "b.json", "--out", "b.json")])  # fmt: skip
+def test_options_that_do_not_go_together(tervit, args):
+    code, _, error = tervit("bench", *args)
+    assert code == 2
+    assert "not allowed with argument" in error
+
+
+@pytest.mark.parametrize("option", ["--out", "--plot"])
+def test_nothing_is_measured_that_could_not_be_written(tervit, tmp_path, monkeypatch, option):
+    monkeypatch.setattr("tervit_np.bench.compare", None)  # a call would be a TypeError
+    (tmp_path / "notes.json").write_text("[]")
+    places = {"none/x": "there is no folder", ".": "is a folder"}
+    if option == "--out":
+        places["notes.json"] = "holds no measurements of `tervit bench`"
+    for place, words in places.items():
+        code, printed, error = tervit("bench", option, tmp_path / place)
+        assert (code, printed, len(error.splitlines())) == (2, "", 1)
+        assert words in error
+
+
+def test_what_was_measured_is_kept(tervit, tmp_path, monkeypatch):
+    """Ctrl-C in the second of two models leaves the first in the file."""
+    from tervit_np import bench
+
+    whole = bench.compare_models
+
+    def stopped(name, *args):
+        if name == "swin_cifar":
+            raise KeyboardInterrupt
+        return whole(name, *args)
+
+    monkeypatch.setattr(bench, "compare_models", stopped)
+    args = ("--model", "deit_shapes,swin_cifar", "--batch", "1", "--rounds", 1)
+    code, _, _ = tervit("bench", *args, "--out", tmp_path / "b.json")
+    assert code == 130
+    assert (
+        "deit_shapes" in tervit("bench", "--model", "deit_shapes", "--from", tmp_path / "b.json")[1]
+    )
