@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help()
         return 0
+    startup.show_waiting()
     try:
         return int(args.run(args))
     except KeyboardInterrupt as stopped:  # Interrupted is one, and says how to continue

@@ -7,6 +7,7 @@ its own process. `tervit doctor` reports both.
 """
 
 import os
+import sys
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -19,6 +20,15 @@ def prepare() -> None:
         os.environ.setdefault(variable, "1")
     if slow_core_type() is not None:
         os.environ["TERVIT_DROPPED_CORETYPE"] = os.environ.pop("OPENBLAS_CORETYPE")
+
+
+def show_waiting() -> None:
+    """Let a person at a terminal read why a command seems to stand still."""
+    if sys.stderr.isatty():
+        import logging
+
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("tervit_np").setLevel(logging.INFO)
 
 
 def slow_core_type() -> str | None:

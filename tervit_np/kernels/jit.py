@@ -7,10 +7,12 @@ Where no folder is writable the kernels are compiled anew in each process.
 """
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import event
 
 from data_tools.root import user_cache, writable_folder
 
@@ -26,6 +28,27 @@ def source_hash() -> str:
 CACHE = writable_folder(user_cache() / "kernels" / source_hash())
 if CACHE is not None:
     numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
+
+_logger = logging.getLogger(__name__)
+
+
+class _Once(event.Listener):
+    """Say why the first call takes so long; nothing is compiled where the cache has it all."""
+
+    said = False
+
+    def on_start(self, event: Any) -> None:
+        """A function that is not in the cache is about to be compiled."""
+        if not self.said:
+            self.said = True
+            when = "once; later runs find them" if CACHE else "in each run, as no cache is writable"
+            _logger.info("compiling kernels for this processor (%s): up to half a minute", when)
+
+    def on_end(self, event: Any) -> None:
+        """Say nothing."""
+
+
+event.register("numba:compile", _Once())
 
 # Sums may be reordered (vector lanes need that) and a product fused with a sum; NaN and infinity
 # keep their meaning.

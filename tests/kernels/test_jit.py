@@ -14,9 +14,9 @@ USE = (
 )
 
 
-def run(**environment):
+def run(use=USE, **environment):
     return subprocess.run(
-        [sys.executable, "-c", USE],
+        [sys.executable, "-c", use],
         capture_output=True,
         text=True,
         check=False,
@@ -41,6 +41,15 @@ def test_machine_code_is_cached_under_the_hash(tmp_path):
     if sys.platform == "linux":
         folder = tmp_path / "tervit_np" / "kernels" / jit.source_hash()
         assert list(folder.rglob("*.nbi"))
+
+
+def test_compiling_is_announced_once(tmp_path):
+    """Half a minute without a word would look like a fault; a second run has nothing to say."""
+    use = "import logging; logging.basicConfig(level=logging.INFO); " + USE
+    use += "; tv.ops.softmax(np.ones((2, 3), np.float32))"
+    for times in (1, 0):
+        done = run(use, XDG_CACHE_HOME=str(tmp_path), LOCALAPPDATA=str(tmp_path))
+        assert done.stderr.count("compiling kernels for this processor (once") == times
 
 
 def test_without_a_writable_folder_kernels_still_run(tmp_path):
