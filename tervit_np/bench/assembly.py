@@ -19,6 +19,7 @@ _WORK = re.compile(
 )
 _WORDS = (  # the first pattern that fits an instruction says what it is for
     (r"vpdpbusd|u?sdot", "four products of bytes, added to each 32-bit sum"),
+    (r"prefetch", "the next tile's tokens, asked for meanwhile"),
     (r"vpmaddubsw", "products of bytes, added in pairs to 16 bits"),
     (r"vpdpwssd", "products of 16 bits, added in pairs to each 32-bit sum"),
     (r"vpmaddwd", "products of 16 bits, added in pairs to 32 bits"),

@@ -17,7 +17,7 @@ from numba.extending import intrinsic, register_model
 from tervit_np.kernels.arm import dot_neon, dot_sdot, dot_usdot
 from tervit_np.kernels.jit import kernel
 from tervit_np.kernels.lanes import dot_vnni
-from tervit_np.kernels.processor import features
+from tervit_np.kernels.processor import available, features
 from tervit_np.kernels.vectors import F32, I8, I32, I64, call, everywhere, load, pick, save, spread
 
 # 32 registers of 16 lanes (AVX-512), 16 of 8 (AVX2), or 32 of 4 (Arm): as many sums as leave room
@@ -185,7 +185,7 @@ def _add_floats(builder: Any, before: Any, a: Any, b: Any) -> Any:
 def _dot_bytes(builder: Any, sums: Any, a: Any, b: Any) -> Any:
     """sums_i += a_4i b_4i + ... + a_4i+3 b_4i+3, a unsigned (as 32-bit lanes), b signed bytes."""
     a = builder.bitcast(a, b.type)
-    if {"avx512vnni", "avx512vl"} <= features():
+    if "vnni256" in available(features()):
         return dot_vnni(builder, sums, a, b)
     if "i8mm" in features():
         return dot_usdot(builder, sums, a, b)

@@ -23,13 +23,13 @@ _X86, _ARM = ("avx2", "vnni256", "vnni512"), ("neon", "sdot", "usdot")
 RUNGS = ("numpy", "loop", "vector", "generic", *_X86, *_ARM)
 _TILES = RUNGS[3:]
 DOTS = (*_X86[1:], *_ARM[1:])  # rungs with an instruction for four products and their sum
-_NEEDS: dict[str, tuple[str, ...]] = {
-    "avx2": ("avx2",),
-    "vnni256": ("avx512vnni", "avx512vl"),
-    "vnni512": ("avx512vnni", "avx512bw"),
-    "neon": ("neon",),
-    "sdot": ("dotprod",),
-    "usdot": ("dotprod", "i8mm"),
+_NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {  # one of these sets of features
+    "avx2": (("avx2",),),
+    "vnni256": (("avx512vnni", "avx512vl"), ("avxvnni",)),
+    "vnni512": (("avx512vnni", "avx512bw"),),
+    "neon": (("neon",),),
+    "sdot": (("dotprod",),),
+    "usdot": (("dotprod", "i8mm"),),
 }
 VARIABLE = "TERVIT_KERNEL"
 
@@ -56,7 +56,11 @@ def features() -> frozenset[str]:
 
 def available(found: frozenset[str]) -> tuple[str, ...]:
     """Return the rungs that a processor with these features can run, slowest first."""
-    return tuple(rung for rung in RUNGS if set(_NEEDS.get(rung, ())) <= found)
+    return tuple(rung for rung in RUNGS if any(found.issuperset(s) for s in _needs(rung)))
+
+
+def _needs(rung: str) -> tuple[tuple[str, ...], ...]:
+    return _NEEDS.get(rung, ((),))
 
 
 def chosen() -> str:
@@ -100,7 +104,11 @@ def runs_here(rung: str) -> str:
         raise ValueError(f"no kernel {rung!r}; expected one of {', '.join(RUNGS)}")
     if rung != "numpy" and rung not in (here := available(features())):
         raise ValueError(
-            f"the kernel {rung!r} needs {' and '.join(_NEEDS[rung])}, which this processor lacks; "
+            f"the kernel {rung!r} needs {_words(rung)}, which this processor lacks; "
             f"it runs {', '.join(here)}"
         )
     return rung
+
+
+def _words(rung: str) -> str:
+    return ", or ".join(" and ".join(needed) for needed in _needs(rung))

@@ -38,6 +38,11 @@ def test_the_fastest_on_arm(found, best):
     assert available(frozenset(found))[-1] == best
 
 
+def test_avx_vnni_is_enough_for_256_bits():
+    """Processors without AVX-512 may have the dot product all the same."""
+    assert available(frozenset({"avx2", "avxvnni"}))[-1] == "vnni256"
+
+
 def test_a_name_chooses(monkeypatch):
     for rung in available(processor.features()):
         monkeypatch.setenv("TERVIT_KERNEL", rung)
@@ -48,6 +53,7 @@ def test_a_name_chooses(monkeypatch):
     ("wanted", "words"),
     [("sse", "expected one of numpy, loop, vector, generic"),
      ("vnni512", "needs avx512vnni and avx512bw, which this processor lacks"),
+     ("vnni256", "needs avx512vnni and avx512vl, or avxvnni, which this processor lacks"),
      ("usdot", "needs dotprod and i8mm, which this processor lacks; it runs numpy, loop")],
 )  # fmt: skip
 def test_what_cannot_be_had(monkeypatch, wanted, words):
