@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse, before anything is measured, what would be in vain."""
+    from importlib.util import find_spec
     from pathlib import Path
 
     from tervit_np.bench.store import stored
@@ -91,6 +92,8 @@ def _check(args: argparse.Namespace) -> None:
         stored(Path(args.out))
     if args.model is not None and not args.source:
         _models(args)
+    if not args.source and find_spec("numba") is None:
+        raise ImportError("the kernels need Numba, which is absent: pip install numba")
 
 
 def _models(args: argparse.Namespace) -> tuple[list[str], list[int]]:

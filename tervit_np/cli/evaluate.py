@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         window=args.window,
     )
     images = images_for(opened, args.data, args.split)
-    found = evaluate(opened.model, images, threads=threads)
+    found = evaluate(opened.model, images, threads=threads, quiet=False)
     right = found.logits.argmax(axis=1) == images.labels
     if len(images.classes) <= _MOST:
         names = in_words(images.classes)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_tools import LabelledSet, normalise
+from data_tools.progress import Progress
 from tervit_np.arrays import Array
 from tervit_np.losses import cross_entropy
 from tervit_np.models import Classifier
@@ -32,11 +33,17 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    model: Classifier, images: LabelledSet, *, threads: int = 1, batch_size: int | None = None
+    model: Classifier,
+    images: LabelledSet,
+    *,
+    threads: int = 1,
+    batch_size: int | None = None,
+    quiet: bool = True,
 ) -> Evaluation:
     """Classify a whole image set; the result does not depend on the number of threads.
 
-    A model with ternary layers runs on packed kernels, where this processor has them.
+    Unless `quiet`, a line on standard error says how far it is. A model with ternary layers runs on
+    packed kernels, where this processor has them.
 
     Raises
     ------
@@ -63,8 +70,15 @@ def evaluate(
         return logits, readable
 
     starts = range(0, len(images), batch_size)
+    progress, done, parts = Progress(len(images)), 0, []
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(classify, starts))
+        for part in pool.map(classify, starts):
+            parts.append(part)
+            done += len(part[0])
+            if not quiet and progress.due():
+                speed, left = progress.rate(done), progress.left(done)
+                progress.show(f"{done} of {len(images)} pictures, {speed:.0f} a second, {left}")
+    progress.end()
     logits, readable = (np.concatenate(of) for of in zip(*parts, strict=True))
     if not readable.any():
         raise ValueError(f"evaluate: none of {len(images)} pictures of {images.name} can be read")

@@ -118,3 +118,11 @@ def test_what_was_measured_is_kept(tervit, tmp_path, monkeypatch):
     assert (
         "deit_shapes" in tervit("bench", "--model", "deit_shapes", "--from", tmp_path / "b.json")[1]
     )
+
+
+def test_without_numba_there_is_nothing_to_measure(tervit, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for args in ((), ("--explain",), ("--assembly", "loop"), ("--model", "deit_shapes")):
+        code, printed, error = tervit("bench", *args)
+        assert (code, printed) == (2, "")
+        assert error == "tervit bench: the kernels need Numba, which is absent: pip install numba\n"

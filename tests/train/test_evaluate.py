@@ -23,6 +23,17 @@ def test_threads_change_nothing(model, data):
     np.testing.assert_array_equal(one.logits, two.logits)
 
 
+def test_it_says_how_far_it_is(model, data, monkeypatch, capsys):
+    monkeypatch.setattr("data_tools.progress.Progress.due", lambda self: True)
+    loud = evaluate(model, data.test, batch_size=10, quiet=False)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" pictures, ")[0] for line in lines] == ["10 of 24", "20 of 24", "24 of 24"]
+    assert all(" a second, " in line and line.endswith("s left") for line in lines)
+    quiet = evaluate(model, data.test, batch_size=10)
+    assert capsys.readouterr().err == ""
+    np.testing.assert_array_equal(loud.logits, quiet.logits)
+
+
 @pytest.mark.skipif("numba" not in BACKENDS, reason="Numba is absent")
 def test_ternary_models_run_on_packed_kernels_and_it_says_so(model, data):
     float_ = evaluate(model, data.test)
