@@ -61,6 +61,7 @@ def inner_loop(rung: str) -> list[str]:
 def innermost(code: str) -> list[str]:
     """Find the block that works most in a text of assembly.  -> its instructions."""
     code = re.sub(r"^(\t[a-z]\w*)\.\d+[bhsd]\b", r"\1", code, flags=re.MULTILINE)  # macOS: sdot.4s
+    code = code.replace("\t{vex}\t", "\t")  # AVX-VNNI: the same instruction, shorter
     _, *pieces = re.split(r"^(\.\w+|LBB\w+):", code, flags=re.MULTILINE)
     blocks = zip(pieces[::2], pieces[1::2], strict=True)
     label, body = max(blocks, key=lambda block: len(_WORK.findall(block[1])))
