@@ -170,7 +170,9 @@ def _read(args: argparse.Namespace, section: str) -> Any:
             and (args.batch is None or row.batch in _models(args)[1])
         ]
     if not found:
-        raise ValueError(f"{args.source} holds no such measurement")
+        models = {f"{row.model} (threads: {row.threads})" for row in whole.models}
+        there = ", ".join([*whole.environments, *sorted(models)]) or "nothing"
+        raise ValueError(f"{args.source} holds no such measurement; there are: {there}")
     _print_machine(whole.environments[section])
     if section == "ladder":
         _print_ladder(found)

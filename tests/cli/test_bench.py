@@ -45,6 +45,9 @@ def test_whole_models(tervit, tmp_path):
     assert code == 0
     assert "deit_shapes, threads: 1" in printed
     assert plot.exists()
+    code, _, error = tervit("bench", "--from", out, "--model", "deit_shapes", "--threads", 2)
+    assert code == 2
+    assert error.endswith("there are: models, deit_shapes (threads: 1), swin_cifar (threads: 1)\n")
     again = tervit("bench", "--from", out, "--model", "deit_shapes,swin_cifar")[1]
     assert again.splitlines() == printed.splitlines()[:-2]
 
