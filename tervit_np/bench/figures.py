@@ -11,6 +11,7 @@ from tervit_np.bench.timing import Times
 
 Span = tuple[float, float]
 _FLOAT, _EIGHT, _TERNARY = (STAGE_COLOURS[name] for name in ("float", "8-bit", "ternary"))
+_PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # lines pass behind words
 RIVALS = {  # names of times: words, colour, strength
     "numpy float32": ("NumPy float32", _FLOAT, 1.0),
     "torch float32": ("PyTorch float32", _FLOAT, 0.65),
@@ -136,7 +137,15 @@ def _ceilings(axes: Any, ladder: Ladder, places: tuple[str, ...], span: Span) ->
 
 
 def _note(axes: Any, words: str, x: float, y: float, lift: int) -> None:
-    axes.annotate(words, (x, y), (4, lift), textcoords="offset points", fontsize=8, color="#777777")
+    axes.annotate(
+        words,
+        (x, y),
+        (4, lift),
+        textcoords="offset points",
+        fontsize=8,
+        color="#777777",
+        bbox=_PAPER,
+    )
 
 
 def _points(axes: Any, points: list[tuple[float, float, str]]) -> None:
@@ -151,5 +160,5 @@ def _points(axes: Any, points: list[tuple[float, float, str]]) -> None:
             depth += 5
         taken.append((across - half, across + half, up - depth))
         axes.annotate(words, (x, y), (0, -depth), textcoords="offset points",
-                      ha="center", va="top", fontsize=8,
+                      ha="center", va="top", fontsize=8, bbox=_PAPER,
                       arrowprops={"arrowstyle": "-", "color": FAINT, "lw": 0.8})  # fmt: skip
