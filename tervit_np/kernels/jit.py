@@ -38,8 +38,9 @@ class _Once(event.Listener):
     said = False
 
     def on_start(self, event: Any) -> None:
-        """A function that is not in the cache is about to be compiled."""
-        if not self.said:
+        """A function that is not in the cache is about to be compiled, if it is one of ours."""
+        ours = event.data["dispatcher"].py_func.__module__.startswith("tervit_np.")
+        if ours and not self.said:
             self.said = True
             when = "once; later runs find them" if CACHE else "in each run, as no cache is writable"
             _logger.info("compiling kernels for this processor (%s): up to half a minute", when)
