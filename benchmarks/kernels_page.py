@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from tervit_np.bench import arm, figures  # noqa: E402
 from tervit_np.bench.assembly import counted, innermost  # noqa: E402
 from tervit_np.bench.ladder import Ladder, intensities  # noqa: E402
-from tervit_np.bench.models import OURS, ModelComparison  # noqa: E402
+from tervit_np.bench.models import ALONE, OURS, ModelComparison  # noqa: E402
 from tervit_np.bench.rivals import Comparison  # noqa: E402
 from tervit_np.bench.store import stored  # noqa: E402
 
@@ -84,6 +84,17 @@ def model_table(models: list[ModelComparison]) -> str:
     return _table(body)
 
 
+def threads_line(models: list[ModelComparison]) -> str:
+    """How many times faster several threads are than one, model by model."""
+    found = [
+        f"{row.model.split('_patch')[0]} {row.ratio(ALONE):.2f} for a batch of {row.batch} on "
+        f"{row.threads} threads"
+        for row in models
+        if row.threads > 1
+    ]
+    return f"\nTimes faster than on one thread, in turn: {', '.join(found)}.\n" if found else ""
+
+
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.0f} %"
 
@@ -122,7 +133,9 @@ def main() -> None:
         figures.ratios(found.layers, DOCS / "layers_zen4.png")
     if found.models:
         machine = machine_line(found.environments["models"])
-        text = rewrite(text, "models", model_table(found.models) + machine)
+        text = rewrite(
+            text, "models", model_table(found.models) + threads_line(found.models) + machine
+        )
         figures.model_ratios(found.models, DOCS / "models_zen4.png")
     PAGE.write_text(text)
     print(PAGE)

@@ -23,6 +23,7 @@ from tervit_np.models import Classifier, create_model, quantize
 from tervit_np.twins import BACKENDS, backend
 
 OURS = ("packed", "packed, attention int8")  # the default, and an option
+ALONE = "one thread"  # the default on one thread, where others have more
 
 
 class ModelComparison(NamedTuple):
@@ -49,6 +50,7 @@ def compare_models(
     model = create_model(name)
     here = BACKENDS if find_spec("numba") is not None else ("numpy",)
     packed, on_bytes = _packed(create_model(name), threads)
+    alone = _packed(create_model(name), 1)[0]
     products = ternary_macs(quantize(create_model(name), "ternary"))
     for batch in batches:
         images = np.random.default_rng(0).normal(size=(batch, 3, *[model.config.image_size] * 2))
@@ -59,6 +61,8 @@ def compare_models(
             **{f"{name} float32": _in_floats(model, images, threads, name) for name in here},
             **_in_torch(model, images, threads),
         }
+        if threads > 1:
+            candidates[ALONE] = partial(alone.predict, images)
         operations = 2.0 * batch * products
         least = peak(operations) if threads == 1 else {}
         times = interleaved(candidates | least, rounds)

@@ -27,7 +27,7 @@ EXAMPLES = """examples:
 _COLUMNS = {  # heads of columns and the names that they stand for
     "numpy": "numpy float32", "numba": "numba float32", "torch": "torch float32",
     "bf16": "torch bfloat16", "int8": "torch int8", "int_mm": "torch _int_mm",
-    "ort": "onnxruntime MatMulInteger", "ggml": "ggml TQ2_0",
+    "ort": "onnxruntime MatMulInteger", "ggml": "ggml TQ2_0", "1thread": "one thread",
 }  # fmt: skip
 
 

@@ -88,6 +88,12 @@ def _machine() -> Iterator[Finding]:
     features = [f for f in _FEATURES if f in processor_features()]
     yield Finding("processor", f"{processor_name()}, {usable_cores()} cores usable")
     yield Finding("instructions", " ".join(features) or "unknown")
+    from tervit_np.kernels import chosen
+
+    try:
+        yield Finding("ternary kernel", chosen())
+    except ValueError as error:
+        yield Finding("ternary kernel", "none", str(error))
 
 
 def _storage() -> Iterator[Finding]:

@@ -37,6 +37,13 @@ def test_an_absent_package_is_explained(tervit, monkeypatch):
     assert "pip install numba (without it" in tervit("doctor")[1]
 
 
+def test_the_ternary_kernel_is_named(tervit, monkeypatch):
+    monkeypatch.setenv("TERVIT_KERNEL", "numpy")
+    assert "ternary kernel  numpy" in tervit("doctor")[1]
+    monkeypatch.setenv("TERVIT_KERNEL", "fast")
+    assert "-> TERVIT_KERNEL is 'fast'; expected one of" in tervit("doctor")[1]
+
+
 def test_a_data_folder_that_cannot_be_written(tervit, monkeypatch, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
