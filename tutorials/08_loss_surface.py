@@ -464,8 +464,9 @@ quote("rows shorter, %", shorter, 8, 0.7, True)
 # * At 8 bits the rounding error is small, and calculus is exact. Most of that
 #   tiny gap, 86 %, is the slope, which the estimate drops.
 # * At three values the second order gives two thirds of the gap (one half with
-#   another trained model). The rounding error is 39 % of the weights' length, and a Taylor series does not reach that
-#   far: the figure below follows the loss on its way.
+#   another trained model). The rounding error is 39 % of the weights' length,
+#   and a Taylor series does not reach that far: the figure below follows the
+#   loss on its way.
 # * The estimate says 3275 where 0.860 was measured: too large by four
 #   thousand. It happens to lie above the gap, which nothing guarantees. It
 #   supposes that the whole rounding error points into the one direction that
