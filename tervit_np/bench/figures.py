@@ -75,8 +75,7 @@ def _bar(axes: Any, place: float, width: float, rival: Times, ours: Times, **sty
     up = ratio >= 1
     end = min(max(ratio, high), 1.3 * ratio) if up else max(min(ratio, low), ratio / 1.3)
     words = f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"
-    # Where a whisker is longer than its number is high, the number hides a piece of it.
-    style = {"bbox": {"pad": 0.2, "facecolor": "white", "edgecolor": "none"}}
+    style = {"bbox": _PAPER | {"pad": 0.2}}  # of a long whisker the number hides a piece
     style |= {"va": "bottom", "xytext": (0, 1)} if up else {"va": "top", "xytext": (0, -2)}
     axes.annotate(words, (place, end), textcoords="offset points", ha="center", fontsize=7, **style)
     return ratio

@@ -50,7 +50,6 @@ def compare_models(
     model = create_model(name)
     here = BACKENDS if find_spec("numba") is not None else ("numpy",)
     packed, on_bytes = _packed(create_model(name), threads)
-    alone = _packed(create_model(name), 1)[0]
     products = ternary_macs(quantize(create_model(name), "ternary"))
     for batch in batches:
         images = np.random.default_rng(0).normal(size=(batch, 3, *[model.config.image_size] * 2))
@@ -62,7 +61,7 @@ def compare_models(
             **_in_torch(model, images, threads),
         }
         if threads > 1:
-            candidates[ALONE] = partial(alone.predict, images)
+            candidates[ALONE] = partial(_packed(create_model(name), 1)[0].predict, images)
         operations = 2.0 * batch * products
         least = peak(operations) if threads == 1 else {}
         times = interleaved(candidates | least, rounds)

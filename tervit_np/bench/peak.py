@@ -16,9 +16,9 @@ _LEAST = 1e8  # operations: fewer would time the call
 
 
 def peak(operations: float) -> dict[str, Callable[[], Any]]:
-    """Prepare as many multiplications and additions, or some more; nothing without VNNI."""
+    """Prepare as many multiplications and additions, or some more; nothing without a DOTS rung."""
     rung = available(processor.features())[-1]
-    if rung not in ("vnni256", "vnni512"):
+    if rung not in processor.DOTS:
         return {}
     from tervit_np.kernels import peaks
     from tervit_np.kernels.lanes import PROCESSORS

@@ -1,7 +1,7 @@
 """Memory that begins where a vector register may be loaded without touching two lines of the cache.
 
-NumPy's arrays begin at any multiple of 16 bytes, so three of four loads of 64 bytes would cross
-from one line of 64 into the next, and count twice.
+NumPy's arrays begin at multiples of 16 bytes. In one that does not begin at a multiple of 64, every
+load of 64 bytes crosses from one line into the next, and counts twice.
 """
 
 from typing import Any
