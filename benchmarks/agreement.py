@@ -16,7 +16,7 @@ import numpy as np
 
 import tervit_np as tv
 from data_tools import normalise
-from tervit_np.cli.opening import images_for, open_model
+from tervit_np.cli.models import images_for, open_model
 
 
 def main(run: str) -> None:

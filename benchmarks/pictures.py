@@ -24,7 +24,7 @@ from PIL import Image  # noqa: E402
 import data_tools  # noqa: E402
 from data_tools import Augment, normalise  # noqa: E402
 from data_tools.listing import list_pictures  # noqa: E402
-from data_tools.workers import Feed  # noqa: E402
+from data_tools.workers import Prefetcher  # noqa: E402
 from tervit_np.bench import interleaved  # noqa: E402
 from tervit_np.train.memory import keep_freed_memory  # noqa: E402
 
@@ -97,7 +97,7 @@ def fed(folder: Path, workers: int) -> None:
     images = data_tools.load(f"imagenet:{folder}", "test")
     recipe = Augment(randaugment_ops=2, randaugment_magnitude=9, randaugment_spread=0.5,
                      randaugment_chance=0.5)  # fmt: skip
-    feed, batch, steps = Feed(images, recipe, 32, workers), np.arange(32) % len(images), 12
+    feed, batch, steps = Prefetcher(images, recipe, 32, workers), np.arange(32) % len(images), 12
     for step in range(steps + 3):
         if step == 3:
             began = time.perf_counter()

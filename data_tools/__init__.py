@@ -1,11 +1,11 @@
 """Data for image classification: found, decoded, cached, augmented. Knows nothing of models."""
 
 from data_tools.augment import Augment
-from data_tools.getting import get
+from data_tools.datasets import Known, known_sets, load
+from data_tools.fetch import get
 from data_tools.imageset import DataError, ImageSet, LabelledSet, NoSuchSplit
+from data_tools.paths import data_root
 from data_tools.preprocess import normalise, preprocess
-from data_tools.root import data_root
-from data_tools.sources import Known, known_sets, load
 from data_tools.streamed import StreamedSet
 
 __all__ = [

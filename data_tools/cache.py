@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from data_tools.imageset import Array, ImageSet
-from data_tools.root import user_cache, writable_folder
+from data_tools.paths import user_cache, writable_folder
 
 FORMAT = 2
 _PARTIAL = ".partial-"

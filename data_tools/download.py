@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from data_tools.imageset import DataError
-from data_tools.origins import Origin
+from data_tools.mirrors import Origin
 from data_tools.progress import Progress
 
 _CHUNK = 1 << 18

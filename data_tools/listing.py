@@ -16,7 +16,7 @@ import numpy as np
 from data_tools.files import Folder, short_hash
 from data_tools.folders import find_splits
 from data_tools.imageset import Array, DataError, NoSuchSplit
-from data_tools.root import data_root, user_cache, writable_folder
+from data_tools.paths import data_root, user_cache, writable_folder
 
 FORMAT = 1
 

@@ -45,7 +45,7 @@ class _Answer(NamedTuple):
     faults: list[str]
 
 
-class Feed:
+class Prefetcher:
     """Delivers augmented batches of a streamed set; `ahead` of them wait ready at most."""
 
     def __init__(

@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 _MODULES = (
     "analysis",
     "checkpoints",
+    "compiled",
     "deploy",
     "kernels",
     "losses",
@@ -27,9 +28,10 @@ _MODULES = (
     "ops",
     "quant",
     "train",
+    "verify",
 )
 _NAMES = {
-    "backend": "twins",
+    "backend": "backends",
     "create_model": "models",
     "list_models": "models",
     "quantize": "models",
@@ -58,6 +60,7 @@ __all__ = [
     "analysis",
     "backend",
     "clip_grad_norm",
+    "compiled",
     "create_model",
     "deploy",
     "export",
@@ -77,10 +80,12 @@ __all__ = [
     "save_safetensors",
     "train",
     "transfer",
+    "verify",
 ]
 
 if TYPE_CHECKING:  # what the lines below do at run time, in words that a type checker reads
     from tervit_np import losses, models, nn, ops, quant, train
+    from tervit_np.backends import backend
     from tervit_np.checkpoints import (
         load_checkpoint,
         load_model,
@@ -100,7 +105,6 @@ if TYPE_CHECKING:  # what the lines below do at run time, in words that a type c
         quantize,
     )
     from tervit_np.train import AdamW, clip_grad_norm
-    from tervit_np.twins import backend
 
 
 def __getattr__(name: str) -> Any:

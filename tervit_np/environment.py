@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from tervit_np import __version__
+from tervit_np.backends import backend_name
 from tervit_np.blas import core_name
-from tervit_np.twins import backend_name
 
 
 def environment() -> dict[str, str]:

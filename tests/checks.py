@@ -9,8 +9,8 @@ import importlib.util
 import numpy as np
 
 import tervit_np as tv
-from tervit_np.analysis.diagnosis import likely_mistake
-from tervit_np.analysis.operators import Operator
+from tervit_np.verify.diagnosis import likely_mistake
+from tervit_np.verify.operators import Operator
 
 BACKENDS = ("numpy", "numba") if importlib.util.find_spec("numba") else ("numpy",)
 
@@ -19,7 +19,7 @@ def check(operator, tolerance=1e-5, seed=0):
     """Differences, shapes, manners and types of one operator, all under a random upstream."""
     rng = np.random.default_rng(seed)
     check_differences(operator, rng)
-    check_manners(operator, rng)
+    check_contracts(operator, rng)
     check_linear_in_dy(operator, rng)
     for backend in BACKENDS:
         with tv.backend(backend):
@@ -28,12 +28,12 @@ def check(operator, tolerance=1e-5, seed=0):
 
 def check_differences(operator, rng):
     for difference in operator.differences(rng):
-        assert difference.by_hand.shape == difference.by_differences.shape, difference.name
+        assert difference.analytic.shape == difference.numeric.shape, difference.name
         hint = likely_mistake(difference)
         assert difference.ok, f"{difference.name}: relative error {difference.error:.1e}; {hint}"
 
 
-def check_manners(operator, rng):
+def check_contracts(operator, rng):
     """Read-only inputs and dy are accepted; a backward leaves its cache as it was."""
     values = [locked(x) for x in operator.inputs.values()]
     y, cache = operator.forward(*values)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tervit_np.analysis.operators import Operator
+from tervit_np.verify.operators import Operator
 from tests.checks import check
 
 MISTAKES = {  # backward of y = x^2 with cache x, gone wrong

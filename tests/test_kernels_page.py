@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("numba")
 from tervit_np.bench.store import stored  # noqa: E402
 from tervit_np.cli import _parser  # noqa: E402
-from tervit_np.kernels import RUNGS  # noqa: E402
+from tervit_np.kernels import VARIANTS  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "kernels.md").read_text(encoding="utf-8")
@@ -18,7 +18,7 @@ TEXT = (ROOT / "docs" / "kernels.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def page():
-    spec = importlib.util.spec_from_file_location("page", ROOT / "benchmarks" / "kernels_page.py")
+    spec = importlib.util.spec_from_file_location("page", ROOT / "docs" / "make_kernels.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -29,8 +29,8 @@ def test_tables_are_those_of_the_stored_file(page):
     assert page.layer_table(found.layers) in TEXT
     assert page.model_table(found.models) in TEXT
     assert page.limits_line(found.ladder) in TEXT
-    for rung in found.ladder.rungs:
-        assert f"| {rung.name} | {rung.speed:.1f} |" in TEXT
+    for variant in found.ladder.rungs:
+        assert f"| {variant.name} | {variant.speed:.1f} |" in TEXT
 
 
 def test_only_what_stands_between_the_marks_is_rewritten(page):
@@ -43,7 +43,7 @@ def test_every_rung_is_explained():
     explained = [name for names in re.findall(r"^\*\*.*?\*\* (?:is|multiplies|keeps|uses|use|and)",
                                               TEXT, re.MULTILINE)
                  for name in re.findall(r"\w+(?=\*\*)", names)]  # fmt: skip
-    assert set(explained) >= set(RUNGS) - {"vnni512"}
+    assert set(explained) >= set(VARIANTS) - {"vnni512"}
     assert "**vnni512**" in TEXT
 
 

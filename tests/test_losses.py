@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from tervit_np.analysis.operators import Operator
 from tervit_np.losses import cross_entropy, distillation, hard_distillation, log_softmax
+from tervit_np.verify.operators import Operator
 from tests.checks import check, close
 from tests.golden.golden import stored
 

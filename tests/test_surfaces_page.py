@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("surfaces", ROOT / "benchmarks" / "surfaces.py")
+    spec = importlib.util.spec_from_file_location("surfaces", ROOT / "docs" / "make_surfaces.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -135,10 +135,10 @@ def differences(f, x, dy, h=1e-5):
     return gradient
 
 
-def error(by_hand, by_differences):
+def error(analytic, numeric):
     """Largest deviation, as a share of the largest entry."""
-    largest = np.abs(by_differences).max()
-    return np.abs(by_hand - by_differences).max() / largest
+    largest = np.abs(numeric).max()
+    return np.abs(analytic - numeric).max() / largest
 
 
 dy = rng.normal(size=(N, O))
@@ -415,7 +415,7 @@ mistakes = {
 def passes(backward, dy, w, limit=1e-7, kind=np.float64, h=1e-5):
     """Check both gradients of a square layer by differences."""
     dy, w, u = dy.astype(kind), w.astype(kind), x.astype(kind)
-    by_hand = backward(dy, u, w)
+    analytic = backward(dy, u, w)
     truth = (
         differences(lambda u: u @ w.T, u, dy, kind(h)),
         differences(lambda w: u @ w.T, w, dy, kind(h)),
@@ -423,7 +423,7 @@ def passes(backward, dy, w, limit=1e-7, kind=np.float64, h=1e-5):
     return all(
         np.abs(g - t).max()
         <= limit * max(np.abs(t).max(), 1e-3)  # dx may be 0
-        for g, t in zip(by_hand, truth, strict=True)
+        for g, t in zip(analytic, truth, strict=True)
     )
 
 
@@ -489,8 +489,8 @@ def subtracts_backward(dy, cache):
 
 _, cache = subtracts(x, W, b)
 truth = differences(lambda b: subtracts(x, W, b)[0], b, dy)
-by_hand = subtracts_backward(dy, cache)[2]
-quote("a wrong layer, strictly checked", error(by_hand, truth), 0, 1e-9)
+analytic = subtracts_backward(dy, cache)[2]
+quote("a wrong layer, strictly checked", error(analytic, truth), 0, 1e-9)
 
 # %%
 # Passed, with ten digits. A gradient check compares a backward pass with *its
@@ -522,7 +522,7 @@ quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
 
 # %%
 # ``tervit check`` does this for every parameter of a whole vision transformer,
-# and ``tervit check --plant NAME`` plants a mistake and shows who catches it.
+# and ``tervit check --mutant NAME`` plants a mistake and shows who catches it.
 #
 # On your own
 # -----------
@@ -553,8 +553,8 @@ quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
 # ---------------
 # * `ops/linear.py <../tervit_np/ops/linear.py>`_ and its
 #   `test <../tests/ops/test_linear.py>`_: the pure pair in the library.
-# * `analysis/gradcheck.py <../tervit_np/analysis/gradcheck.py>`_, and
-#   `analysis/diagnosis.py <../tervit_np/analysis/diagnosis.py>`_, which
+# * `verify/gradcheck.py <../tervit_np/verify/gradcheck.py>`_, and
+#   `verify/diagnosis.py <../tervit_np/verify/diagnosis.py>`_, which
 #   guesses the mistake from the wrong numbers.
 # * Baydin, Pearlmutter, Radul, Siskind: Automatic differentiation in machine
 #   learning: a survey (2018), for what frameworks do instead.

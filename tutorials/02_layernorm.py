@@ -158,15 +158,15 @@ dx = dx_2 + dx_1
 # pass, run the rest, and compare. (Chapter 01's check by differences is in the
 # library, too.)
 
-from tervit_np.analysis.diagnosis import likely_mistake
-from tervit_np.analysis.gradcheck import Difference
-from tervit_np.analysis.gradcheck import numerical_gradient as differences
+from tervit_np.verify.diagnosis import likely_mistake
+from tervit_np.verify.gradcheck import Difference
+from tervit_np.verify.gradcheck import numerical_gradient as differences
 
 
-def error(by_hand, by_differences):
+def error(analytic, numeric):
     """Largest deviation, as a share of the largest entry."""
-    largest = np.abs(by_differences).max()
-    return np.abs(by_hand - by_differences).max() / largest
+    largest = np.abs(numeric).max()
+    return np.abs(analytic - numeric).max() / largest
 
 
 steps = {
@@ -176,11 +176,11 @@ steps = {
     "centred": (centred, dcentred),
     "mu": (mu, dmu),
 }
-for name, (value, by_hand) in steps.items():
+for name, (value, analytic) in steps.items():
     rest = differences(
         lambda v, name=name: forward(x, **{name: v})[0], value, dy
     )
-    quote(f"error of d{name}", error(by_hand, rest), 0, 1e-8)
+    quote(f"error of d{name}", error(analytic, rest), 0, 1e-8)
 true_dx = differences(lambda x: forward(x)[0], x, dy)
 quote("error of dx", error(dx, true_dx), 0, 1e-8)
 

@@ -246,14 +246,12 @@ y = softmax(row)
 J = np.diag(y) - np.outer(y, y)
 
 h = 1e-5
-by_differences = np.zeros_like(J)
+numeric = np.zeros_like(J)
 for j in range(len(row)):
     shift = np.zeros_like(row)
     shift[j] = h
-    by_differences[:, j] = (softmax(row + shift) - softmax(row - shift)) / (
-        2 * h
-    )
-quote("Jacobian by hand", np.abs(J - by_differences).max(), 0, 1e-10)
+    numeric[:, j] = (softmax(row + shift) - softmax(row - shift)) / (2 * h)
+quote("Jacobian by hand", np.abs(J - numeric).max(), 0, 1e-10)
 quote("rows of the Jacobian sum to", np.abs(J.sum(axis=1)).max(), 0, 1e-15)
 
 with figure(6.4, 2.9) as fig:
@@ -338,7 +336,7 @@ quote("with and without J", deviation, 0, 1e-15)
 # the way back they are moved back.
 
 
-from tervit_np.analysis.gradcheck import numerical_gradient as differences
+from tervit_np.verify.gradcheck import numerical_gradient as differences
 
 
 def multi_head(qkv):  # (B, T, 3 D) -> (B, T, D)
@@ -360,24 +358,24 @@ def multi_head_backward(dout, cache):  # (B, T, D) -> (B, T, 3 D)
     return np.concatenate([merge(dQ), merge(dK), merge(dV)], axis=-1)
 
 
-def error(by_hand, by_differences):
+def error(analytic, numeric):
     """Largest deviation, as a share of the largest entry."""
-    largest = np.abs(by_differences).max()
-    return np.abs(by_hand - by_differences).max() / largest
+    largest = np.abs(numeric).max()
+    return np.abs(analytic - numeric).max() / largest
 
 
 out, cache = multi_head(qkv)
 dout = rng.normal(size=out.shape)
-by_hand = multi_head_backward(dout, cache)
+analytic = multi_head_backward(dout, cache)
 truth = differences(lambda x: multi_head(x)[0], qkv, dout)
-quote("error of dqkv", error(by_hand, truth), 0, 1e-8)
+quote("error of dqkv", error(analytic, truth), 0, 1e-8)
 
 from tervit_np import ops
 
 library_out, library_cache = ops.attention(qkv, H)
 quote("library, out", np.abs(library_out - out).max(), 0, 1e-14)
 theirs = ops.attention_backward(dout, library_cache)
-quote("library, dqkv", np.abs(theirs - by_hand).max(), 0, 1e-14)
+quote("library, dqkv", np.abs(theirs - analytic).max(), 0, 1e-14)
 
 # %%
 # Break it
@@ -386,10 +384,10 @@ quote("library, dqkv", np.abs(theirs - by_hand).max(), 0, 1e-14)
 # :math:`K = 2` the gradients of q and k should come out too large by a factor
 # :math:`\sqrt 2`, and the library's checker knows to look for such factors:
 
-from tervit_np.analysis.diagnosis import likely_mistake
-from tervit_np.analysis.gradcheck import Difference
+from tervit_np.verify.diagnosis import likely_mistake
+from tervit_np.verify.gradcheck import Difference
 
-too_large = by_hand[..., :D] * np.sqrt(K)
+too_large = analytic[..., :D] * np.sqrt(K)
 broken = Difference("dq", too_large, truth[..., :D])
 print(likely_mistake(broken, {"K": K}))
 off = error(too_large, truth[..., :D])
@@ -421,9 +419,9 @@ def mixed_up_backward(dout, cache):
 
 
 mixed_out, cache = mixed_up(qkv)
-by_hand = mixed_up_backward(dout, cache)
+analytic = mixed_up_backward(dout, cache)
 truth = differences(lambda x: mixed_up(x)[0], qkv, dout)
-quote("mixed-up heads, gradient check", error(by_hand, truth), 0, 1e-8)
+quote("mixed-up heads, gradient check", error(analytic, truth), 0, 1e-8)
 print(f"yet the outputs differ by {np.abs(mixed_out - out).max():.2f}")
 
 # %%

@@ -58,8 +58,8 @@ P = 8
 pictures = normalised(data.train.images[:512])
 labels = data.train.labels[:512]
 patches = patchify(pictures, P)
-by_hand = pictures[0, :, 8:16, 24:32].ravel()  # row 1, column 3 of patches
-quote("patch 1 * 4 + 3", np.abs(patches[0, 7] - by_hand).max(), 0, 0)
+analytic = pictures[0, :, 8:16, 24:32].ravel()  # row 1, column 3 of patches
+quote("patch 1 * 4 + 3", np.abs(patches[0, 7] - analytic).max(), 0, 0)
 
 star = data.train.images[np.flatnonzero(labels == 3)[0]]
 with figure(7.0, 1.7) as fig:
@@ -130,8 +130,8 @@ quote("linear against convolution", deviation, 0, 1e-12)
 u = np.linspace(-4, 4, 1601)
 slope = ops.gelu_backward(np.ones_like(u), u)
 h = 1e-5
-by_differences = (ops.gelu(u + h)[0] - ops.gelu(u - h)[0]) / (2 * h)
-quote("slope of the GELU", np.abs(slope - by_differences).max(), 0, 1e-9)
+numeric = (ops.gelu(u + h)[0] - ops.gelu(u - h)[0]) / (2 * h)
+quote("slope of the GELU", np.abs(slope - numeric).max(), 0, 1e-9)
 
 quote("lowest point of the GELU", u[ops.gelu(u)[0].argmin()], -0.75, 0.006)
 
@@ -379,8 +379,8 @@ z, c = rng.normal(size=(4, 10)), np.array([3, 1, 4, 1])
 loss, dz = tv.losses.cross_entropy(z, c)
 e = np.exp(z)
 probabilities = e / e.sum(axis=1, keepdims=True)
-by_hand = (probabilities - np.eye(10)[c]) / 4
-quote("gradient of cross-entropy", np.abs(dz - by_hand).max(), 0, 1e-15)
+analytic = (probabilities - np.eye(10)[c]) / 4
+quote("gradient of cross-entropy", np.abs(dz - analytic).max(), 0, 1e-15)
 
 # %%
 # A fresh model knows nothing. Its head starts with small weights, so all

@@ -39,9 +39,9 @@ from matplotlib.colors import ListedColormap
 
 import tervit_np as tv
 from data_tools import normalise
-from tervit_np.analysis.adjoint import adjoint_checks
-from tervit_np.analysis.frozen import hold
-from tervit_np.analysis.gradcheck import Difference, numerical_gradient
+from tervit_np.verify.adjoint import adjoint_checks
+from tervit_np.verify.frozen import hold
+from tervit_np.verify.gradcheck import Difference, numerical_gradient
 from tervit_np.quant import Ternary
 from tervit_np.quant.ternary import TernaryCache
 
@@ -397,15 +397,15 @@ with figure(7.2, 3.4) as fig:
 # Now the check that looked impossible. ``Difference`` holds a gradient by
 # hand beside one by differences; ``error`` is relative to the largest entry.
 
-by_hand = quantizer.backward(dy, cache)
+analytic = quantizer.backward(dy, cache)
 
 
 def frozen(v):
     return quantizer.frozen(v, cache)
 
 
-against_frozen = Difference("", by_hand, numerical_gradient(frozen, w, dy))
-against_naive = Difference("", by_hand, naive)
+against_frozen = Difference("", analytic, numerical_gradient(frozen, w, dy))
+against_naive = Difference("", analytic, naive)
 quote("error against frozen differences", against_frozen.error, 0, 1e-9)
 quote("error against naive differences", against_naive.error, 0.70, 0.01)
 
@@ -672,5 +672,5 @@ with figure(7.2, 3.0) as fig:
 #   through stochastic neurons*: where the name comes from.
 # * Li, Liu 2016, *Ternary weight networks*: the rule of this chapter.
 # * Esser et al. 2020, *Learned step size quantization*.
-# * ``tervit_np/quant/ternary.py`` and ``tervit_np/analysis/frozen.py``: the
+# * ``tervit_np/quant/ternary.py`` and ``tervit_np/verify/frozen.py``: the
 #   quantizer and the check, and ``tervit check`` to run it on all of them.

@@ -631,7 +631,7 @@ quote("float first, give or take", later.half, 0.29, 0.005)
 # * Which share of weights is zero at the best threshold for each of the three
 #   distributions? What does that mean for 1.6 bits a weight (chapter 00)?
 # * Multiply the scale of the whole row by 1.4 and evaluate again.
-# * ``tervit check --plant threshold-maximum`` makes the threshold a share of
+# * ``tervit check --mutant threshold-maximum`` makes the threshold a share of
 #   the largest weight. Which check sees it, and why no gradient check?
 #
 # In practice

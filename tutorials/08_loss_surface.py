@@ -36,8 +36,8 @@ import numpy as np
 import tervit_np as tv
 from data_tools import normalise
 from tervit_np.analysis import surfaces
-from tervit_np.analysis.figures.stacked import draw_stacked
-from tervit_np.analysis.surfaces.family import difference
+from tervit_np.analysis.surfaces.figures.stacked import draw_stacked
+from tervit_np.analysis.surfaces.affine_models import difference
 from tervit_np.analysis.surfaces.planes import value_shifts
 from tervit_np.analysis.surfaces.stairs import stairs, ternary_codes
 from tervit_np.train import PRESETS, Stage, evaluate

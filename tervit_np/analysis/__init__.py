@@ -1,1 +1,1 @@
-"""Proof and pictures: gradient checks, planted mistakes, sizes, figures, the report."""
+"""What trained models look like: loss surfaces, comparisons, sizes, costs, the report."""

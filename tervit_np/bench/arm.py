@@ -23,7 +23,7 @@ print(translated(sys.argv[1]))
 """
 
 
-def assembly(rung: str = "generic") -> str:
+def assembly(variant: str = "generic") -> str:
     """Translate one of FEATURES in a process of its own.  -> assembly.
 
     Raises
@@ -33,7 +33,7 @@ def assembly(rung: str = "generic") -> str:
     """
     root = Path(__file__).parents[2]
     settings = {"NUMBA_OPT": "0", "TERVIT_BACKEND": "numpy", "PYTHONPATH": str(root)}
-    done = subprocess.run([sys.executable, "-c", _START, rung], env=os.environ | settings,
+    done = subprocess.run([sys.executable, "-c", _START, variant], env=os.environ | settings,
                           capture_output=True, text=True, check=False)  # fmt: skip
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1]
@@ -41,23 +41,23 @@ def assembly(rung: str = "generic") -> str:
     return done.stdout
 
 
-def translated(rung: str) -> str:
+def translated(variant: str) -> str:
     """Take a rung unoptimized, then compile it for Arm.  -> assembly."""
     import llvmlite.binding as llvm
 
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     machine = llvm.Target.from_triple(TRIPLE).create_target_machine(
-        cpu="generic", features=FEATURES[rung], opt=3, reloc="pic", codemodel="small"
+        cpu="generic", features=FEATURES[variant], opt=3, reloc="pic", codemodel="small"
     )
-    text = _unoptimized(rung)
+    text = _unoptimized(variant)
     text = re.sub("target datalayout = .*", f'target datalayout = "{machine.target_data}"', text)
     module = llvm.parse_assembly(re.sub("target triple = .*", f'target triple = "{TRIPLE}"', text))
     _optimize(module, machine)
     return str(machine.emit_assembly(module))
 
 
-def _unoptimized(rung: str) -> str:
+def _unoptimized(variant: str) -> str:
     """Return what Numba hands to LLVM; no machine code is made, which this processor may lack."""
     from importlib import import_module
 
@@ -66,7 +66,7 @@ def _unoptimized(rung: str) -> str:
     numba: Any = import_module("numba")  # its insides have no types
     compiler: Any = import_module("numba.core.compiler")
     cpu: Any = import_module("numba.core.registry").cpu_target
-    function, arguments = kernel_call(rung)
+    function, arguments = kernel_call(variant)
     flags = compiler.Flags()
     flags.no_compile, flags.nrt, flags.error_model = True, True, "numpy"
     cpu.typing_context.refresh()

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tervit_np.bench.rivals import layer
-from tervit_np.kernels import round_tokens
-from tervit_np.kernels.processor import runs_here
+from tervit_np.bench.baselines import layer
+from tervit_np.kernels import quantize_tokens
+from tervit_np.kernels.isa import check_supported
 
 _WORK = re.compile(
     r"\t(vpdpbusd|vpmaddubsw|vpdpwssd|vpmaddwd|vpmulld|vpcmpeqb|cmpb|[su]mlal2?|[su]mull2?|"
@@ -47,7 +47,7 @@ _WORDS = (  # the first pattern that fits an instruction says what it is for
 )
 
 
-def inner_loop(rung: str) -> list[str]:
+def inner_loop(variant: str) -> list[str]:
     """Return the instructions of a rung's inner loop; none where NumPy does the work.
 
     Raises
@@ -55,7 +55,7 @@ def inner_loop(rung: str) -> list[str]:
     ValueError
         If the rung does not run here.
     """
-    return [] if runs_here(rung) == "numpy" else innermost(_compiled(rung))
+    return [] if check_supported(variant) == "numpy" else innermost(_compiled(variant))
 
 
 def innermost(code: str) -> list[str]:
@@ -85,27 +85,27 @@ def explained(line: str) -> str:
     return next(words for pattern, words in _WORDS if re.match(pattern, plain))
 
 
-def _compiled(rung: str) -> str:
+def _compiled(variant: str) -> str:
     """Compile a rung apart from the cache, which keeps no text.  -> assembly."""
     import numba
 
-    function, arguments = kernel_call(rung)
+    function, arguments = kernel_call(variant)
     fresh = numba.njit(error_model="numpy", boundscheck=False)(function)
     fresh(*arguments)
     return str(next(iter(fresh.inspect_asm().values())))
 
 
-def kernel_call(rung: str) -> tuple[Any, tuple[Any, ...]]:
+def kernel_call(variant: str) -> tuple[Any, tuple[Any, ...]]:
     """Return a rung's kernel, not compiled, and arguments for it."""
-    if rung in ("loop", "vector"):
-        from tervit_np.kernels import ladder
+    if variant in ("loop", "vector"):
+        from tervit_np.kernels import naive
 
         codes = np.zeros((2, 64), np.int8)
-        return getattr(ladder, rung).py_func, (codes, codes, np.zeros((2, 2), np.int32))
-    from tervit_np.kernels.lanes import PROCESSORS
-    from tervit_np.kernels.product import linear
+        return getattr(naive, variant).py_func, (codes, codes, np.zeros((2, 2), np.int32))
+    from tervit_np.kernels.microkernel import TILES
+    from tervit_np.kernels.ternary_gemm import linear
 
-    drawn, tile = layer(12, 8, 64), PROCESSORS[rung]
-    tokens = round_tokens(drawn.x, tile.rows)
+    drawn, tile = layer(12, 8, 64), TILES[variant]
+    tokens = quantize_tokens(drawn.x, tile.rows)
     out = np.empty((len(tokens.codes), 64), np.int32)
     return linear.py_func, (tile, tokens, drawn.packed, drawn.packed.scale, out, 0, 1)

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from tervit_np.analysis.style import FAINT, INK, STAGE_COLOURS, figure, save
-from tervit_np.bench.ladder import Ladder
+from tervit_np.bench.baselines import DYNAMIC, Comparison, fastest
 from tervit_np.bench.models import ModelComparison
-from tervit_np.bench.rivals import DYNAMIC, Comparison, fastest
 from tervit_np.bench.timing import Times
+from tervit_np.bench.variants import Ladder
 
 Span = tuple[float, float]
 _FLOAT, _EIGHT, _TERNARY = (STAGE_COLOURS[name] for name in ("float", "8-bit", "ternary"))
@@ -90,7 +90,9 @@ def roofline(ladder: Ladder, layers: list[Comparison], path: Path) -> Path:
     with figure(11, 4.8) as fig:
         left, right = fig.subplots(1, 2, sharey=True)
         _ceilings(left, ladder, ("L1",), (0.5, 90))
-        _points(left, [(r.loaded, r.speed, r.name) for r in ladder.rungs if r.loaded is not None])
+        _points(
+            left, [(r.loaded, r.speed, r.name) for r in ladder.variants if r.loaded is not None]
+        )
         left.set_title("Rungs: the inner loop and the nearest cache")
         left.set_xlabel("operations for each byte that the inner loop loads")
         left.set_ylabel("10⁹ multiplications and additions a second")
@@ -114,7 +116,7 @@ def _ceilings(axes: Any, ladder: Ladder, places: tuple[str, ...], span: Span) ->
     """Draw slanted lines of bandwidth and level ones of products."""
     read = ladder.limits.read
     levels = [("float32 fused multiply-adds", ladder.limits.float32, _FLOAT)]
-    peaks = [rung.speed for rung in ladder.rungs if rung.name == "peak"]
+    peaks = [variant.speed for variant in ladder.variants if variant.name == "peak"]
     levels += [("dot products of bytes", speed, INK) for speed in peaks]
     top = max(speed for _, speed, _ in levels)
     for place in places:

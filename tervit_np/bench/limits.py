@@ -18,18 +18,18 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from tervit_np.bench.ladder import Limits
 from tervit_np.bench.timing import interleaved
-from tervit_np.kernels import processor
-from tervit_np.kernels.aligned import zeros
-from tervit_np.kernels.jit import kernel
-from tervit_np.kernels.vectors import I32, I64, call, everywhere, load, spread
+from tervit_np.bench.variants import Limits
+from tervit_np.compiled.aligned import zeros
+from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.simd import I32, I64, broadcast, call, load, splat
+from tervit_np.kernels import isa
 
 PLACES = {"L1": 3 * 2**13, "L2": 3 * 2**18, "memory": 3 * 2**25}  # bytes, read over and over
 _CHAINS = 12  # sums that wait for their last product while the others are worked on
 _READ = 2**22  # bytes that one call reads at least
 _STEPS = 20_000
-_FEATURES = processor.features()
+_FEATURES = isa.features()
 _LANES = 16 if "avx512f" in _FEATURES else 8 if "avx2" in _FEATURES else 4  # numbers of 32 bits
 
 
@@ -92,9 +92,9 @@ def chains(typing: Any, steps: Any, factor: Any) -> Any:
     """Work on independent vectors of sums.  -> a number that depends on all of them."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        factors = spread(builder, args[1], _LANES)
+        factors = broadcast(builder, args[1], _LANES)
         places = [
-            cgutils.alloca_once_value(builder, builder.fmul(factors, everywhere(factors.type, i)))
+            cgutils.alloca_once_value(builder, builder.fmul(factors, splat(factors.type, i)))
             for i in range(_CHAINS)
         ]
         fma = f"llvm.fma.v{_LANES}f32"

@@ -15,12 +15,12 @@ import numpy as np
 from tervit_np import blas
 from tervit_np.analysis.macs import ternary_macs
 from tervit_np.arrays import Array
+from tervit_np.backends import BACKENDS, backend
+from tervit_np.bench.baselines import dynamic_forms, fastest
 from tervit_np.bench.peak import peak, scaled, share
-from tervit_np.bench.rivals import dynamic_forms, fastest
 from tervit_np.bench.timing import Times, interleaved
 from tervit_np.deploy import Packed, export, load_packed
 from tervit_np.models import Classifier, create_model, quantize
-from tervit_np.twins import BACKENDS, backend
 
 OURS = ("packed", "packed, attention int8")  # the default, and an option
 ALONE = "one thread"  # the default on one thread, where others have more

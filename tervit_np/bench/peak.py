@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tervit_np.bench.timing import Times
-from tervit_np.kernels import available, processor
+from tervit_np.kernels import isa, supported
 
 PEAK = "dot products alone"  # its name among times
 _LEAST = 1e8  # operations: fewer would time the call
@@ -17,15 +17,15 @@ _LEAST = 1e8  # operations: fewer would time the call
 
 def peak(operations: float) -> dict[str, Callable[[], Any]]:
     """Prepare as many multiplications and additions, or some more; nothing without a DOTS rung."""
-    rung = available(processor.features())[-1]
-    if rung not in processor.DOTS:
+    variant = supported(isa.features())[-1]
+    if variant not in isa.DOTS:
         return {}
-    from tervit_np.kernels import peaks
-    from tervit_np.kernels.lanes import PROCESSORS
+    from tervit_np.kernels import peak as kernel_peak
+    from tervit_np.kernels.microkernel import TILES
 
-    tile = PROCESSORS[rung]
-    steps = round(max(operations, _LEAST) / peaks.operations(tile, 1))
-    return {PEAK: lambda: peaks.dots(tile, steps, 0x01020102, 0x05060708)}
+    tile = TILES[variant]
+    steps = round(max(operations, _LEAST) / kernel_peak.operations(tile, 1))
+    return {PEAK: lambda: kernel_peak.dot_products_only(tile, steps, 0x01020102, 0x05060708)}
 
 
 def scaled(times: dict[str, Times], operations: float) -> dict[str, Times]:

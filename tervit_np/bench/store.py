@@ -11,10 +11,10 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tervit_np.bench.ladder import Ladder, Limits, Rung
+from tervit_np.bench.baselines import Comparison
 from tervit_np.bench.models import ModelComparison
-from tervit_np.bench.rivals import Comparison
 from tervit_np.bench.timing import Times
+from tervit_np.bench.variants import Ladder, Limits, Rung
 from tervit_np.files import write_text
 
 
@@ -65,7 +65,7 @@ def stored(path: Path) -> Stored:
         return Stored(
             {section: content["environment"] for section, content in whole.items()},
             [Comparison(**row | {"times": _times(row)}) for row in found.get("layers", [])],
-            Ladder(Limits(**ladder["limits"]), [Rung(**rung) for rung in ladder["rungs"]])
+            Ladder(Limits(**ladder["limits"]), [Rung(**variant) for variant in ladder["rungs"]])
             if ladder
             else None,
             [ModelComparison(**row | {"times": _times(row)}) for row in found.get("models", [])],

@@ -2,7 +2,7 @@
 
 from tervit_np.checkpoints.adaptation import pretrained, transfer
 from tervit_np.checkpoints.formats.safetensors import save_safetensors
-from tervit_np.checkpoints.own import load_model, save_checkpoint
+from tervit_np.checkpoints.npz import load_model, save_checkpoint
 from tervit_np.checkpoints.reading import load_checkpoint
 
 __all__ = [

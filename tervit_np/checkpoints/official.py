@@ -9,8 +9,8 @@ from pathlib import Path
 
 from data_tools import data_root
 from data_tools.download import download, file_hash
-from data_tools.origins import Origin
-from data_tools.root import writable_folder
+from data_tools.mirrors import Origin
+from data_tools.paths import writable_folder
 from tervit_np.checkpoints.reading import load_checkpoint
 from tervit_np.checkpoints.recognition import recognise
 from tervit_np.files import written_whole

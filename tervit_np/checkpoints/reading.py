@@ -10,7 +10,7 @@ from tervit_np.checkpoints.formats.buffers import without_buffers
 from tervit_np.checkpoints.formats.names import official_names
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.checkpoints.formats.torch_file import read_torch
-from tervit_np.checkpoints.own import is_own, read_npz
+from tervit_np.checkpoints.npz import is_own, read_npz
 
 
 def load_checkpoint(path: str | Path, *, lenient: bool = False) -> dict[str, Array]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tervit_np.cli import bench_tables as tables
 
 if TYPE_CHECKING:
-    from tervit_np.bench.ladder import Ladder
     from tervit_np.bench.store import Stored
+    from tervit_np.bench.variants import Ladder
 
 EXAMPLES = """examples:
   tervit bench                              one layer in six shapes, against all that is installed
@@ -106,12 +106,12 @@ def _measure(args: argparse.Namespace, section: str) -> Any:
     from tervit_np import bench
     from tervit_np.bench.store import store
     from tervit_np.environment import environment, installed_version
-    from tervit_np.kernels import chosen
+    from tervit_np.kernels import selected_variant
     from tervit_np.train.memory import keep_freed_memory
 
     keep_freed_memory()
     versions = {name: installed_version(name) for name in ("torch", "onnxruntime")}
-    machine = environment() | {"kernel": chosen(), "load": _load()} | versions
+    machine = environment() | {"kernel": selected_variant(), "load": _load()} | versions
     tables.print_machine(machine)
     rounds = args.rounds or (15 if section == "models" else 41)
     found: Any = []
@@ -146,8 +146,8 @@ def _whole(text: str) -> int:
 
 
 def _ladder(rounds: int) -> "Ladder":
-    from tervit_np.bench.ladder import Ladder, climb
     from tervit_np.bench.limits import measure
+    from tervit_np.bench.variants import Ladder, climb
 
     return Ladder(measure(rounds), climb(rounds=rounds))
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tervit_np.bench.ladder import Ladder
+    from tervit_np.bench.baselines import Comparison
     from tervit_np.bench.models import ModelComparison
-    from tervit_np.bench.rivals import Comparison
+    from tervit_np.bench.variants import Ladder
 
 _COLUMNS = {  # heads of columns and the names that they stand for
     "numpy": "numpy float32", "numba": "numba float32", "torch": "torch float32",
@@ -83,25 +83,25 @@ def print_ladder(ladder: "Ladder") -> None:
     read = ", ".join(f"{place} {speed:.0f}" for place, speed in limits.read.items())
     print(f"reading, GB/s: {read}; float32 multiply-adds, GOP/s: {limits.float32:.0f}")
     print(f"{'197x384x1536':<13}{'GOP/s':>7}{'of peak':>9}{'op/byte':>9}   inner loop")
-    for rung in ladder.rungs:
-        share = "" if rung.share is None else f"{100 * rung.share:.1f} %"
-        each = "" if rung.intensity is None else f"{rung.intensity:.0f}"
-        loop = ", ".join(f"{count} {name}" for name, count in list(rung.loop.items())[:5])
-        print(f"{rung.name:<13}{rung.speed:>7.1f}{share:>9}{each:>9}   {loop}")
+    for variant in ladder.variants:
+        share = "" if variant.share is None else f"{100 * variant.share:.1f} %"
+        each = "" if variant.intensity is None else f"{variant.intensity:.0f}"
+        loop = ", ".join(f"{count} {name}" for name, count in list(variant.loop.items())[:5])
+        print(f"{variant.name:<13}{variant.speed:>7.1f}{share:>9}{each:>9}   {loop}")
 
 
-def print_assembly(rung: str) -> None:
+def print_assembly(variant: str) -> None:
     """Print each instruction of an inner loop with what it is for."""
     from tervit_np.bench import arm
     from tervit_np.bench.assembly import explained, inner_loop, innermost
-    from tervit_np.kernels import available, processor
+    from tervit_np.kernels import isa, supported
 
-    elsewhere = rung in ("neon", "sdot", "usdot") and rung not in available(processor.features())
-    if rung == "arm" or elsewhere:
-        lines = innermost(arm.assembly("generic" if rung == "arm" else rung))
+    elsewhere = variant in ("neon", "sdot", "usdot") and variant not in supported(isa.features())
+    if variant == "arm" or elsewhere:
+        lines = innermost(arm.assembly("generic" if variant == "arm" else variant))
     else:
-        lines = inner_loop(rung)
+        lines = inner_loop(variant)
     if not lines:
-        print(f"{rung}: the product is one call of NumPy; there is no inner loop of ours")
+        print(f"{variant}: the product is one call of NumPy; there is no inner loop of ours")
     for line in lines:
         print(f"{line.expandtabs(14):<56}{explained(line)}")

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tervit_np.analysis.checks import Row
-    from tervit_np.analysis.gradcheck import Difference
-    from tervit_np.analysis.planting import Plant
     from tervit_np.arrays import Array
     from tervit_np.models import Classifier
+    from tervit_np.verify.checks import Row
+    from tervit_np.verify.gradcheck import Difference
+    from tervit_np.verify.mutation import Mutant
 
 _FEWEST = 8  # gradients of a big model, however slow it is
 EXAMPLES = """examples:
@@ -20,9 +20,9 @@ EXAMPLES = """examples:
   tervit check --model deit_base_patch16_224       as many parameters as a minute allows
   tervit check --trained runs/shapes               with trained weights and their quantizers
   tervit check --conventions                       what each quantizer does at its edges
-  tervit check --list-plants                       mistakes that can be planted
-  tervit check --plant layernorm-mean              plant one and see it caught
-  tervit check --all-plants                        plant all, one after the other"""
+  tervit check --list-mutants                      mistakes that can be planted
+  tervit check --mutant layernorm-mean             plant one and see it caught
+  tervit check --all-mutants                       plant all, one after the other"""
 
 
 def register(commands: Any) -> None:
@@ -37,12 +37,13 @@ def register(commands: Any) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--model", help="check every parameter of this model")
     what.add_argument("--trained", metavar="RUN_OR_FILE", help="check a saved model")
-    what.add_argument("--plant", metavar="NAME", help="plant one mistake")
-    what.add_argument("--all-plants", action="store_true", help="plant every mistake in turn")
+    what.add_argument("--mutant", metavar="NAME", help="plant one mistake and show what catches it")
+    what.add_argument("--plant", dest="mutant", help=argparse.SUPPRESS)
+    what.add_argument("--all-mutants", action="store_true", help="plant every mistake in turn")
     what.add_argument(
         "--conventions", action="store_true", help="print the conventions of the quantizers"
     )
-    what.add_argument("--list-plants", action="store_true", help="name them all")
+    what.add_argument("--list-mutants", action="store_true", help="name them all")
     parser.add_argument("--plan", default="float", help="quantizers for --model (default: float)")
     parser.add_argument(
         "--budget", type=float, default=60, metavar="SECONDS", help="for --model (default: 60)"
@@ -53,21 +54,21 @@ def register(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what was asked for; 1 if a check failed that should not, or a plant slipped through."""
-    if args.list_plants:
-        return _list_plants()
+    if args.list_mutants:
+        return _list_mutants()
     if args.conventions:
         return _list_conventions()
-    if args.all_plants:
-        return _plant_all()
-    if args.plant:
-        return _plant_one(args.plant, args.seed)
+    if args.all_mutants:
+        return _run_all_mutants()
+    if args.mutant:
+        return _run_mutant(args.mutant, args.seed)
     if args.model or args.trained:
         return _check_model(args)
     return _check_everything(args.seed)
 
 
 def _check_everything(seed: int) -> int:
-    from tervit_np.analysis import checks
+    from tervit_np.verify import checks
 
     began = time.monotonic()
     rows = [*checks.differences(seed), *checks.golden(seed), *checks.frozen(seed)]
@@ -84,9 +85,9 @@ def _check_everything(seed: int) -> int:
 def _check_model(args: argparse.Namespace) -> int:
     import numpy as np
 
-    from tervit_np.analysis.adjoint import LIMIT, adjoint_checks, first_wrong, lengths
-    from tervit_np.analysis.checks import to_row
-    from tervit_np.analysis.frozen import hold
+    from tervit_np.verify.adjoint import LIMIT, adjoint_checks, first_wrong, lengths
+    from tervit_np.verify.checks import to_row
+    from tervit_np.verify.frozen import hold
 
     rng = np.random.default_rng(args.seed)
     model = hold(_model(args))
@@ -126,7 +127,7 @@ def _model(args: argparse.Namespace) -> "Classifier":
     import numpy as np
 
     from tervit_np.checkpoints import load_model
-    from tervit_np.cli.opening import model_file
+    from tervit_np.cli.models import model_file
     from tervit_np.models import build, create_model, quantize
     from tervit_np.train.stages import plan_named
 
@@ -151,52 +152,52 @@ def _list_conventions() -> int:
     return 0
 
 
-def _list_plants() -> int:
-    from tervit_np.analysis.plants import PLANTS
+def _list_mutants() -> int:
+    from tervit_np.verify.mutants import MUTANTS
 
-    width = max(map(len, PLANTS))
-    for plant in PLANTS.values():
-        print(f"{plant.name:<{width}}  {plant.caught_by:<11}  {plant.about}")
+    width = max(map(len, MUTANTS))
+    for mutant in MUTANTS.values():
+        print(f"{mutant.name:<{width}}  {mutant.caught_by:<11}  {mutant.about}")
     return 0
 
 
-def _plant_one(name: str, seed: int) -> int:
-    from tervit_np.analysis.checks import CHECKS, caught_by
-    from tervit_np.analysis.planting import planted
-    from tervit_np.analysis.plants import find_plant
+def _run_mutant(name: str, seed: int) -> int:
+    from tervit_np.verify.checks import CHECKS, caught_by
+    from tervit_np.verify.mutants import find_mutant
+    from tervit_np.verify.mutation import mutated
 
-    plant = find_plant(name)
-    print(f"planted: {plant.about}\n")
-    _print_edits(plant)
-    with planted(plant):
-        rows = [row for row in CHECKS[plant.caught_by](seed) if not row.ok]
+    mutant = find_mutant(name)
+    print(f"planted: {mutant.about}\n")
+    _print_edits(mutant)
+    with mutated(mutant):
+        rows = [row for row in CHECKS[mutant.caught_by](seed) if not row.ok]
         _print(rows)
-    caught = caught_by(plant)
-    if plant.caught_by not in caught:
-        print(f"\nnot caught: {plant.caught_by} should have failed")
+    caught = caught_by(mutant)
+    if mutant.caught_by not in caught:
+        print(f"\nnot caught: {mutant.caught_by} should have failed")
         return 1
     blind = [kind for kind in CHECKS if kind not in caught]
     print(f"\ncaught by {', '.join(caught)}; {', '.join(blind)} saw nothing")
     return 0
 
 
-def _plant_all() -> int:
-    from tervit_np.analysis.checks import caught_by
-    from tervit_np.analysis.plants import PLANTS
+def _run_all_mutants() -> int:
+    from tervit_np.verify.checks import caught_by
+    from tervit_np.verify.mutants import MUTANTS
 
-    width = max(map(len, PLANTS))
+    width = max(map(len, MUTANTS))
     slipped = 0
-    for plant in PLANTS.values():
-        caught = caught_by(plant)
-        slipped += plant.caught_by not in caught
+    for mutant in MUTANTS.values():
+        caught = caught_by(mutant)
+        slipped += mutant.caught_by not in caught
         words = f"caught by {', '.join(caught)}" if caught else "NOT CAUGHT"
-        print(f"{plant.name:<{width}}  {words:<44} {plant.about}", flush=True)
-    print(f"\n{len(PLANTS) - slipped} of {len(PLANTS)} planted mistakes caught as declared")
+        print(f"{mutant.name:<{width}}  {words:<44} {mutant.about}", flush=True)
+    print(f"\n{len(MUTANTS) - slipped} of {len(MUTANTS)} planted mistakes caught as declared")
     return 1 if slipped else 0
 
 
-def _print_edits(plant: "Plant") -> None:
-    for edit in plant.edits:
+def _print_edits(mutant: "Mutant") -> None:
+    for edit in mutant.edits:
         print(f"  {edit.module.replace('.', '/')}.py, {edit.name}")
         print(f"  - {edit.right}\n  + {edit.wrong}\n")
 

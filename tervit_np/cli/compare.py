@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         stem = "comparison" if given.is_dir() else given.stem
         return _show(read_record(given), out, stem)
     from tervit_np.analysis.comparison import compare, read_plan
-    from tervit_np.cli.opening import thread_count
+    from tervit_np.cli.models import thread_count
     from tervit_np.environment import usable_cores
 
     plan = read_plan(args.plan)
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 def _show(record: "Record", out: Path, stem: str) -> int:
     """Print the tables, draw the figure."""
     from tervit_np.analysis.comparison import tables
-    from tervit_np.analysis.figures.comparison import draw_comparison
+    from tervit_np.analysis.comparison.figure import draw_comparison
 
     print(tables(record))
     out.mkdir(parents=True, exist_ok=True)

@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _software() -> Iterator[Finding]:
+    from tervit_np.backends import backend_name
     from tervit_np.environment import installed_version
-    from tervit_np.twins import backend_name
 
     yield Finding("Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
     for package in ("numpy", "numba", "pillow", "matplotlib"):
@@ -88,17 +88,17 @@ def _machine() -> Iterator[Finding]:
     features = [f for f in _FEATURES if f in processor_features()]
     yield Finding("processor", f"{processor_name()}, {usable_cores()} cores usable")
     yield Finding("instructions", " ".join(features) or "unknown")
-    from tervit_np.kernels import chosen
+    from tervit_np.kernels import selected_variant
 
     try:
-        yield Finding("ternary kernel", chosen())
+        yield Finding("ternary kernel", selected_variant())
     except ValueError as error:
         yield Finding("ternary kernel", "none", str(error))
 
 
 def _storage() -> Iterator[Finding]:
     from data_tools import data_root, known_sets
-    from data_tools.root import user_cache, writable_folder
+    from data_tools.paths import user_cache, writable_folder
 
     kernels = writable_folder(user_cache() / "kernels")
     advice = "compiled code is made anew in every process; make that folder writable"

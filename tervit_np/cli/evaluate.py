@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from tervit_np.cli.opening import HELP, add_attention, images_for, open_model, thread_count
+from tervit_np.cli.models import HELP, add_attention, images_for, open_model, thread_count
 
 EXAMPLES = """examples:
   tervit eval runs/shapes                     the last stage of a run, on its own test split

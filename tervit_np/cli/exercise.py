@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tervit_np.exercises.exercise import Exercise
+    from tervit_np.exercises.isolated_run import Verdict
     from tervit_np.exercises.progress import Progress
-    from tervit_np.exercises.trial import Verdict
 
 EXAMPLES = """examples:
   tervit exercise                        the next one: its file, and a check at every save
@@ -105,7 +105,7 @@ def _next(progress: "Progress") -> "Exercise | None":
 
 def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespace) -> bool:
     """Show the task, check the file at each save.  -> whether it passes in the end."""
-    from tervit_np.exercises.watching import saves
+    from tervit_np.exercises.changes import saves
 
     file, new = progress.open_file(exercise)
     print(f"{exercise.text()}\n\n{'Your new file' if new else 'Your file'}: {file}", flush=True)
@@ -125,8 +125,8 @@ def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespac
 
 def _report(exercise: "Exercise", progress: "Progress", seconds: float) -> bool:
     """Check a file once, print what was found, remember that it passed."""
-    from tervit_np.exercises.trial import run_trial
-    from tervit_np.exercises.words import verdict_lines
+    from tervit_np.exercises.isolated_run import run_trial
+    from tervit_np.exercises.messages import verdict_lines
 
     verdict = run_trial(exercise, progress.file(exercise), seconds)
     print("\n".join(verdict_lines(verdict)), flush=True)
@@ -159,7 +159,7 @@ def _check(progress: "Progress", args: argparse.Namespace) -> int:
 def _grade(progress: "Progress", args: argparse.Namespace) -> int:
     """Check all exercises, write the results down, leave the folder as it is."""
     from tervit_np.exercises.gradescope import results_json
-    from tervit_np.exercises.trial import run_trial
+    from tervit_np.exercises.isolated_run import run_trial
     from tervit_np.files import write_text
 
     if not args.json.absolute().parent.is_dir():
@@ -204,8 +204,8 @@ def _state(progress: "Progress", exercise: "Exercise") -> tuple[str, str]:
 
 def _hint(progress: "Progress", name: str | None) -> int:
     """Print the hints that are open, and one more."""
+    from tervit_np.exercises.messages import hint_lines
     from tervit_np.exercises.tasks import find_exercise
-    from tervit_np.exercises.words import hint_lines
 
     exercise = find_exercise(name) if name else _next(progress)
     if exercise is None:
@@ -217,8 +217,8 @@ def _hint(progress: "Progress", name: str | None) -> int:
 
 def _solution(progress: "Progress", name: str, reveal: bool) -> int:
     """Print the library's lines to those who have written theirs, or insist."""
+    from tervit_np.exercises.messages import solution_lines, wrong_lines
     from tervit_np.exercises.tasks import find_exercise
-    from tervit_np.exercises.words import solution_lines, wrong_lines
 
     exercise = find_exercise(name)
     if not (reveal or progress.passed(exercise)):

@@ -3,12 +3,12 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from tervit_np.cli.opening import HELP, open_model
+from tervit_np.cli.models import HELP, open_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tervit_np.cli.opening import Opened
+    from tervit_np.cli.models import LoadedModel
 
 _FILES = {"packed": "packed.safetensors", "onnx": "model.onnx"}
 
@@ -82,14 +82,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _default(opened: "Opened", form: str) -> "Path":
+def _default(opened: "LoadedModel", form: str) -> "Path":
     """Return where the file goes: into the run's folder; for weights of others, beside them."""
     name = _FILES[form] if opened.data is not None else f"{opened.file.stem}-{_FILES[form]}"
     return opened.file.with_name(name)
 
 
 def _export_onnx(
-    opened: "Opened", out: "Path", extra: dict[str, Any], precision: str | None
+    opened: "LoadedModel", out: "Path", extra: dict[str, Any], precision: str | None
 ) -> None:
     from tervit_np.deploy.onnx_file import export_onnx
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tervit_np.cli.opening import HELP, Opened, add_attention, open_model, thread_count
+from tervit_np.cli.models import HELP, LoadedModel, add_attention, open_model, thread_count
 
 if TYPE_CHECKING:
     from tervit_np.arrays import Array
@@ -73,7 +73,7 @@ def _why(error: OSError, name: str) -> str:
     return "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
 
 
-def _pixels(opened: Opened, name: str) -> "Array":
+def _pixels(opened: LoadedModel, name: str) -> "Array":
     """Read a picture as the model's test pictures were read.  -> uint8 (S, S, 3)."""
     from data_tools.crops import middle
     from data_tools.pictures import decode

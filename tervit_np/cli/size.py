@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tervit_np.analysis.sizes import Cost
-    from tervit_np.cli.opening import Opened
+    from tervit_np.cli.models import LoadedModel
     from tervit_np.models import Classifier
     from tervit_np.quant import Plan
 
@@ -45,7 +45,7 @@ def register(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Count and print."""
-    from tervit_np.cli.opening import open_model
+    from tervit_np.cli.models import open_model
     from tervit_np.models import CONFIGS, build, quantize
     from tervit_np.train.stages import plan_named
 
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _own_plan(opened: "Opened") -> "Plan | None":
+def _own_plan(opened: "LoadedModel") -> "Plan | None":
     """Return the plan that a file says; weights of others say none."""
     from tervit_np.deploy import stored_plan
     from tervit_np.models.quantization import plan_of

@@ -74,9 +74,9 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     from tervit_np.analysis.surfaces import Parts, Runner
-    from tervit_np.analysis.surfaces.measuring import draw_sample, measure, run_models, total_work
+    from tervit_np.analysis.surfaces.measure import draw_sample, measure, run_models, total_work
     from tervit_np.analysis.surfaces.results import write_surfaces
-    from tervit_np.cli.opening import images_for, open_model, thread_count
+    from tervit_np.cli.models import images_for, open_model, thread_count
     from tervit_np.train.interrupt import StopRequest
 
     began = time.monotonic()

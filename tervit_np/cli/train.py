@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tervit_np.models import Classifier
-    from tervit_np.train import Recipe, Setup, Stage
+    from tervit_np.train import Recipe, RunArguments, Stage
 
 EXAMPLES = """examples:
   tervit train                                   the embedded data set, two minutes, with a report
@@ -67,14 +67,17 @@ def run(args: argparse.Namespace) -> int:
     """Train, write the report, print the accuracies."""
     began = time.monotonic()
     from tervit_np import train
-    from tervit_np.analysis.report import write_report
+    from tervit_np.analysis.report.writing import write_report
     from tervit_np.environment import usable_cores
     from tervit_np.train.folder import RunFolder
 
     if args.resume is None:
         setup, out = _new(args)
     else:
-        setup, out = train.setup_from(RunFolder(args.resume).read_request()), Path(args.resume)
+        setup, out = (
+            train.run_arguments_from(RunFolder(args.resume).read_request()),
+            Path(args.resume),
+        )
     resume = args.resume is not None
     try:
         results = train.run(
@@ -102,10 +105,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _new(args: argparse.Namespace) -> "tuple[Setup, Path]":
+def _new(args: argparse.Namespace) -> "tuple[RunArguments, Path]":
     """Make everything for a new run.  -> the arguments of train.run, its folder."""
     from tervit_np import train
-    from tervit_np.cli.opening import thread_count
+    from tervit_np.cli.models import thread_count
     from tervit_np.train.folder import free_folder
 
     preset = train.preset_for(args.data)
@@ -121,7 +124,7 @@ def _new(args: argparse.Namespace) -> "tuple[Setup, Path]":
     if args.window is not None:
         config |= {"window": args.window}
     config |= {"num_classes": len(data.train.classes)}
-    setup = train.Setup(
+    setup = train.RunArguments(
         _model(args, preset.model, config),
         stages,
         data,
@@ -139,7 +142,7 @@ def _model(args: argparse.Namespace, preset: str, config: dict[str, Any]) -> "Cl
     """Make a new model, or start from weights, which may need a new head or other positions."""
     from tervit_np.checkpoints import load_checkpoint, pretrained, transfer
     from tervit_np.checkpoints.official import find_weights
-    from tervit_np.cli.opening import model_file
+    from tervit_np.cli.models import model_file
     from tervit_np.models import CONFIGS, create_model
 
     if args.weights is None:

@@ -14,14 +14,14 @@ import numpy as np
 
 from tervit_np.arrays import Array
 
-EACH = 5  # codes of a byte
+CODES_PER_BYTE = 5  # codes of a byte
 
 
 def _digits() -> Array:
     """Decode every byte.  -> int8 (256, 5) codes."""
     rest = np.arange(256)
-    digits = np.empty((256, EACH), np.int8)
-    for i in range(EACH):
+    digits = np.empty((256, CODES_PER_BYTE), np.int8)
+    for i in range(CODES_PER_BYTE):
         digits[:, i] = (3 * rest >> 8) - 1
         rest = 3 * rest & 255
     return digits
@@ -36,9 +36,9 @@ _POWERS = np.array([81, 27, 9, 3, 1])
 def encode(codes: Array) -> Array:
     """Pack ternary codes of any shape, flattened; zeros fill the last byte.  -> uint8 (n,)."""
     flat = np.ravel(codes)
-    padded = np.zeros(-(-flat.size // EACH) * EACH, np.int64)
+    padded = np.zeros(-(-flat.size // CODES_PER_BYTE) * CODES_PER_BYTE, np.int64)
     padded[: flat.size] = flat
-    packed: Array = _BYTES[(padded.reshape(-1, EACH) + 1) @ _POWERS]
+    packed: Array = _BYTES[(padded.reshape(-1, CODES_PER_BYTE) + 1) @ _POWERS]
     return packed
 
 
@@ -51,7 +51,7 @@ def decode(data: Array, count: int) -> Array:
         If the bytes are too few or too many, one of them is never written, or the rest of the last
         one is not zero.
     """
-    if data.dtype != np.uint8 or data.shape != (-(-count // EACH),):
+    if data.dtype != np.uint8 or data.shape != (-(-count // CODES_PER_BYTE),):
         raise ValueError(f"{data.dtype} {data.shape} is not {count} ternary codes, five to a byte")
     if not _WRITTEN[data].all():
         wrong = int(data[~_WRITTEN[data]][0])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.kernels import chosen, has_tile
+from tervit_np.kernels import has_tile, selected_variant
 from tervit_np.nn import Blocks
 
 ATTENTION = ("float32", "int8")
@@ -22,7 +22,7 @@ class PackedBlocks(Blocks):
     """Blocks whose linear layers are packed.
 
     `members` threads share the work on an image. The products of attention run in "float32", or in
-    "int8", which rounds once more and pays where many tokens attend (kernels/byte_attention.py).
+    "int8", which rounds once more and pays where many tokens attend (kernels/int8_attention.py).
     """
 
     def __init__(self, blocks: Iterable[Any], members: int = 1, attention: str = "float32") -> None:
@@ -46,38 +46,41 @@ class PackedBlocks(Blocks):
         ValueError
             If attention is to run on bytes, which only the compiled block does.
         """
-        if not has_tile(chosen()):
+        if not has_tile(selected_variant()):
             if self.attention != "float32":
                 raise ValueError(
-                    f"attention on bytes runs in the compiled block, not on the kernel {chosen()!r}"
+                    "int8 attention runs in the compiled block, not on the kernel "
+                    f"{selected_variant()!r}"
                 )
             return super().forward(x, train, rng, recompute, keep)
-        from tervit_np.kernels.lanes import PROCESSORS
+        from tervit_np.kernels.microkernel import TILES
 
-        processor = PROCESSORS[chosen()]
+        processor = TILES[selected_variant()]
         if not self._weights:
-            from tervit_np.deploy.weights import block_weights
+            from tervit_np.deploy.block_weights import block_weights
 
             self._weights = [block_weights(block, x.shape[1:-1]) for block in self]
         if getattr(self._rooms, "processor", None) != processor:
-            self._rooms.room = Room(self._weights[0], processor, self.members, self.attention)
+            self._rooms.room = InferenceSession(
+                self._weights[0], processor, self.members, self.attention
+            )
             self._rooms.processor = processor
         y = np.array(x, np.float32, order="C")
         self._rooms.room.run(self._weights, y.reshape(-1, x.shape[-1]), len(x))
         return y, []
 
 
-class Room:
+class InferenceSession:
     """Where one caller's threads work: their benches, and what each has of its own."""
 
     def __init__(self, weights: Any, processor: Any, members: int, attention: str) -> None:
-        from tervit_np.kernels.rooms import make_bench, make_own
         from tervit_np.kernels.team import Team
+        from tervit_np.kernels.workspace import make_shared_workspace, make_thread_workspace
 
         self.processor, self.team = processor, Team(members)
-        self.benches = [make_bench(weights, processor) for _ in range(members)]
-        self.owns = [make_own(weights, processor, attention) for _ in range(members)]
-        self.arrivals = np.zeros(1, np.int64)
+        self.benches = [make_shared_workspace(weights, processor) for _ in range(members)]
+        self.owns = [make_thread_workspace(weights, processor, attention) for _ in range(members)]
+        self.barrier_count = np.zeros(1, np.int64)
 
     def run(self, blocks: list[Any], x: Array, images: int) -> None:
         """Take x (B G T, D) through all blocks, in place.
@@ -86,7 +89,7 @@ class Room:
         group where there are not.
         """
         from tervit_np.kernels.block import through
-        from tervit_np.kernels.team import meet
+        from tervit_np.kernels.team import barrier
 
         members = self.team.members
         apart = images * min(len(weights.places) for weights in blocks) >= members
@@ -101,6 +104,6 @@ class Room:
                 else:
                     through(self.processor, weights, x, self.benches[0], self.owns[me],
                             0, groups, me, members)  # fmt: skip
-                meet(self.arrivals, members)
+                barrier(self.barrier_count, members)
 
-        self.team.run(work, (self.arrivals, self.benches[0].arrivals))
+        self.team.run(work, (self.barrier_count, self.benches[0].barrier_count))

@@ -19,9 +19,9 @@ from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy.base3 import decode
 from tervit_np.deploy.blocks import ATTENTION
-from tervit_np.deploy.packing import Stored, packable, put_packed
-from tervit_np.deploy.writing import FORMAT, checksum, form
-from tervit_np.kernels import chosen
+from tervit_np.deploy.packing import CodesLoader, pack_layers_, packable
+from tervit_np.deploy.writing import FORMAT, checksum, storage_kind
+from tervit_np.kernels import selected_variant
 from tervit_np.models import Classifier, build, config_from, quantize
 from tervit_np.quant import Plan
 from tervit_np.quant.identity import IDENTITY, ZERO
@@ -59,7 +59,7 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
             f"load_packed: threads is {threads}, attention {attention!r}; expected at least 1, and "
             f"one of {', '.join(ATTENTION)}"
         )
-    chosen()  # refuses an unknown TERVIT_KERNEL or TERVIT_BACKEND, which is no fault of the file
+    selected_variant()  # refuses an unknown TERVIT_KERNEL or TERVIT_BACKEND: not the file's fault
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
@@ -75,7 +75,7 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
         meta = {key: json.loads(metadata[key]) for key in _KEYS}
         model = build(config_from(meta["model"], meta["config"]), None, meta["dtype"])
         quantize(model, plan_from_spec(meta["plan"]))
-        put_packed(model, _fill(model, arrays), threads, attention)
+        pack_layers_(model, _fill(model, arrays), threads, attention)
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]} is missing") from None
     except (TypeError, ValueError) as error:
@@ -96,17 +96,17 @@ def is_packed(path: Path) -> bool:
         return f'"format":"{FORMAT}"'.encode() in file.read(4096)
 
 
-def _fill(model: Classifier, arrays: Mapping[str, Array]) -> dict[str, Stored]:
+def _fill(model: Classifier, arrays: Mapping[str, Array]) -> dict[str, CodesLoader]:
     """Give each parameter its values; no array may be missing or left over.
 
     -> codes of the layers that are to be packed.
     """
     left = dict(arrays)
-    stored: dict[str, Stored] = {}
+    stored: dict[str, CodesLoader] = {}
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
     for name, param in model.named_params():
         layer_name, layer = layers.get(name, ("", None))
-        kind = "float" if layer is None else form(layer_name, layer)
+        kind = "float" if layer is None else storage_kind(layer_name, layer)
         if kind == "float":
             param.data[...] = _checked(left.pop(name), name, param.shape, "f")
             continue

@@ -10,22 +10,25 @@ from tervit_np.kernels import Panels
 from tervit_np.models import Classifier, build, quantize
 from tervit_np.models.quantization import plan_of
 from tervit_np.nn import Blocks, Linear, Products
-from tervit_np.quant import Identity, UniformWeight, on_integers, rounds_to_integers
+from tervit_np.quant import Identity, UniformWeight, is_integer_matmul, rounds_to_integers
 from tervit_np.quant.protocol import Codes
 
-Stored: TypeAlias = Callable[[], Codes]
+CodesLoader: TypeAlias = Callable[[], Codes]
 
 
 def packable(layer: Any) -> bool:
     """Tell whether a layer is a product of integers: 8-bit tokens, ternary or 8-bit weights."""
     weight, act = layer.weight_quant, layer.act_quant
-    return on_integers(weight, act) or (
+    return is_integer_matmul(weight, act) or (
         isinstance(weight, UniformWeight) and rounds_to_integers(act)
     )
 
 
-def put_packed(
-    model: Classifier, stored: Mapping[str, Stored], members: int = 1, attention: str = "float32"
+def pack_layers_(
+    model: Classifier,
+    stored: Mapping[str, CodesLoader],
+    members: int = 1,
+    attention: str = "float32",
 ) -> None:
     """Replace layers, named in `stored`, by packed ones with the codes found there, in place.
 
@@ -36,7 +39,7 @@ def put_packed(
     """
     for name, layer in model.quantizable():
         if name in stored:
-            ternary = on_integers(layer.weight_quant, layer.act_quant)
+            ternary = is_integer_matmul(layer.weight_quant, layer.act_quant)
             codes = stored[name]()
             _replace(model, name, packed_layer(layer, codes.codes, codes.scale, ternary))
             model.packed = True
@@ -51,7 +54,7 @@ def packed_copy(model: Classifier) -> Classifier | None:
     float32 only; what the quantizers make of the latent weights is copied.
     """
     layers = {name: layer for name, layer in model.quantizable() if packable(layer)}
-    if not any(on_integers(layer.weight_quant, layer.act_quant) for layer in layers.values()):
+    if not any(is_integer_matmul(layer.weight_quant, layer.act_quant) for layer in layers.values()):
         return None
     copy = build(model.config, None, model.dtype)
     quantize(copy, plan_of(model))
@@ -59,7 +62,7 @@ def packed_copy(model: Classifier) -> Classifier | None:
     for name, param in copy.named_params():
         if name.removesuffix(".weight") not in layers:
             param.data[...] = mine[name].data
-    put_packed(copy, {name: partial(_codes, layer) for name, layer in layers.items()})
+    pack_layers_(copy, {name: partial(_codes, layer) for name, layer in layers.items()})
     return copy
 
 

@@ -20,11 +20,11 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import save_safetensors
-from tervit_np.checkpoints.own import describe
+from tervit_np.checkpoints.npz import describe
 from tervit_np.deploy.base3 import encode
 from tervit_np.models import Classifier
 from tervit_np.models.quantization import plan_of
-from tervit_np.quant import Identity, Quantizer, UniformAct, UniformWeight, on_integers
+from tervit_np.quant import Identity, Quantizer, UniformAct, UniformWeight, is_integer_matmul
 from tervit_np.quant.spec import plan_to_spec
 
 FORMAT = "tervit_np packed 1"
@@ -75,15 +75,17 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
             arrays[name] = _cast(name, param.data, dtype)
             continue
         stored = layer.weight_quant.codes(param.data)
-        codes = encode(stored.codes) if form(layer_name, layer) == "ternary" else stored.codes
+        codes = (
+            encode(stored.codes) if storage_kind(layer_name, layer) == "ternary" else stored.codes
+        )
         arrays[f"{layer_name}.codes"] = codes
         arrays[f"{layer_name}.scale"] = _cast(f"{layer_name}.scale", stored.scale, dtype)
     for name, layer in model.quantizable():
-        form(name, layer)  # also of layers without weights
+        storage_kind(name, layer)  # also of layers without weights
     return arrays
 
 
-def form(name: str, layer: Any) -> str:
+def storage_kind(name: str, layer: Any) -> str:
     """Return how a layer is stored: "ternary", "integer" or "float".
 
     Raises
@@ -93,7 +95,7 @@ def form(name: str, layer: Any) -> str:
     """
     weight: Quantizer = layer.weight_quant
     act: Quantizer = layer.act_quant
-    if on_integers(weight, act):
+    if is_integer_matmul(weight, act):
         return "ternary"
     if isinstance(weight, UniformWeight) and isinstance(act, UniformAct | Identity):
         return "integer"

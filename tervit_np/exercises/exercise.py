@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import NamedTuple
 
-from tervit_np.exercises.cutting import fenced_definitions, solved_file, student_file
 from tervit_np.exercises.fences import fenced_lines, library_source
+from tervit_np.exercises.student_file import fenced_definitions, solved_file, student_file
 
 
 class Finding(NamedTuple):

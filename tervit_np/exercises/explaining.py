@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tervit_np.exercises.cutting import NOT_WRITTEN
 from tervit_np.exercises.exercise import Finding
+from tervit_np.exercises.student_file import NOT_WRITTEN
 
 _ABOUT_SHAPES = (ValueError, IndexError, TypeError, AttributeError)
 _READ_ONLY = "read-only"  # NumPy's word where a locked array is written on

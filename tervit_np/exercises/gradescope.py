@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tervit_np.exercises.exercise import Exercise
-from tervit_np.exercises.trial import Verdict
-from tervit_np.exercises.words import verdict_lines
+from tervit_np.exercises.isolated_run import Verdict
+from tervit_np.exercises.messages import verdict_lines
 
 
 def results_json(graded: Iterable[tuple[Exercise, Verdict | None]]) -> str:

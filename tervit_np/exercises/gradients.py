@@ -10,17 +10,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tervit_np.analysis.diagnosis import likely_mistake
-from tervit_np.analysis.gradcheck import Difference, numerical_gradient
-from tervit_np.analysis.operators import Operator
 from tervit_np.arrays import Array
 from tervit_np.exercises.exercise import Finding
+from tervit_np.verify.diagnosis import likely_mistake
+from tervit_np.verify.gradcheck import Difference, numerical_gradient
+from tervit_np.verify.operators import Operator
 
 # Takes dy and the cache.  -> {"dx": {sentence: what the gradient is under that mistake}}
-Suspects: TypeAlias = Callable[[Array, Any], dict[str, dict[str, Array]]]
+KnownMistakes: TypeAlias = Callable[[Array, Any], dict[str, dict[str, Array]]]
 
 
-def check_backward(operators: Iterable[Operator], suspects: Suspects) -> Iterator[Finding]:
+def check_backward(operators: Iterable[Operator], suspects: KnownMistakes) -> Iterator[Finding]:
     """Judge `backward` of each operator in turn, then whether float32 stays float32."""
     rng = np.random.default_rng(0)
     for operator in operators:
@@ -29,7 +29,7 @@ def check_backward(operators: Iterable[Operator], suspects: Suspects) -> Iterato
 
 
 def _differences(
-    operator: Operator, suspects: Suspects, rng: np.random.Generator
+    operator: Operator, suspects: KnownMistakes, rng: np.random.Generator
 ) -> Iterator[Finding]:
     """Yield one finding for all gradients if they are right, else one for each."""
     names = [f"d{name}" for name in operator.inputs]
@@ -85,18 +85,18 @@ def _not_arrays(found: Any, names: list[str]) -> str:
 
 def _explain(found: Difference, known: dict[str, Array], sizes: dict[str, float] | None) -> str:
     """Name the mistake in a gradient, empty if there is none."""
-    by_hand, true = np.asarray(found.by_hand), found.by_differences
-    if by_hand.shape == true.shape and found.ok:
+    analytic, true = np.asarray(found.analytic), found.numeric
+    if analytic.shape == true.shape and found.ok:
         return ""
     for sentence, wrong in known.items():
-        if np.shape(wrong) == by_hand.shape and np.allclose(by_hand, wrong, rtol=1e-6, atol=1e-9):
+        if np.shape(wrong) == analytic.shape and np.allclose(analytic, wrong, rtol=1e-6, atol=1e-9):
             return sentence
     why = likely_mistake(found, sizes)
-    if by_hand.shape != true.shape:
+    if analytic.shape != true.shape:
         return why
-    worst = np.unravel_index(np.argmax(np.abs(by_hand - true)), true.shape)
+    worst = np.unravel_index(np.argmax(np.abs(analytic - true)), true.shape)
     at = f"[{', '.join(map(str, worst))}]"
-    return f"{why} (yours at {at} is {by_hand[worst]:.4g}, by differences {true[worst]:.4g})"
+    return f"{why} (yours at {at} is {analytic[worst]:.4g}, by differences {true[worst]:.4g})"
 
 
 def _narrow(operator: Operator, rng: np.random.Generator) -> Finding:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from tervit_np.kernels.vectors import I16, call, pick
+from tervit_np.compiled.simd import I16, call, shuffle
 
 
 class Neon(NamedTuple):
@@ -59,7 +59,7 @@ class USDotOne(NamedTuple):
     panels: int = 4
 
 
-PROCESSORS = {  # for many tokens, and for one
+TILES = {  # for many tokens, and for one
     "neon": (Neon(), NeonOne()),
     "sdot": (SDot(), SDotOne()),
     "usdot": (USDot(), USDotOne()),
@@ -74,8 +74,8 @@ def dot_neon(builder: Any, sums: Any, left: Any, right: Any) -> Any:
     """
     half = ir.VectorType(I16, 8)
     products = [
-        call(builder, "llvm.aarch64.neon.smull.v8i16", half, pick(builder, left, lanes),
-             pick(builder, right, lanes))
+        call(builder, "llvm.aarch64.neon.smull.v8i16", half, shuffle(builder, left, lanes),
+             shuffle(builder, right, lanes))
         for lanes in (range(8), range(8, 16))
     ]  # fmt: skip
     pairs = call(builder, "llvm.aarch64.neon.addp.v8i16", half, *products)

@@ -19,19 +19,19 @@ from numba import types
 from numba.extending import intrinsic
 
 from tervit_np.arrays import Array
-from tervit_np.kernels.aligned import zeros
-from tervit_np.kernels.dense import FLOATS, LANES, ROWS, product
-from tervit_np.kernels.exponential import ONE, F, bits_to_float, exp32, float_to_bits
-from tervit_np.kernels.jit import REORDER, kernel
-from tervit_np.kernels.softmax import ordered
-from tervit_np.kernels.team import up
-from tervit_np.kernels.vectors import F32, I64, load, save, transposed
+from tervit_np.compiled.aligned import zeros
+from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_to_bits
+from tervit_np.compiled.jit import REORDER, kernel
+from tervit_np.compiled.simd import F32, I64, load, store, transpose
+from tervit_np.compiled.softmax import ordered
+from tervit_np.kernels.gemm import FLOATS, LANES, ROWS, product
+from tervit_np.kernels.team import round_up
 
 PADDING = -1e30  # an offset whose exponential is nothing beside any other
 
 
-class Desk(NamedTuple):
-    """Room for one head of one group: T tokens, K columns, padded to whole registers."""
+class AttentionScratch(NamedTuple):
+    """Arrays for one head of one window: T tokens, K columns, padded to whole registers."""
 
     keys: Array  # float32 (K', T''): k transposed
     scores: Array  # float32 (ROWS, T'')
@@ -39,11 +39,11 @@ class Desk(NamedTuple):
     row: Array  # float32 (ROWS,): the largest score of each query, then one over its sum
 
 
-def desk(tokens: int, width: int) -> Desk:
+def desk(tokens: int, width: int) -> AttentionScratch:
     """Make room for groups of T tokens and heads of K columns."""
-    count, columns = up(tokens, LANES), up(width, LANES)
+    count, columns = round_up(tokens, LANES), round_up(width, LANES)
     shapes: list[Any] = [(columns, count), (ROWS, count), (ROWS, columns), (ROWS,)]
-    return Desk(*(zeros(shape, np.float32) for shape in shapes))
+    return AttentionScratch(*(zeros(shape, np.float32) for shape in shapes))
 
 
 def reach(tokens: int) -> int:
@@ -52,7 +52,7 @@ def reach(tokens: int) -> int:
     Whole tiles of queries, whole registers of keys, and a row because the last head's columns may
     end within a register.
     """
-    rows: int = max(up(tokens, ROWS), up(tokens, LANES))
+    rows: int = max(round_up(tokens, ROWS), round_up(tokens, LANES))
     return rows + 1
 
 
@@ -67,7 +67,7 @@ def attend(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out: Any) 
     scale, row = ONE / np.sqrt(F(width)), desk.row
     for t in range(0, count, LANES):
         for d in range(0, columns, LANES):
-            turn(qkv, t, whole + first + d, desk.keys, d, t)
+            transpose_tile(qkv, t, whole + first + d, desk.keys, d, t)
     for m in range(0, tokens, ROWS):
         queries = min(ROWS, tokens - m)
         product(FLOATS, qkv, m * stride + first, stride, desk.keys, 0, count, count, width,
@@ -112,7 +112,7 @@ def _give(values: Any, share: Any, out: Any) -> None:
 
 
 @intrinsic
-def turn(
+def transpose_tile(
     typing: Any, source: Any, row: Any, column: Any, target: Any, to_row: Any, to_column: Any
 ) -> Any:
     """target[to_row:, to_column:] = source[row:, column:].T, LANES x LANES numbers of 4 bytes."""
@@ -127,8 +127,8 @@ def turn(
         places = _places(builder, taken, row_, column_)
         rows = [load(builder, taken.data, place, kind) for place in places]
         places = _places(builder, given, to_row_, to_column_)
-        for value, place in zip(transposed(builder, rows), places, strict=True):
-            save(builder, value, given.data, place)
+        for value, place in zip(transpose(builder, rows), places, strict=True):
+            store(builder, value, given.data, place)
         return context.get_dummy_value()
 
     place = (types.intp, types.intp)

@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 from numba.extending import overload
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.exponential import F
+from tervit_np.compiled.jit import kernel
 from tervit_np.kernels.attention import attend
-from tervit_np.kernels.between import add_normalize_round, gelu_round
-from tervit_np.kernels.byte_attention import ByteDesk, attend_bytes
-from tervit_np.kernels.exponential import F
-from tervit_np.kernels.jit import kernel
-from tervit_np.kernels.panels import Panels, Tokens
-from tervit_np.kernels.product import linear
-from tervit_np.kernels.team import meet, share, up
-from tervit_np.kernels.tokens import round_rows
+from tervit_np.kernels.fused import gelu_quantize, residual_layernorm_quantize
+from tervit_np.kernels.int8_attention import Int8AttentionScratch, attend_int8
+from tervit_np.kernels.panels import Panels, QuantizedTokens
+from tervit_np.kernels.quantize import quantize_rows
+from tervit_np.kernels.team import barrier, round_up, share
+from tervit_np.kernels.ternary_gemm import linear
 
 
 class Norm(NamedTuple):
@@ -83,24 +83,24 @@ def block(
     first, last = share(count * w.places.shape[1], processor.rows, me, team)
     portion = own.hidden.shape[0]
     for start in range(first, last, portion):
-        rows = up(min(portion, last - start), processor.rows)
+        rows = round_up(min(portion, last - start), processor.rows)
         x, branch = bench.x[start : start + rows], bench.branch[start : start + rows]
         tokens = top(own.narrow, rows)
-        add_normalize_round(x, branch, w.norm1, w.eps, tokens)
+        residual_layernorm_quantize(x, branch, w.norm1, w.eps, tokens)
         whole(processor, tokens, w.qkv, bench.qkv[start : start + rows])
-    meet(bench.arrivals, team)
+    barrier(bench.barrier_count, team)
     mix(w, bench, own, group, count, me, team)
-    meet(bench.arrivals, team)
+    barrier(bench.barrier_count, team)
     for start in range(first, last, portion):
-        rows = up(min(portion, last - start), processor.rows)
+        rows = round_up(min(portion, last - start), processor.rows)
         x, branch = bench.x[start : start + rows], bench.branch[start : start + rows]
         tokens = top(own.narrow, rows)
-        round_rows(bench.mixed[start : start + rows], x.shape[1], tokens)
+        quantize_rows(bench.mixed[start : start + rows], x.shape[1], tokens)
         whole(processor, tokens, w.proj, branch)
-        add_normalize_round(x, branch, w.norm2, w.eps, tokens)
+        residual_layernorm_quantize(x, branch, w.norm2, w.eps, tokens)
         hidden, wide = own.hidden[:rows], top(own.wide, rows)
         whole(processor, tokens, w.fc1, hidden)
-        gelu_round(hidden, w.exact, w.fc1.weight.outputs, wide)
+        gelu_quantize(hidden, w.exact, w.fc1.weight.outputs, wide)
         whole(processor, wide, w.fc2, branch)
 
 
@@ -115,24 +115,26 @@ def mix(w: Any, bench: Any, own: Any, group: int, count: int, me: int, team: int
         kind = w.kinds[(group + number) % groups]
         offsets = w.offsets[kind, head % w.offsets.shape[1]]
         start, stop = number * tokens, (number + 1) * tokens
-        attend_at(
+        attend_head(
             own.desk, bench.qkv[start:], head * width, width, offsets, bench.mixed[start:stop]
         )
 
 
-def attend_at(desk: Any, qkv: Any, first: int, width: int, offsets: Any, out: Any) -> None:
+def attend_head(desk: Any, qkv: Any, first: int, width: int, offsets: Any, out: Any) -> None:
     """Attend in floats or in bytes, as the desk is made for: chosen when this is compiled."""
     raise NotImplementedError  # it exists compiled alone
 
 
-@overload(attend_at)
+@overload(attend_head)
 def _attend_at(desk: Any, qkv: Any, first: Any, width: Any, offsets: Any, out: Any) -> Any:
-    kernel = attend_bytes if desk.instance_class is ByteDesk else attend
+    kernel = attend_int8 if desk.instance_class is Int8AttentionScratch else attend
 
-    def chosen(desk: Any, qkv: Any, first: Any, width: Any, offsets: Any, out: Any) -> None:
+    def selected_variant(
+        desk: Any, qkv: Any, first: Any, width: Any, offsets: Any, out: Any
+    ) -> None:
         kernel(qkv, first, width, offsets, desk, out)
 
-    return chosen
+    return selected_variant
 
 
 @kernel(boundscheck=False)
@@ -142,7 +144,7 @@ def take(w: Any, x: Any, bench: Any, group: int, mine: Any, rows: int) -> None:
     What fills the last tile is zero.
     """
     first, last = mine
-    for t in range(first, up(last, rows)):
+    for t in range(first, round_up(last, rows)):
         row = x[place(w, group, min(t, last - 1))]
         for i in range(x.shape[1]):
             bench.x[t, i] = row[i] if t < last else F(0)
@@ -169,7 +171,7 @@ def place(w: Any, group: int, t: int) -> Any:
 @kernel(boundscheck=False)
 def top(tokens: Any, count: int) -> Any:
     """Take the first tokens of a portion."""
-    return Tokens(tokens.codes[:count], tokens.scale[:count], tokens.sums[:count])
+    return QuantizedTokens(tokens.codes[:count], tokens.scale[:count], tokens.sums[:count])
 
 
 @kernel(boundscheck=False)

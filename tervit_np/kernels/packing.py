@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tervit_np.kernels.aligned import zero_bytes
-from tervit_np.kernels.exponential import F
-from tervit_np.kernels.jit import kernel
+from tervit_np.compiled.aligned import zero_bytes
+from tervit_np.compiled.exponential import F
+from tervit_np.compiled.jit import kernel
 
 
 @kernel(boundscheck=False)

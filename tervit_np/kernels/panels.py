@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.twins import backend_name
+from tervit_np.backends import backend_name
 
 PANEL, STEP, GROUPS = 64, 4, 4
 MOST_INPUTS = 132_104  # 4^3 times 2 times 127 times more could overflow 32 bits
@@ -32,7 +32,7 @@ class Panels(NamedTuple):
         return self.codes.nbytes + self.scale.nbytes
 
 
-class Tokens(NamedTuple):
+class QuantizedTokens(NamedTuple):
     """Activations of 8 bits, rounded token by token."""
 
     codes: Array  # int8 (M', I'), padded with zeros to whole tiles
@@ -97,7 +97,7 @@ def unpack(packed: Panels) -> Array:
     return codes.astype(np.int8) - np.int8(1)
 
 
-def round_tokens(x: Array, rows: int = 1) -> Tokens:
+def quantize_tokens(x: Array, rows: int = 1) -> QuantizedTokens:
     """Round each token to 8 bits: q = round(x / s), s = max|x| / 127.  float32 (M, I) -> tokens.
 
     `rows` is the number of tokens in a tile, to whole multiples of which the tokens are padded. The
@@ -118,4 +118,4 @@ def round_tokens(x: Array, rows: int = 1) -> Tokens:
     step = np.where(scale[:count] == 0, 1, scale[:count])[:, None]
     rounded = np.rint(x / step)
     codes[:count, :inputs] = np.where(scale[:count, None] == 0, 0, np.clip(rounded, -127, 127))
-    return Tokens(codes, scale, codes.sum(axis=1, dtype=np.int32))
+    return QuantizedTokens(codes, scale, codes.sum(axis=1, dtype=np.int32))

@@ -15,12 +15,12 @@ from numba import types
 from numba.extending import intrinsic
 
 from tervit_np.arrays import Array
-from tervit_np.kernels.jit import kernel
-from tervit_np.kernels.vectors import I64
+from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.simd import I64
 
-ABANDONED = 2**61  # added by a member that failed: nobody waits for it any more
-_PATIENCE = 2000  # looks at the number before the processor is offered to others
-_YIELDS = sys.platform != "win32"
+ABORTED = 2**61  # added by a member that failed: nobody waits for it any more
+SPINS_BEFORE_YIELD = 2000  # looks at the number before the processor is offered to others
+_CAN_YIELD = sys.platform != "win32"
 _sched_yield = types.ExternalFunction("sched_yield", types.intc())
 
 
@@ -36,15 +36,15 @@ class Team:
 
         Where one fails, the others stop waiting for it, and its error is raised here.
         """
-        for arrivals in meetings:
-            arrivals[0] = 0
+        for barrier_count in meetings:
+            barrier_count[0] = 0
 
         def guarded(me: int) -> None:
             try:
                 work(me)
             except BaseException:
-                for arrivals in meetings:
-                    arrivals[0] += ABANDONED
+                for barrier_count in meetings:
+                    barrier_count[0] += ABORTED
                 raise
 
         others = [self._others.submit(guarded, me) for me in range(1, self.members)]
@@ -57,16 +57,16 @@ class Team:
 
 
 @kernel(boundscheck=False)
-def meet(arrivals: Any, members: int) -> None:
+def barrier(barrier_count: Any, members: int) -> None:
     """Wait until all members are here.  arrivals int64 (1,), shared and 0 at first."""
     if members == 1:
         return
-    mine: Any = count_up(arrivals)
+    mine: Any = atomic_add(barrier_count)
     goal = (mine + members - 1) // members * members
     looks = 0
-    while mine < ABANDONED and look(arrivals) < goal:
+    while mine < ABORTED and atomic_load(barrier_count) < goal:
         looks += 1
-        if _YIELDS and looks % _PATIENCE == 0:
+        if _CAN_YIELD and looks % SPINS_BEFORE_YIELD == 0:
             _sched_yield()
 
 
@@ -79,29 +79,29 @@ def share(count: int, unit: int, me: int, members: int) -> Any:
 
 
 @kernel(boundscheck=False)
-def up(count: int, unit: int) -> Any:
+def round_up(count: int, unit: int) -> Any:
     """Round up to a multiple."""
     return (count + unit - 1) // unit * unit
 
 
 @intrinsic
-def count_up(typing: Any, arrivals: Any) -> Any:
+def atomic_add(typing: Any, barrier_count: Any) -> Any:
     """Add one, all at once for everybody; return the new number."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = context.make_array(arrivals)(context, builder, args[0]).data
+        place = context.make_array(barrier_count)(context, builder, args[0]).data
         before = builder.atomic_rmw("add", place, ir.Constant(I64, 1), "seq_cst")
         return builder.add(before, ir.Constant(I64, 1))
 
-    return types.int64(arrivals), generate
+    return types.int64(barrier_count), generate
 
 
 @intrinsic
-def look(typing: Any, arrivals: Any) -> Any:
+def atomic_load(typing: Any, barrier_count: Any) -> Any:
     """Read the number as it is now, not as it was when last read."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = context.make_array(arrivals)(context, builder, args[0]).data
+        place = context.make_array(barrier_count)(context, builder, args[0]).data
         return builder.load_atomic(place, "acquire", 8)
 
-    return types.int64(arrivals), generate
+    return types.int64(barrier_count), generate

@@ -12,7 +12,7 @@ import numpy as np
 from tervit_np.arrays import Array
 
 
-class Recomputed(NamedTuple):
+class CheckpointedInput(NamedTuple):
     """What is kept of a block's forward pass."""
 
     x: Array
@@ -37,7 +37,7 @@ class Blocks(list[Any]):
             state = None if rng is None or not recompute else dict(rng.bit_generator.state)
             y, cache = block.forward(x, train, rng)
             if recompute:
-                cache = Recomputed(x, train, state)
+                cache = CheckpointedInput(x, train, state)
             caches.append(cache if keep else None)
             x = y
         return x, caches
@@ -45,13 +45,13 @@ class Blocks(list[Any]):
     def backward(self, dy: Array, caches: list[Any]) -> Array:
         """Run all backward passes, each after its forward where nothing else was kept."""
         for block, cache in zip(self[::-1], caches[::-1], strict=True):
-            if isinstance(cache, Recomputed):
+            if isinstance(cache, CheckpointedInput):
                 cache = _again(block, cache)
             dy = block.backward(dy, cache)
         return dy
 
 
-def _again(block: Any, kept: Recomputed) -> Any:
+def _again(block: Any, kept: CheckpointedInput) -> Any:
     """Run a block a second time.  -> its cache."""
     rng = None
     if kept.state is not None:

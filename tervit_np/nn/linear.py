@@ -14,7 +14,7 @@ from tervit_np.nn.module import Module
 from tervit_np.ops.conv import col2im, im2col
 from tervit_np.ops.linear import LinearCache, linear, linear_backward
 from tervit_np.param import Param
-from tervit_np.quant import IDENTITY, Quantizer, on_integers
+from tervit_np.quant import IDENTITY, Quantizer, is_integer_matmul
 
 
 class QuantLinearCache(NamedTuple):
@@ -47,7 +47,9 @@ class Linear(Module):
         x_hat, act = self.act_quant.forward(x)
         w_hat, weight = self.weight_quant.forward(self.weight.data)
         bias = None if self.bias is None else self.bias.data
-        y, product = linear(x_hat, w_hat, bias, on_integers(self.weight_quant, self.act_quant))
+        y, product = linear(
+            x_hat, w_hat, bias, is_integer_matmul(self.weight_quant, self.act_quant)
+        )
         return y, QuantLinearCache(product, weight, act)
 
     def backward(self, dy: Array, cache: QuantLinearCache) -> Array:

@@ -11,14 +11,14 @@ sum of their gradients, which plain assignment would lose.
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.twins import twin
+from tervit_np.dispatch import compiled
 
 
 def im2col(x: Array, kernel: int, stride: int, padding: int) -> Array:
     """Gather every window.  (B, H, W, C) -> (B, Ho, Wo, k k C), ordered (row, column, channel)."""
     batch, height, width, channels = x.shape
     high, wide = (_outputs(n, kernel, stride, padding) for n in (height, width))
-    if (fast := twin(x)) is not None:
+    if (fast := compiled(x)) is not None:
         columns: Array = fast.im2col(np.ascontiguousarray(x), kernel, stride, padding)
         return columns.reshape(batch, high, wide, -1)
     padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
@@ -35,7 +35,7 @@ def col2im(
     """Undo im2col's gather by adding back.  (B, Ho, Wo, k k C) -> dx of `shape` (B, H, W, C)."""
     batch, height, width, channels = shape
     high, wide = dcolumns.shape[1:3]
-    if (fast := twin(dcolumns)) is not None:
+    if (fast := compiled(dcolumns)) is not None:
         flat = np.ascontiguousarray(dcolumns).reshape(batch * high * wide, -1)
         dx: Array = fast.col2im(flat, batch, height, width, channels, kernel, stride, padding)
         return dx

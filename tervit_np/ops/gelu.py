@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from tervit_np.arrays import Array, rows
+from tervit_np.dispatch import compiled
 from tervit_np.ops.erf import erf
-from tervit_np.twins import twin
 
 FORMS = ("erf", "tanh")
 _TANH_SCALE = math.sqrt(2 / math.pi)
@@ -28,7 +28,7 @@ def gelu(x: Array, form: str = "erf") -> tuple[Array, Array]:
         If the form is neither "erf" nor "tanh".
     """
     _check_form(form)
-    if (fast := twin(x)) is not None:
+    if (fast := compiled(x)) is not None:
         kernel = fast.gelu if form == "erf" else fast.gelu_tanh
         y: Array = kernel(rows(x)).reshape(x.shape)
         return y, x
@@ -41,7 +41,7 @@ def gelu_backward(dy: Array, x: Array, form: str = "erf") -> Array:
     """Undo `y = gelu(x)`.  (...), (...) -> dx (...)."""
     _check_form(form)
     dx: Array
-    if (fast := twin(dy)) is not None:
+    if (fast := compiled(dy)) is not None:
         kernel = fast.gelu_backward if form == "erf" else fast.gelu_tanh_backward
         dx = kernel(rows(dy), rows(x)).reshape(x.shape)
         return dx

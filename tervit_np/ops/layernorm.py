@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array, rows
-from tervit_np.twins import twin
+from tervit_np.dispatch import compiled
 
 
 class LayerNormCache(NamedTuple):
@@ -43,7 +43,7 @@ def layernorm(
             raise ValueError(
                 f"layernorm: x has last axis {x.shape[-1]}, {name} has shape {parameter.shape}"
             )
-    if (fast := twin(x)) is not None:
+    if (fast := compiled(x)) is not None:
         y, xhat, rstd = fast.layernorm(rows(x), gamma, beta, eps)
         rstd = rstd.reshape(*x.shape[:-1], 1)
         return y.reshape(x.shape), LayerNormCache(xhat.reshape(x.shape), rstd, gamma)
@@ -56,7 +56,7 @@ def layernorm(
 def layernorm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
     """Undo `y = xhat * gamma + beta`.  (..., D) -> dx (..., D), dgamma (D,), dbeta (D,)."""
     xhat, rstd, gamma = cache
-    if (fast := twin(dy)) is not None:
+    if (fast := compiled(dy)) is not None:
         dx, dgamma, dbeta = fast.layernorm_backward(rows(dy), rows(xhat), rows(rstd), gamma)
         return dx.reshape(dy.shape), dgamma, dbeta
     # exercise layernorm_backward: dx, dgamma and dbeta from dy, xhat, rstd and gamma

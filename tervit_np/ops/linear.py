@@ -8,7 +8,7 @@ y = x W^T + b,  W is (out, in) as in PyTorch, so a row of W is one output channe
 from typing import NamedTuple
 
 from tervit_np.arrays import Array, rows
-from tervit_np.twins import twin
+from tervit_np.dispatch import compiled, integer_engine
 
 
 class LinearCache(NamedTuple):
@@ -44,13 +44,13 @@ def linear(
 
 def _product(x: Array, weight: Array, bias: Array | None, integers: bool) -> Array:
     """(M, I), (O, I), (O,) -> (M, O); one large product, where a 3-D one runs many small ones."""
-    fast = twin(x)
-    if integers and fast is not None and fast.integers_are_faster(x.shape[1]):
-        summed: Array = fast.grid_linear(x, weight, bias)
+    engine = integer_engine(x) if integers else None
+    if engine is not None and engine.integer_path_is_faster(x.shape[1]):
+        summed: Array = engine.ternary_matmul_from_floats(x, weight, bias)
         return summed
     y: Array = x @ weight.T
     if bias is not None:
-        if fast is not None:
+        if (fast := compiled(x)) is not None:
             fast.add_bias_(y, bias)
         else:
             y += bias
@@ -63,6 +63,6 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]
     dy2, x2 = rows(dy), rows(cache.x)
     dx = dy2 @ cache.weight
     dweight = dy2.T @ x2
-    fast = twin(dy2)
+    fast = compiled(dy2)
     dbias = dy2.sum(axis=0) if fast is None else fast.column_sum(dy2)
     return dx.reshape(cache.x.shape), dweight, dbias

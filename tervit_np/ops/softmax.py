@@ -12,7 +12,7 @@ and every row of dL/dx sums to zero: adding a constant to a row of x changes not
 import numpy as np
 
 from tervit_np.arrays import Array, rows
-from tervit_np.twins import twin
+from tervit_np.dispatch import compiled
 
 
 def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
@@ -20,7 +20,7 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
 
     The row's maximum is subtracted first, so that exp never overflows.
     """
-    if (fast := twin(x)) is not None:
+    if (fast := compiled(x)) is not None:
         y: Array = fast.softmax(rows(x), scale).reshape(x.shape)
         return y, y
     z = x * scale
@@ -31,7 +31,7 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
 
 def softmax_backward(dy: Array, y: Array, scale: float = 1.0) -> Array:
     """Undo `y = softmax(scale * x)`.  (..., N), (..., N) -> dx (..., N)."""
-    if (fast := twin(dy)) is not None:
+    if (fast := compiled(dy)) is not None:
         dx: Array = fast.softmax_backward(rows(dy), rows(y), scale).reshape(dy.shape)
         return dx
     along_y = (dy * y).sum(axis=-1, keepdims=True)

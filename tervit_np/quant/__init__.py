@@ -2,7 +2,7 @@
 
 from tervit_np.quant.blend import Blend
 from tervit_np.quant.identity import IDENTITY, Identity
-from tervit_np.quant.integers import on_integers, rounds_to_integers
+from tervit_np.quant.integers import is_integer_matmul, rounds_to_integers
 from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
 from tervit_np.quant.protocol import Codes, Convention, Quantizer
 from tervit_np.quant.ternarize import TernaryTensor, ternarize
@@ -25,7 +25,7 @@ __all__ = [
     "UniformWeight",
     "conventions",
     "named_plan",
-    "on_integers",
+    "is_integer_matmul",
     "plan_table",
     "rounds_to_integers",
     "ternarize",

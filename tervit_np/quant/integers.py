@@ -5,7 +5,7 @@ from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct
 
 
-def on_integers(weight: Quantizer, act: Quantizer) -> bool:
+def is_integer_matmul(weight: Quantizer, act: Quantizer) -> bool:
     """Tell whether each row of weights is ternary and each token 8-bit integers up to 127."""
     return isinstance(weight, Ternary) and rounds_to_integers(act)
 

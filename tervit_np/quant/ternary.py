@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.dispatch import compiled
 from tervit_np.quant.channels import grouped
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Codes, Convention, Quantizer, kept
 from tervit_np.quant.ternarize import THRESHOLDS, TernaryTensor, check_options, ternarize
-from tervit_np.twins import twin
 
 
 class TernaryCache(NamedTuple):
@@ -94,7 +94,7 @@ class Ternary(Quantizer):
 
     def _fast(self, w: Array) -> Array | None:
         """Run the compiled twin, which covers thresholds by factor, one row at a time."""
-        fast = twin(w)
+        fast = compiled(w)
         if fast is None or self.threshold == "exact":
             return None
         factor = THRESHOLDS[self.threshold] if isinstance(self.threshold, str) else self.threshold

@@ -20,10 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array, rows
+from tervit_np.dispatch import compiled
 from tervit_np.quant.channels import GRANULARITIES, grouped
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Codes, Convention, Quantizer, kept
-from tervit_np.twins import twin
 
 
 class UniformCache(NamedTuple):
@@ -126,7 +126,7 @@ class UniformAct(Quantizer):
 
 
 def _fake_symmetric(x: Array, q_max: int) -> Array:  # (M, N) -> (M, N)
-    if (fast := twin(x)) is not None:
+    if (fast := compiled(x)) is not None:
         x_hat: Array = fast.fake_quant_rows(x, q_max)
         return x_hat
     q, scale = _symmetric_codes(x, q_max)
@@ -142,7 +142,7 @@ def _symmetric_codes(x: Array, q_max: int) -> tuple[Array, Array]:  # (M, N) -> 
 
 
 def _fake_minmax(x: Array, levels: int) -> Array:  # (M, N) -> (M, N)
-    if (fast := twin(x)) is not None:
+    if (fast := compiled(x)) is not None:
         x_hat: Array = fast.fake_quant_rows_minmax(x, levels)
         return x_hat
     q, scale, zero = _minmax_codes(x, levels)

@@ -8,7 +8,7 @@ from tervit_np.train.interrupt import Interrupted
 from tervit_np.train.loop import Data, StageResult, run
 from tervit_np.train.parallel import ParallelModel
 from tervit_np.train.presets import PRESETS, Preset, load_data, preset_for
-from tervit_np.train.resume import Setup, setup_from
+from tervit_np.train.resume import RunArguments, run_arguments_from
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.stages import Recipe, Stage
 
@@ -22,7 +22,7 @@ __all__ = [
     "ParallelModel",
     "Preset",
     "Recipe",
-    "Setup",
+    "RunArguments",
     "Stage",
     "StageResult",
     "clip_grad_norm",
@@ -30,6 +30,6 @@ __all__ = [
     "load_data",
     "preset_for",
     "run",
-    "setup_from",
+    "run_arguments_from",
     "warmup_cosine",
 ]

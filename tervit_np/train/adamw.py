@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.dispatch import compiled
 from tervit_np.param import Param
-from tervit_np.twins import twin
 
 NOT_DECAYED = ("cls_token", "dist_token", "pos_embed", "relative_position_bias_table")
 
@@ -49,7 +49,7 @@ class AdamW:
         self, param: Param, m: Array, v: Array, decay: float, first: float, second: float
     ) -> None:
         p, g, (b1, b2) = param.data, param.grad, self.betas
-        if (fast := twin(p)) is not None:
+        if (fast := compiled(p)) is not None:
             flat = (a.reshape(-1) for a in (p, g, m, v))
             fast.adamw_(*flat, self.lr, b1, b2, self.eps, decay, first, second)
             return

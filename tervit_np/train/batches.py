@@ -7,8 +7,8 @@ that are decoded ahead in other processes come out as if decoded here and now.
 import numpy as np
 
 from data_tools import ImageSet, StreamedSet
-from data_tools.batches import epoch_order, step_rng
-from data_tools.workers import Feed
+from data_tools.sampling import epoch_order, step_rng
+from data_tools.workers import Prefetcher
 from tervit_np.arrays import Array
 from tervit_np.train.stages import Recipe
 
@@ -25,7 +25,7 @@ class Batches:
         self._order: Array = np.empty(0, np.int64)
         self._feed = None
         if isinstance(train, StreamedSet):
-            self._feed = Feed(train, recipe.augment, recipe.batch_size, workers)
+            self._feed = Prefetcher(train, recipe.augment, recipe.batch_size, workers)
 
     def draw(self, stage: int, step: int) -> tuple[Array, Array, np.random.Generator]:
         """Return images (B, 3, S, S), targets (B, C) and the generator of one step of a stage."""

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
+from tervit_np.dispatch import compiled
 from tervit_np.param import Param
-from tervit_np.twins import twin
 
 
 def clip_grad_norm(named_params: list[tuple[str, Param]], max_norm: float) -> float:
@@ -26,7 +26,7 @@ def clip_grad_norm(named_params: list[tuple[str, Param]], max_norm: float) -> fl
     total = 0.0
     for _, param in named_params:
         flat = param.grad.reshape(-1)
-        if (fast := twin(flat)) is not None:
+        if (fast := compiled(flat)) is not None:
             total += fast.square_sum(flat)
         else:
             total += float(np.square(flat, dtype=np.float64).sum())

@@ -8,8 +8,8 @@ The second form of d lets a young average forget the random start quickly.
 from collections.abc import Mapping
 
 from tervit_np.arrays import Array
+from tervit_np.dispatch import compiled
 from tervit_np.param import Param
-from tervit_np.twins import twin
 
 
 class EMA:
@@ -25,7 +25,7 @@ class EMA:
         self.steps += 1
         for name, param in self.named_params:
             a, p = self.average[name].reshape(-1), param.data.reshape(-1)
-            if (fast := twin(a)) is not None:
+            if (fast := compiled(a)) is not None:
                 fast.ema_(a, p, d)
             else:
                 a *= d

@@ -63,8 +63,8 @@ def evaluate(
         batch_size = max(8, min(64, 64**3 // images.size**2))
 
     def classify(start: int) -> tuple[Array, Array]:
-        chosen = np.arange(start, min(start + batch_size, len(images)))
-        pixels, readable = images.pixels(chosen)
+        selected_variant = np.arange(start, min(start + batch_size, len(images)))
+        pixels, readable = images.pixels(selected_variant)
         logits = model.predict(normalise(pixels, images.mean, images.std), batch_size)
         logits[~readable] = 0
         return logits, readable
@@ -91,11 +91,11 @@ def evaluate(
 def on_kernels(model: Classifier) -> tuple[Classifier, str]:
     """Return the model on packed kernels and their name, or the model itself and no name."""
     from tervit_np.deploy.packing import packed_copy  # these import the compiler
-    from tervit_np.kernels import chosen, has_tile
+    from tervit_np.kernels import has_tile, selected_variant
 
     if model.packed:
-        return model, chosen()
-    if model.dtype != np.float32 or not has_tile(chosen()):
+        return model, selected_variant()
+    if model.dtype != np.float32 or not has_tile(selected_variant()):
         return model, ""
     packed = packed_copy(model)
-    return (model, "") if packed is None else (packed, chosen())
+    return (model, "") if packed is None else (packed, selected_variant())

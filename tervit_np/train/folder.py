@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tervit_np.arrays import Array
-from tervit_np.checkpoints.own import FORMAT, read_npz, write_npz
+from tervit_np.checkpoints.npz import FORMAT, read_npz, write_npz
 from tervit_np.files import write_text
 
 MUST_AGREE = ("seed", "threads", "backend", "model", "stages", "recipe", "data")

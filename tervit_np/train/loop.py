@@ -24,7 +24,7 @@ from tervit_np.train.folder import RunFolder
 from tervit_np.train.interrupt import Interrupted, StopRequest
 from tervit_np.train.memory import keep_freed_memory
 from tervit_np.train.progress import Progress
-from tervit_np.train.request import make_request
+from tervit_np.train.run_config import make_run_config
 from tervit_np.train.stages import Recipe, Stage
 from tervit_np.train.trainer import StageTrainer, model_arrays
 
@@ -79,7 +79,7 @@ def run(
     """
     recipe = recipe or Recipe()
     folder = RunFolder(out_dir)
-    request = make_request(model, stages, recipe, data, seed, threads, command)
+    request = make_run_config(model, stages, recipe, data, seed, threads, command)
     saved = None
     if resume:
         folder.check_same(request)

@@ -12,7 +12,7 @@ from tervit_np.train.presets import load_data
 from tervit_np.train.stages import Recipe, Stage
 
 
-class Setup(NamedTuple):
+class RunArguments(NamedTuple):
     """The arguments of `run`."""
 
     model: Classifier
@@ -24,7 +24,7 @@ class Setup(NamedTuple):
     command: str
 
 
-def setup_from(request: dict[str, Any]) -> Setup:
+def run_arguments_from(request: dict[str, Any]) -> RunArguments:
     """Rebuild the arguments of `run` from run.json.
 
     Raises
@@ -38,7 +38,7 @@ def setup_from(request: dict[str, Any]) -> Setup:
         recipe["betas"] = tuple(recipe["betas"])
         data = request["data"]
         model = request["model"]
-        return Setup(
+        return RunArguments(
             build(
                 config_from(model["model"], model["config"]),
                 np.random.default_rng(0),

@@ -17,7 +17,7 @@ def loop():
 
 
 @pytest.fixture(scope="module", params=["sdot", "usdot"])
-def dots(request):
+def dot_products_only(request):
     return request.param, innermost(arm.assembly(request.param))
 
 
@@ -38,23 +38,34 @@ def test_nothing_in_it_is_done_byte_by_byte(loop):
     assert all(explained(line) for line in loop)
 
 
-def test_dot_products(dots):
+def test_dot_products(dot_products_only):
     """5 tokens x 16 outputs x 4 inputs in a step: 320 products, 16 in an instruction."""
-    rung, lines = dots
+    variant, lines = dot_products_only
     counts = counted(lines)
-    assert counts[rung] == 20
+    assert counts[variant] == 20
     assert counts["ld1r"] == 5  # four inputs of each token
     assert lines[-1].startswith("b.")
     assert len(lines) <= 36
 
 
-def test_dot_products_stay_in_registers(dots):
+def test_dot_products_stay_in_registers(dot_products_only):
     """One load of weights, one cut for each of four groups, and sums that are never moved."""
-    rung, lines = dots
+    variant, lines = dot_products_only
     counts = counted(lines)
     assert counts["ldr"] == 1
     assert counts["and"] + counts.get("ushr", 0) == 4
-    assert set(counts) <= {rung, "ld1r", "ldr", "and", "ushr", "add", "sub", "subs", "cmp", "b.gt"}
+    assert set(counts) <= {
+        variant,
+        "ld1r",
+        "ldr",
+        "and",
+        "ushr",
+        "add",
+        "sub",
+        "subs",
+        "cmp",
+        "b.gt",
+    }
     assert not any("sp" in line for line in lines)
     assert all(explained(line) for line in lines)
 

@@ -1,14 +1,14 @@
 import pytest
 
 from tervit_np.bench.assembly import counted, explained, inner_loop, innermost
-from tervit_np.kernels import available, processor
+from tervit_np.kernels import isa, supported
 
 pytest.importorskip("numba")
-HERE = available(processor.features())
+HERE = supported(isa.features())
 
 
 @pytest.mark.parametrize(
-    ("rung", "instruction", "times"),
+    ("variant", "instruction", "times"),
     [
         ("avx2", "vpmaddubsw", 12),
         ("vnni256", "vpdpbusd", 24),
@@ -18,18 +18,18 @@ HERE = available(processor.features())
         ("usdot", "usdot", 20),
     ],
 )
-def test_the_instruction_is_in_the_inner_loop(rung, instruction, times):
+def test_the_instruction_is_in_the_inner_loop(variant, instruction, times):
     """As many as there are sums in the tile, or a multiple, where the loop is unrolled."""
-    if rung not in HERE:
-        pytest.skip(f"this processor has no {rung}")
-    lines = inner_loop(rung)
+    if variant not in HERE:
+        pytest.skip(f"this processor has no {variant}")
+    lines = inner_loop(variant)
     assert counted(lines)[instruction] % times == 0
     assert lines[-1].startswith(("j", "b."))
 
 
-@pytest.mark.parametrize("rung", ["loop", "vector", "generic"])
-def test_every_rung_has_a_loop(rung):
-    lines = inner_loop(rung)
+@pytest.mark.parametrize("variant", ["loop", "vector", "generic"])
+def test_every_rung_has_a_loop(variant):
+    lines = inner_loop(variant)
     assert len(lines) > 3
     assert all(explained(line) for line in lines)
 

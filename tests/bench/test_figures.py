@@ -1,8 +1,8 @@
 from PIL import Image
 
 from tervit_np.bench import figures
+from tervit_np.bench.baselines import Comparison
 from tervit_np.bench.models import ModelComparison
-from tervit_np.bench.rivals import Comparison
 from tests.bench.test_store import LADDER, LAYERS, TIMES
 
 

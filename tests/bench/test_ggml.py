@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from tervit_np.bench import ggml, rivals
+from tervit_np.bench import baselines, ggml
 from tests.checks import relative_error
 
 
 def test_the_product():
     """8 bits in blocks leave some percent; 300 inputs are padded to 512."""
-    drawn = rivals.layer(5, 300, 64)
+    drawn = baselines.layer(5, 300, 64)
     call = ggml.product(drawn.x, drawn.weight)
     if call is None:
         pytest.skip("calls ggml through llama-cpp-python, which is not installed")
@@ -17,6 +17,6 @@ def test_the_product():
 
 def test_without_it(monkeypatch):
     monkeypatch.setattr(ggml, "find_spec", lambda name: None)
-    drawn = rivals.layer(1, 64, 64)
+    drawn = baselines.layer(1, 64, 64)
     assert ggml.product(drawn.x, drawn.weight) is None
-    assert rivals._ggml(drawn) == {}
+    assert baselines._ggml(drawn) == {}

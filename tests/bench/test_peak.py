@@ -2,7 +2,7 @@ import pytest
 
 from tervit_np.bench.peak import PEAK, peak, scaled, share
 from tervit_np.bench.timing import Times, interleaved
-from tervit_np.kernels import available, processor
+from tervit_np.kernels import isa, supported
 
 pytest.importorskip("numba")
 
@@ -21,7 +21,7 @@ def test_few_operations_are_timed_as_part_of_many():
 
 
 def test_twice_the_work_takes_twice_the_time():
-    if available(processor.features())[-1] not in processor.DOTS:
+    if supported(isa.features())[-1] not in isa.DOTS:
         assert peak(1e9) == {}
         return
     one, two = (interleaved(peak(work), 5)[PEAK].median for work in (3e8, 6e8))
@@ -29,5 +29,5 @@ def test_twice_the_work_takes_twice_the_time():
 
 
 def test_without_the_instruction_there_is_no_peak(monkeypatch):
-    monkeypatch.setattr(processor, "features", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr(isa, "features", lambda: frozenset({"avx2"}))
     assert peak(1e9) == {}

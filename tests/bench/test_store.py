@@ -2,19 +2,19 @@ import json
 
 import pytest
 
-from tervit_np.bench.ladder import Ladder, Limits, Rung
+from tervit_np.bench.baselines import Comparison
 from tervit_np.bench.models import ModelComparison
-from tervit_np.bench.rivals import Comparison
 from tervit_np.bench.store import Stored, store, stored
 from tervit_np.bench.timing import Times
+from tervit_np.bench.variants import Ladder, Limits, Rung
 
 TIMES = {"ternary": Times(1.0, 0.9, 1.1), "numpy float32": Times(4.0, 3.0, 5.0)}
 LAYERS = [Comparison(3, 16, 64, TIMES)]
-RUNGS = [
+VARIANTS = [
     Rung("numpy", 9.0, None, None, None, {}),
     Rung("avx2", 90.0, 0.2, 24.0, 17.0, {"add": 3}),
 ]
-LADDER = Ladder(Limits({"L1": 160.0, "L2": 60.0, "memory": 14.0}, 100.0), RUNGS)
+LADDER = Ladder(Limits({"L1": 160.0, "L2": 60.0, "memory": 14.0}, 100.0), VARIANTS)
 
 
 def model(batch, seconds):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tervit_np.analysis.golden import uniform
 from tervit_np.checkpoints.interpolation import cubic, interpolation_matrix, resize_grid
+from tervit_np.verify.golden import uniform
 from tests.golden.golden import RESIZED, stored
 
 

@@ -3,7 +3,7 @@ import pytest
 
 import tervit_np as tv
 from data_tools.download import file_hash
-from data_tools.origins import Origin
+from data_tools.mirrors import Origin
 from tervit_np.checkpoints import official
 from tervit_np.models import CONFIGS
 

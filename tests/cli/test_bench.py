@@ -8,11 +8,11 @@ pytest.importorskip("numba")
 @pytest.fixture
 def small(monkeypatch):
     """One small shape instead of six, and a ladder for it."""
-    from tervit_np.bench import ladder, limits, rivals
+    from tervit_np.bench import baselines, limits, variants
 
-    monkeypatch.setattr(rivals.compare, "__defaults__", (((3, 16, 64),), 3))
-    monkeypatch.setattr(ladder.climb, "__defaults__", (6, 16, 64, 3))
-    monkeypatch.setattr(ladder, "inner_loop", lambda name: [f"add {name}"])
+    monkeypatch.setattr(baselines.compare, "__defaults__", (((3, 16, 64),), 3))
+    monkeypatch.setattr(variants.climb, "__defaults__", (6, 16, 64, 3))
+    monkeypatch.setattr(variants, "inner_loop", lambda name: [f"add {name}"])
     monkeypatch.setattr(limits, "PLACES", dict.fromkeys(("L1", "L2", "memory"), 3 * 2**13))
 
 

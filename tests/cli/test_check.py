@@ -1,8 +1,8 @@
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.planting import Plant, planted
-from tervit_np.analysis.plants import PLANTS, find_plant
+from tervit_np.verify.mutants import MUTANTS, find_mutant
+from tervit_np.verify.mutation import Mutant, mutated
 
 
 def test_everything_passes(tervit):
@@ -53,7 +53,7 @@ def test_a_small_budget_spreads_over_the_model(tervit):
 
 
 def test_a_wrong_model_says_where_it_begins(tervit):
-    with planted(find_plant("softmax-scale")):
+    with mutated(find_mutant("softmax-scale")):
         code, out, _ = tervit("check", "--model", "deit_shapes")
     assert code == 1
     assert "blocks.3.attn.qkv.bias: right from the logits down to blocks.3.attn.proj.weight" in out
@@ -61,15 +61,15 @@ def test_a_wrong_model_says_where_it_begins(tervit):
 
 
 def test_a_diagnosis_is_not_repeated(tervit):
-    _, out, _ = tervit("check", "--plant", "wrong-eps")
+    _, out, _ = tervit("check", "--mutant", "wrong-eps")
     assert out.count("another framework disagrees; look at the forward pass") == 1
 
 
-def test_a_table_of_plants_and_what_caught_them(tervit, monkeypatch):
-    """A few here; tests/analysis/test_plants.py plants them all."""
-    few = {name: PLANTS[name] for name in ("residual", "no-bias", "ternary-clip", "rebound")}
-    monkeypatch.setattr("tervit_np.analysis.plants.PLANTS", few)
-    code, out, _ = tervit("check", "--all-plants")
+def test_a_table_of_mutants_and_what_caught_them(tervit, monkeypatch):
+    """A few here; tests/verify/test_mutants.py plants them all."""
+    few = {name: MUTANTS[name] for name in ("residual", "no-bias", "ternary-clip", "rebound")}
+    monkeypatch.setattr("tervit_np.verify.mutants.MUTANTS", few)
+    code, out, _ = tervit("check", "--all-mutants")
     assert code == 0
     lines = out.splitlines()
     for line, caught in zip(
@@ -79,20 +79,20 @@ def test_a_table_of_plants_and_what_caught_them(tervit, monkeypatch):
     assert lines[-1] == "4 of 4 planted mistakes caught as declared"
 
 
-def test_a_plant_that_slips_through_exits_1(tervit, monkeypatch):
-    harmless = Plant("harmless", "nothing at all", "golden", ())
-    monkeypatch.setitem(PLANTS, "harmless", harmless)
-    code, out, _ = tervit("check", "--plant", "harmless")
+def test_a_mutant_that_slips_through_exits_1(tervit, monkeypatch):
+    harmless = Mutant("harmless", "nothing at all", "golden", ())
+    monkeypatch.setitem(MUTANTS, "harmless", harmless)
+    code, out, _ = tervit("check", "--mutant", "harmless")
     assert code == 1
     assert "not caught: golden should have failed" in out
-    monkeypatch.setattr("tervit_np.analysis.plants.PLANTS", {"harmless": harmless})
-    code, out, _ = tervit("check", "--all-plants")
+    monkeypatch.setattr("tervit_np.verify.mutants.MUTANTS", {"harmless": harmless})
+    code, out, _ = tervit("check", "--all-mutants")
     assert code == 1
     assert "NOT CAUGHT" in out
 
 
-def test_a_plant_is_shown_and_caught(tervit):
-    code, out, _ = tervit("check", "--plant", "softmax-scale")
+def test_a_mutant_is_shown_and_caught(tervit):
+    code, out, _ = tervit("check", "--mutant", "softmax-scale")
     assert code == 0
     assert "- scale * y * (dy" in out
     assert "FAIL" in out
@@ -100,7 +100,7 @@ def test_a_plant_is_shown_and_caught(tervit):
 
 
 def test_a_failing_check_exits_1_and_names_the_mistake(tervit):
-    with planted(find_plant("attention-dq")):
+    with mutated(find_mutant("attention-dq")):
         code, out, _ = tervit("check")
     assert code == 1
     assert "checks failed" in out
@@ -115,16 +115,16 @@ def test_conventions_are_printed(tervit):
     assert len(lines) == 5 * len(tv.quant.conventions())
 
 
-def test_plants_are_listed(tervit):
-    code, out, _ = tervit("check", "--list-plants")
+def test_mutants_are_listed(tervit):
+    code, out, _ = tervit("check", "--list-mutants")
     assert code == 0
-    assert len(out.splitlines()) == len(PLANTS) >= 70
+    assert len(out.splitlines()) == len(MUTANTS) >= 70
 
 
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("--plant", "layernorm"), "unknown plant 'layernorm'; did you mean layernorm-"),
+        (("--mutant", "layernorm"), "unknown plant 'layernorm'; did you mean layernorm-"),
         (("--model", "vgg"), "unknown model 'vgg'"),
         (("--model", "deit_shapes", "--plan", "int9"), "int9"),
         (("--trained", "nowhere.npz"), "nowhere.npz: no such file"),

@@ -12,7 +12,7 @@ import tervit_np as tv
 @pytest.fixture(scope="module")
 def run(pictures, scratch, tmp_path_factory):
     """A run of two stages on bright and dark pictures."""
-    from tervit_np.analysis.report import write_report
+    from tervit_np.analysis.report.writing import write_report
     from tervit_np.train import Recipe, Stage, load_data
 
     out = tmp_path_factory.mktemp("runs") / "run"
@@ -143,7 +143,7 @@ class TestReport:
             assert words in page or words == "Surest mistakes"
 
     def test_the_numbers_are_those_of_the_run(self, run):
-        from tervit_np.analysis.record import read_run
+        from tervit_np.analysis.report.record import read_run
 
         page = (run / "report.html").read_text()
         for stage in read_run(run).stages:
@@ -157,7 +157,7 @@ class TestReport:
             assert min(pixels.shape) > 150
 
     def test_a_run_without_a_finished_stage(self, tmp_path, run):
-        from tervit_np.analysis.report import write_report
+        from tervit_np.analysis.report.writing import write_report
 
         (tmp_path / "run.json").write_bytes((run / "run.json").read_bytes())
         (tmp_path / "metrics.jsonl").write_text("")

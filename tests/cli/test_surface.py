@@ -4,7 +4,7 @@ import pytest
 
 import data_tools
 import tervit_np as tv
-from tervit_np.analysis.report import write_report
+from tervit_np.analysis.report.writing import write_report
 
 SMALL = ("--images", 8, "--grid", 5, "--quiet", "--threads", 2)
 SIZES = {

@@ -105,7 +105,7 @@ def test_fine_tuned(tervit, file, net, tmp_path):
 
 
 def test_official_names(tervit, file, net, monkeypatch, tmp_path):
-    from data_tools.origins import Origin
+    from data_tools.mirrors import Origin
 
     monkeypatch.setenv("TERVIT_DATA", str(tmp_path / "data"))
     monkeypatch.setitem(official.OFFICIAL, "small", Origin(file.as_uri(), None, "sha256", ""))

@@ -6,9 +6,9 @@ from PIL import Image
 
 from data_tools import Augment, DataError, normalise
 from data_tools.augment import crop_and_flip, cutout_, soft_targets
-from data_tools.batches import step_rng
 from data_tools.mixing import cutmix, mixup
 from data_tools.randaugment import OPERATIONS, randaugment
+from data_tools.sampling import step_rng
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 

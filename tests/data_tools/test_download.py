@@ -7,7 +7,7 @@ import pytest
 
 from data_tools import DataError, download
 from data_tools.download import file_hash
-from data_tools.origins import ORIGINS, Origin
+from data_tools.mirrors import ORIGINS, Origin
 
 CONTENT = bytes(range(256)) * 4000
 SIZE = len(CONTENT)

@@ -7,7 +7,7 @@ from PIL import Image
 
 import data_tools
 from data_tools import Augment, DataError
-from data_tools.workers import Feed
+from data_tools.workers import Prefetcher
 
 AUGMENT = Augment(randaugment_ops=2, randaugment_magnitude=9)
 
@@ -36,7 +36,7 @@ def feed(images):
     made = []
 
     def make(workers=1, batch=10):
-        made.append(Feed(images, AUGMENT, batch, workers))
+        made.append(Prefetcher(images, AUGMENT, batch, workers))
         return made[-1]
 
     yield make
@@ -112,7 +112,7 @@ def test_a_process_that_died_is_told(feed):
 def test_nothing_is_left_behind(images):
     from multiprocessing.shared_memory import SharedMemory
 
-    one = Feed(images, AUGMENT, 4, 2)
+    one = Prefetcher(images, AUGMENT, 4, 2)
     name, processes = one._memory.name, list(one._pool._processes.values())
     served(one, np.arange(10, 14))
     processes = list(one._pool._processes.values())

@@ -10,14 +10,14 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.deploy.blocks import PackedBlocks
-from tervit_np.kernels import available, has_tile, processor
+from tervit_np.kernels import has_tile, isa, supported
 from tervit_np.nn import Blocks
 from tervit_np.quant import Plan, Ternary, UniformAct
 from tests.checks import BACKENDS
 from tests.deploy.test_packed import CASES, DEIT, SWIN, images_of, model_of
 
 pytestmark = pytest.mark.skipif("numba" not in BACKENDS, reason="Numba is absent")
-TILES = [r for r in available(processor.features()) if has_tile(r)] if "numba" in BACKENDS else []
+TILES = [r for r in supported(isa.features()) if has_tile(r)] if "numba" in BACKENDS else []
 
 
 def runs(model):
@@ -58,21 +58,21 @@ def test_threads_change_no_bit(file, config, members):
         np.testing.assert_array_equal(together.predict(images[:count]), alone[:count])
 
 
-@pytest.mark.parametrize("rung", TILES)
-def test_every_rung(file, config, rung, monkeypatch):
+@pytest.mark.parametrize("variant", TILES)
+def test_every_variant(file, config, variant, monkeypatch):
     packed, images = tv.load_packed(file), images_of(config)
     expected = packed.predict(images)
-    monkeypatch.setenv("TERVIT_KERNEL", rung)
+    monkeypatch.setenv("TERVIT_KERNEL", variant)
     np.testing.assert_array_equal(packed.predict(images), expected)
 
 
 OTHER = """
 import sys, numpy as np, tervit_np as tv
-from tervit_np.kernels import chosen, dense
+from tervit_np.kernels import gemm, selected_variant
 images = np.load(sys.argv[2])
 np.save(sys.argv[3], tv.load_packed(sys.argv[1]).predict(images))
 np.save(sys.argv[3] + "b", tv.load_packed(sys.argv[1], attention="int8").predict(images))
-print(chosen(), dense.LANES)
+print(selected_variant(), gemm.LANES)
 """
 
 

@@ -135,7 +135,7 @@ def test_a_packed_model_is_for_running_only(tmp_path, config):
 
 def test_a_variable_that_makes_no_sense_is_no_damage_of_the_file(tmp_path, monkeypatch):
     tv.export(model_of(DEIT), tmp_path / "x")
-    monkeypatch.setattr("tervit_np.twins._chosen", None)
+    monkeypatch.setattr("tervit_np.backends._selected", None)
     monkeypatch.setenv("TERVIT_BACKEND", "fortran")
     with pytest.raises(ValueError, match="^TERVIT_BACKEND is 'fortran'; expected one of numba"):
         tv.load_packed(tmp_path / "x")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tervit_np.exercises.cutting import NOT_WRITTEN
-from tervit_np.exercises.judge import judge
+from tervit_np.exercises.grader import judge
+from tervit_np.exercises.student_file import NOT_WRITTEN
 
 CUT = f'    raise NotImplementedError("{NOT_WRITTEN}")\n'
 

@@ -2,8 +2,8 @@ import json
 
 from tervit_np.exercises.exercise import Finding
 from tervit_np.exercises.gradescope import results_json
+from tervit_np.exercises.isolated_run import Verdict
 from tervit_np.exercises.tasks import EXERCISES
-from tervit_np.exercises.trial import Verdict
 
 RIGHT = Verdict([Finding("x"), Finding("y")], "", 0.5)
 WRONG = Verdict([Finding("x"), Finding("y", "it is transposed")], "seen", 0.25)

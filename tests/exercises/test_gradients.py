@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tervit_np.analysis.operators import Operator
 from tervit_np.exercises.gradients import check_backward, locked
+from tervit_np.verify.operators import Operator
 
 X = np.random.default_rng(0).normal(size=(2, 3))
 TRUE = "x (2, 3): dx, dscale"

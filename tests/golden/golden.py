@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tervit_np.analysis.golden import uniform
 from tervit_np.models import SwinConfig
+from tervit_np.verify.golden import uniform
 from tests.golden import nasty
 
 FULL_SIZE = (

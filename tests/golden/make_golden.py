@@ -1,6 +1,6 @@
 """Make the golden files: `python tests/golden/make_golden.py`, with PyTorch installed.
 
-tervit_np/analysis/golden.npz    small models, every gradient in full; shipped with the package
+tervit_np/verify/golden.npz    small models, every gradient in full; shipped with the package
 tests/golden/full_size.npz       four models at 224 pixels, as fingerprints
 tests/golden/operators.npz       operators and losses on nasty inputs
 tests/golden/swin.npz            small Swin models as fingerprints
@@ -17,10 +17,10 @@ import torch
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from tervit_np.analysis.golden import CASES, inputs  # noqa: E402
 from tervit_np.checkpoints import save_safetensors  # noqa: E402
 from tervit_np.models import CONFIGS, Swin, SwinConfig  # noqa: E402
 from tervit_np.ops import relative_index, shift_mask  # noqa: E402
+from tervit_np.verify.golden import CASES, inputs  # noqa: E402
 from tests.golden.golden import FULL_SIZE, SWIN_CASES, TRAINED, fingerprint  # noqa: E402
 from tests.golden.reference import filled, torch_results  # noqa: E402
 from tests.golden.torch_deit import TorchDeiT  # noqa: E402

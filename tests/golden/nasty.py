@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tervit_np.analysis.golden import uniform
+from tervit_np.verify.golden import uniform
 
 
 def layernorm_cases():

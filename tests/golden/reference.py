@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tervit_np.analysis.golden import SMOOTHING, parameter
+from tervit_np.verify.golden import SMOOTHING, parameter
 
 
 def filled(model):

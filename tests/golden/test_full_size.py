@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tervit_np.analysis.golden import filled_model, inputs, results
 from tervit_np.models import CONFIGS
+from tervit_np.verify.golden import filled_model, inputs, results
 from tests.checks import relative_error
 from tests.golden.golden import FULL_SIZE, fingerprint, stored
 

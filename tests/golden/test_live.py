@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tervit_np as tv
-from tervit_np.analysis.golden import filled_model, inputs, results
+from tervit_np.verify.golden import filled_model, inputs, results
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
 from tests.checks import relative_error  # noqa: E402

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from tervit_np.analysis.golden import uniform
+from tervit_np.verify.golden import uniform
 from tests.golden import nasty
 from tests.golden.golden import RESIZED, TRAINING
 from tests.golden.reference import loss_and_gradients

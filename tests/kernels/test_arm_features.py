@@ -2,9 +2,10 @@
 
 import pytest
 
+from tervit_np.kernels import isa
+
 pytest.importorskip("numba")
 
-from tervit_np.kernels import processor  # noqa: E402
 from tervit_np.kernels.arm_features import dot_products  # noqa: E402
 
 LINUX, MACOS = "aarch64-unknown-linux-gnu", "arm64-apple-darwin23.1.0"
@@ -52,7 +53,7 @@ def test_the_rung_of_a_processor(monkeypatch, name, best):
     monkeypatch.setattr(llvm, "get_process_triple", lambda: MACOS)
     monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: name)
     monkeypatch.setattr(llvm, "get_host_cpu_features", llvm.FeatureMap)
-    found = processor.features.__wrapped__()
-    assert processor.available(found)[-1] == best
+    found = isa.features.__wrapped__()
+    assert isa.supported(found)[-1] == best
     monkeypatch.setattr(config, "CPU_NAME", "generic")
-    assert processor.features.__wrapped__() == {"neon"}  # which every 64-bit Arm has
+    assert isa.features.__wrapped__() == {"neon"}  # which every 64-bit Arm has

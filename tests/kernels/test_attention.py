@@ -6,10 +6,10 @@ import pytest
 pytest.importorskip("numba")
 
 from tervit_np import ops
-from tervit_np.kernels.attention import PADDING, attend, desk, reach, turn
-from tervit_np.kernels.dense import LANES
-from tervit_np.kernels.jit import kernel
-from tervit_np.kernels.team import up
+from tervit_np.compiled.jit import kernel
+from tervit_np.kernels.attention import PADDING, attend, desk, reach, transpose_tile
+from tervit_np.kernels.gemm import LANES
+from tervit_np.kernels.team import round_up
 from tests.checks import relative_error
 
 SHAPES = [(197, 3, 64), (49, 3, 32), (65, 2, 64), (16, 3, 32), (17, 2, 10), (5, 1, 7), (1, 2, 16)]
@@ -22,7 +22,7 @@ def draw(tokens, heads, width, seed=0):
 
 def padded(offsets):
     count = offsets.shape[-1]
-    wide = np.full((*offsets.shape[:-1], up(count, LANES)), PADDING, np.float32)
+    wide = np.full((*offsets.shape[:-1], round_up(count, LANES)), PADDING, np.float32)
     wide[..., :count] = offsets
     return wide
 
@@ -83,7 +83,7 @@ def test_a_desk_keeps_nothing_from_the_head_before():
 def test_a_block_of_numbers_is_turned():
     @kernel()
     def run(source, row, column, target, to_row, to_column):
-        turn(source, row, column, target, to_row, to_column)
+        transpose_tile(source, row, column, target, to_row, to_column)
 
     source = np.arange(6 * LANES * LANES, dtype=np.float32).reshape(2 * LANES, 3 * LANES)
     target = np.zeros((3 * LANES, 2 * LANES), np.float32)

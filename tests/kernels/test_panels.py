@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.kernels import Panels, pack, round_tokens, unpack
+from tervit_np.kernels import Panels, pack, quantize_tokens, unpack
 from tervit_np.quant import UniformAct
 from tests.checks import BACKENDS
 
@@ -70,12 +70,12 @@ def test_tokens_are_rounded_as_in_training(shape, scale):
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32) * np.float32(scale)
     x[shape[0] // 2] = 0
     expected = UniformAct(8).codes(x)
-    found = [round_tokens(x, 6)]
+    found = [quantize_tokens(x, 6)]
     if "numba" in BACKENDS:
-        from tervit_np.kernels.tokens import round_rows
+        from tervit_np.kernels.quantize import quantize_rows
 
         tokens = type(found[0])(*(np.full_like(a, 99) for a in found[0]))
-        round_rows(x, x.shape[1], tokens)
+        quantize_rows(x, x.shape[1], tokens)
         found.append(tokens)
     for tokens in found:
         assert tokens.codes.shape == (-(-shape[0] // 6) * 6, -(-shape[1] // 4) * 4)
@@ -91,12 +91,12 @@ def test_what_cannot_be_rounded(bad):
     x = np.ones((2, 3), np.float32)
     x[1, 2] = bad
     with pytest.raises(ValueError, match="NaN or infinite"):
-        round_tokens(x)
+        quantize_tokens(x)
     if "numba" in BACKENDS:
-        from tervit_np.kernels.tokens import round_rows
+        from tervit_np.kernels.quantize import quantize_rows
 
         with pytest.raises(ValueError, match="NaN or infinite"):
-            round_rows(x, 3, round_tokens(np.ones((2, 3), np.float32)))
+            quantize_rows(x, 3, quantize_tokens(np.ones((2, 3), np.float32)))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (16, 4), (65, 7), (130, 48)])

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from tervit_np.kernels.team import ABANDONED, Team, meet, share
+from tervit_np.kernels.team import ABORTED, Team, barrier, share
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 197, 198])
@@ -26,13 +26,13 @@ def test_shares_are_whole_units_and_leave_nothing_out(count, unit, members):
 
 def test_nobody_leaves_before_all_are_there():
     members, meetings = 3, 200
-    arrivals, passed = np.zeros(1, np.int64), np.zeros(members, np.int64)
+    barrier_count, passed = np.zeros(1, np.int64), np.zeros(members, np.int64)
     early = []
 
     def walk(me):
         for number in range(meetings):
             passed[me] = number
-            meet(arrivals, members)
+            barrier(barrier_count, members)
             early.extend(passed[passed < number])
 
     threads = [threading.Thread(target=walk, args=(me,)) for me in range(members)]
@@ -42,29 +42,29 @@ def test_nobody_leaves_before_all_are_there():
         thread.join(60)
         assert not thread.is_alive()
     assert not early
-    assert arrivals[0] == members * meetings
+    assert barrier_count[0] == members * meetings
 
 
 def test_nobody_waits_for_one_who_failed():
-    arrivals = np.zeros(1, np.int64)
-    waiting = threading.Thread(target=meet, args=(arrivals, 2))
+    barrier_count = np.zeros(1, np.int64)
+    waiting = threading.Thread(target=barrier, args=(barrier_count, 2))
     waiting.start()
-    arrivals[0] += ABANDONED
+    barrier_count[0] += ABORTED
     waiting.join(60)
     assert not waiting.is_alive()
-    meet(arrivals, 2)  # and whoever comes later does not wait at all
+    barrier(barrier_count, 2)  # and whoever comes later does not wait at all
 
 
 @pytest.mark.parametrize("members", [1, 2, 4])
 def test_each_member_once_in_a_thread_of_its_own(members):
     seen = []
-    arrivals = np.zeros(1, np.int64)
+    barrier_count = np.zeros(1, np.int64)
 
     def work(me):
-        meet(arrivals, members)
+        barrier(barrier_count, members)
         seen.append((me, threading.get_ident()))
 
-    Team(members).run(work, [arrivals])
+    Team(members).run(work, [barrier_count])
     assert sorted(me for me, _ in seen) == list(range(members))
     assert len({thread for _, thread in seen}) == members
     assert (0, threading.get_ident()) in seen
@@ -72,15 +72,15 @@ def test_each_member_once_in_a_thread_of_its_own(members):
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
 def test_the_error_of_any_member_is_raised_and_the_team_can_go_on(bad):
-    team, arrivals = Team(3), np.zeros(1, np.int64)
+    team, barrier_count = Team(3), np.zeros(1, np.int64)
 
     def work(me):
         if me == bad:
             raise ValueError(f"member {me}")
-        meet(arrivals, 3)
+        barrier(barrier_count, 3)
 
     with pytest.raises(ValueError, match=f"member {bad}"):
-        team.run(work, [arrivals])
+        team.run(work, [barrier_count])
     done = []
-    team.run(lambda me: (meet(arrivals, 3), done.append(me)), [arrivals])
+    team.run(lambda me: (barrier(barrier_count, 3), done.append(me)), [barrier_count])
     assert sorted(done) == [0, 1, 2]

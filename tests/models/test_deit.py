@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.adjoint import LIMIT, adjoint_checks
-from tervit_np.analysis.golden import CASES, compare, filled_model, inputs
 from tervit_np.losses import cross_entropy
+from tervit_np.verify.adjoint import LIMIT, adjoint_checks
+from tervit_np.verify.golden import CASES, compare, filled_model, inputs
 from tests.checks import BACKENDS, as_operator, check, fill, relative_error
 
 TINY = {"image_size": 4, "patch_size": 2, "num_classes": 3, "dim": 4, "depth": 2, "heads": 2}

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.adjoint import LIMIT, adjoint_checks
-from tervit_np.analysis.figures.attention import attention_map
-from tervit_np.analysis.frozen import hold
-from tervit_np.analysis.golden import filled_model, inputs, results
+from tervit_np.analysis.report.attention import attention_map
 from tervit_np.losses import cross_entropy
+from tervit_np.verify.adjoint import LIMIT, adjoint_checks
+from tervit_np.verify.frozen import hold
+from tervit_np.verify.golden import filled_model, inputs, results
 from tests.golden.golden import SWIN_CASES, fingerprint, stored
 
 COUNTS = {"tiny": 28_288_354, "small": 49_606_258, "base": 87_768_224}

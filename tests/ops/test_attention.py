@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tervit_np.analysis.operators import Operator
 from tervit_np.ops import attention, attention_backward
 from tervit_np.ops.attention import merge_heads, split_heads
+from tervit_np.verify.operators import Operator
 from tests.checks import check, close
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tervit_np.analysis.operators import Operator
 from tervit_np.ops import col2im, im2col
+from tervit_np.verify.operators import Operator
 from tests.checks import check, close
 
 SHAPES = [  # batch, height, width, channels, kernel, stride, padding

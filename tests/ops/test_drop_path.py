@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tervit_np.analysis.operators import Operator
 from tervit_np.ops import drop_path, drop_path_backward
+from tervit_np.verify.operators import Operator
 from tests.checks import check
 
 

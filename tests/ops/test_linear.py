@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.operators import Operator
 from tervit_np.ops import linear, linear_backward
+from tervit_np.verify.operators import Operator
 from tests.checks import BACKENDS, check
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tervit_np.analysis.operators import Operator
 from tervit_np.ops import patchify, unpatchify
+from tervit_np.verify.operators import Operator
 from tests.checks import check
 
 SHAPES = [(2, 3, 4, 6, 2), (1, 1, 3, 3, 3), (2, 2, 5, 3, 1), (1, 3, 8, 4, 4)]

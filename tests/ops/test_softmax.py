@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.operators import Operator
 from tervit_np.ops import softmax, softmax_backward
+from tervit_np.verify.operators import Operator
 from tests.checks import BACKENDS, check, close
 from tests.golden.golden import stored
 

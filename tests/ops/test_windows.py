@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np import ops
-from tervit_np.analysis.operators import Operator, operators
+from tervit_np.verify.operators import Operator, operators
 from tests.checks import check
 
 RNG = np.random.default_rng(0)

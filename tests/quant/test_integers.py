@@ -6,7 +6,7 @@ from tervit_np.quant import (
     Ternary,
     UniformAct,
     UniformWeight,
-    on_integers,
+    is_integer_matmul,
 )
 
 
@@ -24,4 +24,4 @@ from tervit_np.quant import (
     ],
 )
 def test_only_what_the_kernels_can_recover(weight, act, expected):
-    assert on_integers(weight, act) == expected
+    assert is_integer_matmul(weight, act) == expected

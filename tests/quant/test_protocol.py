@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tervit_np.analysis.frozen import QUANTIZERS
 from tervit_np.quant import Blend, Codes, Convention, Identity, Quantizer, conventions
 from tervit_np.quant.protocol import kept
+from tervit_np.verify.frozen import QUANTIZERS
 from tests.checks import close
 
 W = np.random.default_rng(0).normal(size=(3, 8))

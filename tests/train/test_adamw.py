@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.golden import CASES, filled_model, inputs, results
 from tervit_np.param import Param
 from tervit_np.train.adamw import decays
+from tervit_np.verify.golden import CASES, filled_model, inputs, results
 from tests.checks import BACKENDS, close
 from tests.golden.golden import TRAINED, TRAINING, stored
 

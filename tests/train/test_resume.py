@@ -11,7 +11,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.train import Interrupted, Stage, run
 from tervit_np.train.folder import RunFolder
-from tervit_np.train.resume import setup_from
+from tervit_np.train.resume import run_arguments_from
 
 STAGES = [
     Stage("float", "float", 2),
@@ -100,10 +100,10 @@ def test_other_settings_are_refused(model, data, recipe, tmp_path, uninterrupted
 def test_the_request_rebuilds_the_arguments(monkeypatch, model, data, recipe, tmp_path):
     monkeypatch.setattr("tervit_np.train.resume.load_data", lambda *_: data)
     run(model, STAGES[:1], data, tmp_path / "run", recipe=recipe, seed=5, quiet=True)
-    setup = setup_from(RunFolder(tmp_path / "run").read_request())
+    setup = run_arguments_from(RunFolder(tmp_path / "run").read_request())
     assert setup.stages == STAGES[:1]
     assert setup.recipe == recipe
     assert (setup.seed, setup.threads) == (5, 1)
     assert setup.model.config == model.config
     with pytest.raises(ValueError, match="damaged"):
-        setup_from({"recipe": {}})
+        run_arguments_from({"recipe": {}})

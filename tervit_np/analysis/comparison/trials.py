@@ -22,7 +22,7 @@ from tervit_np.analysis.comparison.progress import Progress
 from tervit_np.files import write_text
 from tervit_np.models import Classifier, create_model
 from tervit_np.train.folder import MUST_AGREE, RunFolder
-from tervit_np.train.request import make_request
+from tervit_np.train.run_config import make_run_config
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Trials:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _request(self, seed: int, stages: tuple[train.Stage, ...]) -> dict[str, Any]:
-        return make_request(
+        return make_run_config(
             self._model(seed), stages, self.plan.recipe, self.data, seed, self.threads, ""
         )
 

@@ -7,6 +7,7 @@ Each measurement is a function of (model, images, labels) that returns a NamedTu
 Images are normalised, (N, 3, S, S); losses are means over them, in evaluation mode.
 """
 
+from tervit_np.analysis.surfaces.affine_models import Family, rounded, smooth
 from tervit_np.analysis.surfaces.curvature import Curvature, Prediction, curvature, predictions
 from tervit_np.analysis.surfaces.directions import (
     Curve,
@@ -16,14 +17,13 @@ from tervit_np.analysis.surfaces.directions import (
     random_direction,
     sheet,
 )
-from tervit_np.analysis.surfaces.family import Family, rounded, smooth
 from tervit_np.analysis.surfaces.gaps import KINDS, Gap, Gaps, gaps, quantized
 from tervit_np.analysis.surfaces.hessian import LossHessian
 from tervit_np.analysis.surfaces.interpolation import Interpolation, interpolation
 from tervit_np.analysis.surfaces.lanczos import Spectrum, lanczos
-from tervit_np.analysis.surfaces.parts import Parts
+from tervit_np.analysis.surfaces.partial_results import Parts
 from tervit_np.analysis.surfaces.planes import Height, Plane, plane, stacked
-from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.analysis.surfaces.stairs import Stairs, stairs
 from tervit_np.analysis.surfaces.trace import Trace, trace
 

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tervit_np.analysis.surfaces.family import rounded, smooth
+from tervit_np.analysis.surfaces.affine_models import rounded, smooth
 from tervit_np.analysis.surfaces.gaps import KINDS, quantized
 from tervit_np.analysis.surfaces.hessian import LossHessian
 from tervit_np.analysis.surfaces.lanczos import Spectrum, lanczos
-from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.analysis.surfaces.trace import Trace, trace
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier

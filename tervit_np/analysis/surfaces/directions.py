@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tervit_np.analysis.surfaces.family import Direction, Family
-from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.affine_models import Direction, Family
 from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_error
+from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 

@@ -10,9 +10,9 @@ ablation of channel-wise ternarization. Activations are rounded as the plans say
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tervit_np.analysis.surfaces.family import Family, with_weights
-from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.affine_models import Family, with_weights
 from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_error
+from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, quantize
 from tervit_np.quant import PLANS, Plan

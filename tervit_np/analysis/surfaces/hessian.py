@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tervit_np.analysis.surfaces.family import matrices, with_weights
-from tervit_np.analysis.surfaces.parts import fingerprint
-from tervit_np.analysis.surfaces.points import check_sample
+from tervit_np.analysis.surfaces.affine_models import matrices, with_weights
+from tervit_np.analysis.surfaces.partial_results import fingerprint
+from tervit_np.analysis.surfaces.runner import check_sample
 from tervit_np.arrays import Array
 from tervit_np.blas import one_thread
 from tervit_np.losses import cross_entropy

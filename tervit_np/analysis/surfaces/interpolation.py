@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tervit_np.analysis.surfaces.affine_models import difference
 from tervit_np.analysis.surfaces.directions import Curve, line
-from tervit_np.analysis.surfaces.family import difference
 from tervit_np.analysis.surfaces.gaps import quantized
-from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, plan_of
 

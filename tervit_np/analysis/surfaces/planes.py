@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tervit_np.analysis.surfaces.affine_models import Family
 from tervit_np.analysis.surfaces.directions import Sheet, around_zero
-from tervit_np.analysis.surfaces.family import Family
 from tervit_np.analysis.surfaces.gaps import quantized
-from tervit_np.analysis.surfaces.points import Runner
 from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_error
+from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from tervit_np.analysis import page
-from tervit_np.analysis.figures.gaps import draw_gaps
-from tervit_np.analysis.figures.interpolation import draw_interpolation
-from tervit_np.analysis.figures.lines import draw_lines
-from tervit_np.analysis.figures.sheets import draw_sheets
-from tervit_np.analysis.figures.stacked import draw_stacked
 from tervit_np.analysis.style import stage_colour
-from tervit_np.analysis.surfaces import words
+from tervit_np.analysis.surfaces import text
+from tervit_np.analysis.surfaces.figures.gaps import draw_gaps
+from tervit_np.analysis.surfaces.figures.interpolation import draw_interpolation
+from tervit_np.analysis.surfaces.figures.lines import draw_lines
+from tervit_np.analysis.surfaces.figures.sheets import draw_sheets
+from tervit_np.analysis.surfaces.figures.stacked import draw_stacked
 from tervit_np.analysis.surfaces.results import FILE, Surfaces, read_surfaces
 from tervit_np.files import write_text
 
@@ -75,7 +75,7 @@ def _gaps(found: Surfaces, folder: Path) -> list[str]:
     ]
     return [
         page.heading("The gap at the same latent weights", 3),
-        page.paragraph(words.about_gaps(found.gaps)),
+        page.paragraph(text.about_gaps(found.gaps)),
         page.table(
             ["latent weights", "float loss", *kinds],
             rows,
@@ -102,7 +102,7 @@ def _stacked(found: Surfaces, folder: Path) -> list[str]:
     count = len(found.same.sheets[0].x)
     return [
         page.heading("Stacked surfaces", 3),
-        page.paragraph(words.about_planes(found.same, found.trained)),
+        page.paragraph(text.about_planes(found.same, found.trained)),
         page.picture(
             draw_stacked(planes, folder / "surface_stacked.png"),
             f"Loss over {count} x {count} shifts of the value weights of two blocks, in units of "
@@ -116,7 +116,7 @@ def _stacked(found: Surfaces, folder: Path) -> list[str]:
 def _interpolation(found: Surfaces, folder: Path) -> list[str]:
     return [
         page.heading("From the float solution to the ternary one", 3),
-        page.paragraph(words.about_interpolation(found.interpolation)),
+        page.paragraph(text.about_interpolation(found.interpolation)),
         page.picture(
             draw_interpolation(found.interpolation, folder / "surface_interpolation.png"),
             "Both losses on the straight line through the two solutions; bands: standard error.",
@@ -128,7 +128,7 @@ def _lines(found: Surfaces, folder: Path) -> list[str]:
     lines = draw_lines(found.far, found.near, found.stairs, folder / "surface_lines.png")
     return [
         page.heading("Random directions", 3),
-        page.paragraph(words.about_lines(found.far, found.near, found.stairs)),
+        page.paragraph(text.about_lines(found.far, found.near, found.stairs)),
         page.picture(lines, "Loss along one filter-normalised random direction at three scales."),
         page.picture(
             draw_sheets(found.sheets, folder / "surface_sheets.png"),
@@ -152,13 +152,13 @@ def _curvature(found: Surfaces) -> list[str]:
     ]
     return [
         page.heading("Curvature, and what it predicts of the gap", 3),
-        page.paragraph(words.about_curvature(found)),
+        page.paragraph(text.about_curvature(found)),
         page.table(
             ["model", "λ1", "λ2", "λ3", "smallest", "λ1 within", "trace"],
             spectra,
             [stage_colour(c.name) for c in found.curvature],
         ),
-        page.paragraph(words.about_predictions(found.predictions)),
+        page.paragraph(text.about_predictions(found.predictions)),
         page.table(
             ["weights", "gap", "g·ε", "g·ε + ½ ε'Hε", "½ λ1 |ε|²", "|ε|² / |w|²"],
             predicted,

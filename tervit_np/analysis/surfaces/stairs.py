@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tervit_np.analysis.surfaces.affine_models import Direction, Family, with_weights
 from tervit_np.analysis.surfaces.directions import Curve, around_zero, line
-from tervit_np.analysis.surfaces.family import Direction, Family, with_weights
-from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 from tervit_np.quant import IDENTITY, Ternary

@@ -19,9 +19,9 @@ def layernorm(graph: Graph, x: str, name: str, norm: Any) -> str:
     return graph.op("LayerNormalization", x, gain, offset, axis=-1, epsilon=norm.eps)
 
 
-def gelu(graph: Graph, x: str, form: str) -> str:
+def gelu(graph: Graph, x: str, storage_kind: str) -> str:
     """GELU, exact or with tanh.  (...) -> (...)."""
-    return graph.op("Gelu", x, approximate="none" if form == "erf" else form)
+    return graph.op("Gelu", x, approximate="none" if storage_kind == "erf" else storage_kind)
 
 
 def mlp(graph: Graph, x: str, name: str, module: Any) -> str:

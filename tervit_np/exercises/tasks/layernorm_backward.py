@@ -5,11 +5,11 @@ from types import ModuleType
 
 import numpy as np
 
-from tervit_np.analysis.operators import Operator
 from tervit_np.arrays import Array
 from tervit_np.exercises.exercise import Exercise, Finding, Wrong
 from tervit_np.exercises.gradients import check_backward
 from tervit_np.ops.layernorm import LayerNormCache, layernorm
+from tervit_np.verify.operators import Operator
 
 TASK = """
 Layer normalisation works on the last axis, D numbers long, each row for itself:

@@ -5,11 +5,11 @@ from types import ModuleType
 
 import numpy as np
 
-from tervit_np.analysis.operators import Operator
 from tervit_np.arrays import Array, rows
 from tervit_np.exercises.exercise import Exercise, Finding, Wrong
 from tervit_np.exercises.gradients import check_backward
 from tervit_np.ops.linear import LinearCache, linear
+from tervit_np.verify.operators import Operator
 
 TASK = """
 A linear layer computes

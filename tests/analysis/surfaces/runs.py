@@ -1,8 +1,8 @@
 """A finished run folder of a tiny model, and what is measured in it."""
 
-from tervit_np.analysis.surfaces.measuring import measure
-from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.measure import measure
 from tervit_np.analysis.surfaces.results import Settings
+from tervit_np.analysis.surfaces.runner import Runner
 
 STAGES = {"float": "float", "8-bit": "8-bit", "ternary": "ternary"}
 

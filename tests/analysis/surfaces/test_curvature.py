@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np.analysis.surfaces.affine_models import matrices, smooth
 from tervit_np.analysis.surfaces.curvature import (
     PRODUCT,
     curvature,
     predictions,
     ternary_weights,
 )
-from tervit_np.analysis.surfaces.family import matrices, smooth
 from tervit_np.analysis.surfaces.gaps import KINDS, quantized
 from tervit_np.analysis.surfaces.hessian import LossHessian
-from tervit_np.analysis.surfaces.parts import Parts
-from tervit_np.analysis.surfaces.points import Runner
+from tervit_np.analysis.surfaces.partial_results import Parts
+from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.losses import cross_entropy
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from tervit_np.analysis.surfaces.affine_models import rounded
 from tervit_np.analysis.surfaces.directions import around_zero, line, random_direction, sheet
-from tervit_np.analysis.surfaces.family import rounded
-from tervit_np.analysis.surfaces.points import image_losses
+from tervit_np.analysis.surfaces.runner import image_losses
 
 
 def test_each_row_is_as_long_as_the_weights_row(tiny):

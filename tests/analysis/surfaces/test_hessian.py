@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tervit_np.analysis.surfaces import hessian as module
-from tervit_np.analysis.surfaces.family import smooth
+from tervit_np.analysis.surfaces.affine_models import smooth
 from tervit_np.analysis.surfaces.hessian import LossHessian
 from tervit_np.analysis.surfaces.lanczos import lanczos
 from tervit_np.analysis.surfaces.trace import trace

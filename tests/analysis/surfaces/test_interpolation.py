@@ -3,7 +3,7 @@ import pytest
 
 from tervit_np.analysis.surfaces.gaps import quantized
 from tervit_np.analysis.surfaces.interpolation import crossings, interpolation
-from tervit_np.analysis.surfaces.points import image_losses
+from tervit_np.analysis.surfaces.runner import image_losses
 
 
 def mean_loss(model, sample):

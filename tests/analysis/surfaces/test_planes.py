@@ -4,7 +4,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.analysis.surfaces.gaps import gaps, quantized
 from tervit_np.analysis.surfaces.planes import plane, stacked, value_layers, value_shifts
-from tervit_np.analysis.surfaces.points import image_losses
+from tervit_np.analysis.surfaces.runner import image_losses
 
 
 def test_surfaces_of_the_same_latent_weights(tiny, sample):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from tervit_np.analysis.surfaces.affine_models import Family
 from tervit_np.analysis.surfaces.directions import random_direction
-from tervit_np.analysis.surfaces.family import Family
 from tervit_np.analysis.surfaces.stairs import stairs, ternary_codes
 
 

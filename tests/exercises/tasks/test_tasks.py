@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tervit_np.exercises.judge import judge
+from tervit_np.exercises.grader import judge
 from tervit_np.exercises.tasks import EXERCISES, find_exercise
 
 CHAPTERS = Path(__file__).parents[3] / "tutorials" / "README.md"

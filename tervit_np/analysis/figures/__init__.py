@@ -1,1 +1,0 @@
-"""The report's figures, one a file: each takes numbers, draws, and writes one PNG."""

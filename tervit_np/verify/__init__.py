@@ -1,0 +1,1 @@
+"""Proofs that the mathematics is right: gradient checks, golden files, contracts, mutants."""

@@ -1,0 +1,70 @@
+"""From a wrong gradient to the mistake behind it, as far as numbers can tell."""
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.verify.gradcheck import Difference
+
+_CONSTANTS = {
+    -1.0: "the sign",
+    0.5: "half of it is missing: one of two paths (a residual?) is not added",
+    2.0: "it is counted twice",
+}
+
+
+def likely_mistake(difference: Difference, sizes: dict[str, float] | None = None) -> str:
+    """Name the likely mistake in one sentence.
+
+    `sizes` are lengths that could be a forgotten factor, such as {"K": 4, "batch": 3}; a ratio of
+    such a length, of its root, or of an inverse points at it.
+    """
+    a, b = np.asarray(difference.analytic), np.asarray(difference.numeric)
+    if not np.isfinite(a).all():
+        return "the gradient is not finite: a division by zero or an overflow in the backward"
+    if a.shape != b.shape:
+        return f"its shape is {a.shape}, expected {b.shape}: a sum or a transpose is missing"
+    if not a.any() and b.any():
+        return "the gradient is zero: it is never computed or never added"
+    if (ratio := _constant_ratio(a, b)) is not None:
+        return _explain_ratio(ratio, sizes or {})
+    if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and _close(a.swapaxes(-1, -2), b):
+        return "transposed"
+    rest = a - b
+    if a.ndim >= 2 and _close(rest, np.broadcast_to(rest.mean(axis=-1, keepdims=True), a.shape)):
+        return "off by a constant in each row: the mean (or the sum) along the row is not removed"
+    wrong = np.abs(rest) > 1e-6 * np.abs(b).max()
+    if wrong.mean() < 0.9:
+        return (
+            f"{wrong.sum()} of {wrong.size} elements are wrong: an edge, an overlap or an index "
+            "(assigned where it should be added?)"
+        )
+    if a.size > 1 and np.sign(a[wrong] * b[wrong]).mean() > 0.6:
+        return "roughly right: a term of the derivative is missing, or one factor is another's"
+    return "unrelated to the true gradient: the wrong operand, axis or order"
+
+
+def _constant_ratio(a: Array, b: Array) -> float | None:
+    """Return r where a = r b everywhere."""
+    if not b.any():
+        return None
+    ratio = float((a * b).sum() / (b * b).sum())
+    return ratio if _close(a, ratio * b) else None
+
+
+def _explain_ratio(ratio: float, sizes: dict[str, float]) -> str:
+    for constant, words in _CONSTANTS.items():
+        if np.isclose(ratio, constant, rtol=1e-4):
+            return f"exactly {constant:g} times the true gradient: {words}"
+    for name, size in sizes.items():
+        for power, factor in ((1.0, f"{name}"), (0.5, f"sqrt({name})"), (2.0, f"{name}^2")):
+            if np.isclose(ratio, size**power, rtol=1e-4):
+                return (
+                    f"{ratio:.4g} times the true gradient, which is {factor}: 1/{factor} is missing"
+                )
+            if np.isclose(ratio, size**-power, rtol=1e-4):
+                return f"{ratio:.4g} times the true gradient: a factor of {factor} is missing"
+    return f"{ratio:.4g} times the true gradient everywhere: a constant factor"
+
+
+def _close(a: Array, b: Array) -> bool:
+    return bool(np.abs(a - b).max() <= 1e-5 * max(np.abs(b).max(), 1e-300))

@@ -1,0 +1,98 @@
+"""Whether a quantizer's backward is the derivative it claims to be.
+
+The true derivative of rounding is zero, so differences of `forward` prove nothing. `frozen` is the
+forward map with the rounding residual held fixed at w0: smooth, equal to `forward` at w0, and by
+definition of the convention its derivative is `backward`. What this cannot show is whether the
+convention is a good one; only training shows that.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.models import Classifier
+from tervit_np.param import Param
+from tervit_np.quant import Blend, Identity, Quantizer, Ternary, UniformAct, UniformWeight
+from tervit_np.quant.protocol import Codes
+from tervit_np.verify.gradcheck import Difference, numerical_gradient
+
+QUANTIZERS: tuple[Quantizer, ...] = (
+    Identity(),
+    Ternary(),
+    Ternary(clip=0.9),
+    Ternary("tensor", "absmean", "mean"),
+    Ternary("channel", "exact"),
+    Ternary("channel", 0.4, clip=1.2),
+    UniformWeight(8),
+    UniformWeight(4, "tensor"),
+    UniformAct(8),
+    UniformAct(8, "minmax"),
+    UniformAct(6, "symmetric", "tensor"),
+    Blend(Ternary(clip=0.9), 0.3),
+)
+
+
+def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[Difference, Difference]]:
+    """Yield for each quantizer: backward against differences of frozen; frozen(w0) against forward.
+
+    Weights keep a distance from the clip, where the derivative jumps.
+    """
+    for quantizer in QUANTIZERS:
+        w = rng.normal(size=(3, 7))
+        clip = getattr(getattr(quantizer, "inner", quantizer), "clip", None)
+        if clip is not None:
+            near = np.abs(np.abs(w) - clip) < 0.01
+            w[near] += 0.1
+        w_hat, cache = quantizer.forward(w.copy(), keep=True)  # copies: values alone are judged
+        dy = rng.normal(size=w.shape)
+        analytic = quantizer.backward(dy.copy(), cache)
+
+        def smooth(z: Array, q: Quantizer = quantizer, c: Any = cache) -> Array:
+            return q.frozen(z.copy(), c)
+
+        gradient = Difference(f"{quantizer!r} dw", analytic, numerical_gradient(smooth, w, dy))
+        yield gradient, Difference(f"{quantizer!r} at w0", w_hat, quantizer.frozen(w, cache))
+
+
+class Held(Quantizer):
+    """A quantizer whose residuals are held from its first call on: smooth, with the same backward.
+
+    With every quantizer of a model held, the adjoint check applies to the whole quantized model.
+    Calls are told apart by shape.
+    """
+
+    def __init__(self, inner: Quantizer) -> None:
+        self.inner, self.bits, self.convention = inner, inner.bits, inner.convention
+        self._caches: dict[tuple[int, ...], Any] = {}
+
+    def forward(self, w: Array, keep: bool = False) -> tuple[Array, Any]:
+        """Quantize the first array of each shape; later ones keep its residual."""
+        if w.shape not in self._caches:
+            self._caches[w.shape] = self.inner.forward(w, keep=True)[1]
+        cache = self._caches[w.shape]
+        return self.inner.frozen(w, cache), cache
+
+    def backward(self, dw_hat: Array, cache: Any) -> Array:
+        """Pass the gradient as the inner quantizer does."""
+        return self.inner.backward(dw_hat, cache)
+
+    def frozen(self, w: Array, cache: Any) -> Array:
+        """Do what the inner quantizer does."""
+        return self.inner.frozen(w, cache)
+
+    def codes(self, w: Array) -> Codes:
+        """Do what the inner quantizer does."""
+        return self.inner.codes(w)
+
+    def params(self) -> dict[str, Param]:
+        """Return the inner quantizer's parameters."""
+        return self.inner.params()
+
+
+def hold(model: Classifier) -> Classifier:
+    """Hold every quantizer of a model, in place."""
+    for _, layer in model.quantizable():
+        layer.weight_quant, layer.act_quant = Held(layer.weight_quant), Held(layer.act_quant)
+    return model

@@ -1,0 +1,64 @@
+"""Central differences against hand-written gradients, in float64.
+
+    dL/dx_i  =  sum(dy * (f(x + h e_i) - f(x - h e_i))) / 2h        upstream dy drawn at random
+
+The upstream must be random: with ones everywhere a LayerNorm backward may return anything that sums
+to zero, and a softmax backward may return zero, and both pass.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from tervit_np.arrays import Array
+
+STEP = 1e-5
+LIMIT = 1e-7
+
+
+class Difference(NamedTuple):
+    """A gradient by hand beside the same gradient by differences."""
+
+    name: str
+    analytic: Array
+    numeric: Array
+    floor: float = 1e-30  # errors are relative to this where both gradients are smaller
+
+    @property
+    def error(self) -> float:
+        """Largest deviation over the largest value of either."""
+        scale = max(np.abs(self.analytic).max(), np.abs(self.numeric).max(), self.floor)
+        return float(np.abs(self.analytic - self.numeric).max() / scale)
+
+    @property
+    def ok(self) -> bool:
+        """Whether both agree to LIMIT, NaN never does."""
+        return self.error <= LIMIT
+
+
+def numerical_gradient(f: Callable[[Array], Array], x: Array, dy: Array) -> Array:
+    """Differentiate sum(dy f(x)) element by element.  f: (...) -> like dy; -> like x."""
+    moved = np.array(x, np.float64)
+    flat = moved.reshape(-1)
+    gradient = np.empty(flat.size)
+    for i in range(flat.size):
+        before = flat[i]
+        flat[i] = before + STEP
+        above = np.array(f(moved))  # a copy: f may return its argument
+        flat[i] = before - STEP
+        below = np.array(f(moved))
+        flat[i] = before
+        gradient[i] = ((above - below) * dy).sum() / (2 * STEP)
+    return gradient.reshape(moved.shape)
+
+
+def directional_derivative(f: Callable[[], float], x: Array, direction: Array) -> float:
+    """Differentiate f along `direction` of x, which f reads and which is restored.  Two calls."""
+    before = x.copy()
+    x += STEP * direction
+    above = f()
+    x[...] = before - STEP * direction
+    below = f()
+    x[...] = before
+    return (above - below) / (2 * STEP)

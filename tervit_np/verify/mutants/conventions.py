@@ -1,0 +1,54 @@
+"""Quantizers whose backward is not the derivative that their convention claims."""
+
+from tervit_np.verify.mutation import mutant
+
+CONVENTIONS = [
+    mutant("frozen", name, about, edit)
+    for name, about, edit in [
+        (
+            "ternary-half",
+            "half of the gradient is lost on its way through the rounding",
+            (
+                "quant.ternary",
+                "Ternary.backward",
+                "return dw_hat if cache.inside is None",
+                "return dw_hat * 0.5 if cache.inside is None",
+            ),
+        ),
+        (
+            "ternary-clip",
+            "the clip does not stop the gradient",
+            ("quant.ternary", "Ternary.backward", "dw_hat * cache.inside", "dw_hat"),
+        ),
+        (
+            "ternary-residual",
+            "the residual is measured from the weight before the clip",
+            ("quant.ternary", "Ternary.forward", "w_hat - clipped if keep", "w_hat - w if keep"),
+        ),
+        (
+            "ternary-edge",
+            "the clip stops the gradient of one side only",
+            ("quant.ternary", "Ternary.forward", "np.abs(w) < self.clip", "w < self.clip"),
+        ),
+        (
+            "uniform-sign",
+            "the gradient passes only where it is positive",
+            (
+                "quant.uniform",
+                "UniformWeight.backward",
+                "return dw_hat",
+                "return dw_hat * (dw_hat > 0)",
+            ),
+        ),
+        (
+            "activation-scale",
+            "the activation's gradient is divided by the number of levels",
+            ("quant.uniform", "UniformAct.backward", "return dw_hat", "return dw_hat / 255"),
+        ),
+        (
+            "blend-amount",
+            "the ramp's gradient forgets the unquantized part",
+            ("quant.blend", "Blend.backward", "(1 - q) * dw_hat + ", ""),
+        ),
+    ]
+]

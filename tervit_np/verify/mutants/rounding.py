@@ -1,0 +1,85 @@
+"""Quantizers that round to the wrong numbers; backward and convention fit each other."""
+
+from tervit_np.verify.mutation import mutant
+
+_TERNARIZE = ("quant.ternarize", "ternarize")
+_MINMAX = ("quant.uniform", "_minmax_codes")
+
+ROUNDING = [
+    mutant("golden", name, about, *edits)
+    for name, about, *edits in [
+        (
+            "threshold-maximum",
+            "the threshold is a share of the largest weight, not of the mean",
+            (*_TERNARIZE, "delta = factor * mean", "delta = factor * size.max(axis=1)"),
+        ),
+        (
+            "threshold-inclusive",
+            "a weight on the threshold is kept",
+            (
+                *_TERNARIZE,
+                "delta = factor * mean\n        chosen = size > delta",
+                "delta = factor * mean\n        chosen = size >= delta",
+            ),
+        ),
+        (
+            "scale-all",
+            "the scale averages the zeros in",
+            (*_TERNARIZE, "np.maximum(chosen.sum(axis=1), 1)", "size.shape[1]"),
+        ),
+        (
+            "scale-tensor",
+            "one threshold and scale for the whole tensor where every channel has its own",
+            (
+                "quant.ternary",
+                "Ternary._fit",
+                "granularity=self.granularity",
+                "granularity='tensor'",
+            ),
+        ),
+        (
+            "exact-root",
+            "the exact interval maximises S_k / k instead of S_k^2 / k",
+            ("quant.ternarize", "_exact_scale", "sums * sums / k", "sums / k"),
+        ),
+        (
+            "halves-up",
+            "halves are rounded up, so that errors no longer cancel",
+            (
+                "quant.uniform",
+                "_symmetric_codes",
+                "np.rint(x / safe)",
+                "np.floor(x / safe + 0.5)",
+            ),
+        ),
+        (
+            "code-128",
+            "128 levels on each side: the largest code wraps around in eight bits",
+            ("quant.uniform", "_q_max", "- 1)) - 1", "- 1))"),
+        ),
+        (
+            "range-without-zero",
+            "the min-max range is not extended to zero",
+            (
+                *_MINMAX,
+                "np.minimum(x.min(axis=1, keepdims=True, initial=0), 0)",
+                "x.min(axis=1, keepdims=True)",
+            ),
+        ),
+        (
+            "zero-point-real",
+            "the zero point is not rounded",
+            (*_MINMAX, "np.rint(-low / safe)", "-low / safe"),
+        ),
+        (
+            "blend-turned",
+            "the ramp runs from quantized to float",
+            (
+                "quant.blend",
+                "Blend.forward",
+                "(1 - self.amount) * w + self.amount * w_hat, BlendCache(self.amount, inner)",
+                "self.amount * w + (1 - self.amount) * w_hat, BlendCache(1 - self.amount, inner)",
+            ),
+        ),
+    ]
+]

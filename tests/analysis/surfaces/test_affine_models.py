@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.analysis.surfaces.affine_models import (
+    Family,
+    difference,
+    matrices,
+    rounded,
+    smooth,
+    with_weights,
+)
+from tervit_np.verify.golden import CASES, filled_model, inputs
+
+
+def small(case="conv-mean", plan="float", dtype="float32"):
+    return tv.quantize(filled_model(CASES[case], dtype), plan)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("plan", ["float", "int8", "ternary"])
+def test_rounded_weights_give_the_same_logits_without_weight_quantizers(case, plan):
+    images = inputs(CASES[case])[0].astype(np.float32)
+    model = small(case, plan)
+    fixed = rounded(model)
+    np.testing.assert_allclose(fixed.predict(images), model.predict(images), atol=1e-5)
+    kinds = {type(layer.weight_quant) for _, layer in fixed.quantizable()}
+    assert kinds == {tv.quant.Identity}
+    assert type(model.head.weight_quant) is not tv.quant.Identity or plan == "float"
+
+
+def test_a_point_moves_what_is_named_and_shares_the_rest():
+    model = small()
+    weight = model.blocks[0].attn.qkv.weight
+    before = weight.data.copy()
+    direction = {"blocks.0.attn.qkv.weight": np.ones_like(before), "head.bias": np.ones(5, "f")}
+    moved = Family(model, (direction, direction)).at((0.5, -0.25))
+    np.testing.assert_allclose(moved.blocks[0].attn.qkv.weight.data, before + 0.25, atol=1e-6)
+    np.testing.assert_array_equal(weight.data, before)
+    shared = moved.blocks[0].attn.proj.weight, model.blocks[0].attn.proj.weight
+    assert np.shares_memory(shared[0].data, shared[1].data)
+    assert not np.shares_memory(shared[0].grad, shared[1].grad)
+
+
+def test_the_origin_is_the_model_to_the_last_bit():
+    images = inputs(CASES["conv-mean"])[0]
+    model = small(plan="ternary")
+    direction = {name: np.ones_like(p.data) for name, p in model.named_params()}
+    origin = Family(model, (direction,)).at((0.0,))
+    np.testing.assert_array_equal(origin.predict(images), model.predict(images))
+
+
+def test_one_point_on_is_the_other_model():
+    start, end = small(), small()
+    for _, param in end.named_params():
+        param.data += 1
+    there = Family(start, (difference(start, end),)).at((1.0,))
+    for (name, a), (_, b) in zip(there.named_params(), end.named_params(), strict=True):
+        np.testing.assert_allclose(a.data, b.data, atol=1e-6, err_msg=name)
+    with pytest.raises(ValueError, match="no line joins them"):
+        difference(start, small("plain"))
+
+
+def test_smooth_is_float64_with_rounded_weights_and_float_activations():
+    model = small(plan="ternary")
+    wide = smooth(model)
+    assert wide.dtype == np.float64
+    layer = model.blocks[0].mlp.fc1
+    w_hat = layer.weight_quant.forward(layer.weight.data)[0]
+    np.testing.assert_array_equal(wide.blocks[0].mlp.fc1.weight.data, w_hat.astype(np.float64))
+    for _, other in wide.quantizable():
+        assert isinstance(other.weight_quant, tv.quant.Identity)
+        assert isinstance(other.act_quant, tv.quant.Identity)
+
+
+def test_what_a_plan_may_quantize():
+    names = matrices(small("swin"))
+    assert "layers.0.downsample.reduction.weight" in names
+    assert not any("norm" in name or name.endswith("bias") for name in names)
+
+
+def test_replaced_weights_leave_the_original():
+    model = small()
+    other = with_weights(model, {"head.weight": np.zeros_like(model.head.weight.data)})
+    assert not other.head.weight.data.any()
+    assert model.head.weight.data.any()

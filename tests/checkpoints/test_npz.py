@@ -1,0 +1,205 @@
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.checkpoints.npz import FORMAT, load_model, read_npz, write_npz
+from tervit_np.quant import Ternary, UniformAct, UniformWeight
+
+ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b.weight": np.array([1.5], np.float32)}
+META = {"format": FORMAT, "note": "naïve"}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.npz"
+
+
+@pytest.fixture
+def model():
+    config = tv.DeiTConfig(8, 4, 3, 8, 2, 2, distilled=True, drop_path=0.1, mlp_ratio=1.5)
+    return tv.DeiT(config, np.random.default_rng(0))
+
+
+IMAGES = np.random.default_rng(1).normal(size=(2, 3, 8, 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize("plan", ["float", "int8", "ternary"])
+def test_a_model_comes_back_with_its_quantizers(path, model, plan):
+    tv.quantize(model, plan)
+    tv.save_checkpoint(model, path, extra={"accuracy": 0.5})
+    again, extra = load_model(path)
+    assert extra == {"accuracy": 0.5}
+    assert again.config == model.config
+    np.testing.assert_array_equal(again.predict(IMAGES), model.predict(IMAGES))
+
+
+def test_a_plan_of_ones_own_comes_back(path, model):
+    plan = tv.quant.Plan(
+        [
+            (r".*\.mlp\.fc1", Ternary("tensor", 0.4, clip=1.5), UniformAct(6, "minmax", "tensor")),
+            (r".*\.products", tv.quant.Identity(), UniformAct(8)),
+            (r"head", UniformWeight(4, "tensor"), tv.quant.Identity()),
+        ]
+    )
+    tv.save_checkpoint(tv.quantize(model, plan), path)
+    again, _ = load_model(path)
+    np.testing.assert_array_equal(again.predict(IMAGES), model.predict(IMAGES))
+    for (name, one), (_, two) in zip(model.quantizable(), again.quantizable(), strict=True):
+        assert repr(one.weight_quant) == repr(two.weight_quant), name
+        assert repr(one.act_quant) == repr(two.act_quant), name
+
+
+def test_weights_come_back_by_official_name(path, model):
+    tv.save_checkpoint(model, str(path))
+    state = tv.load_checkpoint(str(path))
+    assert list(state) == [name for name, _ in model.named_params()]
+    for name, param in model.named_params():
+        assert state[name].dtype == np.float32
+        np.testing.assert_array_equal(state[name], param.data)
+
+
+def test_double_precision_comes_back(path):
+    model = tv.DeiT(tv.DeiTConfig(8, 4, 3, 8, 1, 2), np.random.default_rng(0), "float64")
+    tv.save_checkpoint(model, path)
+    again, _ = load_model(path)
+    assert again.dtype == np.float64
+    np.testing.assert_array_equal(again.head.weight.data, model.head.weight.data)
+
+
+def test_folders_are_made(tmp_path):
+    write_npz(tmp_path / "new" / "folder" / "x.npz", ARRAYS, META)
+    arrays, meta = read_npz(tmp_path / "new" / "folder" / "x.npz")
+    assert meta == META
+    for name, value in ARRAYS.items():
+        np.testing.assert_array_equal(arrays[name], value)
+        assert arrays[name].dtype == value.dtype
+
+
+class Unwritable:
+    """Fails when its bytes are asked for, like a disk that is full."""
+
+    def __array__(self, *_, **__):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path):
+    write_npz(path, ARRAYS, META)
+    before = path.read_bytes()
+    with pytest.raises(OSError, match="No space left"):
+        write_npz(path, ARRAYS | {"z": Unwritable()}, META)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_an_interrupted_write_leaves_the_old_file(path, monkeypatch):
+    write_npz(path, ARRAYS, META)
+    before = path.read_bytes()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_npz(path, {"a": np.zeros(1)}, META)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_any_damage_is_refused_or_harmless(path):
+    """Flip each byte in turn: never a wrong value, never another kind of error."""
+    write_npz(path, ARRAYS, META)
+    good = path.read_bytes()
+    refused = 0
+    for i in range(len(good)):
+        path.write_bytes(good[:i] + bytes([good[i] ^ 0xFF]) + good[i + 1 :])
+        try:
+            arrays, meta = read_npz(path)
+        except ValueError as error:
+            assert str(path) in str(error)
+            refused += 1
+        else:
+            assert meta == META
+            for name, value in arrays.items():
+                np.testing.assert_array_equal(value, ARRAYS[name])
+    assert refused > len(good) / 2
+
+
+def test_any_cut_is_refused(path):
+    write_npz(path, ARRAYS, META)
+    good = path.read_bytes()
+    for length in range(len(good)):
+        path.write_bytes(good[:length])
+        with pytest.raises(ValueError, match="cut off|damaged"):
+            read_npz(path)
+
+
+def saved(array):
+    return lambda file: np.save(file, array)
+
+
+def zipped(file, **arrays):
+    np.savez(file, **arrays)
+
+
+def text(value):
+    return np.frombuffer(value.encode(), np.uint8)
+
+
+STRANGERS = {
+    "plain text": (lambda f: f.write(b"hello"), "not a checkpoint of tervit_np"),
+    "nothing": (lambda f: None, "not a checkpoint of tervit_np"),
+    "one array": (saved(np.ones(3)), "not a checkpoint of tervit_np"),
+    "arrays": (lambda f: zipped(f, a=np.ones(2)), "an archive, but not a checkpoint"),
+    "words": (lambda f: zipfile.ZipFile(f, "w").writestr("meta", "hi"), "an archive, but not"),
+    "pickle": (lambda f: zipped(f, meta=np.array([{}], object)), "damaged.*allow_pickle"),
+    "no JSON": (lambda f: zipped(f, meta=text("{")), "damaged"),
+    "endless JSON": (lambda f: zipped(f, meta=text("[" * 100_000)), "damaged"),
+    "a list": (lambda f: zipped(f, meta=text("[1]")), "not a checkpoint of this version"),
+    "the future": (
+        lambda f: zipped(f, meta=text('{"format": "tervit_np 99"}')),
+        "not a checkpoint of this version .expected 'tervit_np 1'",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", STRANGERS)
+def test_other_files_are_refused(path, name):
+    write, message = STRANGERS[name]
+    with open(path, "wb") as file:
+        write(file)
+    with pytest.raises(ValueError, match=message):
+        tv.load_checkpoint(path)
+
+
+def test_absent_files_and_folders_are_refused(tmp_path):
+    for path in (tmp_path / "absent.npz", tmp_path):
+        with pytest.raises(ValueError, match="no such file"):
+            tv.load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda meta: meta.pop("config"), "description of the model is damaged"),
+        (lambda meta: meta.update(model="VGG"), "description of the model is damaged"),
+        (lambda meta: meta["config"].update(depth=0), "depth is 0"),
+        (lambda meta: meta["config"].update(colour="red"), "description of the model is damaged"),
+        (lambda meta: meta["config"].update(depth=3), "missing blocks.2.norm1.weight"),
+        (lambda meta: meta["config"].update(dim=16), r"cls_token is \(1, 1, 8\)"),
+        (lambda meta: meta.update(dtype="int8"), "expected float32 or float64"),
+        (lambda meta: meta.update(plan="ternary"), "a plan is a list"),
+        (lambda meta: meta.update(plan=[[".*", {"rule": "exec"}, {"rule": "Identity"}]]), "exec"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused(path, model, change, message):
+    tv.save_checkpoint(model, path)
+    arrays, meta = read_npz(path)
+    meta = json.loads(json.dumps(meta))
+    change(meta)
+    write_npz(path, arrays, meta)
+    with pytest.raises(ValueError, match=message):
+        load_model(path)

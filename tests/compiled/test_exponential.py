@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+numba = pytest.importorskip("numba")
+
+from tervit_np.compiled.exponential import exp32  # noqa: E402
+
+
+@numba.njit
+def all_exp(x):
+    y = np.empty_like(x)
+    for i in range(x.size):
+        y[i] = exp32(x[i])
+    return y
+
+
+def test_exp_to_two_units_in_the_last_place():
+    x = np.linspace(-87, 88, 200_001).astype(np.float32)
+    exact = np.exp(x.astype(np.float64))
+    assert np.abs(all_exp(x) / exact - 1).max() < 2 * 2.0**-23
+
+
+def test_exp_at_the_ends():
+    y = all_exp(np.array([-np.inf, -500, 0, 500, np.inf, np.nan], np.float32))
+    assert y[0] == y[1] < 2e-38
+    assert y[2] == 1
+    assert y[3] == y[4] > 1e38
+    assert np.isnan(y[5])

@@ -1,0 +1,61 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numba")
+
+from tervit_np.compiled import jit  # noqa: E402
+
+USE = (
+    "import numpy as np, tervit_np as tv; print(tv.ops.gelu(np.ones((2, 3), np.float32))[0][0, 0])"
+)
+
+
+def run(use=USE, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", use],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+@pytest.mark.parametrize("edited", ["compiled/gelu.py", "kernels/gemm.py"])
+def test_an_edit_anywhere_gives_another_cache_folder(monkeypatch, tmp_path, edited):
+    before = jit.source_hash()
+    for folder in jit.SOURCES:
+        shutil.copytree(Path(jit.__file__).parents[1] / folder, tmp_path / folder)
+    monkeypatch.setattr(jit, "__file__", str(tmp_path / "compiled" / "jit.py"))
+    assert jit.source_hash() == before
+    with open(tmp_path / edited, "a") as file:
+        file.write("# another edit\n")
+    assert jit.source_hash() != before
+
+
+def test_machine_code_is_cached_under_the_hash(tmp_path):
+    done = run(XDG_CACHE_HOME=str(tmp_path), LOCALAPPDATA=str(tmp_path))
+    assert done.stdout.strip() == "0.8413447", done.stderr
+    if sys.platform == "linux":
+        folder = tmp_path / "tervit_np" / "kernels" / jit.source_hash()
+        assert list(folder.rglob("*.nbi"))
+
+
+def test_compiling_is_announced_once(tmp_path):
+    """Half a minute without a word would look like a fault; a second run has nothing to say."""
+    use = "import logging; logging.basicConfig(level=logging.INFO); " + USE
+    use += "; tv.ops.softmax(np.ones((2, 3), np.float32))"
+    for times in (1, 0):
+        done = run(use, XDG_CACHE_HOME=str(tmp_path), LOCALAPPDATA=str(tmp_path))
+        assert done.stderr.count("compiling kernels for this processor (once") == times
+
+
+def test_without_a_writable_folder_kernels_still_run(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    done = run(XDG_CACHE_HOME=str(blocked), LOCALAPPDATA=str(blocked), HOME=str(blocked))
+    assert done.stdout.strip() == "0.8413447", done.stderr

@@ -1,0 +1,100 @@
+import sys
+
+import numpy as np
+import pytest
+
+from tervit_np import ops
+from tervit_np.exercises.grader import judge, load
+from tervit_np.exercises.tasks import find_exercise
+
+LINEAR = find_exercise("linear_backward")
+GOOD = """
+dy2, x2 = rows(dy), rows(cache.x)
+return (dy2 @ cache.weight).reshape(cache.x.shape), dy2.T @ x2, dy2.sum(axis=0)
+"""
+
+
+def test_an_answer_in_other_words_passes(answer):
+    found = judge(LINEAR, answer(LINEAR, GOOD))
+    assert len(found) == 4
+    assert all(finding.ok for finding in found)
+
+
+def test_the_first_thing_that_is_wrong_is_the_last_that_is_said(answer):
+    found = judge(LINEAR, answer(LINEAR, GOOD.replace("dy2.T @ x2", "-dy2.T @ x2")))
+    assert [finding.ok for finding in found] == [True, False]
+    assert "the sign" in found[-1].why
+
+
+@pytest.mark.parametrize(
+    ("lines", "what", "why"),
+    [
+        ("return dy @ cache.weight.T", "`return dy", "these shapes do not fit"),
+        ("dy *= 2", "`dy *= 2`", "make a new one"),
+        ("cache.x[:] = 0", "`cache.x[:] = 0`", "make a new one"),
+        ("pass", "x (6, 5)", "nothing is returned, expected 3 arrays"),
+        ("raise SystemExit(0)", "`raise", "this ends Python"),
+        ("return (", "`return (`", "was never closed"),
+    ],
+)
+def test_mistakes_are_findings(last, lines, what, why):
+    found = last(LINEAR, lines)
+    assert what in found.what
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "def linear_backwards(dy, cache): pass",
+        "from tervit_np.ops import linear_backward",
+        "linear_backward = None",
+    ],
+)
+def test_the_function_must_be_in_the_file(tmp_path, text):
+    file = tmp_path / "linear_backward.py"
+    file.write_text(text)
+    (found,) = judge(LINEAR, file)
+    assert found == (
+        "linear_backward",
+        "the file must define linear_backward itself, under this name",
+    )
+
+
+def test_a_function_with_other_arguments(tmp_path):
+    file = tmp_path / "linear_backward.py"
+    file.write_text("def linear_backward(dy):\n    return dy\n")
+    (found,) = judge(LINEAR, file)
+    assert "takes 1 positional argument but 2 were given" in found.why
+
+
+def test_a_file_that_is_no_text(tmp_path):
+    file = tmp_path / "linear_backward.py"
+    file.write_bytes(b"x = '\xff\xfe'\n")
+    (found,) = judge(LINEAR, file)
+    assert "Python cannot read this line" in found.why
+
+
+def test_a_file_is_read_anew_within_a_second(tmp_path):
+    """Bytecode of the first would still look fresh: same time, same length."""
+    file = tmp_path / "answer.py"
+    for number in range(3):
+        file.write_text(f"x = {number}\n")
+        assert load(file).x == number
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_library_is_left_as_it_was(answer):
+    before = vars(ops).copy()
+    judge(LINEAR, answer(LINEAR, GOOD))
+    assert vars(ops) == before
+    assert not [name for name in sys.modules if name.startswith("answer_")]
+
+
+def test_warnings_of_an_answer_are_no_errors(last, recwarn):
+    """Zero by zero is judged by what comes of it."""
+    found = last(LINEAR, "bad = np.zeros(1) / 0\nreturn bad, bad, bad")
+    assert "expected (6, 5)" in found.why or "not finite" in found.why
+    assert not recwarn.list
+    assert np.geterr()["invalid"] == "warn"

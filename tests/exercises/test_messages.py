@@ -1,0 +1,58 @@
+from tervit_np.exercises.exercise import Finding
+from tervit_np.exercises.isolated_run import Verdict
+from tervit_np.exercises.messages import hint_lines, solution_lines, verdict_lines, wrong_lines
+from tervit_np.exercises.tasks import EXERCISES, find_exercise
+
+LINEAR = find_exercise("linear_backward")
+AGAIN = "`tervit exercise hint linear_backward`"
+
+
+def test_a_verdict_is_a_line_for_each_thing_and_the_reason_below():
+    why = "it is transposed: " + "long words " * 12
+    found = [Finding("x"), Finding("y", why), Finding("line 3, `z`", "not written yet: write")]
+    lines = list(verdict_lines(Verdict(found, "one\ntwo", 0.0)))
+    assert lines[:3] == ["  ok     x", "  WRONG  y", lines[2]]
+    assert lines[2].startswith("         it is transposed: long")
+    assert max(map(len, lines)) <= 80
+    assert lines[-5:-3] == ["  to do  line 3, `z`", "         not written yet: write"]
+    assert lines[-3:] == ["  your file printed:", "    one", "    two"]
+
+
+def test_a_long_output_is_cut():
+    lines = list(verdict_lines(Verdict([Finding("x")], "hi\n" * 500, 0.0)))
+    assert len(lines) == 15
+    assert lines[-1] == "    ..."
+
+
+def test_hints_open_one_after_the_other():
+    lines = list(hint_lines(LINEAR, 2, AGAIN))
+    assert lines[0] == "linear_backward, hint 1 of 3"
+    assert "linear_backward, hint 2 of 3" in lines
+    assert "hint 3" not in "\n".join(lines)
+    assert lines[-1] == f"1 more: {AGAIN} again"
+    assert list(hint_lines(LINEAR, 3, AGAIN))[-1] == "that was the last one"
+
+
+def test_hints_keep_their_lines_and_indents():
+    hint = "\n".join(hint_lines(find_exercise("layernorm_backward"), 2, AGAIN))
+    assert "\n    x itself      rstd g\n" in hint
+
+
+def test_every_hint_fits_the_screen():
+    for exercise in EXERCISES:
+        assert max(map(len, hint_lines(exercise, 3, AGAIN))) <= 80
+        formulas = [x for hint in exercise.hints for x in hint.splitlines() if x[0] == " "]
+        assert max(map(len, formulas)) <= 78  # whole, with the indent of a hint
+
+
+def test_a_solution_explains_the_choice_of_compiled_code():
+    text = "\n".join(solution_lines(LINEAR))
+    assert text.startswith("tervit_np/ops/linear.py has, at this place:\n\n    dy2, x2 = rows(dy)")
+    assert "in float64, as checked here, it\ngives None" in text
+    assert "twin" not in "\n".join(solution_lines(find_exercise("ternarize")))
+
+
+def test_wrong_answers_are_shown_as_a_difference():
+    text = "\n".join(wrong_lines(find_exercise("ternarize")))
+    assert "    - delta = factor * mean\n    - chosen = size > delta\n" in text
+    assert "    + chosen = size >= delta\n    -> it lies on Delta" in text

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from tervit_np.quant import Blend, Ternary, UniformAct, UniformWeight
+from tervit_np.verify.hand_examples import EXAMPLES, worked_examples
+
+
+def test_the_library_agrees_with_hand_work():
+    for comparison in worked_examples():
+        assert comparison.error < 1e-14, comparison.name
+
+
+@pytest.mark.parametrize("rule", [Ternary, UniformWeight, UniformAct, Blend])
+def test_every_rule_has_an_example(rule):
+    assert any(type(example.quantizer) is rule for example in EXAMPLES)
+
+
+def test_no_example_is_trivial():
+    """Each changes its numbers, so a quantizer that does nothing fails all of them."""
+    for quantizer, w, w_hat in EXAMPLES:
+        assert not np.array_equal(w, w_hat), repr(quantizer)
+        assert np.shape(w) == np.shape(w_hat)
+
+
+def test_codes_are_compared_too(monkeypatch):
+    monkeypatch.setattr(UniformWeight, "codes", lambda self, w: Ternary("tensor").codes(w))
+    wrong = [comparison.name for comparison in worked_examples() if comparison.error > 0.01]
+    assert wrong == ["int8 (channel) codes", "int4 (tensor) codes"]
