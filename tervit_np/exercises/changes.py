@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PAUSE = 0.3  # seconds
-SPINS_BEFORE_YIELD = 10  # pauses after which a file is gone for good
+PAUSES_UNTIL_GONE = 10  # pauses after which a file is gone for good
 
 
 def saves(file: Path) -> Iterator[None]:
@@ -18,7 +18,7 @@ def saves(file: Path) -> Iterator[None]:
     while True:
         now = _stamp(file)
         absent = absent + 1 if now is None else 0
-        if absent == SPINS_BEFORE_YIELD or now not in (None, seen):
+        if absent == PAUSES_UNTIL_GONE or now not in (None, seen):
             seen, absent = now, 0
             yield
         else:

@@ -31,7 +31,7 @@ def student_file(module: str, name: str, text: str) -> str:
         ]
     code = _definitions("\n".join(lines), fenced_definitions(source, name))
     body = textwrap.indent(fenced_lines(source, name), "    ")  # there may be a return in it
-    wanted = {n for n in _names(f"def fenced():\n{body}") if n != "twin" and n[0] != "_"}
+    wanted = {n for n in _names(f"def fenced():\n{body}") if n != "compiled" and n[0] != "_"}
     return _assemble(source, module, code, wanted | _names(code), text)
 
 
@@ -63,15 +63,16 @@ def _definitions(source: str, names: list[str]) -> str:
     texts = []
     for node in ast.parse(source).body:
         if isinstance(node, _Definition) and node.name in names:
-            compiled = {n for part in ast.walk(node) if _asks_twin(part) for n in _lines_of(part)}
-            kept = [lines[n - 1] for n in _lines_of(node) if n not in compiled]
+            choices = [part for part in ast.walk(node) if _chooses_compiled(part)]
+            dropped = {n for part in choices for n in _lines_of(part)}
+            kept = [lines[n - 1] for n in _lines_of(node) if n not in dropped]
             texts.append("\n".join(without_fences(kept)))
     return "\n\n\n".join(texts) + "\n"
 
 
-def _asks_twin(node: ast.AST) -> bool:
+def _chooses_compiled(node: ast.AST) -> bool:
     """Whether this is `if (fast := compiled(x)) is not None: ...`."""
-    return isinstance(node, ast.If) and "twin" in _names_in(node.test)
+    return isinstance(node, ast.If) and "compiled" in _names_in(node.test)
 
 
 def _lines_of(node: ast.AST) -> range:

@@ -113,7 +113,7 @@ def compare(case: str, dtype: str = "float64") -> list[Comparison]:
 
 @cache
 def _stored(case: str) -> dict[str, Array]:
-    with resources.files("tervit_np.analysis").joinpath("golden.npz").open("rb") as file:
+    with resources.files("tervit_np.verify").joinpath("golden.npz").open("rb") as file:
         with np.load(file) as arrays:
             prefix = f"{case}/"
             return {n.removeprefix(prefix): arrays[n] for n in arrays.files if n.startswith(prefix)}

@@ -1,6 +1,6 @@
 """Make the golden files: `python tests/golden/make_golden.py`, with PyTorch installed.
 
-tervit_np/verify/golden.npz    small models, every gradient in full; shipped with the package
+tervit_np/verify/golden.npz      small models, every gradient in full; shipped with the package
 tests/golden/full_size.npz       four models at 224 pixels, as fingerprints
 tests/golden/operators.npz       operators and losses on nasty inputs
 tests/golden/swin.npz            small Swin models as fingerprints
@@ -81,7 +81,7 @@ if __name__ == "__main__":
     files()
     config = CASES[TRAINED]
     made = {
-        HERE.parents[1] / "tervit_np" / "analysis" / "golden.npz": small(),
+        HERE.parents[1] / "tervit_np" / "verify" / "golden.npz": small(),
         HERE / "full_size.npz": full_size(),
         HERE / "operators.npz": operators(),
         HERE / "swin.npz": swin(),
