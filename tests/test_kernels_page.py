@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("numba")
 from tervit_np.bench.store import stored  # noqa: E402
-from tervit_np.cli import _parser  # noqa: E402
+from tervit_np.cli import make_parser  # noqa: E402
 from tervit_np.kernels import VARIANTS  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -54,4 +54,4 @@ def test_files_exist_and_commands_are_understood():
                           re.MULTILINE)  # fmt: skip
     assert len(commands) >= 8
     for command in commands:
-        _parser().parse_args(shlex.split(command))
+        make_parser().parse_args(shlex.split(command))

@@ -119,7 +119,7 @@ def test_named_files_and_packages_exist():
 
 
 def test_quoted_commands_are_understood():
-    from tervit_np.cli import _parser
+    from tervit_np.cli import make_parser
 
     quoted = re.findall(
         r"`tervit ((?:train|compare|eval|predict|export|size|bench|check|data|doctor|exercise)"
@@ -128,7 +128,7 @@ def test_quoted_commands_are_understood():
     )
     assert len(quoted) > 5
     for line in quoted:
-        _parser().parse_args(shlex.split(" ".join(line.split())))
+        make_parser().parse_args(shlex.split(" ".join(line.split())))
 
 
 def test_the_python_example_runs(tmp_path, monkeypatch):

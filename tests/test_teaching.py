@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tervit_np.cli import _parser
+from tervit_np.cli import make_parser
 from tervit_np.exercises.tasks import EXERCISES
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ def test_quoted_commands_are_understood():
     assert len(inline) >= 5
     assert len(blocks) == 4
     for line in inline + blocks:
-        _parser().parse_args(shlex.split(" ".join(line.split())))
+        make_parser().parse_args(shlex.split(" ".join(line.split())))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the script is for bash")

@@ -1,11 +1,9 @@
 """The command line: `tervit COMMAND ...`, also `python -m tervit_np COMMAND ...`.
 
-A command is a module with `register(subparsers)`, which imports nothing heavy, and `run(args)`,
-which does the work and returns the exit code: 0 for success, 1 for a check that failed, 2 for a
-request that cannot be met (one clear line), 130 after Ctrl-C.
+Each command is a module; `parser.Command` lists what it declares. Exit codes: 0 for success, 1 for
+a check that failed, 2 for a request that cannot be met (one line says why), 130 after Ctrl-C.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -26,27 +24,28 @@ from tervit_np.cli import (
     surface,
     train,
 )
+from tervit_np.cli.parser import Command, CommandParser, build_parser
 
-COMMANDS = (
-    train,
-    compare,
-    surface,
-    evaluate,
-    predict,
-    export,
-    size,
-    check,
-    bench,
-    data,
-    doctor,
-    exercise,
-)
+COMMANDS: dict[str, Command] = {
+    "train": train,
+    "compare": compare,
+    "surface": surface,
+    "eval": evaluate,
+    "predict": predict,
+    "export": export,
+    "size": size,
+    "check": check,
+    "bench": bench,
+    "data": data,
+    "doctor": doctor,
+    "exercise": exercise,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     startup.prepare()
-    parser = _parser()
+    parser = make_parser()
     args = parser.parse_args(argv)
     if args.command is None:
         parser.print_help()
@@ -54,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     startup.show_waiting()
     try:
         return int(args.run(args))
-    except KeyboardInterrupt as stopped:  # Interrupted is one, and says how to continue
+    except KeyboardInterrupt as stopped:  # train.Interrupted, a subclass, says how to continue
         print(f"\n{str(stopped) or 'stopped'}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+    except BrokenPipeError:  # the reader of our output has closed it, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError, ImportError) as error:
@@ -67,15 +66,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tervit",
-        description="Ternary vision transformers, forward and backward by hand, in NumPy.",
-        epilog="`tervit COMMAND --help` shows examples. TERVIT_DATA names the data folder, "
-        "TERVIT_BACKEND=numpy runs without compiled code, TERVIT_DEBUG=1 shows tracebacks.",
+def make_parser() -> CommandParser:
+    """Return the parser of `tervit` with all its commands."""
+    return build_parser(
+        COMMANDS,
+        version=f"tervit_np {__version__}",
+        description="Train, quantize, examine and run ternary vision transformers, in NumPy.",
+        epilog="""\
+`tervit COMMAND --help` shows options and examples.
+
+environment:
+  TERVIT_DATA      the data folder (default: in the user's cache folder)
+  TERVIT_BACKEND   numpy: run without compiled code
+  TERVIT_DEBUG     1: show tracebacks""",
     )
-    parser.add_argument("--version", action="version", version=f"tervit_np {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for command in COMMANDS:
-        command.register(commands)
-    return parser

@@ -6,12 +6,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from tervit_np.cli import bench_tables as tables
+from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from tervit_np.bench.store import Stored
     from tervit_np.bench.variants import Ladder
 
-EXAMPLES = """examples:
+HELP = """Time the ternary kernels and models.
+
+Time a ternary linear layer, rounding of the tokens, scales and bias included, or whole models.
+Rivals take turns; ratios are of medians."""
+EXAMPLES = """\
   tervit bench                              one layer in six shapes, against all that is installed
   tervit bench --model deit_small_patch16_224 --batch 1,8
                                             image to logits, against NumPy and PyTorch
@@ -24,16 +29,8 @@ EXAMPLES = """examples:
                                             draw what was stored, measure nothing"""
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "bench",
-        help="time the ternary kernels and models",
-        description="Time a ternary linear layer, rounding of the tokens, scales and bias "
-        "included, or whole models. Rivals take turns; ratios are of medians.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--explain", action="store_true", help="show each rung of the ladder")
     what.add_argument("--assembly", metavar="RUNG", help="print a rung's inner loop, or arm's")
@@ -45,7 +42,6 @@ def register(commands: Any) -> None:
     files.add_argument("--out", help="JSON file to write, or to add to")
     files.add_argument("--from", dest="source", help="JSON file to read instead of measuring")
     parser.add_argument("--plot", help="PNG file to draw")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

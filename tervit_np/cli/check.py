@@ -3,7 +3,10 @@
 import argparse
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tervit_np.cli.options import add_seed
+from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from tervit_np.arrays import Array
@@ -13,7 +16,10 @@ if TYPE_CHECKING:
     from tervit_np.verify.mutation import Mutant
 
 _FEWEST = 8  # gradients of a big model, however slow it is
-EXAMPLES = """examples:
+HELP = """Check every gradient; plant mistakes and see them caught.
+
+Check gradients by finite differences, and check the checks."""
+EXAMPLES = """\
   tervit check                                     operators, conventions, golden values
   tervit check --model deit_cifar                  every parameter of a model by name
   tervit check --model deit_cifar --plan ternary   the same through held quantizers
@@ -25,15 +31,8 @@ EXAMPLES = """examples:
   tervit check --all-mutants                       plant all, one after the other"""
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "check",
-        help="check every gradient; plant mistakes and see them caught",
-        description="Check gradients by finite differences, and check the checks.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--model", help="check every parameter of this model")
     what.add_argument("--trained", metavar="RUN_OR_FILE", help="check a saved model")
@@ -48,8 +47,7 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "--budget", type=float, default=60, metavar="SECONDS", help="for --model (default: 60)"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.set_defaults(run=run)
+    add_seed(parser, "the checked arrays")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -2,37 +2,38 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tervit_np.cli.options import add_quiet, add_threads, add_workers, thread_count, worker_count
+from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from tervit_np.analysis.comparison import Record
 
-EXAMPLES = """examples:
+HELP = """Compare ways of training at equal budgets, over several seeds.
+
+All arms of a plan train for the same number of epochs and search the same learning rates. Rates
+are chosen on validation images; the test images are evaluated once, at the end."""
+EXAMPLES = """\
   tervit compare docs/comparisons/main.toml              into runs/compare-main; about an hour
   tervit compare docs/comparisons/main.toml              after Ctrl-C: what is left
-  tervit compare --redraw docs/comparisons/main.json     table and figure, from the stored result
-
-All arms of a plan have the same total of epochs and the same search of learning rates. Rates are
-chosen on validation pictures; the test pictures are looked at once, at the end."""
+  tervit compare --redraw docs/comparisons/main.json     table and figure, from the stored result"""
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "compare",
-        help="compare ways of training at equal budgets",
-        description="Compare ways of training at equal budgets, over several seeds.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
+    parser.add_argument("plan", nargs="?", metavar="PLAN.toml", help="the arms, budget and seeds")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="folder for results and checkpoints (default: runs/compare-NAME)",
     )
-    parser.add_argument("plan", nargs="?", metavar="PLAN.toml", help="what is compared")
-    parser.add_argument("--out", help="folder, which also keeps what is trained so far "
-                        "(default: runs/compare-NAME)")  # fmt: skip
-    parser.add_argument("--redraw", metavar="RESULT", help="a comparison's folder or JSON file")
-    parser.add_argument("--threads", type=int, help="threads (default: all cores)")
-    parser.add_argument("--workers", type=int, help="decoding processes (default: all cores)")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--redraw", metavar="RESULT", help="only print and draw a result: its folder or JSON file"
+    )
+    add_threads(parser)
+    add_workers(parser)
+    add_quiet(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,8 +48,6 @@ def run(args: argparse.Namespace) -> int:
         stem = "comparison" if given.is_dir() else given.stem
         return _show(read_record(given), out, stem)
     from tervit_np.analysis.comparison import compare, read_plan
-    from tervit_np.cli.models import thread_count
-    from tervit_np.environment import usable_cores
 
     plan = read_plan(args.plan)
     out = Path(args.out or f"runs/compare-{plan.name}")
@@ -62,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         plan,
         out,
         threads=thread_count(args.threads),
-        workers=usable_cores() if args.workers is None else args.workers,
+        workers=worker_count(args.workers),
         quiet=args.quiet,
     )
     return _show(record, out, "comparison")

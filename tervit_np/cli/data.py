@@ -2,9 +2,11 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-EXAMPLES = """examples:
+from tervit_np.cli.parser import CommandParser, add_to_all
+
+HELP = """List, download and show data sets."""
+EXAMPLES = """\
   tervit data                                          what is here
   tervit data get cifar10                              download, check, decode
   tervit data get cifar10 --from cifar-10-binary.tar.gz   take a copy you have
@@ -13,31 +15,32 @@ EXAMPLES = """examples:
   tervit data show folder:my/photos@64 --split test    the same for pictures of your own"""
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    style: Any = {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
-    about = "List, get and show data sets. TERVIT_DATA names the data folder."
-    parser = commands.add_parser(
-        "data", help="list, get and show data sets", description=about, **style
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the actions and their options."""
+    actions = parser.add_actions(
+        {
+            "get": "Download a data set, or import a copy of it",
+            "get-weights": "Download official weights, or import a copy",
+            "show": "Draw examples of each class",
+        }
     )
-    parser.set_defaults(run=run, action=None)
-    folder: Any = {"metavar": "DIR", "type": Path, "help": "data folder (default: TERVIT_DATA)"}
-    parser.add_argument("--root", **folder)
-    actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    get = actions.add_parser("get", help="download a set, or take a copy", **style)
-    get.add_argument("name", help="cifar10, cifar100 or shapes")
-    get.add_argument(
-        "--from", dest="source", metavar="FILE", type=Path, help="an archive or folder you have"
+    get, weights, show = actions
+    get.add_argument("name", metavar="NAME", help="cifar10, cifar100 or shapes")
+    weights.add_argument("name", metavar="NAME", help="a model, such as deit_small_patch16_224")
+    for action, what in ((get, "an archive or folder"), (weights, "a file")):
+        action.add_argument(
+            "--from", dest="source", metavar="FILE", type=Path, help=f"import {what} that you have"
+        )
+    show.add_argument("name", metavar="NAME", help="a data set; folder:PATH for your own pictures")
+    show.add_argument("--split", default="train", help="split (default: train)")
+    show.add_argument("--out", type=Path, metavar="FILE", help="PNG file (default: NAME.png)")
+    add_to_all(
+        (parser, *actions),
+        "--root",
+        metavar="DIR",
+        type=Path,
+        help="data folder (default: TERVIT_DATA)",
     )
-    weights = actions.add_parser("get-weights", help="download official weights", **style)
-    weights.add_argument("name", help="as deit_small_patch16_224")
-    weights.add_argument("--from", dest="source", metavar="FILE", type=Path, help="a file you have")
-    show = actions.add_parser("show", help="draw examples of each class", **style)
-    show.add_argument("name", help="any set, also folder:PATH")
-    show.add_argument("--split", default="train")
-    show.add_argument("--out", type=Path, help="PNG file to write (default: NAME.png)")
-    for action in (get, weights, show):  # accepted on either side of the action
-        action.add_argument("--root", **folder, default=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,9 +6,14 @@ import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-EXAMPLES = """examples:
+from tervit_np.cli.parser import CommandParser
+
+HELP = """Examine this machine.
+
+Examine Python, packages, BLAS, processor, caches, disk and data sets."""
+EXAMPLES = """\
   tervit doctor"""
 
 _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "asimddp", "i8mm")
@@ -23,16 +28,8 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "doctor",
-        help="examine this machine",
-        description="Examine Python, packages, BLAS, processor, caches, disk and data sets.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
+def add_arguments(parser: CommandParser) -> None:
+    """Declare no options: everything is examined."""
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,11 +1,13 @@
 """`tervit eval`: the accuracy of a saved model, or of weights that others published."""
 
 import argparse
-from typing import Any
 
-from tervit_np.cli.models import HELP, add_attention, images_for, open_model, thread_count
+from tervit_np.cli.models import add_model, images_for, open_model
+from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
+from tervit_np.cli.parser import CommandParser
 
-EXAMPLES = """examples:
+HELP = """Measure accuracy and loss of a saved model."""
+EXAMPLES = """\
   tervit eval runs/shapes                     the last stage of a run, on its own test split
   tervit eval runs/shapes --stage float       another stage
   tervit eval runs/cifar10/ternary.npz        a file
@@ -15,27 +17,25 @@ EXAMPLES = """examples:
 _MOST = 50  # classes of which each is printed
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "eval",
-        help="measure a saved model",
-        description="Measure accuracy and loss of a saved model.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("model", metavar="MODEL", help=HELP)
-    parser.add_argument("--stage", help="stage of a run (default: the last one)")
-    parser.add_argument("--data", help="data set (default: the one it was trained on)")
-    parser.add_argument("--split", default="test")
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
+    add_model(parser)
+    add_stage(parser)
     parser.add_argument(
-        "--plan", help="put other quantizers in: float, int8, ternary, ternary-layer, intN"
+        "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
     )
-    parser.add_argument("--image-size", type=int, help="interpolate weights to this size")
-    parser.add_argument("--window", type=int, help="interpolate Swin's weights to this window")
+    parser.add_argument("--split", default="test", help="split of it (default: test)")
+    parser.add_argument(
+        "--plan", help="quantize otherwise: float, int8, ternary, ternary-layer, intN"
+    )
+    parser.add_argument(
+        "--image-size", type=int, metavar="N", help="interpolate the weights to this image size"
+    )
+    parser.add_argument(
+        "--window", type=int, metavar="N", help="interpolate Swin's weights to this window"
+    )
     add_attention(parser)
-    parser.add_argument("--threads", type=int, help="threads (default: all cores)")
-    parser.set_defaults(run=run)
+    add_threads(parser)
 
 
 def run(args: argparse.Namespace) -> int:

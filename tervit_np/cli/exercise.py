@@ -3,14 +3,19 @@
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tervit_np.cli.parser import CommandParser, add_to_all
 
 if TYPE_CHECKING:
     from tervit_np.exercises.exercise import Exercise
     from tervit_np.exercises.isolated_run import Verdict
     from tervit_np.exercises.progress import Progress
 
-EXAMPLES = """examples:
+HELP = """Write parts of it yourself, checked.
+
+Write parts of this library anew; each is checked, and mistakes are explained."""
+EXAMPLES = """\
   tervit exercise                        the next one: its file, and a check at every save
   tervit exercise --once                 the next one, checked once
   tervit exercise start ternarize        another one than the next
@@ -23,39 +28,51 @@ EXAMPLES = """examples:
 For teachers: docs/teaching.md."""
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    style: Any = {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
-    about = "Write parts of this library anew; each is checked, and mistakes are explained."
-    parser = commands.add_parser("exercise", help="write parts of it yourself, checked", **style)
-    parser.description = about
-    parser.set_defaults(run=run, action=None, name=None, names=[])
-    parser.add_argument("--once", action="store_true", help="check once, do not watch the file")
-    dir_: Any = {"metavar": "DIR", "type": Path, "help": "your files (default: exercises)"}
-    seconds: Any = {"metavar": "S", "type": float, "help": "limit of one check (default: 10)"}
-    json_: Any = {"metavar": "FILE", "type": Path, "help": "check all, write the results"}
-    parser.add_argument("--dir", **dir_, default=None)
-    parser.add_argument("--seconds", **seconds, default=10.0)
-    parser.add_argument("--json", **json_)
-    actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    start = actions.add_parser("start", help="work on one of them", **style)
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the actions and their options."""
+    actions = parser.add_actions(
+        {
+            "start": "Work on one of them",
+            "check": "Check files once",
+            "list": "List all exercises",
+            "hint": "Show one more hint",
+            "solution": "Show the library's own lines",
+        }
+    )
+    start, check, _, hint, solution = actions
+    parser.set_defaults(name=None, names=[])
     start.add_argument("name", nargs="?", help="default: the next one that is not solved")
-    start.add_argument("--once", action="store_true", default=argparse.SUPPRESS)
-    check = actions.add_parser("check", help="check files once", **style)
     check.add_argument("names", nargs="*", metavar="NAME", help="default: all in the folder")
-    listed = actions.add_parser("list", help="list all exercises", **style)
-    hint = actions.add_parser("hint", help="show one more hint", **style)
     hint.add_argument("name", nargs="?", help="default: the next one that is not solved")
-    solution = actions.add_parser("solution", help="show the library's own lines", **style)
     solution.add_argument("name")
     solution.add_argument(
         "--reveal", action="store_true", help="before it is solved; with common wrong answers"
     )
-    for action in (start, check, listed, hint, solution):  # options may stand after the action
-        action.add_argument("--dir", **dir_, default=argparse.SUPPRESS)
-    for action in (start, check):
-        action.add_argument("--seconds", **seconds, default=argparse.SUPPRESS)
-    check.add_argument("--json", **json_, default=argparse.SUPPRESS)
+    add_to_all(
+        (parser, start),
+        "--once",
+        action="store_true",
+        default=False,
+        help="check once, do not watch the file",
+    )
+    add_to_all(
+        (parser, *actions),
+        "--dir",
+        metavar="DIR",
+        type=Path,
+        help="your files (default: exercises)",
+    )
+    add_to_all(
+        (parser, start, check),
+        "--seconds",
+        metavar="S",
+        type=float,
+        default=10.0,
+        help="limit of one check (default: 10)",
+    )
+    add_to_all(
+        (parser, check), "--json", metavar="FILE", type=Path, help="check all, write the results"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,7 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from tervit_np.cli.models import HELP, open_model
+from tervit_np.cli.models import add_model, open_model
+from tervit_np.cli.options import add_stage
+from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
 
 _FILES = {"packed": "packed.safetensors", "onnx": "model.onnx"}
 
-EXAMPLES = """examples:
+HELP = """Write a quantized model as one small file.
+
+Two formats: packed, with five ternary weights in a byte, for `tervit predict` and `tervit eval`;
+or an ONNX graph (opset 25), with four in a byte, for onnxruntime and others."""
+EXAMPLES = """\
   tervit export runs/cifar10                          the last stage, into runs/cifar10/packed...
   tervit export runs/cifar10 --out cifar.safetensors --precision float16
   tervit export deit_small_patch16_224 --plan ternary --out deit.safetensors
@@ -21,29 +27,22 @@ then:
   tervit predict cifar.safetensors cat.jpg"""
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "export",
-        help="write a model as one small file",
-        description="Write a quantized model as one small file: packed, with ternary weights five "
-        "to a byte, or as an ONNX graph (opset 25), with four to a byte.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("model", metavar="MODEL", help=HELP)
-    parser.add_argument("--stage", help="stage of a run (default: the last one)")
-    parser.add_argument("--plan", help="put other quantizers in: int8, ternary")
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
+    add_model(parser)
+    add_stage(parser)
+    parser.add_argument("--plan", help="quantize otherwise: int8, ternary")
     parser.add_argument("--format", default="packed", help="packed (default) or onnx")
     parser.add_argument(
         "--out",
-        help="file (default: packed.safetensors or model.onnx in the run's folder; beside weights "
-        "of others, with their name before it)",
+        metavar="FILE",
+        help="file (default: packed.safetensors or model.onnx in the run's folder; for weights "
+        "from elsewhere, next to them, with their name in front)",
     )
     parser.add_argument(
-        "--precision", help="packed: of scales and the rest, float32 (default) or float16"
+        "--precision",
+        help="of scales and unquantized tensors in a packed file: float32 (default) or float16",
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from data_tools import ImageSet, StreamedSet
     from tervit_np.models import Classifier
 
-HELP = "run folder, a stage's .npz, a packed file, weights (.pth, .safetensors), or their name"
 _KNOWN = ("data", "classes", "mean", "std")
 
 
@@ -28,6 +27,16 @@ class LoadedModel(NamedTuple):
     def official(self) -> bool:
         """Whether pictures are cut as in ImageNet's evaluation."""
         return self.data is None or self.data.startswith("imagenet:")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add MODEL, what `open_model` opens."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="run folder, .npz of a stage, packed file, weights (.pth, .safetensors), or the name "
+        "of official weights",
+    )
 
 
 def open_model(
@@ -78,24 +87,6 @@ def open_model(
     if plan is not None:
         quantize(opened.model, plan_named(plan))
     return opened
-
-
-def add_attention(parser: argparse.ArgumentParser) -> None:
-    """Add the option that chooses how packed files attend."""
-    parser.add_argument(
-        "--attention",
-        choices=("float32", "int8"),
-        help="products of attention in a packed file: in floats (default), or on bytes",
-    )
-
-
-def thread_count(asked: int | None) -> int:
-    """Return how many threads to use: as many as were asked for, or one for each core."""
-    from tervit_np.environment import usable_cores
-
-    if asked is not None and asked < 1:
-        raise ValueError(f"--threads is {asked}; expected at least 1")
-    return usable_cores() if asked is None else asked
 
 
 def model_file(place: str, stage: str | None) -> Path:

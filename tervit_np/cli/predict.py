@@ -3,35 +3,32 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tervit_np.cli.models import HELP, LoadedModel, add_attention, open_model, thread_count
+from tervit_np.cli.models import LoadedModel, add_model, open_model
+from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
+from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from tervit_np.arrays import Array
 
-EXAMPLES = """examples:
+HELP = """Classify pictures with a saved model."""
+EXAMPLES = """\
   tervit predict runs/cifar10 cat.jpg dog.png
   tervit predict runs/cifar10/float.npz photo.jpg --top 5
   tervit predict deit_small_patch16_224 photo.jpg"""
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "predict",
-        help="classify pictures",
-        description="Classify pictures of any size and kind with a saved model.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
+    add_model(parser)
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture file of any size")
+    add_stage(parser)
+    parser.add_argument(
+        "--top", type=int, default=3, metavar="N", help="classes to print (default: 3)"
     )
-    parser.add_argument("model", metavar="MODEL", help=HELP)
-    parser.add_argument("pictures", nargs="+", metavar="PICTURE")
-    parser.add_argument("--stage", help="stage of a run (default: the last one)")
-    parser.add_argument("--top", type=int, default=3, help="classes to print (default: 3)")
     add_attention(parser)
-    parser.add_argument("--threads", type=int, help="threads (default: all cores)")
-    parser.set_defaults(run=run)
+    add_threads(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,13 +3,23 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from tervit_np.cli.parser import CommandParser
+
 if TYPE_CHECKING:
     from tervit_np.analysis.sizes import Cost
     from tervit_np.cli.models import LoadedModel
     from tervit_np.models import Classifier
     from tervit_np.quant import Plan
 
-EXAMPLES = """examples:
+HELP = """Count the parameters and bytes of a model.
+
+Columns, in MB (a million bytes):
+  parameters   their number
+  paper        as the paper counts: ternary weights 2 bits, everything else 8, no scales
+  as stored    as a packed file stores them: ternary weights 1.6 bits, scales, the rest float32
+  FTerViT      as if every parameter were ternary
+  float32      unquantized"""
+EXAMPLES = """\
   tervit size deit_small_patch16_224              by group of tensors
   tervit size deit_shapes --plan int8             under another plan
   tervit size deit_shapes --layers                every tensor, and every layer's work
@@ -19,18 +29,11 @@ EXAMPLES = """examples:
 _HEAD = ("numbers", "paper", "honest", "FTerViT", "float32")
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "size",
-        help="count the bytes of a model",
-        description="Count the bytes of a model. paper: ternary weights 2 bits, all else 8, no "
-        "scales. honest: 1.6 bits, scales and the rest in float32. FTerViT: everything ternary. "
-        "MB is a million bytes.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "model", metavar="MODEL", help="model name (see tv.list_models()), file or run folder"
     )
-    parser.add_argument("model", help="model name (see tv.list_models()), or a file or run folder")
     parser.add_argument(
         "--plan", help="quantizers (default: those of a run or packed file, else ternary)"
     )
@@ -39,8 +42,9 @@ def register(commands: Any) -> None:
     shown.add_argument(
         "--activations", action="store_true", help="list what a training step keeps in memory"
     )
-    parser.add_argument("--batch", type=int, default=32, help="images of that step (default: 32)")
-    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--batch", type=int, default=32, metavar="N", help="images of that step (default: 32)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,10 @@ import argparse
 import shlex
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tervit_np.cli.options import add_quiet, add_seed, add_threads, thread_count
+from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,7 +15,11 @@ if TYPE_CHECKING:
     from tervit_np.analysis.surfaces.results import Settings
     from tervit_np.train.interrupt import StopRequest
 
-EXAMPLES = """examples:
+HELP = """Measure the loss surfaces of a run.
+
+Measure the gap between float and ternary weights, the surfaces around the solutions of a run and
+their curvature; write surface.json, figures and a section of the run's report."""
+EXAMPLES = """\
   tervit surface runs/shapes                    everything, into the run's report
   tervit surface runs/cifar10 --images 1024     smaller error bars
   tervit surface runs/swin --no-curvature       without the Hessian, slow for large models
@@ -22,33 +29,30 @@ EXAMPLES = """examples:
 Ctrl-C keeps what is measured; the same command goes on from there."""
 
 
-def register(commands: Any) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "surface",
-        help="measure the loss surfaces of a run",
-        description="Measure the gap between float and ternary weights, the surfaces around the "
-        "solutions of a run, and their curvature; write surface.json, figures and the report's "
-        "section.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
     parser.add_argument("run_folder", metavar="RUN", help="folder of a finished run")
-    parser.add_argument("--images", type=int, default=512, help="fixed images (default: 512)")
-    parser.add_argument("--split", default="train", help="where they are from (default: train)")
-    parser.add_argument("--data", help="data set (default: the run's)")
+    parser.add_argument(
+        "--images", type=int, default=512, metavar="N", help="images to measure on (default: 512)"
+    )
+    parser.add_argument(
+        "--split", default="train", help="split that they are drawn from (default: train)"
+    )
+    parser.add_argument("--data", metavar="SET", help="data set (default: the run's)")
     parser.add_argument(
         "--grid",
         type=int,
         default=21,
-        help="points along a side, odd; the stacked surfaces have half as many (default: 21)",
+        metavar="N",
+        help="points along a side, odd; half as many for the stacked surfaces (default: 21)",
     )
-    parser.add_argument("--no-curvature", action="store_true", help="leave the Hessian out")
-    parser.add_argument("--seed", type=int, default=0, help="of images, directions and errors")
-    parser.add_argument("--threads", type=int, help="threads (default: all cores)")
-    parser.add_argument("--redraw", action="store_true", help="draw from surface.json alone")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    parser.set_defaults(run=run)
+    parser.add_argument("--no-curvature", action="store_true", help="skip the Hessian")
+    parser.add_argument(
+        "--redraw", action="store_true", help="measure nothing, draw from surface.json"
+    )
+    add_seed(parser, "images, directions and error bars")
+    add_threads(parser)
+    add_quiet(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,7 +80,7 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     from tervit_np.analysis.surfaces import Parts, Runner
     from tervit_np.analysis.surfaces.measure import draw_sample, measure, run_models, total_work
     from tervit_np.analysis.surfaces.results import write_surfaces
-    from tervit_np.cli.models import images_for, open_model, thread_count
+    from tervit_np.cli.models import images_for, open_model
     from tervit_np.train.interrupt import StopRequest
 
     began = time.monotonic()

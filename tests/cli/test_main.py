@@ -1,7 +1,7 @@
 import pytest
 
 import tervit_np
-from tervit_np.cli import COMMANDS
+from tervit_np.cli import COMMANDS, make_parser
 
 
 def test_without_a_command_the_help_is_shown(tervit):
@@ -10,32 +10,57 @@ def test_without_a_command_the_help_is_shown(tervit):
     assert "usage: tervit" in out
 
 
-@pytest.mark.parametrize("command", [c.__name__.rpartition(".")[2] for c in COMMANDS])
-def test_every_command_shows_examples(tervit, command):
-    name = {"evaluate": "eval"}.get(command, command)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_examples(tervit, name):
     code, out, _ = tervit(name, "--help")
     assert code == 0
     assert "examples:" in out
     assert f"tervit {name}" in out.partition("examples:")[2]
 
 
-def test_a_wrong_option_exits_with_2(tervit):
-    code, _, error = tervit("train", "--no-such-option")
-    assert code == 2
-    assert "unrecognized arguments" in error
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_a_help_text(name):
+    required = {"surface": 1, "eval": 1, "export": 1, "size": 1, "predict": 2}.get(name, 0)
+    parser = make_parser().parse_args([name, *["x"] * required]).parser
+    assert [action.dest for action in parser._actions if not action.help] in ([], ["action"])
 
 
-def test_the_version(tervit):
+def test_help_of_an_action_shows_its_own_examples_only(tervit):
+    out = tervit("data", "get", "--help")[1].partition("examples:")[2]
+    assert "tervit data get cifar10" in out
+    assert "tervit data show" not in out
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (("trian",), "tervit: unknown command 'trian'; did you mean train?"),
+        (("zzz",), "tervit: unknown command 'zzz'"),
+        (("data", "gte"), "tervit data: unknown action 'gte'; did you mean get?"),
+        (("train", "--seeds=3"), "tervit train: unknown argument '--seeds'; did you mean --seed?"),
+        (("doctor", "now"), "tervit doctor: unknown argument 'now'"),
+        (("predict", "m"), "tervit predict: the following arguments are required: PICTURE"),
+        (("eval", "m", "--attention", "int4"),
+         "tervit eval: --attention is 'int4'; expected float32 or int8"),
+    ],
+)  # fmt: skip
+def test_a_usage_error_is_one_line_and_suggests_a_spelling(tervit, args, error):
+    code, _, printed = tervit(*args)
+    program = error.partition(":")[0]
+    assert (code, printed) == (2, f"{error} (see `{program} --help`)\n")
+
+
+def test_the_version_is_printed(tervit):
     assert tervit("--version")[1].strip() == f"tervit_np {tervit_np.__version__}"
 
 
-def test_a_traceback_for_those_who_ask(tervit, monkeypatch):
+def test_tervit_debug_shows_the_traceback(tervit, monkeypatch):
     monkeypatch.setenv("TERVIT_DEBUG", "1")
     with pytest.raises(ValueError, match="unknown model"):
         tervit("check", "--model", "vgg")
 
 
-def test_as_a_module_in_a_fresh_process(shell):
+def test_the_module_runs_in_a_fresh_process(shell):
     done = shell("eval", "nowhere.npz")
     assert done.returncode == 2
     assert done.stderr == "tervit eval: nowhere.npz: no such file\n"

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from tervit_np.cli.train import parse_stages
+from tervit_np.cli.new_run import parse_stages
 from tervit_np.train import PRESETS
 
 SMALL = ("--model", "deit_shapes", "--batch-size", 16, "--validation", 8, "--quiet")
@@ -35,10 +35,15 @@ def test_a_run_leaves_its_folder_and_ends_with_the_accuracies(tervit, pictures, 
         (("--stages", "float"), "'float' is not PLAN:EPOCHS"),
         (("--stages", "trinary:3"), "trinary"),
         (("--stages", "float:two"), "'float:two' is not PLAN:EPOCHS"),
-        (("--stages", "float:1", "--teacher", "float8"), "none of the stages: float"),
+        (
+            ("--stages", "float:1", "--teacher", "float8"),
+            "--teacher is 'float8'; expected one of the stages float",
+        ),
         (("--model", "resnet50"), "unknown model 'resnet50'"),
         (("--resume", "no/such/run"), "holds no run"),
         (("--threads", "0"), "at least 1"),
+        (("--epochs", "3"), "epochs and learning rates stand in --stages"),
+        (("--lr=1e-3",), "there is no --lr; epochs and learning rates stand in --stages"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(tervit, pictures, tmp_path, args, words):

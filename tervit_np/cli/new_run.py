@@ -1,0 +1,123 @@
+"""A new run from the options of `tervit train`: the preset of the data set, then the options."""
+
+import argparse
+import re
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tervit_np.cli.options import thread_count
+
+if TYPE_CHECKING:
+    from tervit_np.models import Classifier
+    from tervit_np.train import Recipe, RunArguments, Stage
+    from tervit_np.train.presets import Preset
+
+_RECIPE = ("batch_size", "label_smoothing", "weight_decay", "ema", "accumulate", "recompute")
+_AUGMENT = {"mixup": "mixup", "cutmix": "cutmix", "randaugment": "randaugment_ops"}  # to its field
+
+
+def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
+    """Return the arguments of `tervit_np.train.run` for a new run."""
+    from tervit_np import train
+
+    preset = train.preset_for(args.data)
+    stages = _stages(
+        args, preset
+    )  # before the data is loaded, so that a typing error shows at once
+    validation = preset.validation if args.validation is None else args.validation
+    data = train.load_data(args.data, validation, args.seed)
+    config = preset.config | {"image_size": data.train.size}
+    for field in ("drop_path", "window"):
+        if getattr(args, field) is not None:
+            config[field] = getattr(args, field)
+    config["num_classes"] = len(data.train.classes)
+    return train.RunArguments(
+        _model(args, preset.model, config),
+        stages,
+        data,
+        _recipe(args, preset.recipe),
+        args.seed,
+        thread_count(args.threads),
+        shlex.join(["tervit", *sys.argv[1:]]),
+    )
+
+
+def run_folder(out: str | None, data: str) -> Path:
+    """Return --out, or a new folder in runs/ named after the data set."""
+    from tervit_np.train.folder import free_folder
+
+    return Path(out) if out else free_folder(Path("runs"), re.sub(r"[^\w.-]+", "-", data))
+
+
+def _stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":
+    """Return the stages with their teacher and frozen parameters."""
+    stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
+    stages = _with_teacher(stages, args.teacher)
+    return [replace(stage, freeze=args.freeze) for stage in stages] if args.freeze else stages
+
+
+def _model(args: argparse.Namespace, preset: str, config: dict[str, Any]) -> "Classifier":
+    """Create the model, or adapt given weights to it: a new head, interpolated positions."""
+    from tervit_np.checkpoints import load_checkpoint, pretrained, transfer
+    from tervit_np.checkpoints.official import find_weights
+    from tervit_np.cli.models import model_file
+    from tervit_np.models import CONFIGS, create_model
+
+    if args.weights is None:
+        return create_model(args.model or preset, seed=args.seed, **config)
+    file = find_weights(args.weights) if args.weights in CONFIGS else model_file(args.weights, None)
+    if args.model is None:
+        model, changes = pretrained(file, seed=args.seed, **config)
+    else:
+        model = create_model(args.model, seed=args.seed, **config)
+        changes = transfer(model, load_checkpoint(file))
+    for change in changes:
+        print(f"{file.name}: {change}", file=sys.stderr)
+    return model
+
+
+def parse_stages(text: str, preset: "Preset") -> "list[Stage]":
+    """Parse `float:20,int8:2,ternary:8@1e-3`; a missing rate is the preset's for that plan.
+
+    Raises
+    ------
+    ValueError
+        If a part is not PLAN:EPOCHS or PLAN:EPOCHS@RATE, or names an unknown plan.
+    """
+    rates = {stage.plan: stage.lr for stage in preset.stages if isinstance(stage.plan, str)}
+    return [_parse_stage(part.strip(), rates, preset.stages[-1].lr) for part in text.split(",")]
+
+
+def _parse_stage(text: str, rates: dict[str, float], default: float) -> "Stage":
+    from tervit_np.train import Stage
+
+    plan, _, rest = text.partition(":")
+    epochs, _, rate = rest.partition("@")
+    try:
+        length, lr = float(epochs), float(rate) if rate else rates.get(plan, default)
+    except ValueError:
+        raise ValueError(f"--stages: {text!r} is not PLAN:EPOCHS or PLAN:EPOCHS@RATE") from None
+    name = f"{plan[3:]}-bit" if plan.startswith("int") else plan
+    return Stage(name, plan, length, lr=lr)
+
+
+def _with_teacher(stages: "list[Stage]", teacher: str | None) -> "list[Stage]":
+    """Return the stages, each one after the teacher's with this teacher."""
+    if teacher is None:
+        return stages
+    names = [stage.name for stage in stages]
+    if teacher not in names:
+        raise ValueError(f"--teacher is {teacher!r}; expected one of the stages {', '.join(names)}")
+    first = names.index(teacher) + 1
+    return [*stages[:first], *(replace(stage, teacher=teacher) for stage in stages[first:])]
+
+
+def _recipe(args: argparse.Namespace, recipe: "Recipe") -> "Recipe":
+    """Return the preset's recipe with the options that were typed in its place."""
+    options = {name: value for name, value in vars(args).items() if value is not None}
+    augment = {field: options[name] for name, field in _AUGMENT.items() if name in options}
+    changed = {name: options[name] for name in _RECIPE if name in options}
+    return replace(recipe, augment=replace(recipe.augment, **augment), **changed)

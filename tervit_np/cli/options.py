@@ -1,0 +1,58 @@
+"""Options that several commands share, and what they mean."""
+
+import argparse
+from typing import TypeAlias
+
+Options: TypeAlias = "argparse._ActionsContainer"  # a parser, or a group of its options
+
+
+def add_seed(options: Options, of: str = "random numbers") -> None:
+    """Add --seed."""
+    options.add_argument("--seed", type=int, default=0, metavar="N",
+                         help=f"seed of {of} (default: 0)")  # fmt: skip
+
+
+def add_threads(options: Options) -> None:
+    """Add --threads; `thread_count` reads it."""
+    options.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
+
+
+def add_workers(options: Options) -> None:
+    """Add --workers; `worker_count` reads it."""
+    options.add_argument("--workers", type=int, metavar="N",
+                         help="processes that decode pictures (default: all cores)")  # fmt: skip
+
+
+def add_quiet(options: Options) -> None:
+    """Add --quiet."""
+    options.add_argument("--quiet", action="store_true", help="print no progress")
+
+
+def add_stage(options: Options) -> None:
+    """Add --stage, for commands that take a saved model."""
+    options.add_argument("--stage", metavar="NAME", help="stage of a run (default: the last one)")
+
+
+def add_attention(options: Options) -> None:
+    """Add --attention."""
+    options.add_argument(
+        "--attention",
+        choices=("float32", "int8"),
+        help="precision of the attention products of a packed file (default: float32)",
+    )
+
+
+def thread_count(threads: int | None) -> int:
+    """Return the number of threads: --threads, by default one for each usable core."""
+    from tervit_np.environment import usable_cores
+
+    if threads is not None and threads < 1:
+        raise ValueError(f"--threads is {threads}; expected at least 1")
+    return usable_cores() if threads is None else threads
+
+
+def worker_count(workers: int | None) -> int:
+    """Return the number of decoding processes: --workers, by default one for each core."""
+    from tervit_np.environment import usable_cores
+
+    return usable_cores() if workers is None else workers

@@ -1,0 +1,114 @@
+"""The argument parser: everything that the commands have in common, declared once.
+
+A command is a module that declares what `Command` lists. Examples follow the options of each
+`--help`, a usage error is one line, and a misspelt word gets the nearest known one.
+"""
+
+import argparse
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, Protocol
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps line breaks, and lists commands without a line COMMAND above them."""
+
+    def _format_action(self, action: argparse.Action) -> str:
+        if isinstance(action, argparse._SubParsersAction):
+            return "".join(map(super()._format_action, action._get_subactions()))
+        return super()._format_action(action)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line and suggest a spelling."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, formatter_class=_Formatter)
+        self.set_defaults(parser=self)  # of nested parsers the innermost stays in the result
+
+    def add_actions(self, about: dict[str, str]) -> list["CommandParser"]:
+        """Add a parser for each action, as `get` in `tervit data get`; args.action is its name."""
+        self.set_defaults(action=None)
+        actions = self.add_subparsers(dest="action", metavar="ACTION", title="actions")
+        return [
+            actions.add_parser(name, help=text, description=f"{text}.", epilog=self._examples(name))
+            for name, text in about.items()
+        ]
+
+    def _examples(self, action: str) -> str:
+        """Return the examples of one action."""
+        start = f"  {self.prog} {action} "
+        lines = [line for line in (self.epilog or "").splitlines() if line.startswith(start)]
+        return "\n".join(["examples:", *lines])
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; an unknown option is reported with the name of its command."""
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            parser: CommandParser = parsed.parser
+            word = unknown[0].partition("=")[0]
+            parser.error(
+                f"unknown argument {word!r}{_suggest(word, parser._option_string_actions)}"
+            )
+        return parsed
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit with 2."""
+        self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a value that is not among the choices of an option, or an unknown command."""
+        if action.choices is None or value in action.choices:
+            return
+        if action.option_strings:
+            self.error(
+                f"{action.option_strings[0]} is {value!r}; expected {' or '.join(action.choices)}"
+            )
+        kind = str(action.metavar).lower()
+        self.error(f"unknown {kind} {value!r}{_suggest(value, action.choices)}")
+
+
+class Command(Protocol):
+    """What a command module declares. It imports nothing heavy before `run` is called."""
+
+    HELP: str  # a sentence for the list of commands; perhaps an empty line and details
+    EXAMPLES: str  # indented lines, each a command and what it does
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do the work and return the exit code."""
+
+
+def build_parser(
+    commands: dict[str, Command], *, description: str, epilog: str, version: str
+) -> CommandParser:
+    """Build the parser of `tervit` with one nested parser for each command."""
+    parser = CommandParser(prog="tervit", description=description, epilog=epilog)
+    parser.add_argument("--version", action="version", version=version, help="print the version")
+    nested = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, command in commands.items():
+        sub = nested.add_parser(
+            name,
+            help=command.HELP.partition("\n")[0].rstrip("."),
+            description=command.HELP,
+            epilog=f"examples:\n{command.EXAMPLES}",
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+def add_to_all(
+    parsers: Sequence[CommandParser], name: str, default: Any = None, **options: Any
+) -> None:
+    """Add an option that is accepted before and after the action: the outer parser comes first."""
+    for i, parser in enumerate(parsers):
+        parser.add_argument(name, default=argparse.SUPPRESS if i else default, **options)
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean X?", or nothing where no known word is similar."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
