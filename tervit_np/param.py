@@ -1,5 +1,7 @@
 """A parameter: an array and the gradient that backward passes add into."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from tervit_np.arrays import Array
@@ -28,3 +30,9 @@ class Param:
 
     def __repr__(self) -> str:
         return f"Param{self.shape} {self.data.dtype}"
+
+
+def zero_grad(params: Iterable[Param]) -> None:
+    """Set the gradients to zero, in place."""
+    for param in params:
+        param.grad.fill(0)

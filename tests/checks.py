@@ -9,6 +9,7 @@ import importlib.util
 import numpy as np
 
 import tervit_np as tv
+from tervit_np.nn import Module
 from tervit_np.verify.diagnosis import likely_mistake
 from tervit_np.verify.operators import Operator
 
@@ -154,6 +155,19 @@ def locked(x):
     x = np.array(x)  # dy of a loss is a scalar
     x.flags.writeable = False
     return x
+
+
+def count_walks(monkeypatch):
+    """Record the type of every module whose tree is walked from now on.  -> list of names."""
+    walk, walked = Module.named_modules, []
+
+    def named_modules(self, prefix=""):
+        if not prefix:  # a walk begins here; the modules below are called with theirs
+            walked.append(type(self).__name__)
+        return walk(self, prefix)
+
+    monkeypatch.setattr(Module, "named_modules", named_modules)
+    return walked
 
 
 def strided(x):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tervit_np.param import Param
+from tervit_np.param import Param, zero_grad
 
 
 def test_data_and_gradient_have_one_shape_and_type():
@@ -21,3 +21,13 @@ def test_strided_data_becomes_contiguous():
 
 def test_a_single_number_stays_a_single_number():
     assert Param(np.array(2.0)).shape == ()
+
+
+def test_gradients_are_cleared_in_place():
+    params = [Param(np.ones(3)), Param(np.ones((2, 2)))]
+    arrays = [param.grad for param in params]
+    for array in arrays:
+        array += 1
+    zero_grad(params)
+    assert not any(array.any() for array in arrays)
+    assert all(param.grad is array for param, array in zip(params, arrays, strict=True))

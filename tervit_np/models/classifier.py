@@ -14,13 +14,9 @@ class Classifier(Module):
     """Base of DeiT and Swin; `forward` and `backward` are theirs."""
 
     config: Any
+    dtype: np.dtype[Any]  # of all parameters; a field, so that no forward walks the modules for it
     recompute = False  # keep no caches of blocks in training, run them again on the way back
     packed = False  # layers are packed (deploy/): they run, and have no latent weights
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Floating type of all parameters."""
-        return self.named_params()[0][1].data.dtype
 
     def check_images(self, images: Array) -> None:
         """Refuse images of another shape than (B, 3, S, S)."""

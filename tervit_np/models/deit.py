@@ -110,8 +110,8 @@ class DeiT(Classifier):
     def __init__(
         self, config: DeiTConfig, rng: np.random.Generator | None, dtype: DTypeLike = "float32"
     ) -> None:
-        c, dim, dtype = config, config.dim, float_dtype(dtype)
-        self.config = config
+        self.config, self.dtype = config, float_dtype(dtype)
+        c, dim, dtype = config, config.dim, self.dtype
         if c.pool == "cls":
             self.cls_token = Param(np.zeros((1, 1, dim), dtype))
         self.pos_embed = Param(np.zeros((1, c.extra_tokens + c.patches, dim), dtype))

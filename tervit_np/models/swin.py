@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 
 from tervit_np import ops
 from tervit_np.arrays import Array
-from tervit_np.models.classifier import Classifier
+from tervit_np.models.classifier import Classifier, float_dtype
 from tervit_np.models.initialization import SCHEMES, initialize
 from tervit_np.nn import (
     Blocks,
@@ -155,7 +155,8 @@ class Swin(Classifier):
     def __init__(
         self, config: SwinConfig, rng: np.random.Generator | None, dtype: DTypeLike = "float32"
     ) -> None:
-        self.config = config
+        self.config, self.dtype = config, float_dtype(dtype)
+        dtype = self.dtype
         self.patch_embed = SwinPatchEmbed(config.patch_size, config.dim, dtype)
         rates = np.linspace(0, config.drop_path, sum(config.depths)).tolist()
         starts = np.cumsum([0, *config.depths]).tolist()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.param import Param
+from tervit_np.param import Param, zero_grad
 from tervit_np.quant import Quantizer
 
 
@@ -51,8 +51,7 @@ class Module:
 
     def zero_grad(self) -> None:
         """Set every gradient to zero, in place."""
-        for _, param in self.named_params():
-            param.grad.fill(0)
+        zero_grad(param for _, param in self.named_params())
 
     def num_params(self) -> int:
         """Count the elements of all parameters."""

@@ -34,6 +34,7 @@ class AdamW:
         self.named_params = list(named_params)
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self.steps = 0
+        self._decayed = {name for name, param in self.named_params if decays(name, param)}
         self.first = {name: np.zeros_like(p.data) for name, p in self.named_params}
         self.second = {name: np.zeros_like(p.data) for name, p in self.named_params}
 
@@ -42,7 +43,7 @@ class AdamW:
         self.steps += 1
         corrections = [1 - beta**self.steps for beta in self.betas]
         for name, param in self.named_params:
-            decay = self.weight_decay if decays(name, param) else 0.0
+            decay = self.weight_decay if name in self._decayed else 0.0
             self._update(param, self.first[name], self.second[name], decay, *corrections)
 
     def _update(

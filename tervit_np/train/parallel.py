@@ -16,6 +16,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
+from tervit_np.param import zero_grad
 
 Loss = Callable[[Any, slice], tuple[float, Any]]  # (logits, part of the batch) -> loss, dlogits
 
@@ -26,7 +27,9 @@ class ParallelModel:
     def __init__(self, model: Classifier, threads: int, accumulate: int = 1) -> None:
         self.model, self.accumulate = model, accumulate
         self.replicas = [model, *(replica(model) for _ in range(threads - 1))]
-        self._params = [[p for _, p in r.named_params()] for r in self.replicas]
+        self.named_params = model.named_params()
+        self._params = [[p for _, p in self.named_params]]
+        self._params += [[p for _, p in r.named_params()] for r in self.replicas[1:]]
         self._pool = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="tervit")
 
     def gradients(self, images: Array, loss: Loss, rngs: list[np.random.Generator]) -> float:
@@ -37,7 +40,7 @@ class ParallelModel:
         parts = split(0, len(images), len(self.replicas))
 
         def work(i: int) -> float:
-            self.replicas[i].zero_grad()
+            zero_grad(self._params[i])
             pieces = split(parts[i].start, parts[i].stop, self.accumulate)
             return sum(_add_part(self.replicas[i], images, p, loss, rngs[i]) for p in pieces)
 

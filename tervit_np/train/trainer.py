@@ -37,7 +37,8 @@ class StageTrainer:
             _fade_in(model)
         model.recompute = recipe.recompute
         self.parallel = ParallelModel(model, threads, recipe.accumulate)
-        self.params = [(n, p) for n, p in model.named_params() if not stage.freezes(n)]
+        self._blends = _blends(self.parallel.replicas) if stage.ramp else []
+        self.params = [(n, p) for n, p in self.parallel.named_params if not stage.freezes(n)]
         if not self.params:
             raise ValueError(f"stage {stage.name}: freeze {stage.freeze!r} leaves nothing to train")
         self.optimizer = AdamW(
@@ -72,10 +73,8 @@ class StageTrainer:
 
     def set_ramp(self, amount: float) -> None:
         """Set how far the quantizers have faded in, on the model and its replicas."""
-        if self.stage.ramp:
-            for replica in self.parallel.replicas:
-                for _, layer in replica.quantizable():
-                    layer.weight_quant.amount = amount
+        for blend in self._blends:
+            blend.amount = amount
 
     def finish(self) -> None:
         """Leave the stage's result in the model: averaged weights, quantizers fully in."""
@@ -99,7 +98,7 @@ class StageTrainer:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return all arrays and counters that the next step depends on."""
-        arrays = {f"model.{name}": p.data for name, p in self.model.named_params()}
+        arrays = {f"model.{name}": p.data for name, p in self.parallel.named_params}
         arrays |= {f"optimizer.{k}": a for k, a in self.optimizer.state_dict().items()}
         counters = {"optimizer_steps": self.optimizer.steps}
         if self.average is not None:
@@ -131,6 +130,10 @@ def model_arrays(arrays: dict[str, Array]) -> dict[str, Array]:
 def _fade_in(model: Classifier) -> None:
     for _, layer in model.quantizable():
         layer.weight_quant = Blend(layer.weight_quant)
+
+
+def _blends(models: list[Classifier]) -> list[Blend]:
+    return [layer.weight_quant for model in models for _, layer in model.quantizable()]
 
 
 def _under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:

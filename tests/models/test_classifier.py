@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tests.checks import count_walks
 
 
 def build(dtype="float32", **options):
@@ -45,6 +46,17 @@ def test_logits_have_the_models_type(dtype, given):
     images.flags.writeable = False
     assert build(dtype).predict(images).dtype == dtype
     assert build(dtype).dtype == dtype
+
+
+@pytest.mark.parametrize("plan", ["float", "ternary"])
+@pytest.mark.parametrize("train", [False, True])
+def test_no_pass_walks_the_modules(monkeypatch, plan, train):
+    model = tv.quantize(build(), plan)
+    walked = count_walks(monkeypatch)
+    logits, cache = model.forward(IMAGES, train=train, rng=np.random.default_rng(0))
+    model.backward(np.ones_like(logits), cache)
+    model.predict(IMAGES)
+    assert walked == []
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (2, 8, 8, 3), (2, 3, 8, 9), (2, 1, 8, 8)])

@@ -41,6 +41,7 @@ class Stacked:
         self.named_params, self.zero_grad = model.named_params, model.zero_grad
 
     def forward(self, images):
+        self.model.dtype = images.dtype  # as_operator has cast the parameters
         logits, cache = self.model.forward(images)
         return np.stack(logits) if self.pair else logits, cache
 

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ import tervit_np as tv
 from tervit_np.quant import Blend, Ternary
 from tervit_np.train import Recipe, Stage
 from tervit_np.train.trainer import StageTrainer, ramp_amount
+from tests.checks import count_walks
 
 
 def batch(seed=0, count=6):
@@ -36,6 +39,17 @@ def test_quantizers_fade_in_and_are_plain_at_the_end(model):
     assert seen[5:] == [1.0] * 5
     trainer.finish()
     assert isinstance(dict(model.quantizable())["blocks.0.mlp.fc1"].weight_quant, Ternary)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_step_walks_the_modules_at_most_once(monkeypatch, model, threads):
+    """Even with a teacher, an average, a ramp and parts of a batch."""
+    teacher, stage = copy.deepcopy(model), Stage("ternary", "ternary", 1, ramp=0.5)
+    tv.quantize(model, stage.quantizers)
+    trainer = StageTrainer(model, stage, Recipe(ema=0.9, accumulate=2), 10, threads, teacher)
+    walked = count_walks(monkeypatch)
+    trainer.step(0, *batch(), np.random.default_rng(0))
+    assert len(walked) <= 1
 
 
 def test_the_average_is_shown_and_taken_away(model):
@@ -98,8 +112,6 @@ def test_a_stage_that_freezes_everything_is_refused(model):
 @pytest.mark.parametrize("change", [{"accumulate": 3}, {"recompute": True}])
 def test_memory_is_saved_without_another_result(model, change):
     """Recomputing: to the bit. Accumulating: a sum in another order."""
-    import copy
-
     other, stage = copy.deepcopy(model), Stage("ternary", "ternary", 1)
     results = []
     for net, recipe in ((model, Recipe()), (other, Recipe(**change))):
