@@ -102,10 +102,10 @@ def kernel_call(variant: str) -> tuple[Any, tuple[Any, ...]]:
 
         codes = np.zeros((2, 64), np.int8)
         return getattr(naive, variant).py_func, (codes, codes, np.zeros((2, 2), np.int32))
-    from tervit_np.kernels.microkernel import TILES
     from tervit_np.kernels.ternary_gemm import linear
+    from tervit_np.kernels.tiles import TILES
 
     drawn, tile = layer(12, 8, 64), TILES[variant]
-    tokens = quantize_tokens(drawn.x, tile.rows)
-    out = np.empty((len(tokens.codes), 64), np.int32)
+    tokens = quantize_tokens(drawn.x, tile.mr)
+    out = np.empty((len(tokens.q), 64), np.int32)
     return linear.py_func, (tile, tokens, drawn.packed, drawn.packed.scale, out, 0, 1)

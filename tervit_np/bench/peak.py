@@ -21,7 +21,7 @@ def peak(operations: float) -> dict[str, Callable[[], Any]]:
     if variant not in isa.DOTS:
         return {}
     from tervit_np.kernels import peak as kernel_peak
-    from tervit_np.kernels.microkernel import TILES
+    from tervit_np.kernels.tiles import TILES
 
     tile = TILES[variant]
     steps = round(max(operations, _LEAST) / kernel_peak.operations(tile, 1))

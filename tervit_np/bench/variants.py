@@ -79,7 +79,7 @@ def intensities(name: str) -> tuple[float | None, float | None]:
         return None, None
     if name in ("loop", "vector"):  # a byte of weights and a byte of the token for each product
         return 2.0, 1.0
-    from tervit_np.kernels.microkernel import TILES
+    from tervit_np.kernels.tiles import TILES
 
     width, rows, panels = TILES[name]
     weights = width * panels  # bytes, four weights in each
@@ -91,16 +91,16 @@ def _product(name: str, drawn: Any, tokens: int) -> Callable[[], Any]:
     """Prepare the product of codes alone; rounding and scales are left out."""
     packed = drawn.packed
     if name in ("numpy", "loop", "vector"):
-        codes = quantize_tokens(drawn.x[:tokens]).codes[:, : packed.inputs]
+        codes = quantize_tokens(drawn.x[:tokens]).q[:, : packed.inputs]
         return lambda: integer_product(codes, packed, name)
     from tervit_np.compiled.aligned import zeros
-    from tervit_np.kernels.microkernel import TILES
     from tervit_np.kernels.ternary_gemm import linear
+    from tervit_np.kernels.tiles import TILES
 
     tile = TILES[name]
-    rounded = quantize_tokens(drawn.x, tile.rows)
-    codes = zeros(rounded.codes.shape, np.int8)
-    codes[...] = rounded.codes
-    rounded = rounded._replace(codes=codes)
-    out = zeros((len(codes), len(packed.scale)), np.int32)
-    return lambda: linear(tile, rounded, packed, packed.scale, out, 0, len(packed.codes))
+    rounded = quantize_tokens(drawn.x, tile.mr)
+    q = zeros(rounded.q.shape, np.int8)
+    q[...] = rounded.q
+    rounded = rounded._replace(q=q)
+    out = zeros((len(q), len(packed.scale)), np.int32)
+    return lambda: linear(tile, rounded, packed, packed.scale, out, 0, len(packed.packed))

@@ -53,7 +53,7 @@ class PackedBlocks(Blocks):
                     f"{selected_variant()!r}"
                 )
             return super().forward(x, train, rng, recompute, keep)
-        from tervit_np.kernels.microkernel import TILES
+        from tervit_np.kernels.tiles import TILES
 
         processor = TILES[selected_variant()]
         if not self._weights:

@@ -69,8 +69,8 @@ def through(
     per = bench.mixed.shape[0] // tokens
     for group in range(first, last, per):
         count = min(per, last - group)
-        mine = share(count * tokens, processor.rows, me, team)
-        take(w, x, bench, group, mine, processor.rows)
+        mine = share(count * tokens, processor.mr, me, team)
+        take(w, x, bench, group, mine, processor.mr)
         block(processor, w, bench, own, group, count, me, team)
         put(w, x, bench, group, mine)
 
@@ -80,10 +80,10 @@ def block(
     processor: Any, w: Any, bench: Any, own: Any, group: int, count: int, me: int, team: int
 ) -> None:
     """Run the block on `count` groups that lie on the bench."""
-    first, last = share(count * w.places.shape[1], processor.rows, me, team)
+    first, last = share(count * w.places.shape[1], processor.mr, me, team)
     portion = own.hidden.shape[0]
     for start in range(first, last, portion):
-        rows = round_up(min(portion, last - start), processor.rows)
+        rows = round_up(min(portion, last - start), processor.mr)
         x, branch = bench.x[start : start + rows], bench.branch[start : start + rows]
         tokens = top(own.narrow, rows)
         residual_layernorm_quantize(x, branch, w.norm1, w.eps, tokens)
@@ -92,7 +92,7 @@ def block(
     mix(w, bench, own, group, count, me, team)
     barrier(bench.barrier_count, team)
     for start in range(first, last, portion):
-        rows = round_up(min(portion, last - start), processor.rows)
+        rows = round_up(min(portion, last - start), processor.mr)
         x, branch = bench.x[start : start + rows], bench.branch[start : start + rows]
         tokens = top(own.narrow, rows)
         quantize_rows(bench.mixed[start : start + rows], x.shape[1], tokens)
@@ -171,11 +171,11 @@ def place(w: Any, group: int, t: int) -> Any:
 @kernel(boundscheck=False)
 def top(tokens: Any, count: int) -> Any:
     """Take the first tokens of a portion."""
-    return QuantizedTokens(tokens.codes[:count], tokens.scale[:count], tokens.sums[:count])
+    return QuantizedTokens(tokens.q[:count], tokens.scale[:count], tokens.row_sums[:count])
 
 
 @kernel(boundscheck=False)
 def whole(processor: Any, tokens: Any, layer: Any, out: Any) -> None:
     """All panels of a layer."""
-    panels = layer.weight.codes.shape[0]
+    panels = layer.weight.packed.shape[0]
     linear(processor, tokens, layer.weight, layer.bias, out, 0, panels)

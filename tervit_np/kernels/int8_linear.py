@@ -74,7 +74,7 @@ def eight_bit_linear(x: Array, layer: EightBit, bias: Array | None = None) -> Ar
         y: Array = quantize_and_multiply_int8(x, layer, offset)
         return y
     tokens = quantize_tokens(x)
-    sums = tokens.codes[:, : layer.inputs].astype(np.float64) @ unpack_eight_bit(layer).T
+    sums = tokens.q[:, : layer.inputs].astype(np.float64) @ unpack_eight_bit(layer).T
     scale = layer.scale[: layer.outputs]
     y = sums.astype(np.float32) * tokens.scale[:, None] * scale + offset[: layer.outputs]
     return y

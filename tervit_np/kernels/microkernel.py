@@ -1,231 +1,176 @@
-"""Vectors in registers: the few instructions from which the integer kernels are built.
+"""The microkernel: one step of a register tile, in the instructions of each variant.
 
-A tile is the piece of the output that stays in registers while the inputs run by:
+    acc[m, p, s, :] += w[p, s, :] * x[m]      m = 0..mr-1,  p = 0..panels-1,  s = 0..3
 
-    tile[m, p, s, :] += codes[p, s, :] * x[m]      m = 0..rows-1,  p = 0..panels-1,  s = 0..3
+A step takes four inputs. Its 64 bytes of weights hold 64 outputs in four slots s of 16, two bits a
+weight; the sums of one slot fill `vector_bytes` / 4 lanes of 32 bits. A slot is selected by a mask
+alone, without a shift: its codes come times 4^s, which `undo_zero_point` divides out once, at the
+end (where weights must be signed bytes, the last slot is shifted). A weight t is stored as t + 1
+(zero point 1), so that no weight is negative. The sum is then too large by the sum of the inputs,
+which is known for each token.
 
-Many tokens pass in tiles of several rows and one panel; one token alone takes several panels, so
-that there are enough sums to be worked on while each waits for its last product.
-
-One step takes 64 bytes of weights: four groups of 16 outputs with four inputs each, two bits a
-weight. A group is cut out by a mask alone, without a shift: its codes arrive times 4^s, which is
-undone once, at the end (only where bytes must have a sign is the last group shifted). A weight w is
-stored as the code w + 1, which no sign can spoil, so the sum comes out too large by the sum of the
-inputs, a number that belongs to the token.
-
-What differs between processors is a type here, so that one loop nest serves them all.
+Kernels take the tile as an argument of a type of its own, so that one loop nest serves all.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
+from numba.core.datamodel.manager import DataModelManager
 from numba.core.datamodel.models import PrimitiveModel
-from numba.extending import intrinsic, register_model
+from numba.extending import register_model
 
 from tervit_np.compiled.simd import (
     I8,
     I16,
     I32,
     I64,
+    Builder,
+    Context,
+    Intrinsic,
+    Signature,
+    TypingContext,
+    Value,
+    Values,
+    array_data,
+    array_stride,
     broadcast,
     call,
+    intrinsic,
     load,
     prefetch,
     shuffle,
     splat,
-)  # fmt: skip
-from tervit_np.kernels import arm
-from tervit_np.kernels.isa import features
-from tervit_np.kernels.panels import GROUPS
+)
+from tervit_np.kernels.arm import dot_neon, dot_sdot, dot_usdot
+from tervit_np.kernels.panels import SLOTS
 
-_WIDE = "avx512vl" in features()  # 32 vector registers instead of 16
-
-
-class VNNI512(NamedTuple):
-    """vpdpbusd on 64 bytes: 24 sums, 4 weights, 1 input of the 32 registers."""
-
-    width: int = 64
-    rows: int = 6
-    panels: int = 1
+_SIGNED = ("neon", "sdot")  # variants whose dot product takes two signed bytes
+_PREFETCH = ("vnni256", "vnni512")  # so fast that they would wait for the next tile's tokens
 
 
-class VNNI512Gemv(NamedTuple):
-    """The same for one token."""
+class Accumulators(types.Type):
+    """Numba's type of a tile's sums: mr x panels x 4 vectors of int32."""
 
-    width: int = 64
-    rows: int = 1
-    panels: int = 4
-
-
-class VNNI256(NamedTuple):
-    """vpdpbusd on 32 bytes."""
-
-    width: int = 32
-    rows: int = 6 if _WIDE else 2
-    panels: int = 1
+    def __init__(self, tile: Any) -> None:  # the class of a tile
+        self.variant: str = tile.variant
+        self.vector_bytes, self.mr, self.panels = tile.shape
+        # The generic dot product leaves the sums of even and odd inputs apart until the end.
+        self.lanes = self.vector_bytes // (2 if self.variant == "generic" else 4)
+        self.outputs = self.vector_bytes // 4  # of a slot
+        # Codes of slot s come times 2^shifts[s]; 2 x 64 is too large for a signed byte.
+        self.shifts = (0, 2, 4, 0) if self.variant in _SIGNED else (0, 2, 4, 6)
+        super().__init__(f"Accumulators({tile.__name__})")
 
 
-class VNNI256Gemv(NamedTuple):
-    """The same for one token."""
-
-    width: int = 32
-    rows: int = 1
-    panels: int = 4 if _WIDE else 2
-
-
-class AVX2(NamedTuple):
-    """vpmaddubsw and vpmaddwd on 32 bytes."""
-
-    width: int = 32
-    rows: int = 3 if _WIDE else 2
-    panels: int = 1
-
-
-class Generic(NamedTuple):
-    """Products of 16 bits in whatever vectors the compiler has."""
-
-    width: int = 64 if _WIDE else 32 if "avx2" in features() else 16
-    rows: int = 1 if "avx2" in features() and not _WIDE else 2
-    panels: int = 1
-
-
-TILES: dict[str, Any] = {
-    "generic": Generic(),
-    "avx2": AVX2(),
-    "vnni256": VNNI256(),
-    "vnni512": VNNI512(),
-} | {name: many for name, (many, _) in arm.TILES.items()}
-GEMV_TILES: dict[str, Any] = {
-    "vnni256": VNNI256Gemv(),
-    "vnni512": VNNI512Gemv(),
-} | {name: one for name, (_, one) in arm.TILES.items()}
-
-
-_FETCHES = (VNNI512, VNNI256)  # so fast that the next tile's tokens must be fetched meanwhile
-
-
-class Tile(types.Type):
-    """The type of a tile: `rows` x `panels` x 4 vectors of sums."""
-
-    def __init__(self, processor: Any) -> None:
-        self.processor = processor
-        self.width, self.rows, self.panels = processor._field_defaults.values()
-        # Generic sums stay in pairs until the end.
-        self.sums = self.width // (2 if processor is Generic else 4)
-        self.outputs = self.width // 4  # of a group
-        # Codes of group s arrive times 2^shifts[s]; 2 x 64 is too large for a byte with a sign.
-        self.shifts = (0, 2, 4, 0) if processor in arm.SIGNED else (0, 2, 4, 6)
-        super().__init__(f"Tile({processor.__name__})")
-
-
-@register_model(Tile)
-class _TileModel(PrimitiveModel):
-    def __init__(self, manager: Any, tile: Tile) -> None:
-        count = tile.rows * tile.panels * GROUPS
-        vectors = ir.ArrayType(ir.VectorType(I32, tile.sums), count)
-        super().__init__(manager, tile, vectors)
+@register_model(Accumulators)
+class _AccumulatorsModel(PrimitiveModel):
+    def __init__(self, manager: DataModelManager, acc: Accumulators) -> None:
+        vector = ir.VectorType(I32, acc.lanes)
+        super().__init__(manager, acc, ir.ArrayType(vector, acc.mr * acc.panels * SLOTS))
 
 
 @intrinsic
-def zeros(typing: Any, processor: Any) -> Any:
-    """Return a tile of zeros."""
-    tile = Tile(processor.instance_class)
+def zero_accumulators(typing: TypingContext, tile: types.NamedUniTuple) -> Intrinsic:
+    """Return a tile's sums, all zero."""
+    acc = Accumulators(tile.instance_class)
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return ir.Constant(context.get_value_type(tile), None)
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
+        return ir.Constant(context.get_value_type(acc), None)
 
-    return tile(processor), generate
+    return acc(tile), codegen
 
 
 @intrinsic
 def multiply_add(
-    typing: Any, tile: Any, codes: Any, at: Any, x: Any, place: Any, stride: Any
-) -> Any:
-    """tile[m, p, s, :] += codes[p, s, :] * x[m] for 64 bytes of each panel, 4 of each token.
+    typing: TypingContext, acc: Accumulators, packed: types.Array, w_offset: types.Integer,
+    q: types.Array, x_offset: types.Integer, stride: types.Integer,
+) -> Intrinsic:  # fmt: skip
+    """acc[m, p, s, :] += w[p, s, :] * x[m] for 64 bytes of each panel, 4 of each token.
 
-    codes uint8 (P, Q, 64) from byte `at`; x int8 (M, 4 Q) from byte `place`, rows `stride` apart.
+    packed uint8 (P, Q, 64) from byte `w_offset`; q int8 (M, 4 Q) from byte `x_offset`, tokens
+    `stride` bytes apart.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        sums, codes_, at_, x_, place_, stride_ = args
-        packed = context.make_array(codes)(context, builder, codes_)
-        x_bytes = context.make_array(x)(context, builder, x_).data
-        panel_bytes = builder.extract_value(packed.strides, 0)
-        vector = ir.VectorType(I8, tile.width)
-        groups = []
-        for _ in range(tile.panels):
-            weights = load(builder, packed.data, at_, vector)
-            groups += [_group(builder, tile, weights, s) for s in range(GROUPS)]
-            at_ = builder.add(at_, panel_bytes)
-        for m in range(tile.rows):
-            four = broadcast(builder, load(builder, x_bytes, place_, I32), tile.width // 4)
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
+        sums, packed_, w_at, q_, x_at, stride_ = args
+        weights = array_data(context, builder, packed, packed_)
+        inputs = array_data(context, builder, q, q_)
+        panel_bytes = array_stride(context, builder, packed, packed_, 0)
+        vector = ir.VectorType(I8, acc.vector_bytes)
+        slots = []
+        for _ in range(acc.panels):
+            step = load(builder, weights, w_at, vector)
+            slots += [_slot(builder, acc, step, s) for s in range(SLOTS)]
+            w_at = builder.add(w_at, panel_bytes)
+        for m in range(acc.mr):
+            four = broadcast(builder, load(builder, inputs, x_at, I32), acc.outputs)
             four = builder.bitcast(four, vector)
-            for i, group in enumerate(groups, m * len(groups)):
+            for i, slot in enumerate(slots, m * len(slots)):
                 before = builder.extract_value(sums, i)
-                after = DOT[tile.processor](builder, before, group, four)
+                after = DOT[acc.variant](builder, before, slot, four)
                 sums = builder.insert_value(sums, after, i)
-            if tile.processor in _FETCHES:
-                ahead = builder.mul(stride_, ir.Constant(I64, tile.rows))
-                prefetch(builder, x_bytes, builder.add(place_, ahead))
-            place_ = builder.add(place_, stride_)
+            if acc.variant in _PREFETCH and acc.mr > 1:
+                ahead = builder.mul(stride_, ir.Constant(I64, acc.mr))
+                prefetch(builder, inputs, builder.add(x_at, ahead))
+            x_at = builder.add(x_at, stride_)
         return sums
 
-    return tile(tile, codes, types.intp, x, types.intp, types.intp), generate
+    return acc(acc, packed, types.intp, q, types.intp, types.intp), codegen
 
 
-def _group(builder: Any, tile: Tile, weights: Any, s: int) -> Any:
-    """Cut group s out of bytes: by a mask alone, or by a shift after which none is needed."""
-    shift = tile.shifts[s]
+def _slot(builder: Builder, acc: Accumulators, step: Value, s: int) -> Value:
+    """Return the weights of slot s in a step's bytes, times 2^shifts[s]."""
+    shift = acc.shifts[s]
     if shift < 2 * s:
-        weights = builder.lshr(weights, splat(weights.type, 2 * s - shift))
-    return builder.and_(weights, splat(weights.type, 3 << shift))
+        step = builder.lshr(step, splat(step.type, 2 * s - shift))
+    return builder.and_(step, splat(step.type, 3 << shift))
 
 
-def dot_vnni(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
-    """sums_i += w_4i x_4i + ... + w_4i+3 x_4i+3 in one instruction."""
+def dot_vnni(builder: Builder, sums: Value, w: Value, x: Value) -> Value:
+    """sums_i += w_4i x_4i + ... + w_4i+3 x_4i+3 in one instruction, w unsigned, x signed bytes."""
     kind = sums.type
     if llvm.llvm_version_info[0] < 22:  # its operands were 32-bit lanes before
-        weights, inputs = builder.bitcast(weights, kind), builder.bitcast(inputs, kind)
-    name = f"llvm.x86.avx512.vpdpbusd.{32 * kind.count}"
-    return call(builder, name, kind, sums, weights, inputs)
+        w, x = builder.bitcast(w, kind), builder.bitcast(x, kind)
+    return call(builder, f"llvm.x86.avx512.vpdpbusd.{32 * kind.count}", kind, sums, w, x)
 
 
-def _dot_avx2(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
-    """Pairs to 16 bits (at most 2 x 128 x 127 = 32,512), pairs of those to 32 bits."""
+def _dot_avx2(builder: Builder, sums: Value, w: Value, x: Value) -> Value:
+    """Add pairs of products to 16 bits (at most 2 x 128 x 127 = 32,512), those to 32 bits."""
     pairs = ir.VectorType(I16, 2 * sums.type.count)
-    products = call(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, weights, inputs)
+    products = call(builder, "llvm.x86.avx2.pmadd.ub.sw", pairs, w, x)
     ones = splat(pairs, 1)
     return builder.add(sums, call(builder, "llvm.x86.avx2.pmadd.wd", sums.type, products, ones))
 
 
-def _dot_generic(builder: Any, sums: Any, weights: Any, inputs: Any) -> Any:
-    """sums_i += w_2i x_2i + w_2i+1 x_2i+1, the pattern that compilers know."""
-    wide = ir.VectorType(I16, weights.type.count)
-    weights, inputs = builder.zext(weights, wide), builder.sext(inputs, wide)
+def _dot_generic(builder: Builder, sums: Value, w: Value, x: Value) -> Value:
+    """sums_i += w_2i x_2i + w_2i+1 x_2i+1, a pattern that compilers recognize."""
+    wide = ir.VectorType(I16, w.type.count)
+    w, x = builder.zext(w, wide), builder.sext(x, wide)
 
-    def every_second(values: Any, first: int) -> Any:
-        return builder.sext(shuffle(builder, values, range(first, wide.count, 2)), sums.type)
+    def every_second(vector: Value, first: int) -> Value:
+        return builder.sext(shuffle(builder, vector, range(first, wide.count, 2)), sums.type)
 
     for first in (0, 1):
-        product = builder.mul(every_second(weights, first), every_second(inputs, first))
-        sums = builder.add(sums, product)
+        sums = builder.add(sums, builder.mul(every_second(w, first), every_second(x, first)))
     return sums
 
 
-DOT: dict[Any, Callable[..., Any]] = {
-    VNNI512: dot_vnni, VNNI512Gemv: dot_vnni, VNNI256: dot_vnni, VNNI256Gemv: dot_vnni,
-    AVX2: _dot_avx2, Generic: _dot_generic, **arm.DOT,
+DOT: dict[str, Callable[[Builder, Value, Value, Value], Value]] = {
+    "generic": _dot_generic, "avx2": _dot_avx2, "vnni256": dot_vnni, "vnni512": dot_vnni,
+    "neon": dot_neon, "sdot": dot_sdot, "usdot": dot_usdot,
 }  # fmt: skip
 
 
-def undo_zero_point(builder: Any, tile: Tile, sums: Any, i: int, s: int, correction: Any) -> Any:
-    """Return the finished integers of vector i, group s: pairs added, shift undone, corrected."""
-    found = builder.extract_value(sums, i)
-    if tile.processor is Generic:
-        even, odd = (shuffle(builder, found, range(first, tile.sums, 2)) for first in (0, 1))
-        found = builder.add(even, odd)
-    found = builder.ashr(found, splat(found.type, tile.shifts[s]))
-    return builder.sub(found, broadcast(builder, correction, tile.outputs))
+def undo_zero_point(
+    builder: Builder, acc: Accumulators, sums: Value, i: int, s: int, row_sum: Value
+) -> Value:
+    """Return vector i of the sums, of slot s, over 2^shifts[s], less the sum of the token."""
+    vector = builder.extract_value(sums, i)
+    if acc.variant == "generic":
+        even, odd = (shuffle(builder, vector, range(first, acc.lanes, 2)) for first in (0, 1))
+        vector = builder.add(even, odd)
+    vector = builder.ashr(vector, splat(vector.type, acc.shifts[s]))
+    return builder.sub(vector, broadcast(builder, row_sum, acc.outputs))

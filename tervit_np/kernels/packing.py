@@ -1,35 +1,34 @@
-"""Ternary rows into panels, as training needs it: anew in each step.
+"""Pack ternary weights into panels, compiled: training packs anew in each step.
 
-Twin of `pack` in panels.py, from the rounded weights themselves: the sign is the code, the largest
-magnitude of a row its scale.
+Twin of `pack` in panels.py, from the dequantized weights: the code is the sign, the scale of a row
+is its largest magnitude.
 """
-
-from typing import Any
 
 import numpy as np
 
+from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zero_bytes
 from tervit_np.compiled.exponential import F
 from tervit_np.compiled.jit import kernel
 
 
 @kernel(boundscheck=False)
-def pack_rows(w_hat: Any) -> Any:
-    """(O, I) -> codes uint8 (P, Q, 64), scale float32 (64 P,)."""
+def pack_rows(w_hat: Array) -> tuple[Array, Array]:
+    """(O, I) -> packed uint8 (P, Q, 64), scale float32 (64 P,)."""
     outputs, inputs = w_hat.shape
     panels, steps = -(-outputs // 64), -(-inputs // 4)
-    codes = zero_bytes(panels * steps * 64).reshape((panels, steps, 64))
-    codes[:] = np.uint8(0b01010101)  # four zero weights
+    packed = zero_bytes(panels * steps * 64).reshape((panels, steps, 64))
+    packed[:] = np.uint8(0b01010101)  # four zero weights
     scale = np.zeros(64 * panels, np.float32)
     for n in range(outputs):
-        panel, rest = divmod(n, 64)
-        group, first = rest // 16, 4 * (rest % 16)
+        panel, row = divmod(n, 64)
+        slot, first_byte = row // 16, 4 * (row % 16)
         largest = F(0)
         for k in range(inputs):
             w = w_hat[n, k]
             largest = max(largest, abs(w))
-            code = np.int64(w > 0) - np.int64(w < 0)  # added to the 1 that stands there
-            place = first + k % 4
-            codes[panel, k // 4, place] = codes[panel, k // 4, place] + (code << 2 * group)
+            code = np.int64(w > 0) - np.int64(w < 0)  # is added to the zero point 1
+            byte = first_byte + k % 4
+            packed[panel, k // 4, byte] = packed[panel, k // 4, byte] + (code << 2 * slot)
         scale[n] = largest
-    return codes, scale
+    return packed, scale

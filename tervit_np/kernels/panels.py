@@ -1,10 +1,10 @@
-"""Two-bit weights as the kernels read them, and tokens as bytes.
+"""Ternary weights packed two bits each, in the order in which the kernels read them; 8-bit tokens.
 
-    codes uint8 (P, Q, 64)    P panels of 64 outputs, Q steps of 4 inputs
-    byte b of a step          output b // 4 + 16 s of the panel, input b % 4, bits 2 s and 2 s + 1
+    packed uint8 (P, Q, 64)   P panels of 64 outputs, Q steps of 4 inputs
+    byte b of a step          output b // 4 + 16 s of the panel, input b % 4, in bits 2s and 2s + 1
 
-Outputs are padded to 64 with rows of zero weights, inputs to 4 with zero weights; code 1 is zero.
-The pair of bits 11 is no weight.
+The four pairs of bits of a byte are its slots s. A pair holds t + 1 (zero point 1); 11 is not used.
+Outputs are padded to a multiple of 64 and inputs to a multiple of 4 with zero weights.
 """
 
 from typing import NamedTuple
@@ -14,14 +14,14 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.backends import backend_name
 
-PANEL, STEP, GROUPS = 64, 4, 4
+PANEL, STEP, SLOTS = 64, 4, 4
 MOST_INPUTS = 132_104  # 4^3 times 2 times 127 times more could overflow 32 bits
 
 
 class Panels(NamedTuple):
-    """A ternary layer, packed."""
+    """A packed ternary layer."""
 
-    codes: Array  # uint8 (P, Q, 64)
+    packed: Array  # uint8 (P, Q, 64)
     scale: Array  # float32 (64 P,), zero beyond the outputs
     outputs: int
     inputs: int
@@ -29,15 +29,15 @@ class Panels(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        return self.codes.nbytes + self.scale.nbytes
+        return self.packed.nbytes + self.scale.nbytes
 
 
 class QuantizedTokens(NamedTuple):
-    """Activations of 8 bits, rounded token by token."""
+    """Activations of 8 bits, one scale per token."""
 
-    codes: Array  # int8 (M', I'), padded with zeros to whole tiles
+    q: Array  # int8 (M', I'), padded with zeros to whole tiles and steps
     scale: Array  # float32 (M',)
-    sums: Array  # int32 (M',): of each token's codes
+    row_sums: Array  # int32 (M',): the sum of each token's q
 
 
 def pack(codes: Array, scale: Array) -> Panels:
@@ -46,7 +46,7 @@ def pack(codes: Array, scale: Array) -> Panels:
     Raises
     ------
     ValueError
-        If shapes do not fit, a code is none of -1, 0, 1, a scale is not finite, or there are more
+        If shapes do not fit, a code is not -1, 0 or 1, a scale is not finite, or there are more
         inputs than 32-bit sums can hold.
     """
     codes = np.asarray(codes)
@@ -60,11 +60,11 @@ def pack(codes: Array, scale: Array) -> Panels:
         raise ValueError(f"pack: scale is {scale.shape}, expected {(outputs,)} finite numbers")
     scales = np.zeros(-(-outputs // PANEL) * PANEL, np.float32)
     scales[:outputs] = scale
-    return Panels(_panels(codes), scales, outputs, inputs)
+    return Panels(_pack_codes(codes), scales, outputs, inputs)
 
 
-def _panels(codes: Array) -> Array:
-    """Put two bits after two.  int8 (out, in) -> uint8 (P, Q, 64)."""
+def _pack_codes(codes: Array) -> Array:
+    """Pack four codes into each byte.  int8 (out, in) -> uint8 (P, Q, 64)."""
     if backend_name() == "numba":
         from tervit_np.kernels.packing import pack_rows
 
@@ -74,34 +74,33 @@ def _panels(codes: Array) -> Array:
     panels, steps = -(-outputs // PANEL), -(-inputs // STEP)
     padded = np.ones((panels * PANEL, steps * STEP), np.uint8)
     padded[:outputs, :inputs] = codes + 1
-    parts = padded.reshape(panels, GROUPS, PANEL // GROUPS, steps, STEP)
-    bits = parts.transpose(1, 0, 3, 2, 4).reshape(GROUPS, panels, steps, PANEL)
+    slots = padded.reshape(panels, SLOTS, PANEL // SLOTS, steps, STEP)
+    bits = slots.transpose(1, 0, 3, 2, 4).reshape(SLOTS, panels, steps, PANEL)
     joined: Array = bits[0] | bits[1] << 2 | bits[2] << 4 | bits[3] << 6
     return joined
 
 
-def unpack(packed: Panels) -> Array:
+def unpack(panels: Panels) -> Array:
     """Return the codes.  -> int8 (out, in).
 
     Raises
     ------
     ValueError
-        If a pair of bits is 11, which no weight has.
+        If a pair of bits is 11, which stands for no weight.
     """
-    panels, steps, _ = packed.codes.shape
-    bits = np.stack([packed.codes >> 2 * s & 3 for s in range(GROUPS)])
+    count, steps, _ = panels.packed.shape
+    bits = np.stack([panels.packed >> 2 * s & 3 for s in range(SLOTS)])
     if (bits == 3).any():
-        raise ValueError("unpack: the bits 11 are no weight; the panels are damaged")
-    parts = bits.reshape(GROUPS, panels, steps, PANEL // GROUPS, STEP).transpose(1, 0, 3, 2, 4)
-    codes = parts.reshape(panels * PANEL, steps * STEP)[: packed.outputs, : packed.inputs]
+        raise ValueError("unpack: found the bits 11, which stand for no weight: damaged data")
+    slots = bits.reshape(SLOTS, count, steps, PANEL // SLOTS, STEP).transpose(1, 0, 3, 2, 4)
+    codes = slots.reshape(count * PANEL, steps * STEP)[: panels.outputs, : panels.inputs]
     return codes.astype(np.int8) - np.int8(1)
 
 
-def quantize_tokens(x: Array, rows: int = 1) -> QuantizedTokens:
-    """Round each token to 8 bits: q = round(x / s), s = max|x| / 127.  float32 (M, I) -> tokens.
+def quantize_tokens(x: Array, mr: int = 1) -> QuantizedTokens:
+    """Quantize each token: q = round(x / s), s = max|x| / 127.  float32 (M, I) -> tokens.
 
-    `rows` is the number of tokens in a tile, to whole multiples of which the tokens are padded. The
-    same codes as `UniformAct(8)`.
+    Tokens are padded to a multiple of `mr`, the rows of a tile. q equals that of `UniformAct(8)`.
 
     Raises
     ------
@@ -109,13 +108,13 @@ def quantize_tokens(x: Array, rows: int = 1) -> QuantizedTokens:
         If a value is NaN or infinite, or so large that its scale is.
     """
     count, inputs = x.shape
-    codes = np.zeros((-(-count // rows) * rows, -(-inputs // STEP) * STEP), np.int8)
-    scale = np.zeros(len(codes), np.float32)
+    q = np.zeros((-(-count // mr) * mr, -(-inputs // STEP) * STEP), np.int8)
+    scale = np.zeros(len(q), np.float32)
     scale[:count] = np.abs(x).max(axis=1, initial=0) / np.float32(127)
     with np.errstate(over="ignore"):
         if not np.isfinite(scale * np.float32(127)).all():
             raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
     step = np.where(scale[:count] == 0, 1, scale[:count])[:, None]
     rounded = np.rint(x / step)
-    codes[:count, :inputs] = np.where(scale[:count, None] == 0, 0, np.clip(rounded, -127, 127))
-    return QuantizedTokens(codes, scale, codes.sum(axis=1, dtype=np.int32))
+    q[:count, :inputs] = np.where(scale[:count, None] == 0, 0, np.clip(rounded, -127, 127))
+    return QuantizedTokens(q, scale, q.sum(axis=1, dtype=np.int32))

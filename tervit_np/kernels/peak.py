@@ -1,51 +1,65 @@
-"""What a processor could do at most: the dot product of a rung, on registers alone."""
-
-from typing import Any
+"""The peak of a variant: its dot products on registers alone, without loads or stores."""
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
+from tervit_np.arrays import Array
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.simd import I8, broadcast
-from tervit_np.kernels.microkernel import DOT, zeros
-from tervit_np.kernels.panels import GROUPS, QuantizedTokens
-from tervit_np.kernels.ternary_gemm import write
+from tervit_np.compiled.simd import (
+    I8,
+    Builder,
+    Context,
+    Intrinsic,
+    Signature,
+    TypingContext,
+    Value,
+    Values,
+    broadcast,
+    intrinsic,
+)
+from tervit_np.kernels.microkernel import DOT, Accumulators, zero_accumulators
+from tervit_np.kernels.panels import SLOTS, QuantizedTokens
+from tervit_np.kernels.ternary_gemm import store_tile
+from tervit_np.kernels.tiles import Tile
 
 
 @kernel(boundscheck=False)
-def dot_products_only(processor: Any, steps: int, weights: Any, inputs: Any) -> Any:
-    """Take `steps` steps of a tile that load nothing.  -> a tile's sums, so that none is spared."""
-    tile: Any = zeros(processor)
+def dot_products_only(tile: Tile, steps: int, weights: np.int32, inputs: np.int32) -> Array:
+    """Multiply and add in registers, `steps` times.  -> int32 (8, 256), the sums.
+
+    They are returned so that the compiler cannot leave the work out.
+    """
+    acc: Accumulators = zero_accumulators(tile)
     for _ in range(steps):
-        tile = multiply_add_registers(tile, weights, inputs)
-    nothing = np.zeros(8, np.float32)
-    tokens = QuantizedTokens(np.zeros((8, 4), np.int8), nothing, np.zeros(8, np.int32))
+        acc = multiply_add_registers(acc, weights, inputs)
+    unused = np.zeros(8, np.float32)
+    tokens = QuantizedTokens(np.zeros((8, 4), np.int8), unused, np.zeros(8, np.int32))
     out = np.empty((8, 256), np.int32)
-    write(tile, tokens, nothing, nothing, out, 0, 0)
+    store_tile(acc, tokens, unused, unused, out, 0, 0)
     return out
 
 
 @intrinsic
-def multiply_add_registers(typing: Any, tile: Any, weights: Any, inputs: Any) -> Any:
-    """One step of `multiply_add` with four weights and four inputs that are always the same."""
+def multiply_add_registers(
+    typing: TypingContext, acc: Accumulators, weights: types.Integer, inputs: types.Integer
+) -> Intrinsic:
+    """One step of `multiply_add`, always with the same four weights and four inputs."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         sums, weights_, inputs_ = args
-        bytes_ = ir.VectorType(I8, tile.width)
-        lanes = tile.width // 4
-        left = builder.bitcast(broadcast(builder, weights_, lanes), bytes_)
-        right = builder.bitcast(broadcast(builder, inputs_, lanes), bytes_)
-        for i in range(tile.rows * tile.panels * GROUPS):
-            after = DOT[tile.processor](builder, builder.extract_value(sums, i), left, right)
+        vector = ir.VectorType(I8, acc.vector_bytes)
+        lanes = acc.vector_bytes // 4
+        w = builder.bitcast(broadcast(builder, weights_, lanes), vector)
+        x = builder.bitcast(broadcast(builder, inputs_, lanes), vector)
+        for i in range(acc.mr * acc.panels * SLOTS):
+            after = DOT[acc.variant](builder, builder.extract_value(sums, i), w, x)
             sums = builder.insert_value(sums, after, i)
         return sums
 
-    return tile(tile, types.int32, types.int32), generate
+    return acc(acc, types.int32, types.int32), codegen
 
 
-def operations(processor: Any, steps: int) -> int:
-    """Count multiplications and additions of `dots`."""
-    width, rows, panels = processor
-    return int(2 * steps * width * rows * panels * GROUPS)
+def operations(tile: Tile, steps: int) -> int:
+    """Count the multiplications and additions of `dot_products_only`."""
+    return 2 * steps * tile.vector_bytes * tile.mr * tile.panels * SLOTS

@@ -27,9 +27,9 @@ def quantize_rows(x: Any, width: int, out: Any) -> None:
     rows = x.shape[0]
     for first in range(0, rows, ROWS_PER_PASS):
         quantize_some(x[first : first + ROWS_PER_PASS], width, first, out)
-    for m in range(rows, out.codes.shape[0]):
-        out.scale[m], out.sums[m] = _ZERO, 0
-        out.codes[m] = 0
+    for m in range(rows, out.q.shape[0]):
+        out.scale[m], out.row_sums[m] = _ZERO, 0
+        out.q[m] = 0
 
 
 @kernel(boundscheck=False)
@@ -37,8 +37,8 @@ def quantize_some(x: Any, width: int, first: int, out: Any) -> None:
     """Round a few rows, (R, ...) -> tokens first..first + R."""
     for m in range(x.shape[0]):
         out.scale[first + m] = symmetric_step(x[m, :width], LIMIT)
-    _round(x, width, first, out.scale, out.codes)
-    _add_up(x.shape[0], width, first, out.codes, out.sums)
+    _round(x, width, first, out.scale, out.q)
+    _add_up(x.shape[0], width, first, out.q, out.row_sums)
 
 
 @kernel(boundscheck=False)

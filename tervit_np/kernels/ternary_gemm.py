@@ -1,110 +1,139 @@
-"""The product of 8-bit tokens with packed ternary weights: one loop nest for every processor.
+"""The product of 8-bit tokens with packed ternary weights: one loop nest for all variants.
 
     y[m, n] = s_m a_n sum_k q[m, k] t[n, k] + b_n        q int8, t in {-1, 0, 1}
 
-For each panel of 64 outputs, tokens pass by in tiles whose sums stay in registers through all
-inputs. A panel's weights (16 inputs of 64 outputs in 256 bytes) stay in the nearest cache while the
-tokens pass, so memory is read once. What ends the tile, scales and bias, is done before it is
-written.
+For each panel of 64 outputs, all tokens are multiplied, `mr` of them at a time. The sums of such a
+tile stay in registers through all inputs, and are scaled before they are stored. A panel's weights
+(16 inputs of 64 outputs in 256 bytes) stay in the L1 cache meanwhile, so that each weight is read
+from memory once.
 """
 
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
+from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zero_bytes
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.simd import F32, I32, I64, broadcast, load, store
-from tervit_np.kernels.microkernel import multiply_add, undo_zero_point, zeros
-from tervit_np.kernels.panels import GROUPS, PANEL, QuantizedTokens
+from tervit_np.compiled.simd import (
+    F32,
+    I32,
+    I64,
+    Builder,
+    Context,
+    Intrinsic,
+    Signature,
+    TypingContext,
+    Value,
+    Values,
+    array_data,
+    array_stride,
+    broadcast,
+    intrinsic,
+    load,
+    store,
+)
+from tervit_np.kernels.microkernel import (
+    Accumulators,
+    multiply_add,
+    undo_zero_point,
+    zero_accumulators,
+)
+from tervit_np.kernels.panels import PANEL, SLOTS, Panels, QuantizedTokens
 from tervit_np.kernels.quantize import quantize_rows
+from tervit_np.kernels.tiles import Tile
 
 
 @kernel(boundscheck=False)
-def linear(processor: Any, x: Any, w: Any, bias: Any, out: Any, first: int, last: int) -> None:
-    """Panels first..last of y.  Tokens (M', 4 Q), Panels (P, Q, 64), (64 P,) -> out (M', 64 P).
+def linear(
+    tile: Tile, x: QuantizedTokens, w: Panels, bias: Array, out: Array, start: int, stop: int
+) -> None:
+    """Panels start..stop-1 of y.  Tokens (M', 4 Q), panels (P, Q, 64), (64 P,) -> out (M', 64 P).
 
-    `out` is float32; where it is int32, it receives the bare sums of the integers.
+    `out` is float32; if it is int32, it gets the sums of the integers without scale and bias.
     """
-    steps, stride = w.codes.shape[1], x.codes.shape[1]
-    for panel in range(first, last, processor.panels):
-        panel = min(panel, last - processor.panels)  # the last tile may repeat some panels
-        for part in range(0, 64, processor.width):
-            for m in range(0, x.codes.shape[0], processor.rows):
-                tile: Any = zeros(processor)
-                at, place = panel * steps * 64 + part, m * stride
+    steps, stride = w.packed.shape[1], x.q.shape[1]
+    for panel in range(start, stop, tile.panels):
+        panel = min(panel, stop - tile.panels)  # the last tile may compute some panels again
+        for part in range(0, 64, tile.vector_bytes):
+            for m in range(0, x.q.shape[0], tile.mr):
+                acc: Accumulators = zero_accumulators(tile)
+                w_offset, x_offset = panel * steps * 64 + part, m * stride
                 for _ in range(steps):
-                    tile = multiply_add(tile, w.codes, at, x.codes, place, stride)
-                    at += 64
-                    place += 4
-                write(tile, x, w.scale, bias, out, m, 64 * panel + part // 4)
+                    acc = multiply_add(acc, w.packed, w_offset, x.q, x_offset, stride)
+                    w_offset += 64
+                    x_offset += 4
+                store_tile(acc, x, w.scale, bias, out, m, 64 * panel + part // 4)
 
 
 @kernel(boundscheck=False)
-def quantize_and_multiply(processor: Any, x: Any, w: Any, bias: Any) -> Any:
-    """Round the tokens, then multiply.  (M, I), Panels, (O,) or (0,) -> (M', 64 P)."""
-    tokens, offset, out = prepared(processor, x, w, bias)
-    linear(processor, tokens, w, offset, out, 0, w.codes.shape[0])
+def quantize_and_multiply(tile: Tile, x: Array, w: Panels, bias: Array) -> Array:
+    """Quantize the tokens, then multiply.  (M, I), panels, (O,) or (0,) -> (M', 64 P)."""
+    tokens, padded_bias, out = pack_inputs(tile, x, w, bias)
+    linear(tile, tokens, w, padded_bias, out, 0, w.packed.shape[0])
     return out
 
 
 @kernel(boundscheck=False)
-def prepared(processor: Any, x: Any, w: Any, bias: Any) -> Any:
-    """Round the tokens, pad the bias, make room: -> tokens (M', I'), (64 P,), (M', 64 P)."""
-    padded = -(-x.shape[0] // processor.rows) * processor.rows
-    inputs = 4 * w.codes.shape[1]
-    codes = zero_bytes(padded * inputs).view(np.int8).reshape((padded, inputs))
-    tokens = QuantizedTokens(codes, np.empty(padded, np.float32), np.empty(padded, np.int32))
+def pack_inputs(
+    tile: Tile, x: Array, w: Panels, bias: Array
+) -> tuple[QuantizedTokens, Array, Array]:
+    """Quantize the tokens, pad the bias, allocate.  -> tokens (M', I'), (64 P,), (M', 64 P)."""
+    rows = -(-x.shape[0] // tile.mr) * tile.mr
+    inputs = 4 * w.packed.shape[1]
+    q = zero_bytes(rows * inputs).view(np.int8).reshape((rows, inputs))
+    tokens = QuantizedTokens(q, np.empty(rows, np.float32), np.empty(rows, np.int32))
     quantize_rows(x, x.shape[1], tokens)
-    offset = np.zeros(w.scale.shape[0], np.float32)
-    offset[: bias.shape[0]] = bias
-    return tokens, offset, np.empty((padded, w.scale.shape[0]), np.float32)
+    padded_bias = np.zeros(w.scale.shape[0], np.float32)
+    padded_bias[: bias.shape[0]] = bias
+    return tokens, padded_bias, np.empty((rows, w.scale.shape[0]), np.float32)
 
 
 @intrinsic
-def write(typing: Any, tile: Any, x: Any, scale: Any, bias: Any, out: Any, m: Any, n: Any) -> Any:
-    """Store a tile at token m, output n: integers times both scales, plus bias."""
+def store_tile(
+    typing: TypingContext, acc: Accumulators, x: types.NamedTuple, scale: types.Array,
+    bias: types.Array, out: types.Array, m: types.Integer, n: types.Integer,
+) -> Intrinsic:  # fmt: skip
+    """out[m.., n..] = sums * x.scale * scale + bias; only the sums where `out` is int32."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        found, x_, scale_, bias_, out_, m_, n_ = args
-        token_scale, sums = (
-            context.make_array(x.types[i])(context, builder, builder.extract_value(x_, i)).data
-            for i in (1, 2)
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
+        sums, x_, scale_, bias_, out_, m_, n_ = args
+        token_scales, row_sums = (
+            array_data(context, builder, x.types[i], builder.extract_value(x_, i)) for i in (1, 2)
         )
-        scales, biases = (
-            context.make_array(kind)(context, builder, value).data
-            for kind, value in ((scale, scale_), (bias, bias_))
-        )
-        target = context.make_array(out)(context, builder, out_)
-        floats = ir.VectorType(F32, tile.outputs)
-        for i, (token, s, column) in enumerate(_places(builder, tile, m_, n_)):
-            place = builder.add(
-                builder.mul(token, builder.extract_value(target.strides, 0)), column
-            )
-            token = _times4(builder, token)
-            y = undo_zero_point(builder, tile, found, i, s, load(builder, sums, token, I32))
+        scales = array_data(context, builder, scale, scale_)
+        biases = array_data(context, builder, bias, bias_)
+        target = array_data(context, builder, out, out_)
+        row_bytes = array_stride(context, builder, out, out_, 0)
+        floats = ir.VectorType(F32, acc.outputs)
+        for i, (row, s, column) in enumerate(_tile_offsets(builder, acc, m_, n_)):
+            offset = builder.add(builder.mul(row, row_bytes), column)
+            token = _times4(builder, row)
+            y = undo_zero_point(builder, acc, sums, i, s, load(builder, row_sums, token, I32))
             if out.dtype == types.float32:
-                mine = broadcast(builder, load(builder, token_scale, token, F32), tile.outputs)
-                y = builder.fmul(builder.sitofp(y, floats), mine)
+                token_scale = load(builder, token_scales, token, F32)
+                y = builder.sitofp(y, floats)
+                y = builder.fmul(y, broadcast(builder, token_scale, acc.outputs))
                 y = builder.fmul(y, load(builder, scales, column, floats))
                 y = builder.fadd(y, load(builder, biases, column, floats))
-            store(builder, y, target.data, place)
+            store(builder, y, target, offset)
         return context.get_dummy_value()
 
-    return types.void(tile, x, scale, bias, out, types.intp, types.intp), generate
+    return types.void(acc, x, scale, bias, out, types.intp, types.intp), codegen
 
 
-def _places(builder: Any, tile: Any, m: Any, n: Any) -> Any:
-    """Yield token, group and byte of the first output of each vector of a tile."""
-    for row in range(tile.rows):
-        token = builder.add(m, ir.Constant(I64, row))
-        for first in range(0, PANEL * tile.panels, PANEL // GROUPS):
-            group = first * GROUPS // PANEL % GROUPS
-            yield token, group, _times4(builder, builder.add(n, ir.Constant(I64, first)))
+def _tile_offsets(
+    builder: Builder, acc: Accumulators, m: Value, n: Value
+) -> Iterator[tuple[Value, int, Value]]:
+    """Yield the row, the slot, and the byte offset of the first column of each vector of a tile."""
+    for i in range(acc.mr):
+        row = builder.add(m, ir.Constant(I64, i))
+        for first in range(0, PANEL * acc.panels, PANEL // SLOTS):
+            slot = first * SLOTS // PANEL % SLOTS
+            yield row, slot, _times4(builder, builder.add(n, ir.Constant(I64, first)))
 
 
-def _times4(builder: Any, number: Any) -> Any:
+def _times4(builder: Builder, number: Value) -> Value:
     return builder.mul(number, ir.Constant(I64, 4))

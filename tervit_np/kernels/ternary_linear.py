@@ -1,20 +1,24 @@
-"""A ternary layer on packed weights, on whichever rung of the naive this processor reaches.
+"""A ternary layer on packed weights, in the selected variant of the kernels.
 
     y = s q (a t)^T + b     q = round(x / s) 8-bit by token, t in {-1, 0, 1}, a by output
 
-All rungs compute the same integers. `TERVIT_KERNEL` chooses one by name.
+All variants compute the same integers. `TERVIT_KERNEL` selects one by name.
 """
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.kernels.isa import check_supported, selected_variant
+from tervit_np.kernels.isa import check_supported, has_tile, selected_variant
 from tervit_np.kernels.panels import MOST_INPUTS, Panels, QuantizedTokens, quantize_tokens, unpack
 
-_NONE = np.empty(0, np.float32)
+if TYPE_CHECKING:
+    from tervit_np.kernels.team import Team
+    from tervit_np.kernels.tiles import Tile
+
+_NO_BIAS = np.empty(0, np.float32)
 
 
 def ternary_linear(
@@ -24,14 +28,14 @@ def ternary_linear(
     variant: str | None = None,
     threads: int = 1,
 ) -> Array:
-    """Round the tokens to 8 bits and multiply.  float32 (M, in) -> float32 (M, out).
+    """Quantize the tokens to 8 bits and multiply.  float32 (M, in) -> float32 (M, out).
 
-    Threads share the panels of outputs; below some hundred tokens one is as fast.
+    Threads divide the outputs among them; below about a hundred tokens one thread is as fast.
 
     Raises
     ------
     ValueError
-        If a shape does not fit, a value is not finite, or the rung does not run here.
+        If a shape does not fit, a value is not finite, or this CPU cannot run the variant.
     """
     x = np.ascontiguousarray(x, np.float32)
     if x.ndim != 2 or x.shape[1] != packed.inputs:
@@ -39,57 +43,58 @@ def ternary_linear(
     if bias is not None and np.shape(bias) != (packed.outputs,):
         raise ValueError(f"ternary_linear: bias is {np.shape(bias)}, expected ({packed.outputs},)")
     variant = selected_variant() if variant is None else check_supported(variant)
-    offset = _NONE if bias is None else np.ascontiguousarray(bias, np.float32)
-    if variant in ("numpy", "loop", "vector"):
+    bias = _NO_BIAS if bias is None else np.ascontiguousarray(bias, np.float32)
+    if not has_tile(variant):
         tokens = quantize_tokens(x)
-        sums = integer_product(tokens.codes[:, : packed.inputs], packed, variant)
+        sums = integer_product(tokens.q[:, : packed.inputs], packed, variant)
         y = sums.astype(np.float32) * tokens.scale[:, None] * packed.scale[: packed.outputs]
-        return y if bias is None else y + offset
+        return y + bias if len(bias) else y
     from tervit_np.kernels.ternary_gemm import quantize_and_multiply
 
     out: Array
     if threads == 1:
-        out = quantize_and_multiply(_processor(variant, len(x), packed), x, packed, offset)
+        out = quantize_and_multiply(_tile(variant, len(x), packed), x, packed, bias)
     else:
-        out = _by_panels(variant, x, packed, offset, threads)
+        out = _with_threads(variant, x, packed, bias, threads)
     return out[: len(x), : packed.outputs]
 
 
-def _by_panels(variant: str, x: Array, packed: Panels, bias: Array, threads: int) -> Array:
-    """Let each thread multiply some panels.  -> (M', 64 P)."""
-    from tervit_np.kernels.ternary_gemm import linear, prepared
+def _with_threads(variant: str, x: Array, w: Panels, bias: Array, threads: int) -> Array:
+    """Multiply, each thread a range of panels.  -> (M', 64 P)."""
+    from tervit_np.kernels.ternary_gemm import linear, pack_inputs
+    from tervit_np.kernels.tiles import TILES
 
-    processor, panels = _processors(variant)[0], len(packed.codes)
-    tokens, offset, out = prepared(processor, x, packed, bias)
+    tile, panels = TILES[variant], len(w.packed)
+    tokens, padded_bias, out = pack_inputs(tile, x, w, bias)
 
-    def work(me: int) -> None:
-        first, last = panels * me // threads, panels * (me + 1) // threads
-        linear(processor, tokens, packed, offset, out, first, last)
+    def work(thread_id: int) -> None:
+        start, stop = panels * thread_id // threads, panels * (thread_id + 1) // threads
+        linear(tile, tokens, w, padded_bias, out, start, stop)
 
     _team(threads).run(work, [])
-    made: Array = out
-    return made
+    y: Array = out
+    return y
 
 
 @cache
-def _team(threads: int) -> Any:
+def _team(threads: int) -> "Team":
     from tervit_np.kernels.team import Team
 
     return Team(threads)
 
 
 def integer_product(x: Array, packed: Panels, variant: str) -> Array:
-    """Multiply codes alone.  int8 (M, in) -> int32 (M, out), the same on every rung.
+    """Multiply integers alone.  int8 (M, in) -> int32 (M, out), the same in every variant.
 
     Raises
     ------
     ValueError
-        If the rung does not run here.
+        If this CPU cannot run the variant.
     """
     check_supported(variant)
-    if variant == "numpy":  # integers up to 2^53 are exact in float64, which BLAS is made for
+    if variant == "numpy":  # BLAS multiplies floats only; float64 is exact for integers up to 2^53
         return (x.astype(np.float64) @ unpack(packed).T.astype(np.float64)).astype(np.int32)
-    if variant in ("loop", "vector"):
+    if not has_tile(variant):
         from tervit_np.kernels import naive
 
         out = np.empty((len(x), packed.outputs), np.int32)
@@ -97,52 +102,39 @@ def integer_product(x: Array, packed: Panels, variant: str) -> Array:
         return out
     from tervit_np.kernels.ternary_gemm import linear
 
-    processor = _processor(variant, len(x), packed)
-    codes = np.zeros(
-        (-(-len(x) // processor.rows) * processor.rows, 4 * packed.codes.shape[1]), np.int8
-    )
-    codes[: len(x), : packed.inputs] = x
-    tokens = QuantizedTokens(
-        codes, np.ones(len(codes), np.float32), codes.sum(axis=1, dtype=np.int32)
-    )
-    out = np.empty((len(codes), len(packed.scale)), np.int32)
-    linear(processor, tokens, packed, packed.scale, out, 0, len(packed.codes))
+    tile = _tile(variant, len(x), packed)
+    q = np.zeros((-(-len(x) // tile.mr) * tile.mr, 4 * packed.packed.shape[1]), np.int8)
+    q[: len(x), : packed.inputs] = x
+    tokens = QuantizedTokens(q, np.ones(len(q), np.float32), q.sum(axis=1, dtype=np.int32))
+    out = np.empty((len(q), len(packed.scale)), np.int32)
+    linear(tile, tokens, packed, packed.scale, out, 0, len(packed.packed))
     return out[: len(x), : packed.outputs]
 
 
 def integer_path_is_faster(inputs: int) -> bool:
-    """Tell whether the rung in force beats the BLAS product of floats, and can hold such sums."""
+    """Tell whether the selected variant beats BLAS on floats, and can sum so many inputs."""
     return inputs <= MOST_INPUTS and selected_variant() in ("avx2", "vnni256", "vnni512")
 
 
 def ternary_matmul_from_floats(x_hat: Array, w_hat: Array, bias: Array | None) -> Array:
-    """Multiply what was rounded: scales times integers.  (M, I), (O, I), (O,) -> (M, O).
+    """Multiply dequantized x and w as integers times scales.  (M, I), (O, I), (O,) -> (M, O).
 
-    The integers are recovered from the rows' largest values, so both need nothing but their floats.
+    The integers and scales are recovered from the largest magnitude of each row.
     """
     from tervit_np.kernels.packing import pack_rows
     from tervit_np.kernels.ternary_gemm import quantize_and_multiply
 
     outputs, inputs = w_hat.shape
-    panels, scale = pack_rows(np.ascontiguousarray(w_hat))
-    packed = Panels(panels, scale, outputs, inputs)
-    offset = _NONE if bias is None else bias
-    out = quantize_and_multiply(
-        _processor(selected_variant(), len(x_hat), packed), x_hat, packed, offset
-    )
+    packed, scale = pack_rows(np.ascontiguousarray(w_hat))
+    panels = Panels(packed, scale, outputs, inputs)
+    tile = _tile(selected_variant(), len(x_hat), panels)
+    out = quantize_and_multiply(tile, x_hat, panels, _NO_BIAS if bias is None else bias)
     return np.ascontiguousarray(out[: len(x_hat), :outputs])
 
 
-def _processor(variant: str, tokens: int, packed: Panels) -> Any:
+def _tile(variant: str, tokens: int, w: Panels) -> "Tile":
     """Return the tile for so many tokens."""
-    many, one = _processors(variant)
-    alone = tokens == 1 and one is not None and len(packed.codes) >= one.panels
-    return one if alone else many
+    from tervit_np.kernels.tiles import GEMV_TILES, TILES
 
-
-@cache
-def _processors(variant: str) -> Any:
-    """Return a rung's tiles for many tokens and for one, None where they are the same."""
-    from tervit_np.kernels.microkernel import GEMV_TILES, TILES
-
-    return TILES[variant], GEMV_TILES.get(variant)
+    gemv = GEMV_TILES.get(variant)
+    return gemv if tokens == 1 and gemv and len(w.packed) >= gemv.panels else TILES[variant]

@@ -38,7 +38,7 @@ def make_shared_workspace(weights: Any, processor: Any) -> SharedWorkspace:
     """Make a bench for blocks of the shape of `weights`."""
     width, tokens = weights.qkv.weight.inputs, weights.places.shape[1]
     count = max(BENCH // tokens, 1) * tokens
-    rows = round_up(count, processor.rows)
+    rows = round_up(count, processor.mr)
     beyond = max(rows, count - tokens + reach(tokens))
     return SharedWorkspace(
         zeros((rows, width), np.float32),
@@ -52,7 +52,7 @@ def make_shared_workspace(weights: Any, processor: Any) -> SharedWorkspace:
 def make_thread_workspace(weights: Any, processor: Any, attention: str) -> ThreadWorkspace:
     """Make what one member works in; `attention` is "float32" or "int8"."""
     width, hidden = weights.qkv.weight.inputs, weights.fc1.weight.outputs
-    portion = round_up(MLP_ROWS, processor.rows)
+    portion = round_up(MLP_ROWS, processor.mr)
     make_desk = make_int8_attention_scratch if attention == "int8" else desk
     return ThreadWorkspace(
         _tokens(portion, width),

@@ -21,11 +21,11 @@ def room(rows, width):
 
 def assert_same(found, expected):
     """Codes may differ by one where a value lies next to a half."""
-    difference = found.codes.astype(int) - expected.codes
+    difference = found.q.astype(int) - expected.q
     assert np.abs(difference).max() <= 1
     assert (difference != 0).mean() < 1e-2
     np.testing.assert_allclose(found.scale, expected.scale, rtol=1e-5)
-    np.testing.assert_array_equal(found.sums, found.codes.sum(axis=1))
+    np.testing.assert_array_equal(found.row_sums, found.q.sum(axis=1))
 
 
 @pytest.mark.parametrize("width", WIDTHS)

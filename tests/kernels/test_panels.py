@@ -16,7 +16,7 @@ def random_codes(shape, seed=0):
 def test_there_and_back(outputs, inputs):
     codes = random_codes((outputs, inputs), outputs * inputs)
     packed = pack(codes, np.arange(outputs))
-    assert packed.codes.shape == (-(-outputs // 64), -(-inputs // 4), 64)
+    assert packed.packed.shape == (-(-outputs // 64), -(-inputs // 4), 64)
     np.testing.assert_array_equal(unpack(packed), codes)
     np.testing.assert_array_equal(packed.scale[:outputs], np.arange(outputs))
     assert not packed.scale[outputs:].any()
@@ -27,22 +27,22 @@ def test_every_byte():
     good = 0
     for byte in range(256):
         panels = np.full((1, 1, 64), 0b01010101, np.uint8)
-        panels[0, 0, 4 * 5 + 2] = byte  # output 5 of each group, input 2
+        panels[0, 0, 4 * 5 + 2] = byte  # output 5 of each slot, input 2
         packed = Panels(panels, np.ones(64, np.float32), 64, 4)
         pairs = [byte >> 2 * s & 3 for s in range(4)]
         if 3 in pairs:
-            with pytest.raises(ValueError, match="the bits 11 are no weight"):
+            with pytest.raises(ValueError, match="found the bits 11"):
                 unpack(packed)
             continue
         codes = unpack(packed)
         good += 1
         assert [codes[16 * s + 5, 2] + 1 for s in range(4)] == pairs
-        np.testing.assert_array_equal(pack(codes, packed.scale).codes, panels)
+        np.testing.assert_array_equal(pack(codes, packed.scale).packed, panels)
     assert good == 81
 
 
 def test_two_bits_a_weight():
-    assert pack(random_codes((384, 192)), 1.0).codes.nbytes == 384 * 192 // 4
+    assert pack(random_codes((384, 192)), 1.0).packed.nbytes == 384 * 192 // 4
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_tokens_are_rounded_as_in_training(shape, scale):
         quantize_rows(x, x.shape[1], tokens)
         found.append(tokens)
     for tokens in found:
-        assert tokens.codes.shape == (-(-shape[0] // 6) * 6, -(-shape[1] // 4) * 4)
-        np.testing.assert_array_equal(tokens.codes[: shape[0], : shape[1]], expected.codes)
-        assert not tokens.codes[shape[0] :].any()
-        assert not tokens.codes[:, shape[1] :].any()
+        assert tokens.q.shape == (-(-shape[0] // 6) * 6, -(-shape[1] // 4) * 4)
+        np.testing.assert_array_equal(tokens.q[: shape[0], : shape[1]], expected.codes)
+        assert not tokens.q[shape[0] :].any()
+        assert not tokens.q[:, shape[1] :].any()
         np.testing.assert_array_equal(tokens.scale[: shape[0]], expected.scale[:, 0])
-        np.testing.assert_array_equal(tokens.sums, tokens.codes.sum(axis=1, dtype=np.int32))
+        np.testing.assert_array_equal(tokens.row_sums, tokens.q.sum(axis=1, dtype=np.int32))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -110,6 +110,6 @@ def test_training_packs_the_same_panels(shape):
     panels, scales = pack_rows(codes * scale[:, None])
     with tv.backend("numpy"):
         expected = pack(codes, np.where(codes.any(axis=1), scale, 0))
-    np.testing.assert_array_equal(panels, expected.codes)
-    np.testing.assert_array_equal(pack(codes, scale).codes, expected.codes)
+    np.testing.assert_array_equal(panels, expected.packed)
+    np.testing.assert_array_equal(pack(codes, scale).packed, expected.packed)
     np.testing.assert_array_equal(scales, expected.scale)

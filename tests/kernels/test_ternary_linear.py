@@ -152,7 +152,7 @@ def test_training_sums_integers_too(shape):
 def test_one_wrong_weight_is_seen(byte):
     x, t = draw(6, 8, 64)
     packed = pack(t, 1.0)
-    packed.codes[0, 1, byte] ^= 0b01  # code 1 becomes 0 or 2 the other way about
+    packed.packed[0, 1, byte] ^= 0b01  # code 1 becomes 0 or 2 the other way about
     found = integer_product(x, packed, TILES[-1])
     wrong = (found != x.astype(np.int64) @ t.T.astype(np.int64)).any(axis=0)
     assert wrong.nonzero()[0].tolist() == [byte // 4]
@@ -162,7 +162,7 @@ def test_round_tokens_is_what_ternary_linear_rounds_by():
     rng = np.random.default_rng(5)
     x, (_, t) = rng.normal(size=(9, 20)).astype(np.float32), draw(1, 20, 30)
     tokens = quantize_tokens(x)
-    sums = tokens.codes[:, :20].astype(np.int64) @ t.T.astype(np.int64)
+    sums = tokens.q[:, :20].astype(np.int64) @ t.T.astype(np.int64)
     for variant in HERE:
         found = ternary_linear(x, pack(t, 0.5), None, variant)
         assert relative_error(found, sums * tokens.scale[:, None] * 0.5) < 2e-7

@@ -9,7 +9,7 @@ pytest.importorskip("numba")
 
 from tervit_np.kernels.attention import reach
 from tervit_np.kernels.gemm import LANES, ROWS
-from tervit_np.kernels.microkernel import TILES
+from tervit_np.kernels.tiles import TILES
 from tervit_np.kernels.workspace import BENCH, make_shared_workspace
 
 
