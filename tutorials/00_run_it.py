@@ -3,14 +3,16 @@ Run the finished thing
 ======================
 
 :You will do: train a vision transformer, round its weights to three values,
-  watch it break, let it recover, and have it classify a picture of yours.
+  watch it break, let it recover, and have it classify a picture of yours
+  (*inference*).
 :You will learn: what the other chapters take apart. Here everything is
   used and nothing is explained.
 :You need: Python, and nothing to download.
 :Time: 10 minutes to read, under two minutes to run on two cores.
 :In the paper: the whole of it, in small. TerViT (Xu et al. 2022) claims that a
   vision transformer works with weights :math:`\hat w_{oi} = \alpha_o t_{oi}`,
-  where :math:`t_{oi}` is -1, 0 or 1 and :math:`\alpha_o` belongs to a row.
+  where :math:`t_{oi}` is -1, 0 or 1 and :math:`\alpha_o` is the scale of row
+  o, one output channel.
 
 With a picture of your own::
 
@@ -22,7 +24,8 @@ bright on a dark ground. Without a file, the script draws one itself.
 """
 
 # %%
-from lesson import FAST, emptied, figure, quote, shapes, show, stage_colour
+from lesson import FAST, figure, fresh_folder, quote, shapes, show
+from lesson import stage_colour
 
 import sys
 from pathlib import Path
@@ -97,7 +100,7 @@ print("logits", logits.shape, "gradient of the head", model.head.weight.shape)
 
 recipe = PRESETS["shapes"].recipe
 stage = Stage("float", "float", epochs=2 if FAST else 8, lr=2e-3)
-folder = emptied("00_float")
+folder = fresh_folder("00_float")
 run(model, [stage], data, folder, recipe=recipe, threads=2)
 
 in_float = evaluate(model, data.test, threads=2)
@@ -111,9 +114,9 @@ quote("float accuracy", in_float.accuracy, 0.77, 0.07, full_only=True)
 # -----------------
 # One line changes how the model computes: every matrix inside the blocks is
 # rounded to three values before it is used, a negative one, zero and a
-# positive one, with a size of its own for each row. (It also rounds the first
-# and the last layer to 8 bits, and what goes into all these layers. As the
-# 8-bit model will show, that part costs nothing.)
+# positive one, with a size of its own for each row (a *per-channel* scale).
+# (It also rounds the first and the last layer to 8 bits, and what goes into
+# all these layers. As the 8-bit model will show, that part costs nothing.)
 
 before = model.blocks[0].mlp.fc1.weight.data.copy()
 tv.quantize(model, "ternary")
@@ -158,11 +161,11 @@ with figure(7.0, 2.9) as fig:
 
 # %%
 # (In the middle, red and blue are paler in some rows than in others: each row
-# has its own size.) Note what did *not* change: the stored weights. They stay
-# as they were, with all their digits, and are called latent. The three values
-# are made from them each time the layer is used. (Where the ternary weights
-# are is the question that newcomers ask most. They are nowhere, until the
-# model is exported.)
+# has its own size.) Note what did *not* change: the stored weights. They keep
+# all their digits and are called *latent*. The three values are made from them
+# each time the layer is used. (Where the ternary weights are is the question
+# that newcomers ask most. They are not stored at all until the model is
+# exported.)
 #
 # Watch it break
 # --------------
@@ -185,12 +188,13 @@ quote("points lost", lost, 24, 8, full_only=True)
 #
 # Let it recover
 # --------------
-# Train on, with ternary weights in the forward pass. The derivative of
-# rounding is zero, so there should be nothing to learn from; chapter 05 is
-# about the trick that makes it work all the same. Four epochs:
+# Train on, with ternary weights in the forward pass: this is *fine-tuning*,
+# and because the forward pass rounds, *quantization-aware training*. The
+# derivative of rounding is zero, so there should be nothing to learn from;
+# chapter 05 is about the trick that makes it work all the same. Four epochs:
 
 stage = Stage("ternary", "ternary", epochs=1 if FAST else 4, lr=1e-3)
-run(model, [stage], data, emptied("00_ternary"), recipe=recipe, threads=2)
+run(model, [stage], data, fresh_folder("00_ternary"), recipe=recipe, threads=2)
 
 recovered = evaluate(model, data.test, threads=2)
 quote("ternary, trained", recovered.accuracy, 0.81, 0.06, full_only=True)
@@ -331,8 +335,8 @@ assert same == answers["ternary"].argmax(), "the packed model says the same"
 # In practice
 # -----------
 # * TerViT rounds DeiT and Swin on ImageNet, starting from trained weights, as
-#   here. Everything you saw exists for those: ``tervit train --weights
-#   deit_small_patch16_224 --data imagenet:FOLDER``.
+#   here. All of this works for those:
+#   ``tervit train --weights deit_small_patch16_224 --data imagenet:FOLDER``.
 # * torchao, the quantization library of PyTorch, does the same with one call
 #   (``quantize_``), mostly to 8 and 4 bits. Its quantization-aware training
 #   also keeps latent weights and rounds them in each forward pass.

@@ -1,16 +1,16 @@
-"""What all chapters share: numbers that must hold, figures, a trained model.
+"""Shared by all chapters: checked numbers, figures, a trained model.
 
 Import it before NumPy: it makes `tervit_np` importable from a clone that is
-not installed, and asks for one BLAS thread, because training runs threads of
-its own. Environment variables that change a chapter:
+not installed, and sets BLAS to one thread, because training starts its own
+threads. Environment variables that change a chapter:
 
-    TERVIT_FAST=1         shorter, for the tests; numbers that depend on the
-                          length are printed and not held to the text
-    TERVIT_PLAY=1         a number that differs from the text is pointed out
-                          and does not stop the chapter
-    TERVIT_SHOW=1         figures also open in the picture viewer
-    TERVIT_TUTORIALS=DIR  where figures and models go (runs/tutorials)
-    TERVIT_RESULTS=FILE   a JSON file that receives the numbers
+    TERVIT_FAST=1         run a short form, for the tests; numbers that depend
+                          on the length are printed but not checked
+    TERVIT_PLAY=1         report a number that differs from the text instead
+                          of stopping the chapter
+    TERVIT_SHOW=1         also open figures in the picture viewer
+    TERVIT_TUTORIALS=DIR  write figures and models to DIR (runs/tutorials)
+    TERVIT_RESULTS=FILE   write the numbers to a JSON file
 """
 
 import hashlib
@@ -52,8 +52,8 @@ __all__ = [
     "FAST",
     "OUT",
     "ROOT",
-    "emptied",
     "figure",
+    "fresh_folder",
     "quote",
     "shapes",
     "show",
@@ -62,14 +62,14 @@ __all__ = [
 ]
 
 
-def _set(variable: str) -> bool:
+def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "") not in ("", "0")
 
 
-FAST = _set("TERVIT_FAST")
+FAST = _is_set("TERVIT_FAST")
 OUT = Path(os.environ.get("TERVIT_TUTORIALS") or ROOT / "runs" / "tutorials")
-COLOURS = tuple(stage_colour("", i) for i in range(4))  # they mean no stage
-EPOCHS = 2 if FAST else 8  # of the trained model
+COLOURS = tuple(stage_colour("", i) for i in range(4))  # not of stages
+EPOCHS = 2 if FAST else 8  # of the shared model
 THREADS = 2  # fixed: the last bits of a training depend on it
 _quoted: dict[str, dict[str, float]] = {}
 
@@ -81,15 +81,15 @@ def quote(
     tolerance: float,
     full_only: bool = False,
 ) -> None:
-    """Print a number, and insist that it is `expected`, give or take.
+    """Print a number and check that it is `expected`, within `tolerance`.
 
-    With TERVIT_FAST, `full_only` numbers are only printed, with what the text
-    says where they miss it.
+    With TERVIT_FAST, `full_only` numbers are printed but not checked; one that
+    differs is printed with the expected value.
 
     Raises
     ------
     AssertionError
-        If it lies further than `tolerance` from what the text says.
+        If it differs from `expected` by more than `tolerance`.
     """
     value = float(value)
     print(f"{name}: {_digits(value)}")
@@ -97,61 +97,61 @@ def quote(
     _record()
     if abs(value - expected) <= tolerance:
         return
-    said = f"the text says {_digits(expected)}, give or take {tolerance:g}"
+    claim = f"the text says {_digits(expected)}, give or take {tolerance:g}"
     if FAST and full_only:
-        print(f"    (of the full run {said})")
+        print(f"    (of the full run {claim})")
         return
-    if not _set("TERVIT_PLAY"):
+    if not _is_set("TERVIT_PLAY"):
         raise AssertionError(
-            f"{name} is {_digits(value)}, but {said}. If you changed the "
+            f"{name} is {_digits(value)}, but {claim}. If you changed the "
             "code, that is your result: set TERVIT_PLAY=1 and the chapter "
             "runs on. If you did not, please report it."
         )
-    print(f"    ({said})")
+    print(f"    ({claim})")
 
 
 def _digits(value: float) -> str:
-    """Write whole numbers whole and others with four digits."""
-    whole = float(value).is_integer() and abs(value) < 1e12
-    return f"{int(value):,}" if whole else f"{value:.4g}"
+    """Format integers in full and other numbers with four digits."""
+    is_integer = float(value).is_integer() and abs(value) < 1e12
+    return f"{int(value):,}" if is_integer else f"{value:.4g}"
 
 
 def _record() -> None:
-    """Write all numbers so far, whole or not at all, if one collects them."""
-    if wanted := os.environ.get("TERVIT_RESULTS"):
-        partial = Path(f"{wanted}.partial")
+    """Write all numbers so far to TERVIT_RESULTS, atomically."""
+    if results := os.environ.get("TERVIT_RESULTS"):
+        partial = Path(f"{results}.partial")
         partial.write_text(json.dumps(_quoted, indent=1), encoding="utf-8")
-        os.replace(partial, wanted)
+        os.replace(partial, results)
 
 
 def show(fig: "Figure", name: str) -> Path:
-    """Save a figure as OUT/<name>.png and say where.
+    """Save a figure as OUT/<name>.png and print its path.
 
-    In a notebook cell it also appears; with TERVIT_SHOW=1 the picture viewer
-    opens it where there is a screen. Nothing ever waits for it.
+    In a notebook cell the figure is also displayed. With TERVIT_SHOW=1 the
+    picture viewer opens it if there is a screen; the chapter does not wait.
     """
     OUT.mkdir(parents=True, exist_ok=True)
     path = save(fig, OUT / f"{name}.png")
-    below = path.is_relative_to(Path.cwd())
-    print(f"figure: {path.relative_to(Path.cwd()) if below else path}")
+    inside = path.is_relative_to(Path.cwd())
+    print(f"figure: {path.relative_to(Path.cwd()) if inside else path}")
     if _in_cells():
         from IPython.display import Image, display
 
         display(Image(str(path)))
-    elif _set("TERVIT_SHOW"):
+    elif _is_set("TERVIT_SHOW"):
         _open(path)
     return path
 
 
 def _in_cells() -> bool:
-    """Tell whether an editor or a notebook runs the script cell by cell."""
+    """Return whether an editor or a notebook runs the script by cells."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and "IPKernelApp" in shell.config
 
 
 def _open(path: Path) -> None:
-    """Hand a picture to the system's viewer, where there is a screen."""
+    """Open a picture in the system's viewer, if there is a screen."""
     if sys.platform == "win32":
         os.startfile(path)
         return
@@ -163,17 +163,18 @@ def _open(path: Path) -> None:
         subprocess.Popen([opener, str(path)], stdout=quiet, stderr=quiet)
 
 
-def emptied(name: str) -> Path:
-    """Return OUT/<name>, without what an earlier run of a chapter left."""
+def fresh_folder(name: str) -> Path:
+    """Delete OUT/<name> of an earlier run.  -> its path."""
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)
     return folder
 
 
 def shapes() -> "Data":
-    """Return the embedded data set: train, val, test; less if TERVIT_FAST.
+    """Return the embedded data set: train, val, test.
 
-    The first call on a machine draws it, in some seconds, and caches it.
+    The first call on a machine draws it, in a few seconds, and caches it. With
+    TERVIT_FAST each split is a part of the full one.
     """
     import numpy as np
 
@@ -189,17 +190,17 @@ def shapes() -> "Data":
 def trained_model() -> "Classifier":
     """Return a float deit_shapes, trained on the embedded set with seed 0.
 
-    It is trained once and then read from OUT; each call gives a model of its
-    own, which may be changed. The 8 epochs (2, of less, if TERVIT_FAST) take
-    about 40 seconds on two cores.
+    The first call trains it for 8 epochs, in about 40 seconds on two cores,
+    and stores it in OUT. Each call returns a new copy, which may be changed.
+    With TERVIT_FAST it is trained for 2 epochs on fewer pictures.
     """
     from tervit_np.checkpoints import load_model
     from tervit_np.train import PRESETS, Stage
 
     stage = Stage("float", "float", EPOCHS, lr=2e-3)
     recipe = PRESETS["shapes"].recipe
-    asked = [FAST, THREADS, stage.describe(), recipe.describe()]
-    key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]
+    settings = [FAST, THREADS, stage.describe(), recipe.describe()]
+    key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
     folder = OUT / f"model-{key}"
     if not (folder / "float.npz").exists():
         _train(stage, recipe, folder)
@@ -207,7 +208,7 @@ def trained_model() -> "Classifier":
 
 
 def _train(stage: "Stage", recipe: "Recipe", folder: Path) -> None:
-    """Train beside `folder` and move it there: Ctrl-C leaves nothing half."""
+    """Train in a temporary folder and rename it, so no partial one remains."""
     import tervit_np as tv
 
     print("Training the model that several chapters share, once.", flush=True)
@@ -219,5 +220,5 @@ def _train(stage: "Stage", recipe: "Recipe", folder: Path) -> None:
     )
     try:
         os.replace(partial, folder)
-    except OSError:  # another chapter was quicker
+    except OSError:  # another chapter finished first
         shutil.rmtree(partial)

@@ -1,4 +1,4 @@
-"""Numbers are held to the text, figures are written, and the shared model is trained once."""
+"""Quoted numbers are checked, figures are written, and the shared model is trained once."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def run(code: str, folder: Path, **settings: str) -> subprocess.CompletedProcess
     )
 
 
-def test_the_clone_is_found_and_numpy_gets_one_thread(tmp_path):
+def test_a_clone_is_importable_and_blas_uses_one_thread(tmp_path):
     code = "import lesson, tervit_np, os; print(tervit_np.__file__, os.environ['OMP_NUM_THREADS'])"
     done = run(code, tmp_path)
     file, threads = done.stdout.split()
@@ -39,13 +39,13 @@ def test_missing_packages_are_named_with_what_to_do():
 
 
 @pytest.mark.parametrize("value", ["1.2", "0.8", "float('nan')", "float('inf')"])
-def test_a_number_that_left_the_text_stops_the_chapter(tmp_path, value):
+def test_a_number_that_differs_from_the_text_stops_the_chapter(tmp_path, value):
     done = run(f"import lesson; lesson.quote('loss', {value}, 1.0, 0.1)", tmp_path)
     assert done.returncode == 1
     assert "the text says 1, give or take 0.1" in done.stderr
 
 
-def test_a_number_that_holds_is_printed_and_recorded(tmp_path):
+def test_a_number_within_its_tolerance_is_printed_and_recorded(tmp_path):
     code = "import lesson; lesson.quote('a', 1.05, 1.0, 0.1); lesson.quote('b', 2, 2, 0)"
     done = run(code, tmp_path, TERVIT_RESULTS=str(tmp_path / "r.json"))
     assert done.stdout == "a: 1.05\nb: 2\n"
@@ -54,7 +54,7 @@ def test_a_number_that_holds_is_printed_and_recorded(tmp_path):
     assert list(stored) == ["a", "b"]
 
 
-def test_playing_and_the_short_form_let_numbers_differ(tmp_path):
+def test_play_and_the_short_form_report_numbers_that_differ(tmp_path):
     code = "import lesson; lesson.quote('a', 5, 1, 0.1{})"
     done = run(code.format(""), tmp_path, TERVIT_PLAY="1")
     assert done.returncode == 0
@@ -80,11 +80,11 @@ import sys; assert "matplotlib.pyplot" not in sys.modules
     assert (tmp_path / "99_line.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_folder_is_emptied_and_nothing_else(tmp_path):
+def test_a_fresh_folder_deletes_that_folder_alone(tmp_path):
     (tmp_path / "99_run").mkdir()
     (tmp_path / "99_run" / "old").write_text("x")
     (tmp_path / "kept").write_text("x")
-    done = run("import lesson; print(lesson.emptied('99_run').exists())", tmp_path)
+    done = run("import lesson; print(lesson.fresh_folder('99_run').exists())", tmp_path)
     assert done.stdout == "False\n", done.stderr
     assert [f.name for f in tmp_path.iterdir()] == ["kept"]
 

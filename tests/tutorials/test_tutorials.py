@@ -1,4 +1,4 @@
-"""Every chapter runs in its short form, keeps its numbers and writes the figures it names."""
+"""Every chapter runs in its short form, reproduces its numbers and writes its figures."""
 
 import ast
 import json
@@ -19,7 +19,7 @@ STORED = json.loads(STORE.read_text(encoding="utf-8"))["chapters"] if STORE.exis
 
 @pytest.fixture(scope="session")
 def out(tmp_path_factory) -> Path:
-    """Where figures and the model go that chapters share."""
+    """Folder for the figures, and for the model that chapters share."""
     return tmp_path_factory.mktemp("tutorials")
 
 
@@ -36,8 +36,8 @@ def run(script: Path, out: Path, **settings: str) -> subprocess.CompletedProcess
     )
 
 
-def said(numbers: dict) -> dict:
-    """What the text says of each number."""
+def claims(numbers: dict) -> dict:
+    """Return what the text says about each number."""
     return {name: (n["text"], n["tolerance"]) for name, n in numbers.items()}
 
 
@@ -54,7 +54,7 @@ def test_a_chapter_runs(chapter, out):
         assert name.startswith(chapter.stem[:2]), "figures are numbered like their chapter"
     numbers = json.loads(results.read_text())
     assert len(numbers) >= 3
-    assert said(numbers) == said(STORED.get(chapter.stem, {"numbers": numbers})["numbers"]), (
+    assert claims(numbers) == claims(STORED.get(chapter.stem, {"numbers": numbers})["numbers"]), (
         f"the text has changed since docs/tutorials.json: run_all.py {chapter.stem[:2]}"
     )
 
@@ -85,7 +85,7 @@ def test_stored_numbers_are_of_the_chapters_and_hold():
             assert abs(n["value"] - n["text"]) <= n["tolerance"], (stem, name)
 
 
-def test_run_all_refuses_what_is_no_chapter():
+def test_run_all_refuses_an_unknown_chapter():
     done = subprocess.run(
         [sys.executable, str(FOLDER / "run_all.py"), "77"], capture_output=True, encoding="utf-8"
     )
