@@ -55,11 +55,12 @@ quote("product against loops", np.abs(y - by_loops).max(), 0, 1e-14)
 # %%
 # Its gradient, one index at a time
 # ---------------------------------
-# Somewhere behind the layer there is a number :math:`L`, the loss. Training
-# needs to know how :math:`L` changes with :math:`W`, :math:`b` and, for the
-# layers before this one, with :math:`x`. Whatever follows the layer hands us
-# the *upstream* gradient :math:`\partial L / \partial y`. Here and everywhere
-# in this course,
+# After this layer and all later ones comes a number :math:`L`, the loss.
+# Training needs to know how :math:`L` changes with :math:`W`, :math:`b` and,
+# for the layers before this one, with :math:`x`. What follows the layer
+# computes the *upstream* gradient :math:`\partial L / \partial y` and passes
+# it to this layer. (To compute gradients layer by layer, from the last to the
+# first, is *backpropagation*.) Here and everywhere in this course,
 #
 # .. math:: \mathrm{dA} \quad\text{stands for}\quad
 #    \partial L / \partial A, \quad\text{and has the shape of } A.
@@ -91,8 +92,8 @@ quote("product against loops", np.abs(y - by_loops).max(), 0, 1e-14)
 #
 # A first version
 # ---------------
-# This is how many write it first: a class that remembers its input, because
-# the backward pass will need it.
+# This is how many write it first: a class that stores its input, because the
+# backward pass will need it.
 
 
 class HastyLinear:
@@ -118,11 +119,12 @@ class HastyLinear:
 #    f(x - h) &= f - h f' + \tfrac12 h^2 f'' - \tfrac16 h^3 f''' + \cdots \\
 #    \frac{f(x + h) - f(x - h)}{2h} &= f' + \tfrac16 h^2 f''' + \cdots
 #
-# The second derivative cancels, which is why one goes in both directions. The
-# loss is not here, but the upstream gradient stands for it: for the loss
-# :math:`L = \sum_{no} \mathrm{dy}_{no}\, y_{no}` with fixed numbers dy, the
-# gradient of :math:`L` with respect to :math:`y` is exactly dy. So we may
-# choose any upstream we like, and check against that :math:`L`.
+# The second derivative cancels, which is why one goes in both directions.
+# (These are *central finite differences*; in these chapters, differences for
+# short.) The loss is not here, but the upstream gradient stands for it: for
+# the loss :math:`L = \sum_{no} \mathrm{dy}_{no}\, y_{no}` with fixed numbers
+# dy, the gradient of :math:`L` with respect to :math:`y` is exactly dy. So we
+# may choose any upstream we like, and check against that :math:`L`.
 
 
 def differences(f, x, dy, h=1e-5):
@@ -161,16 +163,16 @@ quote("hasty layer, error of dx", error(dx, expected), 0, 1e-9)
 # that.) *Before you run it, predict*: which of dW and dx comes out wrong?
 
 square = rng.normal(size=(I, I)) / 2
-offset = rng.normal(size=I)
+square_bias = rng.normal(size=I)
 dz = rng.normal(size=(N, I))
 
-layer = HastyLinear(square, offset)
+layer = HastyLinear(square, square_bias)
 layer.forward(layer.forward(x))
 dx = layer.backward(layer.backward(dz))
 
 
 def twice(x, weight):
-    layer = HastyLinear(weight, offset)
+    layer = HastyLinear(weight, square_bias)
     return layer.forward(layer.forward(x))
 
 
@@ -193,7 +195,7 @@ assert wrong > 0.1
 #
 # A stack of inputs inside the object and ``+=`` would mend both, until
 # somebody evaluates between a forward and its backward, or splits a batch over
-# two threads. The mistake is that the layer remembers. So let it not remember.
+# two threads. The mistake is that the layer has state. So let it have none.
 #
 # Repair it: the pure pair
 # ------------------------
@@ -210,8 +212,8 @@ def linear_backward(dy, cache):  # (N, O) -> (N, I), (O, I), (O)
     return dy @ weight, dy.T @ x, dy.sum(axis=0)
 
 
-h, first = linear(x, square, offset)
-z, second = linear(h, square, offset)
+h, first = linear(x, square, square_bias)
+z, second = linear(h, square, square_bias)
 dh, dW_second, db_second = linear_backward(dz, second)
 dx, dW_first, db_first = linear_backward(dh, first)
 
@@ -223,16 +225,16 @@ quote("pure pair used twice, error of dx", error(dx, true_dx), 0, 1e-9)
 # The addition is now in plain sight, in the caller. This is the form of every
 # operator in ``tervit_np/ops``: ``y, cache = op(x, ...)`` and
 # ``dx, ... = op_backward(dy, cache)``. The library's linear layer is this one,
-# with any number of axes before the last and errors that speak:
+# with any number of axes before the last, and with error messages:
 
 from tervit_np import ops
 
 library_y, cache = ops.linear(x, W, b)
-mine_y, mine = linear(x, W, b)
-theirs = ops.linear_backward(dy, cache)
+_, our_cache = linear(x, W, b)
+library_grads = ops.linear_backward(dy, cache)
 worst = max(
     np.abs(a - b).max()
-    for a, b in zip(theirs, linear_backward(dy, mine), strict=True)
+    for a, b in zip(library_grads, linear_backward(dy, our_cache), strict=True)
 )
 quote("library against ours, backward", worst, 0, 1e-12)
 try:
@@ -494,10 +496,10 @@ quote("a wrong layer, strictly checked", error(analytic, truth), 0, 1e-9)
 
 # %%
 # Passed, with ten digits. A gradient check compares a backward pass with *its
-# own* forward pass, and knows nothing of what you meant. Forward passes are
-# checked against something else: loops, as at the top of this chapter, or
-# numbers from an independent program. (Chapter 03 has such a mistake that is
-# famous: heads split in the wrong order.)
+# own* forward pass, not with what you meant. Forward passes are checked
+# against something else: loops, as at the top of this chapter, or numbers from
+# an independent program. (Chapter 03 has such a mistake that is famous: heads
+# split in the wrong order.)
 #
 # One direction instead of all
 # ----------------------------
@@ -522,7 +524,8 @@ quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
 
 # %%
 # ``tervit check`` does this for every parameter of a whole vision transformer,
-# and ``tervit check --mutant NAME`` plants a mistake and shows who catches it.
+# and ``tervit check --mutant NAME`` plants a mistake (*mutation testing*) and
+# shows which check catches it.
 #
 # On your own
 # -----------

@@ -1,6 +1,6 @@
 r"""
-LayerNorm, backwards
-====================
+LayerNorm and its backward pass
+===============================
 
 :You will do: derive the backward pass of LayerNorm one step at a time, check
   every step, fold the steps into a single line, and find out what that line
@@ -27,8 +27,9 @@ rng = np.random.default_rng(0)
 # ------------
 # A token is a row of :math:`D` numbers. While it passes through a deep network
 # the row may drift and grow. LayerNorm brings each row back to mean 0 and
-# variance 1, then lets two learned vectors, a gain :math:`\gamma` and an
-# offset :math:`\beta`, choose another scale. Ba, Kiros and Hinton (2016):
+# variance 1, then lets two learned vectors, the gain :math:`\gamma` and the
+# bias :math:`\beta`, choose another scale and mean. Ba, Kiros and Hinton
+# (2016):
 #
 # .. math::
 #    \hat{x} = \frac{x - \mu}{\sqrt{v + \epsilon}}, \qquad y = \gamma \hat{x}
@@ -76,9 +77,9 @@ quote(
 #
 # The backward pass, step by step
 # -------------------------------
-# Go through the six lines from the last to the first. For each one ask: given
-# the gradient of what stands on the left, what is the gradient of what stands
-# on the right? Three rules are all there is:
+# Go through the six lines from the last to the first (*backpropagation*). For
+# each one ask: given the gradient of what stands on the left, what is the
+# gradient of what stands on the right? Three rules are all there is:
 #
 # * multiply by the derivative of the line;
 # * where one value goes into many, *add up* over the many;
@@ -88,8 +89,8 @@ dy = rng.normal(size=(N, D))
 
 # %%
 # **Line 6**, :math:`y_i = \gamma_i \hat{x}_i + \beta_i`. The derivative by
-# :math:`\hat{x}_i` is :math:`\gamma_i`. The gain and the offset are shared by
-# all rows, hence their sum over rows:
+# :math:`\hat{x}_i` is :math:`\gamma_i`. All rows share :math:`\gamma` and
+# :math:`\beta`, hence the sums over rows:
 #
 # .. math::
 #    \mathrm{d\hat{x}}_i = \gamma_i\, \mathrm{dy}_i, \qquad
@@ -153,10 +154,10 @@ dx_1 = dmu / D
 dx = dx_2 + dx_1
 
 # %%
-# That is the whole backward pass, and no line of it was difficult. Now hold
-# every line to the definition: move the value in the middle of the forward
-# pass, run the rest, and compare. (Chapter 01's check by differences is in the
-# library, too.)
+# That is the whole backward pass, and no line of it was difficult. Now check
+# every line against the definition: move the value in the middle of the
+# forward pass, run the rest, and compare. (Chapter 01's check by finite
+# differences is in the library, too.)
 
 from tervit_np.verify.diagnosis import likely_mistake
 from tervit_np.verify.gradcheck import Difference
@@ -234,11 +235,11 @@ same("folded dx", dx, r * (g - along_ones - xhat * along_xhat))
 from tervit_np import ops
 
 library_y, cache = ops.layernorm(x, gamma, beta, eps)
-theirs = ops.layernorm_backward(dy, cache)
+library_grads = ops.layernorm_backward(dy, cache)
 same("library, y", y, library_y)
-same("library, dx", dx, theirs[0])
-same("library, dgamma", dgamma, theirs[1])
-same("library, dbeta", dbeta, theirs[2])
+same("library, dx", dx, library_grads[0])
+same("library, dgamma", dgamma, library_grads[1])
+same("library, dbeta", dbeta, library_grads[2])
 
 # %%
 # What the line says
@@ -280,8 +281,8 @@ quote("dx along xhat", np.abs(total(dx_once * xhat)).max(), 0, 1e-13)
 quote("dx of a row twice as wide", (dx_twice / dx_once).mean(), 0.5, 1e-9)
 
 # %%
-# Half: the same output is reached from twice as far. Rows of large spread get
-# small gradients.
+# Half: the same output is reached from twice as far. Rows with a large
+# standard deviation get small gradients.
 #
 # With :math:`D = 3` one can draw it. A row is a point in space; centring
 # projects it onto the plane at a right angle to (1, 1, 1), which is the plane
@@ -329,8 +330,8 @@ with figure(5.2, 6.0) as fig:
 # third forgets that :math:`\mu` and :math:`s` depend on :math:`x` at all. The
 # fourth was derived for a variance that is divided by :math:`D - 1`, as
 # ``torch.var`` does by default, while the forward pass divides by :math:`D`.
-# Beside the numbers stands what the library's checker makes of them.
-# *Predict* which ones pass the check with ones.
+# After the numbers comes what the library's checker says about them. *Predict*
+# which ones pass the check with ones.
 
 
 def unbiased(g, xhat, r):
@@ -400,16 +401,16 @@ quote("read twice, mean 1000, log10", np.log10(two_pass[at_1000]), -7.5, 1)
 
 # %%
 # Four percent of error against the last digit of float32. A row of a trained
-# network can have a mean that is large beside its spread, so the library reads
-# twice.
+# network can have a mean that is large compared with its standard deviation,
+# so the library reads twice.
 #
 # What the layer keeps
 # --------------------
 # The backward pass needs :math:`\hat{x}`, :math:`r` and :math:`\gamma`. Our
-# six steps kept ``x``, ``centred`` and ``xhat``, three arrays of the size of
-# the input, because that is the easiest code. Here are four ways to remember,
-# in the size of one LayerNorm of DeiT-Small (B = 64 images, T = 197 tokens, D
-# = 384, float32):
+# six steps stored ``x``, ``centred`` and ``xhat``, three arrays of the size of
+# the input, because that is the easiest code. Here are four choices of what to
+# store (the *cache*, or *saved activations*), in the size of one LayerNorm of
+# DeiT-Small (B = 64 images, T = 197 tokens, D = 384, float32):
 #
 # 1. *every step*: x, centred, xhat and the columns mu, var, std;
 # 2. *xhat and r*, what the library keeps;
@@ -436,23 +437,24 @@ quote("MB in 25 layers, r only", 25 * column, 1.26, 0.01)
 # %%
 # DeiT-Small has 25 of these layers: 1.5 GB are kept by the first way, half a
 # gigabyte by the second, and 1.3 MB by the last. *Predict* the danger of the
-# last, then run it with one gain that training has brought close to zero.
+# last, then run it with one :math:`\gamma_i` that training has brought close
+# to zero.
 
-small_gain = gamma.astype(np.float32)
-small_gain[0] = 1e-6
-offset = beta.astype(np.float32)
+small_gamma = gamma.astype(np.float32)
+small_gamma[0] = 1e-6
+bias = beta.astype(np.float32)
 single = xhat.astype(np.float32)
-out = small_gain * single + offset
-back = (out - offset) / small_gain
+out = small_gamma * single + bias
+back = (out - bias) / small_gamma
 lost = np.abs(back - single).max(axis=0)
 print("xhat from y, error in each column:", np.array2string(lost, precision=1))
 quote("columns recovered to 1e-5", (lost < 1e-5).sum(), D - 1, 0)
 quote("error in the other column", lost[0], 0.043, 0.02)
 
 # %%
-# The column with the small gain keeps one digit, perhaps two: float32 has
-# steps of 1.2e-7 above 1, and divided by 1e-6 these are steps of 0.12. At a
-# gain of 1e-8 nothing would be left.
+# The column with the small :math:`\gamma_i` keeps one digit, perhaps two:
+# float32 has steps of 1.2e-7 above 1, and divided by 1e-6 these are steps of
+# 0.12. At 1e-8 nothing would be left.
 #
 # How much is a LayerNorm in a whole block? A cache is an ordinary tuple, so we
 # can ask one. (The block is chapter 04's subject; here it is enough that it
@@ -494,8 +496,8 @@ quote("MB of a block's input", tokens[0].nbytes / 1e6, 0.30, 0.005)
 # %%
 # Six megabytes an image and block, a tenth of them in the norms. The MLP and
 # the attention matrix keep most. Where memory is short one keeps only each
-# block's input, 0.30 MB in place of 5.77, and runs the block again on the way
-# back: ``tervit train --recompute``.
+# block's input, 0.30 MB in place of 5.77, and runs the block again in the
+# backward pass (*gradient checkpointing*): ``tervit train --recompute``.
 #
 # On your own
 # -----------

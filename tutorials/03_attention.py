@@ -28,8 +28,8 @@ rng = np.random.default_rng(0)
 # -------------
 # A picture reaches the transformer as :math:`T` tokens, rows of numbers that
 # each describe one patch. Linear layers and LayerNorm treat each token by
-# itself. Attention is the one place where tokens meet. Each token :math:`i`
-# has
+# itself. Attention is the one place where tokens exchange information. Each
+# token :math:`i` has
 #
 # * a query :math:`q_i`: what it looks for,
 # * a key :math:`k_i`: what it can be found by,
@@ -37,8 +37,8 @@ rng = np.random.default_rng(0)
 #
 # all three rows of :math:`K` numbers, made from the token by linear layers.
 # Token :math:`i` compares its query with all keys, turns the scores into
-# shares that sum to one, and takes the mixture of values in those shares
-# (Vaswani et al. 2017, eq. 1):
+# shares that sum to one (the *attention weights*), and takes the mixture of
+# values in those shares (Vaswani et al. 2017, eq. 1):
 #
 # .. math::
 #    S_{ij} = \frac{q_i \cdot k_j}{\sqrt K}, \qquad
@@ -72,17 +72,17 @@ quote("products against loops", np.abs(out - by_loops).max(), 0, 1e-14)
 quote("shares of a row, sum", A.sum(axis=1)[0], 1, 1e-14)
 
 # %%
-# Nothing in the formula knows where a token stands. *Predict* what happens to
-# the output if the tokens come in another order.
+# Nothing in the formula depends on the position of a token. *Predict* what
+# happens to the output if the tokens come in another order.
 
 order = rng.permutation(T)
 moved, _ = attention(q[order], k[order], v[order])
 quote("reordered tokens", np.abs(moved - out[order]).max(), 0, 1e-14)
 
 # %%
-# The outputs come in that order, and are the same. Attention sees a set.
-# (Hence the position embeddings of chapter 04.) Keep this property in mind: it
-# will catch a mistake.
+# The outputs come in that order, and are the same: attention is *permutation
+# equivariant*. (Hence the position embeddings of chapter 04.) Keep this
+# property in mind: it will catch a mistake.
 #
 # Why the root of K
 # -----------------
@@ -225,13 +225,14 @@ q, k, v = split(qkv)
 quote("merge undoes split", np.abs(merge(q) - qkv[..., :D]).max(), 0, 0)
 
 # %%
-# Softmax, backwards
-# ------------------
-# Only softmax is new on the way back. Take one row, :math:`y_i = e^{x_i} / Z`
-# with :math:`Z = \sum_l e^{x_l}`. Every output depends on every input, through
-# :math:`Z`; so there is a matrix of derivatives, the Jacobian. First
-# :math:`\partial Z / \partial x_j = e^{x_j}`. Then, by the quotient rule, with
-# :math:`\delta_{ij} = 1` if :math:`i = j` and 0 otherwise,
+# The backward pass of softmax
+# ----------------------------
+# Only softmax is new in the backward pass. Take one row,
+# :math:`y_i = e^{x_i} / Z` with :math:`Z = \sum_l e^{x_l}`. Every output
+# depends on every input, through :math:`Z`; so there is a matrix of
+# derivatives, the Jacobian. First :math:`\partial Z / \partial x_j = e^{x_j}`.
+# Then, by the quotient rule, with :math:`\delta_{ij} = 1` if :math:`i = j` and
+# 0 otherwise,
 #
 # .. math::
 #    \frac{\partial y_i}{\partial x_j}
@@ -303,8 +304,8 @@ quote("with and without J", deviation, 0, 1e-15)
 # For the 197 tokens of DeiT that is two passes over a row of 197 numbers
 # instead of a matrix of 38,809.
 #
-# Attention, backwards
-# --------------------
+# The backward pass of attention
+# ------------------------------
 # Undo the three lines of the forward pass from the last to the first, one
 # index at a time as in chapter 01. For one head, with scaled scores
 # :math:`S = Q K^\top / \sqrt K`:
@@ -332,8 +333,8 @@ quote("with and without J", deviation, 0, 1e-15)
 #    \quad\Rightarrow\quad \mathrm{dK} = \mathrm{dS}^\top Q / \sqrt K
 #
 # (The matrix :math:`K` and the number :math:`K` have the same letter. Under a
-# root it is the number.) Splitting and merging heads only move numbers, so on
-# the way back they are moved back.
+# root it is the number.) Splitting and merging heads only move numbers, so the
+# backward pass moves them back.
 
 
 from tervit_np.verify.gradcheck import numerical_gradient as differences
@@ -374,8 +375,8 @@ from tervit_np import ops
 
 library_out, library_cache = ops.attention(qkv, H)
 quote("library, out", np.abs(library_out - out).max(), 0, 1e-14)
-theirs = ops.attention_backward(dout, library_cache)
-quote("library, dqkv", np.abs(theirs - analytic).max(), 0, 1e-14)
+library_dqkv = ops.attention_backward(dout, library_cache)
+quote("library, dqkv", np.abs(library_dqkv - analytic).max(), 0, 1e-14)
 
 # %%
 # Break it
@@ -395,8 +396,8 @@ quote("forgotten root, error of dq", off, np.sqrt(K) - 1, 1e-6)
 
 # %%
 # Now the mistake from above: heads split by a reshape only, in the forward
-# pass, and put back the same way on the way back. *Predict* what a gradient
-# check in float64 with a random upstream will say.
+# pass, and put back the same way in the backward pass. *Predict* what a
+# gradient check in float64 with a random upstream will say.
 
 
 def mixed_up(qkv):
@@ -459,9 +460,9 @@ maps = np.stack([b.attn.products[0].probs for b in cache.blocks])
 print("maps (block, B, H, T, T):", maps.shape)
 
 # %%
-# Each map is a T x T matrix, and one row of it is a picture of T patches:
-# where one patch looks. We take the brightest patch, which lies on the object,
-# and draw its row in every block and head.
+# Each map (*attention map*) is a T x T matrix, and one row of it is a picture
+# of T patches: where one patch looks. We take the brightest patch, which lies
+# on the object, and draw its row in every block and head.
 
 side = 4
 by_patch = test.images.reshape(-1, side, 8, side, 8, 3).mean(axis=(2, 4, 5))
@@ -509,7 +510,7 @@ quote("entropy, last block", by_head[-1].mean(), 1.10, 0.4, full_only=True)
 # ----------------------
 # Maps are pretty, and a pretty picture is not a proof. If the patches that
 # receive most attention matter, then the model must fail without them. Hide
-# :math:`n` patches (set them to the mean colour, which is 0 after
+# :math:`n` patches (*occlusion*: set them to the mean colour, which is 0 after
 # normalisation) and classify again: those that the last block looks at most,
 # those that it looks at least, and random ones. *Predict* the three curves.
 

@@ -2,12 +2,12 @@ r"""
 A vision transformer from scratch
 =================================
 
-:You will do: cut pictures into tokens, write the transformer's block and put
-  a whole model together from it, know its first loss before it is printed,
-  make it learn 16 pictures by heart, and train it on all of them.
-:You will learn: what positions and skip connections are for; the gradient of
-  cross-entropy; three tests to pass before any long training; how to read a
-  training curve.
+:You will do: cut pictures into tokens, write the transformer's block and put a
+  whole model together from it, know its first loss before it is printed, make
+  it learn 16 pictures by heart (*overfit*), and train it on all of them.
+:You will learn: what positions and skip connections (*residual connections*)
+  are for; the gradient of cross-entropy; three tests to pass before any long
+  training; how to read a training curve.
 :You need: chapters 01 to 03: linear layer, LayerNorm, attention, each with its
   backward pass.
 :Time: 30 minutes to read, about a minute to run.
@@ -110,15 +110,16 @@ deviation = np.abs(tokens[0, 7] - once).max()
 quote("linear against convolution", deviation, 0, 1e-12)
 
 # %%
-# A token now knows what is in its patch and not where the patch was. So every
-# place gets a learned row of 64 numbers, ``pos_embed``, that is added.
+# A token now says what is in its patch and not where the patch was. So every
+# position has a learned row of 64 numbers, the *position embedding*
+# ``pos_embed``, which is added.
 #
 # The MLP and its GELU
 # --------------------
 # Attention mixes tokens; then an MLP works on each token by itself: a linear
-# layer to :math:`4D` numbers, a bend, and a linear layer back. The bend is the
-# GELU (Hendrycks, Gimpel 2016), with :math:`\Phi` the Gaussian distribution
-# function and :math:`\varphi = \Phi'` its density:
+# layer to :math:`4D` numbers, a bend (an *activation function*), and a linear
+# layer back. The bend is the GELU (Hendrycks, Gimpel 2016), with :math:`\Phi`
+# the Gaussian distribution function and :math:`\varphi = \Phi'` its density:
 #
 # .. math::
 #    y = x\, \Phi(x), \qquad
@@ -164,10 +165,11 @@ with figure(5.4, 2.9) as fig:
 #    x'' &= x' + \mathrm{fc}_2(\mathrm{gelu}(\mathrm{fc}_1(
 #    \mathrm{norm}_2(x'))))
 #
-# The two sums are the skip connections. The forward pass is a dozen lines, and
-# the backward pass is the same lines from the last to the first. One thing in
-# it is new, and it is small: the gradient of a sum goes to *both* terms. If
-# :math:`z = x + f(x)`, then ``dx = dz + f_backward(dz)``.
+# The two sums are the skip connections, also called *residual connections*.
+# The forward pass is a dozen lines, and the backward pass is the same lines
+# from the last to the first. One thing in it is new, and it is small: the
+# gradient of a sum goes to *both* terms. If :math:`z = x + f(x)`, then
+# ``dx = dz + f_backward(dz)``.
 
 HEADS = 2
 
@@ -214,8 +216,8 @@ def block_backward(dy, cache):  # (B, T, D) -> dx, gradients by name
 def of_block(p, i):
     """The weights of block i, their names without the block's."""
     prefix = f"blocks.{i}."
-    mine = [name for name in p if name.startswith(prefix)]
-    return {name.removeprefix(prefix): p[name] for name in mine}
+    names = [name for name in p if name.startswith(prefix)]
+    return {name.removeprefix(prefix): p[name] for name in names}
 
 
 # %%
@@ -305,11 +307,11 @@ quote("difference between pictures, after 5", spread(after_5), 0.61, 0.01)
 # Without them every block replaces tokens by mixtures of all. The more alike
 # the tokens are, the more even are the shares, so it goes faster each time:
 # one block leaves a difference of 0.46, and after five all 16 tokens of a
-# picture are the *same* to the last digit. One vector for each picture is
-# left, and these still differ, by 0.61. But what was *where* is gone, and no
-# later head can bring it back. With skips the old tokens stay in the sum, and
-# after 24 blocks half of the length of a token is still its own. This is why a
-# transformer is drawn as a stream that blocks add to.
+# picture are the *same* to the last digit (*rank collapse*). One vector for
+# each picture is left, and these still differ, by 0.61. But what was *where*
+# is gone, and no later head can bring it back. With skips the old tokens stay
+# in the sum, and after 24 blocks half of the length of a token is still its
+# own. This is why a transformer is drawn as a stream that blocks add to.
 #
 # The whole model
 # ---------------
@@ -383,7 +385,7 @@ analytic = (probabilities - np.eye(10)[c]) / 4
 quote("gradient of cross-entropy", np.abs(dz - analytic).max(), 0, 1e-15)
 
 # %%
-# A fresh model knows nothing. Its head starts with small weights, so all
+# A fresh model has learned nothing. Its head starts with small weights, so all
 # logits are near 0, all :math:`C` probabilities near :math:`1 / C`, and the
 # loss near :math:`\ln C`: 2.303 for ten classes. *You know this number before
 # you run anything.* If the first loss differs, something is wrong: a loss
@@ -436,8 +438,9 @@ assert large > 2.5
 # Sixteen pictures by heart
 # -------------------------
 # Before an hour of training, spend ten seconds on this: can the model learn 16
-# pictures to loss 0? It has 214 thousand numbers for 16 answers. If it cannot,
-# then gradients, optimizer or model are broken, and no hour will help.
+# pictures to loss 0? (*Overfit a small batch*, the recipes say.) It has 214
+# thousand numbers for 16 answers. If it cannot, then gradients, optimizer or
+# model are broken, and no hour will help.
 #
 # Together with it, the most common mistake of all. Backward passes *add* into
 # ``grad`` (chapter 01 showed why they must). Somebody has to set it to zero.
@@ -585,12 +588,12 @@ quote("test loss", end.loss, 1.0, 0.25, full_only=True)
 #   easier: the training line is a mean over the 50 steps before, so it lags
 #   while the loss falls. A mean of 25 steps on either side agrees.
 # * Towards the end a small gap opens, 0.13: the first sign of learning by
-#   heart. Augmentation, pictures moved and mirrored at random, is the usual
-#   answer.
+#   heart (*overfitting*). Augmentation, pictures moved and mirrored at random,
+#   is the usual answer.
 #
 # Five epochs leave it at about 64 % of the test pictures. ``tervit train``
 # gives the same model twenty, with a little augmentation, and README's table
-# has what becomes of it.
+# has its accuracy.
 #
 # Which classes does it confuse? Rows are what it was, columns what it said.
 

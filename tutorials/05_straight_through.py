@@ -4,7 +4,7 @@ Rounding breaks it: the straight-through estimator
 
 :You will do: train a layer of ternary weights with the true derivative of
   rounding, and watch nothing happen; then with a pretended one, and watch it
-  learn. Check the pretended derivative by differences, which sounds
+  learn. Check the pretended derivative by finite differences, which sounds
   impossible, and find out what such a check is worth.
 :You will learn: why the gradient of rounding is taken to be 1; what a frozen
   residual is; where the ternary weights of a network are, and why a second set
@@ -265,8 +265,8 @@ with figure(7.2, 3.0) as fig:
 # right: it says in which direction the value that the network *uses* should
 # move. The latent weight moves in that direction, a little. Nothing visible
 # happens, step after step, until it crosses the threshold; then the code
-# flips, in the wanted direction. The latent weight is a memory that adds up
-# small wishes until they are worth a whole step.
+# flips, in the wanted direction. The latent weight adds up small steps until
+# they are enough to change the code.
 #
 # Here are the twelve latent weights during the run above. The grey band is
 # :math:`|w| \le \Delta`: inside it the code is 0.
@@ -358,10 +358,11 @@ quote("latents changed", np.count_nonzero(layer.weight.data != before), 0, 0)
 # .. math:: \hat w = w + (\hat w - w)
 #
 # The bracket is the *rounding residual*. Compute it once, at :math:`w_0`, and
-# hold it fixed: :math:`\mathrm{frozen}(v) = v + r_0`. This function touches
-# the forward pass at :math:`w_0` and has slope 1 everywhere. Straight-through
-# means nothing else than: *use the derivative of the frozen function*. And
-# that one has differences.
+# treat it as a constant (a *stop-gradient*):
+# :math:`\mathrm{frozen}(v) = v + r_0`. This function touches the forward pass
+# at :math:`w_0` and has slope 1 everywhere. Straight-through means nothing
+# else than: *use the derivative of the frozen function*. And that one has
+# differences.
 
 w0, (w_hat0, cache) = w.copy(), quantizer.forward(w, keep=True)
 quote(
@@ -394,8 +395,9 @@ with figure(7.2, 3.4) as fig:
 # this weight is a part. The two small steps are another weight, whose code
 # flips as the common threshold moves.)
 #
-# Now the check that looked impossible. ``Difference`` holds a gradient by
-# hand beside one by differences; ``error`` is relative to the largest entry.
+# Now the check that looked impossible. ``Difference`` holds a gradient from
+# formulas (*analytic*) and one from differences (*numeric*); ``error`` is
+# relative to the largest entry.
 
 analytic = quantizer.backward(dy, cache)
 
@@ -442,10 +444,10 @@ quote("error of the quantizer that says 7", nonsense.error, 0, 1e-9)
 #
 # What it can show
 # ----------------
-# The check has teeth where more than a constant is pretended. Example: a
-# *clip*. TernaryBERT clips latent weights to ±c (c is 2.5 there) inside the
-# quantizer, so that a few huge ones do not raise the threshold and scale of
-# all others. A weight beyond c gets no gradient:
+# The check catches mistakes where the declared rule is more than the identity
+# plus a constant. Example: a *clip*. TernaryBERT clips latent weights to ±c (c
+# is 2.5 there) inside the quantizer, so that a few huge ones do not raise the
+# threshold and scale of all others. A weight beyond c gets no gradient:
 #
 # .. math::
 #
@@ -496,11 +498,12 @@ quote("careful, frozen", errors["stopped at the clip"][1], 0, 1e-9)
 # %%
 # The careless one passes a gradient on for 42 % of the weights where it should
 # be 0. Naive differences condemn both, so they tell nothing. Frozen
-# differences condemn the careless one alone. ``tervit check --plant
-# ternary-clip`` plants this very mistake in the library and shows it caught.
+# differences condemn the careless one alone.
+# ``tervit check --mutant ternary-clip`` plants this very mistake in the
+# library and shows which check catches it.
 #
-# A second example with teeth: quantizers that *learn* their step s (LSQ, Esser
-# et al. 2020). With levels up to Q,
+# A second example: quantizers that *learn* their step s (LSQ, Esser et al.
+# 2020). With levels up to Q,
 #
 # .. math::
 #

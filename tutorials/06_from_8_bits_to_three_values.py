@@ -140,7 +140,8 @@ with figure(7.2, 3.4) as fig:
 # ----------------------------
 # The paper's activations have 8 bits in all its models. They are rounded as
 # they pass, so each batch makes its own scales. What do they look like? A
-# quantizer that only looks can be put into a layer of the trained model:
+# quantizer that only looks can be put into a layer of the trained model (in
+# PyTorch one would use a *forward hook*):
 
 
 class Spy(tv.quant.Identity):
@@ -164,9 +165,9 @@ quote("smallest value", seen.min(), -0.17, 0.001)
 
 # %%
 # The MLP's second layer reads what GELU wrote, and GELU never goes below
-# -0.17. A symmetric grid spends almost half of its codes where nothing is.
-# The *min-max* grid spans what is there. Its 0 sits at a code z that need not
-# be the middle, the *zero point*:
+# -0.17. A symmetric grid spends almost half of its codes where nothing is. The
+# *min-max* grid (*asymmetric*, or *affine*, quantization) spans what is there.
+# Its 0 sits at a code z that need not be the middle, the *zero point*:
 #
 # .. math::
 #
@@ -224,8 +225,8 @@ with figure(7.2, 3.4) as fig:
 # %%
 # Third question: who shares a scale? One for the whole *tensor* is simple; one
 # for each *token*, that is, each row that enters a matrix product, costs one
-# more number a row and keeps a loud token from drowning the quiet ones.
-# **Predict** the order of the four errors.
+# more number a row and keeps a loud token (one with *outliers*) from drowning
+# the quiet ones. **Predict** the order of the four errors.
 
 print("8-bit activations, relative squared error")
 act_errors = {}
@@ -408,10 +409,11 @@ quote("Gaussian, BitNet's rule", bitnet, 0.263, 0.001)
 #
 # One rule for each channel
 # -------------------------
-# The rows of a weight matrix need not be alike. One threshold for the whole
-# matrix is too high for a quiet row, which becomes all zero, and too low for a
-# loud one. **Predict** the error of a matrix of Gaussian rows, some of which
-# are three times as large as others.
+# (*Per-channel* against *per-tensor* quantization.) The rows of a weight
+# matrix need not be alike. One threshold for the whole matrix is too high for
+# a quiet row, which becomes all zero, and too low for a loud one. **Predict**
+# the error of a matrix of Gaussian rows, some of which are three times as
+# large as others.
 
 sizes = np.exp(0.5 * rng.normal(size=(384, 1)))
 matrix = sizes * rng.normal(size=(384, 384))
@@ -460,7 +462,7 @@ quote("the same, its own threshold", own_zeros["loud"], 42, 1)
 # On a trained model
 # ------------------
 # Sixteen encoder matrices of the trained float model, each ternarized in three
-# ways. No training happens here: only rounding.
+# ways. No training happens here, only rounding (*post-training quantization*).
 
 layers = [
     (name.removeprefix("blocks."), layer.weight.data)
@@ -588,9 +590,9 @@ quote("matrix, largest", accuracy["matrix, from the largest"], 17, 8, True)
 # neighbours in the table: read the large differences, or pairs on one model.
 #
 # These are numbers *before* training with ternary weights. Training may close
-# such gaps, because each row learns to live with its rule. For channel against
-# layer, ``tervit compare`` has asked, with five seeds (chapter 07 says what
-# makes a comparison fair). Read from its stored result:
+# such gaps, because each row learns to live with its rule. ``tervit compare``
+# has compared channel with layer, with five seeds (chapter 07 says what makes
+# a comparison fair). Read from its stored result:
 
 record = read_record(ROOT / "docs" / "comparisons" / "main.json")
 asked = {c.name: record.difference(c) for c in record.plan.questions}
@@ -617,11 +619,11 @@ quote("float first, give or take", later.half, 0.29, 0.005)
 # %%
 # Where float comes first no difference is left: -0.03 ± 0.29. But that
 # question was added when the results were known. The planned one, which
-# includes training from scratch, has -0.89 ± 0.55: the rows are *behind*. And
-# it was not four points that training closed: the five float models of that
-# comparison, trained on fewer pictures, gave the rows a lead of 0.96 ± 1.57
-# when rounded, which may be none. The paper claims a gain for channel-wise
-# rules in large trained models; that is out of reach here.
+# includes training from scratch, has -0.89 ± 0.55: channel-wise is *behind*.
+# And it was not four points that training closed: the five float models of
+# that comparison, trained on fewer pictures, gave channel-wise a lead of 0.96
+# ± 1.57 when rounded, which may be none. The paper claims a gain for
+# channel-wise rules in large trained models; that is out of reach here.
 #
 # On your own
 # -----------

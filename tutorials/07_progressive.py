@@ -2,9 +2,10 @@ r"""
 Progressive training
 ====================
 
-:You will do: bring a trained float model to ternary weights in five ways, in
-  the same number of steps; run each three times; read the result; and then
-  read it again as somebody would who wants to see something else in it.
+:You will do: bring a trained float model to ternary weights in five ways
+  (*quantization-aware training*), in the same number of steps; run each three
+  times; read the result; and then read it again as somebody would who wants to
+  see something else in it.
 :You will learn: how training in stages is written down; what a fair comparison
   needs; what three seeds can tell and what they cannot; how a float teacher
   helps, and what it costs.
@@ -76,8 +77,9 @@ ways = {
 
 # %%
 # The last three are for later: "float first" is a detour that leads nowhere,
-# "taught" has a teacher, and "float" is the float model trained for as long as
-# the others, so that nobody credits three values with what more training does.
+# "taught" has a teacher (*knowledge distillation*), and "float" is the float
+# model trained for as long as the others, so that nobody credits three values
+# with what more training does.
 #
 # The loop over stages fits a screen. ``StageTrainer`` does one step: forward,
 # backward on two threads, clipping of the gradient, AdamW. (``one_thread``
@@ -161,8 +163,8 @@ with figure(7.2, 3.4) as fig:
     axes = fig.subplots(1, 3, sharey=True)
     for ax, way in zip(axes, ways, strict=False):
         for name in dict.fromkeys(point[0] for point in paths[way]):
-            mine = [(s, a) for n, s, a, _ in paths[way] if n == name]
-            ax.plot(*zip(*mine, strict=True), ".-", color=stage_colour(name))
+            points = [(s, a) for n, s, a, _ in paths[way] if n == name]
+            ax.plot(*zip(*points, strict=True), ".-", color=stage_colour(name))
             ax.text(
                 0.97,
                 {"8-bit": 0.26, "4-bit": 0.15, "ternary": 0.04}[name],
@@ -375,18 +377,20 @@ quote("its worst minus their best, points", worst, -1.8, 1.5, True)
 # %%
 # When this was written, seed 0 alone gave +0.7: a reader who stopped there
 # would have seen the claim confirmed. **Repair it** with all seeds, in pairs,
-# with the spread beside the mean. And beware of a second way to be wrong
-# without a false number: to give the progressive training its 8-bit steps *on
-# top* of as many ternary steps. Then it gets more training, and more training
-# helps everybody: the loss of "float" is 0.021 lower after its extra epoch.
+# and give the standard deviation with each mean. And beware of a second way to
+# be wrong without a false number: to give the progressive training its 8-bit
+# steps *on top* of as many ternary steps. Then it gets more training, and more
+# training helps everybody: the loss of "float" is 0.021 lower after its extra
+# epoch.
 #
 # A teacher
 # ---------
-# There is something else to hand to the ternary model than a detour: the float
-# model's opinion. Of a picture of a ring, the label says *ring*; the teacher
-# says *ring, and a bit of disk*, which is more to learn from. The loss becomes
-# half cross-entropy with the label and half the divergence from the teacher's
-# probabilities p, with q the student's (Hinton et al. 2015, temperature 1):
+# The float model can help in another way than by a detour: the ternary model
+# can learn from its outputs (*distillation*). Of a picture of a ring, the
+# label says *ring*; the teacher says *ring, and a bit of disk*, which is more
+# to learn from. The loss becomes half cross-entropy with the label and half
+# the divergence from the teacher's probabilities p, with q the student's
+# (Hinton et al. 2015, temperature 1):
 #
 # .. math:: L = \tfrac12 \bigl( -\sum_c y_c \log q_c \bigr)
 #    + \tfrac12 \sum_c p_c \log \frac{p_c}{q_c}
@@ -447,8 +451,8 @@ quote("five seeds, give or take, loss", in_loss.half, 0.016, 0.0005)
 #
 # On your own
 # -----------
-# * Replace ``int8`` by ``int4`` in "8 bits first". Is a rung nearer to three
-#   values a better one? Say first which loss on arrival you expect.
+# * Replace ``int8`` by ``int4`` in "8 bits first". Is a bit width nearer to
+#   three values a better one? Say first which loss on arrival you expect.
 #   (``TERVIT_PLAY=1``.)
 # * Let every way have its own learning rate: try 5e-4, 1e-3 and 2e-3, and
 #   choose on ``data.val``. Does the order change? Why not on ``data.test``?
@@ -464,8 +468,8 @@ quote("five seeds, give or take, loss", in_loss.half, 0.016, 0.0005)
 # * BitNet b1.58 has no float stage at all: ternary from the first step.
 # * TernaryBERT, from which this line of work comes, relies on distillation
 #   from the float model; so do Q-ViT, by authors of TerViT, and FTerViT.
-# * DeiT's "distilled" models, in timm and here, have a token of their own for
-#   what a teacher says.
+# * DeiT's "distilled" models, in timm and here, have a separate token that
+#   learns from a teacher.
 #
 # Further reading
 # ---------------

@@ -5,8 +5,8 @@ The loss surface
 :You will do: measure the gap that the paper's argument stands on, in four
   ways: at one point, on a plane, along the way that training takes, and from
   the curvature. And break the third dimension of a pretty picture.
-:You will learn: what a loss surface is and how one is drawn; why the gap is no
-  property of three values alone; why a surface of rounded weights has no
+:You will learn: what a loss surface is and how one is drawn; why the gap is
+  not a property of three values alone; why a surface of rounded weights has no
   curvature, and which surface has; how far off an estimate from the steepest
   curvature can be.
 :You need: chapters 05 (latent weights), 06 (channel and matrix), for one
@@ -82,8 +82,8 @@ quote("give or take, on other images", channel.saved_error, 0.018, 0.01, True)
 # The error is what other images would change: draw 256 of the 256 with
 # replacement, take the mean again, do it many times, and see how the result
 # spreads (the *bootstrap*). Both losses of a difference are taken on the same
-# draw, so what makes an image hard for both cancels. This error knows nothing
-# of other trainings.
+# draw, so what makes an image hard for both cancels. This error does not cover
+# other trainings.
 #
 # Eight bits have a gap of a thousandth, three values of 0.7, and channel-wise
 # lies 0.094 ± 0.018 below layer-wise. For this one model that much of the
@@ -163,12 +163,12 @@ quote("sum of a token, over random signs", total / usual, 0.05, 0.05)
 
 # %%
 # **Broken.** A LayerNorm stands before these weights, and it makes the numbers
-# of each token sum to almost zero (its gain and offset spoil that a little).
-# Add a constant c to a row of weights, and its output changes by c times that
-# sum. So on this plane the float network hardly moves at all, and two sheets
-# cannot bend. (The ternary one has waves, because shifted rows are rounded
-# anew.) The heights can be read, 0.68 above float in the centre, 0.67
-# on average over the grid. The flatness says nothing about the loss.
+# of each token sum to almost zero (its :math:`\gamma` and :math:`\beta` spoil
+# that a little). Add a constant c to a row of weights, and its output changes
+# by c times that sum. So on this plane the float network hardly moves at all,
+# and two sheets cannot bend. (The ternary one has waves, because shifted rows
+# are rounded anew.) The heights can be read, 0.68 above float in the centre,
+# 0.67 on average over the grid. The flatness says nothing about the loss.
 #
 # And the network *is* robust along these rows: the same weights moved at
 # random by their own size raise the loss by only 0.07. A bowl needs other
@@ -235,11 +235,11 @@ quote("its error, on other images", later.error, 0.05, 0.03, True)
 # %%
 # It is *negative*, -0.34 ± 0.05 (other images; it is one run). The network
 # that uses the latent weights as they are is worse than the one that rounds
-# them. **So the gap is no property of three values alone: at weights chosen
+# them. **So the gap is not a property of three values alone: at weights chosen
 # for three values it has the other sign.**
 #
-# Walk in a straight line from the float solution to the ternary one, and
-# measure both losses on the way:
+# Walk in a straight line from the float solution to the ternary one (*linear
+# interpolation*), and measure both losses on the way:
 
 along = np.linspace(-0.5, 1.5, 9 if FAST else 21).round(12)
 way = surfaces.interpolation(model, taught, images, labels, along)
@@ -270,10 +270,10 @@ quote("lowest, rounded, at x", way.minima[1], 1.1, 0.25, True)
 
 # %%
 # The curves cross. Each has its minimum near its own solution, and on this
-# line, in steps of 0.1, no wall is seen between the two: the loss of the
-# rounded network falls all the way. Direct training has found the far end, so
-# *some* way had to be passable; the straight one is. Chapter 07, too, saw no
-# gain from a detour.
+# line, in steps of 0.1, no wall (*loss barrier*) is seen between the two: the
+# loss of the rounded network falls all the way. Direct training has found the
+# far end, so *some* way had to be passable; the straight one is. Chapter 07,
+# too, saw no gain from a detour.
 #
 # 4. From the curvature
 # ---------------------
@@ -360,12 +360,12 @@ quote("codes flipped between two points on the left", flips, 400, 200, True)
 quote("codes flipped from the middle to an end", close.changed[-1], 20, 12)
 
 # %%
-# Latent weights walk on stairs. That is chapter 05 again, in 200,000
-# dimensions: on the right, hardly anything changes between two flips of a
-# code, and at a flip the loss jumps. On the left hundreds of flips lie between
-# two points, and up and down they make a rough line that no smaller h makes
-# smooth. Stairs have no second derivative: a number that somebody computes for
-# one tells the h that was used.
+# Over the latent weights the loss is a staircase (*piecewise constant*). That
+# is chapter 05 again, in 200,000 dimensions: on the right, hardly anything
+# changes between two flips of a code, and at a flip the loss jumps. On the
+# left hundreds of flips lie between two points, and up and down they make a
+# rough line that no smaller h makes smooth. Stairs have no second derivative:
+# a number that somebody computes for one tells the h that was used.
 #
 # Curvature exists where no rounding follows the move: around float weights, or
 # around rounded weights that are then moved. Activations must be float too,
@@ -530,7 +530,8 @@ with figure(7.2, 3.4) as fig:
 #   eigenvalues, GPTQ rounds each layer by the Hessian of its own output.
 # * Those use eps' H eps layer by layer, at 8 or 4 bits, which is nearer to the
 #   first line of our table than to the last.
-# * BitNet never meets this gap: it has no float solution to start from.
+# * BitNet does not have this gap: there is no float solution that it starts
+#   from.
 #
 # Further reading
 # ---------------
