@@ -1,9 +1,12 @@
-"""Links and file names in pages and chapters lead somewhere."""
+"""Pages and chapters are right about files, headings and commands."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from tervit_np.cli import make_parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -53,3 +56,11 @@ def test_named_files_exist(text):
     for name in names:
         if name.split("/")[0] in folders - WRITTEN and "NAME" not in name:
             assert any((folder / name).exists() for folder in FOLDERS), name
+
+
+@pytest.mark.parametrize("text", [*PAGES, *CHAPTERS], ids=name_of)
+def test_quoted_commands_are_understood(text):
+    """Those with an option or an argument: `tervit bench` alone may be a name."""
+    lines = (line.removeprefix("# ") for line in text.read_text("utf-8").splitlines())
+    for command in re.findall(r"`(?:taskset -c 0 )?tervit ([a-z]+ [^`]+)`", " ".join(lines)):
+        make_parser().parse_args(shlex.split(command))
