@@ -1,11 +1,11 @@
-"""README's table of accuracies and those of docs/results.md, from run folders.
+"""Write README's table of accuracies and the tables of docs/results.md, from run folders.
 
     python docs/make_results.py runs/shapes runs/shapes-2 ...    add these runs, rewrite the tables
-    python docs/make_results.py runs/compare-main                the same with a comparison
+    python docs/make_results.py runs/compare-main                add a comparison, rewrite tables
     python docs/make_results.py                                  rewrite the tables
 
-What is quoted lies in docs/results.json and docs/comparisons/NAME.json; the tables are made from
-these and from nothing else, the figures of comparisons too.
+Runs are stored in docs/results.json and comparisons in docs/comparisons/NAME.json. The tables, and
+the figures of comparisons, are made from these files alone.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tervit_np.analysis.comparison.figure import draw_comparison
 
 ROOT = Path(__file__).parents[1]
 STORE = ROOT / "docs" / "results.json"
-PAGES = {  # which commands each page shows, by what stands after --data
+PAGES = {  # data sets of the commands that each page shows
     ROOT / "README.md": ("shapes", "cifar10"),
     ROOT / "docs" / "results.md": ("folder:tiny-imagenet-200@32",),
 }
@@ -32,8 +32,8 @@ HEAD = ("command", "seeds", "float", "8-bit", "ternary, untrained", "ternary", "
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """Condense a finished run: command without seed and folder, accuracies in percent, time."""
-    request = json.loads((folder / "run.json").read_text())
+    """Summarize a finished run: command without seed and folder, accuracies in percent, time."""
+    config = json.loads((folder / "run.json").read_text())
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     stages = [
         {
@@ -45,17 +45,17 @@ def summary(folder: Path) -> dict[str, Any]:
         if line["kind"] == "stage"
     ]
     return {
-        "command": plain_command(request["command"]),
-        "seed": request["seed"],
+        "command": plain_command(config["command"]),
+        "seed": config["seed"],
         "stages": stages,
         "seconds": next(line["seconds"] for line in lines if line["kind"] == "run"),
-        "test_images": request["data"]["test"],
-        "environment": request["environment"],
+        "test_images": config["data"]["test"],
+        "environment": config["environment"],
     }
 
 
 def plain_command(command: str) -> str:
-    """Drop what differs between repetitions: --seed, --out, --quiet, where a folder lies."""
+    """Remove what differs between repetitions: --seed, --out, --quiet, paths of folders."""
     words = shlex.split(command)
     kept: list[str] = []
     while words:
@@ -68,32 +68,33 @@ def plain_command(command: str) -> str:
 
 
 def data_of(command: str) -> str:
-    """Return what a command trains on."""
+    """Return the data set that a command trains on."""
     words = shlex.split(command)
     return words[words.index("--data") + 1] if "--data" in words else "shapes"
 
 
 def table(runs: list[dict[str, Any]], sets: tuple[str, ...]) -> str:
-    """Lay out one row for each command on these sets; cells follow the order of the seeds."""
+    """Return a table with one row for each command on these data sets; cells are in seed order."""
     groups = defaultdict(list)
     for run in runs:
         if data_of(run["command"]) in sets:
             groups[run["command"]].append(run)
     rows = [HEAD, ("---",) * len(HEAD)]
-    for command, found in groups.items():
-        same = sorted(found, key=lambda run: run["seed"])
+    for command, repeats in groups.items():
+        repeats.sort(key=lambda run: run["seed"])
         ends = {
-            s["stage"]: [_stage(run, s["stage"], "end") for run in same] for s in same[0]["stages"]
+            s["stage"]: [_stage(run, s["stage"], "end") for run in repeats]
+            for s in repeats[0]["stages"]
         }
-        starts = [_stage(run, "ternary", "start") for run in same] if "ternary" in ends else []
-        minutes = mean(run["seconds"] for run in same) / 60
+        starts = [_stage(run, "ternary", "start") for run in repeats] if "ternary" in ends else []
+        minutes = mean(run["seconds"] for run in repeats) / 60
         rows.append(
             (
                 f"`{command}`",
-                ", ".join(str(run["seed"]) for run in same),
-                *(_spread(ends.get(name, [])) for name in ("float", "8-bit")),
-                _spread(starts),
-                _spread(ends.get("ternary", [])),
+                ", ".join(str(run["seed"]) for run in repeats),
+                *(_mean_and_sd(ends.get(name, [])) for name in ("float", "8-bit")),
+                _mean_and_sd(starts),
+                _mean_and_sd(ends.get("ternary", [])),
                 f"{minutes:.1f}",
             )
         )
@@ -104,21 +105,21 @@ def _stage(run: dict[str, Any], name: str, side: str) -> float:
     return float(next(s[side] for s in run["stages"] if s["stage"] == name))
 
 
-def _spread(values: list[float]) -> str:
-    """Write one or two values as they are: two have no spread to speak of."""
+def _mean_and_sd(values: list[float]) -> str:
+    """Format mean ± standard deviation of three or more values, or each of one or two."""
     if len(values) < 3:
         return ", ".join(f"{value:.1f}" for value in values)
     return f"{mean(values):.1f} ± {stdev(values):.1f}"
 
 
 def rewrite(text: str, new: str, begin: str = BEGIN, end: str = END) -> str:
-    """Replace what stands between two marks of a page."""
+    """Replace the text between two marks of a page."""
     before, rest = text.split(begin)
     return before + begin + new + end + rest.split(end)[1]
 
 
 def remade(page: Path, runs: list[dict[str, Any]]) -> str:
-    """Return a page with its tables made anew; a page quotes those comparisons that it marks."""
+    """Return a page with new tables; it shows the comparisons that it has marks for."""
     text = rewrite(page.read_text(encoding="utf-8"), table(runs, PAGES[page]))
     for name in re.findall(r"<!-- comparison ([\w-]+) -->", text):
         record = read_record(COMPARISONS / f"{name}.json")
@@ -128,7 +129,7 @@ def remade(page: Path, runs: list[dict[str, Any]]) -> str:
 
 
 def setting(record: Record) -> str:
-    """Say what a comparison's numbers rest on: budget, pictures, seeds."""
+    """Describe the budget, pictures and seeds of a comparison."""
     plan, data = record.plan, record.data
     lines = (
         f"- {plan.arms[0].epochs:g} epochs of {data['train']:,} pictures of {plan.data} in "
@@ -146,19 +147,19 @@ def _words(values: tuple[float, ...]) -> str:
 
 
 def add_comparison(folder: Path) -> None:
-    """Store a finished comparison under its name, and draw its figure."""
+    """Store a finished comparison under its name and draw its figure."""
     record = read_record(folder)
     write_record(record, COMPARISONS / f"{record.plan.name}.json")
     draw_comparison(record, COMPARISONS / f"{record.plan.name}.png")
 
 
 def add_run(folder: Path, runs: list[dict[str, Any]]) -> None:
-    """Put a run among the others; a repetition keeps its place."""
+    """Add a run; one with a stored command and seed replaces the stored run."""
     new = summary(folder)
-    known = [(run["command"], run["seed"]) for run in runs]
+    keys = [(run["command"], run["seed"]) for run in runs]
     key = new["command"], new["seed"]
-    if key in known:
-        runs[known.index(key)] = new
+    if key in keys:
+        runs[keys.index(key)] = new
     else:
         runs.append(new)
 
