@@ -142,3 +142,11 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(tv.train, "run", lambda *args: None)
     exec(compile(code, "README.md", "exec"), {"images": images, "labels": labels})
     assert "tervit_np" in sys.modules
+
+
+def test_the_lines_of_mathematics_are_counted():
+    """The number is rounded, so it may be off by a tenth."""
+    said = int(re.search(r"mathematics is ([\d,]+) lines", TEXT)[1].replace(",", ""))
+    files = [f for folder in ("ops", "quant") for f in (ROOT / "tervit_np" / folder).glob("*.py")]
+    counted = sum(len(file.read_text("utf-8").splitlines()) for file in files)
+    assert abs(counted - said) <= said / 10

@@ -1,0 +1,52 @@
+"""CONTRIBUTING.md says what is there: files exist, the picture shows the layers that are checked."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def architecture():
+    file = ROOT / "docs" / "make_architecture.py"
+    spec = importlib.util.spec_from_file_location("architecture", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_named_files_exist():
+    names = re.findall(r"`([\w/]+\.py)`", TEXT)
+    assert len(names) > 30
+    for name in names:
+        if "NAME" not in name and "NN_" not in name:
+            assert any((ROOT / base / name).exists() for base in (".", "tervit_np")), name
+
+
+def test_linked_files_exist():
+    for link in re.findall(r"\]\(([^)#]+)", TEXT):
+        assert link.startswith("http") or (ROOT / link).exists(), link
+
+
+def test_the_picture_shows_every_layer_of_the_import_rule(architecture):
+    shown = architecture.PICTURE.read_text(encoding="utf-8")
+    for names in architecture.layers():
+        for name in names:
+            assert f">{name}</text>" in shown, name
+
+
+def test_every_package_is_in_a_layer(architecture):
+    package = ROOT / "tervit_np"
+    layered = {name for names in architecture.layers() for name in names}
+    found = {file.parent.name for file in package.glob("*/__init__.py")}
+    found |= {file.stem for file in package.glob("*.py") if not file.stem.startswith("__")}
+    assert found == layered
+
+
+def test_the_picture_is_drawn(architecture, tmp_path):
+    architecture.draw(tmp_path / "x.svg")
+    assert "</svg>" in (tmp_path / "x.svg").read_text(encoding="utf-8")
