@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md says what is there: files exist, the picture shows the layers that are checked."""
+"""CONTRIBUTING.md names what exists, and its picture shows the layers of the import rule."""
 
 import importlib.util
 import re
