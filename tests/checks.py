@@ -1,7 +1,7 @@
-"""What every operator and module must keep, whatever it computes.
+"""Checks that every operator and module must pass, whatever it computes.
 
 `check` takes an Operator (inputs, forward, backward). `as_operator` turns a module into one, its
-parameters into further inputs, so that operators and modules are held to the same rules.
+parameters into further inputs, so that operators and modules pass the same checks.
 """
 
 import importlib.util
@@ -10,41 +10,43 @@ import numpy as np
 
 import tervit_np as tv
 from tervit_np.nn import Module
+from tervit_np.verify.contracts import check_aliasing
 from tervit_np.verify.diagnosis import likely_mistake
-from tervit_np.verify.operators import Operator
+from tervit_np.verify.operators import Operator, as_tuple
 
 BACKENDS = ("numpy", "numba") if importlib.util.find_spec("numba") else ("numpy",)
 
 
 def check(operator, tolerance=1e-5, seed=0):
-    """Differences, shapes, manners and types of one operator, all under a random upstream."""
+    """Check gradients, contracts and linearity of one operator, all under a random upstream."""
     rng = np.random.default_rng(seed)
-    check_differences(operator, rng)
+    check_gradients(operator, rng)
     check_contracts(operator, rng)
+    check_repeatable(operator, rng)
     check_linear_in_dy(operator, rng)
     for backend in BACKENDS:
         with tv.backend(backend):
             check_float32(operator, rng, tolerance)
 
 
-def check_differences(operator, rng):
-    for difference in operator.differences(rng):
-        assert difference.analytic.shape == difference.numeric.shape, difference.name
-        hint = likely_mistake(difference)
-        assert difference.ok, f"{difference.name}: relative error {difference.error:.1e}; {hint}"
+def check_gradients(operator, rng):
+    for gradient in operator.check_gradients(rng):
+        assert gradient.analytic.shape == gradient.numeric.shape, gradient.name
+        hint = likely_mistake(gradient)
+        assert gradient.ok, f"{gradient.name}: relative error {gradient.error:.1e}; {hint}"
 
 
 def check_contracts(operator, rng):
-    """Read-only inputs and dy are accepted; a backward leaves its cache as it was."""
-    values = [locked(x) for x in operator.inputs.values()]
-    y, cache = operator.forward(*values)
-    dy = locked(rng.normal(size=np.shape(y)))
-    before = arrays_in(cache)
-    copies = [a.copy() for a in before]
-    first = backward(operator, dy, cache)
-    first = [g.copy() for g in first]
-    for array, copy in zip(before, copies, strict=True):
-        np.testing.assert_array_equal(array, copy, err_msg=f"{operator.name}: cache changed")
+    """Read-only inputs and dy are accepted; a backward leaves its cache unchanged."""
+    for contract in check_aliasing(operator, rng):
+        assert contract.violation is None, f"{contract.name}: {contract.violation}"
+
+
+def check_repeatable(operator, rng):
+    """A backward run twice on one cache gives the same bits."""
+    y, cache = operator.forward(*operator.inputs.values())
+    dy = rng.normal(size=np.shape(y))
+    first = [g.copy() for g in backward(operator, dy, cache)]
     for one, two in zip(first, backward(operator, dy, cache), strict=True):
         np.testing.assert_array_equal(one, two, err_msg=f"{operator.name}: a second run differs")
 
@@ -54,34 +56,35 @@ def check_linear_in_dy(operator, rng):
     y, cache = operator.forward(*operator.inputs.values())
     one, two = rng.normal(size=(2, *np.shape(y)))
     a, b = 0.7, -1.9
-    parts = [[g.copy() for g in backward(operator, dy, cache)] for dy in (one, two)]
-    for whole, p, q in zip(backward(operator, a * one + b * two, cache), *parts, strict=True):
-        close(whole, a * p + b * q, 1e-12, f"{operator.name}: not linear in dy")
+    single = [[g.copy() for g in backward(operator, dy, cache)] for dy in (one, two)]
+    combined = backward(operator, a * one + b * two, cache)
+    for g, g_one, g_two in zip(combined, *single, strict=True):
+        close(g, a * g_one + b * g_two, 1e-12, f"{operator.name}: not linear in dy")
 
 
 def check_float32(operator, rng, tolerance):
-    """float32 in, float32 out, near float64; whatever the strides."""
+    """float32 in, float32 out, close to float64, with contiguous and with strided arrays."""
     y64, cache64 = operator.forward(*operator.inputs.values())
     dy64 = rng.normal(size=np.shape(y64))
     expected = backward(operator, dy64, cache64)
-    for lay in (np.ascontiguousarray, strided):
-        y, cache = operator.forward(*(lay(x.astype(np.float32)) for x in operator.inputs.values()))
-        dy = dy64.astype(np.float32)
-        found = backward(operator, lay(dy), cache)
+    for layout in (np.ascontiguousarray, strided):
+        inputs = (layout(x.astype(np.float32)) for x in operator.inputs.values())
+        y, cache = operator.forward(*inputs)
+        gradients = backward(operator, layout(dy64.astype(np.float32)), cache)
         if isinstance(y, np.ndarray):
             assert y.dtype == np.float32, f"{operator.name}: output is {y.dtype}"
         close(y, y64, tolerance, f"{operator.name}: float32 output")
-        for gradient, wide in zip(found, expected, strict=True):
+        for gradient, gradient64 in zip(gradients, expected, strict=True):
             assert gradient.dtype == np.float32, f"{operator.name}: gradient is {gradient.dtype}"
-            assert gradient.shape == wide.shape
-            close(gradient, wide, tolerance, f"{operator.name}: float32 gradient")
+            assert gradient.shape == gradient64.shape
+            close(gradient, gradient64, tolerance, f"{operator.name}: float32 gradient")
 
 
 def as_operator(module, x, **options):
     """Turn a module into a pure operator of its input and of every parameter.
 
-    The key third of a qkv bias has no gradient but rounding, which is neither linear in dy nor
-    alike in float32 and float64: it is checked to be small and set to zero.
+    The gradient of the key third of a qkv bias is zero up to roundoff, which is neither linear in
+    dy nor equal in float32 and float64: it is checked to be small and set to zero.
     """
     named = module.named_params()
     inputs = {"x": x} | {name: param.data.copy() for name, param in named}
@@ -106,7 +109,7 @@ def as_operator(module, x, **options):
 def clear_key_third(gradient):
     query, key, value = gradient.reshape(3, -1)
     limit = 1e3 * np.finfo(gradient.dtype).eps * max(np.abs(query).max(), np.abs(value).max())
-    assert np.abs(key).max() <= limit, "the key bias has a gradient"
+    assert np.abs(key).max() <= limit, "the gradient of the key bias is not zero"
     key[...] = 0
 
 
@@ -114,47 +117,40 @@ def check_accumulation(module, x, rng):
     """A second backward adds to the gradients, zero_grad clears them in place."""
     y, cache = module.forward(x)
     dy = rng.normal(size=y.shape).astype(y.dtype)
-    held = [param.grad for _, param in module.named_params()]
+    grads = [param.grad for _, param in module.named_params()]
     module.zero_grad()
     module.backward(dy, cache)
-    once = [g.copy() for g in held]
+    once = [g.copy() for g in grads]
     assert all(g.any() for g in once)
     module.backward(dy, cache)
-    for (name, param), g, first in zip(module.named_params(), held, once, strict=True):
-        assert param.grad is g, f"{name}: the gradient is another array now"
+    for (name, param), g, first in zip(module.named_params(), grads, once, strict=True):
+        assert param.grad is g, f"{name}: the backward replaces the gradient array"
         close(g, 2 * first, 1e-12 if y.dtype == np.float64 else 1e-6, name)
     module.zero_grad()
-    assert not any(g.any() for g in held)
+    assert not any(g.any() for g in grads)
 
 
 def fill(module, rng):
-    """Give every parameter a lively random value."""
+    """Fill every parameter at random, weights so that no layer shrinks its activations."""
     for _, param in module.named_params():
         fan_in = param.data[0].size if param.data.ndim > 1 else 1
         param.data[...] = rng.normal(size=param.shape) / np.sqrt(fan_in)
     return module
 
 
-def close(found, expected, tolerance, message=""):
-    """Compare against the largest expected value."""
-    error = relative_error(found, expected)
+def close(actual, expected, tolerance, message=""):
+    """Compare relative to the largest expected value."""
+    error = relative_error(actual, expected)
     assert error <= tolerance, f"{message}: relative error {error:.1e} > {tolerance:.0e}"
 
 
-def relative_error(found, expected):
+def relative_error(actual, expected):
     scale = max(float(np.max(np.abs(expected))), 1e-300)
-    return float(np.max(np.abs(np.asarray(found, np.float64) - expected))) / scale
+    return float(np.max(np.abs(np.asarray(actual, np.float64) - expected))) / scale
 
 
 def backward(operator, dy, cache):
-    gradients = operator.backward(dy, cache)
-    return gradients if isinstance(gradients, tuple) else (gradients,)
-
-
-def locked(x):
-    x = np.array(x)  # dy of a loss is a scalar
-    x.flags.writeable = False
-    return x
+    return as_tuple(operator.backward(dy, cache))
 
 
 def count_walks(monkeypatch):
@@ -173,7 +169,7 @@ def count_walks(monkeypatch):
 def strided(x):
     """Return the same values, axes reversed in memory and gaps between the elements.
 
-    Parameters are whole arrays, so what has one axis stays as it is.
+    Arrays of one axis stay contiguous, as parameters are.
     """
     if x.ndim < 2:
         return x
@@ -181,12 +177,3 @@ def strided(x):
     view = wide[..., 0].T
     view[...] = x
     return view
-
-
-def arrays_in(cache):
-    """List all arrays of a nested cache."""
-    if isinstance(cache, np.ndarray):
-        return [cache]
-    if isinstance(cache, tuple | list):
-        return [a for part in cache for a in arrays_in(part)]
-    return []

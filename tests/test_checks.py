@@ -1,4 +1,4 @@
-"""The checker is checked: each mistake fails at the check that looks for it."""
+"""The checks are checked: each mistake fails the check that looks for it."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.checks import check
 MISTAKES = {  # backward of y = x^2 with cache x, gone wrong
     "relative error": lambda dy, x: dy * x,
     "read-only": lambda dy, x: 2 * x * np.add(dy, 0, out=dy),
-    "cache changed": lambda dy, x: dy * np.multiply(x, 2, out=x),
+    "changed the cache": lambda dy, x: dy * np.multiply(x, 2, out=x),
     "not linear in dy": lambda dy, x: 2 * x * dy * (1 + 1e-9 * dy),
     "gradient is float64": lambda dy, x: np.float64(2) * x.astype(np.float64) * dy,
     "float32 gradient": lambda dy, x: 2 * dy * x * (1.001 if x.dtype == np.float32 else 1),

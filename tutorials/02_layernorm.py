@@ -160,7 +160,7 @@ dx = dx_2 + dx_1
 # differences is in the library, too.)
 
 from tervit_np.verify.diagnosis import likely_mistake
-from tervit_np.verify.gradcheck import Difference
+from tervit_np.verify.gradcheck import GradientCheck
 from tervit_np.verify.gradcheck import numerical_gradient as differences
 
 
@@ -350,7 +350,7 @@ wrong = {
 pass_with_ones = 0
 for name, backward in wrong.items():
     by_random = backward(g, xhat, r)
-    guess = likely_mistake(Difference("dx", by_random, true_dx))
+    guess = likely_mistake(GradientCheck("dx", by_random, true_dx))
     off = error(by_random, true_dx)
     on_ones = np.abs(backward(np.ones_like(x), xhat, r)).max()  # should be 0
     verdict = "passes" if on_ones < 1e-9 else "caught"

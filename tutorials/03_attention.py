@@ -386,10 +386,10 @@ quote("library, dqkv", np.abs(library_dqkv - analytic).max(), 0, 1e-14)
 # :math:`\sqrt 2`, and the library's checker knows to look for such factors:
 
 from tervit_np.verify.diagnosis import likely_mistake
-from tervit_np.verify.gradcheck import Difference
+from tervit_np.verify.gradcheck import GradientCheck
 
 too_large = analytic[..., :D] * np.sqrt(K)
-broken = Difference("dq", too_large, truth[..., :D])
+broken = GradientCheck("dq", too_large, truth[..., :D])
 print(likely_mistake(broken, {"K": K}))
 off = error(too_large, truth[..., :D])
 quote("forgotten root, error of dq", off, np.sqrt(K) - 1, 1e-6)

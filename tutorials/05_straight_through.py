@@ -40,8 +40,8 @@ from matplotlib.colors import ListedColormap
 import tervit_np as tv
 from data_tools import normalise
 from tervit_np.verify.adjoint import adjoint_checks
-from tervit_np.verify.frozen import hold
-from tervit_np.verify.gradcheck import Difference, numerical_gradient
+from tervit_np.verify.frozen import freeze
+from tervit_np.verify.gradcheck import GradientCheck, numerical_gradient
 from tervit_np.quant import Ternary
 from tervit_np.quant.ternary import TernaryCache
 
@@ -395,7 +395,7 @@ with figure(7.2, 3.4) as fig:
 # this weight is a part. The two small steps are another weight, whose code
 # flips as the common threshold moves.)
 #
-# Now the check that looked impossible. ``Difference`` holds a gradient from
+# Now the check that looked impossible. ``GradientCheck`` holds a gradient from
 # formulas (*analytic*) and one from differences (*numeric*); ``error`` is
 # relative to the largest entry.
 
@@ -406,8 +406,8 @@ def frozen(v):
     return quantizer.frozen(v, cache)
 
 
-against_frozen = Difference("", analytic, numerical_gradient(frozen, w, dy))
-against_naive = Difference("", analytic, naive)
+against_frozen = GradientCheck("", analytic, numerical_gradient(frozen, w, dy))
+against_naive = GradientCheck("", analytic, naive)
 quote("error against frozen differences", against_frozen.error, 0, 1e-9)
 quote("error against naive differences", against_naive.error, 0.70, 0.01)
 
@@ -429,7 +429,7 @@ class Sevens(Ternary):
 
 sevens = Sevens()
 _, c = sevens.forward(w, keep=True)
-nonsense = Difference(
+nonsense = GradientCheck(
     "",
     sevens.backward(dy, c),
     numerical_gradient(lambda v: sevens.frozen(v, c), w, dy),
@@ -476,7 +476,7 @@ def verdicts(q):
     _, c = q.forward(weights, keep=True)
     hand = q.backward(upstream, c)
     return [
-        Difference("", hand, numerical_gradient(f, weights, upstream)).error
+        GradientCheck("", hand, numerical_gradient(f, weights, upstream)).error
         for f in (lambda v: q.forward(v)[0], lambda v: q.frozen(v, c))
     ]
 
@@ -543,14 +543,14 @@ gap = np.abs(by_formula - of_frozen).max()
 quote("LSQ's formula minus differences of frozen", gap, 0, 1e-9)
 
 # %%
-# A whole transformer, held
-# -------------------------
-# ``hold`` freezes every residual of a model, weights and 8-bit activations,
-# at its first call. A held model has the same logits and the same gradients,
+# A whole transformer, frozen
+# ---------------------------
+# ``freeze`` fixes every residual of a model, weights and 8-bit activations,
+# at its first call. A frozen model has the same logits and the same gradients,
 # and it is smooth, so differences apply to it: ``adjoint_checks`` moves each
 # parameter along a random direction and compares the slope of the output with
 # what the backward pass says. A tiny ternary transformer, in float64, first
-# not held, then held:
+# not frozen, then frozen:
 
 config = tv.DeiTConfig(12, 4, 5, dim=12, depth=2, heads=3, init="xavier")
 pictures = np.random.default_rng(0).normal(size=(2, 3, 12, 12))
@@ -565,10 +565,10 @@ def worst(prepare):
     return max(difference.error for difference in found)
 
 
-loose, held = worst(lambda net: net), worst(hold)
-print(f"error, not held: {loose:.2f}")
+loose, frozen_error = worst(lambda net: net), worst(freeze)
+print(f"error, not frozen: {loose:.2f}")
 assert loose > 0.1
-quote("error, held", held, 0, 1e-6)
+quote("error, frozen", frozen_error, 0, 1e-6)
 
 # %%
 # A real model moves

@@ -1,4 +1,10 @@
-"""All checks as rows of one table."""
+"""All checks as rows of one table, in four kinds.
+
+differences   gradients of operators by finite differences, of whole models by the adjoint
+golden        results of models against golden values, of losses and quantizers against examples
+frozen        backwards of quantizers against the derivative of their frozen map
+contracts     aliasing, accumulation and dtype
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -9,14 +15,14 @@ import numpy as np
 from tervit_np.models.registry import Config
 from tervit_np.verify import gradcheck
 from tervit_np.verify.adjoint import LIMIT as ADJOINT_LIMIT
-from tervit_np.verify.adjoint import adjoint_checks, first_wrong, lengths
-from tervit_np.verify.contracts import structure_checks
+from tervit_np.verify.adjoint import adjoint_checks, locate_mistake, model_factors
+from tervit_np.verify.contracts import contract_checks
 from tervit_np.verify.diagnosis import likely_mistake
 from tervit_np.verify.frozen import frozen_checks
-from tervit_np.verify.golden import CASES, compare, filled_model, inputs
-from tervit_np.verify.gradcheck import Difference
-from tervit_np.verify.hand_examples import worked_examples
-from tervit_np.verify.mutation import CATCHERS, Mutant, mutated
+from tervit_np.verify.golden import CASES, compare_case, filled_model, inputs
+from tervit_np.verify.gradcheck import GradientCheck
+from tervit_np.verify.hand_examples import compare_examples
+from tervit_np.verify.mutation import Mutant, mutated
 from tervit_np.verify.operators import operators
 
 GOLDEN_LIMIT = 1e-9
@@ -24,10 +30,13 @@ _DROP_PATH = 0.5  # so that whole models check stochastic depth too
 _BATCH = 8  # enough that the two branches of a block drop different images
 
 
+ROW_CHECKS = ("differences", "adjoint", "golden", "example", "frozen", "contracts")
+
+
 class Row(NamedTuple):
     """One check and its outcome."""
 
-    check: str
+    check: str  # one of ROW_CHECKS
     what: str
     error: float | None  # relative; None where the outcome is yes or no
     limit: float | None
@@ -36,95 +45,103 @@ class Row(NamedTuple):
 
 
 def differences(seed: int = 0) -> Iterator[Row]:
-    """Check every operator by differences, then small whole models by the adjoint."""
+    """Check every operator by finite differences, then small whole models by the adjoint."""
     rng = np.random.default_rng(seed)
     for operator in operators(rng):
-        for found in operator.differences(rng):
-            yield to_row("differences", found, gradcheck.LIMIT, operator.sizes)
-    rng = np.random.default_rng([seed, 1])  # its own, so that what is dropped stays the same
+        for check in operator.check_gradients(rng):
+            yield gradient_row("differences", check, gradcheck.LIMIT, operator.factors)
+    rng = np.random.default_rng([seed, 1])  # a new operator must not change which images drop
     for case, config in CASES.items():
         yield _adjoint(case, replace(config, drop_path=_DROP_PATH), rng)
 
 
 def _adjoint(case: str, config: Config, rng: np.random.Generator) -> Row:
-    """Check one model: the worst tensor if all are right, else the first wrong on the way back."""
+    """Check one model.  -> its worst tensor if all are right, else the one where errors begin."""
     images, _ = inputs(config, _BATCH)
-    found = list(adjoint_checks(filled_model(config), images, rng))
-    if (wrong := first_wrong(found)) is None:
-        worst = max(found, key=lambda difference: difference.error)
-        return to_row("adjoint", worst._replace(name=f"{case} model: {worst.name}"), ADJOINT_LIMIT)
-    difference, where = wrong
-    named = difference._replace(name=f"{case} model: {difference.name}")
-    row = to_row("adjoint", named, ADJOINT_LIMIT, lengths(config, len(images)))
+    checks = list(adjoint_checks(filled_model(config), images, rng))
+    if (located := locate_mistake(checks)) is None:
+        worst = max(checks, key=lambda check: check.error)
+        return gradient_row("adjoint", _of_model(case, worst), ADJOINT_LIMIT)
+    check, where = located
+    factors = model_factors(config, len(images))
+    row = gradient_row("adjoint", _of_model(case, check), ADJOINT_LIMIT, factors)
     return row._replace(note=f"{where}: {row.note}")
 
 
-def golden(seed: int = 0) -> Iterator[Row]:
-    """Check small models against stored values, losses and quantizers against worked examples.
+def _of_model(case: str, check: GradientCheck) -> GradientCheck:
+    return check._replace(name=f"{case} model: {check.name}")
 
-    Nothing is drawn at random here; `seed` makes all checks callable alike.
+
+def golden(seed: int = 0) -> Iterator[Row]:
+    """Check small models against golden values, losses and quantizers against examples by hand.
+
+    Nothing is random here; all kinds of checks take a seed so that they can be called alike.
     """
     for case in CASES:
         yield from _golden(case)
-    for example in worked_examples():
+    for example in compare_examples():
         ok = example.error <= GOLDEN_LIMIT
-        note = "" if ok else f"found {example.ours.tolist()}, by hand {example.golden.tolist()}"
-        yield Row("worked", example.name, example.error, GOLDEN_LIMIT, ok, note)
+        note = f"result {example.actual.tolist()}, by hand {example.expected.tolist()}"
+        yield Row("example", example.name, example.error, GOLDEN_LIMIT, ok, "" if ok else note)
 
 
 def _golden(case: str) -> Iterator[Row]:
-    """Compare logits, loss and gradients of one model, the worst of each."""
-    found = compare(case)
-    parts = {"logits": "the forward pass", "loss": "the loss", "grad.": "the backward pass"}
+    """Compare logits, loss and gradients of one model.  -> the worst of each."""
+    comparisons = compare_case(case)
+    passes = {"logits": "the forward pass", "loss": "the loss", "grad.": "the backward pass"}
     worst = {
-        part: max((c for c in found if c.name.startswith(part)), key=lambda c: c.error)
-        for part in parts
+        part: max((c for c in comparisons if c.name.startswith(part)), key=lambda c: c.error)
+        for part in passes
     }
-    wrong = [part for part in parts if not worst[part].error <= GOLDEN_LIMIT]
+    wrong = [part for part in passes if not worst[part].error <= GOLDEN_LIMIT]
     for part, comparison in worst.items():
         what = f"{case} model: {comparison.name.removeprefix('grad.')}"
-        note = f"another framework disagrees; look at {parts[wrong[0]]}" if part in wrong else ""
+        note = f"another framework disagrees; look at {passes[wrong[0]]}" if part in wrong else ""
         yield Row("golden", what, comparison.error, GOLDEN_LIMIT, part not in wrong, note)
 
 
 def frozen(seed: int = 0) -> Iterator[Row]:
-    """Check every quantizer's convention."""
+    """Check that every quantizer's backward is what its convention declares."""
     for gradient, value in frozen_checks(np.random.default_rng(seed)):
-        row = to_row("frozen", gradient, gradcheck.LIMIT)
+        row = gradient_row("frozen", gradient, gradcheck.LIMIT)
         if row.ok and not value.error <= 1e-12:
             row = row._replace(ok=False, error=value.error, note="frozen(w0) is not forward(w0)")
         yield row
 
 
-def structure(seed: int = 0) -> Iterator[Row]:
-    """Check manners."""
-    for found in structure_checks(np.random.default_rng(seed)):
-        yield Row("structure", found.name, None, None, found.fault is None, found.fault or "")
+def contracts(seed: int = 0) -> Iterator[Row]:
+    """Check aliasing, accumulation and dtype."""
+    for name, violation in contract_checks(np.random.default_rng(seed)):
+        yield Row("contracts", name, None, None, violation is None, violation or "")
 
 
-CHECKS: dict[str, Callable[[int], Iterable[Row]]] = dict(
-    zip(CATCHERS, (differences, golden, frozen, structure), strict=True)
-)
+CHECKS: dict[str, Callable[[int], Iterable[Row]]] = {
+    "differences": differences,
+    "golden": golden,
+    "frozen": frozen,
+    "contracts": contracts,
+}
+
+
+def failures(kind: str, seed: int = 0) -> Iterator[Row]:
+    """Yield the rows of one kind of check that fail; a check that cannot run has failed."""
+    try:
+        yield from (row for row in CHECKS[kind](seed) if not row.ok)
+    except (ValueError, IndexError, TypeError) as error:
+        note = f"{type(error).__name__}: {error}"
+        yield Row(kind, "the check cannot run to its end", None, None, False, note)
 
 
 def caught_by(mutant: Mutant) -> list[str]:
-    """Return the kinds of checks that fail under a mutant."""
+    """Return the kinds of checks that fail under a mutant, each run until its first failure."""
     with mutated(mutant):
-        return [kind for kind, rows in CHECKS.items() if not _passes(rows)]
+        return [kind for kind in CHECKS if any(True for _ in failures(kind))]
 
 
-def _passes(rows: Callable[[int], Iterable[Row]]) -> bool:
-    """Run until the first failure. A check that cannot even run has failed."""
-    try:
-        return all(row.ok for row in rows(0))
-    except (ValueError, IndexError, TypeError):
-        return False
-
-
-def to_row(
-    check: str, found: Difference, limit: float, sizes: dict[str, float] | None = None
+def gradient_row(
+    kind: str, check: GradientCheck, limit: float, factors: dict[str, float] | None = None
 ) -> Row:
-    """Judge a difference, and name the likely mistake where it is too large."""
-    ok = bool(found.error <= limit)
-    note = "" if ok else likely_mistake(found, sizes)
-    return Row(check, found.name, found.error, limit, ok, note)
+    """Write a gradient check as a row; name the likely mistake if its error is too large."""
+    ok = bool(check.error <= limit)
+    note = "" if ok else likely_mistake(check, factors)
+    return Row(kind, check.name, check.error, limit, ok, note)

@@ -1,7 +1,7 @@
-"""What holds whatever the numbers: who owns which memory, what is added, what keeps its type.
+"""Contracts: which memory a function may write, what a backward adds up, which dtype comes out.
 
-Read-only arrays make a write where it does not belong an error. Everything runs the NumPy lines,
-float32 included, because those are what a reader changes.
+Inputs are read-only arrays, so that a forbidden write raises an error. Everything runs the NumPy
+lines, in float32 too, because those are the lines that a reader changes.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,126 +11,132 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.backends import backend
+from tervit_np.models.registry import Config
 from tervit_np.nn import Block
 from tervit_np.quant import Quantizer
 from tervit_np.verify.frozen import QUANTIZERS
 from tervit_np.verify.golden import CASES, filled_model, inputs, results
-from tervit_np.verify.operators import Operator, operators
+from tervit_np.verify.operators import Operator, as_tuple, operators
 
 
-class Property(NamedTuple):
-    """One property of one thing, and how it is broken if it is."""
+class ContractCheck(NamedTuple):
+    """One contract of one function, and how it is violated; None if it holds."""
 
     name: str
-    fault: str | None
+    violation: str | None
 
 
-def structure_checks(rng: np.random.Generator) -> Iterator[Property]:
-    """Check manners and types of operators, blocks and quantizers, then accumulation in models."""
+def contract_checks(rng: np.random.Generator) -> Iterator[ContractCheck]:
+    """Check aliasing and dtype of operators, blocks and quantizers, accumulation in models."""
     with backend("numpy"):
         for operator in operators(rng):
-            yield from _operator(operator, rng)
-        yield from _block(rng)
+            yield from check_aliasing(operator, rng)
+            yield ContractCheck(f"{operator.name} keeps float32", _operator_dtype(operator))
+        yield from _block_aliasing(rng)
         for quantizer in QUANTIZERS:
-            yield Property(f"{quantizer!r} reads only", _writes(quantizer, rng))
-            yield Property(f"{quantizer!r} keeps float32", _widens(quantizer, rng))
+            aliasing = _quantizer_aliasing(quantizer, rng)
+            yield ContractCheck(f"{quantizer!r} only reads its inputs", aliasing)
+            yield ContractCheck(f"{quantizer!r} keeps float32", _quantizer_dtype(quantizer, rng))
         for case, config in CASES.items():
-            yield Property(f"{case} model accumulates", _accumulates(config))
-            yield Property(f"{case} model: parts of a batch add up", _adds_up(config))
+            yield ContractCheck(f"{case} model accumulates gradients", _accumulation(config))
+            yield ContractCheck(f"{case} model: gradients add up over a batch", _additivity(config))
 
 
-def _operator(operator: Operator, rng: np.random.Generator) -> Iterator[Property]:
-    values = [_locked(x) for x in operator.inputs.values()]
-    y, cache = operator.forward(*values)
-    dy = _locked(rng.normal(size=np.shape(y)))
-    remembered = _copy(cache)
-    yield Property(f"{operator.name} leaves dy alone", _fault(operator.backward, dy, cache))
-    written = None if _same(cache, remembered) else "the backward wrote on it"
-    yield Property(f"{operator.name} leaves its cache alone", written)
-    yield Property(f"{operator.name} keeps float32", _widened(operator, values))
+def check_aliasing(operator: Operator, rng: np.random.Generator) -> Iterator[ContractCheck]:
+    """Run an operator on read-only inputs and dy; its backward must leave the cache unchanged."""
+    y, cache = operator.forward(*(read_only(x) for x in operator.inputs.values()))
+    dy = read_only(rng.normal(size=np.shape(y)))
+    original = _copy(cache)
+    written = _write_error(operator.backward, dy, cache)
+    yield ContractCheck(f"{operator.name} leaves dy unchanged", written)
+    changed = None if _equal(cache, original) else "the backward changed the cache"
+    yield ContractCheck(f"{operator.name} leaves its cache unchanged", changed)
 
 
-def _block(rng: np.random.Generator) -> Iterator[Property]:
-    """A block may write on what it computed itself, not on what it was given."""
+def _block_aliasing(rng: np.random.Generator) -> Iterator[ContractCheck]:
+    """A block may write on what it computed itself, but not on its input or dy."""
     block = Block(4, 2, 8, 0.0, dtype=np.float64)
-    x, dy = (_locked(a) for a in rng.normal(size=(2, 2, 3, 4)))
-    yield Property("a block leaves its input alone", _fault(block.forward, x))
+    x, dy = (read_only(a) for a in rng.normal(size=(2, 2, 3, 4)))
+    yield ContractCheck("a block leaves its input unchanged", _write_error(block.forward, x))
     _, cache = block.forward(x.copy())
-    yield Property("a block leaves dy alone", _fault(block.backward, dy, cache))
+    yield ContractCheck("a block leaves dy unchanged", _write_error(block.backward, dy, cache))
 
 
-def _writes(quantizer: Quantizer, rng: np.random.Generator) -> str | None:
-    """The latent weight and the gradient belong to others."""
-    w, dw_hat = (_locked(a) for a in rng.normal(size=(2, 3, 5)))
-    fault = _fault(quantizer.forward, w)
-    return fault or _fault(quantizer.backward, dw_hat, quantizer.forward(w.copy(), keep=True)[1])
+def _quantizer_aliasing(quantizer: Quantizer, rng: np.random.Generator) -> str | None:
+    """Run a quantizer on a read-only weight and a read-only gradient."""
+    w, dw_hat = (read_only(a) for a in rng.normal(size=(2, 3, 5)))
+    _, cache = quantizer.forward(w.copy(), keep=True)
+    written = _write_error(quantizer.forward, w)
+    return written or _write_error(quantizer.backward, dw_hat, cache)
 
 
-def _widens(quantizer: Quantizer, rng: np.random.Generator) -> str | None:
-    w, dw_hat = rng.normal(size=(2, 3, 5)).astype(np.float32)
-    w_hat, cache = quantizer.forward(w)
-    return _wide(w_hat, quantizer.backward(dw_hat, cache))
-
-
-def _fault(function: Callable[..., Any], *given: Any) -> str | None:
+def _write_error(function: Callable[..., Any], *arguments: Any) -> str | None:
+    """Call a function on read-only arrays; say so if it writes into one."""
     try:
-        function(*given)
+        function(*arguments)
     except ValueError as error:
-        return f"it was written on ({error})"
+        return f"it writes into an argument ({error})"
     return None
 
 
-def _widened(operator: Operator, values: list[Array]) -> str | None:
-    """Run in float32 and look for float64."""
-    y, cache = operator.forward(*(x.astype(np.float32) for x in values))
-    if not isinstance(y, np.ndarray):
-        return None if cache.dtype == np.float32 else f"its gradient is {cache.dtype}"
-    gradients = operator.backward(np.ones_like(y), cache)
-    return _wide(y, *(gradients if isinstance(gradients, tuple) else (gradients,)))
+def _quantizer_dtype(quantizer: Quantizer, rng: np.random.Generator) -> str | None:
+    w, dw_hat = rng.normal(size=(2, 3, 5)).astype(np.float32)
+    w_hat, cache = quantizer.forward(w)
+    return _not_float32(w_hat, quantizer.backward(dw_hat, cache))
 
 
-def _wide(*arrays: Array) -> str | None:
-    wide = [a.dtype for a in arrays if a.dtype != np.float32]
-    return f"float32 became {wide[0]}" if wide else None
+def _operator_dtype(operator: Operator) -> str | None:
+    """Run in float32 and look for another dtype in y and the gradients."""
+    y, cache = operator.forward(*(x.astype(np.float32) for x in operator.inputs.values()))
+    if not isinstance(y, np.ndarray):  # a loss is a Python float, its cache the gradient
+        return _not_float32(cache)
+    return _not_float32(y, *as_tuple(operator.backward(np.ones_like(y), cache)))
 
 
-def _accumulates(config: Any) -> str | None:
-    """Two backward passes must add up to twice one."""
+def _not_float32(*arrays: Array) -> str | None:
+    others = [a.dtype for a in arrays if a.dtype != np.float32]
+    return f"float32 became {others[0]}" if others else None
+
+
+def _accumulation(config: Config) -> str | None:
+    """Two backward passes must add up to twice one, in the same arrays."""
     model = filled_model(config)
     images, labels = inputs(config)
-    once = results(model, images, labels)
+    before = results(model, images, labels)
     logits, cache = model.forward(images)
-    pair = isinstance(logits, tuple)
-    d = tuple(np.ones_like(z) for z in logits) if pair else np.ones_like(logits)
-    held = {name: p.grad for name, p in model.named_params()}
+    ones = tuple(np.ones_like(z) for z in as_tuple(logits))
+    dlogits = ones if isinstance(logits, tuple) else ones[0]
+    grads = {name: p.grad for name, p in model.named_params()}
     model.zero_grad()
-    model.backward(d, cache)
-    first = {name: gradient.copy() for name, gradient in held.items()}
-    model.backward(d, cache)
+    model.backward(dlogits, cache)
+    once = {name: grad.copy() for name, grad in grads.items()}
+    model.backward(dlogits, cache)
     for name, p in model.named_params():
-        if p.grad is not held[name]:
-            return f"{name}: the gradient is another array now; who held the old one misses it"
-        if not np.allclose(p.grad, 2 * first[name], rtol=1e-12, atol=1e-300):
+        if p.grad is not grads[name]:
+            return f"{name}: the backward replaces the gradient array; references to it are stale"
+        if not np.allclose(p.grad, 2 * once[name], rtol=1e-12, atol=1e-300):
             return f"{name}: a second backward replaces the gradient instead of adding to it"
-    again = results(model, images, labels)
-    return None if all(np.array_equal(once[k], again[k]) for k in once) else "state stayed behind"
+    after = results(model, images, labels)
+    same = all(np.array_equal(before[name], after[name]) for name in before)
+    return None if same else "the same call gives other results: a pass left state behind"
 
 
-def _adds_up(config: Any) -> str | None:
-    """Gradients of a batch are the sum of those of its parts (losses are means, so weighted)."""
+def _additivity(config: Config) -> str | None:
+    """The gradients of a batch must be the mean of those of its halves, as losses are means."""
     model = filled_model(config)
     images, labels = inputs(config, 4)
-    whole = results(model, images, labels)
-    parts = [results(model, images[i : i + 2], labels[i : i + 2]) for i in (0, 2)]
-    for name in (k for k in whole if k.startswith("grad.") and k != "grad.images"):
-        total = (parts[0][name] + parts[1][name]) / 2
-        if np.abs(total - whole[name]).max() > 1e-12 * max(np.abs(whole[name]).max(), 1e-3):
+    batch = results(model, images, labels)
+    halves = [results(model, images[i : i + 2], labels[i : i + 2]) for i in (0, 2)]
+    for name in (k for k in batch if k.startswith("grad.") and k != "grad.images"):
+        mean = (halves[0][name] + halves[1][name]) / 2
+        if np.abs(mean - batch[name]).max() > 1e-12 * max(np.abs(batch[name]).max(), 1e-3):
             return f"{name.removeprefix('grad.')} of a batch is not the sum over its images"
     return None
 
 
-def _locked(x: Array) -> Array:
-    x = x.copy()
+def read_only(x: Array) -> Array:
+    """Copy an array so that writing into the copy raises an error.  (...) -> (...)."""
+    x = np.array(x)
     x.flags.writeable = False
     return x
 
@@ -138,12 +144,12 @@ def _locked(x: Array) -> Array:
 def _copy(cache: Any) -> Any:
     if isinstance(cache, np.ndarray):
         return cache.copy()
-    return tuple(_copy(c) for c in cache) if isinstance(cache, tuple) else cache
+    return tuple(map(_copy, cache)) if isinstance(cache, tuple | list) else cache
 
 
-def _same(one: Any, two: Any) -> bool:
+def _equal(one: Any, two: Any) -> bool:
     if isinstance(one, np.ndarray):
         return bool(np.array_equal(one, two))
-    if isinstance(one, tuple):
-        return all(_same(a, b) for a, b in zip(one, two, strict=True))
+    if isinstance(one, tuple | list):
+        return all(map(_equal, one, two))
     return bool(one == two)

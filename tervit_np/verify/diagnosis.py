@@ -1,24 +1,24 @@
-"""From a wrong gradient to the mistake behind it, as far as numbers can tell."""
+"""Name the likely mistake behind a wrong gradient, from its numbers alone."""
 
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.verify.gradcheck import Difference
+from tervit_np.verify.gradcheck import GradientCheck
 
 _CONSTANTS = {
-    -1.0: "the sign",
+    -1.0: "the sign is wrong",
     0.5: "half of it is missing: one of two paths (a residual?) is not added",
     2.0: "it is counted twice",
 }
 
 
-def likely_mistake(difference: Difference, sizes: dict[str, float] | None = None) -> str:
+def likely_mistake(check: GradientCheck, factors: dict[str, float] | None = None) -> str:
     """Name the likely mistake in one sentence.
 
-    `sizes` are lengths that could be a forgotten factor, such as {"K": 4, "batch": 3}; a ratio of
-    such a length, of its root, or of an inverse points at it.
+    `factors` are lengths that may be missing as a factor, such as {"K": 4, "batch": 3}: the ratio
+    of the gradients is compared with each length, its square, its root and their inverses.
     """
-    a, b = np.asarray(difference.analytic), np.asarray(difference.numeric)
+    a, b = np.asarray(check.analytic), np.asarray(check.numeric)
     if not np.isfinite(a).all():
         return "the gradient is not finite: a division by zero or an overflow in the backward"
     if a.shape != b.shape:
@@ -26,9 +26,9 @@ def likely_mistake(difference: Difference, sizes: dict[str, float] | None = None
     if not a.any() and b.any():
         return "the gradient is zero: it is never computed or never added"
     if (ratio := _constant_ratio(a, b)) is not None:
-        return _explain_ratio(ratio, sizes or {})
+        return _explain_ratio(ratio, factors or {})
     if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and _close(a.swapaxes(-1, -2), b):
-        return "transposed"
+        return "it is transposed"
     rest = a - b
     if a.ndim >= 2 and _close(rest, np.broadcast_to(rest.mean(axis=-1, keepdims=True), a.shape)):
         return "off by a constant in each row: the mean (or the sum) along the row is not removed"
@@ -39,7 +39,7 @@ def likely_mistake(difference: Difference, sizes: dict[str, float] | None = None
             "(assigned where it should be added?)"
         )
     if a.size > 1 and np.sign(a[wrong] * b[wrong]).mean() > 0.6:
-        return "roughly right: a term of the derivative is missing, or one factor is another's"
+        return "roughly right: a term of the derivative is missing, or one factor is wrong"
     return "unrelated to the true gradient: the wrong operand, axis or order"
 
 
@@ -51,18 +51,19 @@ def _constant_ratio(a: Array, b: Array) -> float | None:
     return ratio if _close(a, ratio * b) else None
 
 
-def _explain_ratio(ratio: float, sizes: dict[str, float]) -> str:
-    for constant, words in _CONSTANTS.items():
+def _explain_ratio(ratio: float, factors: dict[str, float]) -> str:
+    for constant, mistake in _CONSTANTS.items():
         if np.isclose(ratio, constant, rtol=1e-4):
-            return f"exactly {constant:g} times the true gradient: {words}"
-    for name, size in sizes.items():
+            return f"exactly {constant:g} times the true gradient: {mistake}"
+    for name, size in factors.items():
         for power, factor in ((1.0, f"{name}"), (0.5, f"sqrt({name})"), (2.0, f"{name}^2")):
             if np.isclose(ratio, size**power, rtol=1e-4):
-                return (
-                    f"{ratio:.4g} times the true gradient, which is {factor}: 1/{factor} is missing"
-                )
+                return f"{ratio:.4g} = {factor} times the true gradient: 1/{factor} is missing"
             if np.isclose(ratio, size**-power, rtol=1e-4):
-                return f"{ratio:.4g} times the true gradient: a factor of {factor} is missing"
+                return (
+                    f"{ratio:.4g} = 1/{factor} times the true gradient: "
+                    f"a factor of {factor} is missing"
+                )
     return f"{ratio:.4g} times the true gradient everywhere: a constant factor"
 
 

@@ -1,8 +1,8 @@
-"""Whether a quantizer's backward is the derivative it claims to be.
+"""Frozen residual: check that a quantizer's backward is the derivative that it declares.
 
 The true derivative of rounding is zero, so differences of `forward` prove nothing. `frozen` is the
-forward map with the rounding residual held fixed at w0: smooth, equal to `forward` at w0, and by
-definition of the convention its derivative is `backward`. What this cannot show is whether the
+forward map with the rounding residual fixed at its value for w0: smooth, equal to `forward` at w0,
+and by definition of the convention its derivative is `backward`. The check cannot show whether the
 convention is a good one; only training shows that.
 """
 
@@ -16,7 +16,7 @@ from tervit_np.models import Classifier
 from tervit_np.param import Param
 from tervit_np.quant import Blend, Identity, Quantizer, Ternary, UniformAct, UniformWeight
 from tervit_np.quant.protocol import Codes
-from tervit_np.verify.gradcheck import Difference, numerical_gradient
+from tervit_np.verify.gradcheck import GradientCheck, numerical_gradient
 
 QUANTIZERS: tuple[Quantizer, ...] = (
     Identity(),
@@ -34,10 +34,10 @@ QUANTIZERS: tuple[Quantizer, ...] = (
 )
 
 
-def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[Difference, Difference]]:
+def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, GradientCheck]]:
     """Yield for each quantizer: backward against differences of frozen; frozen(w0) against forward.
 
-    Weights keep a distance from the clip, where the derivative jumps.
+    No weight is near the clip, where the derivative jumps.
     """
     for quantizer in QUANTIZERS:
         w = rng.normal(size=(3, 7))
@@ -45,22 +45,22 @@ def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[Difference, Differ
         if clip is not None:
             near = np.abs(np.abs(w) - clip) < 0.01
             w[near] += 0.1
-        w_hat, cache = quantizer.forward(w.copy(), keep=True)  # copies: values alone are judged
+        w_hat, cache = quantizer.forward(w.copy(), keep=True)  # copies: this checks values alone
         dy = rng.normal(size=w.shape)
         analytic = quantizer.backward(dy.copy(), cache)
 
         def smooth(z: Array, q: Quantizer = quantizer, c: Any = cache) -> Array:
             return q.frozen(z.copy(), c)
 
-        gradient = Difference(f"{quantizer!r} dw", analytic, numerical_gradient(smooth, w, dy))
-        yield gradient, Difference(f"{quantizer!r} at w0", w_hat, quantizer.frozen(w, cache))
+        gradient = GradientCheck(f"{quantizer!r} dw", analytic, numerical_gradient(smooth, w, dy))
+        yield gradient, GradientCheck(f"{quantizer!r} at w0", w_hat, quantizer.frozen(w, cache))
 
 
-class Held(Quantizer):
-    """A quantizer whose residuals are held from its first call on: smooth, with the same backward.
+class FrozenResidual(Quantizer):
+    """A quantizer with the rounding residuals of its first calls: smooth, with the same backward.
 
-    With every quantizer of a model held, the adjoint check applies to the whole quantized model.
-    Calls are told apart by shape.
+    With every quantizer of a model frozen, the adjoint check applies to the whole quantized model.
+    There is one residual for each shape of input.
     """
 
     def __init__(self, inner: Quantizer) -> None:
@@ -68,7 +68,7 @@ class Held(Quantizer):
         self._caches: dict[tuple[int, ...], Any] = {}
 
     def forward(self, w: Array, keep: bool = False) -> tuple[Array, Any]:
-        """Quantize the first array of each shape; later ones keep its residual."""
+        """Quantize the first array of each shape; add its residual to later ones."""
         if w.shape not in self._caches:
             self._caches[w.shape] = self.inner.forward(w, keep=True)[1]
         cache = self._caches[w.shape]
@@ -79,11 +79,11 @@ class Held(Quantizer):
         return self.inner.backward(dw_hat, cache)
 
     def frozen(self, w: Array, cache: Any) -> Array:
-        """Do what the inner quantizer does."""
+        """Apply the inner quantizer's frozen map."""
         return self.inner.frozen(w, cache)
 
     def codes(self, w: Array) -> Codes:
-        """Do what the inner quantizer does."""
+        """Return the inner quantizer's codes."""
         return self.inner.codes(w)
 
     def params(self) -> dict[str, Param]:
@@ -91,8 +91,9 @@ class Held(Quantizer):
         return self.inner.params()
 
 
-def hold(model: Classifier) -> Classifier:
-    """Hold every quantizer of a model, in place."""
+def freeze(model: Classifier) -> Classifier:
+    """Replace every quantizer of a model by its FrozenResidual, in place."""
     for _, layer in model.quantizable():
-        layer.weight_quant, layer.act_quant = Held(layer.weight_quant), Held(layer.act_quant)
+        layer.weight_quant = FrozenResidual(layer.weight_quant)
+        layer.act_quant = FrozenResidual(layer.act_quant)
     return model

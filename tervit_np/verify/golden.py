@@ -1,8 +1,9 @@
-"""Logits and gradients that another framework computed: what finite differences cannot see.
+"""Golden values: logits and gradients that another framework computed.
 
-A forward that is wrong and a backward that fits it pass every difference check. So golden.npz keeps
-the results of small models written independently in PyTorch, float64 (tests/golden/make_golden.py).
-Parameters and inputs are not stored: both sides fill them from integers, to the same bits.
+A wrong forward with a backward that fits it passes every check by finite differences. So golden.npz
+stores the results of small models written independently in PyTorch, in float64
+(tests/golden/make_golden.py). Parameters and inputs are not stored: both frameworks fill them from
+integers, to the same bits.
 """
 
 import math
@@ -38,24 +39,24 @@ BATCH = 3
 
 
 class Comparison(NamedTuple):
-    """One quantity of ours against the golden one."""
+    """One quantity as this package computes it, and its known value."""
 
     name: str
-    ours: Array
-    golden: Array  # what is right
+    actual: Array
+    expected: Array
 
     @property
     def error(self) -> float:
-        """Largest difference over the largest golden value; infinite where ours is NaN."""
-        scale = max(float(np.abs(self.golden).max()), 1e-300)
-        error = float(np.abs(self.ours - self.golden).max()) / scale
+        """Largest difference over the largest expected value; infinite if a NaN was computed."""
+        scale = max(float(np.abs(self.expected).max()), 1e-300)
+        error = float(np.abs(self.actual - self.expected).max()) / scale
         return math.inf if math.isnan(error) else error
 
 
 def uniform(name: str, shape: tuple[int, ...]) -> Array:
     """Fill an array from its name alone, uniform in [-1, 1).  -> float64 of `shape`.
 
-    The integers i + crc32(name) 2^32 go through SplitMix64 (Steele et al. 2014): whole-number
+    The integers i + crc32(name) 2^32 go through SplitMix64 (Steele et al. 2014): integer
     arithmetic, the same on every machine.
     """
     size = int(np.prod(shape))
@@ -68,7 +69,7 @@ def uniform(name: str, shape: tuple[int, ...]) -> Array:
 
 
 def parameter(name: str, shape: tuple[int, ...]) -> Array:
-    """Fill a parameter: gains around 1, the rest so that every layer stays lively."""
+    """Fill a parameter: gamma around 1, weights so that no layer shrinks its activations."""
     u = uniform(name, shape)
     if len(shape) == 1:
         return 1 + 0.3 * u if ".norm" in name or name == "norm.weight" else 0.3 * u
@@ -77,13 +78,13 @@ def parameter(name: str, shape: tuple[int, ...]) -> Array:
     return 1.7 * u / math.sqrt(math.prod(shape[1:]))
 
 
-def inputs(config: Any, batch: int = BATCH) -> tuple[Array, Array]:
+def inputs(config: Config, batch: int = BATCH) -> tuple[Array, Array]:
     """Return images (B, 3, S, S) and labels (B,) of a case."""
     size, classes = config.image_size, config.num_classes
     return 1.5 * uniform("images", (batch, 3, size, size)), np.arange(batch) * 2 % classes
 
 
-def filled_model(config: Any, dtype: str = "float64") -> Classifier:
+def filled_model(config: Config, dtype: str = "float64") -> Classifier:
     """Build a model whose parameters are filled from their names."""
     model = build(config, np.random.default_rng(0), dtype)
     model.load_state_dict({n: parameter(n, p.shape) for n, p in model.named_params()})
@@ -103,12 +104,11 @@ def results(model: Classifier, images: Array, labels: Array) -> dict[str, Array]
     return {"logits": np.stack(heads), "loss": loss, "grad.images": dimages, **gradients}
 
 
-def compare(case: str, dtype: str = "float64") -> list[Comparison]:
-    """Run one case and lay it beside the golden values."""
+def compare_case(case: str, dtype: str = "float64") -> list[Comparison]:
+    """Run one case and compare every result with its golden value."""
     config = CASES[case]
-    ours = results(filled_model(config, dtype), *inputs(config))
-    golden = _stored(case)
-    return [Comparison(name, ours[name], golden[name]) for name in golden]
+    actual = results(filled_model(config, dtype), *inputs(config))
+    return [Comparison(name, actual[name], golden) for name, golden in _stored(case).items()]
 
 
 @cache

@@ -17,8 +17,8 @@ STEP = 1e-5
 LIMIT = 1e-7
 
 
-class Difference(NamedTuple):
-    """A gradient by hand beside the same gradient by differences."""
+class GradientCheck(NamedTuple):
+    """A hand-written gradient and the same gradient by finite differences."""
 
     name: str
     analytic: Array
@@ -27,38 +27,38 @@ class Difference(NamedTuple):
 
     @property
     def error(self) -> float:
-        """Largest deviation over the largest value of either."""
+        """Largest deviation over the largest value of either gradient."""
         scale = max(np.abs(self.analytic).max(), np.abs(self.numeric).max(), self.floor)
         return float(np.abs(self.analytic - self.numeric).max() / scale)
 
     @property
     def ok(self) -> bool:
-        """Whether both agree to LIMIT, NaN never does."""
+        """Whether both agree to LIMIT; NaN never does."""
         return self.error <= LIMIT
 
 
 def numerical_gradient(f: Callable[[Array], Array], x: Array, dy: Array) -> Array:
     """Differentiate sum(dy f(x)) element by element.  f: (...) -> like dy; -> like x."""
-    moved = np.array(x, np.float64)
-    flat = moved.reshape(-1)
+    shifted = np.array(x, np.float64)
+    flat = shifted.reshape(-1)
     gradient = np.empty(flat.size)
     for i in range(flat.size):
-        before = flat[i]
-        flat[i] = before + STEP
-        above = np.array(f(moved))  # a copy: f may return its argument
-        flat[i] = before - STEP
-        below = np.array(f(moved))
-        flat[i] = before
-        gradient[i] = ((above - below) * dy).sum() / (2 * STEP)
-    return gradient.reshape(moved.shape)
+        x_i = flat[i]
+        flat[i] = x_i + STEP
+        plus = np.array(f(shifted))  # a copy: f may return its argument
+        flat[i] = x_i - STEP
+        minus = np.array(f(shifted))
+        flat[i] = x_i
+        gradient[i] = ((plus - minus) * dy).sum() / (2 * STEP)
+    return gradient.reshape(shifted.shape)
 
 
 def directional_derivative(f: Callable[[], float], x: Array, direction: Array) -> float:
-    """Differentiate f along `direction` of x, which f reads and which is restored.  Two calls."""
-    before = x.copy()
+    """Differentiate f along `direction` of x with two calls; f reads x, which is restored."""
+    original = x.copy()
     x += STEP * direction
-    above = f()
-    x[...] = before - STEP * direction
-    below = f()
-    x[...] = before
-    return (above - below) / (2 * STEP)
+    plus = f()
+    x[...] = original - STEP * direction
+    minus = f()
+    x[...] = original
+    return (plus - minus) / (2 * STEP)

@@ -1,8 +1,8 @@
 """Losses and quantizers on numbers small enough to work out by hand.
 
-A threshold of 0.7 max|w| or a divergence taken the wrong way round is a mistake of forward and
-backward together: differences agree with it. These examples do not. Each says how its numbers come
-about; quantizers must also store codes that multiply out to the same numbers.
+A threshold of 0.7 max|w| or a divergence with its arguments exchanged is a mistake of forward and
+backward together, which finite differences confirm. These examples contradict it. A comment derives
+the numbers of each; the codes of a quantizer must multiply out to the same numbers.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np import losses
+from tervit_np.arrays import Array
 from tervit_np.quant import Blend, Quantizer, Ternary, UniformAct, UniformWeight
 from tervit_np.verify.golden import Comparison
 
@@ -19,7 +20,7 @@ Rows = list[list[float]]
 
 
 class Example(NamedTuple):
-    """A quantizer, numbers, and what must become of them."""
+    """A quantizer, its input, and the output worked out by hand."""
 
     quantizer: Quantizer
     w: Rows
@@ -27,7 +28,7 @@ class Example(NamedTuple):
 
 
 EXAMPLES = (
-    # mean|w| 0.6 and 10, Delta 0.42 and 7; the mean of what is larger is 1 and 16.
+    # mean|w| 0.6 and 10, Delta 0.42 and 7; the mean of the magnitudes above it is 1 and 16.
     Example(
         Ternary(),
         [[0.1, -0.5, 0.3, 1.5], [20, -4, 12, 4]],
@@ -39,9 +40,9 @@ EXAMPLES = (
         [[0.1, -0.5, 0.3, 1.5], [20, -4, 12, 4]],
         [[0, 0, 0, 0], [10, -10, 10, 10]],
     ),
-    # mean|w| 4, Delta 2, and a weight on it is zero; the scale is the mean of the whole row.
+    # mean|w| 4, Delta 2, and a weight equal to it becomes zero; the scale is the mean of the row.
     Example(Ternary("channel", "absmean", "mean"), [[1, -4, 2, 9]], [[0, -4, 0, 4]]),
-    # S_k^2 / k = 64, 60.5, 56.3, 49: one weight alone is best. And 36, 40.5, 40.3, 36: two.
+    # S_k^2 / k = 64, 60.5, 56.3, 49: best with one weight. Then 36, 40.5, 40.3, 36: with two.
     Example(Ternary(threshold="exact"), [[8, -3, 2, 1], [6, -3, 2, 1]],
             [[8, 0, 0, 0], [4.5, -4.5, 0, 0]]),
     # Clipped to 0.5, -2, 2: mean 1.5, Delta 1.05.
@@ -49,45 +50,47 @@ EXAMPLES = (
     # Steps 1 and 2; halves go to the even neighbour.
     Example(UniformWeight(), [[127, 0.5, 1.5, -2.5], [254, 1, 3, -5]],
             [[127, 0, 2, -2], [254, 0, 4, -4]]),
-    # Largest 7, which is the last level of 4 bits: step 1 for both rows.
+    # The largest is 7, the last level of 4 bits: step 1 for both rows.
     Example(UniformWeight(4, "tensor"), [[7, -2.5], [0.6, 1.5]], [[7, -2], [1, 2]]),
     Example(UniformAct(), [[-127, 0.5, 1.5], [254, 1, 3]], [[-127, 0, 2], [254, 0, 4]]),
-    # -51 to 204 is 255 steps of 1, with zero at 51. 1.2 to 255 is extended to begin at 0.
+    # -51 to 204 is 255 steps of 1, zero point 51. The range 1.2 to 255 is extended to 0.
     Example(UniformAct(8, "minmax"), [[-51, 204, 0.5, 1.5], [1.2, 3, 7, 255]],
             [[-51, 204, 0, 2], [1, 3, 7, 255]]),
-    # Step 1, but zero falls on 0.4 and is rounded to 0, so that 0 stays 0.
+    # Step 1; the zero point 0.4 is rounded to 0, so that 0 stays 0.
     Example(UniformAct(8, "minmax"), [[-0.4, 254.6, 0, 3]], [[0, 255, 0, 3]]),
     # A quarter of the way from w to the first example's w_hat.
     Example(Blend(Ternary(), 0.25), [[0.1, -0.5, 0.3, 1.5]], [[0.075, -0.625, 0.225, 1.375]]),
 )  # fmt: skip
 
 
-def worked_examples() -> Iterator[Comparison]:
-    """Run every example beside its result by hand: the forward, or the codes if those are worse."""
-    for quantizer, w, expected in EXAMPLES:
-        given, right = np.array(w, np.float64), np.array(expected, np.float64)
-        found = [Comparison(repr(quantizer), quantizer.forward(given)[0], right)]
-        if not isinstance(quantizer, Blend):  # whose codes are those of the end
-            codes = quantizer.codes(given).dequantize()
-            found.append(Comparison(f"{quantizer!r} codes", codes, right))
-        yield max(found, key=lambda comparison: comparison.error)
+def compare_examples() -> Iterator[Comparison]:
+    """Compare every example with its result by hand.  -> the worse of its forward and codes."""
+    for example in EXAMPLES:
+        quantizer = example.quantizer
+        w, expected = np.array(example.w, np.float64), np.array(example.w_hat, np.float64)
+        comparisons = [Comparison(repr(quantizer), quantizer.forward(w)[0], expected)]
+        if not isinstance(quantizer, Blend):  # codes of a blend are those of the inner quantizer
+            w_hat = quantizer.codes(w).dequantize()
+            comparisons.append(Comparison(f"{quantizer!r} codes", w_hat, expected))
+        yield max(comparisons, key=lambda comparison: comparison.error)
     yield from _losses()
 
 
 def _losses() -> Iterator[Comparison]:
-    """Compare values; gradients are what differences are for."""
+    """Compare the values of losses; finite differences check their gradients."""
     # p = (1/2, 1/4, 1/4), label 0, smoothing 0.3: q = (0.8, 0.1, 0.1), L = 0.8 ln 2 + 0.2 ln 4.
     logits = np.log([[0.5, 0.25, 0.25]])
     yield _value("cross_entropy", losses.cross_entropy(logits, np.array([0]), 0.3), 1.2)
-    # T = 2, two images, p_t = (1/2, 1/2): KL = ln(1/2 / 1/4) / 2 + ln(1/2 / 3/4) / 2 for the one,
-    # 0 for the other; T^2 times their mean.
+    # T = 2, two images, p_t = (1/2, 1/2): KL = ln(1/2 / 1/4) / 2 + ln(1/2 / 3/4) / 2 for the
+    # first image, 0 for the second; the loss is T^2 times their mean.
     student = 2 * np.log([[0.25, 0.75], [0.5, 0.5]])
-    found = losses.distillation(student, np.zeros((2, 2)), 2)
-    yield _value("distillation", found, 2 * (0.5 + 0.5 * math.log2(2 / 3)))
-    # The teacher is sure of class 1, whose probability is 1/4: ln 4.
-    found = losses.hard_distillation(logits, np.array([[0.0, 5.0, 1.0]]))
-    yield _value("hard_distillation", found, 2)
+    soft = losses.distillation(student, np.zeros((2, 2)), 2)
+    yield _value("distillation", soft, 2 * (0.5 + 0.5 * math.log2(2 / 3)))
+    # The teacher's largest logit is class 1, to which the student gives 1/4: ln 4.
+    hard = losses.hard_distillation(logits, np.array([[0.0, 5.0, 1.0]]))
+    yield _value("hard_distillation", hard, 2)
 
 
-def _value(name: str, found: tuple[float, object], in_ln_2: float) -> Comparison:
-    return Comparison(name, np.array(found[0]), np.array(in_ln_2 * math.log(2)))
+def _value(name: str, loss_and_gradient: tuple[float, Array], in_ln_2: float) -> Comparison:
+    """Compare a loss with its value in units of ln 2."""
+    return Comparison(name, np.array(loss_and_gradient[0]), np.array(in_ln_2 * math.log(2)))

@@ -1,7 +1,8 @@
-"""Mutant a mistake: one line of the package's source replaced by another, for a while.
+"""Mutation testing: replace a line of the package's source by a wrong one, for a while.
 
-A mutant is text against text, so what it breaks can be shown as a difference of lines. The function
-is compiled anew with the wrong line and put wherever the right one was imported.
+A mutant is a planted mistake: text against text, so it can be shown as a difference of lines. The
+function is compiled anew with the wrong line and replaces the right one in every module that
+imported it.
 """
 
 import inspect
@@ -13,25 +14,31 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple
 
-CATCHERS = ("differences", "golden", "frozen", "structure")
-
 
 class Edit(NamedTuple):
-    """In `module`, function or Class.method `name`: `right` becomes `wrong`."""
+    """In `module`, in the function or Class.method `name`, `original` becomes `replacement`."""
 
     module: str  # below tervit_np
     name: str
-    right: str
-    wrong: str
+    original: str
+    replacement: str
 
 
 class Mutant(NamedTuple):
-    """A mistake somebody made."""
+    """A mistake that somebody made, as edits of the source."""
 
     name: str
     about: str
-    caught_by: str  # the only kind of check that sees it
+    caught_by: str  # the kind of check that must fail, a key of checks.CHECKS
     edits: tuple[Edit, ...]
+
+
+class Replaced(NamedTuple):
+    """An attribute that holds a mutated function, and the function to restore."""
+
+    owner: Any  # a module or a class
+    attribute: str
+    original: Any
 
 
 def mutant(caught_by: str, name: str, about: str, *edits: tuple[str, str, str, str]) -> Mutant:
@@ -40,51 +47,56 @@ def mutant(caught_by: str, name: str, about: str, *edits: tuple[str, str, str, s
 
 
 @contextmanager
-def mutated(mistake: Mutant) -> Iterator[None]:
-    """Run the enclosed lines with the mistake in place.
+def mutated(mutant: Mutant) -> Iterator[None]:
+    """Run the enclosed lines with a mutant in place.
 
     Raises
     ------
     ValueError
         If a line of the mutant does not occur exactly once in the function it names.
     """
-    undo: list[tuple[Any, str, Any]] = []
+    replaced: list[Replaced] = []
     by_function = defaultdict(list)
-    for edit in mistake.edits:
+    for edit in mutant.edits:
         by_function[edit.module, edit.name].append(edit)
     try:
-        for (module, name), edits in by_function.items():
-            undo += _replace(module, name, edits)
+        for (module, path), edits in by_function.items():
+            replaced += _replace(module, path, edits)
         yield
     finally:
-        for owner, name, value in reversed(undo):
-            setattr(owner, name, value)
+        for owner, attribute, original in reversed(replaced):
+            setattr(owner, attribute, original)
 
 
-def _replace(module_name: str, path: str, edits: list[Edit]) -> list[tuple[Any, str, Any]]:
-    """Put the wrong function in place.  -> what to set back: owner, name, right function."""
+def _replace(module_name: str, path: str, edits: list[Edit]) -> list[Replaced]:
+    """Compile one edited function and put it wherever the original is.  -> what to restore."""
     import_module(f"tervit_np.{module_name}")
-    module = sys.modules[f"tervit_np.{module_name}"]  # its package may hide it behind a function
-    owner_name, dot, name = path.rpartition(".")
-    owner = getattr(module, owner_name) if dot else module
-    right = vars(owner)[name]
-    source = textwrap.dedent(inspect.getsource(right))
+    module = sys.modules[f"tervit_np.{module_name}"]  # its package may have a function of this name
+    class_name, dot, name = path.rpartition(".")
+    owner = getattr(module, class_name) if dot else module
+    original = vars(owner)[name]
+    source = _edited(textwrap.dedent(inspect.getsource(original)), f"{module_name}.{path}", edits)
+    namespace: dict[str, Any] = {}
+    exec(compile(source, f"<mutant in {path}>", "exec"), vars(module), namespace)
+    references = [(owner, name)] if dot else _references(original)
+    for holder, attribute in references:
+        setattr(holder, attribute, namespace[name])
+    return [Replaced(holder, attribute, original) for holder, attribute in references]
+
+
+def _edited(source: str, path: str, edits: list[Edit]) -> str:
+    """Apply edits to the source of a function."""
     for edit in edits:
-        if source.count(edit.right) != 1:
+        if (count := source.count(edit.original)) != 1:
             raise ValueError(
-                f"mutant: {edit.right!r} occurs {source.count(edit.right)} times in {module_name}."
-                f"{path}, expected once; the source has changed, so must the mutant"
+                f"mutant: {edit.original!r} occurs {count} times in {path}, expected once; "
+                "the source has changed, update the mutant"
             )
-        source = source.replace(edit.right, edit.wrong)
-    made: dict[str, Any] = {}
-    exec(compile(source, f"<mutant in {path}>", "exec"), vars(module), made)
-    holders = [(owner, name)] if dot else _holders(right)
-    for holder, attribute in holders:
-        setattr(holder, attribute, made[name])
-    return [(holder, attribute, right) for holder, attribute in holders]
+        source = source.replace(edit.original, edit.replacement)
+    return source
 
 
-def _holders(function: Any) -> list[tuple[Any, str]]:
+def _references(function: Any) -> list[tuple[Any, str]]:
     """Find every module of the package that holds the function, under whatever name."""
     modules = [m for n, m in list(sys.modules.items()) if n.startswith("tervit_np") and m]
     return [

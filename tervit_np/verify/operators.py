@@ -1,7 +1,7 @@
-"""Every differentiable operator as a check sees it: inputs, a forward, a backward.
+"""Every differentiable operator in the form that checks take: inputs, a forward, a backward.
 
-The sizes are small and, within an operator, all different, so that a mixed-up axis cannot hide.
-Each operator names those of its lengths that a backward could forget as a factor.
+The sizes are small and, within an operator, all different, so that exchanged axes show. Each
+operator names the lengths by which a wrong backward may be off as a factor.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ import numpy as np
 
 from tervit_np import losses, ops
 from tervit_np.arrays import Array
-from tervit_np.verify.gradcheck import Difference, numerical_gradient
+from tervit_np.verify.gradcheck import GradientCheck, numerical_gradient
 
 
 class Operator(NamedTuple):
@@ -22,27 +22,38 @@ class Operator(NamedTuple):
     inputs: dict[str, Array]
     forward: Callable[..., tuple[Any, Any]]
     backward: Callable[[Array, Any], Any]
-    sizes: dict[str, float] | None = None  # {"K": 3}: what a wrong constant may turn out to be
+    factors: dict[str, float] | None = None  # {"K": 3}: lengths that may be missing as a factor
 
-    def differences(self, rng: np.random.Generator) -> list[Difference]:
-        """Compare each gradient with differences, under a random upstream.
+    def check_gradients(self, rng: np.random.Generator) -> list[GradientCheck]:
+        """Compare each gradient with finite differences, under a random upstream.
 
-        Only values are judged here: the operator gets copies, so it may write where it likes.
+        This checks values alone: the operator gets copies, so writing into them does no harm.
         """
-        values = list(self.inputs.values())
-        y, cache = self.forward(*(x.copy() for x in values))
+        y, cache = self.forward(*(x.copy() for x in self.inputs.values()))
         dy = rng.normal(size=np.shape(y))
-        analytic = self.backward(dy.copy(), cache)
-        analytic = analytic if isinstance(analytic, tuple) else (analytic,)
-        found = []
-        for i, (name, x) in enumerate(self.inputs.items()):
+        analytic = as_tuple(self.backward(dy.copy(), cache))
+        numeric = self.numerical_gradients(dy)
+        return [
+            GradientCheck(f"{self.name} d{name}", a, n)
+            for name, a, n in zip(self.inputs, analytic, numeric, strict=True)
+        ]
 
-            def moved(z: Array, i: int = i) -> Array:
+    def numerical_gradients(self, dy: Array) -> list[Array]:
+        """Differentiate sum(dy y) by every input.  -> one array for each, like the inputs."""
+        values = list(self.inputs.values())
+        gradients = []
+        for i, x in enumerate(values):
+
+            def output(z: Array, i: int = i) -> Array:
                 return np.asarray(self.forward(*values[:i], z, *values[i + 1 :])[0])
 
-            numerical = numerical_gradient(moved, x, dy)
-            found.append(Difference(f"{self.name} d{name}", analytic[i], numerical))
-        return found
+            gradients.append(numerical_gradient(output, x, dy))
+        return gradients
+
+
+def as_tuple(arrays: Any) -> tuple[Array, ...]:
+    """Return a tuple of arrays as it is, one array alone in a tuple."""
+    return arrays if isinstance(arrays, tuple) else (arrays,)
 
 
 def operators(rng: np.random.Generator) -> Iterator[Operator]:
@@ -90,7 +101,7 @@ def operators(rng: np.random.Generator) -> Iterator[Operator]:
 
 
 def _reshaping(rng: np.random.Generator) -> Iterator[Operator]:
-    """Operators that move, gather, average or drop."""
+    """Yield operators that reorder, gather, average or drop."""
     n = rng.normal
     images = n(size=(2, 3, 4, 6))
     yield Operator(
@@ -134,7 +145,7 @@ def _reshaping(rng: np.random.Generator) -> Iterator[Operator]:
 
 
 def _windows(rng: np.random.Generator) -> Iterator[Operator]:
-    """Swin's operators. The bias (H, T, T) is laid flat, so that no two axes are equally long."""
+    """Yield Swin's operators. The bias (H, T, T) is an input (H, T T): no two axes are equal."""
     mask, index = ops.shift_mask(4, 4, 2, 1), ops.relative_index(2)
 
     def backward(dy: Array, cache: Any) -> tuple[Array, Array]:
@@ -175,14 +186,14 @@ def _tokens_backward(dy: Array, extra: int) -> tuple[Array, ...]:
 
 
 def _losses(rng: np.random.Generator) -> Iterator[Operator]:
-    """Losses bring their gradient along; the upstream scales it."""
+    """Yield the losses; their cache is the gradient, and the upstream scales it."""
     student, teacher = rng.normal(size=(2, 4, 5))
     labels, soft = np.array([0, 4, 2, 2]), rng.dirichlet(np.ones(5), 4)
 
     def loss(name: str, function: Callable[[Array], tuple[float, Array]]) -> Operator:
-        sizes = {"T": 3.0, "batch": 4, "classes": 5}
+        factors = {"T": 3.0, "batch": 4, "classes": 5}
         return Operator(
-            name, {"logits": student}, function, lambda dy, gradient: dy * gradient, sizes
+            name, {"logits": student}, function, lambda dy, gradient: dy * gradient, factors
         )
 
     yield loss("cross_entropy", lambda z: losses.cross_entropy(z, labels, smoothing=0.2))

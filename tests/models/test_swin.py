@@ -5,7 +5,7 @@ import tervit_np as tv
 from tervit_np.analysis.report.attention import attention_map
 from tervit_np.losses import cross_entropy
 from tervit_np.verify.adjoint import LIMIT, adjoint_checks
-from tervit_np.verify.frozen import hold
+from tervit_np.verify.frozen import freeze
 from tervit_np.verify.golden import filled_model, inputs, results
 from tests.golden.golden import SWIN_CASES, fingerprint, stored
 
@@ -45,7 +45,7 @@ def test_golden_values_float32(case, backend):
 @pytest.mark.parametrize("case", ["window 2", "window 4", "window 8, shrinking"])
 def test_every_parameter_by_differences(case, plan):
     config = SWIN_CASES[case]
-    model = hold(tv.quantize(filled_model(config), plan))
+    model = freeze(tv.quantize(filled_model(config), plan))
     found = list(adjoint_checks(model, inputs(config, 2)[0], np.random.default_rng(0)))
     assert max(d.error for d in found) < LIMIT, max(found, key=lambda d: d.error).name
 

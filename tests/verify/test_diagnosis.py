@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np.verify.diagnosis import likely_mistake
-from tervit_np.verify.gradcheck import Difference
+from tervit_np.verify.gradcheck import GradientCheck
 
 TRUE = np.random.default_rng(0).normal(size=(4, 4))
 
@@ -13,13 +13,13 @@ TRUE = np.random.default_rng(0).normal(size=(4, 4))
         (-TRUE, "sign"),
         (2 * TRUE, "counted twice"),
         (TRUE / 2, "residual"),
-        (TRUE * 3, "1/sqrt(K) is missing"),
-        (TRUE / 9, "factor of K is missing"),
+        (TRUE * 3, "3 = sqrt(K) times the true gradient: 1/sqrt(K) is missing"),
+        (TRUE / 9, "= 1/K times the true gradient: a factor of K is missing"),
         (TRUE * 5, "1/batch is missing"),
         (TRUE / 3, "factor of sqrt(K) is missing"),
         (TRUE * 81, "1/K^2 is missing"),
         (TRUE * 1.23, "constant factor"),
-        (0 * TRUE, "never"),
+        (0 * TRUE, "never computed"),
         (TRUE.T, "transposed"),
         (TRUE + np.arange(4.0)[:, None], "not removed"),
         (np.where(np.eye(4) > 0, TRUE + 1, TRUE), "4 of 16 elements"),
@@ -29,4 +29,4 @@ TRUE = np.random.default_rng(0).normal(size=(4, 4))
     ],
 )
 def test_each_mistake_is_named(wrong, words):
-    assert words in likely_mistake(Difference("x", wrong, TRUE), {"K": 9, "batch": 5})
+    assert words in likely_mistake(GradientCheck("x", wrong, TRUE), {"K": 9, "batch": 5})

@@ -3,14 +3,14 @@ import pytest
 
 from tervit_np.models import quantize
 from tervit_np.quant import Blend, Identity, Ternary, UniformAct, UniformWeight
-from tervit_np.verify.frozen import QUANTIZERS, Held, frozen_checks, hold
+from tervit_np.verify.frozen import QUANTIZERS, FrozenResidual, freeze, frozen_checks
 from tervit_np.verify.golden import CASES, filled_model, inputs
-from tervit_np.verify.gradcheck import Difference, numerical_gradient
+from tervit_np.verify.gradcheck import GradientCheck, numerical_gradient
 
 W, DY = np.random.default_rng(0).normal(size=(2, 3, 7))
 
 
-def test_every_rule_and_every_option_is_tried():
+def test_every_rule_and_every_option_is_checked():
     assert {type(q) for q in QUANTIZERS} == {Identity, Ternary, UniformWeight, UniformAct, Blend}
     ternary = [q for q in QUANTIZERS if isinstance(q, Ternary)]
     assert {q.threshold for q in ternary} == {"twn", "absmean", "exact", 0.4}
@@ -19,18 +19,18 @@ def test_every_rule_and_every_option_is_tried():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_declared_convention_is_the_code(seed):
+def test_the_code_is_what_the_convention_declares(seed):
     for gradient, value in frozen_checks(np.random.default_rng(seed)):
         assert gradient.error < 1e-9, gradient.name
         assert value.error < 1e-14, value.name
 
 
 @pytest.mark.parametrize("quantizer", [Ternary(), UniformWeight()], ids=repr)
-def test_naive_differences_see_only_flat_ground(quantizer):
-    """Codes do not move at all; w_hat moves with its scale only, not as the backward says."""
+def test_differences_of_forward_do_not_give_the_backward(quantizer):
+    """Codes do not change at all; w_hat changes with its scale only."""
     _, cache = quantizer.forward(W)
     naive = numerical_gradient(lambda w: quantizer.forward(w)[0], W, DY)
-    assert Difference("dw", quantizer.backward(DY, cache), naive).error > 0.5
+    assert GradientCheck("dw", quantizer.backward(DY, cache), naive).error > 0.5
     codes = numerical_gradient(lambda w: quantizer.codes(w).codes.astype(float), W, DY)
     assert not codes.any()
 
@@ -40,32 +40,32 @@ def test_an_identity_backward_on_a_clipped_forward_is_caught():
     quantizer = Ternary(clip=0.9)
     _, cache = quantizer.forward(W, keep=True)
     numerical = numerical_gradient(lambda w: quantizer.frozen(w, cache), W, DY)
-    assert not Difference("dw", DY, numerical).ok
-    assert Difference("dw", quantizer.backward(DY, cache), numerical).ok
+    assert not GradientCheck("dw", DY, numerical).ok
+    assert GradientCheck("dw", quantizer.backward(DY, cache), numerical).ok
 
 
-def test_a_held_quantizer_keeps_its_first_residual():
-    held = Held(Ternary())
-    first, cache = held.forward(W)
+def test_a_frozen_quantizer_keeps_its_first_residual():
+    frozen = FrozenResidual(Ternary())
+    first, cache = frozen.forward(W)
     np.testing.assert_allclose(first, Ternary().forward(W)[0], atol=1e-15)
-    moved, _ = held.forward(W + 0.3)
-    np.testing.assert_allclose(moved, first + 0.3)
-    np.testing.assert_array_equal(held.backward(DY, cache), DY)
-    np.testing.assert_array_equal(held.codes(W).codes, Ternary().codes(W).codes)
-    np.testing.assert_array_equal(held.frozen(W, cache), Ternary().frozen(W, cache))
-    other, _ = held.forward(W[:2])  # another shape has a residual of its own
+    shifted, _ = frozen.forward(W + 0.3)
+    np.testing.assert_allclose(shifted, first + 0.3)
+    np.testing.assert_array_equal(frozen.backward(DY, cache), DY)
+    np.testing.assert_array_equal(frozen.codes(W).codes, Ternary().codes(W).codes)
+    np.testing.assert_array_equal(frozen.frozen(W, cache), Ternary().frozen(W, cache))
+    other, _ = frozen.forward(W[:2])  # another shape has a residual of its own
     np.testing.assert_allclose(other, Ternary().forward(W[:2])[0], atol=1e-15)
 
 
 @pytest.mark.parametrize("plan", ["int8", "ternary"])
-def test_holding_a_model_changes_no_logit_and_no_gradient(plan):
+def test_freezing_a_model_changes_no_logit_and_no_gradient(plan):
     config = CASES["plain"]
     images, _ = inputs(config)
-    found = []
-    for prepare in (lambda model: model, hold):
+    runs = []
+    for prepare in (lambda model: model, freeze):
         model = prepare(quantize(filled_model(config), plan))
         logits, cache = model.forward(images)
         model.backward(np.ones_like(logits), cache)
-        found.append([logits, *(p.grad for _, p in model.named_params())])
-    for one, two in zip(*found, strict=True):
+        runs.append([logits, *(p.grad for _, p in model.named_params())])
+    for one, two in zip(*runs, strict=True):
         np.testing.assert_allclose(two, one, rtol=1e-9, atol=1e-11)

@@ -4,31 +4,31 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tervit_np.verify.golden import CASES, Comparison, compare, filled_model, inputs, uniform
+from tervit_np.verify.golden import CASES, Comparison, compare_case, filled_model, inputs, uniform
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_float64_agrees_to_rounding(case):
-    found = compare(case)
+def test_float64_agrees_to_roundoff(case):
+    comparisons = compare_case(case)
     names = [name for name, _ in filled_model(CASES[case]).named_params()]
-    assert {c.name for c in found} == {"logits", "loss", "grad.images"} | {
+    assert {c.name for c in comparisons} == {"logits", "loss", "grad.images"} | {
         f"grad.{n}" for n in names
     }
-    for comparison in found:
-        assert comparison.ours.shape == comparison.golden.shape, comparison.name
+    for comparison in comparisons:
+        assert comparison.actual.shape == comparison.expected.shape, comparison.name
         assert comparison.error < 1e-13, comparison.name
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_float32_agrees_to_its_digits(case):
-    assert max(c.error for c in compare(case, "float32")) < 1e-4
+    assert max(c.error for c in compare_case(case, "float32")) < 1e-4
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_gradient_has_something_to_say(case):
-    """A golden zero would agree with a gradient that is never computed."""
-    for comparison in compare(case):
-        assert np.abs(comparison.golden).max() > 1e-4, comparison.name
+def test_no_golden_value_is_zero(case):
+    """A zero would agree with a gradient that is never computed."""
+    for comparison in compare_case(case):
+        assert np.abs(comparison.expected).max() > 1e-4, comparison.name
 
 
 def test_nan_is_never_right():
@@ -36,8 +36,8 @@ def test_nan_is_never_right():
     assert Comparison("x", np.array([1.0, 2.0]), np.array([1.0, 4.0])).error == 0.5
 
 
-def test_numbers_come_from_names_alone():
-    """SplitMix64 of the positions: fixed for good, else every stored value would be wrong."""
+def test_uniform_depends_on_the_name_alone():
+    """SplitMix64 of the positions: any change would make every stored value wrong."""
     values = uniform("images", (2, 3))
     np.testing.assert_array_equal(values, uniform("images", (6,)).reshape(2, 3))
     assert not np.array_equal(values, uniform("image", (2, 3)))

@@ -1,15 +1,15 @@
-"""The checker is checked: every planted mistake is caught by the kind of check it declares."""
+"""The checks are checked: the kind of check that a mutant declares must catch it."""
 
 import pytest
 
-from tervit_np.verify.checks import CHECKS, caught_by
+from tervit_np.verify.checks import CHECKS, caught_by, failures
 from tervit_np.verify.mutants import MUTANTS, find_mutant
-from tervit_np.verify.mutation import CATCHERS, Edit, Mutant, mutated
+from tervit_np.verify.mutation import Edit, Mutant, mutated
 
-BACKWARD = [p for p in MUTANTS.values() if p.caught_by == "differences"]
-CONSISTENT = [p for p in MUTANTS.values() if p.caught_by == "golden"]
-CONVENTIONS = [p for p in MUTANTS.values() if p.caught_by == "frozen"]
-MANNERS = [p for p in MUTANTS.values() if p.caught_by == "structure"]
+BACKWARD = [m for m in MUTANTS.values() if m.caught_by == "differences"]
+CONSISTENT = [m for m in MUTANTS.values() if m.caught_by == "golden"]
+CONVENTIONS = [m for m in MUTANTS.values() if m.caught_by == "frozen"]
+CONTRACTS = [m for m in MUTANTS.values() if m.caught_by == "contracts"]
 FORWARD = (": logits", ": loss")
 
 
@@ -18,7 +18,7 @@ def names(mutants):
 
 
 @pytest.mark.parametrize("kind", CHECKS)
-def test_without_a_mutant_everything_passes(kind):
+def test_all_checks_pass_without_a_mutant(kind):
     rows = list(CHECKS[kind](1))
     assert rows
     assert [row for row in rows if not row.ok] == []
@@ -26,16 +26,16 @@ def test_without_a_mutant_everything_passes(kind):
 
 @pytest.mark.parametrize("mutant", BACKWARD, ids=names(BACKWARD))
 def test_a_wrong_backward_is_caught_by_differences_alone(mutant):
-    """What the forward computes is right: golden logits and losses and worked examples agree.
+    """The forward is right: golden logits and losses agree, and so do the examples by hand.
 
-    Golden gradients disagree as well, and where a sum over the batch is wrong, so does additivity.
+    Golden gradients disagree as well; where a sum over the batch is wrong, contracts do too.
     """
     caught = caught_by(mutant)
     assert "differences" in caught
     assert "frozen" not in caught
     with mutated(mutant):
         rows = list(CHECKS["golden"](0))
-    forward = [row for row in rows if row.check == "worked" or row.what.endswith(FORWARD)]
+    forward = [row for row in rows if row.check == "example" or row.what.endswith(FORWARD)]
     assert len(forward) > 16
     assert all(row.ok for row in forward)
 
@@ -50,31 +50,27 @@ def test_a_broken_convention_is_caught_by_frozen_residuals_alone(mutant):
     assert caught_by(mutant) == ["frozen"]
 
 
-@pytest.mark.parametrize("mutant", MANNERS, ids=names(MANNERS))
-def test_bad_manners_are_caught_by_structure_alone(mutant):
-    """But for a written latent weight, which a blend still needs: its value is wrong too."""
+@pytest.mark.parametrize("mutant", CONTRACTS, ids=names(CONTRACTS))
+def test_a_broken_contract_is_caught_by_contracts_alone(mutant):
+    """Except an overwritten latent weight: a blend reads it again, so its value is wrong too."""
     also = ["frozen"] if mutant.name == "latent-written" else []
-    assert caught_by(mutant) == [*also, "structure"]
+    assert caught_by(mutant) == [*also, "contracts"]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
 def test_a_failing_row_says_what_to_look_for(mutant):
     with mutated(mutant):
-        failed = [row for row in CHECKS[mutant.caught_by](0) if not row.ok]
-    assert failed
-    assert all(row.note for row in failed)
+        rows = list(failures(mutant.caught_by))
+    assert rows
+    assert all(row.note for row in rows)
 
 
-def test_the_table_of_mutants():
-    """Printed with `pytest -s`."""
-    print()
-    for mutant in MUTANTS.values():
-        print(f"{mutant.name:<20} {mutant.caught_by:<12} {mutant.about}")
+def test_there_are_mutants_for_every_kind_of_check():
     assert len(MUTANTS) >= 70
-    assert {mutant.caught_by for mutant in MUTANTS.values()} == set(CATCHERS)
+    assert {mutant.caught_by for mutant in MUTANTS.values()} == set(CHECKS)
 
 
-def test_a_mutant_is_taken_out_again_even_after_an_error():
+def test_a_mutant_is_removed_even_after_an_error():
     from tervit_np import ops
     from tervit_np.nn import layernorm as module
 
@@ -87,12 +83,12 @@ def test_a_mutant_is_taken_out_again_even_after_an_error():
     assert module.layernorm_backward is before
 
 
-def test_a_mutant_that_no_longer_fits_the_source_says_so():
+def test_a_mutant_that_no_longer_fits_the_source_is_refused():
     stale = Mutant("stale", "", "golden", (Edit("ops.pool", "mean_pool", "x.median()", ""),))
     with pytest.raises(ValueError, match="occurs 0 times in ops.pool.mean_pool"), mutated(stale):
         pass
 
 
-def test_unknown_mutants_get_a_hint():
+def test_an_unknown_mutant_gets_a_hint():
     with pytest.raises(ValueError, match="did you mean layernorm-mean"):
         find_mutant("layernorm-means")

@@ -1,4 +1,4 @@
-"""Mistakes of the backward alone: finite differences see them, whatever the forward computes."""
+"""Mistakes in the backward alone, which finite differences contradict."""
 
 from tervit_np.verify.mutation import mutant
 
@@ -12,7 +12,7 @@ BACKWARD = [
     for name, about, edit in [
         (
             "linear-bias",
-            "the bias gradient looks at the first row only",
+            "the bias gradient is that of the first row, not the sum over rows",
             ("ops.linear", "linear_backward", "dy2.sum(axis=0)", "dy2[0]"),
         ),
         (
@@ -42,22 +42,22 @@ BACKWARD = [
         ),
         (
             "layernorm-mean",
-            "the mean's own derivative is forgotten",
+            "the derivative of the mean is missing",
             (*_LAYERNORM, "g - along_ones - xhat", "g - xhat"),
         ),
         (
             "layernorm-variance",
-            "the variance's own derivative is forgotten",
+            "the derivative of the variance is missing",
             (*_LAYERNORM, " - xhat * along_xhat", ""),
         ),
         (
-            "layernorm-gain",
-            "the gain is left out on the way back",
+            "layernorm-gamma",
+            "gamma is missing in dx",
             (*_LAYERNORM, "g = dy * gamma", "g = dy"),
         ),
         (
             "layernorm-rstd",
-            "the division by the standard deviation is left out",
+            "the division by the standard deviation is missing in dx",
             (*_LAYERNORM, "rstd * (g", "(g"),
         ),
         (
@@ -67,7 +67,7 @@ BACKWARD = [
         ),
         (
             "softmax-diagonal",
-            "only the diagonal of the Jacobian",
+            "dx uses only the diagonal of the Jacobian",
             (*_SOFTMAX, "(dy - along_y)", "dy"),
         ),
         (
@@ -96,22 +96,22 @@ BACKWARD = [
         ),
         (
             "attention-dk",
-            "dK without the transpose of dS",
+            "dK lacks the transpose of dS",
             (*_ATTENTION, "dscores.swapaxes(-1, -2), q", "dscores, q"),
         ),
         (
             "attention-dv",
-            "dV without the transpose of A",
+            "dV lacks the transpose of A",
             (*_ATTENTION, "used.swapaxes(-1, -2), do", "used, do"),
         ),
         (
             "attention-dq",
-            "the sign of dQ",
+            "dQ has the wrong sign",
             (*_ATTENTION, "matmul(dscores, k", "matmul(-dscores, k"),
         ),
         (
             "gelu-product",
-            "the product rule's second term is forgotten",
+            "the second term of the product rule is missing",
             (*_GELU, "_gaussian_cdf(x) + x * density", "_gaussian_cdf(x)"),
         ),
         (
@@ -121,62 +121,62 @@ BACKWARD = [
         ),
         (
             "gelu-cubic",
-            "the derivative of x^3 without its 3",
+            "the derivative of x^3 lacks its factor 3",
             (*_GELU, "3 * _TANH_CUBIC * x * x", "_TANH_CUBIC * x * x"),
         ),
         (
             "residual",
-            "the gradient takes the branch and not the skip",
+            "the gradient of the skip connection is not added",
             ("nn.block", "Block.backward", "dx += dy", "pass"),
         ),
         (
             "drop-path-scale",
-            "dropped images are dropped on the way back, kept ones not scaled up",
+            "the backward zeroes dropped images but does not scale the others up",
             ("ops.drop_path", "drop_path_backward", "dy * factor", "dy * (factor > 0)"),
         ),
         (
             "drop-path-branch",
-            "one branch's gradient is masked by the other branch's draw",
+            "the gradient of the second branch is masked as the first branch was",
             ("nn.block", "Block.backward", "cache.drop2", "cache.drop1"),
         ),
         (
             "mean-pool",
-            "every token gets the whole gradient",
+            "the gradient of the mean is not divided by the number of tokens",
             ("ops.pool", "mean_pool_backward", " / tokens", ""),
         ),
         (
             "positions-batch",
-            "the positions' gradient is not summed over the batch",
+            "the gradient of the positions is not summed over the batch",
             ("ops.tokens", "add_tokens_backward", "dz.sum(axis=0, keepdims=True)", "dz[:1]"),
         ),
         (
             "second-head",
-            "only the class token hands its gradient on",
+            "only the class token passes its gradient back",
             ("models.deit", "DeiT.backward", "enumerate(dpooled)", "enumerate(dpooled[:1])"),
         ),
         (
             "scatter",
-            "overlapping windows assign where they should add",
+            "overlapping patches are assigned where they must be added",
             ("ops.conv", "col2im", "] += d[", "] = d["),
         ),
         (
             "patch-order",
-            "patches are put back transposed",
+            "the gradient of each patch is transposed",
             ("ops.patches", "unpatchify", "(0, 3, 1, 4, 2, 5)", "(0, 3, 1, 5, 2, 4)"),
         ),
         (
             "loss-sum",
-            "the loss is a mean, its gradient a sum over the batch",
+            "the loss is a mean over the batch, its gradient a sum",
             ("losses", "cross_entropy", "- targets) / batch", "- targets)"),
         ),
         (
             "loss-sign",
-            "targets minus probabilities",
+            "the gradient is targets minus probabilities",
             ("losses", "cross_entropy", "np.exp(log_p) - targets", "targets - np.exp(log_p)"),
         ),
         (
             "temperature",
-            "one T too few in the distillation gradient",
+            "the distillation gradient lacks a factor T",
             ("losses", "distillation", "(temperature / batch)", "(1 / batch)"),
         ),
     ]

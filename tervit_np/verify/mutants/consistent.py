@@ -1,4 +1,4 @@
-"""Mistakes of both passes together: differences agree, only another implementation objects."""
+"""Mistakes in both passes together: finite differences agree, golden values do not."""
 
 from tervit_np.verify.mutation import mutant
 
@@ -20,7 +20,7 @@ CONSISTENT = [
     mutant(
         "golden",
         "quick-gelu",
-        "x sigmoid(1.702 x) where the exact GELU is meant",
+        "x sigmoid(1.702 x) in place of the exact GELU",
         ("ops.gelu", "gelu", "return x * _gaussian_cdf(x), x", f"return x * {_SIGMOID}, x"),
         (
             "ops.gelu",
@@ -39,7 +39,7 @@ CONSISTENT = [
     mutant(
         "golden",
         "tanh-gelu",
-        "the tanh approximation where the exact GELU is meant",
+        "the tanh approximation in place of the exact GELU",
         ("ops.gelu", "gelu", 'if form == "erf":', "if False:"),
         ("ops.gelu", "gelu_backward", 'if form == "erf":', "if False:"),
     ),
@@ -53,7 +53,7 @@ CONSISTENT = [
     mutant(
         "golden",
         "head-order",
-        "heads are interleaved instead of lying side by side",
+        "heads are interleaved instead of contiguous",
         (
             "ops.attention",
             "split_heads",
@@ -99,7 +99,7 @@ CONSISTENT = [
     mutant(
         "golden",
         "pixel-order",
-        "patch vectors run over (row, column, channel)",
+        "patch vectors are ordered (row, column, channel), not (channel, row, column)",
         ("ops.patches", "patchify", "(0, 2, 4, 1, 3, 5)", "(0, 2, 4, 3, 5, 1)"),
         (
             "ops.patches",
@@ -112,14 +112,14 @@ CONSISTENT = [
     mutant(
         "golden",
         "kernel-order",
-        "rows and columns of a convolution's window are exchanged",
+        "rows and columns of a convolution kernel are exchanged",
         ("ops.conv", "im2col", "columns[:, :, :, r, c] =", "columns[:, :, :, c, r] ="),
         ("ops.conv", "col2im", "d[:, :, :, r, c]", "d[:, :, :, c, r]"),
     ),
     mutant(
         "golden",
         "late-positions",
-        "the class token gets no position, as if tokens were prepended afterwards",
+        "the class token gets no position embedding",
         ("ops.tokens", "add_tokens", "token[0, 0] + pos[0, i]", "token[0, 0]"),
         (
             "ops.tokens",
@@ -131,7 +131,7 @@ CONSISTENT = [
     mutant(
         "golden",
         "pooled-tokens",
-        "the mean leaves the first patch out, as if it were a class token",
+        "mean pooling skips the first patch, as if it were a class token",
         ("models.deit", "DeiT.forward", "mean_pool(normed)", "mean_pool(normed[:, 1:])"),
         (
             "models.deit",
@@ -144,7 +144,7 @@ CONSISTENT = [
     mutant(
         "golden",
         "divergence",
-        "the divergence is taken of the teacher from the student",
+        "KL(student || teacher) in place of KL(teacher || student)",
         ("losses", "distillation", "p_t * (log_t - log_s)", "np.exp(log_s) * (log_s - log_t)"),
         (
             "losses",
@@ -156,13 +156,13 @@ CONSISTENT = [
     mutant(
         "golden",
         "per-class",
-        "the distillation loss is a mean over classes too",
+        "the distillation loss is divided by the number of classes too",
         ("losses", "distillation", "batch = student.shape[0]", "batch = student.size"),
     ),
     mutant(
         "golden",
         "smoothing",
-        "label smoothing leaves the true class out of the uniform part",
+        "label smoothing gives the true class no part of the uniform distribution",
         (
             "losses",
             "_targets",
@@ -173,7 +173,7 @@ CONSISTENT = [
     mutant(
         "golden",
         "token-order",
-        "the heads read each other's token",
+        "each of the two heads reads the other's token",
         (
             "models.deit",
             "DeiT._heads",
@@ -184,7 +184,7 @@ CONSISTENT = [
     mutant(
         "golden",
         "one-norm",
-        "the second branch is normalised with the first norm",
+        "the second branch is normalised by norm1",
         ("nn.block", "Block.forward", "self.norm2.forward(x)", "self.norm1.forward(x)"),
         ("nn.block", "Block.backward", "self.norm2.backward", "self.norm1.backward"),
     ),

@@ -1,15 +1,15 @@
-"""Right numbers, wrong manners: memory written that belongs to others, sums that replace."""
+"""Broken contracts: arguments overwritten, gradients replaced, float32 widened."""
 
 from tervit_np.verify.mutation import mutant
 
 _SOFTMAX = ("ops.softmax", "softmax_backward")
 _GELU = ("ops.gelu", "gelu_backward")
 
-MANNERS = [
-    mutant("structure", name, about, edit)
+CONTRACTS = [
+    mutant("contracts", name, about, edit)
     for name, about, edit in [
         (
-            "overwrite",
+            "gradient-assigned",
             "the gradient is assigned, so a second backward erases the first",
             (
                 "nn.layernorm",
@@ -19,8 +19,8 @@ MANNERS = [
             ),
         ),
         (
-            "rebound",
-            "the gradient becomes a new array, and whoever holds the old one misses it",
+            "gradient-replaced",
+            "the gradient becomes a new array, so that references to the old one are stale",
             (
                 "nn.linear",
                 "Linear.backward",
@@ -30,7 +30,7 @@ MANNERS = [
         ),
         (
             "skip-in-place",
-            "the block adds its branch onto its input, which is not its own",
+            "the block adds its branch into its input array",
             ("nn.block", "Block.forward", "branch += x  #", "x += branch; branch = x  #"),
         ),
         (
@@ -45,7 +45,7 @@ MANNERS = [
         ),
         (
             "mask-in-place",
-            "the clip's mask is multiplied into the gradient that was handed in",
+            "the clip's mask is multiplied into the gradient that is passed in",
             (
                 "quant.ternary",
                 "Ternary.backward",
@@ -54,8 +54,8 @@ MANNERS = [
             ),
         ),
         (
-            "in-place",
-            "softmax's backward writes on the gradient it was given",
+            "dy-in-place",
+            "softmax's backward overwrites dy",
             (
                 *_SOFTMAX,
                 "dx = scale * y * (dy - along_y)",
@@ -64,7 +64,7 @@ MANNERS = [
         ),
         (
             "cache-written",
-            "GELU's backward writes on the input that the forward remembered",
+            "GELU's backward overwrites the cached input",
             (
                 *_GELU,
                 "return dy * (_gaussian_cdf(x) + x * density)",
@@ -79,7 +79,7 @@ MANNERS = [
         ),
         (
             "scale-float64",
-            "scales summed in float64 stay float64, and so do the weights",
+            "scales summed in float64 stay float64, so w_hat is float64 too",
             (
                 "quant.ternarize",
                 "ternarize",

@@ -1,4 +1,4 @@
-"""Quantizers whose backward is not the derivative that their convention claims."""
+"""Quantizers whose backward is not the derivative that their convention declares."""
 
 from tervit_np.verify.mutation import mutant
 
@@ -7,7 +7,7 @@ CONVENTIONS = [
     for name, about, edit in [
         (
             "ternary-half",
-            "half of the gradient is lost on its way through the rounding",
+            "the backward halves the gradient",
             (
                 "quant.ternary",
                 "Ternary.backward",
@@ -26,13 +26,13 @@ CONVENTIONS = [
             ("quant.ternary", "Ternary.forward", "w_hat - clipped if keep", "w_hat - w if keep"),
         ),
         (
-            "ternary-edge",
-            "the clip stops the gradient of one side only",
+            "ternary-one-side",
+            "the clip stops the gradient of large positive weights only",
             ("quant.ternary", "Ternary.forward", "np.abs(w) < self.clip", "w < self.clip"),
         ),
         (
             "uniform-sign",
-            "the gradient passes only where it is positive",
+            "the backward drops negative gradients",
             (
                 "quant.uniform",
                 "UniformWeight.backward",
@@ -47,7 +47,7 @@ CONVENTIONS = [
         ),
         (
             "blend-amount",
-            "the ramp's gradient forgets the unquantized part",
+            "the gradient of the blend lacks its unquantized part",
             ("quant.blend", "Blend.backward", "(1 - q) * dw_hat + ", ""),
         ),
     ]

@@ -1,4 +1,4 @@
-"""Quantizers that round to the wrong numbers; backward and convention fit each other."""
+"""Quantizers that round to wrong numbers, while backward and convention agree."""
 
 from tervit_np.verify.mutation import mutant
 
@@ -10,12 +10,12 @@ ROUNDING = [
     for name, about, *edits in [
         (
             "threshold-maximum",
-            "the threshold is a share of the largest weight, not of the mean",
+            "the threshold is a fraction of the largest weight, not of the mean",
             (*_TERNARIZE, "delta = factor * mean", "delta = factor * size.max(axis=1)"),
         ),
         (
             "threshold-inclusive",
-            "a weight on the threshold is kept",
+            "a weight equal to the threshold does not become zero",
             (
                 *_TERNARIZE,
                 "delta = factor * mean\n        chosen = size > delta",
@@ -24,7 +24,7 @@ ROUNDING = [
         ),
         (
             "scale-all",
-            "the scale averages the zeros in",
+            "the scale is a mean over all weights, those that become zero included",
             (*_TERNARIZE, "np.maximum(chosen.sum(axis=1), 1)", "size.shape[1]"),
         ),
         (
@@ -44,7 +44,7 @@ ROUNDING = [
         ),
         (
             "halves-up",
-            "halves are rounded up, so that errors no longer cancel",
+            "halves are rounded up instead of to even",
             (
                 "quant.uniform",
                 "_symmetric_codes",
@@ -54,7 +54,7 @@ ROUNDING = [
         ),
         (
             "code-128",
-            "128 levels on each side: the largest code wraps around in eight bits",
+            "128 levels on each side: the largest code overflows int8",
             ("quant.uniform", "_q_max", "- 1)) - 1", "- 1))"),
         ),
         (
@@ -73,7 +73,7 @@ ROUNDING = [
         ),
         (
             "blend-turned",
-            "the ramp runs from quantized to float",
+            "the blend runs from quantized to float",
             (
                 "quant.blend",
                 "Blend.forward",

@@ -1,4 +1,4 @@
-"""Mistakes of Swin: windows, shifts, offsets and merging."""
+"""Mistakes in Swin: windows, shifts, relative positions and merging."""
 
 from tervit_np.verify.mutation import mutant
 
@@ -9,7 +9,7 @@ WINDOWS = [
     mutant(
         "differences",
         "table-assigned",
-        "pairs of one offset assign the bias table's gradient where they should add",
+        "pairs with one relative position assign the table's gradient where they must add",
         (
             "ops.relative_bias",
             "relative_bias_backward",
@@ -20,7 +20,7 @@ WINDOWS = [
     mutant(
         "differences",
         "bias-one-window",
-        "the bias gradient looks at the first window only",
+        "the bias gradient is that of the first window, not the sum over windows",
         (*_ATTENTION, "dscores.sum(axis=0)", "dscores[0]"),
     ),
     mutant(
@@ -43,20 +43,20 @@ WINDOWS = [
     mutant(
         "differences",
         "merge-scattered",
-        "the gradient of merging goes back row by row, the gather went column by column",
+        "merging gathers column by column, its backward scatters row by row",
         ("ops.merging", "merge_backward", "_ORDER, strict", "sorted(_ORDER), strict"),
     ),
     mutant(
         "golden",
         "merge-order",
-        "the four neighbours are gathered across first, then down",
+        "the four neighbours are gathered row by row",
         ("ops.merging", "merge", "in _ORDER", _ROW_MAJOR),
         ("ops.merging", "merge_backward", "_ORDER, strict", "sorted(_ORDER), strict"),
     ),
     mutant(
         "golden",
         "no-mask",
-        "windows at the seam of a shifted map see strangers",
+        "without the mask, windows at the border of a shifted map attend across it",
         ("ops.windows", "shift_mask", "if by == 0:", "if True:"),
     ),
     mutant(
@@ -67,15 +67,15 @@ WINDOWS = [
     ),
     mutant(
         "golden",
-        "offset-sign",
-        "offsets are key minus query",
+        "relative-sign",
+        "relative positions are key minus query",
         ("ops.relative_bias", "relative_index", "y[:, None] - y[None, :]", "y - y[:, None]"),
         ("ops.relative_bias", "relative_index", "x[:, None] - x[None, :]", "x - x[:, None]"),
     ),
     mutant(
         "golden",
-        "offset-axes",
-        "rows and columns of an offset are exchanged",
+        "relative-axes",
+        "rows and columns of a relative position are exchanged",
         (
             "ops.relative_bias",
             "relative_index",
@@ -86,7 +86,7 @@ WINDOWS = [
     mutant(
         "golden",
         "swin-eps",
-        "LayerNorm of Swin adds the 1e-6 of DeiT, not 1e-5",
+        "LayerNorm of Swin adds 1e-6 as in DeiT, not 1e-5",
         ("ops.layernorm", "layernorm", "+ eps)", "+ min(eps, 1e-6))"),
     ),
 ]
