@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from tervit_np.arrays import Array
     from tervit_np.models import Classifier
     from tervit_np.verify.checks import Row
-    from tervit_np.verify.gradcheck import Difference
+    from tervit_np.verify.gradcheck import GradientCheck
     from tervit_np.verify.mutation import Mutant
 
 _FEWEST = 8  # gradients of a big model, however slow it is
@@ -62,60 +63,60 @@ def run(args: argparse.Namespace) -> int:
         return _run_mutant(args.mutant, args.seed)
     if args.model or args.trained:
         return _check_model(args)
-    return _check_everything(args.seed)
+    return _check_all(args.seed)
 
 
-def _check_everything(seed: int) -> int:
+def _check_all(seed: int) -> int:
     from tervit_np.verify import checks
 
-    began = time.monotonic()
+    start = time.monotonic()
     rows = [*checks.differences(seed), *checks.golden(seed), *checks.frozen(seed)]
     _print(rows)
-    structure = list(checks.structure(seed))
-    _print([row for row in structure if not row.ok])
-    right = sum(row.ok for row in structure)
-    print(f"structure    {right} of {len(structure)} properties hold: memory, accumulation, types")
-    failed = sum(not row.ok for row in rows + structure)
-    print(f"\n{_verdict(failed, len(rows) + len(structure))} in {time.monotonic() - began:.1f} s")
+    contracts = list(checks.contracts(seed))
+    _print([row for row in contracts if not row.ok])
+    kept = sum(row.ok for row in contracts)
+    print(f"contracts    {kept} of {len(contracts)} hold: aliasing, accumulation, dtype")
+    failed = sum(not row.ok for row in rows + contracts)
+    print(f"\n{_verdict(failed, len(rows) + len(contracts))} in {time.monotonic() - start:.1f} s")
     return 1 if failed else 0
 
 
 def _check_model(args: argparse.Namespace) -> int:
     import numpy as np
 
-    from tervit_np.verify.adjoint import LIMIT, adjoint_checks, first_wrong, lengths
-    from tervit_np.verify.checks import to_row
-    from tervit_np.verify.frozen import hold
+    from tervit_np.verify.adjoint import LIMIT, adjoint_checks, locate_mistake, model_factors
+    from tervit_np.verify.checks import gradient_row
+    from tervit_np.verify.frozen import freeze
 
     rng = np.random.default_rng(args.seed)
-    model = hold(_model(args))
+    model = freeze(_model(args))
     size = model.config.image_size
     images = rng.normal(size=(2, 3, size, size))
-    found: list[Difference] = []
-    for difference in adjoint_checks(model, images, rng, _affordable(model, images, args.budget)):
-        row = to_row("adjoint", difference, LIMIT, lengths(model.config, len(images)))
-        _print([row], head=not found)
-        found.append(difference)
-    wrong = first_wrong(found)
-    if wrong is not None:
-        print(f"\n{wrong[0].name}: {wrong[1]}")
-    failed = sum(not difference.error <= LIMIT for difference in found)
-    print(f"\n{_verdict(failed, len(found))}")
+    factors = model_factors(model.config, len(images))
+    checks: list[GradientCheck] = []
+    for check in adjoint_checks(model, images, rng, _affordable(model, images, args.budget)):
+        _print([gradient_row("adjoint", check, LIMIT, factors)], head=not checks)
+        checks.append(check)
+    if (located := locate_mistake(checks)) is not None:
+        wrong, where = located
+        print(f"\n{wrong.name}: {where}")
+    failed = sum(not check.error <= LIMIT for check in checks)
+    print(f"\n{_verdict(failed, len(checks))}")
     return 1 if failed else 0
 
 
 def _affordable(model: "Classifier", images: "Array", seconds: float) -> list[str] | None:
-    """Choose parameters spread over the model, two forwards each; None where all fit."""
-    began = time.monotonic()
+    """Choose parameters spread over the model, two forward passes each; None if all fit."""
+    start = time.monotonic()
     model.forward(images)
-    one = time.monotonic() - began
+    seconds_each = time.monotonic() - start
     names = ["images", *(name for name, _ in model.named_params())]
-    count = max(int(seconds / (2 * one)), _FEWEST)
+    count = max(int(seconds / (2 * seconds_each)), _FEWEST)
     if count >= len(names):
         return None
     print(
         f"{count} of {len(names)} gradients, spread from the images to the logits: a forward takes "
-        f"{one:.1f} s, and --budget gives {seconds:g} s\n"
+        f"{seconds_each:.1f} s, and --budget gives {seconds:g} s\n"
     )
     return [names[i * (len(names) - 1) // (count - 1)] for i in range(count)]
 
@@ -133,11 +134,11 @@ def _model(args: argparse.Namespace) -> "Classifier":
         model = create_model(args.model, seed=args.seed, dtype="float64")
         return quantize(model, plan_named(args.plan))
     saved, _ = load_model(model_file(args.trained, None))
-    wide = build(saved.config, np.random.default_rng(0), "float64")
-    wide.load_state_dict(saved.state_dict())
-    for (_, layer), (_, before) in zip(wide.quantizable(), saved.quantizable(), strict=True):
-        layer.weight_quant, layer.act_quant = before.weight_quant, before.act_quant
-    return wide
+    model = build(saved.config, np.random.default_rng(0), "float64")
+    model.load_state_dict(saved.state_dict())
+    for (_, layer), (_, stored) in zip(model.quantizable(), saved.quantizable(), strict=True):
+        layer.weight_quant, layer.act_quant = stored.weight_quant, stored.act_quant
+    return model
 
 
 def _list_conventions() -> int:
@@ -160,22 +161,24 @@ def _list_mutants() -> int:
 
 
 def _run_mutant(name: str, seed: int) -> int:
-    from tervit_np.verify.checks import CHECKS, caught_by
+    from tervit_np.verify.checks import CHECKS, ROW_CHECKS, failures
     from tervit_np.verify.mutants import find_mutant
     from tervit_np.verify.mutation import mutated
 
     mutant = find_mutant(name)
-    print(f"planted: {mutant.about}\n")
+    print(f"mutant: {mutant.about}\n")
     _print_edits(mutant)
     with mutated(mutant):
-        rows = [row for row in CHECKS[mutant.caught_by](seed) if not row.ok]
-        _print(rows)
-    caught = caught_by(mutant)
-    if mutant.caught_by not in caught:
+        failed = {kind: list(failures(kind, seed)) for kind in CHECKS}
+    rows = [row for kind in failed.values() for row in kind]
+    _print(rows)
+    if not failed[mutant.caught_by]:
         print(f"\nnot caught: {mutant.caught_by} should have failed")
         return 1
-    blind = [kind for kind in CHECKS if kind not in caught]
-    print(f"\ncaught by {', '.join(caught)}; {', '.join(blind)} saw nothing")
+    counts = Counter(row.check for row in rows)
+    caught = ", ".join(f"{check} ({count})" for check, count in counts.items())
+    passed = ", ".join(check for check in ROW_CHECKS if check not in counts)
+    print(f"\ncaught by {caught}" + (f"; {passed} saw nothing" if passed else ""))
     return 0
 
 
@@ -184,20 +187,20 @@ def _run_all_mutants() -> int:
     from tervit_np.verify.mutants import MUTANTS
 
     width = max(map(len, MUTANTS))
-    slipped = 0
+    missed = 0
     for mutant in MUTANTS.values():
         caught = caught_by(mutant)
-        slipped += mutant.caught_by not in caught
-        words = f"caught by {', '.join(caught)}" if caught else "NOT CAUGHT"
-        print(f"{mutant.name:<{width}}  {words:<44} {mutant.about}", flush=True)
-    print(f"\n{len(MUTANTS) - slipped} of {len(MUTANTS)} planted mistakes caught as declared")
-    return 1 if slipped else 0
+        missed += mutant.caught_by not in caught
+        outcome = f"caught by {', '.join(caught)}" if caught else "NOT CAUGHT"
+        print(f"{mutant.name:<{width}}  {outcome:<44} {mutant.about}", flush=True)
+    print(f"\n{len(MUTANTS) - missed} of {len(MUTANTS)} mutants caught by the declared check")
+    return 1 if missed else 0
 
 
 def _print_edits(mutant: "Mutant") -> None:
     for edit in mutant.edits:
         print(f"  {edit.module.replace('.', '/')}.py, {edit.name}")
-        print(f"  - {edit.right}\n  + {edit.wrong}\n")
+        print(f"  - {edit.original}\n  + {edit.replacement}\n")
 
 
 def _print(rows: "Iterable[Row]", head: bool = True) -> None:

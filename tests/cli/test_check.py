@@ -1,11 +1,14 @@
+from collections import Counter
+
 import pytest
 
 import tervit_np as tv
+from tervit_np.verify.checks import ROW_CHECKS
 from tervit_np.verify.mutants import MUTANTS, find_mutant
 from tervit_np.verify.mutation import Mutant, mutated
 
 
-def test_everything_passes(tervit):
+def test_all_checks_pass(tervit):
     code, out, _ = tervit("check")
     assert code == 0
     assert "checks passed" in out
@@ -13,14 +16,14 @@ def test_everything_passes(tervit):
 
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
-def test_a_model_by_layer(tervit, plan):
+def test_every_parameter_of_a_model_is_checked(tervit, plan):
     code, out, _ = tervit("check", "--model", "deit_shapes", "--plan", plan)
     assert code == 0
     assert "blocks.3.mlp.fc2.weight" in out
     assert "all 56 checks passed" in out
 
 
-def test_a_saved_model_with_its_quantizers(tervit, tmp_path):
+def test_a_saved_model_is_checked_with_its_quantizers(tervit, tmp_path):
     model = tv.create_model("deit_shapes", depth=1, dim=16)
     tv.save_checkpoint(model, tmp_path / "m.npz", plan=tv.quant.named_plan("ternary"))
     code, out, _ = tervit("check", "--trained", tmp_path / "m.npz")
@@ -52,7 +55,7 @@ def test_a_small_budget_spreads_over_the_model(tervit):
     assert (len(rows), rows[0], rows[-1]) == (8, "images", "head.bias")
 
 
-def test_a_wrong_model_says_where_it_begins(tervit):
+def test_a_wrong_model_says_where_the_mistake_begins(tervit):
     with mutated(find_mutant("softmax-scale")):
         code, out, _ = tervit("check", "--model", "deit_shapes")
     assert code == 1
@@ -65,21 +68,23 @@ def test_a_diagnosis_is_not_repeated(tervit):
     assert out.count("another framework disagrees; look at the forward pass") == 1
 
 
-def test_a_table_of_mutants_and_what_caught_them(tervit, monkeypatch):
-    """A few here; tests/verify/test_mutants.py plants them all."""
-    few = {name: MUTANTS[name] for name in ("residual", "no-bias", "ternary-clip", "rebound")}
+def test_all_mutants_are_listed_with_the_checks_that_caught_them(tervit, monkeypatch):
+    """A few here; tests/verify/test_mutants.py runs them all."""
+    few = {
+        name: MUTANTS[name] for name in ("residual", "no-bias", "ternary-clip", "gradient-replaced")
+    }
     monkeypatch.setattr("tervit_np.verify.mutants.MUTANTS", few)
     code, out, _ = tervit("check", "--all-mutants")
     assert code == 0
     lines = out.splitlines()
     for line, caught in zip(
-        lines, ("differences, golden", "golden", "frozen", "structure"), strict=False
+        lines, ("differences, golden", "golden", "frozen", "contracts"), strict=False
     ):
         assert f"caught by {caught}  " in line
-    assert lines[-1] == "4 of 4 planted mistakes caught as declared"
+    assert lines[-1] == "4 of 4 mutants caught by the declared check"
 
 
-def test_a_mutant_that_slips_through_exits_1(tervit, monkeypatch):
+def test_a_mutant_that_is_not_caught_exits_1(tervit, monkeypatch):
     harmless = Mutant("harmless", "nothing at all", "golden", ())
     monkeypatch.setitem(MUTANTS, "harmless", harmless)
     code, out, _ = tervit("check", "--mutant", "harmless")
@@ -91,12 +96,29 @@ def test_a_mutant_that_slips_through_exits_1(tervit, monkeypatch):
     assert "NOT CAUGHT" in out
 
 
-def test_a_mutant_is_shown_and_caught(tervit):
-    code, out, _ = tervit("check", "--mutant", "softmax-scale")
+@pytest.mark.parametrize("option", ["--mutant", "--plant"])
+def test_a_mutant_is_shown_and_caught(tervit, option):
+    """`--plant` is the option's former name."""
+    code, out, _ = tervit("check", option, "softmax-scale")
     assert code == 0
     assert "- scale * y * (dy" in out
     assert "FAIL" in out
     assert "caught by differences" in out
+
+
+@pytest.mark.parametrize("mutant", ["layernorm-mean", "divergence", "gradient-replaced"])
+def test_the_closing_words_count_the_rows_above_them(tervit, mutant):
+    _, out, _ = tervit("check", "--mutant", mutant)
+    *table, closing = out.splitlines()
+    counts = Counter(row.split()[0] for row in table if row.endswith("FAIL"))
+    caught, _, passed = closing.partition("; ")
+    assert caught == "caught by " + ", ".join(f"{check} ({n})" for check, n in counts.items())
+    names = passed.removesuffix(" saw nothing").split(", ")
+    assert set(names) == set(ROW_CHECKS) - set(counts)
+
+
+def test_the_former_option_is_not_shown(tervit):
+    assert "--plant" not in tervit("check", "--help")[1]
 
 
 def test_a_failing_check_exits_1_and_names_the_mistake(tervit):
@@ -124,13 +146,13 @@ def test_mutants_are_listed(tervit):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("--mutant", "layernorm"), "unknown plant 'layernorm'; did you mean layernorm-"),
+        (("--mutant", "layernorm"), "unknown mutant 'layernorm'; did you mean layernorm-"),
         (("--model", "vgg"), "unknown model 'vgg'"),
         (("--model", "deit_shapes", "--plan", "int9"), "int9"),
         (("--trained", "nowhere.npz"), "nowhere.npz: no such file"),
     ],
 )
-def test_mistakes_get_one_line(tervit, args, words):
+def test_a_wrong_request_gets_one_line(tervit, args, words):
     code, _, error = tervit("check", *args)
     assert code == 2
     assert words in error
