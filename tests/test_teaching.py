@@ -49,7 +49,7 @@ def test_the_grader_as_gradescope_runs_it(tmp_path):
         (tmp_path / folder).mkdir(parents=True)
     right, wrong, *absent = EXERCISES
     (tmp_path / "submission" / right.file_name).write_text(right.solved_file())
-    (tmp_path / "submission" / wrong.file_name).write_text(wrong.wrong_file(wrong.wrong[0]))
+    (tmp_path / "submission" / wrong.file_name).write_text(wrong.wrong_file(wrong.wrong_answers[0]))
     program = tmp_path / "venv" / "bin" / "tervit"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tervit_np "$@"\n')
     program.chmod(0o755)

@@ -122,15 +122,18 @@ def _next(progress: "Progress") -> "Exercise | None":
 
 def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespace) -> bool:
     """Show the task, check the file at each save.  -> whether it passes in the end."""
-    from tervit_np.exercises.changes import saves
+    from tervit_np.exercises.changes import changes_of
 
     file, new = progress.open_file(exercise)
-    print(f"{exercise.text()}\n\n{'Your new file' if new else 'Your file'}: {file}", flush=True)
+    print(
+        f"{exercise.instructions()}\n\n{'Your new file' if new else 'Your file'}: {file}",
+        flush=True,
+    )
     if args.once:
         return _report(exercise, progress, args.seconds)
     print("It is checked whenever you save it; Ctrl-C stops. In another window,")
     print(f"{progress.command('hint', exercise.name)} helps.")
-    for _ in saves(file):
+    for _ in changes_of(file):
         if progress.open_file(exercise)[1]:
             print("\nYour file was gone; this is a new one.")
         print(f"\n{time.strftime('%H:%M:%S')}  {file}", flush=True)
@@ -142,13 +145,13 @@ def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespac
 
 def _report(exercise: "Exercise", progress: "Progress", seconds: float) -> bool:
     """Check a file once, print what was found, remember that it passed."""
-    from tervit_np.exercises.isolated_run import run_trial
+    from tervit_np.exercises.isolated_run import run_isolated
     from tervit_np.exercises.messages import verdict_lines
 
-    verdict = run_trial(exercise, progress.file(exercise), seconds)
+    verdict = run_isolated(exercise, progress.file(exercise), seconds)
     print("\n".join(verdict_lines(verdict)), flush=True)
     if verdict.passed and not progress.passed(exercise):
-        progress.note_pass(exercise)
+        progress.record_pass(exercise)
         command = progress.command("solution", exercise.name)
         print(f"{exercise.name} is solved: {command} is open now.")
     return verdict.passed
@@ -176,7 +179,7 @@ def _check(progress: "Progress", args: argparse.Namespace) -> int:
 def _grade(progress: "Progress", args: argparse.Namespace) -> int:
     """Check all exercises, write the results down, leave the folder as it is."""
     from tervit_np.exercises.gradescope import results_json
-    from tervit_np.exercises.isolated_run import run_trial
+    from tervit_np.exercises.isolated_run import run_isolated
     from tervit_np.files import write_text
 
     if not args.json.absolute().parent.is_dir():
@@ -184,7 +187,7 @@ def _grade(progress: "Progress", args: argparse.Namespace) -> int:
     graded: list[tuple[Exercise, Verdict | None]] = []
     for exercise in _chosen(args.names):
         file = progress.file(exercise)
-        verdict = run_trial(exercise, file, args.seconds) if file.exists() else None
+        verdict = run_isolated(exercise, file, args.seconds) if file.exists() else None
         graded.append((exercise, verdict))
         right = verdict is not None and verdict.passed
         print(f"{exercise.name}: {'right' if right else 'absent' if verdict is None else 'wrong'}")
@@ -228,7 +231,7 @@ def _hint(progress: "Progress", name: str | None) -> int:
     if exercise is None:
         raise ValueError("all exercises are solved; name the one you want a hint for")
     again = progress.command("hint", exercise.name)
-    print("\n".join(hint_lines(exercise, progress.note_hint(exercise), again)))
+    print("\n".join(hint_lines(exercise, progress.open_hint(exercise), again)))
     return 0
 
 

@@ -1,13 +1,17 @@
-"""Exercises: parts of this package to write anew, each checked until it is right.
+"""Exercises: parts of this package that a student writes again, checked at every save.
 
-    fences     the student's file, cut out of the library's own code
-    exercise   what an exercise is made of
-    tasks      one exercise a file, and their order
-    gradients  a backward pass judged by differences, its mistake named
-    judge      a student's file judged, in a process of its own
-    progress   what was solved, which hints were shown
-    watching   a file judged at each save
-    gradescope a results file for graders
+    exercise      what an exercise consists of
+    tasks         one exercise a file, and their order
+    fences        comments in the library that mark the lines to write
+    student_file  the file to complete, cut out of the library's code
+    gradients     check a backward pass by finite differences and name its mistake
+    grader        load a student's file and run the check
+    isolated_run  the grader in a process of its own, with limits of time and memory
+    explaining    an exception in a student's file in one sentence
+    messages      findings, hints and solutions as lines of text
+    changes       wait for the next save of a file
+    progress      which exercises are solved, how many hints were shown
+    gradescope    the results file that Gradescope reads
 
-Nothing here writes on the package: a student's file is a module of its own.
+The package itself never changes: a student's file is a module of its own.
 """

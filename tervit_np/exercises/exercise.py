@@ -1,4 +1,4 @@
-"""What an exercise is made of, and what is found when a student's file is checked."""
+"""What an exercise consists of, and what its check finds in a student's file."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,35 +10,35 @@ from tervit_np.exercises.student_file import fenced_definitions, solved_file, st
 
 
 class Finding(NamedTuple):
-    """One thing that was checked; `why` explains what is wrong, empty where it is right."""
+    """The result of one check; `message` explains what is wrong and is empty if all is right."""
 
     what: str
-    why: str = ""
+    message: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether it is right."""
-        return not self.why
+        """Whether nothing is wrong."""
+        return not self.message
 
 
-class Wrong(NamedTuple):
-    """A wrong answer: `right` in the library's lines becomes `wrong`.
+class WrongAnswer(NamedTuple):
+    """A wrong answer that the check must catch: in the library's lines, one text is replaced.
 
-    The check must fail with a sentence that contains `says`.
+    The check must fail with a message that contains `message`.
     """
 
     about: str
-    right: str
-    wrong: str
-    says: str
+    original: str
+    replacement: str
+    message: str
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """A part of the library to be written anew.
+    """A part of the library for students to write.
 
-    `check` takes the student's module and yields findings, the simplest first; whoever runs it
-    stops at the first that is wrong. `task` is a docstring: its first line names what to write.
+    `check` takes the student's module and yields findings, the simplest first; the grader stops at
+    the first that is wrong. `task` is the text of the student's docstring, below its title.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Exercise:
     task: str
     hints: tuple[str, str, str]
     check: Callable[[ModuleType], Iterator[Finding]]
-    wrong: tuple[Wrong, ...]
+    wrong_answers: tuple[WrongAnswer, ...]
 
     @property
     def file_name(self) -> str:
@@ -61,34 +61,34 @@ class Exercise:
         return fenced_definitions(library_source(self.module), self.name)
 
     def student_file(self) -> str:
-        """Make the text of the file to be completed."""
-        return student_file(self.module, self.name, self.text())
+        """Return the text of the file that the student completes."""
+        return student_file(self.module, self.name, self.instructions())
 
     def solved_file(self) -> str:
-        """Make the text of the file with the library's own lines."""
-        return solved_file(self.module, self.name, self.text())
+        """Return the text of the file with the library's lines in it."""
+        return solved_file(self.module, self.name, self.instructions())
 
     def solution(self) -> str:
-        """Return the library's own lines alone."""
+        """Return the library's lines alone."""
         return fenced_lines(library_source(self.module), self.name)
 
-    def wrong_file(self, wrong: Wrong) -> str:
-        """Make the text of the file with a wrong answer.
+    def wrong_file(self, answer: WrongAnswer) -> str:
+        """Return the text of the file with a wrong answer in it.
 
         Raises
         ------
         ValueError
-            If what it replaces does not occur exactly once.
+            If the text to replace does not occur exactly once.
         """
         solved = self.solved_file()
-        if solved.count(wrong.right) != 1:
+        if (count := solved.count(answer.original)) != 1:
             raise ValueError(
-                f"exercise {self.name}: {wrong.right!r} occurs {solved.count(wrong.right)} times, "
-                "expected once; the library has changed, so must the wrong answer"
+                f"exercise {self.name}: {answer.original!r} occurs {count} times, expected once; "
+                "the library has changed, update the wrong answer"
             )
-        return solved.replace(wrong.right, wrong.wrong)
+        return solved.replace(answer.original, answer.replacement)
 
-    def text(self) -> str:
-        """Say what is to be done; the docstring of the student's file."""
+    def instructions(self) -> str:
+        """Return title and task, the docstring of the student's file."""
         head = f"{self.name}: {self.title}.\n\n{self.task.strip()}"
         return f"{head}\n\nExplained in tutorials/{self.chapter}.py."

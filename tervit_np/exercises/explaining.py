@@ -1,6 +1,6 @@
-"""An exception in a student's file, in one sentence: the line, what happened, with which shapes.
+"""Explain an exception in a student's file in one sentence: the line, the error, the shapes.
 
-No traceback is shown: most of its lines would be ours.
+There is no traceback: most of its lines would be the library's.
 """
 
 import re
@@ -14,29 +14,29 @@ import numpy as np
 from tervit_np.exercises.exercise import Finding
 from tervit_np.exercises.student_file import NOT_WRITTEN
 
-_ABOUT_SHAPES = (ValueError, IndexError, TypeError, AttributeError)
-_READ_ONLY = "read-only"  # NumPy's word where a locked array is written on
-_WORDS = re.compile(r"[A-Za-z_][\w.]*")
+_SHAPE_ERRORS = (ValueError, IndexError, TypeError, AttributeError)
+_READ_ONLY = "read-only"  # in NumPy's message when something writes into a read-only array
+_NAMES = re.compile(r"[A-Za-z_][\w.]*")
 
 
 def explain(error: BaseException, file: Path) -> Finding:
-    """Explain an exception that a student's file raised, or that its answer caused in a check."""
+    """Explain an exception that a student's file raised, itself or in the check that ran it."""
     if isinstance(error, SyntaxError) and error.filename == str(file):
         text = (error.text or "").strip()
         return Finding(_at(error.lineno or 0, text), f"Python cannot read this line: {error.msg}")
     frame, number = _last_frame(error, file)
     if frame is None:
         return Finding("it runs", _sentence(error))
-    line, why, more = line_of(file, number), _sentence(error), ""
+    line, message, more = line_of(file, number), _sentence(error), ""
     if isinstance(error, NameError):
-        more = f"known here: {', '.join(frame.f_locals)}"
-    elif isinstance(error, _ABOUT_SHAPES) and _READ_ONLY not in str(error):
+        more = f"defined here: {', '.join(frame.f_locals)}"
+    elif isinstance(error, _SHAPE_ERRORS) and _READ_ONLY not in str(error):
         more = _shapes(line, frame)
-    return Finding(_at(number, line), why + (f" ({more})" if more else ""))
+    return Finding(_at(number, line), message + (f" ({more})" if more else ""))
 
 
-def stalled(file: Path, number: int | None, seconds: float) -> Finding:
-    """Explain a run that was ended after `seconds`, in a line of the file if it is known."""
+def timed_out(file: Path, number: int | None, seconds: float) -> Finding:
+    """Explain a run that was stopped after `seconds`, in line `number` if it is known."""
     what = "it ends" if number is None else _at(number, line_of(file, number))
     return Finding(what, f"still running after {seconds:g} s: does this loop ever end?")
 
@@ -52,14 +52,14 @@ def _at(number: int, line: str) -> str:
 
 
 def _last_frame(error: BaseException, file: Path) -> tuple[FrameType | None, int]:
-    """Find the deepest frame of the student's file in a traceback."""
-    found: tuple[FrameType | None, int] = (None, 0)
+    """Return the innermost frame of the student's file in a traceback, and its line."""
+    last: tuple[FrameType | None, int] = (None, 0)
     step = error.__traceback__
     while step is not None:
         if step.tb_frame.f_code.co_filename == str(file):
-            found = step.tb_frame, step.tb_lineno
+            last = step.tb_frame, step.tb_lineno
         step = step.tb_next
-    return found
+    return last
 
 
 def _sentence(error: BaseException) -> str:
@@ -68,26 +68,26 @@ def _sentence(error: BaseException) -> str:
         return f"{NOT_WRITTEN}: put your lines in place of this one"
     if isinstance(error, ValueError) and _READ_ONLY in text:
         return (
-            "this writes into an array that was given to you, and others still need it as it was: "
-            "make a new one (`a = a * b` instead of `a *= b`)"
+            "this writes into an array that the caller still needs unchanged: make a new one "
+            "(`a = a * b` instead of `a *= b`)"
         )
     if isinstance(error, ValueError) and ("matmul" in text or "broadcast" in text):
         return f"these shapes do not fit each other: {_readable(text)}"
     if isinstance(error, SystemExit):
         return "this ends Python; return the result instead"
     if isinstance(error, RecursionError):
-        return "the function calls itself without end"
+        return "the function calls itself endlessly"
     if isinstance(error, MemoryError):
-        return "this needs more memory than there is: is something of all rows by all rows made?"
+        return "this needs more memory than there is: does an array hold all rows times all rows?"
     if isinstance(error, EOFError | BdbQuit):
-        return "this waits for input, and nobody is there to type"
+        return "this waits for input, but no input can be given here"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _readable(text: str) -> str:
-    """Shorten what NumPy says about shapes to what differs."""
+    """Shorten NumPy's message about shapes to the sizes that differ."""
     if sizes := re.search(r"size (\d+) is different from (\d+)", text):
-        return f"a sum over {sizes[2]} meets one over {sizes[1]}"
+        return f"the inner sizes are {sizes[2]} and {sizes[1]}"
     shapes = [tuple(map(int, re.findall(r"\d+", s))) for s in re.findall(r"\([\d,]*\)", text)]
     if len(shapes) == 2 and shapes[1] == shapes[0][:-1]:
         column = (*shapes[1], 1)
@@ -98,11 +98,10 @@ def _readable(text: str) -> str:
 def _shapes(line: str, frame: FrameType) -> str:
     """List the shapes of the arrays that a line names: `dy is (2, 3, 4), x2 is (6, 5)`."""
     shapes = {}
-    for word in _WORDS.findall(line):
-        head, *rest = word.rstrip(".").split(".")
-        value: Any = frame.f_locals.get(head)
-        name = head
-        for part in rest:
+    for dotted in _NAMES.findall(line):
+        name, *attributes = dotted.rstrip(".").split(".")
+        value: Any = frame.f_locals.get(name)
+        for part in attributes:
             if isinstance(value, np.ndarray) or not hasattr(value, part):
                 break
             value, name = getattr(value, part), f"{name}.{part}"

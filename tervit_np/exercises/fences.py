@@ -1,4 +1,4 @@
-"""Fences: comments in the library's own code around what a student is to write anew.
+"""Fences: comments in the library's code that mark the lines a student writes.
 
     # exercise linear_backward: dx, dweight and dbias from dy, cache.x and cache.weight
 
@@ -17,21 +17,21 @@ _END = "# end of exercise"
 
 
 class Fence(NamedTuple):
-    """The lines between two fence comments, counted from 0."""
+    """The lines inside a fence, counted from 0."""
 
     first: int
     last: int
     indent: str
-    goal: str  # what the comment says is to be written
+    goal: str  # from the comment: what to write
 
 
 def library_source(module: str) -> str:
-    """Read a module of the package, such as "ops.linear", wherever it is installed.
+    """Read the source of a module of the package, such as "ops.linear".
 
     Raises
     ------
     ValueError
-        If its source is not there.
+        If its source is not installed.
     """
     spec = importlib.util.find_spec(f"tervit_np.{module}")
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
@@ -45,39 +45,39 @@ def fences(source: str, name: str) -> list[Fence]:
     Raises
     ------
     ValueError
-        If there is none, or one holds nothing.
+        If there is none, or one is empty.
     """
     lines = source.splitlines()
     heads = [(i, head) for i, line in enumerate(lines) if (head := _HEAD.fullmatch(line))]
-    found = [_fence(lines, i, head) for i, head in heads if head[2] == name]
-    if not found:
+    result = [_fence(lines, i, head) for i, head in heads if head[2] == name]
+    if not result:
         raise ValueError(f"exercise {name}: there is no line `# exercise {name}: ...`")
-    return found
+    return result
 
 
 def _fence(lines: list[str], i: int, head: re.Match[str]) -> Fence:
     last = i
-    while last + 1 < len(lines) and not _leaves(lines[last + 1], head[1]):
+    while last + 1 < len(lines) and not _ends(lines[last + 1], head[1]):
         last += 1
     while not lines[last].strip():
         last -= 1
     if last == i:
-        raise ValueError(f"exercise {head[2]}: its fence in line {i + 1} holds nothing")
+        raise ValueError(f"exercise {head[2]}: its fence in line {i + 1} is empty")
     return Fence(i + 1, last, head[1], head[3])
 
 
-def _leaves(line: str, indent: str) -> bool:
-    """Whether a line lies outside of a fence that began with this indent."""
+def _ends(line: str, indent: str) -> bool:
+    """Whether a line ends a fence that began with this indent."""
     return line.strip() == _END or (line.strip() != "" and not line.startswith(indent))
 
 
 def fenced_lines(source: str, name: str) -> str:
-    """Return what the fences hold, the solution."""
+    """Return the lines inside the fences of an exercise: its solution."""
     lines = source.splitlines()
     parts = ["\n".join(lines[f.first : f.last + 1]) for f in fences(source, name)]
     return "\n\n".join(textwrap.dedent(part) for part in parts) + "\n"
 
 
 def without_fences(lines: list[str]) -> list[str]:
-    """Take the fence comments out, keep what they hold."""
+    """Remove the fence comments; keep the lines inside."""
     return [line for line in lines if not _HEAD.fullmatch(line) and line.strip() != _END]

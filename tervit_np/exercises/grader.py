@@ -1,7 +1,7 @@
-"""Judge a student's file: load it as a module of its own, run the check, explain what is wrong.
+"""Grade a student's file: load it as a module, run the check, explain what is wrong.
 
-`trial.py` runs this in a process of its own, where an endless loop can be ended and too much memory
-refused:  python -c "... main()" EXERCISE FILE REPORT STALL SECONDS
+isolated_run.py runs this in a process of its own, so that an endless loop can be stopped and the
+memory limited:  python -c "... main()" EXERCISE FILE REPORT TRACE SECONDS
 """
 
 import contextlib
@@ -21,39 +21,39 @@ from tervit_np.exercises.explaining import explain
 _MEMORY = 4 << 30  # bytes; a check needs a fraction of one percent
 
 
-def judge(exercise: Exercise, file: Path) -> list[Finding]:
-    """Run the check of one exercise on a file, up to the first thing that is wrong.
+def grade(exercise: Exercise, file: Path) -> list[Finding]:
+    """Run the check of one exercise on a file, up to the first finding that is wrong.
 
-    Compiled twins are off: they do not hold what the student wrote.
+    Compiled code is off: it does not contain the student's lines.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     try:
         with backend("numpy"), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = load(file)
-            if absent := _absent(exercise, module):
-                return [absent]
+            if missing := _missing_definition(exercise, module):
+                return [missing]
             for finding in exercise.check(module):
-                found.append(finding)
+                findings.append(finding)
                 if not finding.ok:
                     break
     except (Exception, SystemExit) as error:
-        found.append(explain(error, file))
-    return found
+        findings.append(explain(error, file))
+    return findings
 
 
 def load(file: Path) -> ModuleType:
     """Run a file as a module that no other module can import.
 
-    It is compiled here, because bytecode on disk could be that of a save in the same second.
+    It is compiled anew: cached bytecode could be that of a save in the same second.
     """
     module = ModuleType(f"answer_{file.stem}")
     exec(compile(file.read_bytes(), str(file), "exec"), vars(module))
     return module
 
 
-def _absent(exercise: Exercise, module: ModuleType) -> Finding | None:
-    """Look for what the file must define itself."""
+def _missing_definition(exercise: Exercise, module: ModuleType) -> Finding | None:
+    """Look for a function or class that the file must define and does not."""
     for name in exercise.defines:
         if getattr(getattr(module, name, None), "__module__", None) != module.__name__:
             return Finding(name, f"the file must define {name} itself, under this name")
@@ -61,21 +61,21 @@ def _absent(exercise: Exercise, module: ModuleType) -> Finding | None:
 
 
 def main() -> None:
-    """Judge, and write the findings into a file."""
+    """Grade the file that the arguments name, and write the findings to REPORT."""
     from tervit_np.exercises.tasks import find_exercise
 
-    name, file, report, stall, seconds = sys.argv[1:]
+    name, file, report, trace, seconds = sys.argv[1:]
     exercise = find_exercise(name)
     _limit_memory()
-    with open(stall, "w") as lines:
+    with open(trace, "w") as lines:
         faulthandler.dump_traceback_later(float(seconds), exit=True, file=lines)
-        findings = judge(exercise, Path(file))
+        findings = grade(exercise, Path(file))
         faulthandler.cancel_dump_traceback_later()
     Path(report).write_text(json.dumps(findings), encoding="utf-8")
 
 
 def _limit_memory() -> None:
-    """Refuse more memory than any answer needs, where the system can do it."""
+    """Limit the memory of this process, on systems that can."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -1,4 +1,4 @@
-"""Verdicts as the results.json that Gradescope reads: one test for each exercise, a point each."""
+"""Verdicts as the results.json that Gradescope reads: one test of one point for each exercise."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from tervit_np.exercises.messages import verdict_lines
 
 
 def results_json(graded: Iterable[tuple[Exercise, Verdict | None]]) -> str:
-    """Write results; a verdict of None stands for a file that was not handed in."""
+    """Return the results; a verdict of None means that the file was not handed in."""
     graded = list(graded)
     results = {
         "execution_time": round(sum(v.seconds for _, v in graded if v is not None), 3),
@@ -22,13 +22,13 @@ def results_json(graded: Iterable[tuple[Exercise, Verdict | None]]) -> str:
 
 def _test(number: int, exercise: Exercise, verdict: Verdict | None) -> dict[str, Any]:
     passed = verdict is not None and verdict.passed
-    absent = f"{exercise.file_name} was not handed in"
+    missing = f"{exercise.file_name} was not handed in"
     return {
         "number": str(number),
         "name": f"{exercise.name}: {exercise.title}",
         "score": float(passed),
         "max_score": 1.0,
         "status": "passed" if passed else "failed",
-        "output": absent if verdict is None else "\n".join(verdict_lines(verdict)),
+        "output": missing if verdict is None else "\n".join(verdict_lines(verdict)),
         "visibility": "visible",
     }

@@ -1,4 +1,4 @@
-"""Verdicts, hints and solutions in words, as a terminal or a grader shows them."""
+"""Verdicts, hints and solutions as lines of text, for a terminal or a results file."""
 
 import textwrap
 from collections.abc import Iterator
@@ -9,20 +9,20 @@ from tervit_np.exercises.isolated_run import Verdict
 from tervit_np.exercises.student_file import NOT_WRITTEN
 
 _WIDTH = 80  # of a terminal
-_PRINTED = 12  # lines that are shown of what a file prints
-_TWIN = (
+_PRINTED = 12  # lines of a file's output that are shown
+_COMPILED_NOTE = (
     "compiled(...) returns compiled code for float32; for float64, as checked here, it returns "
     "None and the NumPy lines run."
 )
 
 
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
-    """Write what was found, a line for each thing that was checked."""
+    """Write the findings, a line for each, and the output of the file."""
     for finding in verdict.findings:
-        todo = finding.why.startswith(NOT_WRITTEN)
+        todo = finding.message.startswith(NOT_WRITTEN)
         yield f"  {'ok   ' if finding.ok else 'to do' if todo else 'WRONG'}  {finding.what}"
-        if finding.why:
-            yield from _filled(finding.why, "         ")
+        if finding.message:
+            yield from _filled(finding.message, "         ")
     if verdict.printed:
         yield "  your file printed:"
         lines = textwrap.indent(verdict.printed, "    ").splitlines()
@@ -38,32 +38,32 @@ def hint_lines(exercise: Exercise, count: int, command: str) -> Iterator[str]:
         for paragraph in hint.splitlines():
             yield from _filled(paragraph, "  ")
         yield ""
-    left = len(exercise.hints) - count
-    yield f"{left} more: {command} again" if left else "that was the last one"
+    remaining = len(exercise.hints) - count
+    yield f"{remaining} more: {command} again" if remaining else "that was the last one"
 
 
 def solution_lines(exercise: Exercise) -> Iterator[str]:
-    """Write the library's own lines."""
-    yield f"tervit_np/{exercise.module.replace('.', '/')}.py has, at this place:"
+    """Write the library's lines."""
+    yield f"The lines of tervit_np/{exercise.module.replace('.', '/')}.py:"
     yield ""
     yield from textwrap.indent(exercise.solution(), "    ").splitlines()
     if "compiled(" in exercise.solution():
         yield ""
-        yield from _filled(_TWIN, "")
+        yield from _filled(_COMPILED_NOTE, "")
 
 
 def wrong_lines(exercise: Exercise) -> Iterator[str]:
-    """Write the wrong answers that the check is proven to catch, and what it says to each."""
-    yield "Wrong answers that are planted in the tests, and what the check says:"
-    for wrong in exercise.wrong:
+    """Write the wrong answers that the check catches, and its message for each."""
+    yield "Wrong answers that the tests try, and what the check says to each:"
+    for answer in exercise.wrong_answers:
         yield ""
-        yield f"  {wrong.about}"
-        yield from textwrap.indent(cleandoc(wrong.right), "    - ").splitlines()
-        yield from textwrap.indent(cleandoc(wrong.wrong), "    + ").splitlines()
-        yield from _filled(f"-> {wrong.says}", "    ")
+        yield f"  {answer.about}"
+        yield from textwrap.indent(cleandoc(answer.original), "    - ").splitlines()
+        yield from textwrap.indent(cleandoc(answer.replacement), "    + ").splitlines()
+        yield from _filled(f"-> {answer.message}", "    ")
 
 
 def _filled(text: str, indent: str) -> list[str]:
-    """Break a paragraph into lines; leading spaces stay, as formulas need them."""
-    own = indent + " " * (len(text) - len(text.lstrip(" ")))
-    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=own)
+    """Break a paragraph into lines; keep the leading spaces of formulas."""
+    further = indent + " " * (len(text) - len(text.lstrip(" ")))
+    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=further)

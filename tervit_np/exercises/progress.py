@@ -1,4 +1,4 @@
-"""What was solved and which hints were shown: progress.json beside the student's files."""
+"""Which exercises are solved and how many hints were shown: progress.json in the folder."""
 
 import json
 import shlex
@@ -8,11 +8,11 @@ from typing import Any
 from tervit_np.exercises.exercise import Exercise
 from tervit_np.files import write_text
 
-DEFAULT = Path("exercises")  # the folder where no --dir names another
+DEFAULT = Path("exercises")  # the folder without --dir
 
 
 class Progress:
-    """The record of one folder; every change is written at once, whole or not at all."""
+    """The record of one folder; every change is written at once and atomically."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -20,34 +20,34 @@ class Progress:
         self._record = self._read()
 
     def command(self, *words: str) -> str:
-        """Write the command that does something in this folder, to be copied from a terminal."""
-        place = [] if self.folder == DEFAULT else ["--dir", str(self.folder)]
-        return f"`{shlex.join(['tervit', 'exercise', *words, *place])}`"
+        """Return `tervit exercise` with these arguments and this folder, to be copied."""
+        options = [] if self.folder == DEFAULT else ["--dir", str(self.folder)]
+        return f"`{shlex.join(['tervit', 'exercise', *words, *options])}`"
 
     def passed(self, exercise: Exercise) -> bool:
-        """Whether the check has passed once."""
+        """Whether the check has passed before."""
         return bool(self._entry(exercise).get("passed"))
 
     def hints(self, exercise: Exercise) -> int:
         """Return how many hints were shown."""
         return min(int(self._entry(exercise).get("hints", 0)), len(exercise.hints))
 
-    def note_pass(self, exercise: Exercise) -> None:
-        """Remember that the check has passed."""
+    def record_pass(self, exercise: Exercise) -> None:
+        """Record that the check has passed."""
         self._write(exercise, passed=True)
 
-    def note_hint(self, exercise: Exercise) -> int:
-        """Count one more hint, up to the last.  -> how many are open now."""
+    def open_hint(self, exercise: Exercise) -> int:
+        """Open one more hint, up to the last.  -> how many are open now."""
         count = min(self.hints(exercise) + 1, len(exercise.hints))
         self._write(exercise, hints=count)
         return count
 
     def file(self, exercise: Exercise) -> Path:
-        """Where the student's file lies."""
+        """Path of the student's file."""
         return self.folder / exercise.file_name
 
     def open_file(self, exercise: Exercise) -> tuple[Path, bool]:
-        """Make the student's file where there is none.  -> its path, whether it is new."""
+        """Write the student's file if it does not exist.  -> its path, whether it is new."""
         file = self.file(exercise)
         new = not file.exists()
         if new:
@@ -69,8 +69,8 @@ class Progress:
             raise ValueError(f"{self._file} is damaged; delete it, your answers are not in it")
         return record
 
-    def _write(self, exercise: Exercise, **news: Any) -> None:
-        self._record = self._read()  # a hint may have been asked for in another window
-        self._record[exercise.name] = self._entry(exercise) | news
+    def _write(self, exercise: Exercise, **fields: Any) -> None:
+        self._record = self._read()  # another terminal may have opened a hint
+        self._record[exercise.name] = self._entry(exercise) | fields
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self._file, json.dumps(self._record, indent=1))

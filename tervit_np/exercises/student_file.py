@@ -1,8 +1,8 @@
-"""The student's file, cut out of the library's own code.
+"""The student's file, cut out of the library's code.
 
-It holds the functions and classes of one library file that have a fence of the exercise, with the
-fenced lines taken out, and imports all else that they use from the library. What chooses compiled
-code is left out, so that the lines that are written are the lines that run.
+It contains the functions and classes of one library file that have a fence of the exercise, without
+the fenced lines, and imports the other names that they use from the library. The lines that choose
+compiled code are left out, so that the student's lines are the ones that run.
 """
 
 import ast
@@ -13,14 +13,14 @@ from tervit_np.exercises.fences import fenced_lines, fences, library_source, wit
 
 NOT_WRITTEN = "not written yet"
 _WIDTH = 100  # of a line of code
+_CHOICE = "compiled"  # dispatch.compiled(x), which returns compiled code or None
 _Definition = ast.FunctionDef | ast.ClassDef
 
 
-def student_file(module: str, name: str, text: str) -> str:
-    """Make the file to be completed; `text` becomes its docstring.
+def student_file(module: str, name: str, instructions: str) -> str:
+    """Return the file to complete; `instructions` becomes its docstring.
 
-    It imports what is used outside of the fences, what the fenced lines use of other modules or by
-    public names, and NumPy.
+    It imports the names used outside of the fences, the public names used inside, and NumPy.
     """
     source = library_source(module)
     lines = source.splitlines()
@@ -30,29 +30,29 @@ def student_file(module: str, name: str, text: str) -> str:
             f'{fence.indent}raise NotImplementedError("{NOT_WRITTEN}")',
         ]
     code = _definitions("\n".join(lines), fenced_definitions(source, name))
-    body = textwrap.indent(fenced_lines(source, name), "    ")  # there may be a return in it
-    wanted = {n for n in _names(f"def fenced():\n{body}") if n != "compiled" and n[0] != "_"}
-    return _assemble(source, module, code, wanted | _names(code), text)
+    body = textwrap.indent(fenced_lines(source, name), "    ")  # in a function: it may return
+    inside = {n for n in _names(f"def fenced():\n{body}") if n != _CHOICE and n[0] != "_"}
+    return _assemble(source, module, code, inside | _names(code), instructions)
 
 
-def solved_file(module: str, name: str, text: str) -> str:
-    """Make the same file with the library's lines in it."""
+def solved_file(module: str, name: str, instructions: str) -> str:
+    """Return the same file with the library's lines in it."""
     source = library_source(module)
     code = _definitions(source, fenced_definitions(source, name))
-    return _assemble(source, module, code, _names(code), text)
+    return _assemble(source, module, code, _names(code), instructions)
 
 
 def fenced_definitions(source: str, name: str) -> list[str]:
     """Name the top-level functions and classes that have a fence of this exercise."""
-    names, left = [], fences(source, name)
+    names, remaining = [], fences(source, name)
     for node in ast.parse(source).body:
-        inside = [f for f in left if f.first + 1 in _lines_of(node)]
+        inside = [f for f in remaining if f.first + 1 in _lines_of(node)]
         if inside and isinstance(node, _Definition):
             names.append(node.name)
-            left = [f for f in left if f not in inside]
-    if left:
+            remaining = [f for f in remaining if f not in inside]
+    if remaining:
         raise ValueError(
-            f"exercise {name}: the fence in line {left[0].first} is in no function or class"
+            f"exercise {name}: the fence in line {remaining[0].first} is in no function or class"
         )
     return names
 
@@ -64,19 +64,19 @@ def _definitions(source: str, names: list[str]) -> str:
     for node in ast.parse(source).body:
         if isinstance(node, _Definition) and node.name in names:
             choices = [part for part in ast.walk(node) if _chooses_compiled(part)]
-            dropped = {n for part in choices for n in _lines_of(part)}
-            kept = [lines[n - 1] for n in _lines_of(node) if n not in dropped]
-            texts.append("\n".join(without_fences(kept)))
+            removed = {n for part in choices for n in _lines_of(part)}
+            remaining = [lines[n - 1] for n in _lines_of(node) if n not in removed]
+            texts.append("\n".join(without_fences(remaining)))
     return "\n\n\n".join(texts) + "\n"
 
 
 def _chooses_compiled(node: ast.AST) -> bool:
     """Whether this is `if (fast := compiled(x)) is not None: ...`."""
-    return isinstance(node, ast.If) and "compiled" in _names_in(node.test)
+    return isinstance(node, ast.If) and _CHOICE in _names_in(node.test)
 
 
 def _lines_of(node: ast.AST) -> range:
-    """Count the lines of a statement from 1, decorators among them."""
+    """Return the line numbers of a statement, from 1, its decorators included."""
     starts = [part.lineno for part in [node, *getattr(node, "decorator_list", [])]]
     return range(min(starts), (getattr(node, "end_lineno", None) or starts[0]) + 1)
 
@@ -89,35 +89,35 @@ def _names_in(tree: ast.AST) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def _assemble(source: str, module: str, code: str, wanted: set[str], text: str) -> str:
-    """Put docstring, imports and definitions together."""
-    lines = sorted({*_imports(source, wanted), *_own(source, module, code, wanted)})
-    house = "\n".join(line for line in lines if line.startswith("from tervit_np"))
+def _assemble(source: str, module: str, code: str, names: set[str], instructions: str) -> str:
+    """Join docstring, imports of `names` and definitions."""
+    lines = sorted({*_imports(source, names), *_library_imports(source, module, code, names)})
+    library = "\n".join(line for line in lines if line.startswith("from tervit_np"))
     others = "\n".join(line for line in lines if not line.startswith("from tervit_np"))
-    return f'"""{text.strip()}\n"""\n\n{others}\n\n{house}\n\n\n{code}'
+    return f'"""{instructions.strip()}\n"""\n\n{others}\n\n{library}\n\n\n{code}'
 
 
-def _imports(source: str, wanted: set[str]) -> Iterator[str]:
-    """Yield the wanted imports of the library's file, and NumPy always."""
+def _imports(source: str, names: set[str]) -> Iterator[str]:
+    """Yield the imports of the library's file that bring some of the names, and NumPy."""
     yield "import numpy as np"
     for node in ast.parse(source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            node.names = [a for a in node.names if (a.asname or a.name) in wanted]
+            node.names = [a for a in node.names if (a.asname or a.name) in names]
             if node.names:
                 yield _wrapped(ast.unparse(node))
 
 
-def _own(source: str, module: str, code: str, wanted: set[str]) -> Iterator[str]:
-    """Import from the library's file what the student's does not define itself."""
-    here = {getattr(node, "name", None) for node in ast.parse(code).body}
-    defined = set()
+def _library_imports(source: str, module: str, code: str, names: set[str]) -> Iterator[str]:
+    """Import those names from the library's file that it defines and the student's does not."""
+    in_code = {getattr(node, "name", None) for node in ast.parse(code).body}
+    in_library = set()
     for node in ast.parse(source).body:
         if isinstance(node, _Definition):
-            defined.add(node.name)
+            in_library.add(node.name)
         elif isinstance(node, ast.Assign):
-            defined |= _names_in(ast.Tuple(node.targets))
-    if names := sorted((defined & wanted) - here):
-        yield _wrapped(f"from tervit_np.{module} import {', '.join(names)}")
+            in_library |= _names_in(ast.Tuple(node.targets))
+    if imported := sorted((in_library & names) - in_code):
+        yield _wrapped(f"from tervit_np.{module} import {', '.join(imported)}")
 
 
 def _wrapped(line: str) -> str:

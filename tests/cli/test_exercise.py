@@ -10,7 +10,7 @@ from tervit_np.exercises.tasks import EXERCISES, find_exercise
 
 LINEAR, LAYERNORM = EXERCISES[:2]  # the order matters for what comes next
 TERNARIZE = find_exercise("ternarize")
-WRONG = LINEAR.wrong[0]
+WRONG = LINEAR.wrong_answers[0]
 
 
 @pytest.fixture
@@ -47,17 +47,17 @@ def test_the_first_call_makes_the_first_file(exercise, folder):
     assert [file.name for file in folder.iterdir()] == ["linear_backward.py"]
 
 
-def test_a_wrong_answer_is_explained_and_kept(exercise, folder):
+def test_a_wrong_answer_is_explained_and_not_changed(exercise, folder):
     exercise("--once")
     (folder / LINEAR.file_name).write_text(LINEAR.wrong_file(WRONG))
     code, out, _ = exercise("--once")
     assert code == 1
     assert "Your file: exercises" in out
-    assert WRONG.says in out
+    assert WRONG.message in out
     assert (folder / LINEAR.file_name).read_text() == LINEAR.wrong_file(WRONG)
 
 
-def test_one_after_the_other(exercise, folder):
+def test_solved_exercises_follow_one_another(exercise, folder):
     solved_already(folder, *EXERCISES[2:])
     for one in (LINEAR, LAYERNORM):
         solve(folder, one)
@@ -69,7 +69,7 @@ def test_one_after_the_other(exercise, folder):
     assert exercise("--once", "start", LAYERNORM.name)[0] == 0
 
 
-def test_another_than_the_next(exercise, folder):
+def test_start_works_on_another_exercise(exercise, folder):
     code, out, _ = exercise("start", "ternarize", "--once")
     assert code == 1
     assert out.startswith("ternarize: ")
@@ -113,11 +113,11 @@ def test_teachers_reveal_it_with_the_wrong_answers(exercise):
     code, out, _ = exercise("solution", "linear_backward", "--reveal")
     assert code == 0
     assert "dweight = dy2.T @ x2" in out
-    for wrong in LINEAR.wrong:
-        assert wrong.about in out
+    for answer in LINEAR.wrong_answers:
+        assert answer.about in out
 
 
-def test_all_files_at_once(exercise, folder):
+def test_check_checks_all_files(exercise, folder):
     solve(folder, LINEAR, TERNARIZE)
     assert exercise("check")[0] == 0
     (folder / LAYERNORM.file_name).write_text(LAYERNORM.student_file())
@@ -128,26 +128,26 @@ def test_all_files_at_once(exercise, folder):
 
 
 @pytest.mark.parametrize("arguments", [("--json", "r.json"), ("check", "--json", "r.json")])
-def test_results_for_graders(exercise, folder, tmp_path, arguments):
+def test_results_are_written_for_graders(exercise, folder, tmp_path, arguments):
     solve(folder, LINEAR)
-    (folder / LAYERNORM.file_name).write_text(LAYERNORM.wrong_file(LAYERNORM.wrong[0]))
+    (folder / LAYERNORM.file_name).write_text(LAYERNORM.wrong_file(LAYERNORM.wrong_answers[0]))
     code, out, _ = exercise(*arguments)
     assert code == 1
     assert out.splitlines()[-1] == f"r.json: {len(EXERCISES)} results"
     tests = json.loads((tmp_path / "r.json").read_text())["tests"]
     assert [test["score"] for test in tests] == [1.0, *[0.0] * (len(EXERCISES) - 1)]
-    assert LAYERNORM.wrong[0].says in " ".join(tests[1]["output"].split())
+    assert LAYERNORM.wrong_answers[0].message in " ".join(tests[1]["output"].split())
     assert "was not handed in" in tests[2]["output"]
     assert not (folder / "progress.json").exists()
 
 
-def test_some_results_for_graders(exercise, folder, tmp_path):
+def test_named_exercises_alone_are_graded(exercise, folder, tmp_path):
     solve(folder, TERNARIZE)
     assert exercise("check", "ternarize", "--json", "r.json", "--dir", folder)[0] == 0
     assert len(json.loads((tmp_path / "r.json").read_text())["tests"]) == 1
 
 
-def test_a_limit_of_time(exercise, folder):
+def test_a_check_is_stopped_after_some_seconds(exercise, folder):
     folder.mkdir()
     (folder / LINEAR.file_name).write_text("while True:\n    pass\n")
     code, out, _ = exercise("check", "--seconds", "0.2")
@@ -162,21 +162,21 @@ def commands_in(text):
 
 def test_suggested_commands_name_the_folder_and_do_what_was_promised(exercise, tervit, tmp_path):
     """Each is run as it stands, and works in the folder of the one that suggested it."""
-    place = ("--dir", "my answers")
-    mine = tmp_path / "my answers"
-    suggested = commands_in(exercise("check", *place)[2])  # none is begun
-    suggested += commands_in(exercise("check", "ternarize", *place)[2])
-    suggested += commands_in(exercise("hint", *place)[1])
-    suggested += commands_in(exercise("solution", "ternarize", *place)[2])
-    solve(mine, *EXERCISES)
+    options = ("--dir", "my answers")
+    answers = tmp_path / "my answers"
+    suggested = commands_in(exercise("check", *options)[2])  # none is begun
+    suggested += commands_in(exercise("check", "ternarize", *options)[2])
+    suggested += commands_in(exercise("hint", *options)[1])
+    suggested += commands_in(exercise("solution", "ternarize", *options)[2])
+    solve(answers, *EXERCISES)
     for _ in EXERCISES:
-        suggested += commands_in(exercise("--once", *place)[1])
-    suggested += commands_in(exercise(*place)[1])
+        suggested += commands_in(exercise("--once", *options)[1])
+    suggested += commands_in(exercise(*options)[1])
     assert [command[1] for command in suggested] == [
         "--dir", "start", "hint", "hint", *["solution"] * 3, "list",
     ]  # fmt: skip
     for command in suggested:
-        assert command[-2:] == list(place)
+        assert command[-2:] == list(options)
         assert tervit(*command, *["--once"] * (command[1] in ("--dir", "start")))[0] == 0
     assert [path.name for path in tmp_path.iterdir()] == ["my answers"]
 
@@ -192,18 +192,18 @@ def test_suggested_commands_name_the_folder_and_do_what_was_promised(exercise, t
         (("solution",), "the following arguments are required: name"),
     ],
 )
-def test_requests_that_cannot_be_met(exercise, arguments, words):
+def test_wrong_requests_are_refused(exercise, arguments, words):
     code, _, error = exercise(*arguments)
     assert code == 2
     assert words in error
 
 
-def test_a_hint_when_all_is_done(exercise, folder):
+def test_a_hint_is_refused_when_all_are_solved(exercise, folder):
     solved_already(folder, *EXERCISES)
     assert "all exercises are solved; name the one" in exercise("hint")[2]
 
 
-def test_watching_as_a_student_would_see_it(popen, folder):
+def test_saved_files_are_checked_until_all_are_solved(popen, folder):
     """Wrong, then right; the next file appears; until there is none left."""
     solved_already(folder, *EXERCISES[2:])
     running = popen("exercise", "--dir", folder)
@@ -221,7 +221,7 @@ def test_watching_as_a_student_would_see_it(popen, folder):
     assert progress == {one.name: {"passed": True} for one in EXERCISES}
 
 
-def test_a_file_that_was_deleted_is_made_anew(popen, folder):
+def test_a_deleted_file_is_written_again(popen, folder):
     running = popen("exercise", "--dir", folder)
     running.wait_for_file(folder / LINEAR.file_name, "not written yet")
     (folder / LINEAR.file_name).unlink()

@@ -1,8 +1,8 @@
-"""Answers of students, written to a file and judged in this process."""
+"""Answers of students, written to a file and graded in this process."""
 
 import pytest
 
-from tervit_np.exercises.grader import judge
+from tervit_np.exercises.grader import grade
 from tervit_np.exercises.student_file import NOT_WRITTEN
 
 CUT = f'    raise NotImplementedError("{NOT_WRITTEN}")\n'
@@ -10,7 +10,7 @@ CUT = f'    raise NotImplementedError("{NOT_WRITTEN}")\n'
 
 @pytest.fixture
 def answer(tmp_path):
-    """Write the student's file of an exercise with some lines in the place of the cut."""
+    """Write the student's file of an exercise with some lines in place of the cut."""
 
     def write(exercise, lines):
         text = exercise.student_file()
@@ -24,12 +24,12 @@ def answer(tmp_path):
 
 
 @pytest.fixture
-def last(answer):
-    """Judge some lines.  -> the last thing that was found."""
+def last_finding(answer):
+    """Grade some lines.  -> the last finding."""
 
-    def judged(exercise, lines):
-        found = judge(exercise, answer(exercise, lines))
-        assert all(finding.ok for finding in found[:-1])
-        return found[-1]
+    def run(exercise, lines):
+        findings = grade(exercise, answer(exercise, lines))
+        assert all(finding.ok for finding in findings[:-1])
+        return findings[-1]
 
-    return judged
+    return run

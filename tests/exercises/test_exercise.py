@@ -3,15 +3,15 @@ from dataclasses import replace
 
 import pytest
 
-from tervit_np.exercises.exercise import Finding, Wrong
+from tervit_np.exercises.exercise import Finding, WrongAnswer
 from tervit_np.exercises.tasks import find_exercise
 
 LINEAR = find_exercise("linear_backward")
 
 
-def test_a_finding_is_right_without_an_explanation():
+def test_a_finding_without_a_message_is_right():
     assert Finding("x").ok
-    assert not Finding("x", "why").ok
+    assert not Finding("x", "it is transposed").ok
 
 
 def test_the_files_begin_with_the_task():
@@ -23,14 +23,14 @@ def test_the_files_begin_with_the_task():
 
 
 def test_a_wrong_answer_replaces_a_line():
-    wrong = LINEAR.wrong_file(LINEAR.wrong[0])
+    wrong = LINEAR.wrong_file(LINEAR.wrong_answers[0])
     assert wrong == LINEAR.solved_file().replace("dy2.T @ x2", "x2.T @ dy2")
 
 
-@pytest.mark.parametrize(("right", "count"), [("nowhere", 0), ("dy2.", 2)])
-def test_a_wrong_answer_that_no_longer_fits_says_so(right, count):
-    stale = replace(LINEAR, wrong=(Wrong("", right, "", ""),))
+@pytest.mark.parametrize(("original", "count"), [("nowhere", 0), ("dy2.", 2)])
+def test_a_wrong_answer_that_no_longer_fits_is_refused(original, count):
+    stale = replace(LINEAR, wrong_answers=(WrongAnswer("", original, "", ""),))
     with pytest.raises(
-        ValueError, match=f"'{re.escape(right)}' occurs {count} times, expected once"
+        ValueError, match=f"'{re.escape(original)}' occurs {count} times, expected once"
     ):
-        stale.wrong_file(stale.wrong[0])
+        stale.wrong_file(stale.wrong_answers[0])

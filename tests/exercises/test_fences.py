@@ -37,30 +37,30 @@ def test_a_fence_runs_to_the_end_of_its_block():
     assert (first.indent, first.goal) == ("    ", "y")
 
 
-def test_a_fence_ends_where_it_says_so():
+def test_a_fence_ends_at_its_end_comment():
     assert fenced_lines(SOURCE, "second") == "z = x\n"
 
 
-def test_an_exercise_may_have_several():
+def test_an_exercise_may_have_several_fences():
     assert len(fences(SOURCE, "first")) == 2
     assert fenced_lines(SOURCE, "first").endswith("return y\n\nw = z\n")
 
 
-def test_comments_go_and_lines_stay():
-    left = without_fences(SOURCE.splitlines())
-    assert len(left) == len(SOURCE.splitlines()) - 5
-    assert "exercise" not in "\n".join(left)
+def test_without_fences_removes_the_comments_alone():
+    lines = without_fences(SOURCE.splitlines())
+    assert len(lines) == len(SOURCE.splitlines()) - 5
+    assert "exercise" not in "\n".join(lines)
 
 
 @pytest.mark.parametrize(
     ("source", "words"),
     [
         (SOURCE, "there is no line `# exercise third: ...`"),
-        ("def f():\n    # exercise third: x\n    # end of exercise\n", "line 2 holds nothing"),
-        ("if 1:\n    # exercise third: x\n\n\nprint()\n", "line 2 holds nothing"),
+        ("def f():\n    # exercise third: x\n    # end of exercise\n", "line 2 is empty"),
+        ("if 1:\n    # exercise third: x\n\n\nprint()\n", "line 2 is empty"),
     ],
 )
-def test_refusals(source, words):
+def test_missing_and_empty_fences_are_refused(source, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         fences(source, "third")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tervit_np import ops
-from tervit_np.exercises.grader import judge, load
+from tervit_np.exercises.grader import grade, load
 from tervit_np.exercises.tasks import find_exercise
 
 LINEAR = find_exercise("linear_backward")
@@ -14,20 +14,20 @@ return (dy2 @ cache.weight).reshape(cache.x.shape), dy2.T @ x2, dy2.sum(axis=0)
 """
 
 
-def test_an_answer_in_other_words_passes(answer):
-    found = judge(LINEAR, answer(LINEAR, GOOD))
-    assert len(found) == 4
-    assert all(finding.ok for finding in found)
+def test_an_answer_in_other_lines_passes(answer):
+    findings = grade(LINEAR, answer(LINEAR, GOOD))
+    assert len(findings) == 4
+    assert all(finding.ok for finding in findings)
 
 
-def test_the_first_thing_that_is_wrong_is_the_last_that_is_said(answer):
-    found = judge(LINEAR, answer(LINEAR, GOOD.replace("dy2.T @ x2", "-dy2.T @ x2")))
-    assert [finding.ok for finding in found] == [True, False]
-    assert "the sign" in found[-1].why
+def test_the_first_wrong_finding_is_the_last(answer):
+    findings = grade(LINEAR, answer(LINEAR, GOOD.replace("dy2.T @ x2", "-dy2.T @ x2")))
+    assert [finding.ok for finding in findings] == [True, False]
+    assert "the sign" in findings[-1].message
 
 
 @pytest.mark.parametrize(
-    ("lines", "what", "why"),
+    ("lines", "what", "message"),
     [
         ("return dy @ cache.weight.T", "`return dy", "these shapes do not fit"),
         ("dy *= 2", "`dy *= 2`", "make a new one"),
@@ -37,10 +37,10 @@ def test_the_first_thing_that_is_wrong_is_the_last_that_is_said(answer):
         ("return (", "`return (`", "was never closed"),
     ],
 )
-def test_mistakes_are_findings(last, lines, what, why):
-    found = last(LINEAR, lines)
-    assert what in found.what
-    assert why in found.why
+def test_an_exception_becomes_a_finding(last_finding, lines, what, message):
+    finding = last_finding(LINEAR, lines)
+    assert what in finding.what
+    assert message in finding.message
 
 
 @pytest.mark.parametrize(
@@ -55,25 +55,25 @@ def test_mistakes_are_findings(last, lines, what, why):
 def test_the_function_must_be_in_the_file(tmp_path, text):
     file = tmp_path / "linear_backward.py"
     file.write_text(text)
-    (found,) = judge(LINEAR, file)
-    assert found == (
+    (finding,) = grade(LINEAR, file)
+    assert finding == (
         "linear_backward",
         "the file must define linear_backward itself, under this name",
     )
 
 
-def test_a_function_with_other_arguments(tmp_path):
+def test_a_function_with_other_arguments_is_wrong(tmp_path):
     file = tmp_path / "linear_backward.py"
     file.write_text("def linear_backward(dy):\n    return dy\n")
-    (found,) = judge(LINEAR, file)
-    assert "takes 1 positional argument but 2 were given" in found.why
+    (finding,) = grade(LINEAR, file)
+    assert "takes 1 positional argument but 2 were given" in finding.message
 
 
-def test_a_file_that_is_no_text(tmp_path):
+def test_a_binary_file_is_wrong(tmp_path):
     file = tmp_path / "linear_backward.py"
     file.write_bytes(b"x = '\xff\xfe'\n")
-    (found,) = judge(LINEAR, file)
-    assert "Python cannot read this line" in found.why
+    (finding,) = grade(LINEAR, file)
+    assert "Python cannot read this line" in finding.message
 
 
 def test_a_file_is_read_anew_within_a_second(tmp_path):
@@ -85,16 +85,16 @@ def test_a_file_is_read_anew_within_a_second(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_the_library_is_left_as_it_was(answer):
+def test_the_library_does_not_change(answer):
     before = vars(ops).copy()
-    judge(LINEAR, answer(LINEAR, GOOD))
+    grade(LINEAR, answer(LINEAR, GOOD))
     assert vars(ops) == before
     assert not [name for name in sys.modules if name.startswith("answer_")]
 
 
-def test_warnings_of_an_answer_are_no_errors(last, recwarn):
-    """Zero by zero is judged by what comes of it."""
-    found = last(LINEAR, "bad = np.zeros(1) / 0\nreturn bad, bad, bad")
-    assert "expected (6, 5)" in found.why or "not finite" in found.why
+def test_warnings_of_an_answer_are_ignored(last_finding, recwarn):
+    """Of zero by zero only the result counts."""
+    finding = last_finding(LINEAR, "bad = np.zeros(1) / 0\nreturn bad, bad, bad")
+    assert "expected (6, 5)" in finding.message or "not finite" in finding.message
     assert not recwarn.list
     assert np.geterr()["invalid"] == "warn"

@@ -9,7 +9,7 @@ RIGHT = Verdict([Finding("x"), Finding("y")], "", 0.5)
 WRONG = Verdict([Finding("x"), Finding("y", "it is transposed")], "seen", 0.25)
 
 
-def test_one_test_a_point_each():
+def test_each_exercise_is_one_test_of_one_point():
     results = json.loads(results_json(zip(EXERCISES[:3], [RIGHT, WRONG, None], strict=True)))
     assert results["execution_time"] == 0.75
     assert results["stdout_visibility"] == "hidden"
@@ -24,8 +24,8 @@ def test_one_test_a_point_each():
     assert tests[2]["output"] == f"{EXERCISES[2].file_name} was not handed in"
 
 
-def test_only_what_gradescope_knows():
-    """Names of its documentation: gradescope-autograders.readthedocs.io/en/latest/specs."""
+def test_all_fields_are_those_of_gradescope():
+    """As documented at gradescope-autograders.readthedocs.io/en/latest/specs."""
     results = json.loads(results_json([(EXERCISES[0], RIGHT)]))
     assert set(results) <= {"score", "execution_time", "output", "stdout_visibility", "tests"}
     known = {"score", "max_score", "status", "name", "number", "output", "visibility", "tags"}

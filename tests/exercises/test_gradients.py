@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tervit_np.exercises.gradients import check_backward, locked
+from tervit_np.exercises.gradients import check_backward
 from tervit_np.verify.operators import Operator
 
 X = np.random.default_rng(0).normal(size=(2, 3))
@@ -17,31 +17,32 @@ def right(dy, cache):
     return dy * scale, (dy * x).sum(axis=0)
 
 
-def suspects(dy, cache):
+def known_mistakes(dy, cache):
     x, scale = cache
-    return {"dscale": {"x is forgotten": dy.sum(axis=0), "it is not summed": dy * x}}
+    return {"dscale": {"x is missing": dy.sum(axis=0), "it is not summed": dy * x}}
 
 
-def findings(backward):
+def findings_of(backward):
+    """Return the findings up to the first that is wrong, as the grader does."""
     operator = Operator("scaling", {"x": X, "scale": X[0] + 2}, forward, backward, {"D": 3.0})
-    found = []
-    for finding in check_backward([operator], suspects):  # as the judge does
-        found.append(finding)
+    findings = []
+    for finding in check_backward([operator], known_mistakes):
+        findings.append(finding)
         if not finding.ok:
             break
-    return found
+    return findings
 
 
 def test_a_right_backward_passes():
-    found = findings(right)
-    assert [finding.what for finding in found] == [TRUE, "float32 stays float32"]
-    assert all(finding.ok for finding in found)
+    findings = findings_of(right)
+    assert [finding.what for finding in findings] == [TRUE, "float32 stays float32"]
+    assert all(finding.ok for finding in findings)
 
 
 @pytest.mark.parametrize(
-    ("dscale", "why"),
+    ("dscale", "message"),
     [
-        (lambda dy, x: dy.sum(axis=0), "x is forgotten"),
+        (lambda dy, x: dy.sum(axis=0), "x is missing"),
         (lambda dy, x: dy * x, "it is not summed"),
         (lambda dy, x: -(dy * x).sum(axis=0), "the sign"),
         (lambda dy, x: (dy * x).sum(axis=0) / 3, "a factor of D is missing"),
@@ -49,21 +50,22 @@ def test_a_right_backward_passes():
         (lambda dy, x: np.full(3, np.nan), "not finite"),
     ],
 )
-def test_a_mistake_is_named_by_the_suspect_it_equals_or_by_its_numbers(dscale, why):
-    found = findings(lambda dy, cache: (right(dy, cache)[0], dscale(dy, cache[0])))
-    assert found[0] == ("x (2, 3): dx", "")
-    assert found[1].what == "x (2, 3): dscale"
-    assert why in found[1].why
+def test_a_wrong_gradient_is_explained(dscale, message):
+    """By the known mistake that it equals, else by its numbers."""
+    dx, wrong = findings_of(lambda dy, cache: (right(dy, cache)[0], dscale(dy, cache[0])))
+    assert dx == ("x (2, 3): dx", "")
+    assert wrong.what == "x (2, 3): dscale"
+    assert message in wrong.message
 
 
-def test_what_no_suspect_explains_is_shown_beside_the_truth():
-    wrong = findings(lambda dy, cache: (dy + 1, right(dy, cache)[1]))[0]
-    assert "(yours at [" in wrong.why
-    assert ", by differences " in wrong.why
+def test_an_unknown_mistake_is_shown_with_the_true_value():
+    wrong = findings_of(lambda dy, cache: (dy + 1, right(dy, cache)[1]))[0]
+    assert "(yours at [" in wrong.message
+    assert ", by differences " in wrong.message
 
 
 @pytest.mark.parametrize(
-    ("result", "why"),
+    ("result", "message"),
     [
         (None, "nothing is returned, expected 2 arrays, dx, dscale: is the `return` missing?"),
         (X, "one array is returned, expected 2 arrays"),
@@ -73,47 +75,42 @@ def test_what_no_suspect_explains_is_shown_beside_the_truth():
         ((X, np.ones(3, int)), "dscale is int64"),
     ],
 )
-def test_what_is_no_gradient_is_refused(result, why):
-    found = findings(lambda dy, cache: result)[0]
-    assert found.what == "x (2, 3)"
-    assert why in found.why
+def test_a_result_that_is_not_a_gradient_is_refused(result, message):
+    finding = findings_of(lambda dy, cache: result)[0]
+    assert finding.what == "x (2, 3)"
+    assert message in finding.message
 
 
-def test_a_wider_type_is_found():
-    found = findings(lambda dy, cache: tuple(g * np.float64(1) for g in right(dy, cache)))
-    assert [finding.ok for finding in found] == [True, False]
-    assert found[1].why == "dx is float64 where everything given is float32: what made it wider?"
+def test_a_wider_dtype_is_reported():
+    findings = findings_of(lambda dy, cache: tuple(g * np.float64(1) for g in right(dy, cache)))
+    assert [finding.ok for finding in findings] == [True, False]
+    expected = "dx is float64, but dy and the cache are float32: what widened it?"
+    assert findings[1].message == expected
 
 
 def test_one_gradient_needs_no_tuple():
-    def judged(backward):
-        one = Operator("double", {"z": X}, lambda x: (2 * x, None), backward)
-        return next(check_backward([one], lambda dy, cache: {}))
+    def first(backward):
+        operator = Operator("double", {"z": X}, lambda x: (2 * x, None), backward)
+        return next(check_backward([operator], lambda dy, cache: {}))
 
-    assert judged(lambda dy, cache: 2 * dy) == ("z (2, 3): dz", "")
-    assert judged(lambda dy, cache: (2 * dy,)).ok
-    assert judged(lambda dy, cache: None).why.startswith("nothing is returned, expected one array")
+    assert first(lambda dy, cache: 2 * dy) == ("z (2, 3): dz", "")
+    assert first(lambda dy, cache: (2 * dy,)).ok
+    nothing = first(lambda dy, cache: None)
+    assert nothing.message.startswith("nothing is returned, expected one array")
 
 
-def test_everything_given_is_read_only():
-    given = []
+def test_dy_and_the_cache_are_read_only():
+    arguments = []
 
-    def keeps(dy, cache):
-        given.extend([dy, *cache])
+    def recording(dy, cache):
+        arguments.extend([dy, *cache])
         return right(dy, cache)
 
-    findings(keeps)
-    assert not any(array.flags.writeable for array in given if array.dtype == np.float64)
+    findings_of(recording)
+    assert not any(array.flags.writeable for array in arguments if array.dtype == np.float64)
 
 
-def test_the_upstream_is_no_constant():
-    """Under ones, a sum and its negative mean would be told apart by nothing but luck."""
-    seen = []
-    findings(lambda dy, cache: seen.append(dy) or right(dy, cache))
-    assert np.unique(seen[0]).size == seen[0].size
-
-
-def test_locked_copies():
-    x = np.ones(2)
-    assert not locked(x).flags.writeable
-    assert x.flags.writeable
+def test_the_upstream_is_not_constant():
+    upstreams = []
+    findings_of(lambda dy, cache: upstreams.append(dy) or right(dy, cache))
+    assert np.unique(upstreams[0]).size == upstreams[0].size

@@ -7,7 +7,7 @@ LINEAR = find_exercise("linear_backward")
 AGAIN = "`tervit exercise hint linear_backward`"
 
 
-def test_a_verdict_is_a_line_for_each_thing_and_the_reason_below():
+def test_a_verdict_has_a_line_for_each_finding_and_its_message_below():
     why = "it is transposed: " + "long words " * 12
     found = [Finding("x"), Finding("y", why), Finding("line 3, `z`", "not written yet: write")]
     lines = list(verdict_lines(Verdict(found, "one\ntwo", 0.0)))
@@ -47,7 +47,7 @@ def test_every_hint_fits_the_screen():
 
 def test_a_solution_explains_the_choice_of_compiled_code():
     text = "\n".join(solution_lines(LINEAR))
-    assert text.startswith("tervit_np/ops/linear.py has, at this place:\n\n    dy2, x2 = rows(dy)")
+    assert text.startswith("The lines of tervit_np/ops/linear.py:\n\n    dy2, x2 = rows(dy)")
     assert "for float64, as checked here,\nit returns None" in text
     assert "compiled(" not in "\n".join(solution_lines(find_exercise("ternarize")))
 
@@ -55,4 +55,4 @@ def test_a_solution_explains_the_choice_of_compiled_code():
 def test_wrong_answers_are_shown_as_a_difference():
     text = "\n".join(wrong_lines(find_exercise("ternarize")))
     assert "    - delta = factor * mean\n    - chosen = size > delta\n" in text
-    assert "    + chosen = size >= delta\n    -> it lies on Delta" in text
+    assert "    + chosen = size >= delta\n    -> |w| equals Delta" in text

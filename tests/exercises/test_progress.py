@@ -9,30 +9,30 @@ from tervit_np.exercises.tasks import EXERCISES
 ONE, TWO = EXERCISES[:2]
 
 
-def test_nothing_is_written_before_there_is_something_to_say(tmp_path):
+def test_no_file_is_written_before_the_first_change(tmp_path):
     progress = Progress(tmp_path / "exercises")
     assert not progress.passed(ONE)
     assert progress.hints(ONE) == 0
     assert not progress.folder.exists()
 
 
-def test_it_is_remembered(tmp_path):
-    Progress(tmp_path).note_pass(ONE)
-    assert Progress(tmp_path).note_hint(TWO) == 1
+def test_passes_and_hints_are_stored(tmp_path):
+    Progress(tmp_path).record_pass(ONE)
+    assert Progress(tmp_path).open_hint(TWO) == 1
     again = Progress(tmp_path)
     assert (again.passed(ONE), again.passed(TWO)) == (True, False)
     assert (again.hints(ONE), again.hints(TWO)) == (0, 1)
 
 
-def test_hints_end(tmp_path):
+def test_no_more_hints_open_after_the_last(tmp_path):
     progress = Progress(tmp_path)
-    assert [progress.note_hint(ONE) for _ in range(5)] == [1, 2, 3, 3, 3]
+    assert [progress.open_hint(ONE) for _ in range(5)] == [1, 2, 3, 3, 3]
 
 
-def test_two_windows_do_not_forget_for_each_other(tmp_path):
+def test_two_processes_do_not_overwrite_each_other(tmp_path):
     watching, asking = Progress(tmp_path), Progress(tmp_path)
-    asking.note_hint(ONE)
-    watching.note_pass(ONE)
+    asking.open_hint(ONE)
+    watching.record_pass(ONE)
     assert Progress(tmp_path).hints(ONE) == 1
 
 
@@ -42,21 +42,21 @@ def test_a_file_is_made_once(tmp_path):
     assert new
     assert file == tmp_path / "deep" / "down" / "linear_backward.py"
     assert file.read_text() == ONE.student_file()
-    file.write_text("mine")
+    file.write_text("my answer")
     assert progress.open_file(ONE) == (file, False)
-    assert file.read_text() == "mine"
+    assert file.read_text() == "my answer"
 
 
-def test_a_write_that_is_cut_off_leaves_the_old_record(tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_the_old_record(tmp_path, monkeypatch):
     progress = Progress(tmp_path)
-    progress.note_pass(ONE)
+    progress.record_pass(ONE)
 
     def power_cut(*args):
         raise OSError("power cut")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="power cut"):
         patch.setattr(os, "replace", power_cut)
-        progress.note_pass(TWO)
+        progress.record_pass(TWO)
     assert json.loads((tmp_path / "progress.json").read_text()) == {ONE.name: {"passed": True}}
 
 

@@ -1,4 +1,4 @@
-"""The exercises in the order in which they are met."""
+"""The exercises, in the order of the tutorials."""
 
 import difflib
 
@@ -11,10 +11,10 @@ EXERCISES = (LINEAR_BACKWARD, LAYERNORM_BACKWARD, TERNARIZE)
 
 
 def find_exercise(name: str) -> Exercise:
-    """Look an exercise up; ValueError suggests the nearest name and lists all."""
+    """Return an exercise by name; ValueError suggests the nearest name and lists all."""
     by_name = {exercise.name: exercise for exercise in EXERCISES}
     if name not in by_name:
         near = difflib.get_close_matches(name, by_name, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"unknown exercise {name!r}{hint} (there are {', '.join(by_name)})")
+        raise ValueError(f"unknown exercise {name!r}{hint} (expected one of {', '.join(by_name)})")
     return by_name[name]

@@ -6,13 +6,13 @@ from types import ModuleType
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.exercises.exercise import Exercise, Finding, Wrong
+from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
 from tervit_np.exercises.gradients import check_backward
 from tervit_np.ops.layernorm import LayerNormCache, layernorm
 from tervit_np.verify.operators import Operator
 
 TASK = """
-Layer normalisation works on the last axis, D numbers long, each row for itself:
+Layer normalisation works on each row of the last axis, D numbers:
 
     mu   = mean(x)
     var  = mean((x - mu)^2)
@@ -25,7 +25,7 @@ dgamma (D,) and dbeta (D,). The cache holds xhat (..., D), rstd (..., 1) and
 gamma.
 
 x occurs three times: by itself, in mu and in var. A backward pass that forgets
-one of them is roughly right, and a model trains with it, worse than it could.
+one of them is roughly right, and a model still trains with it, but worse.
 
 The check compares with finite differences, with one, no and two leading axes
 and a random dy. With a dy of ones and a gamma of ones the right dx is zero, and
@@ -37,7 +37,7 @@ HINTS = (
     "each, so their gradients are sums over all rows. For dx, begin with g = dL/dxhat, which is "
     "gamma dy. Then go back through xhat = (x - mu) rstd with the product rule: which of the three "
     "factors depend on x?",
-    "Three paths lead from xhat to x, all of them in one row:\n"
+    "Three paths lead from xhat back to x, all within one row:\n"
     "  x itself      rstd g\n"
     "  through mu    - rstd mean(g),           as d mu/d x_j = 1/D\n"
     "  through var   - rstd xhat mean(g xhat), as d rstd/d x_j = - rstd^2 xhat_j/D\n"
@@ -52,7 +52,7 @@ _D = 5
 
 
 def check(module: ModuleType) -> Iterator[Finding]:
-    """Differences on a few rows, on a single one, and on batches of tokens."""
+    """Check on a few rows, on a single one, and on a batch of tokens."""
     n = np.random.default_rng(1).normal
     gamma, beta = n(size=_D), n(size=_D)
     operators = (
@@ -65,14 +65,14 @@ def check(module: ModuleType) -> Iterator[Finding]:
         )
         for leading in ((6,), (), (2, 3))
     )
-    yield from check_backward(operators, _suspects)
+    yield from check_backward(operators, _known_mistakes)
 
 
-def _suspects(dy: Array, cache: LayerNormCache) -> dict[str, dict[str, Array]]:
+def _known_mistakes(dy: Array, cache: LayerNormCache) -> dict[str, dict[str, Array]]:
     xhat, rstd, gamma = cache
     g = dy * gamma
-    one = g.mean(axis=-1, keepdims=True)
-    two = (g * xhat).mean(axis=-1, keepdims=True)
+    g_mean = g.mean(axis=-1, keepdims=True)
+    g_xhat_mean = (g * xhat).mean(axis=-1, keepdims=True)
     plain = dy - dy.mean(axis=-1, keepdims=True) - xhat * (dy * xhat).mean(axis=-1, keepdims=True)
     leading = tuple(range(dy.ndim - 1))
     first = "it is summed over the first axis alone; sum over every axis but the last"
@@ -81,31 +81,31 @@ def _suspects(dy: Array, cache: LayerNormCache) -> dict[str, dict[str, Array]]:
         "dx": {
             "mu and var are taken as constants; both depend on x": rstd * g,
             "the path through mu is missing: each x_j moves the mean by 1/D": (
-                rstd * (g - xhat * two)
+                rstd * (g - xhat * g_xhat_mean)
             ),
-            "the path through var is missing: it takes xhat mean(g xhat) away": rstd * (g - one),
+            "the path through var is missing: it subtracts xhat mean(g xhat)": rstd * (g - g_mean),
             "gamma is left out: dL/dxhat is gamma dy": rstd * plain,
-            "rstd is left out: xhat = (x - mu) rstd": g - one - xhat * two,
-            "the path through var has the wrong sign: where var grows, rstd falls": (
-                rstd * (g - one + xhat * two)
+            "rstd is left out: xhat = (x - mu) rstd": g - g_mean - xhat * g_xhat_mean,
+            "the path through var has the wrong sign: as var grows, rstd falls": (
+                rstd * (g - g_mean + xhat * g_xhat_mean)
             ),
             "the means run over the whole array; each row has its own": (
                 rstd * (g - g.mean() - xhat * (g * xhat).mean())
             ),
-            "sums stand where means belong: each x_j moves the mean by 1/D": (
-                rstd * (g - _D * one - _D * xhat * two)
+            "these are sums, not means: each x_j moves the mean by 1/D": (
+                rstd * (g - _D * g_mean - _D * xhat * g_xhat_mean)
             ),
         },
         "dgamma": {
             "y = gamma xhat + beta: what multiplies gamma is missing": dy.sum(axis=leading),
-            "gamma itself is in it; the derivative by gamma leaves xhat alone": (
+            "gamma itself is in it; the derivative by gamma is xhat alone": (
                 (g * xhat).sum(axis=leading)
             ),
             first: (dy * xhat).sum(axis=0),
             unsummed: dy * xhat,
         },
         "dbeta": {
-            "gamma is in it; beta is added after gamma has multiplied": g.sum(axis=leading),
+            "gamma is in it; beta is added after the product with gamma": g.sum(axis=leading),
             first: dy.sum(axis=0),
             unsummed: dy,
         },
@@ -120,26 +120,26 @@ LAYERNORM_BACKWARD = Exercise(
     task=TASK,
     hints=HINTS,
     check=check,
-    wrong=(
-        Wrong(
-            "the mean's own derivative is forgotten",
+    wrong_answers=(
+        WrongAnswer(
+            "the derivative of the mean is missing",
             "g - along_ones - xhat",
             "g - xhat",
             "the path through mu is missing",
         ),
-        Wrong(
-            "the variance's own derivative is forgotten",
+        WrongAnswer(
+            "the derivative of the variance is missing",
             " - xhat * along_xhat",
             "",
             "the path through var is missing",
         ),
-        Wrong(
+        WrongAnswer(
             "dgamma sums dy without the normalised input",
             "(dy * xhat).sum(axis=leading)",
             "dy.sum(axis=leading)",
             "y = gamma xhat + beta: what multiplies gamma is missing",
         ),
-        Wrong(
+        WrongAnswer(
             "means over the whole batch",
             "along_ones = g.mean(axis=-1, keepdims=True)\n"
             "    along_xhat = (g * xhat).mean(axis=-1, keepdims=True)",

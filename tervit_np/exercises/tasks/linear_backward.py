@@ -6,7 +6,7 @@ from types import ModuleType
 import numpy as np
 
 from tervit_np.arrays import Array, rows
-from tervit_np.exercises.exercise import Exercise, Finding, Wrong
+from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
 from tervit_np.exercises.gradients import check_backward
 from tervit_np.ops.linear import LinearCache, linear
 from tervit_np.verify.operators import Operator
@@ -17,22 +17,22 @@ A linear layer computes
     y = x W^T + b            y_mo = sum_i x_mi W_oi + b_o
 
 with x (..., I), W (O, I), b (O,) and y (..., O). The dots are any number of
-leading axes, perhaps none; m counts whatever they hold, for a batch of token
-rows B times T.
+leading axes, perhaps none; m counts their elements, B times T for a batch of
+tokens.
 
 dy is dL/dy, the gradient that arrives from the layer above. In the same way dX
 is dL/dX, for every X, and has the shape of X. Return dx, dweight and dbias. The
-cache holds what the forward pass saw: cache.x and cache.weight. Read it and dy,
-do not write on them.
+cache holds the inputs of the forward pass: cache.x and cache.weight. Read the
+cache and dy, do not write into them.
 
 The check compares with finite differences, with one, no and two leading axes
-and a random dy. `rows` makes a matrix (M, N) of (..., N).
+and a random dy. `rows` reshapes (..., N) to (M, N).
 """
 
 HINTS = (
     "Follow one number. b_o is added to y_mo for every m, so it moves the loss through all of "
     "them: its gradient is a sum over m. Ask the same of one W_oi and of one x_mi: in which "
-    "elements of y does it occur, and times what?",
+    "elements of y does it occur, and with which factor?",
     "  dL/dx_mi = sum_o dy_mo W_oi\n"
     "  dL/dW_oi = sum_m dy_mo x_mi\n"
     "  dL/db_o  = sum_m dy_mo\n"
@@ -45,11 +45,11 @@ HINTS = (
     "and dx is still (M, I): give it back the shape of cache.x.",
 )
 
-_SIZES = {"O": 4.0, "I": 5.0}
+_FACTORS = {"O": 4.0, "I": 5.0}
 
 
 def check(module: ModuleType) -> Iterator[Finding]:
-    """Differences on matrices, on a single vector, and on batches of tokens."""
+    """Check on matrices, on a single vector, and on a batch of tokens."""
     n = np.random.default_rng(1).normal
     weight, bias = n(size=(4, 5)), n(size=4)
     operators = (
@@ -58,17 +58,17 @@ def check(module: ModuleType) -> Iterator[Finding]:
             {"x": n(size=(*leading, 5)), "weight": weight, "bias": bias},
             linear,
             module.linear_backward,
-            _SIZES,
+            _FACTORS,
         )
         for leading in ((6,), (), (2, 3))
     )
-    yield from check_backward(operators, _suspects)
+    yield from check_backward(operators, _known_mistakes)
 
 
-def _suspects(dy: Array, cache: LinearCache) -> dict[str, dict[str, Array]]:
+def _known_mistakes(dy: Array, cache: LinearCache) -> dict[str, dict[str, Array]]:
     dy2, x2 = rows(dy), rows(cache.x)
     dx, dweight, dbias = dy2 @ cache.weight, dy2.T @ x2, dy2.sum(axis=0)
-    averaged = "it is averaged over the rows; a backward pass sums, the loss alone takes means"
+    averaged = "it is averaged over the rows; a backward pass sums, only the loss is a mean"
     return {
         "dx": {
             "the numbers are right, the shape is not that of x: reshape it": dx,
@@ -96,30 +96,30 @@ LINEAR_BACKWARD = Exercise(
     task=TASK,
     hints=HINTS,
     check=check,
-    wrong=(
-        Wrong(
+    wrong_answers=(
+        WrongAnswer(
             "the operands of the weight gradient are swapped",
             "dy2.T @ x2",
             "x2.T @ dy2",
             "it is transposed",
         ),
-        Wrong(
+        WrongAnswer(
             "the bias gradient is a mean over rows",
             "dy2.sum(axis=0) if fast is None else fast.column_sum(dy2)",
             "dy2.mean(axis=0)",
             "it is averaged over the rows",
         ),
-        Wrong(
+        WrongAnswer(
             "dx stays a matrix",
             "dx.reshape(cache.x.shape)",
             "dx",
             "the numbers are right, the shape is not that of x",
         ),
-        Wrong(
+        WrongAnswer(
             "the upstream gradient is scaled in place",
             "dx = dy2 @ cache.weight",
             "dy2 *= 1.0\n    dx = dy2 @ cache.weight",
-            "this writes into an array that was given to you",
+            "this writes into an array that the caller still needs",
         ),
     ),
 )

@@ -9,7 +9,7 @@ DBIAS = "rows(dy).sum(axis=0)"
 
 
 @pytest.mark.parametrize(
-    ("dx", "dweight", "dbias", "where", "why"),
+    ("dx", "dweight", "dbias", "where", "message"),
     [
         ("rows(dy) @ cache.weight", DWEIGHT, DBIAS, "x (5,): dx", "the shape is not that of x"),
         (f"2 * {DX}", DWEIGHT, DBIAS, "x (6, 5): dx", "counted twice"),
@@ -25,19 +25,19 @@ DBIAS = "rows(dy).sum(axis=0)"
             "dy.T @ cache.x",
             DBIAS,
             "dy.T @ cache.x",
-            "a sum over 4 meets one over 5 (dy is (4,), ",
+            "the inner sizes are 4 and 5 (dy is (4,), ",
         ),
     ],
 )
-def test_mistakes_that_are_known(last, dx, dweight, dbias, where, why):
-    found = last(LINEAR, f"return {dx}, {dweight}, {dbias}")
-    assert where in found.what
-    assert why in found.why
+def test_each_mistake_is_named(last_finding, dx, dweight, dbias, where, message):
+    finding = last_finding(LINEAR, f"return {dx}, {dweight}, {dbias}")
+    assert where in finding.what
+    assert message in finding.message
 
 
-def test_the_formula_element_by_element_passes(last):
-    """Slow, and right."""
-    found = last(
+def test_the_formula_element_by_element_passes(last_finding):
+    """Slow, but right."""
+    finding = last_finding(
         LINEAR,
         """
 w = cache.weight
@@ -51,4 +51,4 @@ for m in np.ndindex(dy.shape[:-1]):
 return dx, dweight, dbias
 """,
     )
-    assert found.ok
+    assert finding.ok

@@ -1,55 +1,55 @@
-"""Each exercise is proven: the cut file fails, the library's lines pass, wrong answers fail."""
+"""For each exercise the cut file fails, the library's lines pass and wrong answers fail."""
 
 from pathlib import Path
 
 import pytest
 
-from tervit_np.exercises.grader import judge
+from tervit_np.exercises.grader import grade
 from tervit_np.exercises.tasks import EXERCISES, find_exercise
 
 CHAPTERS = Path(__file__).parents[3] / "tutorials" / "README.md"
-WRONG = [(exercise, wrong) for exercise in EXERCISES for wrong in exercise.wrong]
+WRONG = [(exercise, answer) for exercise in EXERCISES for answer in exercise.wrong_answers]
 
 
 @pytest.fixture
-def judged(tmp_path):
+def graded(tmp_path):
     def run(exercise, text):
         file = tmp_path / exercise.file_name
         file.write_text(text)
-        return judge(exercise, file)
+        return grade(exercise, file)
 
     return run
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
-def test_the_cut_file_is_not_written_yet(judged, exercise):
-    (found,) = judged(exercise, exercise.student_file())
-    assert found.what.endswith('`raise NotImplementedError("not written yet")`')
-    assert found.why.startswith("not written yet: put your lines")
+def test_the_cut_file_is_not_written_yet(graded, exercise):
+    (finding,) = graded(exercise, exercise.student_file())
+    assert finding.what.endswith('`raise NotImplementedError("not written yet")`')
+    assert finding.message.startswith("not written yet: put your lines")
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
-def test_the_solution_passes(judged, exercise):
-    found = judged(exercise, exercise.solved_file())
-    assert len(found) >= 4
-    assert [finding for finding in found if not finding.ok] == []
+def test_the_solution_passes(graded, exercise):
+    findings = graded(exercise, exercise.solved_file())
+    assert len(findings) >= 4
+    assert [finding for finding in findings if not finding.ok] == []
 
 
 @pytest.mark.parametrize(
-    ("exercise", "wrong"), WRONG, ids=[f"{e.name}: {w.about}" for e, w in WRONG]
+    ("exercise", "answer"), WRONG, ids=[f"{e.name}: {a.about}" for e, a in WRONG]
 )
-def test_a_wrong_answer_gets_the_explanation_it_needs(judged, exercise, wrong):
-    found = judged(exercise, exercise.wrong_file(wrong))
-    assert [finding.ok for finding in found[:-1]] == [True] * (len(found) - 1)
-    assert wrong.says in found[-1].why
+def test_a_wrong_answer_gets_its_message(graded, exercise, answer):
+    findings = graded(exercise, exercise.wrong_file(answer))
+    assert [finding.ok for finding in findings[:-1]] == [True] * (len(findings) - 1)
+    assert answer.message in findings[-1].message
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
 def test_an_exercise_is_complete(exercise):
-    assert len(exercise.wrong) >= 3
-    assert len({wrong.says for wrong in exercise.wrong}) == len(exercise.wrong)
+    assert len(exercise.wrong_answers) >= 3
+    assert len({answer.message for answer in exercise.wrong_answers}) == len(exercise.wrong_answers)
     assert len(exercise.hints) == 3
-    assert max(map(len, exercise.text().splitlines())) <= 80  # of a terminal
+    assert max(map(len, exercise.instructions().splitlines())) <= 80  # of a terminal
     assert f"({exercise.chapter}.py)" in CHAPTERS.read_text(encoding="utf-8")
 
 

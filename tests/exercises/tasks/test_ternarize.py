@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np.exercises.tasks import find_exercise
-from tervit_np.exercises.tasks.ternarize import _by_formula, _lopsided
+from tervit_np.exercises.tasks.ternarize import _by_formula, _large_and_small
 from tervit_np.quant import ternarize
 
 TERNARIZE = find_exercise("ternarize")
@@ -17,25 +17,25 @@ codes = (np.sign(matrix) * chosen).astype(np.int8)
 ALPHA = GOOD.split("alpha = ")[1].splitlines()[0]
 
 
-def test_the_good_lines_are_good(last):
-    assert last(TERNARIZE, GOOD).ok
+def test_the_right_lines_pass(last_finding):
+    assert last_finding(TERNARIZE, GOOD).ok
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "where", "why"),
+    ("right", "wrong", "where", "message"),
     [
-        ("size >", "size >=", "on the threshold", "0.7 became 1, expected 0: it lies on Delta"),
+        ("size >", "size >=", "equal to", "0.7 became 1, expected 0: |w| equals Delta"),
         ("0.7 * mean", "mean", "by hand", "delta: the factor 0.7 is missing"),
         ("0.7 * mean", "0.5 * mean", "by hand", "delta of row 0 is 0.3, expected 0.42"),
-        ("mean = size.mean(axis=1)", "mean = matrix.mean(axis=1)", "by hand", "belongs to |w|"),
+        ("mean = size.mean(axis=1)", "mean = matrix.mean(axis=1)", "by hand", "uses the mean of w"),
         ("size.mean(axis=1)", "np.full(len(size), size.mean())", "random", "each row has its own"),
         ("size.mean(axis=1)", "size.mean()", "`", "IndexError"),
         ("size.mean(axis=1)", "size.sum(axis=1) / np.maximum((size > 0).sum(axis=1), 1)", "zeros",
          "the mean runs over the weights that are not 0"),
         ("np.sign(matrix) * chosen", "chosen", "by hand", "the sign is lost"),
-        ("np.sign(matrix) * chosen", "matrix * chosen", "by hand", "itself stands there"),
+        ("np.sign(matrix) * chosen", "matrix * chosen", "by hand", "this is the weight itself"),
         ("* chosen", "* (size < delta[:, None])", "by hand", "|w| is 0.1 and Delta 0.42"),
-        ("codes = (", "codes = 2 * (", "by hand", "codes are -1, 0 and 1 alone"),
+        ("codes = (", "codes = 2 * (", "by hand", "codes are only -1, 0 and 1"),
         (".astype(np.int8)", "", "by hand", "codes are float64, expected int8"),
         (ALPHA, "mean", "by hand", "0.92 with 0.6, 0.6 with 1, the least that these codes allow"),
         (ALPHA, "size.max(axis=1)", "by hand", "it is the largest weight"),
@@ -48,21 +48,21 @@ def test_the_good_lines_are_good(last):
          "float16", "alpha is inf: do the sums run in float64?"),
     ],
 )  # fmt: skip
-def test_mistakes_that_are_known(last, right, wrong, where, why):
+def test_each_mistake_is_named(last_finding, right, wrong, where, message):
     assert right in GOOD
-    found = last(TERNARIZE, GOOD.replace(right, wrong, 1))
-    assert where in found.what
-    assert why in found.why
+    finding = last_finding(TERNARIZE, GOOD.replace(right, wrong, 1))
+    assert where in finding.what
+    assert message in finding.message
 
 
 @pytest.mark.parametrize("lines", [f"{GOOD}return codes, alpha, delta", f"{GOOD}alpha = None"])
-def test_what_is_no_result_is_refused(last, lines):
-    found = last(TERNARIZE, lines)
-    assert "codes is no array" in found.why or "'NoneType' object has no attribute" in found.why
+def test_a_result_that_is_not_a_tensor_is_refused(last_finding, lines):
+    message = last_finding(TERNARIZE, lines).message
+    assert "codes is not an array" in message or "'NoneType' object has no attribute" in message
 
 
 def test_the_formula_agrees_with_the_library():
-    """Two ways to the same numbers: a weight at a time, and all rows at once."""
+    """One computes weight by weight, the other all rows at once."""
     w = np.random.default_rng(0).normal(size=(5, 11))
     fitted = ternarize(w)
     for row, codes, alpha, delta in zip(w, *fitted, strict=True):
@@ -70,8 +70,8 @@ def test_the_formula_agrees_with_the_library():
         np.testing.assert_allclose(_by_formula(row)[1:], (alpha, delta), rtol=1e-14)
 
 
-def test_float32_sums_of_the_lopsided_row_are_wrong():
-    """Were they right by luck of the order, the case would prove nothing."""
-    w = _lopsided()
+def test_a_float32_sum_of_large_and_small_weights_is_wrong():
+    """Otherwise the case would not show that sums must run in float64."""
+    w = _large_and_small()
     exact = (8 + 120 * 2.0**-24) / 128
     assert abs(w.mean(axis=1)[0] / exact - 1) > 4 * np.finfo(np.float32).eps
