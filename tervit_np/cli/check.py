@@ -1,4 +1,4 @@
-"""`tervit check`: every gradient by differences, and mistakes planted to see the checks fail."""
+"""`tervit check`: check every gradient, and test the checks with mutants."""
 
 import argparse
 import time
@@ -16,20 +16,21 @@ if TYPE_CHECKING:
     from tervit_np.verify.gradcheck import GradientCheck
     from tervit_np.verify.mutation import Mutant
 
-_FEWEST = 8  # gradients of a big model, however slow it is
-HELP = """Check every gradient; plant mistakes and see them caught.
+_MIN_GRADIENTS = 8  # of a large model, even if --budget does not suffice
+HELP = """Check every gradient, and test the checks.
 
-Check gradients by finite differences, and check the checks."""
+Check gradients by finite differences, and results against golden values. A mutant is a mistake
+planted in the source; every mutant must make a check fail."""
 EXAMPLES = """\
   tervit check                                     operators, conventions, golden values
   tervit check --model deit_cifar                  every parameter of a model by name
-  tervit check --model deit_cifar --plan ternary   the same through held quantizers
+  tervit check --model deit_cifar --plan ternary   the same with frozen quantizers
   tervit check --model deit_base_patch16_224       as many parameters as a minute allows
   tervit check --trained runs/shapes               with trained weights and their quantizers
-  tervit check --conventions                       what each quantizer does at its edges
-  tervit check --list-mutants                      mistakes that can be planted
-  tervit check --mutant layernorm-mean             plant one and see it caught
-  tervit check --all-mutants                       plant all, one after the other"""
+  tervit check --conventions                       what each quantizer does at its limits
+  tervit check --list-mutants                      all mutants, and what catches them
+  tervit check --mutant layernorm-mean             one mutant, and the checks that fail
+  tervit check --all-mutants                       all mutants, one after the other"""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -37,13 +38,13 @@ def add_arguments(parser: CommandParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--model", help="check every parameter of this model")
     what.add_argument("--trained", metavar="RUN_OR_FILE", help="check a saved model")
-    what.add_argument("--mutant", metavar="NAME", help="plant one mistake and show what catches it")
-    what.add_argument("--plant", dest="mutant", help=argparse.SUPPRESS)
-    what.add_argument("--all-mutants", action="store_true", help="plant every mistake in turn")
+    what.add_argument("--mutant", metavar="NAME", help="show the checks that catch this mutant")
+    what.add_argument("--plant", dest="mutant", help=argparse.SUPPRESS)  # the former name
+    what.add_argument("--all-mutants", action="store_true", help="run all mutants in turn")
     what.add_argument(
         "--conventions", action="store_true", help="print the conventions of the quantizers"
     )
-    what.add_argument("--list-mutants", action="store_true", help="name them all")
+    what.add_argument("--list-mutants", action="store_true", help="list all mutants")
     parser.add_argument("--plan", default="float", help="quantizers for --model (default: float)")
     parser.add_argument(
         "--budget", type=float, default=60, metavar="SECONDS", help="for --model (default: 60)"
@@ -52,7 +53,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run what was asked for; 1 if a check failed that should not, or a plant slipped through."""
+    """Run what was asked for.  -> 1 if a check failed without a mutant, or none did with one."""
     if args.list_mutants:
         return _list_mutants()
     if args.conventions:
@@ -74,8 +75,8 @@ def _check_all(seed: int) -> int:
     _print(rows)
     contracts = list(checks.contracts(seed))
     _print([row for row in contracts if not row.ok])
-    kept = sum(row.ok for row in contracts)
-    print(f"contracts    {kept} of {len(contracts)} hold: aliasing, accumulation, dtype")
+    holding = sum(row.ok for row in contracts)
+    print(f"contracts    {holding} of {len(contracts)} hold: aliasing, accumulation, dtype")
     failed = sum(not row.ok for row in rows + contracts)
     print(f"\n{_verdict(failed, len(rows) + len(contracts))} in {time.monotonic() - start:.1f} s")
     return 1 if failed else 0
@@ -111,12 +112,12 @@ def _affordable(model: "Classifier", images: "Array", seconds: float) -> list[st
     model.forward(images)
     seconds_each = time.monotonic() - start
     names = ["images", *(name for name, _ in model.named_params())]
-    count = max(int(seconds / (2 * seconds_each)), _FEWEST)
+    count = max(int(seconds / (2 * seconds_each)), _MIN_GRADIENTS)
     if count >= len(names):
         return None
     print(
-        f"{count} of {len(names)} gradients, spread from the images to the logits: a forward takes "
-        f"{seconds_each:.1f} s, and --budget gives {seconds:g} s\n"
+        f"{count} of {len(names)} gradients, spread from images to logits: a forward pass takes "
+        f"{seconds_each:.1f} s, and --budget is {seconds:g} s\n"
     )
     return [names[i * (len(names) - 1) // (count - 1)] for i in range(count)]
 
@@ -204,7 +205,7 @@ def _print_edits(mutant: "Mutant") -> None:
 
 
 def _print(rows: "Iterable[Row]", head: bool = True) -> None:
-    """Print a table; failing rows are followed by their diagnosis, once where it is the same."""
+    """Print a table; the note of failing rows follows them, once if consecutive ones share it."""
     rows = list(rows)
     width = max([46, *(len(row.what) for row in rows)])
     if rows and head:

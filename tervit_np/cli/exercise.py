@@ -1,4 +1,4 @@
-"""`tervit exercise`: write parts of this library anew, each checked at every save."""
+"""`tervit exercise`: write parts of this library yourself, checked at every save."""
 
 import argparse
 import time
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from tervit_np.exercises.isolated_run import Verdict
     from tervit_np.exercises.progress import Progress
 
-HELP = """Write parts of it yourself, checked.
+HELP = """Write parts of this library yourself.
 
-Write parts of this library anew; each is checked, and mistakes are explained."""
+Each exercise is a file to complete. It is checked at every save, and mistakes are explained."""
 EXAMPLES = """\
-  tervit exercise                        the next one: its file, and a check at every save
+  tervit exercise                        the next one, checked at every save
   tervit exercise --once                 the next one, checked once
-  tervit exercise start ternarize        another one than the next
+  tervit exercise start ternarize        this one, checked at every save
   tervit exercise list                   all of them, and which are solved
-  tervit exercise hint                   a hint for the next one, one more at each call
-  tervit exercise solution ternarize     the library's own lines, once yours are right
+  tervit exercise hint                   a hint for the next one, and one more at each call
+  tervit exercise solution ternarize     the library's lines, once yours are right
   tervit exercise check                  check all files of the folder once
-  tervit exercise --json results.json    the same, written down as Gradescope wants it
+  tervit exercise --json results.json    check all and write results for Gradescope
 
 For teachers: docs/teaching.md."""
 
@@ -36,17 +36,19 @@ def add_arguments(parser: CommandParser) -> None:
             "check": "Check files once",
             "list": "List all exercises",
             "hint": "Show one more hint",
-            "solution": "Show the library's own lines",
+            "solution": "Show the library's lines",
         }
     )
     start, check, _, hint, solution = actions
     parser.set_defaults(name=None, names=[])
-    start.add_argument("name", nargs="?", help="default: the next one that is not solved")
+    start.add_argument("name", nargs="?", help="default: the first that is not solved")
     check.add_argument("names", nargs="*", metavar="NAME", help="default: all in the folder")
-    hint.add_argument("name", nargs="?", help="default: the next one that is not solved")
+    hint.add_argument("name", nargs="?", help="default: the first that is not solved")
     solution.add_argument("name")
     solution.add_argument(
-        "--reveal", action="store_true", help="before it is solved; with common wrong answers"
+        "--reveal",
+        action="store_true",
+        help="show it at once, with common wrong answers",
     )
     add_to_all(
         (parser, start),
@@ -76,7 +78,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked for; work on the next exercise without an action."""
+    """Run an action; without one, work on the next exercise."""
     from tervit_np.exercises.progress import DEFAULT, Progress
 
     if not args.seconds > 0:
@@ -107,7 +109,7 @@ def _start(progress: "Progress", args: argparse.Namespace) -> int:
                 return 0 if passed else 1
             exercise = _next(progress)
     except KeyboardInterrupt:
-        print(f"\nstopped; {progress.command()} goes on from here")
+        print(f"\nstopped; {progress.command()} continues")
         return 130
     print(f"All exercises are solved. {progress.command('list')} names them.")
     return 0
@@ -121,7 +123,7 @@ def _next(progress: "Progress") -> "Exercise | None":
 
 
 def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespace) -> bool:
-    """Show the task, check the file at each save.  -> whether it passes in the end."""
+    """Show the task and check the file at each save, until it passes.  -> whether it passes."""
     from tervit_np.exercises.changes import changes_of
 
     file, new = progress.open_file(exercise)
@@ -131,11 +133,11 @@ def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespac
     )
     if args.once:
         return _report(exercise, progress, args.seconds)
-    print("It is checked whenever you save it; Ctrl-C stops. In another window,")
-    print(f"{progress.command('hint', exercise.name)} helps.")
+    print("It is checked whenever you save it; Ctrl-C stops. In another terminal,")
+    print(f"{progress.command('hint', exercise.name)} shows a hint.")
     for _ in changes_of(file):
         if progress.open_file(exercise)[1]:
-            print("\nYour file was gone; this is a new one.")
+            print("\nYour file was missing; a new one was written.")
         print(f"\n{time.strftime('%H:%M:%S')}  {file}", flush=True)
         if _report(exercise, progress, args.seconds):
             print()
@@ -144,7 +146,7 @@ def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespac
 
 
 def _report(exercise: "Exercise", progress: "Progress", seconds: float) -> bool:
-    """Check a file once, print what was found, remember that it passed."""
+    """Check a file once, print the findings, record a pass.  -> whether it passes."""
     from tervit_np.exercises.isolated_run import run_isolated
     from tervit_np.exercises.messages import verdict_lines
 
@@ -153,23 +155,23 @@ def _report(exercise: "Exercise", progress: "Progress", seconds: float) -> bool:
     if verdict.passed and not progress.passed(exercise):
         progress.record_pass(exercise)
         command = progress.command("solution", exercise.name)
-        print(f"{exercise.name} is solved: {command} is open now.")
+        print(f"{exercise.name} is solved: {command} shows the library's lines.")
     return verdict.passed
 
 
 def _check(progress: "Progress", args: argparse.Namespace) -> int:
-    """Check the files that are there, or those that are named."""
+    """Check the named exercises, by default all that have a file."""
     chosen = [e for e in _chosen(args.names) if args.names or progress.file(e).exists()]
     if not chosen:
         raise ValueError(
-            f"{progress.folder} holds no exercise yet; {progress.command()} begins one"
+            f"{progress.folder} contains no exercise yet; {progress.command()} starts one"
         )
     passed = 0
     for exercise in chosen:
         file = progress.file(exercise)
         if not file.exists():
             command = progress.command("start", exercise.name)
-            raise ValueError(f"{file}: no such file; {command} makes it")
+            raise ValueError(f"{file}: no such file; {command} writes it")
         print(file)
         passed += _report(exercise, progress, args.seconds)
     print(f"\n{passed} of {len(chosen)} right")
@@ -177,7 +179,7 @@ def _check(progress: "Progress", args: argparse.Namespace) -> int:
 
 
 def _grade(progress: "Progress", args: argparse.Namespace) -> int:
-    """Check all exercises, write the results down, leave the folder as it is."""
+    """Check exercises and write the results file; record nothing in the folder."""
     from tervit_np.exercises.gradescope import results_json
     from tervit_np.exercises.isolated_run import run_isolated
     from tervit_np.files import write_text
@@ -203,7 +205,7 @@ def _chosen(names: list[str]) -> "list[Exercise]":
 
 
 def _list(progress: "Progress") -> int:
-    """Print all exercises, and how far each is."""
+    """Print all exercises and their state."""
     from tervit_np.exercises.tasks import EXERCISES
 
     rows = [(e.name, f"chapter {e.chapter[:2]}", *_state(progress, e), e.title) for e in EXERCISES]
@@ -215,7 +217,7 @@ def _list(progress: "Progress") -> int:
 
 
 def _state(progress: "Progress", exercise: "Exercise") -> tuple[str, str]:
-    """Say how far an exercise is, and how many hints were shown."""
+    """Return whether an exercise is begun or solved, and how many hints were shown."""
     begun = "begun" if progress.file(exercise).exists() else ""
     count = progress.hints(exercise)
     hints = f"{count} hint{'s' * (count > 1)}" if count else ""
@@ -223,7 +225,7 @@ def _state(progress: "Progress", exercise: "Exercise") -> tuple[str, str]:
 
 
 def _hint(progress: "Progress", name: str | None) -> int:
-    """Print the hints that are open, and one more."""
+    """Print the hints shown before, and one more."""
     from tervit_np.exercises.messages import hint_lines
     from tervit_np.exercises.tasks import find_exercise
 
@@ -236,15 +238,15 @@ def _hint(progress: "Progress", name: str | None) -> int:
 
 
 def _solution(progress: "Progress", name: str, reveal: bool) -> int:
-    """Print the library's lines to those who have written theirs, or insist."""
+    """Print the library's lines, once the exercise is solved or with --reveal."""
     from tervit_np.exercises.messages import solution_lines, wrong_lines
     from tervit_np.exercises.tasks import find_exercise
 
     exercise = find_exercise(name)
     if not (reveal or progress.passed(exercise)):
         raise ValueError(
-            f"the solution of {name} opens when {progress.file(exercise)} passes; "
-            f"{progress.command('hint', name)} helps (teachers: --reveal)"
+            f"the solution of {name} is shown when {progress.file(exercise)} passes; "
+            f"{progress.command('hint', name)} shows a hint (teachers: --reveal)"
         )
     print("\n".join(solution_lines(exercise)))
     if reveal:

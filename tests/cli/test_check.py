@@ -50,7 +50,7 @@ def test_a_run_folder_is_checked_at_its_last_stage(tervit, tmp_path, monkeypatch
 def test_a_small_budget_spreads_over_the_model(tervit):
     code, out, _ = tervit("check", "--model", "deit_cifar_p4", "--budget", 0)
     assert code == 0
-    assert "8 of 80 gradients, spread from the images to the logits" in out
+    assert "8 of 80 gradients, spread from images to logits" in out
     rows = [line.split()[1] for line in out.splitlines() if line.startswith("adjoint")]
     assert (len(rows), rows[0], rows[-1]) == (8, "images", "head.bias")
 

@@ -64,7 +64,8 @@ def test_solved_exercises_follow_one_another(exercise, folder):
         code, out, _ = exercise("--once")
         assert code == 0
         assert out.startswith(f"{one.name}: ")
-        assert f"{one.name} is solved: `tervit exercise solution {one.name}` is open now." in out
+        command = f"`tervit exercise solution {one.name}`"
+        assert f"{one.name} is solved: {command} shows the library's lines." in out
     assert exercise() == (0, "All exercises are solved. `tervit exercise list` names them.\n", "")
     assert exercise("--once", "start", LAYERNORM.name)[0] == 0
 
@@ -100,7 +101,7 @@ def test_each_call_opens_one_more_hint(exercise):
 def test_the_solution_is_locked_until_the_file_passes(exercise, folder):
     code, _, error = exercise("solution", "linear_backward")
     assert code == 2
-    assert f"opens when {Path('exercises') / LINEAR.file_name} passes" in error
+    assert f"is shown when {Path('exercises') / LINEAR.file_name} passes" in error
     solve(folder, LINEAR)
     exercise("check")
     code, out, _ = exercise("solution", "linear_backward")
@@ -184,8 +185,8 @@ def test_suggested_commands_name_the_folder_and_do_what_was_promised(exercise, t
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("check",), "exercises holds no exercise yet; `tervit exercise` begins one"),
-        (("check", "ternarize"), "no such file; `tervit exercise start ternarize` makes it"),
+        (("check",), "exercises contains no exercise yet; `tervit exercise` starts one"),
+        (("check", "ternarize"), "no such file; `tervit exercise start ternarize` writes it"),
         (("hint", "ternarise"), "did you mean ternarize?"),
         (("--seconds", "0"), "--seconds is 0; expected a positive number"),
         (("--json", "nowhere/r.json"), "--json: there is no folder nowhere to write into"),
@@ -225,7 +226,9 @@ def test_a_deleted_file_is_written_again(popen, folder):
     running = popen("exercise", "--dir", folder)
     running.wait_for_file(folder / LINEAR.file_name, "not written yet")
     (folder / LINEAR.file_name).unlink()
-    assert "Your file was gone; this is a new one.\n" in iter(running.process.stdout.readline, "")
+    assert "Your file was missing; a new one was written.\n" in iter(
+        running.process.stdout.readline, ""
+    )
     assert (folder / LINEAR.file_name).read_text() == LINEAR.student_file()
     running.interrupt()
     assert running.finish()[0] == 130
@@ -234,12 +237,12 @@ def test_a_deleted_file_is_written_again(popen, folder):
 def test_ctrl_c_ends_politely(popen, folder):
     running = popen("exercise", "--dir", folder)
     said = iter(running.process.stdout.readline, "")
-    assert f"`tervit exercise hint {LINEAR.name} --dir {folder}` helps.\n" in said
+    assert f"`tervit exercise hint {LINEAR.name} --dir {folder}` shows a hint.\n" in said
     assert any("not written yet: put your lines" in line for line in said)  # it waits for a save
     running.interrupt()
     code, out, error = running.finish()
     assert (code, error) == (130, "")
-    assert out.endswith(f"\nstopped; `tervit exercise --dir {folder}` goes on from here\n")
+    assert out.endswith(f"\nstopped; `tervit exercise --dir {folder}` continues\n")
 
 
 def test_ctrl_c_ends_a_check_too(popen, folder, tmp_path):
@@ -256,6 +259,6 @@ def test_ctrl_c_ends_a_check_too(popen, folder, tmp_path):
     running.interrupt()
     code, out, _ = running.finish()
     assert code == 130
-    assert out.endswith(f"\nstopped; `tervit exercise --dir {folder}` goes on from here\n")
+    assert out.endswith(f"\nstopped; `tervit exercise --dir {folder}` continues\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int(marker.read_text().rstrip(".")), 0)
