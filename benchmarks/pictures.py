@@ -65,7 +65,7 @@ def _status(key: str) -> int:
 def decoded(folder: Path, rounds: int) -> None:
     """Decode and prepare a test split, by Pillow alone and by us."""
     images = data_tools.load(f"imagenet:{folder}", "test")
-    files = [images.listing.place / images.listing.name(i) for i in range(len(images))]
+    files = [images.listing.path / images.listing.name(i) for i in range(len(images))]
 
     def ours() -> None:
         for start in range(0, len(images), 16):
@@ -95,15 +95,15 @@ def by_pillow(file: Path) -> np.ndarray:
 def fed(folder: Path, workers: int) -> None:
     """Decode and augment by DeiT's recipe in worker processes."""
     images = data_tools.load(f"imagenet:{folder}", "test")
-    recipe = Augment(randaugment_ops=2, randaugment_magnitude=9, randaugment_spread=0.5,
-                     randaugment_chance=0.5)  # fmt: skip
+    recipe = Augment(randaugment_ops=2, randaugment_magnitude=9, randaugment_magnitude_std=0.5,
+                     randaugment_prob=0.5)  # fmt: skip
     feed, batch, steps = Prefetcher(images, recipe, 32, workers), np.arange(32) % len(images), 12
     for step in range(steps + 3):
         if step == 3:
             began = time.perf_counter()
         for ahead in range(feed.slots):
-            feed.ask((0, step + ahead), batch, (0, 0, 0))
-        feed.take((0, step), images.labels[batch])
+            feed.request((0, step + ahead), batch, (0, 0, 0))
+        feed.get((0, step), images.labels[batch])
     speed = steps * len(batch) / (time.perf_counter() - began)
     feed.close()
     print(f"{workers} decoding processes, DeiT's augmentation: {speed:.0f} pictures a second")

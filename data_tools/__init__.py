@@ -1,8 +1,8 @@
-"""Data for image classification: found, decoded, cached, augmented. Knows nothing of models."""
+"""Data sets for image classification: download, decode, cache, augment; independent of models."""
 
 from data_tools.augment import Augment
-from data_tools.datasets import Known, known_sets, load
-from data_tools.fetch import get
+from data_tools.datasets import DatasetInfo, list_datasets, load
+from data_tools.fetch import fetch_dataset
 from data_tools.imageset import DataError, ImageSet, LabelledSet, NoSuchSplit
 from data_tools.paths import data_root
 from data_tools.preprocess import normalise, preprocess
@@ -12,13 +12,13 @@ __all__ = [
     "Augment",
     "DataError",
     "ImageSet",
-    "Known",
+    "DatasetInfo",
     "LabelledSet",
     "NoSuchSplit",
     "StreamedSet",
     "data_root",
-    "get",
-    "known_sets",
+    "fetch_dataset",
+    "list_datasets",
     "load",
     "normalise",
     "preprocess",

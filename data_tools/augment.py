@@ -1,12 +1,14 @@
-"""Random changes of a batch that leave its meaning alone.
+"""Data augmentation: random changes of training images that keep their class.
 
-    crop      shift by up to `crop_padding` pixels, the border reflected
-    flip      mirror left and right, every second image
+    crop      shift by up to `crop_padding` pixels; reflection fills the border
+    flip      mirror left and right with probability 1/2
     RandAugment, cutout, erasing, mixup, cutmix   see their files; off by default
 
-The batch arrives as bytes and leaves as the float images and soft targets of one training step.
-Small images are shifted, mirrored and distorted together (`moved`), pictures of any size one by one
-where they are decoded (`picture`); the rest happens to the batch (`finish`).
+In two steps, from uint8 images to the float batch and soft targets of one training step:
+
+    1. geometry and colour   `augment_uint8` for a batch of small images, `augment_picture` for one
+                             picture of any size, in the process that decodes it
+    2. the rest              `to_batch`
 """
 
 import math
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_tools.crops import erase_, random_part
+from data_tools.crops import erase_, random_resized_crop
 from data_tools.imageset import Array, DataError
 from data_tools.mixing import cutmix, mixup
 from data_tools.preprocess import normalise
@@ -27,61 +29,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Augment:
-    """What to change; zeros and False change nothing."""
+    """Which augmentations, and how strong; 0 and False switch one off."""
 
-    crop_padding: int = 4
+    crop_padding: int = 4  # pixels; for images in memory
     flip: bool = True
-    smallest_part: float = 0.08  # share of a large picture's area that a crop has at least
-    repeats: int = 1  # times that an image occurs in an epoch, of which there are as many fewer
-    randaugment_ops: int = 0  # operations an image
+    min_scale: float = 0.08  # least area of a random crop, as a fraction; for streamed pictures
+    repeats: int = 1  # repeated augmentation: an epoch has 1/repeats of the images, each repeated
+    randaugment_ops: int = 0  # operations per image
     randaugment_magnitude: float = 5  # 0 to 10
-    randaugment_spread: float = 0.0  # of each operation's magnitude, Gaussian
-    randaugment_chance: float = 1.0  # that a drawn operation is applied
-    erasing: float = 0.0  # share of the images that lose a box to noise
-    cutout: int = 0  # side of the square painted in the mean colour
+    randaugment_magnitude_std: float = 0.0  # Gaussian noise on the magnitude of each operation
+    randaugment_prob: float = 1.0  # probability that a drawn operation is applied
+    erasing: float = 0.0  # probability that noise replaces a box of the image
+    cutout: int = 0  # side of the square filled with the mean colour
     mixup: float = 0.0  # alpha of the beta distribution
-    cutmix: float = 0.0  # alpha; where both are on, each batch draws one of the two
+    cutmix: float = 0.0  # alpha; if both are on, each batch draws one of the two
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 0 <= value < math.inf:
-                raise DataError(f"augmentation: {name} is {value}; expected 0 or more")
-        for name in ("smallest_part", "randaugment_chance", "erasing"):
+                raise DataError(f"augment: {name} is {value}; expected a number of at least 0")
+        for name in ("min_scale", "randaugment_prob", "erasing"):
             if getattr(self, name) > 1:
-                raise DataError(
-                    f"augmentation: {name} is {getattr(self, name)}; a share, at most 1"
-                )
+                raise DataError(f"augment: {name} is {getattr(self, name)}; expected at most 1")
         if self.repeats < 1:
-            raise DataError(f"augmentation: repeats is {self.repeats}; at least 1")
+            raise DataError(f"augment: repeats is {self.repeats}; expected at least 1")
         if self.randaugment_magnitude > 10:
-            raise DataError(f"randaugment_magnitude is {self.randaugment_magnitude}; at most 10")
+            magnitude = self.randaugment_magnitude
+            raise DataError(f"augment: randaugment_magnitude is {magnitude}; expected at most 10")
 
-    def moved(self, images: Array, rng: np.random.Generator) -> Array:
-        """Shift, mirror and distort a batch of small images.  uint8 (B, S, S, 3) -> the same."""
+    def augment_uint8(self, images: Array, rng: np.random.Generator) -> Array:
+        """Crop, flip and RandAugment a batch of small images.  uint8 (B, S, S, 3) -> the same."""
         images = crop_and_flip(images, self.crop_padding, self.flip, rng)
         if self.randaugment_ops:
             from PIL import Image
 
             for image in images:
-                image[...] = np.asarray(self._distorted(Image.fromarray(image), rng))
+                image[...] = np.asarray(self._randaugment(Image.fromarray(image), rng))
         return images
 
-    def picture(self, picture: "Image", size: int, rng: np.random.Generator) -> Array:
-        """Augment one picture of any size.  -> uint8 (size, size, 3)."""
-        part = random_part(picture, size, self.smallest_part, self.flip, rng)
-        return np.asarray(self._distorted(part, rng))
+    def augment_picture(self, picture: "Image", size: int, rng: np.random.Generator) -> Array:
+        """Crop, flip and RandAugment one picture of any size.  -> uint8 (size, size, 3)."""
+        crop = random_resized_crop(picture, size, self.min_scale, self.flip, rng)
+        return np.asarray(self._randaugment(crop, rng))
 
-    def _distorted(self, picture: "Image", rng: np.random.Generator) -> "Image":
+    def _randaugment(self, picture: "Image", rng: np.random.Generator) -> "Image":
         return randaugment(
             picture,
             self.randaugment_ops,
             self.randaugment_magnitude,
             rng,
-            self.randaugment_spread,
-            self.randaugment_chance,
+            self.randaugment_magnitude_std,
+            self.randaugment_prob,
         )
 
-    def finish(
+    def to_batch(
         self,
         images: Array,
         labels: Array,
@@ -91,7 +92,10 @@ class Augment:
         std: tuple[float, ...],
         rng: np.random.Generator,
     ) -> tuple[Array, Array]:
-        """Turn a batch of bytes, already moved about, into images and targets, and mix them."""
+        """Turn augmented bytes into a batch: cutout, normalise, erase, mix.
+
+        uint8 (B, S, S, 3), (B,) -> float32 (B, 3, S, S), soft targets (B, C)
+        """
         if self.cutout:
             cutout_(images, self.cutout, mean, rng)
         pixels = normalise(images, mean, std)
@@ -109,27 +113,27 @@ class Augment:
 def crop_and_flip(images: Array, padding: int, flip: bool, rng: np.random.Generator) -> Array:
     """Shift each image by up to `padding` pixels and mirror half of them.  -> a new array.
 
-    Nothing is padded: every pixel of the result is looked up where reflection would have put it.
+    The padded image is never built: one gather reads each pixel from its reflected position.
     """
     count, height, width, channels = images.shape
     shifts = rng.integers(0, 2 * padding + 1, (count, 2))
     mirror = flip & (rng.random((count, 1)) < 0.5)
-    rows = _reflected(height, padding)[shifts[:, :1] + np.arange(height)]
-    columns = _reflected(width, padding)[shifts[:, 1:] + np.arange(width)]
+    rows = _reflected_indices(height, padding)[shifts[:, :1] + np.arange(height)]
+    columns = _reflected_indices(width, padding)[shifts[:, 1:] + np.arange(width)]
     columns = np.where(mirror, columns[:, ::-1], columns)
-    corners = np.arange(count)[:, None] * (height * width)
-    places = (corners + rows * width)[:, :, None] + columns[:, None, :]
-    moved: Array = images.reshape(-1, channels).take(places, axis=0)
-    return moved
+    first_pixel = np.arange(count)[:, None] * (height * width)
+    pixel_index = (first_pixel + rows * width)[:, :, None] + columns[:, None, :]
+    result: Array = images.reshape(-1, channels).take(pixel_index, axis=0)
+    return result
 
 
-def _reflected(length: int, padding: int) -> Array:
-    """Number the pixels of a line continued by reflection.  -> (length + 2 padding,)."""
+def _reflected_indices(length: int, padding: int) -> Array:
+    """Return the pixel indices of a line padded by reflection.  -> (length + 2 padding,)."""
     return np.pad(np.arange(length), padding, mode="reflect")
 
 
 def cutout_(images: Array, side: int, mean: tuple[float, ...], rng: np.random.Generator) -> None:
-    """Paint a square of each image in the mean colour, in place (DeVries, Taylor 2017)."""
+    """Fill a random square of each image with the mean colour, in place (DeVries, Taylor 2017)."""
     count, height, width, _ = images.shape
     colour = np.rint(255 * np.asarray(mean)).astype(np.uint8)
     centres = rng.integers((0, 0), (height, width), (count, 2)).tolist()
@@ -139,7 +143,7 @@ def cutout_(images: Array, side: int, mean: tuple[float, ...], rng: np.random.Ge
 
 
 def soft_targets(labels: Array, num_classes: int, smoothing: float) -> Array:
-    """One-hot rows mixed with the uniform distribution.  (B,) -> float32 (B, C)."""
+    """Return smoothed one-hot rows: (1 - smoothing) onehot + smoothing / C.  (B,) -> (B, C)."""
     targets = np.full((len(labels), num_classes), smoothing / num_classes, np.float32)
     targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
     return targets

@@ -1,10 +1,10 @@
-"""Decoded images on disk, memory-mapped, so that only the first load decodes.
+"""A cache of decoded images, memory-mapped, so that only the first load decodes.
 
     <data folder>/decoded/<name>-<split>-<fingerprint>/images.npy  labels.npy  meta.json
 
-A cache appears whole or not at all: it is written into a folder beside its place and renamed. The
-fingerprint changes with the sources, and the cache of older sources is then removed. meta.json
-holds a checksum of every byte; what does not fit it is made again.
+A cache is written into a temporary folder and renamed, so it is complete or absent. When the source
+files change, so does their fingerprint, and the older cache is removed. meta.json has a checksum of
+every byte; a cache that does not match it is written anew.
 """
 
 import json
@@ -27,31 +27,30 @@ _PARTIAL = ".partial-"
 
 
 def cached(root: Path, name: str, fingerprint: str, make: Callable[[], ImageSet]) -> ImageSet:
-    """Return the set of that fingerprint from the cache, or make it and cache it.
+    """Return the cached set with this name and fingerprint, or make it and cache it.
 
-    `name` is the first part of the folder's name; a cache of that name with another fingerprint is
-    out of date. Where nothing can be written the set is only made.
+    Caches of the same name with another fingerprint are out of date and are removed. If no folder
+    is writable, the set is made but not cached.
     """
     key = f"{name}-{fingerprint}"
     for base in (root, user_cache()):
-        folder = base / "decoded" / key
-        if (found := _read(folder)) is not None:
-            return found
-    made = make()
-    place = writable_folder(root / "decoded", user_cache() / "decoded")
-    if place is None:
-        print(f"note: no folder for the decoded {name} is writable, so the next run decodes again",
+        if (stored := _read(base / "decoded" / key)) is not None:
+            return stored
+    images = make()
+    folder = writable_folder(root / "decoded", user_cache() / "decoded")
+    if folder is None:
+        print(f"note: no folder for the decoded {name} is writable; the next run decodes again",
               file=sys.stderr)  # fmt: skip
-        return made
+        return images
     try:
-        _write(made, place / key)
+        _write(images, folder / key)
     except OSError as error:
-        print(f"note: the decoded {name} were not cached: {error}", file=sys.stderr)
-        return made
-    if place == root / "decoded":  # the user's cache may hold copies of other data folders
-        _remove_older(place, name, key)
-    found = _read(place / key)
-    return made if found is None else found
+        print(f"note: could not cache the decoded {name}: {error}", file=sys.stderr)
+        return images
+    if folder == root / "decoded":  # the user's cache may serve several data folders
+        _remove_older(folder, name, key)
+    stored = _read(folder / key)
+    return images if stored is None else stored
 
 
 def _write(images: ImageSet, folder: Path) -> None:
@@ -66,14 +65,14 @@ def _write(images: ImageSet, folder: Path) -> None:
         (partial / "meta.json").write_text(text, encoding="utf-8")
         if folder.exists() and _read(folder) is None:
             shutil.rmtree(folder)
-        if not folder.exists():  # it does if another process was faster
+        if not folder.exists():  # another process may have written it meanwhile
             os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _read(folder: Path) -> ImageSet | None:
-    """Map a cached set; None where it is absent, damaged or of another format."""
+    """Memory-map a cached set; None if it is absent, damaged or of another format."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
@@ -94,7 +93,7 @@ def _read(folder: Path) -> ImageSet | None:
 
 
 def _checksum(images: Array, labels: Array) -> int:
-    """Sum up shapes, types and every byte: 0.05 s for CIFAR-10, which has to be read anyway."""
+    """Return a CRC of shapes, types and every byte: 0.05 s for CIFAR-10, read from disk anyway."""
     shapes = repr((images.shape, str(images.dtype), str(labels.dtype)))
     checksum = zlib.crc32(shapes.encode())
     for array in (labels, images):
@@ -102,9 +101,9 @@ def _checksum(images: Array, labels: Array) -> int:
     return checksum
 
 
-def _remove_older(place: Path, name: str, key: str) -> None:
-    """Remove caches that were made of earlier states of the same sources."""
-    fingerprint = re.compile(re.escape(name) + r"-\w+")
-    for folder in place.iterdir():
-        if folder.name != key and fingerprint.fullmatch(folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
+def _remove_older(folder: Path, name: str, key: str) -> None:
+    """Remove the caches of this name except `key`."""
+    pattern = re.compile(re.escape(name) + r"-\w+")
+    for path in folder.iterdir():
+        if path.name != key and pattern.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,11 +1,11 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in every form they come in.
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in each of their three published forms.
 
     binary    data_batch_1.bin ... test_batch.bin (CIFAR-100: train.bin, test.bin): records of one
               label byte (CIFAR-100: coarse and fine) and 3,072 bytes, channels first
     python    the same names without .bin: pickled dictionaries
     pictures  train/<class>/*.png and test/<class>/*.png, or JPEG
 
-each in a folder or a tar archive. Labels follow the official order whatever the form.
+each in a folder or a tar archive. All three give labels in the official order.
 """
 
 from collections import Counter
@@ -27,19 +27,19 @@ _PIXELS = 3 * 32 * 32
 
 
 @dataclass(frozen=True)
-class Variant:
-    """What sets CIFAR-10 and CIFAR-100 apart."""
+class Spec:
+    """In what CIFAR-10 and CIFAR-100 differ."""
 
     classes: tuple[str, ...]
     batches: dict[str, tuple[str, ...]]  # file names of each split, without .bin
-    label_bytes: int  # the last of them is the label
-    label_key: bytes  # in the python form
+    label_bytes: int  # per image in the binary form; the last one is the label
+    label_key: bytes  # of the dictionary in the python form
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
 
-VARIANTS = {
-    "cifar10": Variant(
+CIFAR = {
+    "cifar10": Spec(
         CIFAR10,
         {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)},
         1,
@@ -47,7 +47,7 @@ VARIANTS = {
         (0.4914, 0.4822, 0.4465),
         (0.2470, 0.2435, 0.2616),
     ),
-    "cifar100": Variant(
+    "cifar100": Spec(
         CIFAR100,
         {"train": ("train",), "test": ("test",)},
         2,
@@ -59,132 +59,134 @@ VARIANTS = {
 
 
 def read_cifar(name: str, split: str, files: Files) -> ImageSet:
-    """Read one split of "cifar10" or "cifar100", in whichever form the files have.
+    """Read one split of "cifar10" or "cifar100" from files of any form.
 
     Raises
     ------
     NoSuchSplit
         If the split is not train or test.
     DataError
-        If the files are of no known form, damaged, too few or mislabelled.
+        If the form is unknown, or files are missing, damaged or mislabelled.
     """
-    variant = VARIANTS[name]
+    spec = CIFAR[name]
     if split not in COUNTS:
         raise NoSuchSplit(f"{name} has no split {split!r}; it has train and test")
     names = files.names()
-    bases = {Path(n).name for n in names}
-    batches = variant.batches[split]
-    if f"{batches[0]}.bin" in bases:
-        images, labels = _batches(files, [f"{b}.bin" for b in batches], _binary, variant)
-    elif batches[0] in bases:
-        images, labels = _batches(files, list(batches), _python, variant)
+    base_names = {Path(n).name for n in names}
+    batches = spec.batches[split]
+    if f"{batches[0]}.bin" in base_names:
+        images, labels = _read_batches(files, [f"{b}.bin" for b in batches], _parse_binary, spec)
+    elif batches[0] in base_names:
+        images, labels = _read_batches(files, list(batches), _parse_pickle, spec)
     elif any(_picture_class(n, split) for n in names):
-        images, labels = _pictures(files, names, split, variant)
+        images, labels = _read_pictures(files, names, split, spec)
     else:
         raise DataError(
-            f"{files.place}: no {split} split of {name} found; expected {batches[0]}.bin, "
+            f"{files.path}: no {split} split of {name}; expected {batches[0]}.bin, "
             f"{batches[0]}, or {split}/<class>/*.png"
         )
-    _check(files.place, name, split, labels, len(variant.classes))
-    return ImageSet(name, split, images, labels, variant.classes, variant.mean, variant.std)
+    _check_counts(files.path, name, split, labels, len(spec.classes))
+    return ImageSet(name, split, images, labels, spec.classes, spec.mean, spec.std)
 
 
-def _batches(
+def _read_batches(
     files: Files,
     wanted: list[str],
-    parse: Callable[[bytes, str, Variant], tuple[Array, Array]],
-    variant: Variant,
+    parse: Callable[[bytes, str, Spec], tuple[Array, Array]],
+    spec: Spec,
 ) -> tuple[Array, Array]:
     """Read batch files in their official order.  -> images (N, 32, 32, 3), labels (N,)."""
-    found = {
+    contents = {
         Path(n).name: (n, content) for n, content in files.read(lambda n: Path(n).name in wanted)
     }
-    missing = [name for name in wanted if name not in found]
+    missing = [name for name in wanted if name not in contents]
     if missing:
-        raise DataError(f"{files.place}: {missing[0]} is missing; expected {', '.join(wanted)}")
+        raise DataError(f"{files.path}: {missing[0]} is missing; expected {', '.join(wanted)}")
     parts = []
     for name in wanted:
-        path, content = found[name]
-        pixels, labels = parse(content, f"{files.place}/{path}", variant)
-        _check_labels(f"{files.place}/{path}", labels, len(variant.classes))
+        path, content = contents[name]
+        pixels, labels = parse(content, f"{files.path}/{path}", spec)
+        _check_labels(f"{files.path}/{path}", labels, len(spec.classes))
         parts.append((pixels, labels))
     images = np.concatenate([p[0] for p in parts]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), np.concatenate([p[1] for p in parts]).astype(np.int64)
 
 
-def _binary(content: bytes, source: str, variant: Variant) -> tuple[Array, Array]:
-    record = variant.label_bytes + _PIXELS
+def _parse_binary(content: bytes, source: str, spec: Spec) -> tuple[Array, Array]:
+    record = spec.label_bytes + _PIXELS
     if not content or len(content) % record:
         raise DataError(
-            f"{source}: {len(content)} bytes are no whole number of {record}-byte records; the "
-            "file is cut off or of another data set: get it again"
+            f"{source}: {len(content)} bytes are not a multiple of the {record}-byte record; the "
+            "file is incomplete or of another data set: download it again"
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, record)
-    return records[:, variant.label_bytes :], records[:, variant.label_bytes - 1]
+    return records[:, spec.label_bytes :], records[:, spec.label_bytes - 1]
 
 
-def _python(content: bytes, source: str, variant: Variant) -> tuple[Array, Array]:
+def _parse_pickle(content: bytes, source: str, spec: Spec) -> tuple[Array, Array]:
     batch = unpickle(content, source)
     pixels: Any = batch.get(b"data")
-    labels: Any = batch.get(variant.label_key)
-    shaped = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim == 2
-    if not shaped or pixels.shape[1] != _PIXELS or not isinstance(labels, list):
-        raise DataError(f"{source}: expected uint8 data (N, 3072) and {variant.label_key.decode()}")
-    whole = all(isinstance(label, int) and abs(label) < 2**31 for label in labels)
-    if len(labels) != len(pixels) or not whole:
-        raise DataError(f"{source}: {len(pixels)} images, but not as many whole-number labels")
+    labels: Any = batch.get(spec.label_key)
+    is_matrix = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim == 2
+    if not is_matrix or pixels.shape[1] != _PIXELS or not isinstance(labels, list):
+        raise DataError(f"{source}: expected uint8 data (N, 3072) and {spec.label_key.decode()}")
+    are_integers = all(isinstance(label, int) and abs(label) < 2**31 for label in labels)
+    if len(labels) != len(pixels) or not are_integers:
+        raise DataError(f"{source}: expected one integer label for each of {len(pixels)} images")
     return pixels, np.array(labels, np.int64)
 
 
-def _pictures(files: Files, names: list[str], split: str, variant: Variant) -> tuple[Array, Array]:
-    """Read pictures whose folder is their class."""
-    order = {name: i for i, name in enumerate(variant.classes)}
-    mine = {n: c for n in names if (c := _picture_class(n, split)) is not None}
-    unknown = sorted(set(mine.values()) - set(order))
+def _read_pictures(files: Files, names: list[str], split: str, spec: Spec) -> tuple[Array, Array]:
+    """Read pictures from class folders."""
+    label = {name: i for i, name in enumerate(spec.classes)}
+    class_of = {n: c for n in names if (c := _picture_class(n, split)) is not None}
+    unknown = sorted(set(class_of.values()) - set(label))
     if unknown:
         raise DataError(
-            f"{files.place}: {split}/{unknown[0]} is no class of this set; expected "
-            f"{', '.join(variant.classes[:3])}, ... {variant.classes[-1]}"
+            f"{files.path}: {split}/{unknown[0]} is not a class of this set; expected "
+            f"{', '.join(spec.classes[:3])}, ... {spec.classes[-1]}"
         )
-    images, read = decode_all(files.read(mine.__contains__), len(mine), str(files.place), 32, True)
-    labels = np.array([order[mine[n]] for n in read], np.int64)
-    by_name = np.argsort(np.array(read))  # an archive may hold its files in any order
+    contents = files.read(class_of.__contains__)
+    images, order = decode_all(contents, len(class_of), str(files.path), 32, True)
+    labels = np.array([label[class_of[n]] for n in order], np.int64)
+    by_name = np.argsort(np.array(order))  # archives have no fixed order
     return images[by_name], labels[by_name]
 
 
 def _picture_class(name: str, split: str) -> str | None:
     """Return the class of <split>/.../<class>/picture, None for any other file.
 
-    Copies of CIFAR-100 have folders of coarse classes in between, and it has a class called train.
+    The first folder named train or test is the split: CIFAR-100 has a class called train. Some of
+    its copies also have folders of coarse classes in between.
     """
     *folders, file = name.split("/")
-    named = [i for i, folder in enumerate(folders) if folder in COUNTS]
-    if not is_picture(file) or not named or folders[named[0]] != split:
+    first = next((i for i, folder in enumerate(folders) if folder in COUNTS), None)
+    if not is_picture(file) or first is None or folders[first] != split:
         return None
-    return folders[-1] if named[0] < len(folders) - 1 else None
+    return folders[-1] if first < len(folders) - 1 else None
 
 
 def _check_labels(source: str, labels: Array, classes: int) -> None:
-    """Refuse labels that are none of the classes."""
+    """Raise DataError if a label is outside the classes."""
     low, high = np.min(labels, initial=0), np.max(labels, initial=0)
     if low < 0 or high >= classes:
         raise DataError(
-            f"{source}: its labels span {low}..{high}, expected 0..{classes - 1}; the file is "
-            "damaged or of another data set: get it again"
+            f"{source}: labels from {low} to {high}, expected 0 to {classes - 1}; the file is "
+            "damaged or of another data set: download it again"
         )
 
 
-def _check(place: Path, name: str, split: str, labels: Array, classes: int) -> None:
-    """Refuse other counts than the official ones, and unequal classes."""
+def _check_counts(path: Path, name: str, split: str, labels: Array, classes: int) -> None:
+    """Raise DataError if the number of images, or of those in a class, is not the official one."""
     if len(labels) != COUNTS[split]:
         raise DataError(
-            f"{place}: {len(labels)} {split} images, {name} has {COUNTS[split]}; get the set "
-            f"again, or load a part of it as folder:{place}"
+            f"{path}: {len(labels)} {split} images, but {name} has {COUNTS[split]}; download the "
+            f"set again, or load an incomplete one as folder:{path}"
         )
     counts = Counter(labels.tolist())
     if len(set(counts.values())) > 1:
         label, least = min(counts.items(), key=lambda item: item[1])
         raise DataError(
-            f"{place}: class {label} has {least} {split} images, expected "
+            f"{path}: class {label} has {least} {split} images, expected "
             f"{COUNTS[split] // classes}: some images are mislabelled"
         )

@@ -1,8 +1,11 @@
-"""What is cut out of a picture of any size.
+"""Crops of a picture of any size, resized to S x S.
 
-evaluation   short side to S / 0.875 by bicubic interpolation, the middle S x S
-training     a random part of 8 to 100 % of the area, 3:4 to 4:3, resized to S x S; mirrored
-             or not (Szegedy et al. 2015; the recipe of DeiT)
+center_crop           evaluation: resize the short side to S / 0.875, crop the centre S x S
+random_resized_crop   training: crop a random box of 8 to 100 % of the area with an aspect ratio
+                      of 3:4 to 4:3, resize to S x S, mirror or not (Szegedy et al. 2015; DeiT)
+erase_                training: fill a random box with noise
+
+Interpolation is bicubic.
 """
 
 import math
@@ -15,13 +18,16 @@ from data_tools.imageset import Array
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_CROP = 0.875  # share of the resized short side that is cut out
+_CROP = 0.875  # of the resized short side, what the evaluation crop keeps
 _RATIOS = (3 / 4, 4 / 3)
-_ATTEMPTS = 10
+_ATTEMPTS = 10  # draws of a box that fits
 
 
-def middle(picture: "Image", size: int) -> Array:
-    """Cut the evaluation crop.  -> uint8 (size, size, 3)."""
+def center_crop(picture: "Image", size: int) -> Array:
+    """Return the evaluation crop.  -> uint8 (size, size, 3).
+
+    Rounds as torchvision does: the long side is truncated, the offset is int(round(d / 2)).
+    """
     from PIL import Image
 
     width, height = picture.size
@@ -32,46 +38,49 @@ def middle(picture: "Image", size: int) -> Array:
     return np.asarray(resized.crop((left, top, left + size, top + size)))
 
 
-def random_part(
-    picture: "Image", size: int, smallest: float, flip: bool, rng: np.random.Generator
+def random_resized_crop(
+    picture: "Image", size: int, min_scale: float, flip: bool, rng: np.random.Generator
 ) -> "Image":
-    """Cut a random part, resize and perhaps mirror it.  -> a picture of size x size."""
+    """Crop a random box, resize it and, if `flip`, mirror half of the results.  -> size x size."""
     from PIL import Image
 
-    part = picture.crop(_box(*picture.size, smallest, rng))
-    resized = part.resize((size, size), Image.Resampling.BICUBIC)
+    crop = picture.crop(_random_box(*picture.size, min_scale, rng))
+    resized = crop.resize((size, size), Image.Resampling.BICUBIC)
     mirrored = flip and rng.random() < 0.5
     return resized.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else resized
 
 
-def _box(
-    width: int, height: int, smallest: float, rng: np.random.Generator
+def _random_box(
+    width: int, height: int, min_scale: float, rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """Draw a part: left, top, right, bottom; the largest in the middle if none fits."""
+    """Draw left, top, right, bottom; if no draw fits, return the largest box in the centre."""
     for _ in range(_ATTEMPTS):
-        area = width * height * rng.uniform(smallest, 1)
+        area = width * height * rng.uniform(min_scale, 1)
         ratio = math.exp(rng.uniform(math.log(_RATIOS[0]), math.log(_RATIOS[1])))
-        wide, high = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-        if 0 < wide <= width and 0 < high <= height:
-            left, top = int(rng.integers(width - wide + 1)), int(rng.integers(height - high + 1))
-            return left, top, left + wide, top + high
-    wide = min(width, round(height * _RATIOS[1]))
-    high = min(height, round(width / _RATIOS[0]))
-    left, top = (width - wide) // 2, (height - high) // 2
-    return left, top, left + wide, top + high
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left, top = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
+            return left, top, left + w, top + h
+    w = min(width, round(height * _RATIOS[1]))
+    h = min(height, round(width / _RATIOS[0]))
+    left, top = (width - w) // 2, (height - h) // 2
+    return left, top, left + w, top + h
 
 
-def erase_(images: Array, chance: float, rng: np.random.Generator) -> None:
-    """Fill a random box of some images with noise, in place (Zhong et al. 2020).  (B, 3, S, S)."""
+def erase_(images: Array, prob: float, rng: np.random.Generator) -> None:
+    """Fill a random box of an image with noise with probability `prob` (Zhong et al. 2020).
+
+    In place.  (B, 3, S, S)
+    """
     _, channels, height, width = images.shape
-    for image in (images[i] for i in np.flatnonzero(rng.random(len(images)) < chance)):
+    for image in (images[i] for i in np.flatnonzero(rng.random(len(images)) < prob)):
         for _ in range(_ATTEMPTS):
             area = height * width * rng.uniform(0.02, 1 / 3)
             ratio = math.exp(rng.uniform(math.log(0.3), math.log(1 / 0.3)))
-            high, wide = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-            if 0 < high < height and 0 < wide < width:
-                top = int(rng.integers(height - high + 1))
-                left = int(rng.integers(width - wide + 1))
-                noise = rng.standard_normal((channels, high, wide), np.float32)
-                image[:, top : top + high, left : left + wide] = noise
+            h, w = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if 0 < h < height and 0 < w < width:
+                top = int(rng.integers(height - h + 1))
+                left = int(rng.integers(width - w + 1))
+                noise = rng.standard_normal((channels, h, w), np.float32)
+                image[:, top : top + h, left : left + w] = noise
                 break

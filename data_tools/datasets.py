@@ -1,4 +1,4 @@
-"""Data sets by name: where they lie, whether they are here, and how to load them."""
+"""Data sets by name: which are here, where they are, and how to load them."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,45 +9,46 @@ from data_tools.cifar import COUNTS, read_cifar
 from data_tools.files import ARCHIVES, Files, open_files, short_hash
 from data_tools.folders import PREFIX, parse_name, read_folder
 from data_tools.imageset import DataError, ImageSet
-from data_tools.mirrors import ORIGINS
+from data_tools.mirrors import MIRRORS
 from data_tools.paths import data_root
 from data_tools.streamed import StreamedSet
 
 
-class Known(NamedTuple):
-    """A data set that has a name here."""
+class DatasetInfo(NamedTuple):
+    """A data set with a name of its own."""
 
     name: str
     about: str
-    place: Path | None  # where it was found; None where it is absent
+    path: Path | None  # folder or archive; None if absent
 
     @property
     def present(self) -> bool:
         """Whether it can be loaded now."""
-        return self.name == "shapes" or self.place is not None
+        return self.name == "shapes" or self.path is not None
 
 
 ABOUT = {
     "shapes": "ten shapes drawn by code, 32 px: 16,000 train, 1,000 val, 2,000 test",
-    "cifar10": "ten kinds of things, 32 px: 50,000 train, 10,000 test",
-    "cifar100": "a hundred kinds of things, 32 px: 50,000 train, 10,000 test",
+    "cifar10": "ten classes of objects, 32 px: 50,000 train, 10,000 test",
+    "cifar100": "a hundred classes of objects, 32 px: 50,000 train, 10,000 test",
 }
-# Names that the sets have when unpacked, and as downloaded.
-_PLACES = {
+_FILE_NAMES = {  # of the official archives and of the folders in them
     "cifar10": ("cifar10", "cifar-10-batches-bin", "cifar-10-batches-py", "cifar-10-python.tar.gz"),
     "cifar100": ("cifar100", "cifar-100-binary", "cifar-100-python", "cifar-100-python.tar.gz"),
 }
 
 
-def known_sets(root: str | Path | None = None) -> list[Known]:
-    """List the sets that have names, and where they are."""
-    return [Known(name, about, find(name, data_root(root))) for name, about in ABOUT.items()]
+def list_datasets(root: str | Path | None = None) -> list[DatasetInfo]:
+    """List the data sets that have names, and where they are."""
+    return [
+        DatasetInfo(name, about, locate(name, data_root(root))) for name, about in ABOUT.items()
+    ]
 
 
 def load(name: str, split: str, root: str | Path | None = None) -> ImageSet | StreamedSet:
     """Load one split of a data set.
 
-    "shapes", "cifar10", "cifar100" and "folder:PATH[@SIZE]" are held in memory: the first load
+    "shapes", "cifar10", "cifar100" and "folder:PATH[@SIZE]" are loaded into memory: the first load
     decodes and caches, later ones map the cache. "imagenet:PATH[,OPTION=VALUE...]" stays on disk.
 
     Raises
@@ -60,49 +61,49 @@ def load(name: str, split: str, root: str | Path | None = None) -> ImageSet | St
     base = data_root(root)
     if name == "shapes":
         if split not in shapes.COUNTS:
-            return shapes.make(split)  # says which splits there are
-        made = f"v{shapes.VERSION}"
-        return cached(base, f"shapes-{split}", made, lambda: shapes.make(split))
+            return shapes.make(split)  # raises NoSuchSplit
+        version = f"v{shapes.VERSION}"
+        return cached(base, f"shapes-{split}", version, lambda: shapes.make(split))
     if name.startswith(streamed.PREFIX):
         return streamed.read_streamed(name, split, base)
     if name.startswith(PREFIX):
         return _load_folder(name, split, base)
     if name not in ABOUT:
         raise DataError(
-            f"unknown data set {name!r}; known: {', '.join(ABOUT)}, folder:PATH and imagenet:PATH "
-            "(class folders)"
+            f"unknown data set {name!r}; expected {', '.join(ABOUT)}, or folder:PATH or "
+            "imagenet:PATH for class folders"
         )
-    place = find(name, base)
-    if place is None:
+    path = locate(name, base)
+    if path is None:
         raise DataError(
             f"{name} is not in {base}: `tervit data get {name}` downloads it, "
-            f"`tervit data get {name} --from FILE` takes a copy you have"
+            f"`tervit data get {name} --from FILE` imports a copy"
         )
-    files = open_files(place)
+    files = open_files(path)
     if split not in COUNTS:
-        return read_cifar(name, split, files)  # says which splits there are
+        return read_cifar(name, split, files)  # raises NoSuchSplit
     return cached(
         base, f"{name}-{split}", files.fingerprint(), lambda: read_cifar(name, split, files)
     )
 
 
 def _load_folder(name: str, split: str, base: Path) -> ImageSet:
-    place, size = parse_name(name)
-    files = open_files(place)
-    whole = place.resolve()
-    key = f"folder-{whole.name}-{short_hash(str(whole))}-{size}px-{split}"
+    path, size = parse_name(name)
+    files = open_files(path)
+    absolute = path.resolve()
+    key = f"folder-{absolute.name}-{short_hash(str(absolute))}-{size}px-{split}"
     return cached(base, key, files.fingerprint(), lambda: read_folder(name, split, files))
 
 
 def cache_split(images: ImageSet, files: Files, base: Path) -> ImageSet:
-    """Cache a split that was read from files with the same contents as `files`."""
+    """Cache a split under the fingerprint of `files`, which have the same contents."""
     return cached(base, f"{images.name}-{images.split}", files.fingerprint(), lambda: images)
 
 
-def find(name: str, base: Path) -> Path | None:
-    """Return the folder or archive of a set, None where there is none."""
-    if name not in ORIGINS:
+def locate(name: str, base: Path) -> Path | None:
+    """Return the folder or archive of a data set in the folder `base`, None if it is absent."""
+    if name not in MIRRORS:
         return None
-    archives = [f"{name}{suffix}" for suffix in ARCHIVES] + [o.file for o in ORIGINS[name]]
-    places = [base / place for place in (*_PLACES[name], *archives)]
-    return next((place for place in places if place.exists()), None)
+    archives = [f"{name}{suffix}" for suffix in ARCHIVES] + [m.file for m in MIRRORS[name]]
+    paths = [base / file for file in (*_FILE_NAMES[name], *archives)]
+    return next((path for path in paths if path.exists()), None)

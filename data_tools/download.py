@@ -1,7 +1,7 @@
-"""Downloads that a classroom's network can carry: mirrors, resume, checksum, time left.
+"""Downloads over slow or unreliable networks: mirrors, resume, checksum, time left.
 
-A file grows as NAME.part, continues after an interruption where the server can (HTTP Range), is
-compared with its size and checksum and only then gets its name.
+A file is written to NAME.part, resumed after an interruption if the server supports HTTP ranges,
+compared with its size and checksum, and only then renamed to NAME.
 """
 
 import hashlib
@@ -14,65 +14,66 @@ from pathlib import Path
 from typing import IO
 
 from data_tools.imageset import DataError
-from data_tools.mirrors import Origin
+from data_tools.mirrors import Mirror
 from data_tools.progress import Progress
 
 _CHUNK = 1 << 18
-_TIMEOUT = 30  # seconds without a byte
-_ATTEMPTS = 5  # of each mirror, as long as it delivers something every time
-_FAULTS = (OSError, http.client.HTTPException)  # URLError and HTTPError are OSErrors
+_TIMEOUT = 30  # seconds without data
+_ATTEMPTS = 5  # connections to each mirror, while each of them delivers some data
+_ERRORS = (OSError, http.client.HTTPException)  # URLError and HTTPError are OSErrors
 
 
-def download(origins: Sequence[Origin], folder: Path) -> Path:
-    """Fetch a file from the first mirror that delivers it whole.  -> its place in `folder`.
+def download(mirrors: Sequence[Mirror], folder: Path) -> Path:
+    """Download a file from the first mirror that delivers it completely.  -> its path.
 
     Raises
     ------
     DataError
-        If no mirror delivers a file with the right checksum; says why for each.
+        If no mirror delivers a file with the right checksum; the message has the reason for each.
     """
     folder.mkdir(parents=True, exist_ok=True)
     failures = []
-    for origin in origins:
+    for mirror in mirrors:
         try:
-            return _from_mirror(origin, folder)
-        except (*_FAULTS, DataError) as error:
-            failures.append(f"{origin.url}: {_reason(error)}")
+            return _download_from(mirror, folder)
+        except (*_ERRORS, DataError) as error:
+            failures.append(f"{mirror.url}: {_reason(error)}")
     raise DataError(
-        f"the download failed ({'; '.join(failures)}); try again, or get the file another way and "
-        "pass it with --from FILE"
+        f"the download failed ({'; '.join(failures)}); try again, or import a copy with --from FILE"
     )
 
 
-def _from_mirror(origin: Origin, folder: Path) -> Path:
-    """Fetch a file from one mirror, from where an earlier call stopped."""
-    part, target = folder / f"{origin.file}.part", folder / origin.file
-    size = _announced(origin.url) if origin.size is None else origin.size
-    resumed = 0 < _size(part) <= size
+def _download_from(mirror: Mirror, folder: Path) -> Path:
+    """Download a file from one mirror; continue where an earlier call stopped."""
+    partial, target = folder / f"{mirror.file}.part", folder / mirror.file
+    size = _remote_size(mirror.url) if mirror.size is None else mirror.size
+    resumed = 0 < _size(partial) <= size
     if not resumed:
-        part.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
     cause = ""
     for _ in range(_ATTEMPTS):
-        before = _size(part)
+        before = _size(partial)
         if before == size:
             break
-        cause = _fetch_more(origin.url, size, part)
-        if _size(part) <= before:
+        cause = _append(mirror.url, size, partial)
+        if _size(partial) <= before:
             break
-    if _size(part) < size:
-        arrived = f"after {_size(part)} of {size} bytes{cause}"
-        raise DataError(f"the connection broke off {arrived}; call again to continue")
-    found = file_hash(part, origin.algorithm)
-    if not found.startswith(origin.digest):
-        part.unlink()
-        if resumed:  # the old part may be at fault
-            return _from_mirror(origin, folder)
-        raise DataError(f"its {origin.algorithm} is {found}, expected {origin.digest}")
-    os.replace(part, target)
+    if _size(partial) < size:
+        raise DataError(
+            f"the connection broke after {_size(partial)} of {size} bytes{cause}; "
+            "run the same command again to continue"
+        )
+    digest = file_hash(partial, mirror.algorithm)
+    if not digest.startswith(mirror.digest):
+        partial.unlink()
+        if resumed:  # perhaps the part from the earlier call was damaged
+            return _download_from(mirror, folder)
+        raise DataError(f"its {mirror.algorithm} is {digest}, expected {mirror.digest}")
+    os.replace(partial, target)
     return target
 
 
-def _announced(url: str) -> int:
+def _remote_size(url: str) -> int:
     """Ask the server for the size of a file."""
     with urllib.request.urlopen(
         urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT
@@ -83,22 +84,22 @@ def _announced(url: str) -> int:
     return int(length)
 
 
-def _fetch_more(url: str, size: int, part: Path) -> str:
-    """Append what the server sends until it stops; return why it stopped too early, if known."""
-    have = _size(part)
+def _append(url: str, size: int, partial: Path) -> str:
+    """Append what the server sends to the partial file.  -> why it stopped early, "" if unknown."""
+    offset = _size(partial)
     request = urllib.request.Request(url)
-    if have:
-        request.add_header("Range", f"bytes={have}-")
+    if offset:
+        request.add_header("Range", f"bytes={offset}-")
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
         if response.status != 206:
-            have = 0  # the server starts again from the beginning
+            offset = 0  # the server ignores ranges and sends the file from its beginning
         length = response.headers.get("Content-Length")
-        if length is not None and have + int(length) != size:
-            offered = have + int(length)
-            raise DataError(f"the server has another file: {offered} bytes, expected {size}")
-        with open(part, "ab" if have else "wb") as file:
+        if length is not None and offset + int(length) != size:
+            offered = offset + int(length)
+            raise DataError(f"the server offers {offered} bytes, expected {size}")
+        with open(partial, "ab" if offset else "wb") as file:
             try:
-                _copy(response, file, part.stem, size, have)
+                _copy(response, file, partial.stem, size, offset)
             except http.client.IncompleteRead as error:
                 file.write(error.partial)
             except OSError as error:
@@ -107,17 +108,17 @@ def _fetch_more(url: str, size: int, part: Path) -> str:
 
 
 def _copy(
-    response: http.client.HTTPResponse, file: IO[bytes], name: str, size: int, have: int
+    response: http.client.HTTPResponse, file: IO[bytes], name: str, size: int, offset: int
 ) -> None:
-    """Copy at most the file's size in chunks, showing speed and time left."""
-    progress, done = Progress(size, have), have
+    """Copy in chunks, up to the size of the file, and show speed and time left."""
+    progress, done = Progress(size, offset), offset
     while chunk := response.read(min(_CHUNK, size - done)):
         file.write(chunk)
         done += len(chunk)
         if progress.due():
             amount = f"{done / 1e6:.0f} of {size / 1e6:.0f} MB"
             speed = f"{progress.rate(done) / 1e6:.2g} MB/s"
-            progress.show(f"{name}: {amount}, {speed}, {progress.left(done)}")
+            progress.show(f"{name}: {amount}, {speed}, {progress.time_left(done)}")
     progress.end()
 
 
@@ -137,5 +138,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f"the server answers {error.code} {text}"
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        return "no certificates; on macOS run 'Install Certificates.command' of this Python"
+        return "Python found no certificates; on macOS run its 'Install Certificates.command'"
     return text

@@ -1,6 +1,7 @@
-"""Bring a data set into the data folder: downloaded, or taken from a file or folder.
+"""Fetch a data set into the data folder: download it, or import a file or folder.
 
-A copy is decoded and checked completely before it gets its place, so a bad one changes nothing.
+A copy is decoded and checked completely before it is moved to its final name, so that a bad copy
+changes nothing.
 """
 
 import os
@@ -9,21 +10,21 @@ import tempfile
 from pathlib import Path
 
 from data_tools import streamed
-from data_tools.cifar import COUNTS, VARIANTS, read_cifar
-from data_tools.datasets import ABOUT, cache_split, find, load
+from data_tools.cifar import CIFAR, COUNTS, read_cifar
+from data_tools.datasets import ABOUT, cache_split, load, locate
 from data_tools.download import download
 from data_tools.files import ARCHIVES, open_files
 from data_tools.folders import PREFIX
 from data_tools.imageset import DataError, ImageSet
-from data_tools.mirrors import ORIGINS
+from data_tools.mirrors import MIRRORS
 from data_tools.paths import data_root, writable_folder
 from data_tools.streamed import StreamedSet
 
 
-def get(
+def fetch_dataset(
     name: str, root: str | Path | None = None, source: Path | None = None
 ) -> list[ImageSet | StreamedSet]:
-    """Make a set present and return its splits; one that is here already is only loaded.
+    """Return the splits of a data set, after downloading or importing it unless it is present.
 
     `source` is a folder or archive in any form that the set comes in; without it an archive is
     downloaded.
@@ -31,34 +32,34 @@ def get(
     Raises
     ------
     DataError
-        If the set is unknown, cannot be downloaded, `source` is not a good copy of it, another
-        copy is here, or the data folder cannot be written.
+        If the set is unknown or cannot be downloaded, if `source` is not a good copy of it or
+        another copy is present, or if the data folder is not writable.
     """
     if name == "shapes":
         return [load(name, split, root) for split in ("train", "val", "test")]
     if name.startswith((PREFIX, streamed.PREFIX)):
-        raise DataError(f"{name} is read from where it lies: there is nothing to get")
-    if name not in VARIANTS:
-        raise DataError(f"unknown data set {name!r}; known: {', '.join(ABOUT)}")
+        raise DataError(f"{name} needs no download: it is read from its folder")
+    if name not in CIFAR:
+        raise DataError(f"unknown data set {name!r}; expected {', '.join(ABOUT)}")
     base = data_root(root)
-    present = find(name, base)
-    if source is not None and (present is None or not _same(source, present)):
-        return _take(name, source, base, present)
+    present = locate(name, base)
+    if source is not None and (present is None or not _is_same_file(source, present)):
+        return _import_copy(name, source, base, present)
     if present is None:
-        _writable(base)
-        download(ORIGINS[name], base)
+        _require_writable(base)
+        download(MIRRORS[name], base)
     return [load(name, split, base) for split in COUNTS]
 
 
-def _take(
+def _import_copy(
     name: str, source: Path, base: Path, present: Path | None
 ) -> list[ImageSet | StreamedSet]:
     """Check a copy completely, copy it into the data folder under the set's name, cache it."""
     files = open_files(source)
     if present is not None:
-        raise DataError(f"{present} is there already; remove it to take another copy")
-    checked = [read_cifar(name, split, files) for split in COUNTS]
-    _writable(base)
+        raise DataError(f"{present} exists already; remove it to import another copy")
+    splits = [read_cifar(name, split, files) for split in COUNTS]
+    _require_writable(base)
     suffix = next((s for s in ARCHIVES if source.name.endswith(s)), "")
     target = base / f"{name}{suffix}"
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=base) as partial:
@@ -68,13 +69,13 @@ def _take(
         else:
             shutil.copyfile(source, copy)
         os.replace(copy, target)
-    return [cache_split(images, open_files(target), base) for images in checked]
+    return [cache_split(images, open_files(target), base) for images in splits]
 
 
-def _same(one: Path, other: Path) -> bool:
+def _is_same_file(one: Path, other: Path) -> bool:
     return one.exists() and one.samefile(other)
 
 
-def _writable(base: Path) -> None:
+def _require_writable(base: Path) -> None:
     if writable_folder(base) is None:
-        raise DataError(f"{base} cannot be written; set TERVIT_DATA or --root to another folder")
+        raise DataError(f"{base} is not writable; set TERVIT_DATA or --root to another folder")

@@ -1,6 +1,6 @@
-"""Files in a folder or in a tar archive, read by name in one way.
+"""One interface to the files of a folder and of a tar archive.
 
-Archives are read, never unpacked, so their names can write nowhere.
+Archives are read in place, never unpacked, so that no file name in them can write outside a folder.
 """
 
 import hashlib
@@ -17,25 +17,25 @@ from data_tools.imageset import DataError
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")  # first bytes of gzip, bzip2, xz
-_NOT_DATA = ("decoded", "__MACOSX")  # our own cache, and what macOS adds to archives
+_SKIPPED = ("decoded", "__MACOSX")  # folders: our cache, and what macOS adds to archives
 
 
 class Files(Protocol):
-    """Names and contents; names use forward slashes."""
+    """Names, with forward slashes, and contents of the files in a folder or an archive."""
 
-    place: Path
+    path: Path
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted."""
 
     def read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        """Yield name and content of the files wanted, in any order."""
+        """Yield name and content of the wanted files, in any order."""
 
     def fingerprint(self) -> str:
-        """Return a short word that changes when the files do."""
+        """Return a short hash that changes when the files change."""
 
 
-def open_files(place: Path) -> Files:
+def open_files(path: Path) -> Files:
     """Open a folder or an archive.
 
     Raises
@@ -43,21 +43,21 @@ def open_files(place: Path) -> Files:
     DataError
         If it is neither.
     """
-    if place.is_dir():
-        return Folder(place)
-    if place.is_file() and place.name.endswith(ARCHIVES):
-        return Archive(place)
-    if place.exists():
-        raise DataError(f"{place}: expected a folder or an archive ({', '.join(ARCHIVES)})")
-    raise DataError(f"{place}: no such file or folder")
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file() and path.name.endswith(ARCHIVES):
+        return Archive(path)
+    if path.exists():
+        raise DataError(f"{path}: expected a folder or an archive ({', '.join(ARCHIVES)})")
+    raise DataError(f"{path}: no such file or folder")
 
 
 class Folder:
-    """Files below a folder; hidden ones are left out, links are followed."""
+    """All files below a folder, without hidden ones; links are followed."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self._found = list(_walk(str(place), ""))
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._entries = list(_walk(str(path), ""))
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted."""
@@ -65,95 +65,95 @@ class Folder:
 
     @cached_property
     def _names(self) -> list[str]:
-        return sorted(name for name in self._found if not name.endswith("/"))
+        return sorted(name for name in self._entries if not name.endswith("/"))
 
     def folders(self) -> list[str]:
-        """Return the names of all folders below this one with a slash, and "" for itself."""
-        return ["", *(name for name in self._found if name.endswith("/"))]
+        """Return this folder as "" and those below it as "name/"."""
+        return ["", *(name for name in self._entries if name.endswith("/"))]
 
     def read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        """Yield name and content of the files wanted, by name."""
+        """Yield name and content of the wanted files, sorted by name."""
         for name in filter(wanted, self._names):
-            with open(os.path.join(self.place, name), "rb") as file:
+            with open(os.path.join(self.path, name), "rb") as file:
                 yield name, file.read()
 
     def fingerprint(self) -> str:
-        """Hash names, sizes and times."""
-        stats = (os.stat(os.path.join(self.place, name)) for name in self._names)
-        found = zip(self._names, stats, strict=True)
-        return short_hash(repr([(name, s.st_size, s.st_mtime_ns) for name, s in found]))
+        """Hash names, sizes and times of modification."""
+        stats = (os.stat(os.path.join(self.path, name)) for name in self._names)
+        rows = zip(self._names, stats, strict=True)
+        return short_hash(repr([(name, s.st_size, s.st_mtime_ns) for name, s in rows]))
 
 
 def _walk(folder: str, prefix: str) -> Iterator[str]:
-    """List files and, with a slash at their end, folders; no system call for each file."""
+    """Yield files as "name" and folders as "name/", without a system call for each file."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                if entry.name not in _NOT_DATA and not _leads_back(entry):
+                if entry.name not in _SKIPPED and not _is_cycle(entry):
                     yield f"{prefix}{entry.name}/"
                     yield from _walk(entry.path, f"{prefix}{entry.name}/")
             elif entry.is_file():
                 yield prefix + entry.name
 
 
-def _leads_back(entry: os.DirEntry[str]) -> bool:
-    """Tell a link to a folder around it, which would never end."""
+def _is_cycle(entry: os.DirEntry[str]) -> bool:
+    """Return whether the entry is a link to one of its parent folders."""
     return entry.is_symlink() and Path(entry.path).resolve() in Path(entry.path).absolute().parents
 
 
 class _Member(NamedTuple):
-    """Where a file lies in an archive that is not compressed."""
+    """Position of a file in an uncompressed archive, in bytes."""
 
-    start: int
+    offset: int
     size: int
 
 
 class Archive:
     """Files in a tar archive, compressed or not."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted."""
         return sorted(self._members)
 
     def read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        """Yield name and content of the files wanted, from front to back."""
-        return self._stream(wanted) if self._compressed() else self._jump(wanted)
+        """Yield name and content of the wanted files, in the order of the archive."""
+        return self._read_through(wanted) if self._is_compressed() else self._read_by_seek(wanted)
 
     def fingerprint(self) -> str:
-        """Hash name, size and time of the archive."""
-        stat = self.place.stat()
-        return short_hash(repr((self.place.name, stat.st_size, stat.st_mtime_ns)))
+        """Hash name, size and time of modification of the archive."""
+        stat = self.path.stat()
+        return short_hash(repr((self.path.name, stat.st_size, stat.st_mtime_ns)))
 
     @cached_property
     def _members(self) -> dict[str, _Member]:
-        """All plain files; links, devices and sparse files are left out."""
-        with _opened(self.place) as archive:
+        """All plain files: no links, devices or sparse files."""
+        with _open_tar(self.path) as archive:
             return {
-                _clean(member.name): _Member(member.offset_data, member.size)
+                _normalized(member.name): _Member(member.offset_data, member.size)
                 for member in archive
                 if member.isfile() and not member.issparse()
             }
 
-    def _compressed(self) -> bool:
-        with open(self.place, "rb") as file:
+    def _is_compressed(self) -> bool:
+        with open(self.path, "rb") as file:
             return file.read(6).startswith(_COMPRESSED)
 
-    def _jump(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        with open(self.place, "rb") as file:
-            for name, (start, size) in self._members.items():
+    def _read_by_seek(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+        with open(self.path, "rb") as file:
+            for name, (offset, size) in self._members.items():
                 if wanted(name):
-                    file.seek(start)
+                    file.seek(offset)
                     yield name, file.read(size)
 
-    def _stream(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        with _opened(self.place) as archive:
+    def _read_through(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+        with _open_tar(self.path) as archive:
             for member in archive:
-                name = _clean(member.name)
+                name = _normalized(member.name)
                 if name in self._members and wanted(name):
                     file = archive.extractfile(member)
                     assert file is not None  # the members are plain files
@@ -161,21 +161,21 @@ class Archive:
 
 
 @contextmanager
-def _opened(place: Path) -> Iterator[tarfile.TarFile]:
-    """Open a tar file; its every fault becomes one sentence."""
+def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+    """Open a tar file; turn whatever goes wrong while it is read into a DataError."""
     try:
-        with tarfile.open(place, "r|*") as archive:
+        with tarfile.open(path, "r|*") as archive:
             yield archive
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{place}: not a readable tar archive, perhaps cut off ({error}); get it again"
+            f"{path}: not a readable tar archive, perhaps incomplete ({error}); download it again"
         ) from None
 
 
-def _clean(name: str) -> str:
+def _normalized(name: str) -> str:
     return PurePosixPath(name).as_posix().removeprefix("./")
 
 
 def short_hash(text: str) -> str:
-    """Return twelve hexadecimal digits that stand for a text."""
+    """Return the first twelve hexadecimal digits of a text's SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Labelled images in memory, what any labelled set can do, and the errors that data can cause."""
+"""Labelled images in memory, the interface of all labelled sets, and the errors of data."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
@@ -10,27 +10,27 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 class DataError(ValueError):
-    """Data are absent, damaged or not what they claim to be; the message says what to do."""
+    """A data set is absent, damaged or unexpected; the message says what to do."""
 
 
 class NoSuchSplit(DataError):
-    """The set is known and has no split of that name."""
+    """The data set exists, but has no split of that name."""
 
 
 class LabelledSet(Protocol):
-    """One split of a data set, in memory or on disk: what evaluation and figures need of it."""
+    """One split of a data set, in memory or on disk, as evaluation and figures use it."""
 
     @property
     def name(self) -> str:
-        """Name that `load` knows."""
+        """Name that `load` takes."""
 
     @property
     def split(self) -> str:
-        """Which split."""
+        """Name of the split."""
 
     @property
     def labels(self) -> Array:
-        """Return int64 (N,)."""
+        """Label of each image, int64 (N,)."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -38,11 +38,11 @@ class LabelledSet(Protocol):
 
     @property
     def mean(self) -> tuple[float, ...]:
-        """Of each channel, pixels from 0 to 1."""
+        """Mean of each channel, for pixels from 0 to 1."""
 
     @property
     def std(self) -> tuple[float, ...]:
-        """Of each channel."""
+        """Standard deviation of each channel."""
 
     @property
     def size(self) -> int:
@@ -51,7 +51,7 @@ class LabelledSet(Protocol):
     def __len__(self) -> int: ...
 
     def pixels(self, indices: Array) -> tuple[Array, Array]:
-        """Return images as evaluated, uint8 (n, S, S, 3), and which of them could be read (n,)."""
+        """Return evaluation images, uint8 (n, S, S, 3), and whether each was readable (n,)."""
 
     def take(self, indices: Array) -> "LabelledSet":
         """Return the images at `indices`."""
@@ -64,7 +64,7 @@ class ImageSet:
     Raises
     ------
     DataError
-        If images and labels do not have the types and shapes below.
+        If images or labels have other types or shapes than below.
     """
 
     name: str
@@ -76,10 +76,10 @@ class ImageSet:
     std: tuple[float, float, float]
 
     def __post_init__(self) -> None:
-        shape, kind = self.images.shape, self.images.dtype
-        if len(shape) != 4 or shape[3] != 3 or kind != np.uint8 or self.labels.shape != shape[:1]:
+        shape, dtype = self.images.shape, self.images.dtype
+        if len(shape) != 4 or shape[3] != 3 or dtype != np.uint8 or self.labels.shape != shape[:1]:
             raise DataError(
-                f"{self.name}: images are {kind} {shape} with labels {self.labels.shape}; expected "
+                f"{self.name}: images are {dtype} {shape}, labels {self.labels.shape}; expected "
                 "uint8 (N, H, W, 3) and (N,)"
             )
 
@@ -92,7 +92,7 @@ class ImageSet:
         return int(self.images.shape[1])
 
     def pixels(self, indices: Array) -> tuple[Array, Array]:
-        """Return the images at `indices`, and that each could be read."""
+        """Return the images at `indices`, all of them readable."""
         return self.images[indices], np.ones(len(indices), bool)
 
     def take(self, indices: Array) -> "ImageSet":
@@ -100,23 +100,23 @@ class ImageSet:
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def hold_out(self, count: int, seed: int) -> tuple["ImageSet", "ImageSet"]:
-        """Split off `count` images drawn at random from `seed`.  -> the rest, the held-out.
+        """Split off `count` random images for validation.  -> remaining, held out.
 
         Raises
         ------
         DataError
-            If that would leave nothing on one side.
+            If either would be empty.
         """
         if not 0 < count < len(self):
             raise DataError(
-                f"{self.name}: cannot hold {count} of {len(self)} {self.split} images out; "
+                f"{self.name}: cannot hold out {count} of {len(self)} {self.split} images; "
                 f"choose a number between 1 and {len(self) - 1}"
             )
-        rest, held = held_out(len(self), count, seed)
-        return self.take(rest), replace(self.take(held), split="val")
+        remaining, held_out = random_split(len(self), count, seed)
+        return self.take(remaining), replace(self.take(held_out), split="val")
 
 
-def held_out(total: int, count: int, seed: int) -> tuple[Array, Array]:
-    """Draw `count` of `total` numbers.  -> the rest and the drawn, each sorted."""
+def random_split(total: int, count: int, seed: int) -> tuple[Array, Array]:
+    """Split 0..total-1 at random.  -> remaining (total - count,), drawn (count,), each sorted."""
     order = np.random.default_rng([seed, 0x401D]).permutation(total)
     return np.sort(order[count:]), np.sort(order[:count])

@@ -1,8 +1,9 @@
-"""Which pictures a folder holds and of which class: found once, then read from a cache.
+"""The pictures of a folder and their classes, listed once and then read from a cache.
 
-A folder of 1.3 million names takes long to walk and, as Python strings, much memory. So names are
-one run of bytes with offsets, and the cache is good as long as no folder in it has changed: adding
-or removing a file changes the time of its folder, and folders are few.
+A folder with 1.3 million names takes long to walk and, as Python strings, much memory. All names
+are therefore one array of bytes with offsets. The cache is valid while the modification times of
+all folders are the same: adding or removing a file changes that of its folder, and there are few
+folders.
 """
 
 import os
@@ -23,51 +24,52 @@ FORMAT = 1
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """Names below `place` and their labels."""
+    """File names relative to the folder `path`, and their labels."""
 
-    place: Path
+    path: Path
     text: Array  # uint8: all names, one after another
-    starts: Array  # int64 (N + 1,): where each begins
-    chosen: Array  # int64 (n,): which of them are meant
+    offsets: Array  # int64 (N + 1,): of each name in `text`
+    selected: Array  # int64 (n,): which of the N names belong to this listing
     labels: Array  # int64 (n,)
     classes: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(self.chosen)
+        return len(self.selected)
 
     def name(self, i: int) -> str:
-        """Return the name of picture i, below `place`."""
-        at = self.chosen[i]
-        return self.text[self.starts[at] : self.starts[at + 1]].tobytes().decode()
+        """Return the name of picture i, relative to `path`."""
+        k = self.selected[i]
+        return self.text[self.offsets[k] : self.offsets[k + 1]].tobytes().decode()
 
     def take(self, indices: Array) -> "Listing":
         """Return the pictures at `indices`; names are shared, not copied."""
-        return replace(self, chosen=self.chosen[indices], labels=self.labels[indices])
+        return replace(self, selected=self.selected[indices], labels=self.labels[indices])
 
-    def of_classes(self, wanted: list[str]) -> "Listing":
-        """Keep some classes only, numbered in the order given.
+    def select_classes(self, names: list[str]) -> "Listing":
+        """Return the pictures of these classes, labelled 0, 1, ... in their order.
 
         Raises
         ------
         DataError
             If a class does not occur.
         """
-        unknown = [name for name in wanted if name not in self.classes]
+        unknown = [name for name in names if name not in self.classes]
         if unknown:
-            raise DataError(f"{self.place} has no class {unknown[0]!r}; it has {self._some()}")
-        number = np.full(len(self.classes), -1)
-        number[[self.classes.index(name) for name in wanted]] = np.arange(len(wanted))
-        kept = self.take(np.flatnonzero(number[self.labels] >= 0))
-        return replace(kept, labels=number[kept.labels], classes=tuple(wanted))
+            examples = ", ".join(self.classes[:3]) + ", ..." * (len(self.classes) > 3)
+            raise DataError(f"{self.path} has no class {unknown[0]!r}; it has {examples}")
+        new_label = np.full(len(self.classes), -1)
+        new_label[[self.classes.index(name) for name in names]] = np.arange(len(names))
+        subset = self.take(np.flatnonzero(new_label[self.labels] >= 0))
+        return replace(subset, labels=new_label[subset.labels], classes=tuple(names))
 
-    def at_most(self, per_class: int) -> "Listing":
-        """Keep the first `per_class` pictures of each class."""
+    def first_per_class(self, count: int) -> "Listing":
+        """Return the first `count` pictures of each class."""
         order = np.argsort(self.labels, kind="stable")
         ranks = np.arange(len(order)) - np.searchsorted(self.labels[order], self.labels[order])
-        return self.take(np.sort(order[ranks < per_class]))
+        return self.take(np.sort(order[ranks < count]))
 
-    def numbered_by(self, classes: tuple[str, ...]) -> "Listing":
-        """Number the labels as in a longer list of classes.
+    def relabel(self, classes: tuple[str, ...]) -> "Listing":
+        """Return the same pictures, labelled by a longer list of classes.
 
         Raises
         ------
@@ -76,66 +78,65 @@ class Listing:
         """
         missing = [name for name in self.classes if name not in classes]
         if missing:
-            raise DataError(f"{self.place}: class {missing[0]!r} is none of {len(classes)} others")
-        number = np.array([classes.index(name) for name in self.classes])
-        return replace(self, labels=number[self.labels], classes=classes)
+            raise DataError(
+                f"{self.path}: class {missing[0]!r} is not one of the {len(classes)} expected"
+            )
+        new_label = np.array([classes.index(name) for name in self.classes])
+        return replace(self, labels=new_label[self.labels], classes=classes)
 
-    def _some(self) -> str:
-        return ", ".join(self.classes[:3]) + ", ..." * (len(self.classes) > 3)
 
-
-def list_pictures(place: Path, split: str, root: Path | None = None) -> Listing:
-    """List the pictures of one split of a folder, from the cache if it is still true.
+def list_pictures(path: Path, split: str, root: Path | None = None) -> Listing:
+    """List the pictures of one split of a folder, from the cache if it is valid.
 
     Raises
     ------
     NoSuchSplit
         If the folder has no such split.
     DataError
-        If it is no folder, or holds no pictures in class folders.
+        If it is not a folder, or has no pictures in class folders.
     """
-    if not place.is_dir():
-        raise DataError(f"{place}: expected a folder of pictures")
-    whole = place.resolve()
-    name = f"{whole.name}-{short_hash(str(whole))}-{split}.npz"
+    if not path.is_dir():
+        raise DataError(f"{path}: expected a folder of pictures")
+    absolute = path.resolve()
+    name = f"{absolute.name}-{short_hash(str(absolute))}-{split}.npz"
     for base in (data_root(root), user_cache()):
-        if (found := _read(base / "indexes" / name, place)) is not None:
-            return found
-    listing, folders = _walk(place, split)
+        if (listing := _read(base / "indexes" / name, path)) is not None:
+            return listing
+    listing, folders = _walk(path, split)
     target = writable_folder(data_root(root) / "indexes", user_cache() / "indexes")
     if target is not None:
         _write(target / name, listing, folders)
     return listing
 
 
-def _walk(place: Path, split: str) -> tuple[Listing, dict[str, int]]:
-    """Find the pictures, and every folder's time."""
-    files = Folder(place)
-    folders = {folder: _time(place / folder) for folder in files.folders()}
+def _walk(path: Path, split: str) -> tuple[Listing, dict[str, int]]:
+    """List the pictures, and the modification time of each folder."""
+    files = Folder(path)
+    folders = {folder: _modified(path / folder) for folder in files.folders()}
     splits = find_splits(files)
     if split not in splits:
-        raise NoSuchSplit(f"{place} has no split {split!r}; it has {' and '.join(splits)}")
-    teaching = splits["train" if "train" in splits else split]
-    classes = tuple(sorted(set(teaching.values())))
-    number = {name: i for i, name in enumerate(classes)}
-    mine = sorted(splits[split])
-    unknown = set(splits[split].values()) - number.keys()
+        raise NoSuchSplit(f"{path} has no split {split!r}; it has {' and '.join(splits)}")
+    class_of = splits[split]
+    classes = tuple(sorted(set(splits.get("train", class_of).values())))
+    label = {name: i for i, name in enumerate(classes)}
+    unknown = set(class_of.values()) - label.keys()
     if unknown:
-        raise DataError(f"{place}: class {min(unknown)!r} of {split} does not occur in train")
-    encoded = [name.encode() for name in mine]
-    starts = np.zeros(len(mine) + 1, np.int64)
-    np.cumsum([len(name) for name in encoded], out=starts[1:])
-    labels = np.array([number[splits[split][name]] for name in mine], np.int64)
+        raise DataError(f"{path}: class {min(unknown)!r} of {split} does not occur in train")
+    names = sorted(class_of)
+    encoded = [name.encode() for name in names]
+    offsets = np.zeros(len(names) + 1, np.int64)
+    np.cumsum([len(name) for name in encoded], out=offsets[1:])
+    labels = np.array([label[class_of[name]] for name in names], np.int64)
     text = np.frombuffer(b"".join(encoded), np.uint8)
-    return Listing(place, text, starts, np.arange(len(mine)), labels, classes), folders
+    return Listing(path, text, offsets, np.arange(len(names)), labels, classes), folders
 
 
-def _time(folder: Path) -> int:
+def _modified(folder: Path) -> int:
     return folder.stat().st_mtime_ns
 
 
 def _write(target: Path, listing: Listing, folders: dict[str, int]) -> None:
-    """Write the cache whole or not at all; that it cannot be written is no fault."""
+    """Write the cache atomically; without permission or space, write none."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:
@@ -143,10 +144,10 @@ def _write(target: Path, listing: Listing, folders: dict[str, int]) -> None:
                 file,
                 format=FORMAT,
                 text=listing.text,
-                starts=listing.starts,
+                starts=listing.offsets,
                 labels=listing.labels,
-                classes=_pack(listing.classes),
-                folders=_pack(folders),
+                classes=_join_lines(listing.classes),
+                folders=_join_lines(folders),
                 times=np.array(list(folders.values())),
             )
         os.replace(partial, target)
@@ -154,25 +155,25 @@ def _write(target: Path, listing: Listing, folders: dict[str, int]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _read(file: Path, place: Path) -> Listing | None:
-    """Read a cached listing; None where it is absent, damaged or out of date."""
+def _read(file: Path, path: Path) -> Listing | None:
+    """Read a cached listing; None if it is absent, damaged or out of date."""
     try:
         with np.load(file, allow_pickle=False) as stored:
             if stored["format"] != FORMAT:
                 return None
-            times = zip(_unpack(stored["folders"]), stored["times"].tolist(), strict=True)
-            if any(_time(place / folder) != time for folder, time in times):
+            times = zip(_split_lines(stored["folders"]), stored["times"].tolist(), strict=True)
+            if any(_modified(path / folder) != time for folder, time in times):
                 return None
-            starts, labels = stored["starts"], stored["labels"]
-            classes = tuple(_unpack(stored["classes"]))
-            return Listing(place, stored["text"], starts, np.arange(len(labels)), labels, classes)
+            offsets, labels = stored["starts"], stored["labels"]
+            classes = tuple(_split_lines(stored["classes"]))
+            return Listing(path, stored["text"], offsets, np.arange(len(labels)), labels, classes)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
 
 
-def _pack(names: Iterable[str]) -> Array:
+def _join_lines(names: Iterable[str]) -> Array:
     return np.frombuffer("\n".join(names).encode(), np.uint8)
 
 
-def _unpack(text: Array) -> list[str]:
+def _split_lines(text: Array) -> list[str]:
     return text.tobytes().decode().split("\n")

@@ -1,36 +1,36 @@
-"""Where data sets can be downloaded, and how to know that what arrives is whole.
+"""Where data sets can be downloaded, with the size and checksum of each file.
 
-The official server of CIFAR has been slow for long stretches (below 0.1 MB/s, three quarters of an
-hour), so fast.ai's copy comes first: the same pixels as PNG files. Its sizes and MD5 sums are those
-that fast.ai publishes; whichever copy arrives is also decoded and counted before it is used.
+The official server of CIFAR has at times been slow (below 0.1 MB/s: more than half an hour), so
+fast.ai's copy comes first: the same pixels as PNG files, with the sizes and MD5 sums that fast.ai
+publishes. Either copy is also decoded and its images counted before it is used.
 """
 
 from typing import NamedTuple
 
 
-class Origin(NamedTuple):
+class Mirror(NamedTuple):
     """A file on a server."""
 
     url: str
-    size: int | None  # bytes; None where only the server says how many
-    algorithm: str  # a name that hashlib knows
-    digest: str  # hexadecimal; the first digits where not all are published
+    size: int | None  # in bytes; None: ask the server
+    algorithm: str  # of hashlib
+    digest: str  # hexadecimal, or as many first digits as are published
 
     @property
     def file(self) -> str:
-        """The file's own name."""
+        """The file name, the last part of the URL."""
         return self.url.rpartition("/")[2]
 
 
-ORIGINS = {
+MIRRORS = {
     "cifar10": (
-        Origin(
+        Mirror(
             "https://s3.amazonaws.com/fast-ai-sample/cifar10.tgz",
             168_168_549,
             "md5",
             "a5f8c31371b63a406b23368042812d3c",
         ),
-        Origin(
+        Mirror(
             "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
             170_052_171,
             "sha256",
@@ -38,13 +38,13 @@ ORIGINS = {
         ),
     ),
     "cifar100": (
-        Origin(
+        Mirror(
             "https://s3.amazonaws.com/fast-ai-imageclas/cifar100.tgz",
             169_168_619,
             "md5",
             "e5e65dcb54b9d3913f7b8a9ad6607e62",
         ),
-        Origin(
+        Mirror(
             "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
             168_513_733,
             "sha256",

@@ -1,9 +1,10 @@
 """Mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019): two images in one, two labels in one.
 
-    mixup     x = l x + (1 - l) x'     y = l y + (1 - l) y'     l ~ Beta(a, a)
-    cutmix    a rectangle of x' of area (1 - l) replaces that of x; l is then its true area
+    mixup     x = lam x + (1 - lam) x'     y = lam y + (1 - lam) y'     lam ~ Beta(alpha, alpha)
+    cutmix    a rectangle of x' of area 1 - lam replaces that of x; cut at the border, its true
+              area then weights the labels
 
-x' is the batch in reverse order, which is random because the batch is.
+x' is the batch in reverse order. The order of a batch is random already.
 """
 
 import numpy as np
@@ -13,9 +14,9 @@ from data_tools.imageset import Array
 
 def mixup(images: Array, targets: Array, alpha: float, rng: np.random.Generator) -> None:
     """Blend each image with another, in place.  (B, 3, S, S), (B, C)."""
-    share = np.float32(rng.beta(alpha, alpha))
+    lam = np.float32(rng.beta(alpha, alpha))
     for x in (images, targets):
-        x[...] = share * x + (1 - share) * x[::-1]
+        x[...] = lam * x + (1 - lam) * x[::-1]
 
 
 def cutmix(images: Array, targets: Array, alpha: float, rng: np.random.Generator) -> None:
@@ -27,11 +28,11 @@ def cutmix(images: Array, targets: Array, alpha: float, rng: np.random.Generator
     left, right = _span(x, side * width, width)
     box = images[:, :, top:bottom, left:right]
     box[...] = box[::-1].copy()
-    share = np.float32(1 - (bottom - top) * (right - left) / (height * width))
-    targets[...] = share * targets + (1 - share) * targets[::-1]
+    lam = np.float32(1 - (bottom - top) * (right - left) / (height * width))
+    targets[...] = lam * targets + (1 - lam) * targets[::-1]
 
 
 def _span(centre: int, length: float, limit: int) -> tuple[int, int]:
-    """Cut a run of about `length` around `centre` to the image."""
+    """Return start and stop of about `length` pixels around `centre`, clipped to 0..limit."""
     half = round(length / 2)
     return max(centre - half, 0), min(centre + half, limit)

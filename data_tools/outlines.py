@@ -1,8 +1,8 @@
 """Ten outlines as signed distances: negative inside, positive outside, zero on the edge.
 
-Each takes coordinates x to the right and y upwards, in which the figure fills about [-1, 1]^2, and
-works on arrays of any shape. Unions are minima, intersections maxima, holes are maxima with a
-negated distance.
+Each function takes arrays of coordinates, x to the right and y upwards; its figure fills about
+[-1, 1]^2. The minimum of two distances is a union, the maximum an intersection; the maximum with a
+negated distance cuts a hole.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def triangle(x: Array, y: Array) -> Array:
 
 
 def star(x: Array, y: Array) -> Array:
-    """Five points: straight edges between an outer and an inner radius, folded into one sector."""
+    """A five-pointed star: one straight edge, repeated by folding the plane into one sector."""
     sector = 2 * np.pi / 5
     angle = np.abs((np.arctan2(x, y) + sector / 2) % sector - sector / 2)
     radius = np.hypot(x, y)
@@ -44,18 +44,18 @@ def ring(x: Array, y: Array) -> Array:
 
 
 def cross(x: Array, y: Array) -> Array:
-    """Two bars."""
+    """Two crossing bars."""
     a, b = np.abs(x), np.abs(y)
     return np.minimum(np.maximum(a - 0.26, b - 0.85), np.maximum(a - 0.85, b - 0.26))
 
 
 def crescent(x: Array, y: Array) -> Array:
-    """A disk with a disk bitten out."""
+    """A disk minus another disk."""
     return np.maximum(np.hypot(x, y) - 0.85, 0.68 - np.hypot(x - 0.42, y))
 
 
 def heart(x: Array, y: Array) -> Array:
-    """A square on its corner with a half-disk on each upper edge."""
+    """A square standing on a corner, with a half-disk on each upper edge."""
     a = np.abs(x)
     diamond = (a + np.abs(y + 0.12)) * 0.7071 - 0.52
     return np.minimum(diamond, np.hypot(a - 0.368, y - 0.248) - 0.52)
@@ -70,7 +70,7 @@ def arrow(x: Array, y: Array) -> Array:
 
 
 def pair(x: Array, y: Array) -> Array:
-    """Two disks side by side."""
+    """Two separate disks."""
     return np.hypot(np.abs(x) - 0.46, y) - 0.36
 
 

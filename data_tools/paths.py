@@ -1,4 +1,4 @@
-"""Where data lie: the folder that TERVIT_DATA names, or the user's cache folder."""
+"""Folders for data: the one that TERVIT_DATA names, and the user's cache folder."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ def data_root(root: str | Path | None = None) -> Path:
 
 
 def user_cache() -> Path:
-    """Return the folder for files that can be made again, as this system has it."""
+    """Return our folder in the user's cache folder, which each operating system has elsewhere."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
@@ -25,9 +25,9 @@ def user_cache() -> Path:
     return Path(base) / "tervit_np"
 
 
-def writable_folder(*wanted: Path) -> Path | None:
-    """Return the first folder that can be made and written, None if there is none."""
-    for folder in wanted:
+def writable_folder(*folders: Path) -> Path | None:
+    """Return the first folder that exists or can be created and is writable; None if none is."""
+    for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):

@@ -1,10 +1,10 @@
-"""From pixels to what a model reads."""
+"""From uint8 pixels to the normalised float images that a model takes."""
 
 from typing import Any
 
 import numpy as np
 
-from data_tools.crops import middle
+from data_tools.crops import center_crop
 from data_tools.imageset import Array
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -12,9 +12,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def normalise(images: Array, mean: tuple[float, ...], std: tuple[float, ...]) -> Array:
-    """Shift and scale channels.  uint8 (B, H, W, 3) -> float32 (B, 3, H, W), contiguous.
+    """Return (x / 255 - mean) / std.  uint8 (B, H, W, 3) -> float32 (B, 3, H, W), contiguous.
 
-    (x / 255 - mean) / std, in the order of the official pipelines and so equal to them to the bit.
+    The operations have the order of the official pipelines, so that every bit is equal.
     """
     out = np.empty((images.shape[0], 3, *images.shape[1:3]), np.float32)
     for c in range(3):
@@ -28,8 +28,9 @@ def normalise(images: Array, mean: tuple[float, ...], std: tuple[float, ...]) ->
 def preprocess(image: Any, size: int = 224) -> Array:
     """Prepare a PIL image for an ImageNet model.  -> float32 (3, size, size).
 
-    The official evaluation: at 224 pixels the short side becomes 256 by bicubic interpolation (the
-    long side is truncated to a whole number) and the middle is cut out.
+    The official evaluation: at 224 pixels, resize the short side to 256 by bicubic interpolation
+    (the long side is truncated to a whole number) and crop the centre.
     """
-    pixels: Array = normalise(middle(image.convert("RGB"), size)[None], IMAGENET_MEAN, IMAGENET_STD)
+    crop = center_crop(image.convert("RGB"), size)
+    pixels: Array = normalise(crop[None], IMAGENET_MEAN, IMAGENET_STD)
     return np.ascontiguousarray(pixels[0])

@@ -1,11 +1,14 @@
-"""A line of progress on standard error, at most once a second, so quick work stays silent."""
+"""A progress line on standard error, at most once a second, so that short work prints none."""
 
 import sys
 import time
 
 
 class Progress:
-    """Counts towards a total; on a terminal one line is overwritten, elsewhere lines follow."""
+    """Prints progress towards `total`: on a terminal in one line, else in a line each time.
+
+    `done` units exist at the start, for example of a resumed download; they do not count as speed.
+    """
 
     def __init__(self, total: float, done: float = 0) -> None:
         self.total, self.started_at = total, done
@@ -13,7 +16,7 @@ class Progress:
         self.terminal = sys.stderr.isatty()
 
     def due(self) -> bool:
-        """Tell whether it is time for a line."""
+        """Return whether a second has passed since the last line."""
         return time.monotonic() - self.last >= 1
 
     def show(self, text: str) -> None:
@@ -23,17 +26,17 @@ class Progress:
         sys.stderr.flush()
 
     def rate(self, done: float) -> float:
-        """Return the speed since the start, in units a second."""
+        """Return the speed since the start, in units per second."""
         return (done - self.started_at) / max(time.monotonic() - self.began, 1e-9)
 
-    def left(self, done: float) -> str:
-        """Say how long the rest takes at the speed so far."""
+    def time_left(self, done: float) -> str:
+        """Return the time that the remaining units take at the speed so far."""
         if done <= self.started_at:
             return "time left unknown"
         seconds = (self.total - done) / self.rate(done)
         return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
 
     def end(self) -> None:
-        """Clear the line that was overwritten."""
+        """Erase the line, if a terminal shows one."""
         if self.terminal and self.last > self.began:
             sys.stderr.write("\r\x1b[K")

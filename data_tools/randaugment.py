@@ -1,9 +1,9 @@
-"""RandAugment (Cubuk et al. 2020): some operations an image, one magnitude for all.
+"""RandAugment (Cubuk et al. 2020): a few random operations per image, one magnitude for all.
 
-The magnitude runs from 0 (nothing) to 10; each operation maps it to its own range, sign drawn at
-random. DeiT's recipe draws two operations, applies each with probability 1/2, and draws each one's
-magnitude around 9 with a spread of 0.5. Small images do not survive inversion and posterizing: they
-get the operations before these two.
+The magnitude runs from 0 (no change) to 10; each operation maps it to its own range, with a random
+sign. DeiT's recipe draws two operations, applies each with probability 1/2, and draws its magnitude
+from a Gaussian of mean 9 and standard deviation 0.5. Images narrower than 64 pixels are neither
+inverted nor posterized: these two destroy them.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Operation = Callable[["Image", float], "Image"]  # picture, strength in [-1, 1]
-_LARGE = 64  # pixels of width from which on all operations are drawn
+_LARGE = 64  # least width in pixels for all operations
 
 
 def randaugment(
@@ -23,15 +23,15 @@ def randaugment(
     operations: int,
     magnitude: float,
     rng: np.random.Generator,
-    spread: float = 0.0,
-    chance: float = 1.0,
+    magnitude_std: float = 0.0,
+    prob: float = 1.0,
 ) -> "Image":
     """Apply random operations to one picture."""
     usable = SMALL if picture.width < _LARGE else OPERATIONS
     chosen = rng.integers(len(usable), size=operations)
     signs = rng.choice((-1.0, 1.0), size=operations)
-    strengths = np.clip(magnitude + spread * rng.standard_normal(operations), 0, 10) / 10
-    applied = rng.random(operations) < chance
+    strengths = np.clip(magnitude + magnitude_std * rng.standard_normal(operations), 0, 10) / 10
+    applied = rng.random(operations) < prob
     for index in np.flatnonzero(applied):
         picture = usable[chosen[index]](picture, signs[index] * strengths[index])
     return picture
@@ -47,35 +47,37 @@ def _affine(picture: "Image", matrix: tuple[float, ...]) -> "Image":
 
 
 def rotate(picture: "Image", strength: float) -> "Image":
-    """Turn by up to 30 degrees."""
+    """Rotate by up to 30 degrees."""
     from PIL import Image
 
     return picture.rotate(30 * strength, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128))
 
 
 def shear_x(picture: "Image", strength: float) -> "Image":
-    """Slant sideways by up to 0.3."""
+    """Shear horizontally by up to 0.3."""
     slope = 0.3 * strength
     return _affine(picture, (1, slope, -slope * picture.height / 2, 0, 1, 0))
 
 
 def shear_y(picture: "Image", strength: float) -> "Image":
-    """Slant upwards by up to 0.3."""
+    """Shear vertically by up to 0.3."""
     slope = 0.3 * strength
     return _affine(picture, (1, 0, 0, slope, 1, -slope * picture.width / 2))
 
 
 def translate_x(picture: "Image", strength: float) -> "Image":
-    """Shift sideways by up to 0.45 of the width."""
+    """Shift horizontally by up to 0.45 of the width."""
     return _affine(picture, (1, 0, 0.45 * strength * picture.width, 0, 1, 0))
 
 
 def translate_y(picture: "Image", strength: float) -> "Image":
-    """Shift up or down by up to 0.45 of the height."""
+    """Shift vertically by up to 0.45 of the height."""
     return _affine(picture, (1, 0, 0, 0, 1, 0.45 * strength * picture.height))
 
 
 def _enhance(kind: str) -> Operation:
+    """Return the operation that scales brightness, colour, contrast or sharpness by 0.1 to 1.9."""
+
     def operation(picture: "Image", strength: float) -> "Image":
         from PIL import ImageEnhance
 
@@ -86,34 +88,34 @@ def _enhance(kind: str) -> Operation:
 
 
 def autocontrast(picture: "Image", strength: float) -> "Image":
-    """Stretch each channel to the full range; the strength plays no part."""
+    """Stretch each channel to the full range; ignores the strength."""
     from PIL import ImageOps
 
     return ImageOps.autocontrast(picture)
 
 
 def equalize(picture: "Image", strength: float) -> "Image":
-    """Flatten the histogram of each channel; the strength plays no part."""
+    """Flatten the histogram of each channel; ignores the strength."""
     from PIL import ImageOps
 
     return ImageOps.equalize(picture)
 
 
 def solarize(picture: "Image", strength: float) -> "Image":
-    """Invert what is brighter than a threshold that falls from 256 to 0."""
+    """Invert values above a threshold, from 256 (strength 0) to 0 (strength 1)."""
     from PIL import ImageOps
 
     return ImageOps.solarize(picture, int(256 - 256 * abs(strength)))
 
 
 def solarize_add(picture: "Image", strength: float) -> "Image":
-    """Brighten what is darker than 128 by up to 110."""
+    """Add up to 110 to values below 128."""
     more = int(110 * abs(strength))
     return picture.point([min(255, v + more) if v < 128 else v for v in range(256)] * 3)
 
 
 def posterize(picture: "Image", strength: float) -> "Image":
-    """Keep four bits of a colour, down to one."""
+    """Keep the upper four bits of each value (strength 0) to the uppermost one (strength 1)."""
     from PIL import ImageOps
 
     bits = 4 - int(4 * abs(strength))
@@ -121,7 +123,7 @@ def posterize(picture: "Image", strength: float) -> "Image":
 
 
 def invert(picture: "Image", strength: float) -> "Image":
-    """Turn every colour into its opposite; the strength plays no part."""
+    """Replace each value v by 255 - v; ignores the strength."""
     from PIL import ImageOps
 
     return ImageOps.invert(picture)

@@ -1,13 +1,11 @@
-"""Pictures that stay on disk and are decoded when they are needed.
-
-    imagenet:PATH,OPTION=VALUE,...
+"""Data sets "imagenet:PATH,OPTION=VALUE,...": pictures stay on disk and are decoded when needed.
 
     size=224             side in pixels
-    classes=N or LIST    the first N classes, or those named, with + between them or in a file
-    per_class=N          the first N pictures of each
+    classes=N or LIST    the first N classes, or a+b+c, or a file with one class per line
+    per_class=N          the first N pictures of each class
 
-The folder is laid out like ImageNet, Imagenette or Tiny-ImageNet (see folders.py). Evaluation cuts
-the official crop; a picture that cannot be read is left out and counted.
+The folder has the layout of ImageNet, Imagenette or Tiny-ImageNet (see folders.py). Evaluation uses
+the official crop; unreadable pictures are skipped and counted.
 """
 
 from collections import Counter
@@ -16,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools.crops import middle
-from data_tools.imageset import Array, DataError, held_out
+from data_tools.crops import center_crop
+from data_tools.imageset import Array, DataError, random_split
 from data_tools.listing import Listing, list_pictures
-from data_tools.pictures import opened
+from data_tools.pictures import open_picture
 from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from data_tools.wordnet import imagenet_classes
 
@@ -29,7 +27,7 @@ _OPTIONS = ("size", "classes", "per_class")
 
 @dataclass(frozen=True, eq=False)
 class StreamedSet:
-    """One split of a picture folder; looks like an ImageSet, holds names only."""
+    """One split of a picture folder. Has the interface of ImageSet, but stores names only."""
 
     name: str
     split: str
@@ -38,7 +36,7 @@ class StreamedSet:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     kinds: Counter[str] = field(default_factory=Counter)  # of the pictures read so far
-    unreadable: list[str] = field(default_factory=list)  # why, for each of them
+    unreadable: list[str] = field(default_factory=list)  # one error message per picture
 
     @property
     def labels(self) -> Array:
@@ -58,33 +56,33 @@ class StreamedSet:
         return replace(self, listing=self.listing.take(indices))
 
     def hold_out(self, count: int, seed: int) -> tuple["StreamedSet", "StreamedSet"]:
-        """Split off `count` pictures drawn at random.  -> the rest, the held-out."""
+        """Split off `count` random pictures for validation.  -> remaining, held out."""
         if not 0 < count < len(self):
-            raise DataError(f"{self.name}: cannot hold {count} of {len(self)} pictures out")
-        rest, held = held_out(len(self), count, seed)
-        return self.take(rest), replace(self.take(held), split="val")
+            raise DataError(f"{self.name}: cannot hold out {count} of {len(self)} pictures")
+        remaining, held_out = random_split(len(self), count, seed)
+        return self.take(remaining), replace(self.take(held_out), split="val")
 
     def pixels(self, indices: Array) -> tuple[Array, Array]:
-        """Return evaluation crops, uint8 (n, S, S, 3), and which pictures could be read (n,)."""
+        """Return evaluation crops, uint8 (n, S, S, 3), and whether each was readable (n,)."""
         out = np.zeros((len(indices), self.size, self.size, 3), np.uint8)
         readable = np.zeros(len(indices), bool)
         for row, i in enumerate(indices):
-            file = self.listing.place / self.listing.name(int(i))
+            file = self.listing.path / self.listing.name(int(i))
             try:
-                picture, kind = opened(file.read_bytes(), str(file))
+                picture, kind = open_picture(file.read_bytes(), str(file))
             except (DataError, OSError) as error:
                 self.unreadable.append(str(error))
                 continue
             self.kinds[kind] += 1
-            out[row], readable[row] = middle(picture, self.size), True
+            out[row], readable[row] = center_crop(picture, self.size), True
         return out, readable
 
-    def account(self) -> str:
-        """Say what the pictures read so far were."""
+    def summary(self) -> str:
+        """Return how many pictures of each kind were read, and the first error."""
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.most_common())
         if not self.unreadable:
-            return f"{kinds}; all could be read"
-        return f"{kinds}; {len(self.unreadable)} left out, the first: {self.unreadable[0]}"
+            return f"{kinds}; none unreadable"
+        return f"{kinds}; {len(self.unreadable)} unreadable, the first: {self.unreadable[0]}"
 
 
 def read_streamed(name: str, split: str, root: Path | None = None) -> StreamedSet:
@@ -95,35 +93,35 @@ def read_streamed(name: str, split: str, root: Path | None = None) -> StreamedSe
     NoSuchSplit
         If there is no such split.
     DataError
-        If the name has an unknown option, or the folder does not hold what it asks for.
+        If the name has an unknown option, or the folder lacks a class that it names.
     """
-    place, options = parse_streamed(name)
-    listing = list_pictures(place, split, root)
+    path, options = parse_streamed(name)
+    listing = list_pictures(path, split, root)
     if "classes" in options:
-        listing = listing.of_classes(_wanted(options["classes"], listing.classes))
+        listing = listing.select_classes(_class_names(options["classes"], listing.classes))
     if "per_class" in options:
-        listing = listing.at_most(_number(name, options["per_class"]))
-    return StreamedSet(name, split, listing, _number(name, options.get("size", "224")))
+        listing = listing.first_per_class(_positive_int(name, options["per_class"]))
+    return StreamedSet(name, split, listing, _positive_int(name, options.get("size", "224")))
 
 
 def parse_streamed(name: str) -> tuple[Path, dict[str, str]]:
-    """Take "imagenet:PATH,OPTION=VALUE" apart.  -> path, options."""
-    place, *pairs = name.removeprefix(PREFIX).split(",")
+    """Split "imagenet:PATH,OPTION=VALUE".  -> path, options."""
+    path, *pairs = name.removeprefix(PREFIX).split(",")
     options = dict(pair.partition("=")[::2] for pair in pairs)
     unknown = [option for option in options if option not in _OPTIONS]
     if unknown:
-        raise DataError(f"{name}: unknown option {unknown[0]!r}; known: {', '.join(_OPTIONS)}")
-    return Path(place).expanduser(), options
+        raise DataError(f"{name}: unknown option {unknown[0]!r}; expected {', '.join(_OPTIONS)}")
+    return Path(path).expanduser(), options
 
 
-def _number(name: str, text: str) -> int:
+def _positive_int(name: str, text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 10**6:
-        raise DataError(f"{name}: {text!r} is no positive whole number")
+        raise DataError(f"{name}: {text!r} is not a positive whole number")
     return int(text)
 
 
-def _wanted(text: str, classes: tuple[str, ...]) -> list[str]:
-    """Return the classes asked for: a number of them, a file with one a line, or a+b+c."""
+def _class_names(text: str, classes: tuple[str, ...]) -> list[str]:
+    """Return the classes that `text` names: how many, a file with one per line, or a+b+c."""
     if text.isdigit():
         return list(classes[: int(text)])
     file = Path(text).expanduser()
@@ -132,15 +130,13 @@ def _wanted(text: str, classes: tuple[str, ...]) -> list[str]:
     return text.split("+")
 
 
-def official_numbers(images: StreamedSet) -> StreamedSet:
-    """Number classes that are WordNet ids as the thousand of ImageNet are numbered.
-
-    So the pictures of some classes can be given to a model of all thousand.
+def with_imagenet_labels(images: StreamedSet) -> StreamedSet:
+    """Label the pictures of some of ImageNet's classes as a model of all thousand does.
 
     Raises
     ------
     DataError
-        If a class is none of the thousand.
+        If a class is not one of the thousand.
     """
-    listing = images.listing.numbered_by(tuple(id for id, _ in imagenet_classes()))
+    listing = images.listing.relabel(tuple(id for id, _ in imagenet_classes()))
     return replace(images, listing=listing)

@@ -1,7 +1,7 @@
-"""CIFAR's python form without running anything: a pickle that may name NumPy arrays, nothing else.
+"""Read CIFAR's python form, a pickle, without executing code from it.
 
-A pickle is a small program that can call any function it names. This reader knows four names, all
-of them parts of how NumPy pickles an array; any other is refused by name.
+A pickle is a small program that can call any function it names. This reader allows four names, all
+of them part of how NumPy pickles an array, and raises DataError for any other.
 """
 
 import io
@@ -26,20 +26,20 @@ class _ArraysOnly(pickle.Unpickler):
             return _ARRAY_PARTS[module, name]
         if (module, name) == ("_codecs", "encode"):
             return _encode
-        raise DataError(f"it asks for {module}.{name}, which no CIFAR file needs")
+        raise DataError(f"it names {module}.{name}, which no CIFAR file needs")
 
 
 def _reconstruct(kind: Any, shape: Any, typecode: Any) -> Any:
-    """Make the empty array that NumPy's pickles fill afterwards."""
+    """Return the empty array that NumPy's pickles then fill."""
     if kind is not np.ndarray or shape != (0,):
-        raise DataError("it builds something that is no plain array")
+        raise DataError("it builds something other than a plain array")
     return np.ndarray((0,), np.int8)
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """Turn text into bytes, as pickles of Python 2 strings need it."""
+    """Encode text as bytes, for pickles of Python 2 strings."""
     if encoding != "latin1":
-        raise DataError(f"it asks for the encoding {encoding!r}")
+        raise DataError(f"it uses the encoding {encoding!r}, expected latin1")
     return text.encode("latin1")
 
 
@@ -49,14 +49,14 @@ def unpickle(content: bytes, source: str) -> dict[bytes, Any]:
     Raises
     ------
     DataError
-        If it is damaged, names anything but arrays, or is no dictionary.
+        If it is damaged, names anything but arrays, or is not a dictionary.
     """
     try:
         value = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     except DataError as error:
-        raise DataError(f"{source}: refused, because {error}") from None
-    except Exception as error:  # a damaged pickle can fail in any way at all
-        raise DataError(f"{source}: not a readable pickle, perhaps cut off ({error})") from None
+        raise DataError(f"{source}: unsafe pickle: {error}") from None
+    except Exception as error:  # a damaged pickle can raise anything
+        raise DataError(f"{source}: not a readable pickle, perhaps incomplete ({error})") from None
     if not isinstance(value, dict):
         raise DataError(f"{source}: expected a dictionary, found {type(value).__name__}")
     return value

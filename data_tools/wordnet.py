@@ -1,4 +1,4 @@
-"""Names of ImageNet's classes: WordNet ids in folders, words for people."""
+"""Names of ImageNet's classes: WordNet ids, as in folder names, and English words."""
 
 import re
 from functools import cache
@@ -14,14 +14,14 @@ def imagenet_classes() -> tuple[tuple[str, str], ...]:
     return tuple((line[:9], line[10:]) for line in text.splitlines())
 
 
-def are_wordnet(classes: tuple[str, ...]) -> bool:
-    """Tell whether all names of classes are WordNet ids."""
+def are_wordnet_ids(classes: tuple[str, ...]) -> bool:
+    """Return whether all class names are WordNet ids."""
     return all(_ID.fullmatch(name) for name in classes)
 
 
 def in_words(classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Replace the ids of ImageNet's classes by words; other names stay as they are."""
-    if not are_wordnet(classes):
+    """Replace WordNet ids of ImageNet's classes by words; return other names unchanged."""
+    if not are_wordnet_ids(classes):
         return classes
     words = dict(imagenet_classes())
     return tuple(words.get(name, name) for name in classes)

@@ -1,10 +1,11 @@
-"""Processes that decode and augment pictures ahead of the training loop.
+"""Worker processes that decode and augment pictures ahead of the training loop.
 
-    asked for    batch t+1, t+2, ... at most as many as there are slots
-    a slot       shared memory for one batch of bytes; its parts are filled by several processes
+    slot         shared memory for one batch of bytes
+    request      a batch that the workers fill into a slot; at most one request per slot
+    task         a part of a request: a few pictures for one worker
 
-What a picture becomes depends on (seed, stage, epoch, number of the picture) alone, not on which
-process decodes it or when. Processes are spawned, not forked: threads of BLAS do not survive that.
+An augmented picture depends on (seed, stage, epoch, index of the picture) alone, whichever worker
+decodes it and when. Workers are spawned, because the threads of BLAS do not survive a fork.
 """
 
 import os
@@ -14,39 +15,35 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from multiprocessing.shared_memory import SharedMemory
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from data_tools.augment import Augment
 from data_tools.imageset import Array, DataError
-from data_tools.pictures import opened
+from data_tools.pictures import open_picture
 from data_tools.streamed import StreamedSet
 
-_PART = 8  # pictures that a process takes at a time
-_CROP = 3  # keeps this stream of random numbers apart from those of batches.py
+_TASK_SIZE = 8  # pictures
+_CROP = 3  # first word of the seeds; sampling.py uses 1 and 2
 Key: TypeAlias = tuple[int, int]  # stage, step
 
 
-class _Ask(NamedTuple):
-    """One part of a batch."""
-
+class _Task(NamedTuple):
     slot: int
-    row: int  # of the first picture
+    row: int  # of the first picture in the batch
     names: list[str]
-    numbers: list[int]  # of the pictures in the set
+    indices: list[int]  # of the pictures in the set
     seeds: tuple[int, ...]
 
 
-class _Answer(NamedTuple):
-    """What became of it."""
-
-    kinds: list[str]  # "" where the picture could not be read
-    faults: list[str]
+class _TaskResult(NamedTuple):
+    kinds: list[str]  # of each picture; "" if it could not be read
+    errors: list[str]  # of those that could not
 
 
 class Prefetcher:
-    """Delivers augmented batches of a streamed set; `ahead` of them wait ready at most."""
+    """Delivers augmented batches of a streamed set, with up to `ahead` more in preparation."""
 
     def __init__(
         self, images: StreamedSet, augment: Augment, batch: int, workers: int, ahead: int = 3
@@ -54,108 +51,116 @@ class Prefetcher:
         self.images, self.batch, self.slots = images, batch, ahead + 1
         shape = (self.slots, batch, images.size, images.size, 3)
         self._memory = SharedMemory(create=True, size=int(np.prod(shape)))
-        self._rows: Array = np.ndarray(shape, np.uint8, self._memory.buf)
-        self._free = list(range(self.slots))
-        self._asked: OrderedDict[Key, tuple[int, list[Future[_Answer]]]] = OrderedDict()
+        self._pixels: Array = np.ndarray(shape, np.uint8, self._memory.buf)
+        self._free_slots = list(range(self.slots))
+        self._requests: OrderedDict[Key, tuple[int, list[Future[_TaskResult]]]] = OrderedDict()
         self._pool = ProcessPoolExecutor(
             max(workers, 1),
             get_context("spawn"),
-            _begin,
-            (self._memory.name, shape, str(images.listing.place), augment),
+            _init_worker,
+            (self._memory.name, shape, str(images.listing.path), augment),
         )
 
-    def ask(self, key: Key, chosen: Array, seeds: tuple[int, ...]) -> bool:
-        """Have a batch prepared, unless it is already or no slot is free.  -> whether it is."""
-        if key in self._asked:
+    def request(self, key: Key, indices: Array, seeds: tuple[int, ...]) -> bool:
+        """Start to prepare a batch.  -> False if no slot is free, True also if it has begun."""
+        if key in self._requests:
             return True
-        if not self._free:
+        if not self._free_slots:
             return False
-        slot, listing = self._free.pop(), self.images.listing
-        parts = []
-        for row in range(0, len(chosen), _PART):
-            numbers = chosen[row : row + _PART].tolist()
-            names = [listing.name(i) for i in numbers]
-            parts.append(self._pool.submit(_prepare, _Ask(slot, row, names, numbers, seeds)))
-        self._asked[key] = slot, parts
+        slot, listing = self._free_slots.pop(), self.images.listing
+        tasks = []
+        for row in range(0, len(indices), _TASK_SIZE):
+            part = indices[row : row + _TASK_SIZE].tolist()
+            names = [listing.name(i) for i in part]
+            tasks.append(self._pool.submit(_run_task, _Task(slot, row, names, part, seeds)))
+        self._requests[key] = slot, tasks
         return True
 
-    def restart(self, key: Key) -> None:
-        """Forget everything, unless this batch was asked for."""
-        if key not in self._asked:
-            for old in list(self._asked):
-                self._forget(old)
+    def seek(self, key: Key) -> None:
+        """Continue at `key`: cancel all requests, unless this one is among them."""
+        if key not in self._requests:
+            for old in list(self._requests):
+                self._cancel(old)
 
-    def take(self, key: Key, labels: Array) -> tuple[Array, Array]:
-        """Return a batch that was asked for and forget older ones.  -> bytes (B, S, S, 3), labels.
+    def get(self, key: Key, labels: Array) -> tuple[Array, Array]:
+        """Return a requested batch and cancel older requests.  -> uint8 (B, S, S, 3), labels (B,).
 
-        A picture that could not be read is replaced, label and all, by the batch's first good one.
+        The first readable picture of the batch, with its label, replaces any unreadable one.
 
         Raises
         ------
         DataError
-            If a process died, or no picture of the batch could be read.
+            If a worker died, or no picture of the batch could be read.
         """
-        while next(iter(self._asked)) != key:
-            self._forget(next(iter(self._asked)))
-        slot, parts = self._asked[key]
+        while (oldest := next(iter(self._requests))) != key:
+            self._cancel(oldest)
+        slot, tasks = self._requests[key]
         try:
-            answers = [part.result() for part in parts]
+            results = [task.result() for task in tasks]
         except BrokenProcessPool:
             raise DataError(
-                "a decoding process died, perhaps for want of memory; use fewer (--workers)"
+                "a decoding process died, perhaps because memory ran out; try fewer with --workers"
             ) from None
-        kinds = [kind for answer in answers for kind in answer.kinds]
+        kinds = [kind for result in results for kind in result.kinds]
         self.images.kinds.update(filter(None, kinds))
-        for answer in answers:
-            self.images.unreadable.extend(answer.faults)
-        good = np.array([kind != "" for kind in kinds])
-        if not good.any():
+        for result in results:
+            self.images.unreadable.extend(result.errors)
+        readable = np.array([kind != "" for kind in kinds])
+        if not readable.any():
             raise DataError(f"no picture of a batch could be read: {self.images.unreadable[-1]}")
-        source = np.where(good, np.arange(len(good)), good.argmax())
-        pixels, labels = self._rows[slot, : len(good)][source], labels[source]
-        self._forget(key)
+        rows = np.where(readable, np.arange(len(readable)), readable.argmax())
+        pixels, labels = self._pixels[slot, : len(rows)][rows], labels[rows]
+        self._cancel(key)
         return pixels, labels
 
-    def _forget(self, key: Key) -> None:
-        slot, parts = self._asked.pop(key)
-        for part in parts:
-            if not part.cancel():
-                part.exception()  # wait: the slot is being written
-        self._free.append(slot)
+    def _cancel(self, key: Key) -> None:
+        """Drop a request and free its slot."""
+        slot, tasks = self._requests.pop(key)
+        for task in tasks:
+            if not task.cancel():
+                task.exception()  # wait until the worker has stopped writing to the slot
+        self._free_slots.append(slot)
 
     def close(self) -> None:
-        """End the processes and free the memory."""
+        """End the workers and free the shared memory."""
         self._pool.shutdown(cancel_futures=True)
-        del self._rows
+        del self._pixels
         self._memory.close()
         self._memory.unlink()
 
 
-_state: dict[str, Any] = {}  # of a worker process
+class _Worker(NamedTuple):
+    memory: SharedMemory  # must outlive `pixels`
+    pixels: Array  # of all slots
+    folder: str
+    augment: Augment
 
 
-def _begin(memory: str, shape: tuple[int, ...], place: str, augment: Augment) -> None:
-    """Set a worker process up. Ctrl-C is its parent's business."""
+_worker: _Worker  # set once in each worker process
+
+
+def _init_worker(memory_name: str, shape: tuple[int, ...], folder: str, augment: Augment) -> None:
+    """Attach a worker to the shared memory, and leave Ctrl-C to the parent process."""
+    global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _state["memory"] = SharedMemory(memory)
-    _state["rows"] = np.ndarray(shape, np.uint8, _state["memory"].buf)
-    _state["place"], _state["augment"] = place, augment
+    memory = SharedMemory(memory_name)
+    _worker = _Worker(memory, np.ndarray(shape, np.uint8, memory.buf), folder, augment)
 
 
-def _prepare(ask: _Ask) -> _Answer:
-    """Decode and augment a part of a batch into its slot."""
-    kinds, faults = [], []
-    rows = _state["rows"][ask.slot]
-    for row, (name, number) in enumerate(zip(ask.names, ask.numbers, strict=True), ask.row):
-        file = os.path.join(_state["place"], name)
+def _run_task(task: _Task) -> _TaskResult:
+    """Decode and augment the pictures of a task into their slot."""
+    kinds, errors = [], []
+    pixels = _worker.pixels[task.slot]
+    for row, (name, index) in enumerate(zip(task.names, task.indices, strict=True), task.row):
+        file = os.path.join(_worker.folder, name)
         try:
             with open(file, "rb") as content:
-                picture, kind = opened(content.read(), file)
+                picture, kind = open_picture(content.read(), file)
         except (DataError, OSError) as error:
             kinds.append("")
-            faults.append(str(error))
+            errors.append(str(error))
             continue
-        rng = np.random.default_rng([_CROP, *ask.seeds, number, row])
-        rows[row] = _state["augment"].picture(picture, rows.shape[1], rng)
+        rng = np.random.default_rng([_CROP, *task.seeds, index, row])
+        pixels[row] = _worker.augment.augment_picture(picture, pixels.shape[1], rng)
         kinds.append(kind)
-    return _Answer(kinds, faults)
+    return _TaskResult(kinds, errors)

@@ -34,7 +34,7 @@ import numpy as np
 
 import tervit_np as tv
 from data_tools import DataError, normalise
-from data_tools.pictures import decode, opened
+from data_tools.pictures import decode, open_picture
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.train import PRESETS, Stage, evaluate, run
 
@@ -245,7 +245,7 @@ def drawn():
 
 
 if given is not None:
-    large = np.asarray(opened(given, sys.argv[1])[0])
+    large = np.asarray(open_picture(given, sys.argv[1])[0])
     seen = decode(given, sys.argv[1], 32)
 else:
     large = drawn()

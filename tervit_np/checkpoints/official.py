@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data_tools import data_root
 from data_tools.download import download, file_hash
-from data_tools.mirrors import Origin
+from data_tools.mirrors import Mirror
 from data_tools.paths import writable_folder
 from tervit_np.checkpoints.reading import load_checkpoint
 from tervit_np.checkpoints.recognition import recognise
@@ -27,8 +27,8 @@ _DIGESTS = {
 }
 _SWINS = [f"swin_{size}_patch4_window7_224" for size in ("tiny", "small", "base")]
 OFFICIAL = {
-    **{n: Origin(f"{_DEIT}{n}-{d}.pth", None, "sha256", d) for n, d in _DIGESTS.items()},
-    **{name: Origin(f"{_SWIN}{name}.pth", None, "sha256", "") for name in _SWINS},
+    **{n: Mirror(f"{_DEIT}{n}-{d}.pth", None, "sha256", d) for n, d in _DIGESTS.items()},
+    **{name: Mirror(f"{_SWIN}{name}.pth", None, "sha256", "") for name in _SWINS},
 }
 
 

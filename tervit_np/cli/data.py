@@ -55,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(root: Path | None) -> int:
-    from data_tools import data_root, known_sets
+    from data_tools import data_root, list_datasets
 
     print(f"data folder: {data_root(root)}")
-    for known in known_sets(root):
+    for known in list_datasets(root):
         where = "made on first use" if known.present else f"absent (tervit data get {known.name})"
-        print(f"  {known.name:<9} {known.about}\n  {'':<9} {known.place or where}")
+        print(f"  {known.name:<9} {known.about}\n  {'':<9} {known.path or where}")
     print("  folder:PATH[@SIZE]  pictures in PATH/train/<class>/ and PATH/test/<class>/, in memory")
     print(
         "  imagenet:PATH[,size=S][,classes=N or LIST][,per_class=N]  the same, decoded when needed"
@@ -69,9 +69,9 @@ def _list(root: Path | None) -> int:
 
 
 def _get(name: str, root: Path | None, source: Path | None) -> int:
-    from data_tools import get
+    from data_tools import fetch_dataset
 
-    for images in get(name, root, source):
+    for images in fetch_dataset(name, root, source):
         print(f"{images.name} {images.split}: {len(images)} images, {len(images.classes)} classes")
     return 0
 

@@ -94,7 +94,7 @@ def _machine() -> Iterator[Finding]:
 
 
 def _storage() -> Iterator[Finding]:
-    from data_tools import data_root, known_sets
+    from data_tools import data_root, list_datasets
     from data_tools.paths import user_cache, writable_folder
 
     kernels = writable_folder(user_cache() / "kernels")
@@ -108,7 +108,7 @@ def _storage() -> Iterator[Finding]:
     existing = next(p for p in (Path(root), *Path(root).absolute().parents) if p.exists())
     free = shutil.disk_usage(existing).free / 1e9
     yield Finding("free disk", f"{free:.1f} GB", "CIFAR-10 needs 1 GB" if free < 1 else "")
-    for known in known_sets():
+    for known in list_datasets():
         absent = f"absent (`tervit data get {known.name}`)"
         made = "made on first use" if known.present else absent
-        yield Finding(f"data {known.name}", str(known.place or made))
+        yield Finding(f"data {known.name}", str(known.path or made))

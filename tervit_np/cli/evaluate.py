@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             if mine.any():
                 print(f"  {name:<{width}}  {100 * right[mine].mean():5.1f} %  of {mine.sum()}")
     if isinstance(images, data_tools.StreamedSet):
-        print(f"pictures: {images.account()}")
+        print(f"pictures: {images.summary()}")
     print(
         f"{opened.file}: {images.name} {images.split} accuracy {100 * found.accuracy:.2f} ± "
         f"{100 * found.error:.2f} %, loss {found.loss:.4f}{found.engine}"

@@ -167,8 +167,8 @@ def _weights(file: Path, sizes: dict[str, Any]) -> LoadedModel:
 def images_for(opened: LoadedModel, data: str | None, split: str) -> "ImageSet | StreamedSet":
     """Load a set as the model wants it: its size, and ImageNet's numbers for ImageNet's classes."""
     import data_tools
-    from data_tools.streamed import official_numbers
-    from data_tools.wordnet import are_wordnet, imagenet_classes
+    from data_tools.streamed import with_imagenet_labels
+    from data_tools.wordnet import are_wordnet_ids, imagenet_classes
 
     name = data or opened.data
     if name is None:
@@ -177,8 +177,8 @@ def images_for(opened: LoadedModel, data: str | None, split: str) -> "ImageSet |
     if isinstance(images, data_tools.StreamedSet):
         images = replace(images, size=opened.model.config.image_size)
         thousand = opened.model.config.num_classes == len(imagenet_classes())
-        if thousand and are_wordnet(images.classes):
-            images = official_numbers(images)
+        if thousand and are_wordnet_ids(images.classes):
+            images = with_imagenet_labels(images)
     if images.size != opened.model.config.image_size:
         raise ValueError(
             f"{images.name} has {images.size}-pixel images, {opened.file} expects "

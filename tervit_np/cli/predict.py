@@ -72,11 +72,10 @@ def _why(error: OSError, name: str) -> str:
 
 def _pixels(opened: LoadedModel, name: str) -> "Array":
     """Read a picture as the model's test pictures were read.  -> uint8 (S, S, 3)."""
-    from data_tools.crops import middle
-    from data_tools.pictures import decode
-    from data_tools.pictures import opened as open_picture
+    from data_tools.crops import center_crop
+    from data_tools.pictures import decode, open_picture
 
     content, size = Path(name).read_bytes(), opened.model.config.image_size
     if opened.official:
-        return middle(open_picture(content, name)[0], size)
+        return center_crop(open_picture(content, name)[0], size)
     return decode(content, name, size)

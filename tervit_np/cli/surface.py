@@ -148,5 +148,5 @@ class _Meter:
             rate = self.images * self.progress.rate(self.done)
             self.progress.show(
                 f"{name:<24} {100 * self.done / self.total:3.0f} %  {rate:6.0f} images/s  "
-                f"{self.progress.left(self.done)}"
+                f"{self.progress.time_left(self.done)}"
             )

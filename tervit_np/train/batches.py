@@ -34,17 +34,19 @@ class Batches:
         about = (len(train.classes), self.recipe.label_smoothing, train.mean, train.std, rng)
         if isinstance(train, ImageSet):
             chosen = self._chosen(stage, step)
-            images = augment.moved(train.images[chosen], rng)
-            return *augment.finish(images, train.labels[chosen], *about), rng
+            images = augment.augment_uint8(train.images[chosen], rng)
+            return *augment.to_batch(images, train.labels[chosen], *about), rng
         assert self._feed is not None  # made with the set
         chosen = self._chosen(stage, step)
-        self._feed.restart((stage, step))
+        self._feed.seek((stage, step))
         for ahead in range(self._feed.slots):
             seeds = (self.seed, stage, (step + ahead) // self.steps)
-            if not self._feed.ask((stage, step + ahead), self._chosen(stage, step + ahead), seeds):
+            if not self._feed.request(
+                (stage, step + ahead), self._chosen(stage, step + ahead), seeds
+            ):
                 break
-        images, labels = self._feed.take((stage, step), train.labels[chosen])
-        return *augment.finish(images, labels, *about), rng
+        images, labels = self._feed.get((stage, step), train.labels[chosen])
+        return *augment.to_batch(images, labels, *about), rng
 
     def _chosen(self, stage: int, step: int) -> Array:
         """Return the numbers of the images of one step."""

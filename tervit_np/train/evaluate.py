@@ -76,7 +76,7 @@ def evaluate(
             parts.append(part)
             done += len(part[0])
             if not quiet and progress.due():
-                speed, left = progress.rate(done), progress.left(done)
+                speed, left = progress.rate(done), progress.time_left(done)
                 progress.show(f"{done} of {len(images)} pictures, {speed:.0f} a second, {left}")
     progress.end()
     logits, readable = (np.concatenate(of) for of in zip(*parts, strict=True))

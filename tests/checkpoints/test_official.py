@@ -3,7 +3,7 @@ import pytest
 
 import tervit_np as tv
 from data_tools.download import file_hash
-from data_tools.mirrors import Origin
+from data_tools.mirrors import Mirror
 from tervit_np.checkpoints import official
 from tervit_np.models import CONFIGS
 
@@ -16,7 +16,7 @@ def published(monkeypatch, tmp_path):
     file = tmp_path / "small-00000000.pth"
     tv.save_safetensors(tv.create_model("small").state_dict(), file)  # told by its content
     digest = file_hash(file, "sha256")[:8]
-    monkeypatch.setitem(official.OFFICIAL, "small", Origin(file.as_uri(), None, "sha256", digest))
+    monkeypatch.setitem(official.OFFICIAL, "small", Mirror(file.as_uri(), None, "sha256", digest))
     return file
 
 
@@ -65,9 +65,9 @@ def test_names():
 
 def test_every_official_file_belongs_to_a_model():
     assert set(official.OFFICIAL) <= set(CONFIGS)
-    for name, origin in official.OFFICIAL.items():
-        assert origin.file.startswith(name)
-        assert origin.file.endswith(f"{origin.digest}.pth")
+    for name, mirror in official.OFFICIAL.items():
+        assert mirror.file.startswith(name)
+        assert mirror.file.endswith(f"{mirror.digest}.pth")
 
 
 def test_a_hash_is_not_asked_of_swin(monkeypatch, tmp_path):

@@ -41,7 +41,7 @@ def test_evaluated_on_some_of_the_thousand_classes(tervit, file, net):
     code, out, _ = tervit("eval", file, "--data", f"imagenet:{net}")
     assert code == 0
     assert re.search(r"n02102040 +\d", out) is None  # a thousand classes are not listed
-    assert "pictures: 11 RGB; 1 left out, the first:" in out
+    assert "pictures: 11 RGB; 1 unreadable, the first:" in out
     assert re.search(r"accuracy \d+\.\d\d ± \d", out)
 
 
@@ -105,10 +105,10 @@ def test_fine_tuned(tervit, file, net, tmp_path):
 
 
 def test_official_names(tervit, file, net, monkeypatch, tmp_path):
-    from data_tools.mirrors import Origin
+    from data_tools.mirrors import Mirror
 
     monkeypatch.setenv("TERVIT_DATA", str(tmp_path / "data"))
-    monkeypatch.setitem(official.OFFICIAL, "small", Origin(file.as_uri(), None, "sha256", ""))
+    monkeypatch.setitem(official.OFFICIAL, "small", Mirror(file.as_uri(), None, "sha256", ""))
     code, _, error = tervit("eval", "small", "--data", f"imagenet:{net}")
     assert (code, len(error.splitlines())) == (2, 1)
     assert "tervit data get-weights small" in error

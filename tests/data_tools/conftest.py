@@ -1,4 +1,4 @@
-"""Small copies of CIFAR in all its forms. Counts are lowered for the tests' time."""
+"""Small copies of CIFAR in all its forms; the expected counts are lowered to match."""
 
 import io
 import pickle
@@ -50,16 +50,16 @@ class TinyCifar:
     def pictures(self, folder):
         for split, images in self.images.items():
             for i, (image, label) in enumerate(zip(images, self.labels[split], strict=True)):
-                place = folder / split / cifar.CIFAR10[label]
-                place.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(image).save(place / f"{i:04}.png")
+                class_folder = folder / split / cifar.CIFAR10[label]
+                class_folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image).save(class_folder / f"{i:04}.png")
         return folder
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(cifar, "COUNTS", {"train": TRAIN, "test": TEST})
-    for module in ("sources", "getting"):
+    for module in ("datasets", "fetch"):
         monkeypatch.setattr(f"data_tools.{module}.COUNTS", cifar.COUNTS)
     return TinyCifar()
 

@@ -22,13 +22,13 @@ def apply(augment, seed=0, smoothing=0.1):
     x.flags.writeable = False
     labels = np.arange(16) % 5
     rng = step_rng(seed, 0, 0, 0)
-    return augment.finish(augment.moved(x, rng), labels, 5, smoothing, MEAN, STD, rng)
+    return augment.to_batch(augment.augment_uint8(x, rng), labels, 5, smoothing, MEAN, STD, rng)
 
 
 EVERYTHING = Augment(2, True, randaugment_ops=2, cutout=4, mixup=0.4, cutmix=1.0)
 
 
-def test_nothing_changes_nothing():
+def test_augment_without_options_only_normalises():
     pixels, targets = apply(Augment(0, False))
     np.testing.assert_array_equal(pixels, normalise(images(), MEAN, STD))
     assert pixels.dtype == targets.dtype == np.float32
@@ -36,7 +36,7 @@ def test_nothing_changes_nothing():
 
 
 @pytest.mark.parametrize("augment", [Augment(), EVERYTHING])
-def test_a_function_of_the_generator_alone(augment):
+def test_the_generator_determines_every_augmentation(augment):
     one, two, other = apply(augment, 1), apply(augment, 1), apply(augment, 2)
     np.testing.assert_array_equal(one[0], two[0])
     np.testing.assert_array_equal(one[1], two[1])
@@ -58,8 +58,8 @@ def test_crops_are_windows_of_the_reflected_image():
 
 
 @pytest.mark.parametrize("padding", [1, 4, 9])
-def test_crops_of_images_that_are_not_square(padding):
-    """Also where the padding is larger than the image and is reflected again."""
+def test_crops_of_oblong_images_are_windows_too(padding):
+    """Also if the padding is larger than the image and is reflected repeatedly."""
     x = np.random.default_rng(0).integers(0, 256, (30, 5, 8, 3), dtype=np.uint8)
     out = crop_and_flip(x, padding, True, np.random.default_rng(1))
     border = (padding, padding)
@@ -79,7 +79,7 @@ def test_half_of_the_images_are_mirrored():
     assert 160 < mirrored.sum() < 240
 
 
-def test_cutout_paints_one_square():
+def test_cutout_fills_one_square():
     x = np.zeros((50, 12, 12, 3), np.uint8)
     cutout_(x, 4, (1.0, 1.0, 1.0), np.random.default_rng(0))
     areas = (x[..., 0] == 255).sum(axis=(1, 2))
@@ -91,12 +91,12 @@ def test_mixup_blends_images_and_labels_alike():
     x, y = np.zeros((4, 3, 2, 2), np.float32), np.eye(4, dtype=np.float32)
     x[0] = 1
     mixup(x, y, 0.4, np.random.default_rng(0))
-    share = x[0, 0, 0, 0]
-    np.testing.assert_allclose(y[0], [share, 0, 0, 1 - share], atol=1e-6)
-    np.testing.assert_allclose(x[3], 1 - share, atol=1e-6)
+    lam = x[0, 0, 0, 0]
+    np.testing.assert_allclose(y[0], [lam, 0, 0, 1 - lam], atol=1e-6)
+    np.testing.assert_allclose(x[3], 1 - lam, atol=1e-6)
 
 
-def test_cutmix_labels_by_true_area():
+def test_cutmix_weights_labels_by_the_true_area():
     for seed in range(30):
         x, y = np.zeros((2, 3, 8, 8), np.float32), np.eye(2, dtype=np.float32)
         x[1] = 1
@@ -115,15 +115,15 @@ def test_randaugment_operations_keep_size_and_change_something(operation, sign):
     assert not np.array_equal(out, smooth)
 
 
-def test_magnitude_zero_moves_nothing():
+def test_magnitude_zero_changes_nothing():
     for operation in OPERATIONS[:9]:
         x = images(1)[0]
         np.testing.assert_array_equal(np.asarray(operation(Image.fromarray(x), 0.0)), x)
 
 
 @pytest.mark.parametrize("side", [12, 64])
-def test_randaugment_draws_operations_and_gives_them_the_magnitude(monkeypatch, side):
-    """Small images are spared the two that they do not survive."""
+def test_randaugment_draws_operations_and_passes_the_magnitude(monkeypatch, side):
+    """Small images get neither of the last two operations."""
     calls = []
 
     def record(index):
@@ -140,23 +140,23 @@ def test_randaugment_draws_operations_and_gives_them_the_magnitude(monkeypatch, 
     assert {strength for _, strength in calls} == {-0.7, 0.7}
 
 
-def test_randaugment_spreads_magnitudes_and_skips_operations(monkeypatch):
+def test_randaugment_varies_magnitudes_and_skips_operations(monkeypatch):
     calls = []
     recorded = [lambda picture, strength: calls.append(abs(strength)) or picture]
     monkeypatch.setattr("data_tools.randaugment.OPERATIONS", recorded)
     picture = Image.new("RGB", (64, 64))
     for seed in range(1000):
-        randaugment(picture, 2, 9, np.random.default_rng(seed), spread=0.5, chance=0.5)
+        randaugment(picture, 2, 9, np.random.default_rng(seed), magnitude_std=0.5, prob=0.5)
     assert 900 < len(calls) < 1100
     assert np.mean(calls) == pytest.approx(0.9, abs=0.01)
     assert np.std(calls) == pytest.approx(0.05, rel=0.15)
     assert max(calls) <= 1
 
 
-def test_targets():
-    found = soft_targets(np.array([2, 0]), 4, 0.2)
+def test_soft_targets_are_smoothed_one_hot_rows():
+    targets = soft_targets(np.array([2, 0]), 4, 0.2)
     np.testing.assert_allclose(
-        found, [[0.05, 0.05, 0.85, 0.05], [0.85, 0.05, 0.05, 0.05]], rtol=1e-6
+        targets, [[0.05, 0.05, 0.85, 0.05], [0.85, 0.05, 0.05, 0.05]], rtol=1e-6
     )
 
 
@@ -164,6 +164,6 @@ def test_targets():
     "wrong",
     [{"mixup": -1}, {"cutmix": math.nan}, {"crop_padding": -2}, {"randaugment_magnitude": 11}],
 )
-def test_refusals(wrong):
+def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(DataError):
         Augment(**wrong)

@@ -21,7 +21,7 @@ class Counting:
         return make()
 
 
-def test_the_second_load_only_maps(tmp_path):
+def test_the_second_load_maps_the_file(tmp_path):
     maker = Counting()
     first, second = (cached(tmp_path, "toy", "f1", maker) for _ in range(2))
     assert maker.calls == 1
@@ -30,7 +30,7 @@ def test_the_second_load_only_maps(tmp_path):
     assert (second.classes, second.mean) == (("a", "b"), (0.5,) * 3)
 
 
-def test_another_fingerprint_is_another_set(tmp_path):
+def test_another_fingerprint_selects_another_cache(tmp_path):
     maker = Counting()
     cached(tmp_path, "toy", "f1", maker)
     cached(tmp_path, "toy", "f2", maker)
@@ -39,7 +39,7 @@ def test_another_fingerprint_is_another_set(tmp_path):
 
 @pytest.mark.parametrize("file", ["images.npy", "labels.npy", "meta.json"])
 @pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
-def test_a_damaged_cache_is_made_again(tmp_path, file, damage):
+def test_a_damaged_cache_is_written_anew(tmp_path, file, damage):
     maker = Counting()
     cached(tmp_path, "toy", "f1", maker)
     path = next(tmp_path.glob(f"decoded/*/{file}"))
@@ -48,31 +48,31 @@ def test_a_damaged_cache_is_made_again(tmp_path, file, damage):
         path.unlink()
     else:
         path.write_bytes(content[:-9] if damage == "cut" else content[:-9] + b"\xff" * 9)
-    found = cached(tmp_path, "toy", "f1", maker)
+    images = cached(tmp_path, "toy", "f1", maker)
     assert maker.calls == 2
-    np.testing.assert_array_equal(found.images, make().images)
+    np.testing.assert_array_equal(images.images, make().images)
 
 
-def test_every_byte_is_checked(tmp_path):
+def test_the_checksum_covers_every_byte(tmp_path):
     cached(tmp_path, "toy", "f1", make)
     path = next(tmp_path.glob("decoded/*/images.npy"))
     content = path.read_bytes()
     start = len(content) - 5 * 4 * 4 * 3
-    for place in range(start, len(content), 7):
+    for offset in range(start, len(content), 7):
         maker = Counting()
-        path.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
+        path.write_bytes(content[:offset] + b"\xff" + content[offset + 1 :])
         cached(tmp_path, "toy", "f1", maker)
-        assert maker.calls == 1, place
+        assert maker.calls == 1, offset
 
 
 def test_a_new_fingerprint_replaces_the_old_cache_of_that_name_alone(tmp_path):
     for name, fingerprint in (("toy", "f1"), ("toy-train", "f1"), ("toys", "f1"), ("toy", "f2")):
         cached(tmp_path, name, fingerprint, make)
-    kept = sorted(p.name for p in (tmp_path / "decoded").iterdir())
-    assert kept == ["toy-f2", "toy-train-f1", "toys-f1"]
+    remaining = sorted(p.name for p in (tmp_path / "decoded").iterdir())
+    assert remaining == ["toy-f2", "toy-train-f1", "toys-f1"]
 
 
-def test_what_another_process_wrote_meanwhile_stays(tmp_path):
+def test_a_cache_that_another_process_wrote_meanwhile_stays(tmp_path):
     def slow():
         cached(tmp_path, "toy", "f1", lambda: make(1))
         return make(2)
@@ -81,7 +81,7 @@ def test_what_another_process_wrote_meanwhile_stays(tmp_path):
     assert [p.name for p in (tmp_path / "decoded").iterdir()] == ["toy-f1"]
 
 
-def test_the_user_cache_where_the_data_folder_is_read_only(tmp_path, monkeypatch):
+def test_the_user_cache_replaces_a_read_only_data_folder(tmp_path, monkeypatch):
     blocked = tmp_path / "blocked"
     blocked.write_text("")
     maker = Counting()
@@ -100,18 +100,18 @@ def test_a_failing_maker_leaves_nothing(tmp_path):
     assert not list(tmp_path.glob("decoded/*"))
 
 
-def test_a_full_disk_costs_only_the_cache(tmp_path, monkeypatch, capsys):
+def test_a_full_disk_prevents_only_the_cache(tmp_path, monkeypatch, capsys):
     def full(*_):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    found = cached(tmp_path, "toy", "f1", Counting())
-    np.testing.assert_array_equal(found.images, make().images)
-    assert "not cached: No space left" in capsys.readouterr().err
+    images = cached(tmp_path, "toy", "f1", Counting())
+    np.testing.assert_array_equal(images.images, make().images)
+    assert "could not cache the decoded toy: No space left" in capsys.readouterr().err
     assert not list(tmp_path.glob("decoded/*"))
 
 
-def test_a_cache_gets_its_name_in_one_move(tmp_path, monkeypatch):
+def test_a_failed_rename_leaves_no_cache(tmp_path, monkeypatch):
     def fails(*_):
         raise OSError("interrupted")
 
@@ -121,10 +121,10 @@ def test_a_cache_gets_its_name_in_one_move(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders cannot be blocked by a file there")
-def test_without_a_writable_folder(tmp_path, monkeypatch, capsys):
+def test_without_a_writable_folder_the_set_is_still_made(tmp_path, monkeypatch, capsys):
     blocked = tmp_path / "blocked"
     blocked.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
-    found = cached(blocked, "toy", "f1", Counting())
-    np.testing.assert_array_equal(found.images, make().images)
+    images = cached(blocked, "toy", "f1", Counting())
+    np.testing.assert_array_equal(images.images, make().images)
     assert "no folder" in capsys.readouterr().err

@@ -46,13 +46,13 @@ def test_pictures_keep_one_order_whatever_that_of_the_archive(tiny, tmp_path):
     np.testing.assert_array_equal(one.labels, two.labels)
 
 
-def test_a_picture_beside_the_class_folders_is_no_class(tiny, tmp_path, png):
+def test_a_picture_outside_the_class_folders_is_ignored(tiny, tmp_path, png):
     folder = tiny.pictures(tmp_path / "cifar")
     (folder / "train" / "preview.png").write_bytes(png())
     assert len(read_cifar("cifar10", "train", open_files(folder))) == 50
 
 
-def test_an_unknown_split(tiny, tmp_path):
+def test_an_unknown_split_is_refused(tiny, tmp_path):
     files = open_files(tiny.binary(tmp_path / "cifar"))
     with pytest.raises(NoSuchSplit, match="no split 'val'; it has train and test"):
         read_cifar("cifar10", "val", files)
@@ -85,14 +85,14 @@ def lose_records(folder):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (cut_binary, "data_batch_3.bin: 30725 bytes are no whole number of 3073-byte records"),
+        (cut_binary, "data_batch_3.bin: 30725 bytes are not a multiple of the 3073-byte record"),
         (lose_batch, "data_batch_3.bin is missing"),
-        (label_out_of_range, r"data_batch_2.bin: its labels span 0\.\.11, expected 0\.\.9"),
+        (label_out_of_range, r"data_batch_2.bin: labels from 0 to 11, expected 0 to 9"),
         (mislabel, "mislabelled"),
-        (lose_records, "43 train images, cifar10 has 50"),
+        (lose_records, "43 train images, but cifar10 has 50"),
     ],
 )
-def test_damaged_binary_files(tiny, tmp_path, damage, words):
+def test_damaged_binary_files_are_refused_before_caching(tiny, tmp_path, damage, words):
     folder = tiny.binary(tmp_path / "data" / "cifar10")
     damage(folder)
     with pytest.raises(DataError, match=words):
@@ -118,11 +118,11 @@ def move_one(folder):
     os.rename(file, folder / "train" / "dog" / "moved.png")
 
 
-def test_damaged_pictures(tiny, tmp_path, png):
+def test_damaged_pictures_are_refused(tiny, tmp_path, png):
     cases = [
         (cut_picture, "train/cat/.*not a readable picture"),
         (lambda folder: wrong_size(folder, png), "the picture is 33 x 32, expected 32 x 32"),
-        (unknown_class, "train/kitten is no class of this set"),
+        (unknown_class, "train/kitten is not a class of this set"),
         (move_one, "mislabelled"),
     ]
     for i, (damage, words) in enumerate(cases):
@@ -132,7 +132,7 @@ def test_damaged_pictures(tiny, tmp_path, png):
             read_cifar("cifar10", "train", open_files(folder))
 
 
-def test_a_damaged_pickle(tiny, tmp_path):
+def test_a_damaged_pickle_is_refused(tiny, tmp_path):
     folder = tiny.python(tmp_path / "cifar")
     file = folder / "data_batch_1"
     file.write_bytes(file.read_bytes()[:1000])
@@ -140,17 +140,17 @@ def test_a_damaged_pickle(tiny, tmp_path):
         read_cifar("cifar10", "train", open_files(folder))
 
 
-def test_a_truncated_archive(tiny, tmp_path, tar_of):
+def test_a_truncated_archive_is_refused(tiny, tmp_path, tar_of):
     archive = tar_of(tiny.binary(tmp_path / "cifar"), tmp_path / "cifar10.tar.gz")
     content = archive.read_bytes()
     archive.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match="not a readable tar archive, perhaps cut off"):
+    with pytest.raises(DataError, match="not a readable tar archive, perhaps incomplete"):
         read_cifar("cifar10", "train", open_files(archive))
 
 
-def test_a_folder_of_something_else(tmp_path):
+def test_a_folder_without_cifar_is_refused(tmp_path):
     (tmp_path / "readme.txt").write_text("hello")
-    with pytest.raises(DataError, match="no train split of cifar10 found; expected data_batch_1"):
+    with pytest.raises(DataError, match="no train split of cifar10; expected data_batch_1"):
         read_cifar("cifar10", "train", open_files(tmp_path))
 
 
@@ -167,28 +167,28 @@ def test_cifar100_has_two_label_bytes(monkeypatch, tmp_path):
     assert len(found.classes) == len(set(found.classes)) == 100
 
 
-def test_cifar100_with_folders_of_coarse_classes(monkeypatch, tmp_path, png):
-    """And with its class called train."""
+def test_cifar100_may_have_folders_of_coarse_classes(monkeypatch, tmp_path, png):
+    """Its class called train is not mistaken for the split."""
     monkeypatch.setattr("data_tools.cifar.COUNTS", {"train": 200, "test": 100})
     for split, each in (("train", 2), ("test", 1)):
         for i, name in enumerate(CIFAR100):
-            place = tmp_path / "cifar100" / split / f"coarse_{i % 20}" / name
-            place.mkdir(parents=True)
+            folder = tmp_path / "cifar100" / split / f"coarse_{i % 20}" / name
+            folder.mkdir(parents=True)
             for k in range(each):
-                (place / f"{k}.png").write_bytes(png())
+                (folder / f"{k}.png").write_bytes(png())
     found = read_cifar("cifar100", "test", open_files(tmp_path))
     assert sorted(found.labels.tolist()) == list(range(100))
     assert len(read_cifar("cifar100", "train", open_files(tmp_path))) == 200
 
 
 @pytest.mark.parametrize("label", [-1, 10, 2**31, 2**70, 1.0, "1", None])
-def test_labels_of_the_python_form(tiny, tmp_path, label):
+def test_wrong_labels_in_the_python_form_are_refused(tiny, tmp_path, label):
     folder = tiny.python(tmp_path / "cifar")
     file = folder / "data_batch_4"
     content = pickle.loads(file.read_bytes())
     content[b"labels"][3] = label
     file.write_bytes(pickle.dumps(content, protocol=2))
-    with pytest.raises(DataError, match="data_batch_4: .*(labels span|whole-number labels)"):
+    with pytest.raises(DataError, match="data_batch_4: .*(labels from|one integer label)"):
         read_cifar("cifar10", "train", open_files(folder))
 
 
@@ -196,10 +196,10 @@ REAL = os.environ.get("TERVIT_DATA")  # read before a fixture hides it
 
 
 @pytest.mark.skipif(
-    not REAL or not any(k.name == "cifar10" and k.place for k in data_tools.known_sets(REAL)),
-    reason="TERVIT_DATA holds no cifar10",
+    not REAL or not any(k.name == "cifar10" and k.path for k in data_tools.list_datasets(REAL)),
+    reason="TERVIT_DATA has no cifar10",
 )
-def test_the_real_cifar10():
+def test_the_real_cifar10_has_the_published_statistics():
     found = data_tools.load("cifar10", "test", REAL)
     assert found.images.shape == (10_000, 32, 32, 3)
     mean = found.images.mean(axis=(0, 1, 2)) / 255

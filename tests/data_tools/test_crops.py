@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_tools.crops import erase_, middle, random_part
+from data_tools.crops import center_crop, erase_, random_resized_crop
 
 
 def noise(width, height):
@@ -10,7 +10,7 @@ def noise(width, height):
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
 
 
-def torchvisions(picture, size):
+def torchvision_crop(picture, size):
     """Resize(int(size / 0.875), bicubic) and CenterCrop(size), from torchvision's description."""
     resize = int(size / 0.875)
     width, height = picture.size
@@ -25,19 +25,19 @@ def torchvisions(picture, size):
 
 @pytest.mark.parametrize("size", [32, 160, 224])
 @pytest.mark.parametrize("shape", [(500, 375), (375, 500), (256, 256), (97, 301), (301, 97)])
-def test_the_middle_is_the_official_crop(shape, size):
+def test_center_crop_is_the_official_crop(shape, size):
     picture = noise(*shape)
-    found = middle(picture, size)
+    found = center_crop(picture, size)
     assert (found.shape, found.dtype) == ((size, size, 3), np.uint8)
-    np.testing.assert_array_equal(found, torchvisions(picture, size))
+    np.testing.assert_array_equal(found, torchvision_crop(picture, size))
 
 
-def test_parts_have_the_area_and_shape_asked_for():
+def test_random_boxes_have_the_specified_area_and_aspect_ratio():
     """The box is drawn from 8 to 100 % of the area, 3:4 to 4:3, anywhere inside."""
     from data_tools import crops
 
     rng = np.random.default_rng(0)
-    boxes = np.array([crops._box(400, 300, 0.08, rng) for _ in range(2000)])
+    boxes = np.array([crops._random_box(400, 300, 0.08, rng) for _ in range(2000)])
     wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     area, ratio = wide * high / (400 * 300), wide / high
     assert boxes.min() >= 0
@@ -50,20 +50,20 @@ def test_parts_have_the_area_and_shape_asked_for():
     assert (boxes[:, 0].min(), boxes[:, 1].min()) == (0, 0)
 
 
-def test_a_picture_too_long_for_any_part():
-    part = random_part(noise(1000, 3), 16, 0.9, False, np.random.default_rng(0))
-    assert part.size == (16, 16)
+def test_a_picture_too_long_for_any_box_is_cropped_in_the_centre():
+    crop = random_resized_crop(noise(1000, 3), 16, 0.9, False, np.random.default_rng(0))
+    assert crop.size == (16, 16)
 
 
-def test_half_are_mirrored():
+def test_half_of_the_crops_are_mirrored():
     ramp = Image.fromarray(np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))).convert("RGB")
     rng = np.random.default_rng(0)
     slopes = [
-        np.diff(np.asarray(random_part(ramp, 8, 0.5, True, rng), int)[0, :, 0]).sum() > 0
+        np.diff(np.asarray(random_resized_crop(ramp, 8, 0.5, True, rng), int)[0, :, 0]).sum() > 0
         for _ in range(400)
     ]
     assert 160 < sum(slopes) < 240
-    never = [random_part(ramp, 8, 0.5, False, rng) for _ in range(20)]
+    never = [random_resized_crop(ramp, 8, 0.5, False, rng) for _ in range(20)]
     assert all(np.diff(np.asarray(p, int)[0, :, 0]).sum() > 0 for p in never)
 
 
@@ -71,10 +71,10 @@ def test_erasing_fills_boxes_with_noise():
     images = np.full((400, 3, 32, 32), 9.0, np.float32)
     erase_(images, 0.25, np.random.default_rng(0))
     changed = (images != 9).all(axis=1)
-    shares = changed.mean(axis=(1, 2))
-    hit = shares > 0
+    fractions = changed.mean(axis=(1, 2))
+    hit = fractions > 0
     assert 70 < hit.sum() < 130
-    assert 0.01 < shares[hit].min() < shares[hit].max() < 0.36
+    assert 0.01 < fractions[hit].min() < fractions[hit].max() < 0.36
     values = images[np.broadcast_to(changed[:, None], images.shape)]
     assert abs(values.mean()) < 0.02
     assert abs(values.std() - 1) < 0.02

@@ -5,33 +5,33 @@ import pytest
 from PIL import Image
 
 import data_tools
-from data_tools import DataError, NoSuchSplit, get, known_sets, load
+from data_tools import DataError, NoSuchSplit, fetch_dataset, list_datasets, load
 
 
-def test_unknown_names():
-    with pytest.raises(DataError, match="unknown data set 'mnist'; known: shapes, cifar10"):
+def test_unknown_names_are_refused():
+    with pytest.raises(DataError, match="unknown data set 'mnist'; expected shapes, cifar10"):
         load("mnist", "train")
     with pytest.raises(DataError, match="unknown data set 'mnist'"):
-        get("mnist")
+        fetch_dataset("mnist")
 
 
-def test_an_absent_set_says_how_to_get_it():
+def test_the_error_for_an_absent_set_says_how_to_get_it():
     with pytest.raises(DataError, match="tervit data get cifar10 --from FILE"):
         load("cifar10", "train")
 
 
-def test_what_is_here(tiny, tmp_path):
-    assert [k.present for k in known_sets()] == [True, False, False]
+def test_list_datasets_finds_a_new_set(tiny, tmp_path):
+    assert [k.present for k in list_datasets()] == [True, False, False]
     tiny.binary(tmp_path / "data" / "cifar10")
-    assert [k.present for k in known_sets()] == [True, True, False]
+    assert [k.present for k in list_datasets()] == [True, True, False]
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_get_takes_a_copy(tiny, tmp_path, tar_of, packed):
+def test_fetch_imports_a_copy(tiny, tmp_path, tar_of, packed):
     source = tiny.pictures(tmp_path / "mine")
     if packed:
         source = tar_of(source, tmp_path / "mine.tar")
-    train, test = get("cifar10", source=source)
+    train, test = fetch_dataset("cifar10", source=source)
     assert (len(train), len(test)) == (50, 20)
     shutil.rmtree(source) if source.is_dir() else source.unlink()
     assert len(load("cifar10", "train")) == 50
@@ -41,15 +41,15 @@ def test_a_bad_copy_changes_nothing(tiny, tmp_path):
     source = tiny.binary(tmp_path / "mine")
     (source / "test_batch.bin").write_bytes(b"short")
     with pytest.raises(DataError, match="test_batch.bin"):
-        get("cifar10", source=source)
+        fetch_dataset("cifar10", source=source)
     assert not (tmp_path / "data").exists()
 
 
-def test_another_copy_does_not_overwrite(tiny, tmp_path):
+def test_another_copy_does_not_overwrite_the_first(tiny, tmp_path):
     source = tiny.binary(tmp_path / "mine")
-    get("cifar10", source=source)
-    with pytest.raises(DataError, match="is there already"):
-        get("cifar10", source=source)
+    fetch_dataset("cifar10", source=source)
+    with pytest.raises(DataError, match="exists already"):
+        fetch_dataset("cifar10", source=source)
 
 
 def test_shapes_are_cached_once(tmp_path):
@@ -63,25 +63,25 @@ class TestFolders:
     def folder(self, tmp_path):
         for split, count in (("train", 4), ("val", 2)):
             for i, name in enumerate(("ant", "bee")):
-                place = tmp_path / "mine" / split / name
-                place.mkdir(parents=True)
+                folder = tmp_path / "mine" / split / name
+                folder.mkdir(parents=True)
                 for k in range(count):
-                    Image.new("L", (40 + 9 * k, 30), 60 * i + 10 * k).save(place / f"{k}.jpg")
+                    Image.new("L", (40 + 9 * k, 30), 60 * i + 10 * k).save(folder / f"{k}.jpg")
         return tmp_path / "mine"
 
-    def test_resized_and_labelled(self, folder):
+    def test_pictures_are_resized_and_labelled(self, folder):
         found = load(f"folder:{folder}@24", "train")
         assert found.images.shape == (8, 24, 24, 3)
         assert found.classes == ("ant", "bee")
         assert found.labels.tolist() == [0] * 4 + [1] * 4
         assert found.images[4:].mean() > found.images[:4].mean() + 40
 
-    def test_val_is_the_test_split_where_there_is_no_other(self, folder):
+    def test_val_serves_as_the_missing_test_split(self, folder):
         assert len(load(f"folder:{folder}", "test")) == 4
         with pytest.raises(NoSuchSplit):
             load(f"folder:{folder}", "val")
 
-    def test_three_splits(self, folder):
+    def test_three_splits_are_loaded_separately(self, folder):
         shutil.copytree(folder / "val", folder / "test")
         assert [len(load(f"folder:{folder}", s)) for s in ("train", "val", "test")] == [8, 4, 4]
 
@@ -95,10 +95,10 @@ class TestFolders:
         with pytest.raises(DataError, match=r"train/ant/2\.jpg: not a readable picture"):
             load(f"folder:{folder}", "train")
 
-    def test_what_is_missing(self, folder, tmp_path):
+    def test_errors_name_what_is_missing(self, folder, tmp_path):
         with pytest.raises(DataError, match="no such file or folder"):
             load(f"folder:{tmp_path}/nowhere", "train")
-        with pytest.raises(DataError, match="the size 'big' after @"):
+        with pytest.raises(DataError, match="the size after @ is 'big'"):
             load(f"folder:{folder}@big", "train")
         (tmp_path / "mine" / "val" / "wasp").mkdir(parents=True)
         shutil.copy(folder / "train/ant/0.jpg", folder / "val/wasp/0.jpg")
@@ -110,12 +110,11 @@ class TestFolders:
 
 
 def test_hold_out_splits_without_overlap():
-    whole = data_tools.load("shapes", "val")
-    rest, held = whole.hold_out(100, seed=3)
-    assert (len(rest), len(held), held.split) == (900, 100, "val")
-    both = {x.tobytes() for x in rest.images} & {x.tobytes() for x in held.images}
-    assert not both
-    again = whole.hold_out(100, seed=3)[1]
-    np.testing.assert_array_equal(held.images, again.images)
-    with pytest.raises(DataError, match="cannot hold 1000 of 1000"):
-        whole.hold_out(1000, 0)
+    images = data_tools.load("shapes", "val")
+    remaining, held_out = images.hold_out(100, seed=3)
+    assert (len(remaining), len(held_out), held_out.split) == (900, 100, "val")
+    assert not {x.tobytes() for x in remaining.images} & {x.tobytes() for x in held_out.images}
+    again = images.hold_out(100, seed=3)[1]
+    np.testing.assert_array_equal(held_out.images, again.images)
+    with pytest.raises(DataError, match="cannot hold out 1000 of 1000"):
+        images.hold_out(1000, 0)

@@ -7,7 +7,7 @@ import pytest
 
 from data_tools import DataError, download
 from data_tools.download import file_hash
-from data_tools.mirrors import ORIGINS, Origin
+from data_tools.mirrors import MIRRORS, Mirror
 
 CONTENT = bytes(range(256)) * 4000
 SIZE = len(CONTENT)
@@ -15,30 +15,30 @@ GARBAGE = bytes(SIZE)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves /<manner>/file; the manner says what goes wrong.
+    """Serves /<fault>/file.
 
-    good, plain (without ranges), once (the first connection cut in the middle), slow (each cut
-    after a fifth), stuck (each cut before the first byte), garbage, short (another length), missing
+    good, plain (no ranges), once (the first connection breaks half-way), slow (each breaks after a
+    fifth), stuck (each breaks before the first byte), garbage, short (one byte less), missing
     """
 
     ranges: list = []
 
     def do_GET(self):
-        manner = self.path.split("/")[1]
+        fault = self.path.split("/")[1]
         self.ranges.append(self.headers.get("Range"))
-        if manner == "missing":
+        if fault == "missing":
             self.send_error(404)
             return
-        content = {"garbage": GARBAGE, "short": CONTENT[:-1]}.get(manner, CONTENT)
+        content = {"garbage": GARBAGE, "short": CONTENT[:-1]}.get(fault, CONTENT)
         wanted = self.headers.get("Range")
         start = 0
-        if wanted and manner != "plain":
+        if wanted and fault != "plain":
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         cuts = {"once": SIZE // 2 if start == 0 else SIZE, "slow": start + SIZE // 5, "stuck": 0}
-        self.wfile.write(content[start : cuts.get(manner, SIZE)])
+        self.wfile.write(content[start : cuts.get(fault, SIZE)])
 
     def log_message(self, *args):
         pass
@@ -49,116 +49,118 @@ def server():
     Handler.ranges = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
-        yield lambda manner: origin(f"http://127.0.0.1:{httpd.server_port}/{manner}/file")
+        yield lambda fault: mirror(f"http://127.0.0.1:{httpd.server_port}/{fault}/file")
         httpd.shutdown()
 
 
-def origin(url, algorithm="sha256"):
-    return Origin(url, SIZE, algorithm, hashlib.new(algorithm, CONTENT).hexdigest())
+def mirror(url, algorithm="sha256"):
+    return Mirror(url, SIZE, algorithm, hashlib.new(algorithm, CONTENT).hexdigest())
 
 
-def fetch(folder, *origins):
-    return download.download(origins, folder).read_bytes()
+def fetch(folder, *mirrors):
+    return download.download(mirrors, folder).read_bytes()
 
 
-def test_a_whole_file(server, tmp_path):
+def test_a_file_is_downloaded_in_one_request(server, tmp_path):
     assert fetch(tmp_path / "new", server("good")) == CONTENT
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["file"]
     assert Handler.ranges == [None]
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
-def test_checksums_of_both_kinds(server, tmp_path, algorithm):
-    place = origin(server("good").url, algorithm)
-    assert file_hash(download.download([place], tmp_path), algorithm) == place.digest
+def test_checksums_of_both_algorithms_are_checked(server, tmp_path, algorithm):
+    good = mirror(server("good").url, algorithm)
+    assert file_hash(download.download([good], tmp_path), algorithm) == good.digest
 
 
-def test_a_cut_connection_is_continued(server, tmp_path):
+def test_a_broken_connection_is_resumed(server, tmp_path):
     assert fetch(tmp_path, server("once")) == CONTENT
     assert Handler.ranges == [None, f"bytes={SIZE // 2}-"]
 
 
-def test_as_often_as_it_takes_while_bytes_arrive(server, tmp_path):
+def test_connections_are_resumed_while_data_arrive(server, tmp_path):
     assert fetch(tmp_path, server("slow")) == CONTENT
     assert len(Handler.ranges) == 5
 
 
-def test_a_later_call_continues_too(server, tmp_path, monkeypatch):
+def test_a_later_call_resumes_the_download(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "_ATTEMPTS", 1)
     for call in range(1, 5):
-        with pytest.raises(DataError, match=f"after {call * SIZE // 5} of {SIZE} bytes; call agai"):
+        with pytest.raises(
+            DataError, match=f"after {call * SIZE // 5} of {SIZE} bytes; run the same"
+        ):
             fetch(tmp_path, server("slow"))
         assert [p.name for p in tmp_path.iterdir()] == ["file.part"]
     assert fetch(tmp_path, server("slow")) == CONTENT
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_server_that_sends_nothing_is_given_up(server, tmp_path):
-    with pytest.raises(DataError, match=f"broke off after 0 of {SIZE} bytes"):
+def test_a_server_that_sends_nothing_is_tried_once(server, tmp_path):
+    with pytest.raises(DataError, match=f"connection broke after 0 of {SIZE} bytes"):
         fetch(tmp_path, server("stuck"))
     assert len(Handler.ranges) == 1
 
 
-def test_a_server_without_ranges_starts_again(server, tmp_path):
+def test_a_server_without_ranges_sends_the_whole_file_again(server, tmp_path):
     (tmp_path / "file.part").write_bytes(b"old beginning")
     assert fetch(tmp_path, server("plain")) == CONTENT
 
 
-def test_a_part_that_is_whole_needs_no_server(tmp_path):
+def test_a_complete_part_needs_no_server(tmp_path):
     (tmp_path / "file.part").write_bytes(CONTENT)
-    assert fetch(tmp_path, origin("http://127.0.0.1:9/file")) == CONTENT
+    assert fetch(tmp_path, mirror("http://127.0.0.1:9/file")) == CONTENT
 
 
 @pytest.mark.parametrize(
     ("old", "ranges"),
     [(b"another file", ["bytes=12-", None]), (bytes(SIZE), [None]), (bytes(SIZE + 1), [None])],
 )
-def test_a_bad_part_is_thrown_away_and_fetched_again(server, tmp_path, old, ranges):
+def test_a_wrong_part_is_deleted_and_downloaded_again(server, tmp_path, old, ranges):
     (tmp_path / "file.part").write_bytes(old)
     assert fetch(tmp_path, server("good")) == CONTENT
     assert Handler.ranges == ranges
 
 
-def test_the_next_mirror_is_tried(server, tmp_path):
+def test_the_next_mirror_is_tried_after_a_failure(server, tmp_path):
     mirrors = [server(name) for name in ("missing", "garbage", "short", "stuck", "good")]
     assert fetch(tmp_path, *mirrors) == CONTENT
     assert len(Handler.ranges) == 5
 
 
-def test_another_mirror_continues_what_one_began(server, tmp_path, monkeypatch):
+def test_another_mirror_resumes_the_same_part(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "_ATTEMPTS", 1)
     assert fetch(tmp_path, server("slow"), server("good")) == CONTENT
     assert Handler.ranges == [None, f"bytes={SIZE // 5}-"]
 
 
 @pytest.mark.parametrize(
-    ("manner", "words"),
+    ("fault", "words"),
     [
         ("missing", "the server answers 404"),
         ("garbage", f"its sha256 is {hashlib.sha256(GARBAGE).hexdigest()}, expected "),
-        ("short", f"another file: {SIZE - 1} bytes, expected {SIZE}"),
+        ("short", f"the server offers {SIZE - 1} bytes, expected {SIZE}"),
     ],
 )
-def test_reasons(server, tmp_path, manner, words):
-    with pytest.raises(DataError, match=rf"/{manner}/file: .*{words}.*--from FILE"):
-        fetch(tmp_path, server(manner))
+def test_the_error_gives_the_reason_of_each_mirror(server, tmp_path, fault, words):
+    with pytest.raises(DataError, match=rf"/{fault}/file: .*{words}.*--from FILE"):
+        fetch(tmp_path, server(fault))
     assert not list(tmp_path.iterdir())
 
 
-def test_without_a_network(tmp_path):
+def test_the_error_without_a_network_names_the_import(tmp_path):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # taken, but nobody listens
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/file"
         with pytest.raises(DataError, match="download failed .*refused.*--from FILE"):
-            fetch(tmp_path, origin(url))
+            fetch(tmp_path, mirror(url))
 
 
-def test_certificates_of_macos():
+def test_the_error_for_missing_certificates_helps_on_macos():
     error = OSError("[SSL: CERTIFICATE_VERIFY_FAILED] unable to get local issuer certificate")
     assert "Install Certificates.command" in download._reason(error)
 
 
-def test_progress_tells_speed_and_time_left(server, tmp_path, monkeypatch, capsys):
+def test_progress_shows_speed_and_time_left(server, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(download.Progress, "due", lambda self: True)
     fetch(tmp_path, server("good"))
     last = capsys.readouterr().err.splitlines()[-1]
@@ -166,9 +168,9 @@ def test_progress_tells_speed_and_time_left(server, tmp_path, monkeypatch, capsy
     assert last.endswith("MB/s, 0 s left")
 
 
-@pytest.mark.parametrize("name", ORIGINS)
-def test_the_known_origins_can_be_checked(name):
-    for known in ORIGINS[name]:
+@pytest.mark.parametrize("name", MIRRORS)
+def test_every_mirror_has_a_full_checksum(name):
+    for known in MIRRORS[name]:
         assert known.url.startswith("https://")
         assert len(known.digest) == 2 * hashlib.new(known.algorithm).digest_size
         assert known.file.endswith((".tgz", ".tar.gz"))

@@ -4,20 +4,20 @@ import shutil
 import numpy as np
 import pytest
 
-from data_tools import DataError, fetch, get, load
+from data_tools import DataError, fetch, fetch_dataset, load
 from data_tools.cifar import read_cifar
 from data_tools.download import file_hash
-from data_tools.mirrors import Origin
+from data_tools.mirrors import Mirror
 
 
 @pytest.fixture
 def offered(monkeypatch, tiny, tmp_path, tar_of):
-    """Let the origin of cifar10 be an archive in a folder.  -> the archive."""
+    """Let the mirror of cifar10 be an archive in a folder.  -> the archive."""
     archive = tar_of(tiny.pictures(tmp_path / "cifar"), tmp_path / "cifar10.tgz")
-    origin = Origin(
+    mirror = Mirror(
         archive.as_uri(), archive.stat().st_size, "sha256", file_hash(archive, "sha256")
     )
-    monkeypatch.setitem(fetch.ORIGINS, "cifar10", (origin,))
+    monkeypatch.setitem(fetch.MIRRORS, "cifar10", (mirror,))
     return archive
 
 
@@ -33,54 +33,54 @@ def count_reads(monkeypatch, name):
     return calls
 
 
-def test_downloaded_checked_and_cached(offered, tmp_path):
-    train, test = get("cifar10")
+def test_a_set_is_downloaded_checked_and_cached(offered, tmp_path):
+    train, test = fetch_dataset("cifar10")
     assert (len(train), len(test)) == (50, 20)
     assert isinstance(train.images, np.memmap)
     assert (tmp_path / "data" / "cifar10.tgz").exists()
 
 
-def test_what_is_here_is_not_downloaded_again(offered):
-    get("cifar10")
+def test_a_present_set_is_not_downloaded_again(offered):
+    fetch_dataset("cifar10")
     offered.unlink()
-    assert len(get("cifar10")[0]) == 50
+    assert len(fetch_dataset("cifar10")[0]) == 50
 
 
-def test_the_copy_that_is_here_already_is_loaded(offered, tmp_path):
-    get("cifar10", source=offered)
-    assert len(get("cifar10", source=tmp_path / "data" / "cifar10.tgz")[1]) == 20
+def test_importing_the_present_copy_loads_it(offered, tmp_path):
+    fetch_dataset("cifar10", source=offered)
+    assert len(fetch_dataset("cifar10", source=tmp_path / "data" / "cifar10.tgz")[1]) == 20
 
 
-def test_a_folder_is_not_got(tmp_path):
-    with pytest.raises(DataError, match="there is nothing to get"):
-        get(f"folder:{tmp_path}")
+def test_a_folder_needs_no_download(tmp_path):
+    with pytest.raises(DataError, match="needs no download"):
+        fetch_dataset(f"folder:{tmp_path}")
 
 
 def test_a_copy_is_decoded_once(monkeypatch, offered):
-    calls = count_reads(monkeypatch, "getting")
-    later = count_reads(monkeypatch, "sources")
-    train, _ = get("cifar10", source=offered)
+    calls = count_reads(monkeypatch, "fetch")
+    later = count_reads(monkeypatch, "datasets")
+    train, _ = fetch_dataset("cifar10", source=offered)
     assert isinstance(train.images, np.memmap)
     load("cifar10", "test")
     assert (calls, later) == (["train", "test"], [])
 
 
-def test_another_root(offered, tmp_path):
-    get("cifar10", tmp_path / "stick", offered)
+def test_another_root_receives_the_set(offered, tmp_path):
+    fetch_dataset("cifar10", tmp_path / "stick", offered)
     assert (tmp_path / "stick" / "cifar10.tgz").exists()
     assert not (tmp_path / "data").exists()
     assert len(load("cifar10", "test", tmp_path / "stick")) == 20
 
 
-def test_a_copy_of_another_form_is_refused_as_well(tiny, offered, tmp_path):
+def test_a_copy_of_another_form_is_refused_too(tiny, offered, tmp_path):
     tiny.binary(tmp_path / "data" / "cifar-10-batches-bin")
-    with pytest.raises(DataError, match="cifar-10-batches-bin is there already"):
-        get("cifar10", source=offered)
+    with pytest.raises(DataError, match="cifar-10-batches-bin exists already"):
+        fetch_dataset("cifar10", source=offered)
 
 
-def test_a_copy_of_another_set(offered):
-    with pytest.raises(DataError, match="train/airplane is no class of this set"):
-        get("cifar100", source=offered)
+def test_a_copy_of_another_set_is_refused(offered):
+    with pytest.raises(DataError, match="train/airplane is not a class of this set"):
+        fetch_dataset("cifar100", source=offered)
 
 
 def test_an_interrupted_copy_leaves_nothing(offered, tmp_path, monkeypatch):
@@ -89,13 +89,13 @@ def test_an_interrupted_copy_leaves_nothing(offered, tmp_path, monkeypatch):
 
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(OSError, match="No space left"):
-        get("cifar10", source=offered)
+        fetch_dataset("cifar10", source=offered)
     assert not list((tmp_path / "data").iterdir())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders cannot be blocked by a file there")
 @pytest.mark.parametrize("own", [False, True])
-def test_a_folder_that_cannot_be_written(offered, tmp_path, own):
+def test_a_read_only_folder_is_refused(offered, tmp_path, own):
     (tmp_path / "blocked").write_text("")
-    with pytest.raises(DataError, match="blocked cannot be written; set TERVIT_DATA"):
-        get("cifar10", tmp_path / "blocked", offered if own else None)
+    with pytest.raises(DataError, match="blocked is not writable; set TERVIT_DATA"):
+        fetch_dataset("cifar10", tmp_path / "blocked", offered if own else None)

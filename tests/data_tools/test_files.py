@@ -22,7 +22,7 @@ def contents(files, wanted=lambda name: True):
     return dict(files.read(wanted))
 
 
-def test_a_folder_lists_what_is_data(folder):
+def test_a_folder_lists_its_data_files(folder):
     files = open_files(folder)
     assert files.names() == ["a/one.txt", "b/two.txt"]
     assert contents(files, "b/two.txt".__eq__) == {"b/two.txt": b"content of b/two.txt"}
@@ -38,21 +38,21 @@ def test_a_folder_lists_what_is_data(folder):
         lambda root: (root / "a/one.txt").unlink(),
     ],
 )
-def test_the_fingerprint_follows_every_change(folder, change):
+def test_the_fingerprint_changes_with_every_file(folder, change):
     before = Folder(folder).fingerprint()
     assert Folder(folder).fingerprint() == before
     change(folder)
     assert Folder(folder).fingerprint() != before
 
 
-def test_our_own_cache_is_no_part_of_the_fingerprint(folder):
+def test_the_fingerprint_ignores_our_own_cache(folder):
     before = Folder(folder).fingerprint()
     (folder / "decoded/more.npy").write_text("x")
     assert Folder(folder).fingerprint() == before
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_links_are_followed_but_not_in_circles(folder, tmp_path):
+def test_links_are_followed_except_in_cycles(folder, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "three.txt").write_text("3")
     (folder / "linked").symlink_to(tmp_path / "elsewhere")
@@ -62,7 +62,7 @@ def test_links_are_followed_but_not_in_circles(folder, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"])
-def test_archives_of_every_compression(folder, tmp_path, tar_of, suffix):
+def test_archives_of_every_compression_are_read(folder, tmp_path, tar_of, suffix):
     (folder / ".hidden").unlink()
     files = open_files(tar_of(folder, tmp_path / f"x{suffix}"))
     assert "root/a/one.txt" in files.names()
@@ -73,16 +73,16 @@ def test_archives_of_every_compression(folder, tmp_path, tar_of, suffix):
     }
 
 
-def test_a_compressed_archive_by_a_plain_name(folder, tmp_path, tar_of):
+def test_a_compressed_archive_may_have_a_plain_name(folder, tmp_path, tar_of):
     archive = tar_of(folder, tmp_path / "x.tgz").rename(tmp_path / "x.tar")
     assert contents(open_files(archive))["root/a/one.txt"] == b"content of a/one.txt"
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tgz"])
-def test_only_plain_files_are_seen_and_nothing_is_unpacked(tmp_path, suffix):
-    place = tmp_path / "in" / f"x{suffix}"
-    place.parent.mkdir()
-    with tarfile.open(place, "w:gz" if suffix == ".tgz" else "w") as archive:
+def test_only_plain_files_are_listed_and_nothing_is_unpacked(tmp_path, suffix):
+    path = tmp_path / "in" / f"x{suffix}"
+    path.parent.mkdir()
+    with tarfile.open(path, "w:gz" if suffix == ".tgz" else "w") as archive:
         for name, kind in (
             ("link", tarfile.SYMTYPE),
             ("hard", tarfile.LNKTYPE),
@@ -96,36 +96,38 @@ def test_only_plain_files_are_seen_and_nothing_is_unpacked(tmp_path, suffix):
             member = tarfile.TarInfo(name)
             member.size = 5
             archive.addfile(member, io.BytesIO(b"hello"))
-    files = open_files(place)
+    files = open_files(path)
     assert files.names() == ["../outside.txt", "/absolute.txt", "plain.txt"]
     assert set(contents(files).values()) == {b"hello"}
-    assert [p.name for p in tmp_path.rglob("*")] == ["in", place.name]
+    assert [p.name for p in tmp_path.rglob("*")] == ["in", path.name]
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tgz", ".tar.bz2", ".tar.xz"])
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.8])
-def test_a_cut_archive_is_refused(tmp_path, tar_of, suffix, share):
+@pytest.mark.parametrize("fraction", [0.3, 0.6, 0.8])
+def test_an_incomplete_archive_is_refused(tmp_path, tar_of, suffix, fraction):
     """Random content, so that every compression keeps its size."""
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "big.bin").write_bytes(os.urandom(60_000))
-    place = tar_of(tmp_path / "root", tmp_path / f"x{suffix}")
-    place.write_bytes(place.read_bytes()[: int(share * place.stat().st_size)])
-    with pytest.raises(DataError, match=rf"x{suffix}: not a readable tar archive, perhaps cut off"):
-        contents(open_files(place))
+    path = tar_of(tmp_path / "root", tmp_path / f"x{suffix}")
+    path.write_bytes(path.read_bytes()[: int(fraction * path.stat().st_size)])
+    with pytest.raises(
+        DataError, match=rf"x{suffix}: not a readable tar archive, perhaps incomplete"
+    ):
+        contents(open_files(path))
 
 
-def test_what_is_no_archive(tmp_path):
-    place = tmp_path / "x.tar.gz"
-    place.write_text("<html>Please log in to this network</html>")
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "x.tar.gz"
+    path.write_text("<html>Please log in to this network</html>")
     with pytest.raises(DataError, match="not a readable tar archive"):
-        open_files(place).names()
+        open_files(path).names()
     (tmp_path / "x.txt").write_text("")
     with pytest.raises(DataError, match="expected a folder or an archive"):
         open_files(tmp_path / "x.txt")
 
 
-def test_an_archive_is_known_by_size_and_time(folder, tmp_path, tar_of):
-    place = tar_of(folder, tmp_path / "x.tar")
-    before = Archive(place).fingerprint()
-    os.utime(place, (1, 1))
-    assert Archive(place).fingerprint() != before
+def test_the_fingerprint_of_an_archive_includes_its_time(folder, tmp_path, tar_of):
+    path = tar_of(folder, tmp_path / "x.tar")
+    before = Archive(path).fingerprint()
+    os.utime(path, (1, 1))
+    assert Archive(path).fingerprint() != before

@@ -34,25 +34,25 @@ def tiny_imagenet(tmp_path):
     return root
 
 
-def test_class_folders_alone_are_one_split(photos):
-    found = load(f"folder:{photos}", "train")
-    assert found.classes == ("ant", "bee")
-    assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
+def test_class_folders_alone_form_one_split(photos):
+    images = load(f"folder:{photos}", "train")
+    assert images.classes == ("ant", "bee")
+    assert images.labels.tolist() == [0, 0, 0, 1, 1, 1]
     with pytest.raises(NoSuchSplit, match=r"no split 'test'; it has train; expected .*test/<class"):
         load(f"folder:{photos}", "test")
 
 
-def test_a_set_with_nothing_to_learn_from(tmp_path):
-    """As ImageNet's validation pictures, the usual test split."""
+def test_a_set_may_lack_training_pictures(tmp_path):
+    """ImageNet's validation pictures alone, the usual test split."""
     paint(tmp_path / "imagenet" / "val" / "n02" / "x.JPEG")
-    found = load(f"folder:{tmp_path}/imagenet", "test")
-    assert (len(found), found.classes) == (1, ("n02",))
+    images = load(f"folder:{tmp_path}/imagenet", "test")
+    assert (len(images), images.classes) == (1, ("n02",))
     with pytest.raises(NoSuchSplit, match="no split 'train'; it has test"):
         load(f"folder:{tmp_path}/imagenet", "train")
 
 
-def test_tiny_imagenet(tiny_imagenet):
-    """Labels of the annotation file, pixels to prove them; unlabelled pictures left out."""
+def test_tiny_imagenet_is_labelled_by_its_annotations(tiny_imagenet):
+    """The pixels encode the labels; the unlabelled test pictures are ignored."""
     train, test = (load(f"folder:{tiny_imagenet}@8", split) for split in ("train", "test"))
     assert train.classes == test.classes == ("n01", "n02", "n03")
     assert np.bincount(train.labels).tolist() == [4, 4, 4]
@@ -61,27 +61,27 @@ def test_tiny_imagenet(tiny_imagenet):
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tgz"])
-def test_archives(tiny_imagenet, tmp_path, tar_of, suffix):
+def test_archives_are_read_like_folders(tiny_imagenet, tmp_path, tar_of, suffix):
     archive = tar_of(tiny_imagenet, tmp_path / f"tiny{suffix}")
     assert load(f"folder:{archive}", "test").labels.tolist() == [2, 0, 1, 1]
     assert len(load(f"folder:{archive}", "train")) == 12
 
 
-def test_a_picture_that_is_listed_and_missing(tiny_imagenet):
+def test_a_listed_but_missing_picture_is_refused(tiny_imagenet):
     (tiny_imagenet / "val" / "images" / "val_2.JPEG").unlink()
     with pytest.raises(DataError, match="val/images/val_2.JPEG is missing; unpack"):
         load(f"folder:{tiny_imagenet}", "test")
 
 
-def test_an_annotation_file_of_something_else(tiny_imagenet):
+def test_another_annotation_file_is_refused(tiny_imagenet):
     (tiny_imagenet / "val" / "val_annotations.txt").write_bytes(b"\xff\xfe\n")
     with pytest.raises(DataError, match="lists no picture"):
         load(f"folder:{tiny_imagenet}", "test")
 
 
-def test_folders_in_two_places_are_two_sets(photos, tmp_path):
-    for place in ("other/photos", "brother"):
-        copy = tmp_path / place
+def test_folders_of_one_name_are_two_sets(photos, tmp_path):
+    for path in ("other/photos", "brother"):
+        copy = tmp_path / path
         paint(copy / "wasp" / "0.png", 7)
         assert load(f"folder:{copy}", "train").classes == ("wasp",)
     assert len(load(f"folder:{photos}", "train")) == 6

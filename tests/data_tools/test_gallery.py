@@ -26,7 +26,7 @@ def test_pictures_of_a_class_fill_its_row():
     assert not green[:20].any()
 
 
-def test_names_stand_at_the_left():
+def test_names_are_drawn_at_the_left():
     page = gallery(colours(), columns=3, zoom=2)
     grey = (page[..., 0] == page[..., 1]) & (page[..., 0] == page[..., 2]) & (page[..., 0] < 128)
     first_picture = np.flatnonzero(is_colour(page, (255, 0, 0)).any(axis=0))[0]
@@ -35,5 +35,5 @@ def test_names_stand_at_the_left():
     assert np.flatnonzero(grey.any(axis=0))[-1] < first_picture
 
 
-def test_no_more_rows_than_wanted():
+def test_the_number_of_rows_is_limited():
     assert gallery(colours(), rows=1, zoom=1).shape[0] == 10

@@ -9,7 +9,7 @@ from data_tools.listing import list_pictures
 
 
 @pytest.fixture
-def place(tmp_path):
+def path(tmp_path):
     """A train split of three classes and a val split of two of them; empty files."""
     for split, counts in (("train", {"cat": 4, "ant": 2, "bee": 3}), ("val", {"ant": 1, "bee": 2})):
         for name, count in counts.items():
@@ -33,8 +33,8 @@ def names(found):
     return [found.name(i) for i in range(len(found))]
 
 
-def test_what_is_listed(place):
-    found = list_pictures(place, "train")
+def test_pictures_are_listed_with_their_labels(path):
+    found = list_pictures(path, "train")
     assert found.classes == ("ant", "bee", "cat")
     assert names(found) == [
         *(f"train/ant/{i}.JPEG" for i in range(2)),
@@ -42,13 +42,13 @@ def test_what_is_listed(place):
         *(f"train/cat/{i}.JPEG" for i in range(4)),
     ]
     assert found.labels.tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 2]
-    test = list_pictures(place, "test")  # val is the test split where there is no other
+    test = list_pictures(path, "test")  # val serves as the missing test split
     assert (test.classes, test.labels.tolist()) == (found.classes, [0, 1, 1])
 
 
-def test_the_second_time_comes_from_the_cache(place, walks):
-    first = list_pictures(place, "train")
-    second = list_pictures(place, "train")
+def test_the_second_listing_comes_from_the_cache(path, walks):
+    first = list_pictures(path, "train")
+    second = list_pictures(path, "train")
     assert len(walks) == 1
     assert names(second) == names(first)
     assert second.classes == first.classes
@@ -56,78 +56,78 @@ def test_the_second_time_comes_from_the_cache(place, walks):
 
 
 def later(folder):
-    """Make sure that the folder's time differs, however coarse the clock of the file system."""
+    """Move the folder's time ahead: the clock of a file system may be coarse."""
     os.utime(folder, ns=(time.time_ns() + 10**9,) * 2)
 
 
-def test_a_new_picture_is_seen(place, walks):
-    list_pictures(place, "train")
-    (place / "train" / "bee" / "new.JPEG").touch()
-    later(place / "train" / "bee")
-    assert len(list_pictures(place, "train")) == 10
+def test_a_new_picture_invalidates_the_cache(path, walks):
+    list_pictures(path, "train")
+    (path / "train" / "bee" / "new.JPEG").touch()
+    later(path / "train" / "bee")
+    assert len(list_pictures(path, "train")) == 10
     assert len(walks) == 2
 
 
-def test_a_new_class_and_a_lost_folder_are_seen(place, walks):
-    list_pictures(place, "train")
-    (place / "train" / "dog").mkdir()
-    (place / "train" / "dog" / "0.JPEG").touch()
-    later(place / "train")
-    assert list_pictures(place, "train").classes == ("ant", "bee", "cat", "dog")
-    for file in (place / "train" / "cat").iterdir():
+def test_a_new_class_and_a_lost_folder_invalidate_the_cache(path, walks):
+    list_pictures(path, "train")
+    (path / "train" / "dog").mkdir()
+    (path / "train" / "dog" / "0.JPEG").touch()
+    later(path / "train")
+    assert list_pictures(path, "train").classes == ("ant", "bee", "cat", "dog")
+    for file in (path / "train" / "cat").iterdir():
         file.unlink()
-    (place / "train" / "cat").rmdir()
-    assert list_pictures(place, "train").classes == ("ant", "bee", "dog")
+    (path / "train" / "cat").rmdir()
+    assert list_pictures(path, "train").classes == ("ant", "bee", "dog")
     assert len(walks) == 3
 
 
-def test_a_damaged_cache_is_made_again(place, walks, tmp_path):
-    list_pictures(place, "train")
+def test_a_damaged_cache_is_written_anew(path, walks, tmp_path):
+    list_pictures(path, "train")
     (cache,) = (tmp_path / "data" / "indexes").iterdir()
     content = cache.read_bytes()
     for damaged in (b"", content[:100], content[:-30], b"x" * len(content)):
         cache.write_bytes(damaged)
-        assert len(list_pictures(place, "train")) == 9
+        assert len(list_pictures(path, "train")) == 9
     assert len(walks) == 5
 
 
-def test_without_a_writable_folder(place, walks, monkeypatch):
+def test_without_a_writable_folder_each_call_walks(path, walks, monkeypatch):
     monkeypatch.setattr(listing, "writable_folder", lambda *_: None)
     for _ in range(2):
-        assert len(list_pictures(place, "train")) == 9
+        assert len(list_pictures(path, "train")) == 9
     assert len(walks) == 2
 
 
-def test_some_classes_in_an_order_of_ones_own(place):
-    found = list_pictures(place, "train").of_classes(["cat", "ant"])
+def test_select_classes_labels_in_the_order_of_the_names(path):
+    found = list_pictures(path, "train").select_classes(["cat", "ant"])
     assert found.classes == ("cat", "ant")
     assert found.labels.tolist() == [1, 1, 0, 0, 0, 0]
     assert names(found)[2] == "train/cat/0.JPEG"
     with pytest.raises(DataError, match="has no class 'dog'; it has ant, bee, cat"):
-        list_pictures(place, "train").of_classes(["dog"])
+        list_pictures(path, "train").select_classes(["dog"])
 
 
-def test_some_of_each_class(place):
-    found = list_pictures(place, "train").at_most(2)
+def test_first_per_class_limits_every_class(path):
+    found = list_pictures(path, "train").first_per_class(2)
     assert found.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert names(found)[-1] == "train/cat/1.JPEG"
-    assert len(found.of_classes(["bee"]).at_most(1)) == 1
+    assert len(found.select_classes(["bee"]).first_per_class(1)) == 1
 
 
-def test_numbers_of_a_longer_list(place):
-    found = list_pictures(place, "val" if (place / "test").exists() else "test")
-    longer = found.numbered_by(("x", "cat", "bee", "y", "ant"))
+def test_relabel_uses_a_longer_list_of_classes(path):
+    found = list_pictures(path, "val" if (path / "test").exists() else "test")
+    longer = found.relabel(("x", "cat", "bee", "y", "ant"))
     assert longer.labels.tolist() == [4, 2, 2]
-    with pytest.raises(DataError, match="class 'ant' is none of 2 others"):
-        found.numbered_by(("bee", "cat"))
+    with pytest.raises(DataError, match="class 'ant' is not one of the 2 expected"):
+        found.relabel(("bee", "cat"))
 
 
-def test_refusals(place, tmp_path):
+def test_wrong_folders_splits_and_classes_are_refused(path, tmp_path):
     with pytest.raises(DataError, match="expected a folder of pictures"):
         list_pictures(tmp_path / "nowhere", "train")
     with pytest.raises(NoSuchSplit, match="no split 'extra'; it has train and test"):
-        list_pictures(place, "extra")
-    (place / "val" / "dog").mkdir()
-    (place / "val" / "dog" / "0.JPEG").touch()
+        list_pictures(path, "extra")
+    (path / "val" / "dog").mkdir()
+    (path / "val" / "dog" / "0.JPEG").touch()
     with pytest.raises(DataError, match="class 'dog' of test does not occur in train"):
-        list_pictures(place, "test")
+        list_pictures(path, "test")

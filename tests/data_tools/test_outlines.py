@@ -23,7 +23,7 @@ def test_distances_grow_no_faster_than_space(outline):
     assert np.abs(np.diff(d, axis=1)).max() <= 1.01 * step
 
 
-def test_no_two_are_alike():
+def test_no_two_figures_are_alike():
     masks = [outline(X, Y) < 0 for outline in OUTLINES]
     for i, a in enumerate(masks):
         for b in masks[:i]:

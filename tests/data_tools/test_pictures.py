@@ -43,15 +43,15 @@ def test_sixteen_bits_are_not_clipped_to_white(kind):
     np.testing.assert_array_equal(out, np.repeat(grey[:, :, None], 3, 2))
 
 
-def test_thirty_two_bits_have_no_white():
+def test_pixels_of_32_bits_are_refused():
     for mode in ("I", "F"):
-        with pytest.raises(DataError, match="x: pixels of 32 bits; save the picture with 8 or 16"):
+        with pytest.raises(DataError, match="x: its pixels have 32 bits; save it with 8 or 16"):
             decode(encoded(halves(mode), "TIFF"), "x", 8)
 
 
-def test_a_picture_that_would_fill_the_memory(monkeypatch):
+def test_a_picture_too_large_for_the_memory_is_refused(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
-    with pytest.raises(DataError, match="x: too large a picture"):
+    with pytest.raises(DataError, match="x: the picture is too large for the memory"):
         decode(encoded(Image.new("L", (20, 20))), "x", 8)
 
 
@@ -63,29 +63,29 @@ def test_the_camera_orientation_is_applied():
     assert out[10:].mean() > 190
 
 
-def test_the_middle_is_cut_out():
+def test_the_centre_is_cropped():
     pixels = np.zeros((10, 40, 3), np.uint8)
     pixels[:, 15:25] = 255
     assert decode(encoded(Image.fromarray(pixels)), "x", 10).min() == 255
 
 
-def test_many_keep_their_order_and_names():
+def test_decode_all_keeps_order_and_names():
     files = [(f"{i:03}.png", encoded(Image.new("RGB", (4, 4), (i, 0, 0)))) for i in range(200)]
-    images, names = decode_all(iter(files), 200, "place", 4, True)
+    images, names = decode_all(iter(files), 200, "folder", 4, True)
     assert names == [name for name, _ in files]
     np.testing.assert_array_equal(images[:, 0, 0, 0], np.arange(200))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
-def test_cut_files_are_refused_by_name(kind):
+def test_incomplete_files_are_refused_by_name(kind):
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     content = encoded(Image.fromarray(noise), kind)
-    for share in (0, 0.02, 0.5, 0.9):
-        cut = content[: int(share * len(content))]
-        with pytest.raises(DataError, match="place/x.file: not a readable picture"):
-            decode_all([("x.file", cut)], 1, "place", 32, True)
+    for fraction in (0, 0.02, 0.5, 0.9):
+        cut = content[: int(fraction * len(content))]
+        with pytest.raises(DataError, match="folder/x.file: not a readable picture"):
+            decode_all([("x.file", cut)], 1, "folder", 32, True)
 
 
-def test_another_size_where_one_is_expected():
+def test_exact_refuses_another_size():
     with pytest.raises(DataError, match="x: the picture is 4 x 6, expected 5 x 5"):
         decode(encoded(Image.new("L", (4, 6))), "x", 5, exact=True)

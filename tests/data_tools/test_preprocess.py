@@ -6,7 +6,7 @@ from data_tools import normalise, preprocess
 from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 
-def test_normalise_by_its_formula():
+def test_normalise_follows_its_formula():
     x = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
     mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
     found = normalise(x, mean, std)
@@ -24,7 +24,7 @@ def test_preprocess_gives_224_pixels(size, mode):
     assert out.dtype == np.float32
 
 
-def test_the_middle_is_cut_out():
+def test_the_centre_is_cropped():
     """A picture of short side 256 is not resized: the crop begins at pixel 16."""
     pixels = np.random.default_rng(0).integers(0, 256, (256, 300, 3), dtype=np.uint8)
     out = preprocess(Image.fromarray(pixels))
@@ -35,7 +35,7 @@ def test_the_middle_is_cut_out():
 
 
 @pytest.mark.parametrize(("long", "start"), [(425, 100), (426, 101), (427, 102), (429, 102)])
-def test_half_pixels_are_rounded_to_the_even_one(long, start):
+def test_half_pixels_are_rounded_to_even(long, start):
     pixels = np.zeros((long, 256, 3), np.uint8)
     pixels[start : start + 224] = 255
     for picture in (pixels, pixels.transpose(1, 0, 2)):
@@ -48,7 +48,7 @@ def test_half_pixels_are_rounded_to_the_even_one(long, start):
     [((300, 500), (256, 426), (16, 101)), ((500, 300), (426, 256), (101, 16)),
      ((100, 101), (256, 258), (16, 17))],
 )  # fmt: skip
-def test_the_long_side_is_truncated_and_the_picture_resized_by_bicubic(size, resized, start):
+def test_the_long_side_is_truncated_and_resized_by_bicubic(size, resized, start):
     noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     picture = Image.fromarray(noise)
     left, top = start

@@ -1,4 +1,4 @@
-"""Real pictures, where TERVIT_DATA has them: the official preprocessing to the last bit."""
+"""Real pictures, if TERVIT_DATA has them: every bit of the official preprocessing."""
 
 import os
 from pathlib import Path
@@ -10,14 +10,14 @@ from PIL import Image
 from data_tools import load, normalise, preprocess
 from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
-PLACE = Path(os.environ.get("TERVIT_DATA", "")) / "imagenet"
+FOLDER = Path(os.environ.get("TERVIT_DATA", "")) / "imagenet"
 pytestmark = pytest.mark.skipif(
-    not (PLACE / "val").is_dir(), reason="TERVIT_DATA has no imagenet/val with class folders"
+    not (FOLDER / "val").is_dir(), reason="TERVIT_DATA has no imagenet/val with class folders"
 )
 
 
 def reference(file):
-    """Resize(256, bicubic), CenterCrop(224), ToTensor, Normalize, as their descriptions say."""
+    """Resize(256, bicubic), CenterCrop(224), ToTensor, Normalize, after their descriptions."""
     picture = Image.open(file).convert("RGB")
     width, height = picture.size
     size = (256, int(256 * height / width)) if width <= height else (int(256 * width / height), 256)
@@ -28,15 +28,15 @@ def reference(file):
     return scaled.transpose(2, 0, 1)
 
 
-def test_every_picture_is_equal_to_the_last_bit():
-    images = load(f"imagenet:{PLACE}", "test")
+def test_every_bit_of_every_picture_is_equal():
+    images = load(f"imagenet:{FOLDER}", "test")
     assert len(images) >= 10
     for start in range(0, len(images), 16):
         chosen = np.arange(start, min(start + 16, len(images)))
         pixels, readable = images.pixels(chosen)
         assert readable.all()
         for i, found in zip(chosen, normalise(pixels, images.mean, images.std), strict=True):
-            file = PLACE / images.listing.name(int(i))
+            file = FOLDER / images.listing.name(int(i))
             expected = reference(file)
             np.testing.assert_array_equal(found, expected, err_msg=str(file))
             np.testing.assert_array_equal(preprocess(Image.open(file)), expected)

@@ -13,7 +13,7 @@ def test_orders_differ_by_seed_stage_and_epoch():
     assert orders[0] == tuple(epoch_order(50, 0, 0, 0))
 
 
-def test_steps_have_generators_of_their_own():
+def test_every_step_has_its_own_generator():
     draws = [step_rng(0, 0, 0, step).random() for step in range(100)]
     assert len(set(draws)) == 100
     assert step_rng(0, 1, 2, 3).random() == step_rng(0, 1, 2, 3).random()

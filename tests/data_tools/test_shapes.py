@@ -21,11 +21,11 @@ def test_the_same_seed_draws_the_same_pictures():
     assert not np.array_equal(one.images, other.images)
 
 
-def test_a_smaller_count_is_the_beginning_of_a_larger_one(test):
+def test_a_smaller_set_is_the_beginning_of_a_larger_one(test):
     np.testing.assert_array_equal(shapes.make("test", count=250).images, test.images[:250])
 
 
-def test_counts_and_classes(train):
+def test_the_training_split_is_balanced_with_the_stated_statistics(train):
     assert train.images.shape == (16_000, 32, 32, 3)
     assert np.bincount(train.labels).tolist() == [1600] * 10
     assert train.classes[0] == "disk"
@@ -40,7 +40,7 @@ def test_splits_share_no_picture(train, test):
     assert not any(image.tobytes() in seen for image in test.images)
 
 
-def test_a_linear_classifier_fails(train, test):
+def test_a_linear_classifier_stays_below_40_percent(train, test):
     """Ridge regression on the pixels, the best of three strengths on the test split itself."""
     x = train.images.reshape(len(train), -1).astype(np.float32) / 255
     mean = x.mean(axis=0)
@@ -54,6 +54,6 @@ def test_a_linear_classifier_fails(train, test):
     assert 0.15 < best < 0.40
 
 
-def test_splits_that_do_not_exist():
+def test_an_unknown_split_is_refused():
     with pytest.raises(NoSuchSplit, match="train, val, test"):
         load("shapes", "extra")

@@ -32,7 +32,7 @@ def images(pictures):
 
 
 @pytest.fixture
-def feed(images):
+def make_prefetcher(images):
     made = []
 
     def make(workers=1, batch=10):
@@ -44,79 +44,80 @@ def feed(images):
         each.close()
 
 
-def served(feed, chosen, key=(0, 0), seeds=(0, 0, 0)):
-    assert feed.ask(key, chosen, seeds)
-    return feed.take(key, feed.images.labels[chosen])
+def fetch(prefetcher, indices, key=(0, 0), seeds=(0, 0, 0)):
+    assert prefetcher.request(key, indices, seeds)
+    return prefetcher.get(key, prefetcher.images.labels[indices])
 
 
-def test_one_and_three_processes_give_the_same_bits(feed, images):
-    chosen = np.random.default_rng(1).permutation(40)[:30]
-    one, labels = served(feed(1, 30), chosen)
-    three, again = served(feed(3, 30), chosen)
+def test_one_and_three_workers_give_the_same_bits(make_prefetcher, images):
+    indices = np.random.default_rng(1).permutation(40)[:30]
+    one, labels = fetch(make_prefetcher(1, 30), indices)
+    three, again = fetch(make_prefetcher(3, 30), indices)
     np.testing.assert_array_equal(one, three)
     np.testing.assert_array_equal(labels, again)
     assert one.shape == (30, 16, 16, 3)
     assert len({picture.tobytes() for picture in one}) > 26  # really different pictures
 
 
-def test_what_a_picture_becomes_depends_on_seed_and_epoch(feed):
-    chosen, one = np.arange(10, 20), feed()
-    first = served(one, chosen, (0, 0), (0, 0, 0))[0]
-    assert (served(one, chosen, (0, 9), (0, 0, 1))[0] != first).any()
-    assert (served(one, chosen, (1, 0), (0, 1, 0))[0] != first).any()
-    np.testing.assert_array_equal(served(one, chosen, (5, 5), (0, 0, 0))[0], first)
+def test_an_augmented_picture_depends_on_seed_stage_and_epoch(make_prefetcher):
+    indices, prefetcher = np.arange(10, 20), make_prefetcher()
+    first = fetch(prefetcher, indices, (0, 0), (0, 0, 0))[0]
+    assert (fetch(prefetcher, indices, (0, 9), (0, 0, 1))[0] != first).any()
+    assert (fetch(prefetcher, indices, (1, 0), (0, 1, 0))[0] != first).any()
+    np.testing.assert_array_equal(fetch(prefetcher, indices, (5, 5), (0, 0, 0))[0], first)
 
 
-def test_unreadable_pictures_are_replaced_label_and_all(feed, images):
-    at = [i for i in range(40) if images.listing.name(i).endswith(("06.png", "07.png"))]
-    good = next(i for i in range(40) if i not in at and images.labels[i] == 0)
-    pixels, labels = served(feed(), np.array([at[1], good, at[0]]))
+def test_unreadable_pictures_are_replaced_with_their_labels(make_prefetcher, images):
+    bad = [i for i in range(40) if images.listing.name(i).endswith(("06.png", "07.png"))]
+    good = next(i for i in range(40) if i not in bad and images.labels[i] == 0)
+    pixels, labels = fetch(make_prefetcher(), np.array([bad[1], good, bad[0]]))
     np.testing.assert_array_equal(pixels[0], pixels[1])
     np.testing.assert_array_equal(pixels[2], pixels[1])
     assert labels.tolist() == [0, 0, 0]
     assert len(images.unreadable) == 2
     with pytest.raises(DataError, match="no picture of a batch could be read: .*07.png|06.png"):
-        served(feed(), np.array(at))
+        fetch(make_prefetcher(), np.array(bad))
 
 
-def test_no_more_than_the_slots_are_prepared(feed):
-    one, chosen = feed(), np.arange(8)
-    asked = [one.ask((0, step), chosen, (0, 0, 0)) for step in range(6)]
-    assert asked == [True] * 4 + [False] * 2
-    assert one.ask((0, 2), chosen, (0, 0, 0))  # is already
-    one.take((0, 2), np.zeros(8))  # skips 0 and 1
-    assert [one.ask((0, step), chosen, (0, 0, 0)) for step in (4, 5, 6, 7)] == [True] * 3 + [False]
+def test_requests_are_limited_by_the_slots(make_prefetcher):
+    prefetcher, indices = make_prefetcher(), np.arange(8)
+    accepted = [prefetcher.request((0, step), indices, (0, 0, 0)) for step in range(6)]
+    assert accepted == [True] * 4 + [False] * 2
+    assert prefetcher.request((0, 2), indices, (0, 0, 0))  # has begun
+    prefetcher.get((0, 2), np.zeros(8))  # skips 0 and 1, so that three slots are free
+    accepted = [prefetcher.request((0, step), indices, (0, 0, 0)) for step in (4, 5, 6, 7)]
+    assert accepted == [True] * 3 + [False]
 
 
-def test_a_jump_forgets_what_was_prepared(feed):
-    one, chosen = feed(), np.arange(8)
+def test_seek_cancels_requests_unless_its_own_is_pending(make_prefetcher):
+    prefetcher, indices = make_prefetcher(), np.arange(8)
     for step in range(4):
-        one.ask((0, step), chosen, (0, 0, 0))
-    one.restart((0, 2))
-    assert len(one._asked) == 4
-    one.restart((1, 0))
-    assert len(one._asked) == 0
-    assert served(one, chosen, (1, 0))[0].shape == (8, 16, 16, 3)
+        prefetcher.request((0, step), indices, (0, 0, 0))
+    prefetcher.seek((0, 2))
+    assert len(prefetcher._requests) == 4
+    prefetcher.seek((1, 0))
+    assert len(prefetcher._requests) == 0
+    assert fetch(prefetcher, indices, (1, 0))[0].shape == (8, 16, 16, 3)
 
 
-def test_a_process_that_died_is_told(feed):
-    one, chosen = feed(), np.arange(8)
-    served(one, chosen)
-    for pid in list(one._pool._processes):
+def test_a_dead_worker_is_reported(make_prefetcher):
+    prefetcher, indices = make_prefetcher(), np.arange(8)
+    fetch(prefetcher, indices)
+    for pid in list(prefetcher._pool._processes):
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(DataError, match="a decoding process died.*--workers"):
         for step in range(1, 4):
-            served(one, chosen, (0, step))
+            fetch(prefetcher, indices, (0, step))
 
 
-def test_nothing_is_left_behind(images):
+def test_close_ends_workers_and_frees_memory(images):
     from multiprocessing.shared_memory import SharedMemory
 
-    one = Prefetcher(images, AUGMENT, 4, 2)
-    name, processes = one._memory.name, list(one._pool._processes.values())
-    served(one, np.arange(10, 14))
-    processes = list(one._pool._processes.values())
-    one.close()
+    prefetcher = Prefetcher(images, AUGMENT, 4, 2)
+    name = prefetcher._memory.name
+    fetch(prefetcher, np.arange(10, 14))
+    processes = list(prefetcher._pool._processes.values())
+    prefetcher.close()
     assert not any(process.is_alive() for process in processes)
     with pytest.raises(FileNotFoundError):
         SharedMemory(name)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_tools.imageset import held_out
+from data_tools.imageset import random_split
 from tervit_np import train
 from tervit_np.analysis.comparison.plan import Arm, Comparison, scaled
 from tervit_np.analysis.comparison.progress import Progress
@@ -157,7 +157,7 @@ def data_without_test(plan: Comparison) -> train.Data:
     if plan.images > len(images):
         raise ValueError(f"images is {plan.images}; {images.name} has {len(images)} to train on")
     if plan.images not in (0, len(images)):
-        images = images.take(held_out(len(images), plan.images, 0)[1])
+        images = images.take(random_split(len(images), plan.images, 0)[1])
     return train.Data(images, None, val)
 
 
