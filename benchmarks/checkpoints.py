@@ -16,7 +16,7 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 
 import tervit_np as tv  # noqa: E402
-from tervit_np.ops import relative_index, shift_mask  # noqa: E402
+from tervit_np.ops import relative_position_index, shift_mask  # noqa: E402
 
 MODELS = ("deit_tiny_patch16_224", "swin_tiny_patch4_window7_224")
 
@@ -31,7 +31,7 @@ def write(name: str, folder: Path) -> list[Path]:
         side = model.config.sides[stage]
         for block in range(depth):
             place = f"layers.{stage}.blocks.{block}"
-            index = np.array(relative_index(7), np.int64)
+            index = np.array(relative_position_index(7), np.int64)
             state[f"{place}.attn.relative_position_index"] = index
             if block % 2 and side > 7:
                 state[f"{place}.attn_mask"] = np.array(shift_mask(side, side, 7, 3), np.float32)

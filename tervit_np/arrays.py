@@ -12,6 +12,13 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 
 
+def read_only(x: Array) -> Array:
+    """Copy an array so that writing into the copy raises an error.  (...) -> (...)."""
+    x = np.array(x)  # also turns a scalar into an array
+    x.flags.writeable = False
+    return x
+
+
 def rows(x: Array) -> Array:  # (..., N) -> (M, N)
     """View `x` as a matrix of its last axis, copying only what is not contiguous."""
     return np.ascontiguousarray(x).reshape(-1, x.shape[-1])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Give a place to write to; what lies there becomes `path` when the block ends without error.
 
     Raises
@@ -18,7 +18,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     OSError
         If the disk is full or the folder cannot be written; no partial file stays behind.
     """
-    check_place(path)
+    check_writable(path)
     target = Path(path).resolve()  # a link stays a link
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
@@ -35,11 +35,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8."""
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
-def check_place(path: str | Path) -> None:
+def check_writable(path: str | Path) -> None:
     """Refuse a name under which no file can be written, before long work is done for it.
 
     Raises

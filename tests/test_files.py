@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from tervit_np.files import check_place, write_text, written_whole
+from tervit_np.files import atomic_write, check_writable, write_text
 
 
 def test_text_appears_whole(tmp_path):
@@ -17,7 +17,7 @@ def test_text_appears_whole(tmp_path):
 def test_what_stood_there_stays(tmp_path, stop):
     file = tmp_path / "x"
     file.write_text("old")
-    with pytest.raises(type(stop)) as caught, written_whole(file) as partial:
+    with pytest.raises(type(stop)) as caught, atomic_write(file) as partial:
         partial.write_text("half of the n")
         raise stop
     assert str(caught.value) in ("", f"{file} could not be written (No space left on device)")
@@ -51,11 +51,11 @@ def test_places_where_no_file_can_be_written(tmp_path, monkeypatch):
         tmp_path / "none" / "x": "there is no folder .*none",
     }
     for place, words in refused.items():
-        for attempt in (check_place, lambda place: write_text(place, "x")):
+        for attempt in (check_writable, lambda place: write_text(place, "x")):
             with pytest.raises(OSError, match=words):
                 attempt(place)
-    check_place(tmp_path / "x")
+    check_writable(tmp_path / "x")
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(OSError, match="x could not be written .its folder is read-only"):
-        check_place(tmp_path / "x")
+        check_writable(tmp_path / "x")
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

@@ -111,7 +111,7 @@ rng = np.random.default_rng(7)
 w = rng.normal(size=(1, 8))
 quantizer = Ternary()
 w_hat, _ = quantizer.forward(w)
-codes = quantizer.codes(w).codes
+codes = quantizer.encode(w).codes
 
 # %%
 # **Predict:** differences of ``forward`` will all be zero. True or false?
@@ -127,7 +127,7 @@ def ternary(v):
 
 
 naive = numerical_gradient(ternary, w, dy)
-of_codes = numerical_gradient(lambda v: quantizer.codes(v).codes * 1.0, w, dy)
+of_codes = numerical_gradient(lambda v: quantizer.encode(v).codes * 1.0, w, dy)
 
 print("latent w   code   w_hat    dy    differences of forward   of codes")
 for i in range(8):
@@ -181,7 +181,7 @@ def descend(backward, begin=start, steps=80, lr=0.05):
         error = inputs @ w_hat.T - targets
         losses.append(np.mean(error**2))
         latents.append(w[0].copy())
-        codes.append(quantizer.codes(w).codes[0])
+        codes.append(quantizer.encode(w).codes[0])
         dw_hat = 2 * error.T @ inputs / len(inputs)
         w -= lr * backward(dw_hat, w)
     return np.array(losses), np.array(latents), np.array(codes)
@@ -193,7 +193,7 @@ def descend(backward, begin=start, steps=80, lr=0.05):
 
 
 def true_gradient(dw_hat, w):
-    t = quantizer.codes(w).codes
+    t = quantizer.encode(w).codes
     return t * (dw_hat * t).sum() / np.count_nonzero(t)
 
 
@@ -310,7 +310,7 @@ def descend_without_latents(steps=80, lr=0.05):
         w, _ = quantizer.forward(w)
         error = inputs @ w.T - targets
         losses.append(np.mean(error**2))
-        codes.append(quantizer.codes(w).codes[0])
+        codes.append(quantizer.encode(w).codes[0])
         w = w - lr * 2 * error.T @ inputs / len(inputs)
     return np.array(losses), np.array(codes)
 
@@ -364,7 +364,7 @@ quote("latents changed", np.count_nonzero(layer.weight.data != before), 0, 0)
 # else than: *use the derivative of the frozen function*. And that one has
 # differences.
 
-w0, (w_hat0, cache) = w.copy(), quantizer.forward(w, keep=True)
+w0, (w_hat0, cache) = w.copy(), quantizer.forward(w, keep_residual=True)
 quote(
     "frozen minus forward, at w0",
     np.abs(quantizer.frozen(w0, cache) - w_hat0).max(),
@@ -422,13 +422,13 @@ quote("error against naive differences", against_naive.error, 0.70, 0.01)
 
 
 class Sevens(Ternary):
-    def forward(self, w, keep=False):
+    def forward(self, w, keep_residual=False):
         w_hat = np.full_like(w, 7)
-        return w_hat, TernaryCache(inside=None, residual=w_hat - w)
+        return w_hat, TernaryCache(ste_mask=None, residual=w_hat - w)
 
 
 sevens = Sevens()
-_, c = sevens.forward(w, keep=True)
+_, c = sevens.forward(w, keep_residual=True)
 nonsense = GradientCheck(
     "",
     sevens.backward(dy, c),
@@ -473,7 +473,7 @@ upstream = rng.normal(size=weights.shape)
 
 def verdicts(q):
     """Relative error against naive and against frozen differences."""
-    _, c = q.forward(weights, keep=True)
+    _, c = q.forward(weights, keep_residual=True)
     hand = q.backward(upstream, c)
     return [
         GradientCheck("", hand, numerical_gradient(f, weights, upstream)).error
@@ -588,7 +588,7 @@ ternary_layers = [
 def all_codes():
     return np.concatenate(
         [
-            layer.weight_quant.codes(layer.weight.data).codes.ravel()
+            layer.weight_quant.encode(layer.weight.data).codes.ravel()
             for layer in ternary_layers
         ]
     )

@@ -39,7 +39,7 @@ from data_tools import normalise
 from tervit_np.analysis.comparison import read_record
 from tervit_np.analysis.comparison.statistics import spread
 from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight, ternarize
-from tervit_np.quant.plan import ENCODER, OUTSIDE
+from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST
 
 EIGHT, FOUR = stage_colour("8-bit"), stage_colour("4-bit")
 TERNARY = stage_colour("ternary")
@@ -147,9 +147,9 @@ with figure(7.2, 3.4) as fig:
 class Spy(tv.quant.Identity):
     """Passes everything on, and remembers it."""
 
-    def forward(self, x, keep=False):
+    def forward(self, x, keep_residual=False):
         self.seen = x.copy()
-        return super().forward(x, keep)
+        return super().forward(x, keep_residual)
 
 
 model = trained_model()
@@ -526,7 +526,7 @@ def encoder(quantizer):
     return Plan(
         [
             (ENCODER, quantizer, UniformAct(8)),
-            (OUTSIDE, UniformWeight(8), UniformAct(8)),
+            (FIRST_AND_LAST, UniformWeight(8), UniformAct(8)),
         ]
     )
 

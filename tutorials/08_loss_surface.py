@@ -149,9 +149,9 @@ quote("rise, random", steep[[0, 2]].mean() - steep[1], 0.07, 0.04, True)
 class Spy(tv.quant.Identity):
     """Passes everything on, and remembers it (chapter 06)."""
 
-    def forward(self, x, keep=False):
+    def forward(self, x, keep_residual=False):
         self.seen = x.copy()
-        return super().forward(x, keep)
+        return super().forward(x, keep_residual)
 
 
 spy = dict(model.quantizable())["blocks.0.attn.qkv"].act_quant = Spy()

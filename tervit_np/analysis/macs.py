@@ -21,7 +21,7 @@ def macs(model: Classifier) -> dict[str, int]:
         layer.forward = _listening(name, layer, layer.forward, counts)
     try:
         size = model.config.image_size
-        model.forward(np.zeros((1, 3, size, size), model.dtype), keep=False)
+        model.forward(np.zeros((1, 3, size, size), model.dtype), keep_cache=False)
     finally:
         for _, layer in layers:
             del layer.forward

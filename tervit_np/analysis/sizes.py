@@ -116,7 +116,7 @@ def ternarity(model: Classifier) -> Ternarity | None:
             continue
         blocks += layer.weight.size
         if isinstance(layer.weight_quant, Ternary):
-            codes = layer.weight_quant.codes(layer.weight.data).codes
+            codes = layer.weight_quant.encode(layer.weight.data).codes
             ternary += codes.size
             zeros += int(np.sum(codes == 0))
     return Ternarity(ternary / blocks, zeros / ternary) if ternary else None

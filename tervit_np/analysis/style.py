@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tervit_np.files import written_whole
+from tervit_np.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,6 +56,6 @@ def figure(width: float, height: float, **options: Any) -> Iterator["Figure"]:
 
 def save(figure: "Figure", path: Path) -> Path:
     """Write a PNG whole or not at all."""
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=144)
     return path

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tervit_np.models import Classifier, DeiT
-from tervit_np.ops import relative_index, shift_mask
+from tervit_np.ops import relative_position_index, shift_mask
 
 
 def torch_twin(model: Classifier, fused: bool = True) -> nn.Module:
@@ -35,7 +35,7 @@ class Attention(nn.Module):
         if window:
             table = torch.zeros((2 * window - 1) ** 2, heads)
             self.relative_position_bias_table = nn.Parameter(table)
-            self.index = torch.from_numpy(relative_index(window))
+            self.index = torch.from_numpy(relative_position_index(window))
         self.qkv, self.proj = linear(dim, 3 * dim), linear(dim, dim)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:

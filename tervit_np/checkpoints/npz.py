@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.files import written_whole
+from tervit_np.files import atomic_write
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.quantization import plan_of, quantize
 from tervit_np.models.registry import build, config_from
@@ -40,7 +40,7 @@ def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    with written_whole(path) as partial, open(partial, "wb") as file:
+    with atomic_write(path) as partial, open(partial, "wb") as file:
         np.savez(file, meta=text, **arrays)  # type: ignore[arg-type]
 
 
@@ -118,7 +118,7 @@ def load_model(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
 
 def describe(model: Classifier) -> dict[str, Any]:
     """Describe a model that is to be written as JSON: class, configuration, dtype."""
-    model.check_latent()
+    model.require_latent_weights()
     return {
         "model": type(model).__name__,
         "config": asdict(model.config),

@@ -13,7 +13,7 @@ from data_tools.mirrors import Mirror
 from data_tools.paths import writable_folder
 from tervit_np.checkpoints.reading import load_checkpoint
 from tervit_np.checkpoints.recognition import recognise
-from tervit_np.files import written_whole
+from tervit_np.files import atomic_write
 
 _DEIT = "https://dl.fbaipublicfiles.com/deit/"
 _SWIN = "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/"
@@ -73,7 +73,7 @@ def get_weights(
     found = recognise(load_checkpoint(arrived, lenient=True))[0]
     if found != name:
         raise ValueError(f"{arrived} holds the weights of {found}, not of {name}")
-    with written_whole(target) as partial:
+    with atomic_write(target) as partial:
         shutil.copyfile(arrived, partial)
     if source is None:
         shutil.rmtree(folder / ".arriving", ignore_errors=True)

@@ -66,7 +66,7 @@ def _check(args: argparse.Namespace) -> None:
     from pathlib import Path
 
     from tervit_np.bench.store import stored
-    from tervit_np.files import check_place
+    from tervit_np.files import check_writable
 
     for option in ("threads", "batch"):
         if args.model is None and getattr(args, option) is not None:
@@ -76,7 +76,7 @@ def _check(args: argparse.Namespace) -> None:
             raise ValueError(f"--{option} is {getattr(args, option)}; expected at least 1")
     for place in (args.out, args.plot):
         if place is not None:
-            check_place(place)
+            check_writable(place)
     if args.out and Path(args.out).exists():
         stored(Path(args.out))
     if args.model is not None and not args.source:

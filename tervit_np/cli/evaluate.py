@@ -67,6 +67,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"pictures: {images.summary()}")
     print(
         f"{opened.file}: {images.name} {images.split} accuracy {100 * found.accuracy:.2f} ± "
-        f"{100 * found.error:.2f} %, loss {found.loss:.4f}{found.engine}"
+        f"{100 * found.error:.2f} %, loss {found.loss:.4f}{found.kernel_note}"
     )
     return 0

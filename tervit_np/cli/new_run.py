@@ -47,9 +47,9 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
 
 def run_folder(out: str | None, data: str) -> Path:
     """Return --out, or a new folder in runs/ named after the data set."""
-    from tervit_np.train.folder import free_folder
+    from tervit_np.train.folder import unused_folder
 
-    return Path(out) if out else free_folder(Path("runs"), re.sub(r"[^\w.-]+", "-", data))
+    return Path(out) if out else unused_folder(Path("runs"), re.sub(r"[^\w.-]+", "-", data))
 
 
 def _stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":

@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
         setup, out = arguments_from_options(args), run_folder(args.out, args.data)
     else:
         out = Path(args.resume)
-        setup = train.run_arguments_from(RunFolder(out).read_request())
+        setup = train.run_arguments_from(RunFolder(out).read_run_config())
     try:
         results = train.run(
             setup.model,

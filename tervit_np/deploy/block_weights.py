@@ -14,7 +14,7 @@ from tervit_np.kernels.gemm import LANES
 from tervit_np.kernels.team import round_up
 from tervit_np.nn import Block, LayerNorm, SwinBlock
 from tervit_np.ops import relative_bias
-from tervit_np.ops.windows import partition, shift
+from tervit_np.ops.windows import cyclic_shift, window_partition
 
 
 def block_weights(block: Block | SwinBlock, shape: tuple[int, ...]) -> BlockWeights:
@@ -51,9 +51,10 @@ def _windows(block: SwinBlock, shape: tuple[int, ...]) -> tuple[Array, Array, Ar
     Shifted windows have at most four masks: inside, right edge, lower edge, corner.
     """
     numbers = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(1, *shape, 1)
-    groups = np.ascontiguousarray(partition(shift(numbers, block.by), block.window)[:, :, 0])
+    shifted = cyclic_shift(numbers, block.shift_size)
+    groups = np.ascontiguousarray(window_partition(shifted, block.window)[:, :, 0])
     attn = block.attn
-    bias = relative_bias(attn.relative_position_bias_table.data, attn.index)
+    bias = relative_bias(attn.relative_position_bias_table.data, attn.relative_position_index)
     if block.mask is None:
         return groups, np.zeros(len(groups), np.int32), _padded(bias[None])
     masks, kinds = np.unique(block.mask, axis=0, return_inverse=True)

@@ -37,7 +37,7 @@ class PackedBlocks(Blocks):
         train: bool = False,
         rng: np.random.Generator | None = None,
         recompute: bool = False,
-        keep: bool = True,
+        keep_cache: bool = True,
     ) -> tuple[Array, list[Any]]:
         """Run all blocks.  (B, T, D) or (B, H, W, D) -> alike, no caches.
 
@@ -52,7 +52,7 @@ class PackedBlocks(Blocks):
                     "int8 attention runs in the compiled block, not on the kernel "
                     f"{selected_variant()!r}"
                 )
-            return super().forward(x, train, rng, recompute, keep)
+            return super().forward(x, train, rng, recompute, keep_cache)
         from tervit_np.kernels.tiles import TILES
 
         processor = TILES[selected_variant()]

@@ -25,7 +25,7 @@ from tervit_np.kernels import selected_variant
 from tervit_np.models import Classifier, build, config_from, quantize
 from tervit_np.quant import Plan
 from tervit_np.quant.identity import IDENTITY, ZERO
-from tervit_np.quant.protocol import Codes
+from tervit_np.quant.protocol import QuantizedTensor
 from tervit_np.quant.spec import plan_from_spec
 
 _KEYS = ("model", "config", "dtype", "plan", "extra")
@@ -118,17 +118,17 @@ def _fill(model: Classifier, arrays: Mapping[str, Array]) -> dict[str, CodesLoad
         if packable(layer):
             stored[layer_name] = partial(_codes, codes, scale, param.shape, kind == "ternary")
         else:
-            param.data[...] = Codes(codes, scale, ZERO).dequantize()
+            param.data[...] = QuantizedTensor(codes, scale, ZERO).dequantize()
             layer.weight_quant = IDENTITY  # on its grid already
     if left:
         raise ValueError(f"unexpected {', '.join(list(left)[:3])}")
     return stored
 
 
-def _codes(codes: Array, scale: Array, shape: tuple[int, ...], ternary: bool) -> Codes:
+def _codes(codes: Array, scale: Array, shape: tuple[int, ...], ternary: bool) -> QuantizedTensor:
     """Unpack what the file holds of a layer."""
     whole = decode(codes, math.prod(shape)).reshape(shape) if ternary else codes
-    return Codes(whole, scale, ZERO)
+    return QuantizedTensor(whole, scale, ZERO)
 
 
 def _checked(array: Array, name: str, shape: tuple[int, ...], kind: str) -> Array:

@@ -10,17 +10,17 @@ from tervit_np.kernels import Panels
 from tervit_np.models import Classifier, build, quantize
 from tervit_np.models.quantization import plan_of
 from tervit_np.nn import Blocks, Linear, Products
-from tervit_np.quant import Identity, UniformWeight, is_integer_matmul, rounds_to_integers
-from tervit_np.quant.protocol import Codes
+from tervit_np.quant import Identity, UniformWeight, is_int8_per_token, is_integer_matmul
+from tervit_np.quant.protocol import QuantizedTensor
 
-CodesLoader: TypeAlias = Callable[[], Codes]
+CodesLoader: TypeAlias = Callable[[], QuantizedTensor]
 
 
 def packable(layer: Any) -> bool:
     """Tell whether a layer is a product of integers: 8-bit tokens, ternary or 8-bit weights."""
     weight, act = layer.weight_quant, layer.act_quant
     return is_integer_matmul(weight, act) or (
-        isinstance(weight, UniformWeight) and rounds_to_integers(act)
+        isinstance(weight, UniformWeight) and is_int8_per_token(act)
     )
 
 
@@ -66,8 +66,8 @@ def packed_copy(model: Classifier) -> Classifier | None:
     return copy
 
 
-def _codes(layer: Any) -> Codes:
-    codes: Codes = layer.weight_quant.codes(layer.weight.data)
+def _codes(layer: Any) -> QuantizedTensor:
+    codes: QuantizedTensor = layer.weight_quant.encode(layer.weight.data)
     return codes
 
 

@@ -74,7 +74,7 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
         if layer is None or isinstance(layer.weight_quant, Identity):
             arrays[name] = _cast(name, param.data, dtype)
             continue
-        stored = layer.weight_quant.codes(param.data)
+        stored = layer.weight_quant.encode(param.data)
         codes = (
             encode(stored.codes) if storage_kind(layer_name, layer) == "ternary" else stored.codes
         )

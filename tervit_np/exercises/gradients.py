@@ -10,9 +10,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tervit_np.arrays import Array
+from tervit_np.arrays import Array, read_only
 from tervit_np.exercises.exercise import Finding
-from tervit_np.verify.contracts import read_only
 from tervit_np.verify.diagnosis import likely_mistake
 from tervit_np.verify.gradcheck import GradientCheck
 from tervit_np.verify.operators import Operator

@@ -27,7 +27,7 @@ class Classifier(Module):
                 "normalised, channels first"
             )
 
-    def check_latent(self) -> None:
+    def require_latent_weights(self) -> None:
         """Refuse a packed model where latent weights are wanted."""
         if self.packed:
             raise ValueError(
@@ -41,7 +41,7 @@ class Classifier(Module):
         *,
         train: bool = False,
         rng: np.random.Generator | None = None,
-        keep: bool = True,
+        keep_cache: bool = True,
     ) -> tuple[Any, Any]:
         """Classify.  (B, 3, S, S) -> logits, cache."""
         raise NotImplementedError
@@ -65,7 +65,7 @@ class Classifier(Module):
             raise ValueError(f"predict: batch_size is {batch_size}; expected at least 1")
         parts = [np.empty((0, self.config.num_classes), self.dtype)]
         for start in range(0, len(images), batch_size):
-            logits = self.forward(images[start : start + batch_size], keep=False)[0]
+            logits = self.forward(images[start : start + batch_size], keep_cache=False)[0]
             parts.append((logits[0] + logits[1]) / 2 if isinstance(logits, tuple) else logits)
         return np.concatenate(parts)
 

@@ -137,11 +137,11 @@ class DeiT(Classifier):
         *,
         train: bool = False,
         rng: np.random.Generator | None = None,
-        keep: bool = True,
+        keep_cache: bool = True,
     ) -> tuple[Logits, DeiTCache]:
         """Classify normalised images.  (B, 3, H, W) -> logits (B, C), or a pair if distilled.
 
-        Without `keep` the blocks' caches are dropped at once, and there is no way back.
+        Without `keep_cache` the blocks' caches are dropped at once, and there is no way back.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class DeiT(Classifier):
         self.check_images(images)
         z, c1 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
         z = ops.add_tokens(z, [token.data for token in self._tokens()], self.pos_embed.data)
-        z, caches = self.blocks.forward(z, train, rng, self.recompute, keep)
+        z, caches = self.blocks.forward(z, train, rng, self.recompute, keep_cache)
         normed, c2 = self.norm.forward(z)
         if self.config.pool == "mean":
             pooled = [ops.mean_pool(normed)[0]]

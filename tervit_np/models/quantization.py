@@ -19,7 +19,7 @@ def quantize(model: Classifier, plan: str | Plan) -> Classifier:
     ValueError
         If the plan's name is unknown, or the model is packed.
     """
-    model.check_latent()
+    model.require_latent_weights()
     named_plan(plan).apply(model.quantizable())
     return model
 

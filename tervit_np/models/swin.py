@@ -106,7 +106,7 @@ class SwinPatchEmbed(Module):
         return self.proj.backward(self.norm.backward(dy, cache[1]), cache[0], input_grad)
 
 
-class Stage(Module):
+class SwinStage(Module):
     """Blocks on maps of one size, then merging, but for the last stage."""
 
     def __init__(
@@ -123,10 +123,15 @@ class Stage(Module):
         self.downsample = None if index == len(c.depths) - 1 else PatchMerging(dim, dtype)
 
     def forward(
-        self, x: Array, train: bool, rng: np.random.Generator | None, recompute: bool, keep: bool
+        self,
+        x: Array,
+        train: bool,
+        rng: np.random.Generator | None,
+        recompute: bool,
+        keep_cache: bool,
     ) -> tuple[Array, tuple[list[Any], Any]]:
         """Run the blocks.  (B, H, W, D) -> (B, H, W, D) or (B, H/2, W/2, 2 D)."""
-        x, caches = self.blocks.forward(x, train, rng, recompute, keep)
+        x, caches = self.blocks.forward(x, train, rng, recompute, keep_cache)
         if self.downsample is None:
             return x, (caches, None)
         x, merging = self.downsample.forward(x)
@@ -161,7 +166,7 @@ class Swin(Classifier):
         rates = np.linspace(0, config.drop_path, sum(config.depths)).tolist()
         starts = np.cumsum([0, *config.depths]).tolist()
         self.layers = [
-            Stage(config, i, rates[starts[i] : starts[i + 1]], dtype)
+            SwinStage(config, i, rates[starts[i] : starts[i + 1]], dtype)
             for i in range(len(config.depths))
         ]
         width = config.dim * 2 ** (len(config.depths) - 1)
@@ -176,11 +181,11 @@ class Swin(Classifier):
         *,
         train: bool = False,
         rng: np.random.Generator | None = None,
-        keep: bool = True,
+        keep_cache: bool = True,
     ) -> tuple[Array, SwinCache]:
         """Classify normalised images.  (B, 3, H, W) -> logits (B, C).
 
-        Without `keep` the blocks' caches are dropped at once, and there is no way back.
+        Without `keep_cache` the blocks' caches are dropped at once, and there is no way back.
         """
         self.check_images(images)
         z, c1 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
@@ -188,7 +193,7 @@ class Swin(Classifier):
         x = z.reshape(len(images), side, side, -1)
         caches = []
         for stage in self.layers:
-            x, cache = stage.forward(x, train, rng, self.recompute, keep)
+            x, cache = stage.forward(x, train, rng, self.recompute, keep_cache)
             caches.append(cache)
         normed, c2 = self.norm.forward(x)
         pooled, _ = ops.mean_pool(normed.reshape(len(x), -1, x.shape[-1]))

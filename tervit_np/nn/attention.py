@@ -31,8 +31,8 @@ class Products(Module):
         if isinstance(self.act_quant, Identity):
             out, cache = attention(qkv, self.heads)
             return out, (cache, None)
-        qkv_hat, act = self.rounded(qkv)
-        out, cache = attention(qkv_hat, self.heads, self.rounded_probs)
+        qkv_hat, act = self.quantize_qkv(qkv)
+        out, cache = attention(qkv_hat, self.heads, self.quantize_probs)
         return out, (cache, act)
 
     def backward(self, dout: Array, cache: tuple[AttentionCache, Any]) -> Array:
@@ -40,13 +40,13 @@ class Products(Module):
         dqkv = attention_backward(dout, cache[0])
         return self.act_quant.backward(dqkv, cache[1])
 
-    def rounded(self, qkv: Array) -> tuple[Array, Any]:
+    def quantize_qkv(self, qkv: Array) -> tuple[Array, Any]:
         """Round q, k and v, each token and head by itself.  (B, T, 3 D) -> the same."""
         per_head = qkv.reshape(*qkv.shape[:2], 3 * self.heads, -1)
         qkv_hat, cache = self.act_quant.forward(per_head)
         return qkv_hat.reshape(qkv.shape), cache
 
-    def rounded_probs(self, probs: Array) -> Array:
+    def quantize_probs(self, probs: Array) -> Array:
         """Round each query's probabilities.  (B, H, T, T) -> the same."""
         return self.act_quant.forward(probs)[0]
 

@@ -29,16 +29,16 @@ class Blocks(list[Any]):
         train: bool = False,
         rng: np.random.Generator | None = None,
         recompute: bool = False,
-        keep: bool = True,
+        keep_cache: bool = True,
     ) -> tuple[Array, list[Any]]:
-        """Run all blocks; without `keep` each cache is dropped at once.  (B, ..., D) -> alike."""
+        """Run all blocks; without `keep_cache` drop their caches.  (B, ..., D) -> (B, ..., D)."""
         caches = []
         for block in self:
             state = None if rng is None or not recompute else dict(rng.bit_generator.state)
             y, cache = block.forward(x, train, rng)
             if recompute:
                 cache = CheckpointedInput(x, train, state)
-            caches.append(cache if keep else None)
+            caches.append(cache if keep_cache else None)
             x = y
         return x, caches
 

@@ -37,8 +37,8 @@ class WindowProducts(Products):
         if isinstance(self.act_quant, Identity):
             out, cache = ops.window_attention(qkv, bias, mask)
             return out, (cache, None)
-        qkv_hat, act = self.rounded(qkv)
-        out, cache = ops.window_attention(qkv_hat, bias, mask, self.rounded_probs)
+        qkv_hat, act = self.quantize_qkv(qkv)
+        out, cache = ops.window_attention(qkv_hat, bias, mask, self.quantize_probs)
         return out, (cache, act)
 
     def backward(  # type: ignore[override]
@@ -57,12 +57,14 @@ class WindowAttention(Module):
         self.qkv = Linear(dim, 3 * dim, dtype)
         self.products = WindowProducts(heads)
         self.proj = Linear(dim, dim, dtype)
-        self.index = ops.relative_index(window)
+        self.relative_position_index = ops.relative_position_index(window)
 
     def forward(self, x: Array, mask: Array | None) -> tuple[Array, WindowAttentionModuleCache]:
         """Mix the tokens of each window."""
         qkv, c1 = self.qkv.forward(x)
-        bias = ops.relative_bias(self.relative_position_bias_table.data, self.index)
+        bias = ops.relative_bias(
+            self.relative_position_bias_table.data, self.relative_position_index
+        )
         mixed, c2 = self.products.forward(qkv, bias, mask)
         y, c3 = self.proj.forward(mixed)
         return y, WindowAttentionModuleCache(c1, c2, c3)
@@ -72,7 +74,9 @@ class WindowAttention(Module):
         dmixed = self.proj.backward(dy, cache.proj)
         dqkv, dbias = self.products.backward(dmixed, cache.products)
         table = self.relative_position_bias_table
-        table.grad += ops.relative_bias_backward(dbias, self.index, len(table.data))
+        table.grad += ops.relative_bias_backward(
+            dbias, self.relative_position_index, len(table.data)
+        )
         return self.qkv.backward(dqkv, cache.qkv)
 
 
@@ -106,8 +110,8 @@ class SwinBlock(Module):
         dtype: DTypeLike = np.float32,
     ) -> None:
         self.window = min(window, side)
-        self.by = window // 2 if shifted and side > window else 0
-        self.mask = ops.shift_mask(side, side, self.window, self.by)
+        self.shift_size = window // 2 if shifted and side > window else 0
+        self.mask = ops.shift_mask(side, side, self.window, self.shift_size)
         self.norm1 = LayerNorm(dim, EPS, dtype)
         self.attn = WindowAttention(dim, heads, self.window, dtype)
         self.norm2 = LayerNorm(dim, EPS, dtype)
@@ -119,9 +123,9 @@ class SwinBlock(Module):
     ) -> tuple[Array, SwinBlockCache]:
         """Run both branches."""
         normed, c1 = self.norm1.forward(x)
-        windows = ops.partition(ops.shift(normed, self.by), self.window)
+        windows = ops.window_partition(ops.cyclic_shift(normed, self.shift_size), self.window)
         mixed, c2 = self.attn.forward(windows, self.mask)
-        branch = ops.shift(ops.unpartition(mixed, x.shape), -self.by)
+        branch = ops.cyclic_shift(ops.window_reverse(mixed, x.shape), -self.shift_size)
         branch, c3 = ops.drop_path(branch, self.drop_rate, train, rng)
         x = x + branch
         normed, c4 = self.norm2.forward(x)
@@ -134,7 +138,7 @@ class SwinBlock(Module):
         dbranch = self.mlp.backward(ops.drop_path_backward(dy, cache.drop2), cache.mlp)
         dx = dy + self.norm2.backward(dbranch, cache.norm2)
         dbranch = ops.drop_path_backward(dx, cache.drop1)
-        dmixed = ops.partition(ops.shift(dbranch, self.by), self.window)
+        dmixed = ops.window_partition(ops.cyclic_shift(dbranch, self.shift_size), self.window)
         dwindows = self.attn.backward(dmixed, cache.attn)
-        dnormed = ops.shift(ops.unpartition(dwindows, dx.shape), -self.by)
+        dnormed = ops.cyclic_shift(ops.window_reverse(dwindows, dx.shape), -self.shift_size)
         return dx + self.norm1.backward(dnormed, cache.norm1)

@@ -13,22 +13,26 @@ from tervit_np.ops.linear import linear, linear_backward
 from tervit_np.ops.merging import merge, merge_backward
 from tervit_np.ops.patches import patchify, unpatchify
 from tervit_np.ops.pool import mean_pool, mean_pool_backward
-from tervit_np.ops.relative_bias import relative_bias, relative_bias_backward, relative_index
+from tervit_np.ops.relative_bias import (
+    relative_bias,
+    relative_bias_backward,
+    relative_position_index,
+)
 from tervit_np.ops.softmax import softmax, softmax_backward
 from tervit_np.ops.tokens import add_tokens, add_tokens_backward
 from tervit_np.ops.window_attention import window_attention, window_attention_backward
-from tervit_np.ops.windows import partition, shift, shift_mask, unpartition
+from tervit_np.ops.windows import cyclic_shift, shift_mask, window_partition, window_reverse
 
 __all__ = [
     "merge",
     "merge_backward",
-    "partition",
+    "window_partition",
     "relative_bias",
     "relative_bias_backward",
-    "relative_index",
-    "shift",
+    "relative_position_index",
+    "cyclic_shift",
     "shift_mask",
-    "unpartition",
+    "window_reverse",
     "window_attention",
     "window_attention_backward",
     "add_tokens",

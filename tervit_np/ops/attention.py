@@ -22,16 +22,16 @@ class AttentionCache(NamedTuple):
 
     qkv: Array  # (B, T, 3 D)
     probs: Array  # (B, H, T, T)  row = query, column = key
-    used: Array  # (B, H, T, T)  what multiplied v: probs, or probs rounded
+    probs_hat: Array  # (B, H, T, T)  what multiplied v: probs, or probs rounded
 
 
 def attention(
-    qkv: Array, heads: int, rounded: Callable[[Array], Array] | None = None
+    qkv: Array, heads: int, quantize_probs: Callable[[Array], Array] | None = None
 ) -> tuple[Array, AttentionCache]:
     """Mix tokens by their similarity.  (B, T, 3 D) -> (B, T, D).
 
-    `rounded` quantizes the probabilities before they multiply v; the backward passes straight
-    through it.
+    `quantize_probs` quantizes the probabilities before they multiply v; the backward pass treats it
+    as the identity (straight-through).
 
     Raises
     ------
@@ -40,21 +40,21 @@ def attention(
     """
     if qkv.shape[-1] % (3 * heads):
         raise ValueError(f"attention: last axis {qkv.shape[-1]} is not 3 x {heads} heads x K")
-    q, k, v = split_heads(qkv, heads)
+    q, k, v = split_qkv(qkv, heads)
     probs, _ = softmax(q @ k.swapaxes(-1, -2), scale=q.shape[-1] ** -0.5)
-    used = probs if rounded is None else rounded(probs)
-    return merge_heads(used @ v), AttentionCache(qkv, probs, used)
+    probs_hat = probs if quantize_probs is None else quantize_probs(probs)
+    return merge_heads(probs_hat @ v), AttentionCache(qkv, probs, probs_hat)
 
 
 def attention_backward(dout: Array, cache: AttentionCache) -> Array:
     """Undo `out = softmax(q k^T / sqrt(K)) v`.  (B, T, D) -> dqkv (B, T, 3 D)."""
-    qkv, probs, used = cache
+    qkv, probs, probs_hat = cache
     heads = probs.shape[1]
-    q, k, v = split_heads(qkv, heads)
+    q, k, v = split_qkv(qkv, heads)
     dqkv = np.empty_like(qkv)
-    dq, dk, dv = split_heads(dqkv, heads)  # views: writing into them fills dqkv
-    do = heads_apart(dout, heads)
-    np.matmul(used.swapaxes(-1, -2), do, out=dv)
+    dq, dk, dv = split_qkv(dqkv, heads)  # views: writing into them fills dqkv
+    do = split_heads(dout, heads)
+    np.matmul(probs_hat.swapaxes(-1, -2), do, out=dv)
     dprobs = do @ v.swapaxes(-1, -2)
     dscores = softmax_backward(dprobs, probs, scale=q.shape[-1] ** -0.5)
     np.matmul(dscores, k, out=dq)
@@ -62,14 +62,14 @@ def attention_backward(dout: Array, cache: AttentionCache) -> Array:
     return dqkv
 
 
-def split_heads(qkv: Array, heads: int) -> tuple[Array, Array, Array]:
+def split_qkv(qkv: Array, heads: int) -> tuple[Array, Array, Array]:
     """View the fused projection as q, k, v.  (B, T, 3 D) -> three of (B, H, T, K)."""
     batch, tokens, width = qkv.shape
     parts = qkv.reshape(batch, tokens, 3, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)
     return parts[0], parts[1], parts[2]
 
 
-def heads_apart(x: Array, heads: int) -> Array:
+def split_heads(x: Array, heads: int) -> Array:
     """View the heads that lie side by side; undoes merge_heads.  (B, T, D) -> (B, H, T, K)."""
     return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
 

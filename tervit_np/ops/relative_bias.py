@@ -11,7 +11,7 @@ import numpy as np
 from tervit_np.arrays import Array
 
 
-def relative_index(window: int) -> Array:
+def relative_position_index(window: int) -> Array:
     """Return the row of the table for every pair of tokens.  -> integers (w w, w w)."""
     line = np.arange(window)
     y, x = (axis.ravel() for axis in np.meshgrid(line, line, indexing="ij"))

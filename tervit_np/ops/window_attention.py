@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.ops.attention import heads_apart, merge_heads, split_heads
+from tervit_np.ops.attention import merge_heads, split_heads, split_qkv
 from tervit_np.ops.softmax import softmax, softmax_backward
 
 
@@ -20,21 +20,21 @@ class WindowAttentionCache(NamedTuple):
 
     qkv: Array  # (B nW, T, 3 D)
     probs: Array  # (B nW, H, T, T)
-    used: Array  # (B nW, H, T, T)  what multiplied v: probs, or probs rounded
+    probs_hat: Array  # (B nW, H, T, T)  what multiplied v: probs, or probs rounded
 
 
 def window_attention(
     qkv: Array,
     bias: Array,
     mask: Array | None,
-    rounded: Callable[[Array], Array] | None = None,
+    quantize_probs: Callable[[Array], Array] | None = None,
 ) -> tuple[Array, WindowAttentionCache]:
     """Attend within each window.  (B nW, T, 3 D), (H, T, T), (nW, T, T) -> (B nW, T, D).
 
-    `rounded` quantizes the probabilities before they multiply v, as in `attention`.
+    `quantize_probs` quantizes the probabilities before they multiply v, as in `attention`.
     """
     heads = bias.shape[0]
-    q, k, v = split_heads(qkv, heads)
+    q, k, v = split_qkv(qkv, heads)
     scores = q @ k.swapaxes(-1, -2)
     scores *= q.dtype.type(q.shape[-1] ** -0.5)
     scores += bias
@@ -42,19 +42,19 @@ def window_attention(
         by_image = scores.reshape(-1, len(mask), *scores.shape[1:])
         by_image += mask[:, None].astype(scores.dtype)
     probs, _ = softmax(scores)
-    used = probs if rounded is None else rounded(probs)
-    return merge_heads(used @ v), WindowAttentionCache(qkv, probs, used)
+    probs_hat = probs if quantize_probs is None else quantize_probs(probs)
+    return merge_heads(probs_hat @ v), WindowAttentionCache(qkv, probs, probs_hat)
 
 
 def window_attention_backward(dout: Array, cache: WindowAttentionCache) -> tuple[Array, Array]:
     """Undo window_attention.  (B nW, T, D) -> dqkv (B nW, T, 3 D), dbias (H, T, T)."""
-    qkv, probs, used = cache
+    qkv, probs, probs_hat = cache
     heads = probs.shape[1]
-    q, k, v = split_heads(qkv, heads)
+    q, k, v = split_qkv(qkv, heads)
     dqkv = np.empty_like(qkv)
-    dq, dk, dv = split_heads(dqkv, heads)  # views: writing into them fills dqkv
-    do = heads_apart(dout, heads)
-    np.matmul(used.swapaxes(-1, -2), do, out=dv)
+    dq, dk, dv = split_qkv(dqkv, heads)  # views: writing into them fills dqkv
+    do = split_heads(dout, heads)
+    np.matmul(probs_hat.swapaxes(-1, -2), do, out=dv)
     dscores = softmax_backward(do @ v.swapaxes(-1, -2), probs)
     scale = q.dtype.type(q.shape[-1] ** -0.5)
     dq[...] = dscores @ k * scale

@@ -12,10 +12,10 @@ import numpy as np
 
 from tervit_np.arrays import Array
 
-APART = -100.0
+MASKED = -100.0
 
 
-def partition(x: Array, window: int) -> Array:
+def window_partition(x: Array, window: int) -> Array:
     """Cut a map into windows.  (B, H, W, C) -> (B nW, w w, C).
 
     Raises
@@ -30,7 +30,7 @@ def partition(x: Array, window: int) -> Array:
     return cut.transpose(0, 1, 3, 2, 4, 5).reshape(-1, window * window, channels)
 
 
-def unpartition(windows: Array, shape: tuple[int, ...]) -> Array:
+def window_reverse(windows: Array, shape: tuple[int, ...]) -> Array:
     """Put windows back into a map of `shape`; also partition's backward.  -> (B, H, W, C)."""
     batch, height, width, channels = shape
     window = round(windows.shape[1] ** 0.5)
@@ -38,20 +38,20 @@ def unpartition(windows: Array, shape: tuple[int, ...]) -> Array:
     return cut.transpose(0, 1, 3, 2, 4, 5).reshape(shape)
 
 
-def shift(x: Array, by: int) -> Array:
-    """Roll a map by -by in rows and columns; shift(dy, -by) undoes it.  (B, H, W, C)."""
-    return x if by == 0 else np.roll(x, (-by, -by), axis=(1, 2))
+def cyclic_shift(x: Array, shift_size: int) -> Array:
+    """Roll rows and columns by -shift_size; its backward rolls by +shift_size.  (B, H, W, C)."""
+    return x if shift_size == 0 else np.roll(x, (-shift_size, -shift_size), axis=(1, 2))
 
 
-def shift_mask(height: int, width: int, window: int, by: int) -> Array | None:
+def shift_mask(height: int, width: int, window: int, shift_size: int) -> Array | None:
     """Return what is added to the scores of a shifted map, None without a shift.  -> (nW, T, T)."""
-    if by == 0:
+    if shift_size == 0:
         return None
     regions = np.zeros((1, height, width, 1))
     number = 0
-    for rows in (slice(0, -window), slice(-window, -by), slice(-by, None)):
-        for columns in (slice(0, -window), slice(-window, -by), slice(-by, None)):
+    for rows in (slice(0, -window), slice(-window, -shift_size), slice(-shift_size, None)):
+        for columns in (slice(0, -window), slice(-window, -shift_size), slice(-shift_size, None)):
             regions[:, rows, columns] = number
             number += 1
-    region = partition(regions, window)[:, :, 0]
-    return np.where(region[:, :, None] == region[:, None, :], 0.0, APART)
+    region = window_partition(regions, window)[:, :, 0]
+    return np.where(region[:, :, None] == region[:, None, :], 0.0, MASKED)

@@ -2,9 +2,9 @@
 
 from tervit_np.quant.blend import Blend
 from tervit_np.quant.identity import IDENTITY, Identity
-from tervit_np.quant.integers import is_integer_matmul, rounds_to_integers
+from tervit_np.quant.integers import is_int8_per_token, is_integer_matmul
 from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
-from tervit_np.quant.protocol import Codes, Convention, Quantizer
+from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 from tervit_np.quant.ternarize import TernaryTensor, ternarize
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct, UniformWeight
@@ -13,7 +13,7 @@ __all__ = [
     "IDENTITY",
     "PLANS",
     "Blend",
-    "Codes",
+    "QuantizedTensor",
     "Convention",
     "Identity",
     "Plan",
@@ -27,7 +27,7 @@ __all__ = [
     "named_plan",
     "is_integer_matmul",
     "plan_table",
-    "rounds_to_integers",
+    "is_int8_per_token",
     "ternarize",
 ]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tervit_np.arrays import Array
 from tervit_np.param import Param
-from tervit_np.quant.protocol import Codes, Convention, Quantizer
+from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 
 
 class BlendCache(NamedTuple):
@@ -33,9 +33,9 @@ class Blend(Quantizer):
     def __init__(self, inner: Quantizer, amount: float = 0.0) -> None:
         self.inner, self.amount, self.bits = inner, amount, inner.bits
 
-    def forward(self, w: Array, keep: bool = False) -> tuple[Array, BlendCache]:
+    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, BlendCache]:
         """Mix w and its quantized value.  (...) -> (...)."""
-        w_hat, inner = self.inner.forward(w, keep)
+        w_hat, inner = self.inner.forward(w, keep_residual)
         return (1 - self.amount) * w + self.amount * w_hat, BlendCache(self.amount, inner)
 
     def backward(self, dw_hat: Array, cache: BlendCache) -> Array:
@@ -47,9 +47,9 @@ class Blend(Quantizer):
         """Map w with the inner residual held fixed."""
         return (1 - cache.amount) * w + cache.amount * self.inner.frozen(w, cache.inner)
 
-    def codes(self, w: Array) -> Codes:
+    def encode(self, w: Array) -> QuantizedTensor:
         """Return the inner quantizer's codes: what the model becomes when the ramp ends."""
-        return self.inner.codes(w)
+        return self.inner.encode(w)
 
     def params(self) -> dict[str, Param]:
         """Return the inner quantizer's parameters."""

@@ -11,7 +11,7 @@ from tervit_np.arrays import Array
 GRANULARITIES = ("channel", "tensor")
 
 
-def grouped(w: Array, granularity: str) -> Array:
+def as_rows(w: Array, granularity: str) -> Array:
     """View weights as a matrix, one row for each scale.  (out, ...) -> (out, n) or (1, out n).
 
     Raises
@@ -30,6 +30,6 @@ def grouped(w: Array, granularity: str) -> Array:
     return np.ascontiguousarray(w).reshape(w.shape[0], -1)
 
 
-def across(scale: Array, ndim: int) -> Array:
+def broadcast_scale(scale: Array, ndim: int) -> Array:
     """Shape a scale so that it multiplies along axis 0.  (out,) -> (out, 1, ...), others as is."""
     return scale.reshape(-1, *[1] * (ndim - 1)) if scale.ndim == 1 else scale

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.quant.protocol import Codes, Convention, Quantizer
+from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 
 
 class Identity(Quantizer):
@@ -17,7 +17,7 @@ class Identity(Quantizer):
     bits = 32
     convention = Convention("none", "none", "none", "nowhere")
 
-    def forward(self, w: Array, keep: bool = False) -> tuple[Array, None]:  # noqa: D102
+    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, None]:  # noqa: D102
         return w, None
 
     def backward(self, dw_hat: Array, cache: Any) -> Array:  # noqa: D102
@@ -26,7 +26,7 @@ class Identity(Quantizer):
     def frozen(self, w: Array, cache: Any) -> Array:  # noqa: D102
         return w
 
-    def codes(self, w: Array) -> Codes:
+    def encode(self, w: Array) -> QuantizedTensor:
         """Refuse: real numbers have no codes.
 
         Raises

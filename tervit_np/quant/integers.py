@@ -7,10 +7,10 @@ from tervit_np.quant.uniform import UniformAct
 
 def is_integer_matmul(weight: Quantizer, act: Quantizer) -> bool:
     """Tell whether each row of weights is ternary and each token 8-bit integers up to 127."""
-    return isinstance(weight, Ternary) and rounds_to_integers(act)
+    return isinstance(weight, Ternary) and is_int8_per_token(act)
 
 
-def rounds_to_integers(act: Quantizer) -> bool:
+def is_int8_per_token(act: Quantizer) -> bool:
     """Tell whether each token becomes 8-bit integers up to 127."""
     return isinstance(act, UniformAct) and (act.bits, act.kind, act.per) == (
         8,

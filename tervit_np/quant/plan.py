@@ -22,7 +22,7 @@ from tervit_np.quant.uniform import UniformAct, UniformWeight
 Rule: TypeAlias = tuple[str, Quantizer, Quantizer]
 
 ENCODER = r"(blocks|layers)\.\d+\..*(qkv|proj|fc1|fc2|reduction)"
-OUTSIDE = r"patch_embed\..*|head|head_dist"
+FIRST_AND_LAST = r"patch_embed\..*|head|head_dist"
 
 
 class Quantizable(Protocol):
@@ -80,12 +80,14 @@ def _three(rule: Any) -> Rule:
 
 def _encoder(weights: Quantizer) -> Plan:
     """Give the encoder's matrices a quantizer; everything else has 8 bits."""
-    return Plan([(ENCODER, weights, UniformAct(8)), (OUTSIDE, UniformWeight(8), UniformAct(8))])
+    return Plan(
+        [(ENCODER, weights, UniformAct(8)), (FIRST_AND_LAST, UniformWeight(8), UniformAct(8))]
+    )
 
 
 PLANS: dict[str, Plan] = {
     "float": Plan([]),
-    "int8": Plan([(f"{ENCODER}|{OUTSIDE}", UniformWeight(8), UniformAct(8))]),
+    "int8": Plan([(f"{ENCODER}|{FIRST_AND_LAST}", UniformWeight(8), UniformAct(8))]),
     "ternary": _encoder(Ternary()),  # channel-wise: an interval and a scale for each row
     "ternary-layer": _encoder(Ternary("tensor")),  # layer-wise, the baseline of the ablation
 }

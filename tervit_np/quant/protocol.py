@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from tervit_np.arrays import Array
 from tervit_np.param import Param
-from tervit_np.quant.channels import across
+from tervit_np.quant.channels import broadcast_scale
 
 
-class Codes(NamedTuple):
+class QuantizedTensor(NamedTuple):
     """What a packed file stores: w_hat = (codes - zero_point) * scale."""
 
     codes: Array  # int8 or uint8, shaped like w
@@ -25,7 +25,7 @@ class Codes(NamedTuple):
     def dequantize(self) -> Array:
         """Multiply out, to the same values as `forward`.  -> w_hat, shaped like the codes."""
         codes = self.codes.astype(self.scale.dtype) - self.zero_point.astype(self.scale.dtype)
-        w_hat: Array = codes * across(self.scale, self.codes.ndim)
+        w_hat: Array = codes * broadcast_scale(self.scale, self.codes.ndim)
         return w_hat
 
 
@@ -45,10 +45,10 @@ class Quantizer(ABC):
     convention: Convention
 
     @abstractmethod
-    def forward(self, w: Array, keep: bool = False) -> tuple[Array, Any]:
+    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, Any]:
         """Quantize and dequantize.  (...) -> w_hat (...), cache.
 
-        `keep` also caches the rounding residual, which only `frozen` needs.
+        `keep_residual` also caches the rounding residual, which only `frozen` needs.
         """
 
     @abstractmethod
@@ -57,10 +57,13 @@ class Quantizer(ABC):
 
     @abstractmethod
     def frozen(self, w: Array, cache: Any) -> Array:
-        """Map w with the residual of `forward(w0, keep=True)` held fixed.  (...) -> (...)."""
+        """Map w with the residual of `forward(w0, keep_residual=True)` held fixed.
+
+        (...) -> (...)
+        """
 
     @abstractmethod
-    def codes(self, w: Array) -> Codes:
+    def encode(self, w: Array) -> QuantizedTensor:
         """Return the integers and scales that a file stores."""
 
     def params(self) -> dict[str, Param]:
@@ -68,8 +71,10 @@ class Quantizer(ABC):
         return {}
 
 
-def kept(residual: Array | None) -> Array:
+def require_residual(residual: Array | None) -> Array:
     """Return the residual, or say how to get one."""
     if residual is None:
-        raise ValueError("frozen needs the cache of forward(w, keep=True): no residual was kept")
+        raise ValueError(
+            "frozen needs the cache of forward(w, keep_residual=True); this one has no residual"
+        )
     return residual

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.quant.channels import GRANULARITIES, across, grouped
+from tervit_np.quant.channels import GRANULARITIES, as_rows, broadcast_scale
 
 THRESHOLDS = {"twn": 0.7, "absmean": 0.5}
 SCALES = ("support", "mean")
@@ -36,7 +36,7 @@ class TernaryTensor(NamedTuple):
 
     def dequantize(self) -> Array:
         """Multiply out.  -> w_hat, shaped like the codes."""
-        return self.codes.astype(self.scale.dtype) * across(self.scale, self.codes.ndim)
+        return self.codes.astype(self.scale.dtype) * broadcast_scale(self.scale, self.codes.ndim)
 
 
 def ternarize(
@@ -58,7 +58,7 @@ def ternarize(
     """
     check_options(granularity, threshold, scale)
     w = np.asarray(w)
-    matrix = grouped(w, granularity) * 1.0  # integers become real
+    matrix = as_rows(w, granularity) * 1.0  # integers become real
     if not np.isfinite(matrix).all():
         raise ValueError(f"ternarize: {np.sum(~np.isfinite(matrix))} weights are NaN or infinite")
     # exercise ternarize: codes, alpha and delta of each row of the matrix

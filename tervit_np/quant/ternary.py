@@ -11,17 +11,17 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
-from tervit_np.quant.channels import grouped
+from tervit_np.quant.channels import as_rows
 from tervit_np.quant.identity import ZERO
-from tervit_np.quant.protocol import Codes, Convention, Quantizer, kept
+from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
 from tervit_np.quant.ternarize import THRESHOLDS, TernaryTensor, check_options, ternarize
 
 
 class TernaryCache(NamedTuple):
     """What the backward pass needs."""
 
-    inside: Array | None  # bool, |w| < clip; None without a clip
-    residual: Array | None  # w_hat - clip(w), kept on request
+    ste_mask: Array | None  # bool, |w| < clip; None without a clip
+    residual: Array | None  # w_hat - clip(w), None unless asked for
 
 
 class Ternary(Quantizer):
@@ -52,7 +52,7 @@ class Ternary(Quantizer):
         self.granularity, self.threshold = granularity, threshold
         self.scale, self.clip = scale, clip
 
-    def forward(self, w: Array, keep: bool = False) -> tuple[Array, TernaryCache]:
+    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, TernaryCache]:
         """Ternarize.  (out, ...) -> w_hat (out, ...).
 
         Raises
@@ -60,25 +60,25 @@ class Ternary(Quantizer):
         ValueError
             If a weight is NaN or infinite, also where a clip would hide it.
         """
-        inside = None if self.clip is None else np.abs(w) < self.clip
+        ste_mask = None if self.clip is None else np.abs(w) < self.clip
         clipped = self._clipped(w)
         w_hat = self._fast(clipped)
         if w_hat is None:
             w_hat = self._fit(clipped).dequantize()
-        return w_hat, TernaryCache(inside, w_hat - clipped if keep else None)
+        return w_hat, TernaryCache(ste_mask, w_hat - clipped if keep_residual else None)
 
     def backward(self, dw_hat: Array, cache: TernaryCache) -> Array:
         """Undo `w_hat = clip(w) + constant`.  (out, ...) -> dw (out, ...)."""
-        return dw_hat if cache.inside is None else dw_hat * cache.inside
+        return dw_hat if cache.ste_mask is None else dw_hat * cache.ste_mask
 
     def frozen(self, w: Array, cache: TernaryCache) -> Array:
         """Map w with the residual of w0 held fixed.  (out, ...) -> (out, ...)."""
-        return self._clipped(w) + kept(cache.residual)
+        return self._clipped(w) + require_residual(cache.residual)
 
-    def codes(self, w: Array) -> Codes:
+    def encode(self, w: Array) -> QuantizedTensor:
         """Return codes in {-1, 0, 1}, scales and the zero point 0."""
         fitted = self._fit(self._clipped(w))
-        return Codes(fitted.codes, fitted.scale, ZERO)
+        return QuantizedTensor(fitted.codes, fitted.scale, ZERO)
 
     def _fit(self, w: Array) -> TernaryTensor:
         return ternarize(
@@ -98,7 +98,7 @@ class Ternary(Quantizer):
         if fast is None or self.threshold == "exact":
             return None
         factor = THRESHOLDS[self.threshold] if isinstance(self.threshold, str) else self.threshold
-        matrix = grouped(w, self.granularity)
+        matrix = as_rows(w, self.granularity)
         w_hat, scale, _ = fast.ternarize_rows(matrix, float(factor), self.scale == "mean")
         if not np.isfinite(scale).all():
             raise ValueError("ternarize: a weight is NaN or infinite")

@@ -21,15 +21,15 @@ import numpy as np
 
 from tervit_np.arrays import Array, rows
 from tervit_np.dispatch import compiled
-from tervit_np.quant.channels import GRANULARITIES, grouped
+from tervit_np.quant.channels import GRANULARITIES, as_rows
 from tervit_np.quant.identity import ZERO
-from tervit_np.quant.protocol import Codes, Convention, Quantizer, kept
+from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
 
 
 class UniformCache(NamedTuple):
     """What `frozen` needs; the backward needs nothing."""
 
-    residual: Array | None  # x_hat - x, kept on request
+    residual: Array | None  # x_hat - x, None unless asked for
 
 
 class UniformWeight(Quantizer):
@@ -49,10 +49,10 @@ class UniformWeight(Quantizer):
             raise ValueError(f"per is {per!r}; expected 'channel' or 'tensor'")
         self.bits, self.per = bits, per
 
-    def forward(self, w: Array, keep: bool = False) -> tuple[Array, UniformCache]:
+    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, UniformCache]:
         """Round to the grid.  (out, ...) -> w_hat (out, ...); ValueError if not finite."""
-        w_hat = _fake_symmetric(grouped(w, self.per), _q_max(self.bits)).reshape(w.shape)
-        return w_hat, UniformCache(w_hat - w if keep else None)
+        w_hat = _fake_symmetric(as_rows(w, self.per), _q_max(self.bits)).reshape(w.shape)
+        return w_hat, UniformCache(w_hat - w if keep_residual else None)
 
     def backward(self, dw_hat: Array, cache: UniformCache) -> Array:
         """Undo `w_hat = w + constant`.  (out, ...) -> dw (out, ...)."""
@@ -60,13 +60,13 @@ class UniformWeight(Quantizer):
 
     def frozen(self, w: Array, cache: UniformCache) -> Array:
         """Map w with the residual of w0 held fixed."""
-        return w + kept(cache.residual)
+        return w + require_residual(cache.residual)
 
-    def codes(self, w: Array) -> Codes:
+    def encode(self, w: Array) -> QuantizedTensor:
         """Return codes in [-Q, Q] (int8 up to 8 bits) and scales (out,) or ()."""
-        q, scale = _symmetric_codes(grouped(w, self.per), _q_max(self.bits))
+        q, scale = _symmetric_codes(as_rows(w, self.per), _q_max(self.bits))
         shape = (w.shape[0],) if self.per == "channel" else ()
-        return Codes(q.reshape(w.shape).astype(np.int8), scale.reshape(shape), ZERO)
+        return QuantizedTensor(q.reshape(w.shape).astype(np.int8), scale.reshape(shape), ZERO)
 
     def __repr__(self) -> str:
         return f"int{self.bits} ({self.per})"
@@ -91,13 +91,13 @@ class UniformAct(Quantizer):
             raise ValueError(f"per is {per!r}; expected 'token' or 'tensor'")
         self.bits, self.kind, self.per = bits, kind, per
 
-    def forward(self, w: Array, keep: bool = False) -> tuple[Array, UniformCache]:
+    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, UniformCache]:
         """Round to the grid.  (..., D) -> x_hat (..., D); ValueError if not finite."""
         if self.kind == "symmetric":
-            x_hat = _fake_symmetric(self._grouped(w), _q_max(self.bits)).reshape(w.shape)
+            x_hat = _fake_symmetric(self._as_rows(w), _q_max(self.bits)).reshape(w.shape)
         else:
-            x_hat = _fake_minmax(self._grouped(w), 2**self.bits - 1).reshape(w.shape)
-        return x_hat, UniformCache(x_hat - w if keep else None)
+            x_hat = _fake_minmax(self._as_rows(w), 2**self.bits - 1).reshape(w.shape)
+        return x_hat, UniformCache(x_hat - w if keep_residual else None)
 
     def backward(self, dw_hat: Array, cache: UniformCache) -> Array:
         """Undo `x_hat = x + constant`.  (..., D) -> dx (..., D)."""
@@ -105,20 +105,20 @@ class UniformAct(Quantizer):
 
     def frozen(self, w: Array, cache: UniformCache) -> Array:
         """Map x with the residual of x0 held fixed."""
-        return w + kept(cache.residual)
+        return w + require_residual(cache.residual)
 
-    def codes(self, w: Array) -> Codes:
+    def encode(self, w: Array) -> QuantizedTensor:
         """Return codes (int8 symmetric, uint8 min-max), scales and zero points (..., 1) or ()."""
-        x = self._grouped(w)
+        x = self._as_rows(w)
         shape = (*w.shape[:-1], 1) if self.per == "token" else ()
         if self.kind == "symmetric":
             q, scale = _symmetric_codes(x, _q_max(self.bits))
-            return Codes(q.astype(np.int8).reshape(w.shape), scale.reshape(shape), ZERO)
+            return QuantizedTensor(q.astype(np.int8).reshape(w.shape), scale.reshape(shape), ZERO)
         q, scale, zero = _minmax_codes(x, 2**self.bits - 1)
         zero = zero.astype(np.int32).reshape(shape)
-        return Codes(q.astype(np.uint8).reshape(w.shape), scale.reshape(shape), zero)
+        return QuantizedTensor(q.astype(np.uint8).reshape(w.shape), scale.reshape(shape), zero)
 
-    def _grouped(self, x: Array) -> Array:
+    def _as_rows(self, x: Array) -> Array:
         return rows(x) if self.per == "token" else np.ascontiguousarray(x).reshape(1, -1)
 
     def __repr__(self) -> str:

@@ -22,7 +22,7 @@ class Evaluation(NamedTuple):
     kernel: str = ""  # of the packed layers that ran; "" where none did
 
     @property
-    def engine(self) -> str:
+    def kernel_note(self) -> str:
         """What ran, in brackets for the end of a line; nothing where it was the model itself."""
         return f" (packed, {self.kernel})" if self.kernel else ""
 
@@ -58,7 +58,7 @@ def evaluate(
             f"the model {model.config.num_classes}"
         )
 
-    model, kernel = on_kernels(model)
+    model, kernel = with_packed_kernels(model)
     if batch_size is None:  # few large images, so that what a batch needs stays in the caches
         batch_size = max(8, min(64, 64**3 // images.size**2))
 
@@ -88,7 +88,7 @@ def evaluate(
     return Evaluation(accuracy, loss, logits, readable, kernel)
 
 
-def on_kernels(model: Classifier) -> tuple[Classifier, str]:
+def with_packed_kernels(model: Classifier) -> tuple[Classifier, str]:
     """Return the model on packed kernels and their name, or the model itself and no name."""
     from tervit_np.deploy.packing import packed_copy  # these import the compiler
     from tervit_np.kernels import has_tile, selected_variant

@@ -60,9 +60,9 @@ class RunFolder:
             already holds a run.
         """
         self._refuse_another()
-        before = earlier.read_request()
+        before = earlier.read_run_config()
         stages = request["stages"][: len(before["stages"])]
-        earlier.check_same({**request, "stages": stages})
+        earlier.check_same_config({**request, "stages": stages})
         saved = earlier.load()
         if saved is None or saved[1]["stage"] != len(stages):
             raise ValueError(f"{earlier.path} is not finished; its stages cannot be taken over")
@@ -80,7 +80,7 @@ class RunFolder:
                 "folder with --out"
             )
 
-    def read_request(self) -> dict[str, Any]:
+    def read_run_config(self) -> dict[str, Any]:
         """Read run.json; ValueError where it is missing or damaged."""
         file = self.path / "run.json"
         try:
@@ -93,9 +93,9 @@ class RunFolder:
             raise ValueError(f"{file} is damaged: it holds no object")
         return request
 
-    def check_same(self, request: dict[str, Any]) -> None:
+    def check_same_config(self, request: dict[str, Any]) -> None:
         """Refuse to continue a run with other settings, which would give other bits."""
-        before = self.read_request()
+        before = self.read_run_config()
         now = json.loads(json.dumps(request))  # tuples become lists, as they did on disk
         for key in MUST_AGREE:
             if before.get(key) != now[key]:
@@ -124,7 +124,7 @@ class RunFolder:
         return arrays, position
 
 
-def free_folder(parent: Path, name: str) -> Path:
+def unused_folder(parent: Path, name: str) -> Path:
     """Return the first of parent/name, parent/name-2, parent/name-3 ... that holds no run."""
     names = itertools.chain([name], (f"{name}-{i}" for i in itertools.count(2)))
     return next(parent / n for n in names if not (parent / n).exists())

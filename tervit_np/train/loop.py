@@ -82,7 +82,7 @@ def run(
     request = make_run_config(model, stages, recipe, data, seed, threads, command)
     saved = None
     if resume:
-        folder.check_same(request)
+        folder.check_same_config(request)
         saved = folder.load()
     else:
         folder.begin(request)
@@ -162,12 +162,12 @@ class _Run:
             last = before.state() if before is not None else saved
             assert last is not None  # a stage before this one ran now, or was saved
             trainer.load_optimizer(*last)
-        with trainer.as_result():
+        with trainer.with_averaged_weights():
             start = evaluate(self.model, self.data.test, threads=self.threads)
         self.start, self.seconds = (start.accuracy, start.loss), 0.0
-        self.progress.say(
+        self.progress.print(
             f"{stage.name}: {stage.epochs:g} epochs; test accuracy before training "
-            f"{100 * start.accuracy:.1f} %{start.engine}"
+            f"{100 * start.accuracy:.1f} %{start.kernel_note}"
         )
         return trainer
 
@@ -194,7 +194,7 @@ class _Run:
             )
         at_epoch = done % self.epoch_steps == 0
         if (at_epoch or last) and self.data.val is not None:
-            with trainer.as_result():
+            with trainer.with_averaged_weights():
                 val = evaluate(self.model, self.data.val, threads=self.threads)
             self.folder.log(
                 kind="eval", **position, split="val", loss=val.loss, accuracy=val.accuracy
@@ -230,7 +230,9 @@ class _Run:
             end={"test_accuracy": end.accuracy, "test_loss": end.loss},
             seconds=round(self.seconds, 2),
         )
-        self.progress.say(f"{stage.name}: test accuracy {100 * end.accuracy:.1f} %{end.engine}")
+        self.progress.print(
+            f"{stage.name}: test accuracy {100 * end.accuracy:.1f} %{end.kernel_note}"
+        )
         self._save(index + 1, 0, trainer)
 
     def _save(self, index: int, done: int, trainer: StageTrainer) -> None:

@@ -37,6 +37,6 @@ def objective(
     return total, (1 - w) * dclass + w * dteacher
 
 
-def single(logits: Any) -> Array:
+def mean_logits(logits: Any) -> Array:
     """Return one array of logits: the mean of a distilled model's two heads."""
     return np.asarray((logits[0] + logits[1]) / 2 if isinstance(logits, tuple) else logits)

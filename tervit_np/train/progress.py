@@ -41,7 +41,7 @@ class Progress:
             f"{clock(left)} left"
         )
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """Print a lasting line."""
         if not self.quiet:
             self.stream.write(("\r\x1b[K" if self._terminal else "") + text + "\n")

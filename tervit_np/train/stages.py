@@ -17,7 +17,7 @@ from typing import Any
 
 from data_tools import Augment
 from tervit_np.quant import Plan, UniformAct, UniformWeight, named_plan
-from tervit_np.quant.plan import ENCODER, OUTSIDE
+from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST
 from tervit_np.quant.spec import plan_to_spec
 
 
@@ -122,6 +122,6 @@ def plan_named(name: str) -> Plan:
     return Plan(
         [
             (ENCODER, UniformWeight(int(match[1])), UniformAct(8)),
-            (OUTSIDE, UniformWeight(8), UniformAct(8)),
+            (FIRST_AND_LAST, UniformWeight(8), UniformAct(8)),
         ]
     )

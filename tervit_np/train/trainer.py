@@ -13,7 +13,7 @@ from tervit_np.quant import Blend
 from tervit_np.train.adamw import AdamW
 from tervit_np.train.clip import clip_grad_norm
 from tervit_np.train.ema import EMA
-from tervit_np.train.objective import objective, single
+from tervit_np.train.objective import mean_logits, objective
 from tervit_np.train.parallel import ParallelModel
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.stages import Recipe, Stage
@@ -56,7 +56,7 @@ class StageTrainer:
 
         def loss(logits: Any, part: slice) -> tuple[float, Any]:
             taught = None if self.teacher is None else self.teacher.forward(images[part])[0]
-            taught = None if taught is None else single(taught)
+            taught = None if taught is None else mean_logits(taught)
             return objective(logits, targets[part], taught, stage)
 
         value = self.parallel.gradients(images, loss, rng.spawn(len(self.parallel.replicas)))
@@ -85,7 +85,7 @@ class StageTrainer:
             self.average.swap()
 
     @contextmanager
-    def as_result(self) -> Iterator[None]:
+    def with_averaged_weights(self) -> Iterator[None]:
         """Show the model as the stage would leave it now: averaged weights, quantizers fully in."""
         self.set_ramp(1.0)
         if self.average is not None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tervit_np.arrays import Array
+from tervit_np.arrays import Array, read_only
 from tervit_np.backends import backend
 from tervit_np.models.registry import Config
 from tervit_np.nn import Block
@@ -65,7 +65,7 @@ def _block_aliasing(rng: np.random.Generator) -> Iterator[ContractCheck]:
 def _quantizer_aliasing(quantizer: Quantizer, rng: np.random.Generator) -> str | None:
     """Run a quantizer on a read-only weight and a read-only gradient."""
     w, dw_hat = (read_only(a) for a in rng.normal(size=(2, 3, 5)))
-    _, cache = quantizer.forward(w.copy(), keep=True)
+    _, cache = quantizer.forward(w.copy(), keep_residual=True)
     written = _write_error(quantizer.forward, w)
     return written or _write_error(quantizer.backward, dw_hat, cache)
 
@@ -132,13 +132,6 @@ def _additivity(config: Config) -> str | None:
         if np.abs(mean - batch[name]).max() > 1e-12 * max(np.abs(batch[name]).max(), 1e-3):
             return f"{name.removeprefix('grad.')} of a batch is not the sum over its images"
     return None
-
-
-def read_only(x: Array) -> Array:
-    """Copy an array so that writing into the copy raises an error.  (...) -> (...)."""
-    x = np.array(x)
-    x.flags.writeable = False
-    return x
 
 
 def _copy(cache: Any) -> Any:

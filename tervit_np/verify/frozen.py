@@ -15,7 +15,7 @@ from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 from tervit_np.param import Param
 from tervit_np.quant import Blend, Identity, Quantizer, Ternary, UniformAct, UniformWeight
-from tervit_np.quant.protocol import Codes
+from tervit_np.quant.protocol import QuantizedTensor
 from tervit_np.verify.gradcheck import GradientCheck, numerical_gradient
 
 QUANTIZERS: tuple[Quantizer, ...] = (
@@ -45,7 +45,9 @@ def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, Gra
         if clip is not None:
             near = np.abs(np.abs(w) - clip) < 0.01
             w[near] += 0.1
-        w_hat, cache = quantizer.forward(w.copy(), keep=True)  # copies: this checks values alone
+        w_hat, cache = quantizer.forward(
+            w.copy(), keep_residual=True
+        )  # copies: this checks values alone
         dy = rng.normal(size=w.shape)
         analytic = quantizer.backward(dy.copy(), cache)
 
@@ -67,10 +69,10 @@ class FrozenResidual(Quantizer):
         self.inner, self.bits, self.convention = inner, inner.bits, inner.convention
         self._caches: dict[tuple[int, ...], Any] = {}
 
-    def forward(self, w: Array, keep: bool = False) -> tuple[Array, Any]:
+    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, Any]:
         """Quantize the first array of each shape; add its residual to later ones."""
         if w.shape not in self._caches:
-            self._caches[w.shape] = self.inner.forward(w, keep=True)[1]
+            self._caches[w.shape] = self.inner.forward(w, keep_residual=True)[1]
         cache = self._caches[w.shape]
         return self.inner.frozen(w, cache), cache
 
@@ -82,9 +84,9 @@ class FrozenResidual(Quantizer):
         """Apply the inner quantizer's frozen map."""
         return self.inner.frozen(w, cache)
 
-    def codes(self, w: Array) -> Codes:
+    def encode(self, w: Array) -> QuantizedTensor:
         """Return the inner quantizer's codes."""
-        return self.inner.codes(w)
+        return self.inner.encode(w)
 
     def params(self) -> dict[str, Param]:
         """Return the inner quantizer's parameters."""

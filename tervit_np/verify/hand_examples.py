@@ -70,7 +70,7 @@ def compare_examples() -> Iterator[Comparison]:
         w, expected = np.array(example.w, np.float64), np.array(example.w_hat, np.float64)
         comparisons = [Comparison(repr(quantizer), quantizer.forward(w)[0], expected)]
         if not isinstance(quantizer, Blend):  # codes of a blend are those of the inner quantizer
-            w_hat = quantizer.codes(w).dequantize()
+            w_hat = quantizer.encode(w).dequantize()
             comparisons.append(Comparison(f"{quantizer!r} codes", w_hat, expected))
         yield max(comparisons, key=lambda comparison: comparison.error)
     yield from _losses()

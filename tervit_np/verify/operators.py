@@ -146,7 +146,7 @@ def _reshaping(rng: np.random.Generator) -> Iterator[Operator]:
 
 def _windows(rng: np.random.Generator) -> Iterator[Operator]:
     """Yield Swin's operators. The bias (H, T, T) is an input (H, T T): no two axes are equal."""
-    mask, index = ops.shift_mask(4, 4, 2, 1), ops.relative_index(2)
+    mask, index = ops.shift_mask(4, 4, 2, 1), ops.relative_position_index(2)
 
     def backward(dy: Array, cache: Any) -> tuple[Array, Array]:
         dqkv, dbias = ops.window_attention_backward(dy, cache)
@@ -173,10 +173,16 @@ def _windows(rng: np.random.Generator) -> Iterator[Operator]:
         lambda dy, _: ops.merge_backward(dy),
     )
     yield Operator(
-        "partition", {"maps": maps}, lambda x: (ops.partition(x, 2), x.shape), ops.unpartition
+        "partition",
+        {"maps": maps},
+        lambda x: (ops.window_partition(x, 2), x.shape),
+        ops.window_reverse,
     )
     yield Operator(
-        "shift", {"maps": maps}, lambda x: (ops.shift(x, 1), 1), lambda dy, by: ops.shift(dy, -by)
+        "shift",
+        {"maps": maps},
+        lambda x: (ops.cyclic_shift(x, 1), 1),
+        lambda dy, by: ops.cyclic_shift(dy, -by),
     )
 
 

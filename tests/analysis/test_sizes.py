@@ -35,7 +35,7 @@ def test_shares():
     share, sparsity = ternarity(model)
     assert share == 1.0
     codes = [
-        layer.weight_quant.codes(layer.weight.data).codes
+        layer.weight_quant.encode(layer.weight.data).codes
         for name, layer in model.quantizable()
         if name.startswith("blocks.") and layer.weight is not None
     ]

@@ -19,7 +19,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 
 from tervit_np.checkpoints import save_safetensors  # noqa: E402
 from tervit_np.models import CONFIGS, Swin, SwinConfig  # noqa: E402
-from tervit_np.ops import relative_index, shift_mask  # noqa: E402
+from tervit_np.ops import relative_position_index, shift_mask  # noqa: E402
 from tervit_np.verify.golden import CASES, inputs  # noqa: E402
 from tests.golden.golden import FULL_SIZE, SWIN_CASES, TRAINED, fingerprint  # noqa: E402
 from tests.golden.reference import filled, torch_results  # noqa: E402
@@ -67,7 +67,7 @@ def files():
     config = SwinConfig(8, 1, 3, 4, (1, 2), (1, 2), window=4, mlp_ratio=1.0)
     model = Swin(config, np.random.default_rng(0))
     state = model.state_dict()
-    index = np.ascontiguousarray(relative_index(4), dtype=np.int64)
+    index = np.ascontiguousarray(relative_position_index(4), dtype=np.int64)
     state |= {f"layers.{s}.blocks.{b}.attn.relative_position_index": index
               for s, depth in enumerate(config.depths) for b in range(depth)}  # fmt: skip
     state["layers.0.blocks.0.attn_mask"] = np.array(shift_mask(8, 8, 4, 2), np.float32)

@@ -7,14 +7,14 @@ pytest.importorskip("numba")
 
 from tervit_np import ops
 from tervit_np.kernels.int8_attention import attend_int8, make_int8_attention_scratch
-from tervit_np.ops.attention import split_heads
+from tervit_np.ops.attention import split_qkv
 from tests.checks import relative_error
 from tests.kernels.test_attention import SHAPES, by_kernel, draw
 
 
 def by_numpy(qkv, heads, offsets):
     """Round q, k, v and the exponentials, and sum what was rounded."""
-    q, k, v = (part[0] for part in split_heads(qkv[None].astype(np.float64), heads))
+    q, k, v = (part[0] for part in split_qkv(qkv[None].astype(np.float64), heads))
 
     def rounded(x, axis):
         step = np.maximum(np.abs(x).max(axis=axis, keepdims=True) / 127, 1e-30)

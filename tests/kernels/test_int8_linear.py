@@ -33,7 +33,7 @@ def test_the_layer_as_it_was_trained(backend, shape):
     trained.bias.data[...] = rng.normal(size=outputs)
     x = rng.normal(size=(rows, inputs)).astype(np.float32)
     x[rows // 2 : rows // 2 + 1] = 0
-    stored = trained.weight_quant.codes(trained.weight.data)
+    stored = trained.weight_quant.encode(trained.weight.data)
     layer = pack_eight_bit(stored.codes, stored.scale)
     with tv.backend(backend):
         found = eight_bit_linear(x, layer, trained.bias.data)

@@ -69,7 +69,7 @@ def test_tokens_are_rounded_as_in_training(shape, scale):
     """The same codes on both paths, padded with zeros to tiles and fours."""
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32) * np.float32(scale)
     x[shape[0] // 2] = 0
-    expected = UniformAct(8).codes(x)
+    expected = UniformAct(8).encode(x)
     found = [quantize_tokens(x, 6)]
     if "numba" in BACKENDS:
         from tervit_np.kernels.quantize import quantize_rows

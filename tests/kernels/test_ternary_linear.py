@@ -84,7 +84,7 @@ def test_the_layer_as_it_was_trained(variant, m):
     layer.weight.data[...] = rng.normal(size=(300, 48))
     layer.bias.data[...] = rng.normal(size=300)
     x = rng.normal(size=(m, 48)).astype(np.float32)
-    stored = layer.weight_quant.codes(layer.weight.data)
+    stored = layer.weight_quant.encode(layer.weight.data)
     found = ternary_linear(x, pack(stored.codes, stored.scale), layer.bias.data, variant)
     assert found.shape == (m, 300)
     assert relative_error(found, layer.forward(x)[0]) < 1e-6

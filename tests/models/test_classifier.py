@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np.arrays import read_only
 from tests.checks import count_walks
 
 
@@ -42,8 +43,7 @@ def test_no_images_give_no_rows():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("given", ["float32", "float64", "uint8"])
 def test_logits_have_the_models_type(dtype, given):
-    images = np.abs(IMAGES).astype(given)
-    images.flags.writeable = False
+    images = read_only(np.abs(IMAGES).astype(given))
     assert build(dtype).predict(images).dtype == dtype
     assert build(dtype).dtype == dtype
 

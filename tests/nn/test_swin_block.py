@@ -30,7 +30,7 @@ def test_gradients_accumulate():
 
 def test_a_small_map_is_one_window_and_stays():
     block = SwinBlock(6, 2, 4, 7, True, 8, 0.0)
-    assert (block.window, block.by, block.mask) == (4, 0, None)
+    assert (block.window, block.shift_size, block.mask) == (4, 0, None)
     assert block.attn.relative_position_bias_table.shape == (49, 2)
 
 

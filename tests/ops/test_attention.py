@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np.ops import attention, attention_backward
-from tervit_np.ops.attention import merge_heads, split_heads
+from tervit_np.ops.attention import merge_heads, split_qkv
 from tervit_np.verify.operators import Operator
 from tests.checks import check, close
 
@@ -74,7 +74,7 @@ def test_order_of_tokens_does_not_matter():
 
 def test_split_and_merge_are_inverse_and_split_is_a_view():
     qkv = np.arange(2 * 3 * 24.0).reshape(2, 3, 24)
-    parts = split_heads(qkv, 4)
+    parts = split_qkv(qkv, 4)
     for p, part in enumerate(parts):
         assert part.shape == (2, 4, 3, 2)
         assert np.shares_memory(part, qkv)

@@ -28,8 +28,8 @@ def test_window_attention_without_a_mask():
 
 def test_windows_lie_row_by_row():
     x = np.arange(16.0).reshape(1, 4, 4, 1)
-    np.testing.assert_array_equal(ops.partition(x, 2)[1, :, 0], [2, 3, 6, 7])
-    np.testing.assert_array_equal(ops.unpartition(ops.partition(x, 2), x.shape), x)
+    np.testing.assert_array_equal(ops.window_partition(x, 2)[1, :, 0], [2, 3, 6, 7])
+    np.testing.assert_array_equal(ops.window_reverse(ops.window_partition(x, 2), x.shape), x)
 
 
 def test_merging_goes_down_first():
@@ -38,12 +38,12 @@ def test_merging_goes_down_first():
 
 
 def test_the_official_index():
-    index = ops.relative_index(7)
+    index = ops.relative_position_index(7)
     assert (index[0, 0], index[0, 48], index[48, 0]) == (84, 0, 168)
 
 
 def test_shared_offsets_add_up():
-    index = ops.relative_index(2)
+    index = ops.relative_position_index(2)
     found = ops.relative_bias_backward(np.ones((1, 4, 4)), index, 9)[:, 0]
     np.testing.assert_array_equal(found, np.bincount(index.ravel(), minlength=9))
 
@@ -65,10 +65,12 @@ def test_strangers_in_a_window_do_not_see_each_other():
 def test_without_a_shift_there_is_no_mask():
     assert ops.shift_mask(8, 8, 4, 0) is None
     x = RNG.normal(size=(1, 4, 4, 2))
-    assert ops.shift(x, 0) is x
+    assert ops.cyclic_shift(x, 0) is x
 
 
-@pytest.mark.parametrize("call", [lambda x: ops.partition(x, 3), lambda x: ops.merge(x[:, :3])])
+@pytest.mark.parametrize(
+    "call", [lambda x: ops.window_partition(x, 3), lambda x: ops.merge(x[:, :3])]
+)
 def test_maps_that_do_not_fit(call):
     with pytest.raises(ValueError, match="whole windows|odd side"):
         call(np.zeros((1, 4, 4, 2)))

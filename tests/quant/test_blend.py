@@ -35,7 +35,7 @@ def test_the_backward_uses_the_amount_of_its_forward():
 
 def test_codes_bits_and_parameters_are_those_of_the_end():
     blend = Blend(UniformWeight(4), 0.2)
-    for one, two in zip(blend.codes(W), UniformWeight(4).codes(W), strict=True):
+    for one, two in zip(blend.encode(W), UniformWeight(4).encode(W), strict=True):
         np.testing.assert_array_equal(one, two)
     assert blend.bits == 4
     assert blend.params() == {}

@@ -16,4 +16,4 @@ def test_everything_passes_untouched():
 
 def test_real_numbers_have_no_codes():
     with pytest.raises(ValueError, match="no integer codes"):
-        IDENTITY.codes(np.ones(3))
+        IDENTITY.encode(np.ones(3))

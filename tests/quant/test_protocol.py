@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tervit_np.quant import Blend, Codes, Convention, Identity, Quantizer, conventions
-from tervit_np.quant.protocol import kept
+from tervit_np.quant import Blend, Convention, Identity, QuantizedTensor, Quantizer, conventions
+from tervit_np.quant.protocol import require_residual
 from tervit_np.verify.frozen import QUANTIZERS
 from tests.checks import close
 
@@ -16,7 +16,7 @@ def has_codes(quantizer):
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
 def test_every_quantizer_keeps_shape_and_type(quantizer):
     for dtype in ("float32", "float64"):
-        w_hat, cache = quantizer.forward(W.astype(dtype), keep=True)
+        w_hat, cache = quantizer.forward(W.astype(dtype), keep_residual=True)
         dw = quantizer.backward(W.astype(dtype), cache)
         frozen = quantizer.frozen(W.astype(dtype), cache)
         for result in (w_hat, dw, frozen):
@@ -28,28 +28,30 @@ def test_every_quantizer_keeps_shape_and_type(quantizer):
 @pytest.mark.parametrize("quantizer", [q for q in QUANTIZERS if has_codes(q)], ids=repr)
 def test_a_file_holds_what_the_forward_computes(quantizer):
     quantized = quantizer.inner if isinstance(quantizer, Blend) else quantizer
-    found = quantizer.codes(W)
+    found = quantizer.encode(W)
     assert found.codes.dtype in (np.int8, np.uint8)
     np.testing.assert_array_equal(found.dequantize(), quantized.forward(W)[0])
     assert len(np.unique(found.codes)) <= 2**quantizer.bits
 
 
 def test_codes_by_hand():
-    weight = Codes(np.array([[1, -1], [0, 1]], np.int8), np.array([2.0, 3.0]), np.zeros((), int))
+    weight = QuantizedTensor(
+        np.array([[1, -1], [0, 1]], np.int8), np.array([2.0, 3.0]), np.zeros((), int)
+    )
     assert weight.dequantize().tolist() == [[2, -2], [0, 3]]
-    tokens = Codes(np.array([[255, 0]], np.uint8), np.array([[0.5]]), np.array([[5]]))
+    tokens = QuantizedTensor(np.array([[255, 0]], np.uint8), np.array([[0.5]]), np.array([[5]]))
     assert tokens.dequantize().tolist() == [[125, -2.5]]
 
 
 def test_a_missing_residual_says_how_to_keep_it():
-    assert kept(W) is W
-    with pytest.raises(ValueError, match=r"forward\(w, keep=True\)"):
-        kept(None)
+    assert require_residual(W) is W
+    with pytest.raises(ValueError, match=r"forward\(w, keep_residual=True\)"):
+        require_residual(None)
 
 
 def test_an_unfinished_quantizer_cannot_be_built():
     class Half(Quantizer):
-        def forward(self, w, keep=False):
+        def forward(self, w, keep_residual=False):
             return w, None
 
     with pytest.raises(TypeError, match="abstract"):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tervit_np.arrays import read_only
 from tervit_np.quant import ternarize
 from tests.checks import close
 
@@ -187,8 +188,7 @@ def test_whole_numbers_become_real():
 
 
 def test_weights_are_only_read():
-    w = rng().normal(size=(2, 5))
-    w.flags.writeable = False
+    w = read_only(rng().normal(size=(2, 5)))
     before = w.copy()
     ternarize(w, threshold="exact")
     np.testing.assert_array_equal(w, before)

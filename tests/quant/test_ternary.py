@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np.arrays import read_only
 from tervit_np.quant import Ternary, ternarize
 from tests.checks import BACKENDS, close
 
@@ -27,7 +28,7 @@ def test_forward_is_ternarize_of_the_clipped_weight(options, shape):
     expected = ternarize(w if clip is None else np.clip(w, -clip, clip), **rest)
     quantizer = Ternary(**options)
     np.testing.assert_array_equal(quantizer.forward(w)[0], expected.dequantize())
-    codes = quantizer.codes(w)
+    codes = quantizer.encode(w)
     np.testing.assert_array_equal(codes.codes, expected.codes)
     np.testing.assert_array_equal(codes.scale, expected.scale)
     assert codes.zero_point == 0
@@ -42,7 +43,7 @@ def test_float32_on_every_backend(options, backend):
     with tv.backend(backend):
         w_hat, _ = quantizer.forward(w)
     assert w_hat.dtype == np.float32
-    codes = quantizer.codes(w)
+    codes = quantizer.encode(w)
     np.testing.assert_array_equal(np.sign(w_hat), codes.codes)
     close(w_hat, codes.dequantize(), 1e-7)
 
@@ -73,13 +74,10 @@ def test_quantizing_twice_is_quantizing_once(options):
 
 
 def test_the_latent_weight_is_only_read():
-    w = weights()
-    w.flags.writeable = False
-    dw_hat = weights(seed=1)
-    dw_hat.flags.writeable = False
+    w, dw_hat = read_only(weights()), read_only(weights(seed=1))
     for options in OPTIONS:
         quantizer = Ternary(**options)
-        w_hat, cache = quantizer.forward(w, keep=True)
+        w_hat, cache = quantizer.forward(w, keep_residual=True)
         assert not np.shares_memory(w_hat, w)
         quantizer.backward(dw_hat, cache)
         quantizer.frozen(w, cache)
@@ -89,7 +87,7 @@ def test_no_residual_is_kept_unless_asked():
     quantizer = Ternary()
     _, cache = quantizer.forward(weights())
     assert cache.residual is None
-    with pytest.raises(ValueError, match="keep=True"):
+    with pytest.raises(ValueError, match="keep_residual=True"):
         quantizer.frozen(weights(), cache)
 
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import tervit_np as tv
+from tervit_np.arrays import read_only
 from tervit_np.quant import UniformAct, UniformWeight
 from tests.checks import BACKENDS
 
@@ -32,7 +33,7 @@ def data(shape=(3, 4, 5), dtype="float64"):
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
 def test_codes_multiply_out_to_the_forward(quantizer, shape):
     x = data(shape)
-    codes = quantizer.codes(x)
+    codes = quantizer.encode(x)
     assert codes.codes.shape == shape
     np.testing.assert_array_equal(codes.dequantize(), quantizer.forward(x)[0])
 
@@ -44,13 +45,13 @@ def test_float32_to_the_same_bits_on_every_backend(quantizer, backend):
     with tv.backend(backend):
         x_hat, _ = quantizer.forward(x)
     assert x_hat.dtype == np.float32
-    np.testing.assert_array_equal(x_hat, quantizer.codes(x).dequantize())
+    np.testing.assert_array_equal(x_hat, quantizer.encode(x).dequantize())
 
 
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_symmetric_codes_fill_their_range(bits):
     top = 2 ** (bits - 1) - 1
-    codes = UniformWeight(bits).codes(np.linspace(-3, 3, 2000).reshape(1, -1))
+    codes = UniformWeight(bits).encode(np.linspace(-3, 3, 2000).reshape(1, -1))
     assert codes.codes.dtype == np.int8
     assert np.unique(codes.codes).tolist() == list(range(-top, top + 1))
     assert codes.scale.shape == (1,)
@@ -59,7 +60,7 @@ def test_symmetric_codes_fill_their_range(bits):
 
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_minmax_codes_fill_their_range(bits):
-    codes = UniformAct(bits, "minmax").codes(np.linspace(-1, 3, 2000).reshape(1, -1))
+    codes = UniformAct(bits, "minmax").encode(np.linspace(-1, 3, 2000).reshape(1, -1))
     assert codes.codes.dtype == np.uint8
     assert np.unique(codes.codes).tolist() == list(range(2**bits))
     assert codes.zero_point.dtype.kind == "i"
@@ -68,13 +69,13 @@ def test_minmax_codes_fill_their_range(bits):
 def test_symmetric_by_hand_with_ties_to_even():
     """max 127 gives step 1, so halves are halves."""
     x = np.array([[127.0, 0.5, 1.5, 2.5, -0.5, -1.5, 0.49]])
-    assert UniformWeight().codes(x).codes.tolist() == [[127, 0, 2, 2, 0, -2, 0]]
+    assert UniformWeight().encode(x).codes.tolist() == [[127, 0, 2, 2, 0, -2, 0]]
 
 
 def test_minmax_by_hand():
     """Range -51 to 204 is 255 steps of 1, zero at 51; 1.5 rounds to 2 before 51 is added."""
     x = np.array([[-51.0, 204.0, 0.0, 1.5, 0.5]])
-    q, scale, zero = UniformAct(8, "minmax").codes(x)
+    q, scale, zero = UniformAct(8, "minmax").encode(x)
     assert (q.tolist(), scale.tolist(), zero.tolist()) == ([[0, 255, 51, 53, 51]], [[1.0]], [[51]])
 
 
@@ -82,7 +83,7 @@ def test_minmax_by_hand():
 def test_minmax_reaches_to_zero(sign):
     """A range on one side is extended, so that zero is a code: padding and ReLU stay exact."""
     x = sign * np.array([[2.0, 3.0, 5.1]])
-    q, scale, zero = UniformAct(8, "minmax").codes(x)
+    q, scale, zero = UniformAct(8, "minmax").encode(x)
     assert scale[0, 0] == 5.1 / 255
     assert zero[0, 0] == (0 if sign == 1 else 255)
     assert UniformAct(8, "minmax").forward(np.append(x, [[0.0]], 1))[0][0, -1] == 0
@@ -94,7 +95,7 @@ def test_the_error_is_half_a_step(x):
     """Symmetric: everywhere; min-max: at an end up to a whole step, where the zero point rounds."""
     for quantizer, steps in [(UniformWeight(), 0.5), (UniformAct(), 0.5),
                              (UniformAct(8, "minmax"), 1.0)]:  # fmt: skip
-        scale = np.reshape(quantizer.codes(x).scale, (-1, 1))
+        scale = np.reshape(quantizer.encode(x).scale, (-1, 1))
         x_hat, _ = quantizer.forward(x)
         assert (np.abs(x_hat - x) <= steps * scale * (1 + 1e-9)).all()
 
@@ -126,11 +127,11 @@ def test_one_scale_for_each_group():
 
 def test_shapes_of_scales():
     x = data((2, 3, 4))
-    assert UniformAct().codes(x).scale.shape == (2, 3, 1)
-    assert UniformAct(8, "minmax").codes(x).zero_point.shape == (2, 3, 1)
-    assert UniformAct(per="tensor").codes(x).scale.shape == ()
-    assert UniformWeight().codes(x).scale.shape == (2,)
-    assert UniformWeight(per="tensor").codes(x).scale.shape == ()
+    assert UniformAct().encode(x).scale.shape == (2, 3, 1)
+    assert UniformAct(8, "minmax").encode(x).zero_point.shape == (2, 3, 1)
+    assert UniformAct(per="tensor").encode(x).scale.shape == ()
+    assert UniformWeight().encode(x).scale.shape == (2,)
+    assert UniformWeight(per="tensor").encode(x).scale.shape == ()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -142,7 +143,7 @@ def test_zeros_stay_zeros_and_denormals_stay_small(quantizer, backend):
         tiny, _ = quantizer.forward(np.array([[1e-45, -1e-45, 0]], np.float32))
     assert not zeros.any()
     assert np.abs(tiny).max() <= np.float32(1e-45)
-    assert quantizer.codes(np.zeros((2, 3))).dequantize().tolist() == [[0] * 3] * 2
+    assert quantizer.encode(np.zeros((2, 3))).dequantize().tolist() == [[0] * 3] * 2
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -153,7 +154,7 @@ def test_what_is_not_finite_is_refused(quantizer, bad, backend):
     with tv.backend(backend), pytest.raises(ValueError, match="NaN or infinite"):
         quantizer.forward(x)
     with pytest.raises(ValueError, match="NaN or infinite"):
-        quantizer.codes(x)
+        quantizer.encode(x)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -186,13 +187,12 @@ def test_the_last_float32_is_exact_or_refused(quantizer, backend):
 
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
 def test_the_gradient_passes_straight_through(quantizer):
-    x, dx_hat = data(), np.random.default_rng(1).normal(size=(3, 4, 5))
-    for array in (x, dx_hat):
-        array.flags.writeable = False
-    _, cache = quantizer.forward(x, keep=True)
+    x = read_only(data())
+    dx_hat = read_only(np.random.default_rng(1).normal(size=(3, 4, 5)))
+    _, cache = quantizer.forward(x, keep_residual=True)
     np.testing.assert_array_equal(quantizer.backward(dx_hat, cache), dx_hat)
     np.testing.assert_allclose(quantizer.frozen(x, cache), quantizer.forward(x)[0], rtol=1e-15)
-    with pytest.raises(ValueError, match="keep=True"):
+    with pytest.raises(ValueError, match="keep_residual=True"):
         quantizer.frozen(x, quantizer.forward(x)[1])
 
 

@@ -37,11 +37,11 @@ def test_it_says_how_far_it_is(model, data, monkeypatch, capsys):
 @pytest.mark.skipif("numba" not in BACKENDS, reason="Numba is absent")
 def test_ternary_models_run_on_packed_kernels_and_it_says_so(model, data):
     float_ = evaluate(model, data.test)
-    assert (float_.kernel, float_.engine) == ("", "")
+    assert (float_.kernel, float_.kernel_note) == ("", "")
     tv.quantize(model, "ternary")
     packed = evaluate(model, data.test)
     assert packed.kernel == tv.kernels.chosen()
-    assert packed.engine == f" (packed, {packed.kernel})"
+    assert packed.kernel_note == f" (packed, {packed.kernel})"
     with tv.backend("numpy"):
         plain = evaluate(model, data.test)
     assert plain.kernel == ""

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from tervit_np.train.folder import MUST_AGREE, RunFolder, free_folder
+from tervit_np.train.folder import MUST_AGREE, RunFolder, unused_folder
 
 REQUEST = dict.fromkeys(MUST_AGREE, 1)
 
@@ -13,28 +13,28 @@ def test_a_folder_holds_one_run(tmp_path):
     folder.begin(REQUEST)
     with pytest.raises(ValueError, match="already holds a run.*--resume"):
         folder.begin(REQUEST)
-    assert folder.read_request() == REQUEST
+    assert folder.read_run_config() == REQUEST
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
 def test_a_damaged_request_is_refused(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(ValueError, match="damaged"):
-        RunFolder(tmp_path).read_request()
+        RunFolder(tmp_path).read_run_config()
 
 
 def test_an_empty_folder_holds_no_run(tmp_path):
     with pytest.raises(ValueError, match="holds no run"):
-        RunFolder(tmp_path).read_request()
+        RunFolder(tmp_path).read_run_config()
 
 
 @pytest.mark.parametrize("key", MUST_AGREE)
 def test_every_setting_must_agree(tmp_path, key):
     folder = RunFolder(tmp_path)
     folder.begin(REQUEST)
-    folder.check_same(REQUEST)
+    folder.check_same_config(REQUEST)
     with pytest.raises(ValueError, match=f"{key} was 1 .* now 2"):
-        folder.check_same(REQUEST | {key: 2})
+        folder.check_same_config(REQUEST | {key: 2})
 
 
 def test_metrics_are_cut_back_to_the_checkpoint(tmp_path):
@@ -74,7 +74,7 @@ def test_a_run_begins_after_another(tmp_path):
     earlier = finished(tmp_path / "one", ["a"], 1)
     folder = RunFolder(tmp_path / "deep" / "two")
     folder.begin_after(earlier, REQUEST | {"stages": ["a", "b"]})
-    assert folder.read_request()["stages"] == ["a", "b"]
+    assert folder.read_run_config()["stages"] == ["a", "b"]
     assert folder.load()[1]["stage"] == 1
     assert folder.metrics.read_text() == earlier.metrics.read_text() != ""
     assert folder.stage_file("a").read_text() == "the model"
@@ -99,7 +99,7 @@ def test_only_the_beginning_of_the_same_run_is_taken_over(tmp_path, stages, done
 
 
 def test_free_folders_are_numbered(tmp_path):
-    assert free_folder(tmp_path, "shapes").name == "shapes"
+    assert unused_folder(tmp_path, "shapes").name == "shapes"
     for name in ("shapes", "shapes-2"):
         (tmp_path / name).mkdir()
-    assert free_folder(tmp_path, "shapes").name == "shapes-3"
+    assert unused_folder(tmp_path, "shapes").name == "shapes-3"

@@ -28,5 +28,5 @@ def test_quiet_says_nothing():
     stream = io.StringIO()
     progress = Progress(1, quiet=True, stream=stream)
     progress.step("float", 1, 64, 2.0)
-    progress.say("done")
+    progress.print("done")
     assert stream.getvalue() == ""

@@ -100,7 +100,7 @@ def test_other_settings_are_refused(model, data, recipe, tmp_path, uninterrupted
 def test_the_request_rebuilds_the_arguments(monkeypatch, model, data, recipe, tmp_path):
     monkeypatch.setattr("tervit_np.train.resume.load_data", lambda *_: data)
     run(model, STAGES[:1], data, tmp_path / "run", recipe=recipe, seed=5, quiet=True)
-    setup = run_arguments_from(RunFolder(tmp_path / "run").read_request())
+    setup = run_arguments_from(RunFolder(tmp_path / "run").read_run_config())
     assert setup.stages == STAGES[:1]
     assert setup.recipe == recipe
     assert (setup.seed, setup.threads) == (5, 1)

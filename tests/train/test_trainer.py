@@ -59,7 +59,7 @@ def test_the_average_is_shown_and_taken_away(model):
         trainer.step(step, *batch(step), np.random.default_rng(step))
     now = {n: p.data.copy() for n, p in model.named_params()}
     average = {n: a.copy() for n, a in trainer.average.average.items()}
-    with trainer.as_result():
+    with trainer.with_averaged_weights():
         for name, param in model.named_params():
             np.testing.assert_array_equal(param.data, average[name])
     for name, param in model.named_params():

@@ -31,14 +31,14 @@ def test_differences_of_forward_do_not_give_the_backward(quantizer):
     _, cache = quantizer.forward(W)
     naive = numerical_gradient(lambda w: quantizer.forward(w)[0], W, DY)
     assert GradientCheck("dw", quantizer.backward(DY, cache), naive).error > 0.5
-    codes = numerical_gradient(lambda w: quantizer.codes(w).codes.astype(float), W, DY)
+    codes = numerical_gradient(lambda w: quantizer.encode(w).codes.astype(float), W, DY)
     assert not codes.any()
 
 
 def test_an_identity_backward_on_a_clipped_forward_is_caught():
     """0.9 lies well inside a Gaussian: over a third of the gradient must stop."""
     quantizer = Ternary(clip=0.9)
-    _, cache = quantizer.forward(W, keep=True)
+    _, cache = quantizer.forward(W, keep_residual=True)
     numerical = numerical_gradient(lambda w: quantizer.frozen(w, cache), W, DY)
     assert not GradientCheck("dw", DY, numerical).ok
     assert GradientCheck("dw", quantizer.backward(DY, cache), numerical).ok
@@ -51,7 +51,7 @@ def test_a_frozen_quantizer_keeps_its_first_residual():
     shifted, _ = frozen.forward(W + 0.3)
     np.testing.assert_allclose(shifted, first + 0.3)
     np.testing.assert_array_equal(frozen.backward(DY, cache), DY)
-    np.testing.assert_array_equal(frozen.codes(W).codes, Ternary().codes(W).codes)
+    np.testing.assert_array_equal(frozen.encode(W).codes, Ternary().encode(W).codes)
     np.testing.assert_array_equal(frozen.frozen(W, cache), Ternary().frozen(W, cache))
     other, _ = frozen.forward(W[:2])  # another shape has a residual of its own
     np.testing.assert_allclose(other, Ternary().forward(W[:2])[0], atol=1e-15)

@@ -23,6 +23,6 @@ def test_every_example_changes_its_input():
 
 
 def test_codes_are_compared_too(monkeypatch):
-    monkeypatch.setattr(UniformWeight, "codes", lambda self, w: Ternary("tensor").codes(w))
+    monkeypatch.setattr(UniformWeight, "encode", lambda self, w: Ternary("tensor").encode(w))
     wrong = [comparison.name for comparison in compare_examples() if comparison.error > 0.01]
     assert wrong == ["int8 (channel) codes", "int4 (tensor) codes"]

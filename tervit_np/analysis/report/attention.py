@@ -23,8 +23,8 @@ def attention_map(model: Classifier, images: Array) -> Array:
         block, probs = model.layers[-1].blocks[-1], cache.layers[-1][0][-1].attn.products[0].probs
         side = model.config.sides[-1]
         shape = (len(images), side, side, 1)
-        received = ops.unpartition(probs.mean(axis=(1, 2))[..., None], shape)
-        received = ops.shift(received, -block.by).reshape(len(images), -1)
+        received = ops.window_reverse(probs.mean(axis=(1, 2))[..., None], shape)
+        received = ops.cyclic_shift(received, -block.shift_size).reshape(len(images), -1)
     else:
         probs = cache.blocks[-1].attn.products[0].probs  # (B, H, T, T)
         extra = model.config.extra_tokens

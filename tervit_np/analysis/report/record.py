@@ -50,7 +50,7 @@ def read_run(path: str | Path) -> RunRecord:
         If there is no run in it, or its files are damaged.
     """
     folder = RunFolder(path)
-    request = folder.read_request()
+    request = folder.read_run_config()
     try:
         lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
         kinds = {k: [x for x in lines if x["kind"] == k] for k in ("step", "eval", "stage")}

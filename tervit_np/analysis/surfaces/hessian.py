@@ -117,7 +117,7 @@ def _chunk(
 ) -> tuple[float, Array | None]:
     """Return the chunk's part of the loss and, with names, of the gradient, times `share`."""
     own = with_weights(model, {})  # gradients of this task alone
-    logits, cache = own.forward(images, keep=names is not None)
+    logits, cache = own.forward(images, keep_cache=names is not None)
     heads = logits if isinstance(logits, tuple) else (logits,)
     loss, dlogits = cross_entropy(np.mean(heads, axis=0), labels)
     weight = share * len(labels)

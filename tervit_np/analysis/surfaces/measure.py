@@ -58,7 +58,7 @@ def run_models(path: str | Path) -> RunModels:
     folder = RunFolder(path)
     models: dict[str, Classifier] = {}
     stages: dict[str, str] = {}
-    for stage in folder.read_request()["stages"]:
+    for stage in folder.read_run_config()["stages"]:
         if (file := folder.stage_file(stage["name"])).exists():
             model, _ = load_model(file)
             if (kind := _kind(model)) is not None:

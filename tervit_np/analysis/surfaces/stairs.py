@@ -77,7 +77,7 @@ def ternary_codes(model: Classifier) -> Array:
         If no layer is ternary.
     """
     codes = [
-        layer.weight_quant.codes(layer.weight.data).codes.ravel()
+        layer.weight_quant.encode(layer.weight.data).codes.ravel()
         for _, layer in model.quantizable()
         if layer.weight is not None and isinstance(layer.weight_quant, Ternary)
     ]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.ops import relative_index, shift_mask
+from tervit_np.ops import relative_position_index, shift_mask
 
 _INDEX = re.compile(r"relative_position_index$")
 _MASK = re.compile(r"attn_mask$")
@@ -38,7 +38,7 @@ def without_buffers(arrays: Mapping[str, Array]) -> dict[str, Array]:
 def _index_like(array: Array) -> Array | None:
     """Make the index for as many tokens; None where they fill no square window."""
     window = round(array.shape[0] ** 0.5) if array.ndim == 2 else 0
-    return relative_index(window) if array.shape == (window**2, window**2) else None
+    return relative_position_index(window) if array.shape == (window**2, window**2) else None
 
 
 def _mask_like(array: Array) -> Array | None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.files import written_whole
+from tervit_np.files import atomic_write
 
 _MOST_HEADER = 100_000_000  # bytes; the format's own limit
 _DTYPES = {
@@ -133,7 +133,7 @@ def save_safetensors(
         place = offsets[1]
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the data begin at a multiple of eight bytes
-    with written_whole(path) as partial, open(partial, "wb") as file:
+    with atomic_write(path) as partial, open(partial, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for array in arrays:
             file.write(array.data if array.size else b"")

@@ -13,11 +13,11 @@ def swin_block(graph: Graph, x: str, name: str, module: Any, side: int) -> str:
     """Attention in windows that may be shifted, and MLP.  (B, S, S, D) -> (B, S, S, D)."""
     window, width = module.window, module.attn.qkv.weight.shape[1]
     normed = layernorm(graph, x, f"{name}.norm1", module.norm1)
-    windows = _partition(graph, _shift(graph, normed, module.by, side), side, window, width)
+    windows = _partition(graph, _shift(graph, normed, module.shift_size, side), side, window, width)
     bias = _relative_bias(graph, f"{name}.attn", module.attn, window)
     mixed = attention(graph, windows, f"{name}.attn", module.attn, bias, module.mask)
     branch = _unpartition(graph, mixed, side, window, width)
-    branch = _shift(graph, branch, (side - module.by) % side, side)
+    branch = _shift(graph, branch, (side - module.shift_size) % side, side)
     return with_mlp(graph, graph.op("Add", x, branch), name, module)
 
 
@@ -25,7 +25,7 @@ def _relative_bias(graph: Graph, name: str, module: Any, window: int) -> str:
     """Look the bias of each pair up.  -> (H, T, T)."""
     table = module.relative_position_bias_table.data
     stored = graph.constant(f"{name}.relative_position_bias_table", table)
-    index = graph.constant(f"pairs of {window}", module.index.astype(np.int64))
+    index = graph.constant(f"pairs of {window}", module.relative_position_index.astype(np.int64))
     return graph.transpose(graph.op("Gather", stored, index, axis=0), 2, 0, 1)
 
 

@@ -8,7 +8,7 @@ from tervit_np.arrays import Array
 from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.deploy.onnx_file.quantized import linear, rounded
 from tervit_np.nn import ConvStem
-from tervit_np.ops.windows import APART
+from tervit_np.ops.windows import MASKED
 
 
 def layernorm(graph: Graph, x: str, name: str, norm: Any) -> str:
@@ -58,7 +58,7 @@ def _masked(graph: Graph, scores: str, heads: int, mask: Array) -> str:
         graph.constant(f"region {region.shape} of {axis}", np.expand_dims(region, (1, axis)))
         for axis in (2, 3)
     )
-    apart = graph.op("Where", graph.op("Equal", one, other), graph.real(0), graph.real(APART))
+    apart = graph.op("Where", graph.op("Equal", one, other), graph.real(0), graph.real(MASKED))
     by_image = graph.reshape(scores, -1, windows, heads, tokens, tokens)
     return graph.reshape(graph.op("Add", by_image, apart), -1, heads, tokens, tokens)
 

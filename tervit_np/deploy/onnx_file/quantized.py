@@ -40,7 +40,7 @@ def _weight(graph: Graph, name: str, layer: Any) -> str:
         return graph.transpose(stored, 1, 0)
     if not isinstance(quantizer, Ternary | UniformWeight):
         raise ValueError(f"onnx: no operators are known for weights {quantizer!r}, found in {name}")
-    codes, scale, _ = quantizer.codes(layer.weight.data)
+    codes, scale, _ = quantizer.encode(layer.weight.data)
     codes = _matrix(layer, codes).astype(_narrowest(int(quantizer.bits)))
     w_hat = graph.op(
         "DequantizeLinear",

@@ -17,7 +17,7 @@ from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.deploy.onnx_file.maps import merging, swin_block
 from tervit_np.deploy.onnx_file.parts import block, conv_stem, layernorm, patches
 from tervit_np.deploy.onnx_file.quantized import linear
-from tervit_np.files import written_whole
+from tervit_np.files import atomic_write
 from tervit_np.models import Classifier, DeiT, Swin
 from tervit_np.models.quantization import plan_of
 from tervit_np.nn import ConvStem
@@ -40,10 +40,10 @@ def export_onnx(
     OSError
         If the file cannot be written; what stood there before stays.
     """
-    model.check_latent()
+    model.require_latent_weights()
     _check_package()
     content = onnx_model(model, extra or {}).SerializeToString()
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(content)
 
 

@@ -6,9 +6,8 @@ from types import ModuleType
 
 import numpy as np
 
-from tervit_np.arrays import Array
+from tervit_np.arrays import Array, read_only
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
-from tervit_np.verify.contracts import read_only
 
 TASK = """
 Each row w of the matrix, n weights, becomes alpha t with t in {-1, 0, 1}:

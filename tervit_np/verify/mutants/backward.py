@@ -90,7 +90,7 @@ BACKWARD = [
             "the gradient is reshaped to heads where it must be transposed",
             (
                 *_ATTENTION,
-                "heads_apart(dout, heads)",
+                "split_heads(dout, heads)",
                 "dout.reshape(dout.shape[0], heads, dout.shape[1], -1)",
             ),
         ),
@@ -102,7 +102,7 @@ BACKWARD = [
         (
             "attention-dv",
             "dV lacks the transpose of A",
-            (*_ATTENTION, "used.swapaxes(-1, -2), do", "used, do"),
+            (*_ATTENTION, "probs_hat.swapaxes(-1, -2), do", "probs_hat, do"),
         ),
         (
             "attention-dq",

@@ -56,14 +56,14 @@ CONSISTENT = [
         "heads are interleaved instead of contiguous",
         (
             "ops.attention",
-            "split_heads",
+            "split_qkv",
             "3, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)",
             "3, width // (3 * heads), heads).transpose(2, 0, 4, 1, 3)",
         ),
         ("ops.attention", "merge_heads", "out.swapaxes(1, 2)", "out.transpose(0, 2, 3, 1)"),
         (
             "ops.attention",
-            "heads_apart",
+            "split_heads",
             "heads, -1).swapaxes(1, 2)",
             "-1, heads).transpose(0, 3, 1, 2)",
         ),
@@ -74,7 +74,7 @@ CONSISTENT = [
         "the fused projection is read as k, q, v",
         (
             "ops.attention",
-            "split_heads",
+            "split_qkv",
             "parts[0], parts[1], parts[2]",
             "parts[1], parts[0], parts[2]",
         ),

@@ -49,8 +49,8 @@ CONTRACTS = [
             (
                 "quant.ternary",
                 "Ternary.backward",
-                "dw_hat * cache.inside",
-                "np.multiply(dw_hat, cache.inside, out=dw_hat)",
+                "dw_hat * cache.ste_mask",
+                "np.multiply(dw_hat, cache.ste_mask, out=dw_hat)",
             ),
         ),
         (

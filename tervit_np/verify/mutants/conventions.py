@@ -11,19 +11,24 @@ CONVENTIONS = [
             (
                 "quant.ternary",
                 "Ternary.backward",
-                "return dw_hat if cache.inside is None",
-                "return dw_hat * 0.5 if cache.inside is None",
+                "return dw_hat if cache.ste_mask is None",
+                "return dw_hat * 0.5 if cache.ste_mask is None",
             ),
         ),
         (
             "ternary-clip",
             "the clip does not stop the gradient",
-            ("quant.ternary", "Ternary.backward", "dw_hat * cache.inside", "dw_hat"),
+            ("quant.ternary", "Ternary.backward", "dw_hat * cache.ste_mask", "dw_hat"),
         ),
         (
             "ternary-residual",
             "the residual is measured from the weight before the clip",
-            ("quant.ternary", "Ternary.forward", "w_hat - clipped if keep", "w_hat - w if keep"),
+            (
+                "quant.ternary",
+                "Ternary.forward",
+                "w_hat - clipped if keep_residual",
+                "w_hat - w if keep_residual",
+            ),
         ),
         (
             "ternary-one-side",

@@ -36,8 +36,8 @@ WINDOWS = [
         (
             "nn.swin_block",
             "SwinBlock.backward",
-            "ops.unpartition(dwindows, dx.shape), -self.by",
-            "ops.unpartition(dwindows, dx.shape), self.by",
+            "ops.window_reverse(dwindows, dx.shape), -self.shift_size",
+            "ops.window_reverse(dwindows, dx.shape), self.shift_size",
         ),
     ),
     mutant(
@@ -69,8 +69,18 @@ WINDOWS = [
         "golden",
         "relative-sign",
         "relative positions are key minus query",
-        ("ops.relative_bias", "relative_index", "y[:, None] - y[None, :]", "y - y[:, None]"),
-        ("ops.relative_bias", "relative_index", "x[:, None] - x[None, :]", "x - x[:, None]"),
+        (
+            "ops.relative_bias",
+            "relative_position_index",
+            "y[:, None] - y[None, :]",
+            "y - y[:, None]",
+        ),
+        (
+            "ops.relative_bias",
+            "relative_position_index",
+            "x[:, None] - x[None, :]",
+            "x - x[:, None]",
+        ),
     ),
     mutant(
         "golden",
@@ -78,7 +88,7 @@ WINDOWS = [
         "rows and columns of a relative position are exchanged",
         (
             "ops.relative_bias",
-            "relative_index",
+            "relative_position_index",
             "rows * (2 * window - 1) + columns",
             "columns * (2 * window - 1) + rows",
         ),

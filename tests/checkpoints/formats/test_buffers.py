@@ -10,7 +10,7 @@ INDEX, MASK = "layers.0.blocks.1.attn.relative_position_index", "layers.0.blocks
 def good():
     """The buffers of a block on 8 x 8 tokens with windows of 4, as the authors store them."""
     mask = np.array(ops.shift_mask(8, 8, 4, 2), np.float32)
-    return {"w": np.ones(2), INDEX: np.array(ops.relative_index(4), np.int64), MASK: mask}
+    return {"w": np.ones(2), INDEX: np.array(ops.relative_position_index(4), np.int64), MASK: mask}
 
 
 def test_they_are_dropped():
