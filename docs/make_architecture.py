@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tervit_np.analysis.style import FAINT, INK, figure  # noqa: E402
-from tervit_np.files import written_whole  # noqa: E402
+from tervit_np.files import atomic_write  # noqa: E402
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def draw(path: Path) -> None:
         for column, (kind, meaning) in enumerate(_MEANINGS.items()):
             box = {"boxstyle": "round,pad=0.3", "facecolor": _COLOURS[kind], "edgecolor": FAINT}
             axes.text(0.01 + column / 4, len(rows) + 0.6, meaning, va="center", size=9, bbox=box)
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             picture.savefig(partial, format="svg", metadata={"Date": None})
 
 

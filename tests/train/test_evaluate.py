@@ -40,7 +40,7 @@ def test_ternary_models_run_on_packed_kernels_and_it_says_so(model, data):
     assert (float_.kernel, float_.kernel_note) == ("", "")
     tv.quantize(model, "ternary")
     packed = evaluate(model, data.test)
-    assert packed.kernel == tv.kernels.chosen()
+    assert packed.kernel == tv.kernels.selected_variant()
     assert packed.kernel_note == f" (packed, {packed.kernel})"
     with tv.backend("numpy"):
         plain = evaluate(model, data.test)
