@@ -57,13 +57,13 @@ WINDOWS = [
         "golden",
         "no-mask",
         "without the mask, windows at the border of a shifted map attend across it",
-        ("ops.windows", "shift_mask", "if by == 0:", "if True:"),
+        ("ops.windows", "shift_mask", "if shift_size == 0:", "if True:"),
     ),
     mutant(
         "golden",
         "roll-direction",
         "the map rolls down and to the right",
-        ("ops.windows", "shift", "(-by, -by)", "(by, by)"),
+        ("ops.windows", "cyclic_shift", "(-shift_size, -shift_size)", "(shift_size, shift_size)"),
     ),
     mutant(
         "golden",
