@@ -1,7 +1,7 @@
-"""What a training step keeps between forward and backward, read off the caches themselves.
+"""Saved activations: the memory that a training step holds between forward and backward.
 
-A cache is a tuple of arrays and further caches. Arrays that are views of one another, or a layer's
-own parameters, are counted once or not at all.
+A cache is a tuple of arrays and further caches. Arrays that are views of one memory are counted
+once, views of parameters not at all.
 """
 
 import re
@@ -14,48 +14,50 @@ from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 
 
-class Kept(NamedTuple):
-    """Arrays that the caches hold under one name, all blocks together."""
+class SavedActivation(NamedTuple):
+    """The arrays of one name in the caches of all blocks."""
 
     name: str  # blocks.*.attn.products.probs
-    shape: tuple[int, ...]  # of the first
+    shape: tuple[int, ...]  # of the first array
     arrays: int
     bytes: int
 
 
-def kept(model: Classifier, batch: int) -> list[Kept]:
-    """List what the cache of a training step holds, largest first.
+def saved_activations(model: Classifier, batch: int) -> list[SavedActivation]:
+    """List the arrays in the cache of a training step, largest first.
 
-    Two small batches are run: what grows between them belongs to an image, the rest to the model.
+    They are extrapolated from batches of one and two images, whose difference is one image's part.
     """
-    one, two = _held(model, 1), _held(model, 2)
+    one, two = _saved_arrays(model, 1), _saved_arrays(model, 2)
     rows = []
     for name, arrays in one.items():
-        small, large = (sum(_memory(a)[1] for a in held[name]) for held in (one, two))
+        small, large = (sum(_memory(a)[1] for a in saved[name]) for saved in (one, two))
         shape = tuple(
-            batch * (after - n) if after != n else n
-            for n, after in zip(arrays[0].shape, two[name][0].shape, strict=True)
+            batch * (n_two - n) if n_two != n else n
+            for n, n_two in zip(arrays[0].shape, two[name][0].shape, strict=True)
         )
-        rows.append(Kept(name, shape, len(arrays), small + (batch - 1) * (large - small)))
+        rows.append(
+            SavedActivation(name, shape, len(arrays), small + (batch - 1) * (large - small))
+        )
     return sorted(rows, key=lambda row: -row.bytes)
 
 
-def _held(model: Classifier, batch: int) -> dict[str, list[Array]]:
-    """Run a forward pass in training.  -> name, blocks numbered alike: its arrays."""
+def _saved_arrays(model: Classifier, batch: int) -> dict[str, list[Array]]:
+    """Run a forward pass in training.  -> {name with * for block numbers: its arrays}."""
     size = model.config.image_size
     images = np.random.default_rng(0).normal(size=(batch, 3, size, size)).astype(model.dtype)
     _, cache = model.forward(images, train=True, rng=np.random.default_rng(0))
-    own = {_memory(param.data) for _, param in model.named_params()} | {_memory(images)}
-    found: dict[str, list[Array]] = {}
+    counted = {_memory(param.data) for _, param in model.named_params()} | {_memory(images)}
+    saved: dict[str, list[Array]] = {}
     for path, array in _arrays(cache, ""):
-        if (memory := _memory(array)) not in own:
-            own.add(memory)
-            found.setdefault(re.sub(r"\.\d+", ".*", path), []).append(array)
-    return found
+        if (memory := _memory(array)) not in counted:
+            counted.add(memory)
+            saved.setdefault(re.sub(r"\.\d+", ".*", path), []).append(array)
+    return saved
 
 
 def _arrays(cache: Any, path: str) -> Iterator[tuple[str, Array]]:
-    """Walk a cache.  Yields path and array."""
+    """Walk a cache.  Yields (path, array)."""
     if isinstance(cache, np.ndarray):
         yield path, cache
     elif isinstance(cache, tuple | list):
@@ -65,7 +67,7 @@ def _arrays(cache: Any, path: str) -> Iterator[tuple[str, Array]]:
 
 
 def _memory(array: Array) -> tuple[int, int]:
-    """Return address and bytes of the memory that an array is a view of."""
+    """Return address and bytes of the memory that an array views."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array.__array_interface__["data"][0], array.nbytes

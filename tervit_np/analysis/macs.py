@@ -1,4 +1,4 @@
-"""Multiplications of each layer for one image, counted while the model runs."""
+"""Multiply-accumulates (MACs) of each layer for one image, counted while the model runs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,13 +12,13 @@ from tervit_np.quant import Identity, Ternary
 def macs(model: Classifier) -> dict[str, int]:
     """Count multiply-accumulates of one image.  -> {layer: count}, products of attention included.
 
-    Each layer's forward is listened to for one pass: outputs times the length of a weight's row,
-    or, where a layer has no weight, the two products of its attention.
+    Each layer's forward is wrapped for one pass. A layer with a weight counts its outputs times the
+    length of a row of the weight, attention without a weight its two matrix products.
     """
     counts: dict[str, int] = {}
     layers = model.quantizable()
     for name, layer in layers:
-        layer.forward = _listening(name, layer, layer.forward, counts)
+        layer.forward = _counting(name, layer, layer.forward, counts)
     try:
         size = model.config.image_size
         model.forward(np.zeros((1, 3, size, size), model.dtype), keep_cache=False)
@@ -28,10 +28,12 @@ def macs(model: Classifier) -> dict[str, int]:
     return counts
 
 
-def _listening(
+def _counting(
     name: str, layer: Any, forward: Callable[..., Any], counts: dict[str, int]
 ) -> Callable[..., Any]:
-    def listen(*args: Any) -> Any:
+    """Wrap a forward so that it also writes its count into `counts`."""
+
+    def wrapped(*args: Any) -> Any:
         y, cache = forward(*args)
         if layer.weight is None:
             counts[name] = 2 * y.size * cache[0].probs.shape[-1]
@@ -39,17 +41,19 @@ def _listening(
             counts[name] = y.size * layer.weight.size // len(layer.weight.data)
         return y, cache
 
-    return listen
+    return wrapped
 
 
 def ternary_macs(model: Classifier) -> int:
-    """Count those of ternary weights alone."""
-    ternary = {name for name, layer in model.quantizable() if bits(layer).startswith("ternary")}
+    """Count the multiply-accumulates of ternary weights alone."""
+    ternary = {
+        name for name, layer in model.quantizable() if bit_widths(layer).startswith("ternary")
+    }
     return sum(count for name, count in macs(model).items() if name in ternary)
 
 
-def bits(layer: Any) -> str:
-    """Say in how many bits a layer's weights and inputs are, as "ternary / 8"."""
+def bit_widths(layer: Any) -> str:
+    """Return the bits of a layer's weights and of its inputs, such as "ternary / 8"."""
     weight = "-" if layer.weight is None else _bits(layer.weight_quant)
     return f"{weight} / {_bits(layer.act_quant)}"
 

@@ -1,14 +1,14 @@
-"""How large a quantized model is, by the paper's accounting, honestly, and otherwise.
+"""The size of a quantized model in bytes, by four accountings.
 
-    paper     every quantized weight counts its bits (ternary 2), every other number 8, scales
-              nothing: the reading under which TerViT's Swin-S has 13.1 MB. A float model: 32 bits.
-    honest    what a file must hold: ternary codes five to a byte (1.6 bit), other codes in their
-              bits, one float32 scale for each channel, everything unquantized in float32
-    FTerViT   the fully ternary variant (2026): every matrix and every LayerNorm at 2 bits, tokens
-              and positions in float16, other biases in float32, scales nothing
-    float32   four bytes a number
+    paper      every quantized weight counts its bits (ternary 2), every other parameter 8 bits, no
+               scales: with this rule TerViT's Swin-S has 13.1 MB. A float model counts 32 bits.
+    as stored  in a packed file: ternary codes five to a byte (1.6 bits), other codes in their bits,
+               one float32 scale for each channel, everything unquantized in float32
+    FTerViT    the fully ternary variant (2026): every matrix and every LayerNorm at 2 bits, tokens
+               and positions in float16, other biases in float32, no scales
+    float32    four bytes for each parameter
 
-in bytes, computed from the shapes; MB is 10^6 bytes.
+All are computed from shapes; MB is 10^6 bytes.
 """
 
 import re
@@ -20,7 +20,8 @@ import numpy as np
 from tervit_np.models import Classifier
 from tervit_np.quant import Identity, Ternary
 
-GROUPS: dict[str, Callable[[str, int], object]] = {  # the first that fits; name and axes decide
+# The first that matches a name and a number of axes.
+GROUPS: dict[str, Callable[[str, int], object]] = {
     "patch embedding": lambda name, axes: name.startswith("patch_embed.") and axes > 1,
     "head": lambda name, axes: name.startswith("head") and axes > 1,
     "tokens and positions": lambda name, axes: re.search(r"token$|pos_embed$|table$", name),
@@ -33,9 +34,9 @@ class Cost(NamedTuple):
     """Bytes of one tensor, or of several together."""
 
     name: str
-    numbers: int
+    parameters: int
     paper: float
-    honest: float
+    stored: float
     ftervit: float
     float32: float
 
@@ -44,15 +45,15 @@ class Sizes(NamedTuple):
     """Bytes of one model."""
 
     paper: int
-    honest: int
+    stored: int
     float32: int
 
 
 class Ternarity(NamedTuple):
-    """How ternary a model is."""
+    """How many weights of a model are ternary, and how many of these are zero."""
 
-    share: float  # of the weights of all blocks, those that are ternary
-    sparsity: float  # of the ternary weights, those that are zero
+    fraction: float  # of ternary weights among the weights of all blocks
+    sparsity: float  # fraction of zeros among the ternary weights
 
 
 def costs(model: Classifier) -> list[Cost]:
@@ -67,49 +68,49 @@ def costs(model: Classifier) -> list[Cost]:
 
 def _cost(name: str, shape: tuple[int, ...], layer: Any, model_quantized: bool) -> Cost:
     count = int(np.prod(shape))
-    paper, honest = count * (1.0 if model_quantized else 4.0), 4.0 * count
+    paper, stored = count * (1.0 if model_quantized else 4.0), 4.0 * count
     if layer is not None and not isinstance(layer.weight_quant, Identity):
         quant = layer.weight_quant
         ternary = isinstance(quant, Ternary)
-        whole = getattr(quant, "granularity", getattr(quant, "per", "")) == "tensor"
+        one_scale = getattr(quant, "granularity", getattr(quant, "per", "")) == "tensor"
         paper = count * (2 if ternary else quant.bits) / 8
         codes = -(-count // 5) if ternary else count * quant.bits / 8
-        honest = codes + 4 * (1 if whole else shape[0])
+        stored = codes + 4 * (1 if one_scale else shape[0])
     if group_of(name, len(shape)) == "tokens and positions":
         ftervit = 2.0 * count
     else:
         ftervit = count / 4 if len(shape) > 1 or re.search(r"(^|\.)norm", name) else 4.0 * count
-    return Cost(name, count, paper, honest, ftervit, 4.0 * count)
+    return Cost(name, count, paper, stored, ftervit, 4.0 * count)
 
 
 def group_of(name: str, axes: int) -> str:
-    """Return the group that a parameter belongs to."""
-    return next(group for group, fits in GROUPS.items() if fits(name, axes))
+    """Return the group of a parameter."""
+    return next(group for group, matches in GROUPS.items() if matches(name, axes))
 
 
-def total(name: str, parts: list[Cost]) -> Cost:
+def total(name: str, costs: list[Cost]) -> Cost:
     """Add costs up under one name."""
-    return Cost(name, *(sum(column) for column in list(zip(*parts, strict=True))[1:]))
+    return Cost(name, *(sum(column) for column in list(zip(*costs, strict=True))[1:]))
 
 
 def grouped(model: Classifier) -> list[Cost]:
-    """Count the parameters of each group, and all together in the last line."""
-    parts: dict[str, list[Cost]] = {group: [] for group in GROUPS}
+    """Add the costs up by group; the last entry is the sum of all."""
+    groups: dict[str, list[Cost]] = {group: [] for group in GROUPS}
     shapes = {name: param.shape for name, param in model.named_params()}
-    each = costs(model)
-    for cost in each:
-        parts[group_of(cost.name, len(shapes[cost.name]))].append(cost)
-    return [total(group, of) for group, of in parts.items() if of] + [total("all", each)]
+    every = costs(model)
+    for cost in every:
+        groups[group_of(cost.name, len(shapes[cost.name]))].append(cost)
+    return [total(group, some) for group, some in groups.items() if some] + [total("all", every)]
 
 
 def sizes(model: Classifier) -> Sizes:
     """Count the bytes of a model with its quantizers."""
-    every = total("all", costs(model))
-    return Sizes(round(every.paper), round(every.honest), round(every.float32))
+    cost = total("all", costs(model))
+    return Sizes(round(cost.paper), round(cost.stored), round(cost.float32))
 
 
 def ternarity(model: Classifier) -> Ternarity | None:
-    """Measure shares of ternary and of zero weights; None for a model without ternary layers."""
+    """Count ternary weights and their zeros; None for a model without ternary layers."""
     blocks, ternary, zeros = 0, 0, 0
     for name, layer in model.quantizable():
         if layer.weight is None or not name.startswith(("blocks.", "layers.")):

@@ -1,7 +1,7 @@
 """One style for all figures: float is blue, 8 bit orange, ternary green, everywhere.
 
-The colours (Okabe, Ito 2008) stay apart for the colour-blind and in grey print. Figures are drawn
-without pyplot, so no window system is needed and none is asked for.
+The colours (Okabe, Ito 2008) differ for the colour-blind and in grey print too. Figures are drawn
+without pyplot, which needs no window system.
 """
 
 from collections.abc import Iterator
@@ -39,13 +39,13 @@ _SETTINGS: dict[str, Any] = {
 
 
 def stage_colour(stage: str, index: int = 0) -> str:
-    """Return a stage's colour; stages of other names take theirs by position."""
+    """Return the colour of a stage, by position if its name has none."""
     return STAGE_COLOURS.get(stage, _OTHER[index % len(_OTHER)])
 
 
 @contextmanager
 def figure(width: float, height: float, **options: Any) -> Iterator["Figure"]:
-    """Make a figure of that many inches in the common style."""
+    """Yield a figure in the common style; width and height are in inches."""
     import matplotlib
     from matplotlib.figure import Figure
 

@@ -26,7 +26,7 @@ EXAMPLES = """\
   tervit size weights.safetensors                 of weights in a file
   tervit size deit_small_patch16_224 --activations --batch 32"""
 
-_HEAD = ("numbers", "paper", "honest", "FTerViT", "float32")
+_HEAD = ("parameters", "paper", "as stored", "FTerViT", "float32")
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -93,30 +93,30 @@ def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> N
 
 
 def _cells(line: "Cost") -> str:
-    sizes = (line.paper, line.honest, line.ftervit, line.float32)
-    return f"{line.numbers:>12,}" + "".join(f"{size / 1e6:>12.3f}" for size in sizes)
+    sizes = (line.paper, line.stored, line.ftervit, line.float32)
+    return f"{line.parameters:>12,}" + "".join(f"{size / 1e6:>12.3f}" for size in sizes)
 
 
 def _print_layers(model: "Classifier") -> None:
     """Print shape, bits of weights and inputs, and multiplications of each layer."""
-    from tervit_np.analysis.macs import bits, macs
+    from tervit_np.analysis.macs import bit_widths, macs
 
     counts = macs(model)
     width = max(map(len, counts))
     print(f"{'':<{width}} {'weight':>20}{'bits w / a':>14}{'million MACs':>14}")
     for name, layer in model.quantizable():
         shape = "products" if layer.weight is None else " x ".join(map(str, layer.weight.shape))
-        print(f"{name:<{width}} {shape:>20}{bits(layer):>14}{counts[name] / 1e6:>14.2f}")
+        print(f"{name:<{width}} {shape:>20}{bit_widths(layer):>14}{counts[name] / 1e6:>14.2f}")
     print(f"{'all, one image':<{width}} {'':>20}{'':>14}{sum(counts.values()) / 1e6:>14.2f}")
 
 
 def _print_activations(args: argparse.Namespace, title: str, model: "Classifier") -> None:
     """Print what a step keeps, with all caches and with recomputed blocks."""
-    from tervit_np.analysis.activations import kept
+    from tervit_np.analysis.activations import saved_activations
 
     if args.batch < 1:
         raise ValueError(f"--batch is {args.batch}; expected at least 1")
-    rows = kept(model, args.batch)
+    rows = saved_activations(model, args.batch)
     width = max(len(row.name) for row in rows)
     print(f"{title}, batch {args.batch}: kept for the backward pass")
     print(f"{'':<{width}} {'arrays':>7} {'shape':>24}{'MB':>11}")
@@ -125,7 +125,7 @@ def _print_activations(args: argparse.Namespace, title: str, model: "Classifier"
         print(f"{row.name:<{width}} {row.arrays:>7} {shape:>24}{row.bytes / 1e6:>11.2f}")
     print(f"{'all':<{width}} {sum(r.arrays for r in rows):>7} {'':>24}{_total(rows):>11.2f}")
     model.recompute = True
-    less = _total(kept(model, args.batch))
+    less = _total(saved_activations(model, args.batch))
     print(f"with blocks recomputed (--recompute): {less:.2f} MB, and the caches of one block")
 
 

@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, write the report, print the accuracies."""
     began = time.monotonic()
     from tervit_np import train
-    from tervit_np.analysis.report.writing import write_report
+    from tervit_np.analysis.report import write_report
     from tervit_np.cli.new_run import arguments_from_options, run_folder
     from tervit_np.train.folder import RunFolder
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.activations import kept
+from tervit_np.analysis.activations import saved_activations
 
 CONFIG = tv.DeiTConfig(16, 4, 5, 12, 2, 3)  # 17 tokens of 12
 
@@ -11,13 +11,12 @@ def rows(plan="float", batch=7, **options):
     model = tv.quantize(tv.DeiT(CONFIG, np.random.default_rng(0)), plan)
     for name, value in options.items():
         setattr(model, name, value)
-    return {row.name: row for row in kept(model, batch)}
+    return {row.name: row for row in saved_activations(model, batch)}
 
 
-def test_what_a_reader_can_count():
+def test_attention_probabilities_equal_a_count_by_hand():
     """Attention's probabilities: two blocks, three heads, 17 x 17 tokens, four bytes."""
-    found = rows()
-    (probs,) = [row for name, row in found.items() if name.endswith("probs")]
+    (probs,) = [row for name, row in rows().items() if name.endswith("probs")]
     assert probs.shape == (7, 3, 17, 17)
     assert (probs.arrays, probs.bytes) == (2, 2 * 7 * 3 * 17 * 17 * 4)
 
@@ -28,8 +27,8 @@ def test_the_largest_comes_first():
 
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
-def test_grows_with_the_batch_and_counts_nothing_twice(plan):
-    """Against the distinct memory that a real cache of that batch holds."""
+def test_the_sum_equals_the_memory_of_a_real_cache(plan):
+    """Which grows with the batch, and in which views of one memory count once."""
     model = tv.quantize(tv.DeiT(CONFIG, np.random.default_rng(0)), plan)
     images = np.random.default_rng(1).normal(size=(7, 3, 16, 16)).astype(np.float32)
     _, cache = model.forward(images, train=True, rng=np.random.default_rng(0))
@@ -48,8 +47,8 @@ def test_grows_with_the_batch_and_counts_nothing_twice(plan):
     for _, param in model.named_params():
         memory.pop(param.data.__array_interface__["data"][0], None)
     memory.pop(images.__array_interface__["data"][0], None)
-    found = sum(row.bytes for row in rows(plan).values())
-    assert found == pytest.approx(sum(memory.values()), rel=0.02)
+    total = sum(row.bytes for row in rows(plan).values())
+    assert total == pytest.approx(sum(memory.values()), rel=0.02)
 
 
 def test_recomputation_keeps_the_inputs_of_the_blocks():

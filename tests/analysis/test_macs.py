@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.macs import bits, macs, ternary_macs
+from tervit_np.analysis.macs import bit_widths, macs, ternary_macs
 
 
-def test_by_hand():
+def test_macs_equal_a_count_by_hand():
     """16 patches of 4 x 4 and a class token: 17 tokens of 12, three heads."""
     model = tv.DeiT(tv.DeiTConfig(16, 4, 5, 12, 1, 3), np.random.default_rng(0))
     assert macs(model) == {
@@ -19,8 +19,8 @@ def test_by_hand():
     }
 
 
-def test_of_ternary_weights_alone():
-    """Four layers of the block; patch embedding and head are of 8 bits, attention has no weight."""
+def test_ternary_macs_count_ternary_weights_alone():
+    """Four layers of the block; patch embedding and head have 8 bits, attention has no weight."""
     model = tv.DeiT(tv.DeiTConfig(16, 4, 5, 12, 1, 3), np.random.default_rng(0))
     assert ternary_macs(tv.quantize(model, "ternary")) == 17 * 12 * (36 + 12 + 48 + 48)
 
@@ -30,20 +30,20 @@ def test_of_ternary_weights_alone():
     [("deit_tiny_patch16_224", 1.26), ("deit_small_patch16_224", 4.61),
      ("swin_tiny_patch4_window7_224", 4.5)],
 )  # fmt: skip
-def test_the_published_figures(name, billions):
+def test_macs_equal_the_published_ones(name, billions):
     """DeiT's and Swin's papers give 1.3, 4.6 and 4.5 billion."""
     assert sum(macs(tv.create_model(name)).values()) / 1e9 == pytest.approx(billions, rel=0.01)
 
 
-def test_the_model_is_left_as_it_was():
+def test_counting_does_not_change_the_model():
     model = tv.create_model("deit_shapes", depth=1)
     macs(model)
     assert "forward" not in vars(model.blocks[0].mlp.fc1)
 
 
-def test_bits_in_words():
+def test_bit_widths_of_weights_and_inputs():
     model = tv.quantize(tv.create_model("deit_shapes", depth=1), "ternary")
     layers = dict(model.quantizable())
-    assert bits(layers["blocks.0.mlp.fc1"]) == "ternary / 8"
-    assert bits(layers["head"]) == "8 / 8"
-    assert bits(layers["blocks.0.attn.products"]) == "- / 32"
+    assert bit_widths(layers["blocks.0.mlp.fc1"]) == "ternary / 8"
+    assert bit_widths(layers["head"]) == "8 / 8"
+    assert bit_widths(layers["blocks.0.attn.products"]) == "- / 32"

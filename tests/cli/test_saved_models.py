@@ -12,7 +12,7 @@ import tervit_np as tv
 @pytest.fixture(scope="module")
 def run(pictures, scratch, tmp_path_factory):
     """A run of two stages on bright and dark pictures."""
-    from tervit_np.analysis.report.writing import write_report
+    from tervit_np.analysis.report import write_report
     from tervit_np.train import Recipe, Stage, load_data
 
     out = tmp_path_factory.mktemp("runs") / "run"
@@ -139,8 +139,12 @@ class TestReport:
         page = (run / "report.html").read_text()
         assert 'src="http' not in page and "<script" not in page
         assert page.count("data:image/png;base64,") == len(list(run.glob("*.png")))
-        for words in ("The drop and the recovery", "Surest mistakes", "quantizers of each layer"):
-            assert words in page or words == "Surest mistakes"
+        for words in (
+            "The drop and the recovery",
+            "Most probable mistakes",
+            "quantizers of each layer",
+        ):
+            assert words in page or words == "Most probable mistakes"
 
     def test_the_numbers_are_those_of_the_run(self, run):
         from tervit_np.analysis.report.record import read_run
@@ -157,7 +161,7 @@ class TestReport:
             assert min(pixels.shape) > 150
 
     def test_a_run_without_a_finished_stage(self, tmp_path, run):
-        from tervit_np.analysis.report.writing import write_report
+        from tervit_np.analysis.report import write_report
 
         (tmp_path / "run.json").write_bytes((run / "run.json").read_bytes())
         (tmp_path / "metrics.jsonl").write_text("")

@@ -4,7 +4,7 @@ import pytest
 
 import data_tools
 import tervit_np as tv
-from tervit_np.analysis.report.writing import write_report
+from tervit_np.analysis.report import write_report
 
 SMALL = ("--images", 8, "--grid", 5, "--quiet", "--threads", 2)
 SIZES = {
@@ -103,7 +103,7 @@ def test_a_report_written_later_has_the_section_too(tervit, trained, pictures):
     tervit("surface", out, *SMALL)
     write_report(out, data_tools.load(f"folder:{pictures}", "test"))
     text = (out / "report.html").read_text()
-    assert text.index("The loss surface") < text.index("How this was made")
+    assert text.index("The loss surface") < text.index("How to reproduce this")
 
 
 @pytest.mark.parametrize(

@@ -59,11 +59,11 @@ def test_half_precision_for_the_rest(tmp_path, config):
 
 
 def test_as_small_as_promised(tmp_path):
-    """DeiT-Tiny: the honest size of the table, and less than 3 % for header and names."""
+    """DeiT-Tiny: the size as stored, and less than 3 % for header and names."""
     model = tv.quantize(tv.create_model("deit_tiny_patch16_224"), "ternary")
     tv.export(model, tmp_path / "x")
-    honest = sizes(model).honest
-    assert honest <= (tmp_path / "x").stat().st_size < 1.03 * honest
+    stored = sizes(model).stored
+    assert stored <= (tmp_path / "x").stat().st_size < 1.03 * stored
     arrays, _ = read_safetensors(tmp_path / "x")
     bits = [
         8 * arrays[f"{name}.codes"].size / layer.weight.size

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.activations import kept
+from tervit_np.analysis.activations import saved_activations
 from tervit_np.losses import cross_entropy
 from tests.golden.golden import SWIN_CASES
 
@@ -51,6 +51,6 @@ def test_drop_path_does_drop_here():
 @pytest.mark.parametrize("name", ["deit_shapes", "swin_cifar"])
 def test_little_is_kept(name):
     model = tv.create_model(name)
-    everything = sum(row.bytes for row in kept(model, 4))
+    everything = sum(row.bytes for row in saved_activations(model, 4))
     model.recompute = True
-    assert sum(row.bytes for row in kept(model, 4)) < 0.25 * everything
+    assert sum(row.bytes for row in saved_activations(model, 4)) < 0.25 * everything

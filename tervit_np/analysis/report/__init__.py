@@ -1,5 +1,5 @@
-"""The report of a run: its page, and the figures on it, one a file."""
+"""The report of a run: page.py writes the page; each of the other files draws one figure."""
 
-from tervit_np.analysis.report.writing import write_report
+from tervit_np.analysis.report.page import write_report
 
 __all__ = ["write_report"]

@@ -1,4 +1,4 @@
-"""Where the last block looks, float beside ternary."""
+"""Attention maps of the last block, one row for each model."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from tervit_np.models import Classifier, Swin
 def attention_map(model: Classifier, images: Array) -> Array:
     """Return how much attention each patch receives in the last block.  -> (B, side, side).
 
-    With a class token it is the class token's row, else the mean over all tokens (of a window, in
-    Swin); heads are averaged. Uniform attention gives 1 everywhere.
+    With a class token this is its row of the attention matrix, else the mean over all rows (of a
+    window, in Swin), averaged over heads. Uniform attention gives 1 everywhere.
     """
     _, cache = model.forward(images)
     if isinstance(model, Swin):
@@ -28,19 +28,19 @@ def attention_map(model: Classifier, images: Array) -> Array:
     else:
         probs = cache.blocks[-1].attn.products[0].probs  # (B, H, T, T)
         extra = model.config.extra_tokens
-        looking = probs[:, :, :1] if extra else probs
-        received = looking.mean(axis=(1, 2))[:, extra:]
+        queries = probs[:, :, :1] if extra else probs
+        received = queries.mean(axis=(1, 2))[:, extra:]
         side = round(received.shape[1] ** 0.5)
-    even: Array = received / received.mean(axis=1, keepdims=True)
-    return even.reshape(-1, side, side)
+    relative: Array = received / received.mean(axis=1, keepdims=True)
+    return relative.reshape(-1, side, side)
 
 
 def draw_attention(
     models: dict[str, Classifier], images: LabelledSet, path: Path, count: int = 6
 ) -> Path:
-    """Draw pictures, and below them one row of maps for each model; write the PNG."""
-    numbers = np.linspace(0, len(images) - 1, count).astype(int)
-    chosen, _ = images.pixels(numbers)
+    """Draw images and, below them, one row of maps for each model; write the PNG."""
+    indices = np.linspace(0, len(images) - 1, count).astype(int)
+    chosen, _ = images.pixels(indices)
     names = in_words(images.classes)
     pixels = normalise(chosen, images.mean, images.std)
     maps = {name: attention_map(model, pixels) for name, model in models.items()}
@@ -49,7 +49,7 @@ def draw_attention(
         axes = fig.subplots(1 + len(maps), count, squeeze=False)
         for i in range(count):
             axes[0, i].imshow(chosen[i])
-            axes[0, i].set_title(names[images.labels[numbers[i]]], fontsize=10, loc="center")
+            axes[0, i].set_title(names[images.labels[indices[i]]], fontsize=10, loc="center")
             for row, each in enumerate(maps.values(), start=1):
                 shown = axes[row, i].imshow(each[i], cmap="cividis", vmin=0, vmax=high)
         for ax in axes.flat:
@@ -60,5 +60,5 @@ def draw_attention(
         for row, name in enumerate(["picture", *maps]):
             axes[row, 0].set_ylabel(name, fontsize=11)
         bar = fig.colorbar(shown, ax=list(axes[1:].flat), shrink=0.8, pad=0.01)
-        bar.set_label("attention received\n(1 = even share)", fontsize=9)
+        bar.set_label("attention received\n(1 = uniform)", fontsize=9)
         return save(fig, path)

@@ -1,4 +1,4 @@
-"""Which classes a model takes for which."""
+"""Confusion matrix: how often a model predicts one class for another."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 from tervit_np.analysis.style import figure, save
 from tervit_np.arrays import Array
 
-MOST = 20  # classes that can still be read
+MAX_CLASSES = 20  # more could not be read
 
 
 def confusion_matrix(labels: Array, predicted: Array, classes: int) -> Array:
@@ -19,19 +19,19 @@ def confusion_matrix(labels: Array, predicted: Array, classes: int) -> Array:
 def draw_confusion(labels: Array, predicted: Array, classes: tuple[str, ...], path: Path) -> Path:
     """Draw the confusion matrix in percent of each true class; write the PNG.
 
-    Of more than 20 classes, the 20 that are confused most are shown.
+    Of more than 20 classes it shows the 20 with the most errors.
     """
     counts = confusion_matrix(labels, predicted, len(classes))
     errors = counts.sum(axis=1) - np.diag(counts)
-    shown = np.sort(np.argsort(-errors, kind="stable")[:MOST])
-    share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    share = share[np.ix_(shown, shown)]
+    shown = np.sort(np.argsort(-errors, kind="stable")[:MAX_CLASSES])
+    percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    percent = percent[np.ix_(shown, shown)]
     names = [classes[i] for i in shown]
     size = 2.6 + 0.36 * len(names)
     with figure(max(size, 4.6), max(size - 0.6, 4.0)) as fig:
         ax = fig.subplots()
-        ax.imshow(share, cmap="Greens", vmin=0, vmax=100)
-        for (i, j), value in np.ndenumerate(share):
+        ax.imshow(percent, cmap="Greens", vmin=0, vmax=100)
+        for (i, j), value in np.ndenumerate(percent):
             if value >= 0.5:
                 colour = "white" if value > 55 else "#222222"
                 ax.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=8.5, color=colour)

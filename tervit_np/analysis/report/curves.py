@@ -1,4 +1,4 @@
-"""Training of all stages on one axis: loss above, accuracy below."""
+"""Training curves of all stages on one axis: loss above, accuracy below."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tervit_np.analysis.style import FAINT, figure, save, stage_colour
 
 
 def draw_curves(run: RunRecord, path: Path) -> Path:
-    """Draw the loss of the training steps and the accuracies between them; write the PNG."""
+    """Draw the loss of each training step and the accuracy of each evaluation; write the PNG."""
     with figure(7.2, 4.6) as fig:
         top, bottom = fig.subplots(2, sharex=True)
         start = 0.0
@@ -22,18 +22,16 @@ def draw_curves(run: RunRecord, path: Path) -> Path:
             loss = np.array([s["loss"] for s in steps])
             top.plot(x, loss, color=colour, alpha=0.25, linewidth=0.8)
             top.plot(x, _smooth(loss), color=colour)
-            checks = [e for e in run.evaluations if e["stage"] == name]
+            evaluations = [e for e in run.evaluations if e["stage"] == name]
             bottom.plot(
-                [e["step"] / run.epoch_steps for e in checks],
-                [100 * e["accuracy"] for e in checks],
+                [e["step"] / run.epoch_steps for e in evaluations],
+                [100 * e["accuracy"] for e in evaluations],
                 color=colour,
             )
-            done = next((s for s in run.stages if s.name == name), None)
-            if done is not None:
-                ends = [100 * done.start_accuracy, 100 * done.accuracy]
-                line = (
-                    "o" if checks else "o:"
-                )  # without a validation split there is nothing between
+            finished = next((s for s in run.stages if s.name == name), None)
+            if finished is not None:
+                ends = [100 * finished.start_accuracy, 100 * finished.accuracy]
+                line = "o" if evaluations else "o:"  # dotted: no evaluations between start and end
                 bottom.plot([start, x[-1]], ends, line, color=colour, markersize=6)
             if i:
                 for ax in (top, bottom):
@@ -45,17 +43,17 @@ def draw_curves(run: RunRecord, path: Path) -> Path:
         top.set_ylabel("training loss")
         bottom.set_ylabel("accuracy (%)")
         bottom.set_xlabel("epoch")
-        words = "line: validation split   points: test split" if run.evaluations else "test split"
-        bottom.text(0.99, 0.05, words, transform=bottom.transAxes, ha="right", fontsize=9,
+        legend = "line: validation split   points: test split" if run.evaluations else "test split"
+        bottom.text(0.99, 0.05, legend, transform=bottom.transAxes, ha="right", fontsize=9,
                     color="#666666")  # fmt: skip
         return save(fig, path)
 
 
-def _smooth(values: np.ndarray, share: float = 0.9) -> np.ndarray:
-    """Exponential average, free of the pull towards zero at its start."""
+def _smooth(values: np.ndarray, decay: float = 0.9) -> np.ndarray:
+    """Return an exponential moving average, corrected for its start at zero."""
     smooth = np.empty(len(values))
     total = weight = 0.0
     for i, value in enumerate(values):
-        total, weight = share * total + (1 - share) * value, share * weight + (1 - share)
+        total, weight = decay * total + (1 - decay) * value, decay * weight + (1 - decay)
         smooth[i] = total / weight
     return smooth

@@ -1,4 +1,4 @@
-"""Pictures that the model is most sure of, and wrong about."""
+"""The wrong predictions with the highest probability."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ COLUMNS, ROWS = 6, 2
 
 
 def draw_mistakes(images: LabelledSet, logits: Array, path: Path) -> Path | None:
-    """Draw the surest mistakes with prediction and truth; write the PNG, None without mistakes."""
+    """Draw the most probable wrong predictions; write the PNG, or return None if all are right."""
     probabilities = np.exp(log_softmax(logits))
     predicted = logits.argmax(axis=1)
     wrong = np.flatnonzero(predicted != images.labels)
@@ -29,6 +29,6 @@ def draw_mistakes(images: LabelledSet, logits: Array, path: Path) -> Path | None
         for ax, i, picture in zip(axes, surest, images.pixels(surest)[0], strict=False):
             ax.imshow(picture)
             guess, truth = names[predicted[i]], names[images.labels[i]]
-            share = 100 * probabilities[i, predicted[i]]
-            ax.set_title(f"{guess} {share:.0f} %\nis {truth}", fontsize=9, loc="center")
+            percent = 100 * probabilities[i, predicted[i]]
+            ax.set_title(f"{guess} {percent:.0f} %\nis {truth}", fontsize=9, loc="center")
         return save(fig, path)

@@ -1,4 +1,4 @@
-"""A run folder as the report reads it: request, metrics, stages."""
+"""A run folder as the report reads it: configuration, metrics, stages."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tervit_np.train.folder import RunFolder
 
 
 class StageRecord(NamedTuple):
-    """A finished stage; accuracies are fractions of the test split."""
+    """A finished stage; accuracies are those on the test split."""
 
     name: str
     start_accuracy: float
@@ -22,7 +22,7 @@ class StageRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything that a run wrote down."""
+    """The records of a run."""
 
     folder: RunFolder
     request: dict[str, Any]

@@ -1,4 +1,4 @@
-"""The drop at each quantization, and how training brings it back."""
+"""Recovery: the accuracy lost at each quantization, and regained by training."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +33,8 @@ def draw_recovery(stages: list[StageRecord], path: Path) -> Path:
             _label(ax, f"{stage.name}, trained\n{end:.1f} %", x + 1, end, above=True)
             points += [(x, start), (x + 1, end)]
         heights = [y for _, y in points]
-        room = max(max(heights) - min(heights), 4)
-        ax.set_ylim(min(heights) - 0.45 * room, max(heights) + 0.3 * room)
+        span = max(max(heights) - min(heights), 4)
+        ax.set_ylim(min(heights) - 0.45 * span, max(heights) + 0.3 * span)
         ax.set_xlim(-0.6, 2 * len(stages) - 1.4)
         ax.set_xticks([])
         ax.spines["bottom"].set_visible(False)

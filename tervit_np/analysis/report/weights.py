@@ -1,4 +1,4 @@
-"""Latent weights of some output channels, cut by their thresholds into three codes."""
+"""Histograms of latent weights of some output channels, with threshold and scale."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def ternary_layer(model: Classifier) -> str:
 
 
 def draw_weights(model: Classifier, path: Path) -> Path:
-    """Draw histograms of channels from the smallest to the largest threshold; write the PNG."""
+    """Draw histograms of channels, from the smallest to the largest threshold; write the PNG."""
     name = ternary_layer(model)
     layer = dict(model.quantizable())[name]
     quant = layer.weight_quant
@@ -40,16 +40,16 @@ def draw_weights(model: Classifier, path: Path) -> Path:
     chosen = np.argsort(delta)[np.linspace(0, len(w) - 1, CHANNELS).astype(int)]
     with figure(7.2, 4.2) as fig:
         axes = fig.subplots(2, CHANNELS // 2, sharex=True).flat
-        reach = 1.05 * max(float(np.abs(w[chosen]).max()), float(alpha[chosen].max()))
-        bins = np.linspace(-reach, reach, 41)
+        limit = 1.05 * max(float(np.abs(w[chosen]).max()), float(alpha[chosen].max()))
+        bins = np.linspace(-limit, limit, 41)
         for ax, channel in zip(axes, chosen, strict=True):
-            row, cut = w[channel], float(delta[channel])
-            inner = np.abs(row) <= cut
-            ax.hist([row[inner], row[~inner]], bins, stacked=True, color=[_ZERO, _OUTER])
+            row, threshold = w[channel], float(delta[channel])
+            is_zero = np.abs(row) <= threshold
+            ax.hist([row[is_zero], row[~is_zero]], bins, stacked=True, color=[_ZERO, _OUTER])
             for sign in (-1, 1):
-                ax.axvline(sign * cut, color=INK, linewidth=1, linestyle=":")
+                ax.axvline(sign * threshold, color=INK, linewidth=1, linestyle=":")
                 ax.axvline(sign * float(alpha[channel]), color=INK, linewidth=1.4)
-            ax.set_title(f"channel {channel}: {100 * inner.mean():.0f} % zero", fontsize=10)
+            ax.set_title(f"channel {channel}: {100 * is_zero.mean():.0f} % zero", fontsize=10)
             ax.set_yticks([])
             ax.spines["left"].set_visible(False)
         fig.suptitle(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tervit_np.analysis import page
+from tervit_np.analysis import html
 from tervit_np.analysis.style import stage_colour
 from tervit_np.analysis.surfaces import text
 from tervit_np.analysis.surfaces.figures.gaps import draw_gaps
@@ -29,14 +29,14 @@ def surface_section(folder: Path) -> list[str]:
     found = read_surfaces(folder / FILE)
     return [
         BEGIN,
-        page.heading("The loss surface"),
-        page.paragraph(_sample(found), "soft"),
+        html.heading("The loss surface"),
+        html.paragraph(_sample(found), "soft"),
         *_gaps(found, folder),
         *_stacked(found, folder),
         *_interpolation(found, folder),
         *_lines(found, folder),
         *_curvature(found),
-        page.code(found.settings.command),
+        html.code(found.settings.command),
         END,
     ]
 
@@ -74,14 +74,14 @@ def _gaps(found: Surfaces, folder: Path) -> list[str]:
         for each in found.gaps
     ]
     return [
-        page.heading("The gap at the same latent weights", 3),
-        page.paragraph(text.about_gaps(found.gaps)),
-        page.table(
+        html.heading("The gap at the same latent weights", 3),
+        html.paragraph(text.about_gaps(found.gaps)),
+        html.table(
             ["latent weights", "float loss", *kinds],
             rows,
             [stage_colour(g.latent) for g in found.gaps],
         ),
-        page.picture(
+        html.picture(
             draw_gaps(found.gaps, folder / "surface_gaps.png"),
             "Loss of the same latent weights, unrounded and rounded in three ways; bars at float "
             "are the error of the loss, at the others that of the gap.",
@@ -101,23 +101,23 @@ def _stacked(found: Surfaces, folder: Path) -> list[str]:
     head = ["surface", "centre", "mean", "above float", "trained: centre", "mean", "above float"]
     count = len(found.same.sheets[0].x)
     return [
-        page.heading("Stacked surfaces", 3),
-        page.paragraph(text.about_planes(found.same, found.trained)),
-        page.picture(
+        html.heading("Stacked surfaces", 3),
+        html.paragraph(text.about_planes(found.same, found.trained)),
+        html.picture(
             draw_stacked(planes, folder / "surface_stacked.png"),
             f"Loss over {count} x {count} shifts of the value weights of two blocks, in units of "
             "their mean size; latent weights are shifted, then rounded. Numbers: loss at the "
             "centre, which the upright line joins.",
         ),
-        page.table(head, heights, [stage_colour(h.name) for h in found.same.heights]),
+        html.table(head, heights, [stage_colour(h.name) for h in found.same.heights]),
     ]
 
 
 def _interpolation(found: Surfaces, folder: Path) -> list[str]:
     return [
-        page.heading("From the float solution to the ternary one", 3),
-        page.paragraph(text.about_interpolation(found.interpolation)),
-        page.picture(
+        html.heading("From the float solution to the ternary one", 3),
+        html.paragraph(text.about_interpolation(found.interpolation)),
+        html.picture(
             draw_interpolation(found.interpolation, folder / "surface_interpolation.png"),
             "Both losses on the straight line through the two solutions; bands: standard error.",
         ),
@@ -127,10 +127,10 @@ def _interpolation(found: Surfaces, folder: Path) -> list[str]:
 def _lines(found: Surfaces, folder: Path) -> list[str]:
     lines = draw_lines(found.far, found.near, found.stairs, folder / "surface_lines.png")
     return [
-        page.heading("Random directions", 3),
-        page.paragraph(text.about_lines(found.far, found.near, found.stairs)),
-        page.picture(lines, "Loss along one filter-normalised random direction at three scales."),
-        page.picture(
+        html.heading("Random directions", 3),
+        html.paragraph(text.about_lines(found.far, found.near, found.stairs)),
+        html.picture(lines, "Loss along one filter-normalised random direction at three scales."),
+        html.picture(
             draw_sheets(found.sheets, folder / "surface_sheets.png"),
             "Loss over two random directions; the same levels in all panels.",
         ),
@@ -151,20 +151,20 @@ def _curvature(found: Surfaces) -> list[str]:
         for p in found.predictions
     ]
     return [
-        page.heading("Curvature, and what it predicts of the gap", 3),
-        page.paragraph(text.about_curvature(found)),
-        page.table(
+        html.heading("Curvature, and what it predicts of the gap", 3),
+        html.paragraph(text.about_curvature(found)),
+        html.table(
             ["model", "λ1", "λ2", "λ3", "smallest", "λ1 within", "trace"],
             spectra,
             [stage_colour(c.name) for c in found.curvature],
         ),
-        page.paragraph(text.about_predictions(found.predictions)),
-        page.table(
+        html.paragraph(text.about_predictions(found.predictions)),
+        html.table(
             ["weights", "gap", "g·ε", "g·ε + ½ ε'Hε", "½ λ1 |ε|²", "|ε|² / |w|²"],
             predicted,
             [stage_colour(p.name.split(",")[0]) for p in found.predictions],
         ),
-        page.paragraph(
+        html.paragraph(
             "Hessian of the loss in float64, by differences of gradients, with respect to the "
             f"{found.curvature[0].size:,} weights that become ternary, at their quantized values "
             "and with float activations: with rounded ones the loss has no curvature. Eigenvalues "

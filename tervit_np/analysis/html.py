@@ -38,8 +38,8 @@ details { margin: 1rem 0; } summary { cursor: pointer; color: var(--soft); }
 """
 
 
-def page(title: str, body: list[str]) -> str:
-    """Put a body into a page."""
+def document(title: str, body: list[str]) -> str:
+    """Return a page with this body."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -55,13 +55,13 @@ def heading(text: str, level: int = 2) -> str:
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """Return a paragraph; `kind` is "lead", "soft" or nothing."""
+    """Return a paragraph; `kind` is "lead", "soft" or empty."""
     attribute = f' class="{kind}"' if kind else ""
     return f"<p{attribute}>{escape(text)}</p>"
 
 
 def table(head: list[str], rows: list[list[str]], colours: list[str]) -> str:
-    """Return a table whose first column carries a dot of the row's colour."""
+    """Return a table; the first column has a dot in the row's colour."""
     cells = ["<tr>" + "".join(f"<th>{escape(h)}</th>" for h in head) + "</tr>"]
     for row, colour in zip(rows, colours, strict=True):
         dot = f'<span class="key" style="background:{colour}"></span>'
@@ -71,7 +71,7 @@ def table(head: list[str], rows: list[list[str]], colours: list[str]) -> str:
 
 
 def picture(path: Path, caption: str) -> str:
-    """Return a figure with the PNG inside the page."""
+    """Return a figure that contains the PNG itself."""
     data = base64.b64encode(path.read_bytes()).decode()
     image = f'<img src="data:image/png;base64,{data}" alt="{escape(caption, quote=True)}">'
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
@@ -83,7 +83,7 @@ def code(text: str) -> str:
 
 
 def definitions(pairs: dict[str, str]) -> str:
-    """Return a list of names and values."""
+    """Return a list of terms and values."""
     return (
         "<dl>"
         + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in pairs.items())
@@ -91,6 +91,6 @@ def definitions(pairs: dict[str, str]) -> str:
     )
 
 
-def folded(summary: str, inside: str) -> str:
-    """Return something that opens on request."""
-    return f"<details><summary>{escape(summary)}</summary>{inside}</details>"
+def details(summary: str, content: str) -> str:
+    """Return content that the reader unfolds."""
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"

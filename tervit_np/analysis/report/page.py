@@ -1,4 +1,4 @@
-"""The report of a run: report.html and its figures as PNG files, all in the run's folder."""
+"""Write the report of a run: report.html and its figures as PNG files, in the run's folder."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 from data_tools import LabelledSet
 from data_tools.wordnet import in_words
-from tervit_np.analysis import page
+from tervit_np.analysis import html
 from tervit_np.analysis.report.attention import draw_attention
 from tervit_np.analysis.report.confusion import draw_confusion
 from tervit_np.analysis.report.curves import draw_curves
@@ -27,7 +27,7 @@ from tervit_np.train.progress import clock
 
 
 class Result(NamedTuple):
-    """A finished stage with its model and what the model says of the test split."""
+    """A finished stage with its model and the model's evaluation on the test split."""
 
     stage: StageRecord
     model: Classifier
@@ -51,20 +51,20 @@ def write_report(out_dir: str | Path, test: LabelledSet, *, threads: int = 1) ->
         results.append(Result(stage, model, evaluate(model, test, threads=threads)))
     title = f"{run.request['data']['name']}: {', '.join(r.stage.name for r in results)}"
     body = [
-        page.heading(title, 1),
-        page.paragraph(_story(run.stages), "lead"),
+        html.heading(title, 1),
+        html.paragraph(_story(run.stages), "lead"),
         *_table(results),
         *_figures(run, results, test),
         *surface_section(run.folder.path),
-        *_origin(run, results[-1].model),
+        *_provenance(run, results[-1].model),
     ]
     file = run.folder.path / "report.html"
-    write_text(file, page.page(f"tervit: {title}", body))
+    write_text(file, html.document(f"tervit: {title}", body))
     return file
 
 
 def _story(stages: list[StageRecord]) -> str:
-    """Tell the run in a sentence or two."""
+    """Summarize the run in a few sentences."""
     last = stages[-1]
     if len(stages) == 1:
         return (
@@ -74,14 +74,14 @@ def _story(stages: list[StageRecord]) -> str:
     before = stages[-2]
     drop = 100 * (before.accuracy - last.start_accuracy)
     change = 100 * (last.accuracy - stages[0].accuracy)
-    sense = "above" if change >= 0 else "below"
+    direction = "above" if change >= 0 else "below"
     return (
         f"The {stages[0].name} model classifies {_percent(stages[0].accuracy)} of the test images "
-        f"correctly. Switching to {last.name} weights without training costs {drop:.1f} points "
-        f"and leaves {_percent(last.start_accuracy)}. After {last.epochs:g} epochs of training "
-        f"through the rounding it reaches {_percent(last.accuracy)}, {abs(change):.1f} points "
-        f"{sense} {stages[0].name}, which was trained for {stages[0].epochs:g} of all "
-        f"{sum(stage.epochs for stage in stages):g} epochs."
+        f"correctly. Rounding to {last.name} weights without training costs {drop:.1f} points: "
+        f"{_percent(last.start_accuracy)}. After {last.epochs:g} epochs of training with "
+        f"{last.name} weights it reaches {_percent(last.accuracy)}, {abs(change):.1f} points "
+        f"{direction} the {stages[0].name} model, which was trained for {stages[0].epochs:g} of "
+        f"all {sum(stage.epochs for stage in stages):g} epochs."
     )
 
 
@@ -92,7 +92,7 @@ def _table(results: list[Result]) -> list[str]:
         "untrained",
         "loss",
         "paper's size",
-        "honest size",
+        "size as stored",
         "zeros",
     ]
     rows, colours = [], []
@@ -105,81 +105,84 @@ def _table(results: list[Result]) -> list[str]:
                 _percent(stage.start_accuracy),
                 f"{evaluation.loss:.3f}",
                 _bytes(size.paper),
-                _bytes(size.honest),
+                _bytes(size.stored),
                 "" if ternary is None else f"{100 * ternary.sparsity:.0f} %",
             ]
         )
         colours.append(stage_colour(stage.name, i))
-    words = (
+    legend = (
         f"Accuracy on {len(results[0].evaluation.logits)} test images with its binomial standard "
-        "error. Untrained: with the stage's quantizers just put in. The paper's size counts "
-        "2 bits for a ternary weight, 8 for every other number and nothing for scales; the honest "
-        "size is what a file must hold. Zeros: share of the ternary weights that are 0."
+        "error. Untrained: at the start of the stage, with its quantizers. The paper's size counts "
+        "2 bits for a ternary weight, 8 for every other parameter and nothing for scales; the size "
+        "as stored is that of a packed file. Zeros: fraction of the ternary weights that are 0."
     )
     ternary = ternarity(results[-1].model)
     if ternary is not None:
-        words += f" {100 * ternary.share:.1f} % of the block weights are ternary."
-    return [page.table(head, rows, colours), page.paragraph(words, "soft")]
+        legend += f" {100 * ternary.fraction:.1f} % of the block weights are ternary."
+    return [html.table(head, rows, colours), html.paragraph(legend, "soft")]
 
 
 def _figures(run: RunRecord, results: list[Result], test: LabelledSet) -> list[str]:
-    """Draw all figures that the run allows.  -> pieces of the page."""
+    """Draw all figures that this run has.  -> pieces of the page."""
     folder, last = run.folder.path, results[-1]
     readable = last.evaluation.readable
-    seen, logits = test.take(np.flatnonzero(readable)), last.evaluation.logits[readable]
+    images, logits = test.take(np.flatnonzero(readable)), last.evaluation.logits[readable]
     name = last.stage.name
-    parts = []
+    pieces = []
     if len(results) > 1:
         drawn = draw_recovery(run.stages, folder / "recovery.png")
-        parts += [
-            page.heading("The drop and the recovery"),
-            page.picture(drawn, "Test accuracy before (hollow) and after (full) each stage."),
+        pieces += [
+            html.heading("The drop and the recovery"),
+            html.picture(drawn, "Test accuracy before (hollow) and after (filled) each stage."),
         ]
-    parts += [
-        page.heading("Training"),
-        page.picture(
+    pieces += [
+        html.heading("Training"),
+        html.picture(
             draw_curves(run, folder / "curves.png"),
             "Loss of the training batches, with augmentation and label smoothing, and accuracy.",
         ),
     ]
     if ternarity(last.model) is not None:
         layer = ternary_layer(last.model)
-        parts += [
-            page.heading("Where the ternary weights come from"),
-            page.picture(
+        pieces += [
+            html.heading("Where the ternary weights come from"),
+            html.picture(
                 draw_weights(last.model, folder / "weights.png"),
                 f"Latent weights of six channels of {layer}, smallest to largest threshold.",
             ),
         ]
     models = {r.stage.name: r.model for r in (results[0], last)}
-    parts += [
-        page.heading("Where the model looks"),
-        page.picture(
-            draw_attention(models, seen, folder / "attention.png"),
+    pieces += [
+        html.heading("Where the model looks"),
+        html.picture(
+            draw_attention(models, images, folder / "attention.png"),
             "Attention that each patch receives in the last block, mean over heads and queries.",
         ),
-        page.heading("What is taken for what"),
-        page.picture(
+        html.heading("Confused classes"),
+        html.picture(
             draw_confusion(
-                seen.labels,
+                images.labels,
                 logits.argmax(axis=1),
-                in_words(seen.classes),
+                in_words(images.classes),
                 folder / "confusion.png",
             ),
             f"Confusion matrix of the {name} model in percent.",
         ),
     ]
-    drawn_mistakes = draw_mistakes(seen, logits, folder / "mistakes.png")
+    drawn_mistakes = draw_mistakes(images, logits, folder / "mistakes.png")
     if drawn_mistakes is not None:
-        parts += [
-            page.heading("Surest mistakes"),
-            page.picture(drawn_mistakes, f"Wrong answers that the {name} model is most sure of."),
+        pieces += [
+            html.heading("Most probable mistakes"),
+            html.picture(
+                drawn_mistakes,
+                f"Wrong predictions of the {name} model with the highest probability.",
+            ),
         ]
-    return parts
+    return pieces
 
 
-def _origin(run: RunRecord, model: Classifier) -> list[str]:
-    """Say how the run was made and how to make it again."""
+def _provenance(run: RunRecord, model: Classifier) -> list[str]:
+    """Write the command, the data and the software of the run."""
     request = run.request
     data, machine = request["data"], request["environment"]
     seconds = sum(stage.seconds for stage in run.stages)
@@ -197,15 +200,15 @@ def _origin(run: RunRecord, model: Classifier) -> list[str]:
     }
     command = request["command"] or "tervit_np.train.run(...), called from Python"
     return [
-        page.heading("How this was made"),
-        page.code(command),
-        page.definitions(facts),
-        page.folded("quantizers of each layer", page.code(plan_table(model.quantizable()))),
+        html.heading("How to reproduce this"),
+        html.code(command),
+        html.definitions(facts),
+        html.details("quantizers of each layer", html.code(plan_table(model.quantizable()))),
     ]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"
 
 
 def _bytes(count: int) -> str:
