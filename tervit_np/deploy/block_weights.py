@@ -10,8 +10,8 @@ from tervit_np.deploy.layers import PackedLinear
 from tervit_np.kernels import Panels
 from tervit_np.kernels.attention import PADDING
 from tervit_np.kernels.block import BlockWeights, Dense, Norm
-from tervit_np.kernels.gemm import LANES
 from tervit_np.kernels.team import round_up
+from tervit_np.kernels.tiles import LANES
 from tervit_np.nn import Block, LayerNorm, SwinBlock
 from tervit_np.ops import relative_bias
 from tervit_np.ops.windows import cyclic_shift, window_partition

@@ -24,8 +24,9 @@ from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_t
 from tervit_np.compiled.jit import REORDER, kernel
 from tervit_np.compiled.simd import F32, I64, load, store, transpose
 from tervit_np.compiled.softmax import ordered
-from tervit_np.kernels.gemm import FLOATS, LANES, ROWS, product
+from tervit_np.kernels.gemm import View, gemm_rows
 from tervit_np.kernels.team import round_up
+from tervit_np.kernels.tiles import FLOAT_TILES, LANES, MR
 
 PADDING = -1e30  # an offset whose exponential is nothing beside any other
 
@@ -34,15 +35,15 @@ class AttentionScratch(NamedTuple):
     """Arrays for one head of one window: T tokens, K columns, padded to whole registers."""
 
     keys: Array  # float32 (K', T''): k transposed
-    scores: Array  # float32 (ROWS, T'')
-    out: Array  # float32 (ROWS, K')
-    row: Array  # float32 (ROWS,): the largest score of each query, then one over its sum
+    scores: Array  # float32 (MR, T'')
+    out: Array  # float32 (MR, K')
+    row: Array  # float32 (MR,): the largest score of each query, then one over its sum
 
 
 def desk(tokens: int, width: int) -> AttentionScratch:
     """Make room for groups of T tokens and heads of K columns."""
     count, columns = round_up(tokens, LANES), round_up(width, LANES)
-    shapes: list[Any] = [(columns, count), (ROWS, count), (ROWS, columns), (ROWS,)]
+    shapes: list[Any] = [(columns, count), (MR, count), (MR, columns), (MR,)]
     return AttentionScratch(*(zeros(shape, np.float32) for shape in shapes))
 
 
@@ -52,7 +53,7 @@ def reach(tokens: int) -> int:
     Whole tiles of queries, whole registers of keys, and a row because the last head's columns may
     end within a register.
     """
-    rows: int = max(round_up(tokens, ROWS), round_up(tokens, LANES))
+    rows: int = max(round_up(tokens, MR), round_up(tokens, LANES))
     return rows + 1
 
 
@@ -68,16 +69,16 @@ def attend(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out: Any) 
     for t in range(0, count, LANES):
         for d in range(0, columns, LANES):
             transpose_tile(qkv, t, whole + first + d, desk.keys, d, t)
-    for m in range(0, tokens, ROWS):
-        queries = min(ROWS, tokens - m)
-        product(FLOATS, qkv, m * stride + first, stride, desk.keys, 0, count, count, width,
-                desk.scores)  # fmt: skip
+    for m in range(0, tokens, MR):
+        queries = min(MR, tokens - m)
+        gemm_rows(FLOAT_TILES, View(qkv, m * stride + first, stride), View(desk.keys, 0, count),
+                  count, width, desk.scores)  # fmt: skip
         for i in range(queries):  # all rows before the next step: their latencies overlap
             row[i] = _scale_and_shift(desk.scores[i], scale, offsets[(m + i) % offsets.shape[0]])
         for i in range(queries):
             row[i] = ONE / _exponentials(desk.scores[i], row[i])
-        product(FLOATS, desk.scores, 0, count, qkv, 2 * whole + first, columns, stride, tokens,
-                desk.out)  # fmt: skip
+        gemm_rows(FLOAT_TILES, View(desk.scores, 0, count), View(qkv, 2 * whole + first, stride),
+                  columns, tokens, desk.out)  # fmt: skip
         for i in range(queries):
             _give(desk.out[i], row[i], out[m + i, first : first + width])
 

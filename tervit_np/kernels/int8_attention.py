@@ -21,9 +21,10 @@ from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_t
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.softmax import ordered
 from tervit_np.kernels.attention import transpose_tile
-from tervit_np.kernels.gemm import BYTES, LANES, ROWS, product
+from tervit_np.kernels.gemm import View, gemm_rows
 from tervit_np.kernels.quantize import ROUND, ROUND_BITS
 from tervit_np.kernels.team import round_up
+from tervit_np.kernels.tiles import BYTE_TILES, LANES, MR
 
 _TOP = F(127)
 _MAGNITUDE = np.int32(0x7FFFFFFF)
@@ -39,12 +40,12 @@ class Int8AttentionScratch(NamedTuple):
     keys: Array  # int8 (W, 4 T''): words of k transposed
     rounded: Array  # int8 (T'', K')
     v: Array  # int8 (T'' / 4, 4 K'): four tokens side by side
-    scores: Array  # float32 (ROWS, T'')
-    weights: Array  # uint8 (ROWS, T'')
-    sums: Array  # int32 (ROWS, T'')
-    highest: Array  # float32 (ROWS,): largest score of each query
-    totals: Array  # int32 (ROWS,): sum of its weights
-    out: Array  # int32 (ROWS, K')
+    scores: Array  # float32 (MR, T'')
+    weights: Array  # uint8 (MR, T'')
+    sums: Array  # int32 (MR, T'')
+    highest: Array  # float32 (MR,): largest score of each query
+    totals: Array  # int32 (MR,): sum of its weights
+    out: Array  # int32 (MR, K')
     q_scale: Array  # float32 (T',)
     k_scale: Array  # float32 (T'',)
     k_sums: Array  # int32 (T'',): times 128
@@ -56,7 +57,7 @@ class Int8AttentionScratch(NamedTuple):
 def make_int8_attention_scratch(tokens: int, width: int) -> Int8AttentionScratch:
     """Make room for groups of T tokens and heads of K columns."""
     queries, count, columns = (
-        round_up(tokens, ROWS),
+        round_up(tokens, MR),
         round_up(tokens, LANES),
         round_up(width, LANES),
     )
@@ -67,12 +68,12 @@ def make_int8_attention_scratch(tokens: int, width: int) -> Int8AttentionScratch
         zeros((words, 4 * count), np.int8),
         zeros((count, columns), np.int8),
         zeros((count // 4, 4 * columns), np.int8),
-        zeros((ROWS, count), np.float32),
-        zeros((ROWS, count), np.uint8),
-        zeros((ROWS, count), np.int32),
-        zeros((ROWS,), np.float32),
-        zeros((ROWS,), np.int32),
-        zeros((ROWS, columns), np.int32),
+        zeros((MR, count), np.float32),
+        zeros((MR, count), np.uint8),
+        zeros((MR, count), np.int32),
+        zeros((MR,), np.float32),
+        zeros((MR,), np.int32),
+        zeros((MR, columns), np.int32),
         zeros((queries,), np.float32),
         zeros((count,), np.float32),
         zeros((count,), np.int32),
@@ -89,15 +90,15 @@ def attend_int8(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out: 
     words, steps = desk.keys.shape[0], round_up(width, 4) // 4
     _round_queries_and_keys(qkv[:tokens], first, width, out.shape[1], desk)
     _round_values(qkv[:tokens, 2 * out.shape[1] + first :], width, desk)
-    for m in range(0, tokens, ROWS):
-        product(BYTES, desk.q, m * 4 * words, 4 * words, desk.keys, 0, count, 4 * count, steps,
-                desk.sums)  # fmt: skip
-        queries = min(ROWS, tokens - m)
+    for m in range(0, tokens, MR):
+        gemm_rows(BYTE_TILES, View(desk.q, m * 4 * words, 4 * words),
+                  View(desk.keys, 0, 4 * count), count, steps, desk.sums)  # fmt: skip
+        queries = min(MR, tokens - m)
         _score(queries, m, offsets, desk)
         _largest_scores(queries, desk)
         _weigh(queries, desk)
-        product(BYTES, desk.weights, 0, count, desk.v, 0, columns, 4 * columns, count // 4,
-                desk.out)  # fmt: skip
+        gemm_rows(BYTE_TILES, View(desk.weights, 0, count), View(desk.v, 0, 4 * columns),
+                  columns, count // 4, desk.out)  # fmt: skip
         for i in range(queries):
             _give(
                 desk.out[i],

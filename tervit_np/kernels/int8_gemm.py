@@ -6,9 +6,10 @@ import numpy as np
 
 from tervit_np.compiled.exponential import F
 from tervit_np.compiled.jit import kernel
-from tervit_np.kernels.gemm import BYTES, ROWS, product
+from tervit_np.kernels.gemm import View, gemm_rows
 from tervit_np.kernels.panels import QuantizedTokens
 from tervit_np.kernels.quantize import quantize_rows
+from tervit_np.kernels.tiles import BYTE_TILES, MR
 
 
 @kernel(boundscheck=False)
@@ -20,13 +21,15 @@ def quantize_and_multiply_int8(x: Any, layer: Any, bias: Any) -> Any:
     codes = np.empty((count, inputs), np.int8)
     tokens = QuantizedTokens(codes, np.empty(count, np.float32), np.empty(count, np.int32))
     quantize_rows(x, x.shape[1], tokens)
-    moved, sums = np.zeros((ROWS, inputs), np.uint8), np.empty((ROWS, wide), np.int32)
-    for m in range(0, count, ROWS):
-        rows = min(ROWS, count - m)
+    moved, sums = np.zeros((MR, inputs), np.uint8), np.empty((MR, wide), np.int32)
+    for m in range(0, count, MR):
+        rows = min(MR, count - m)
         for i in range(rows):
             for k in range(inputs):
                 moved[i, k] = np.int32(codes[m + i, k]) + np.int32(128)
-        product(BYTES, moved, 0, inputs, layer.codes, 0, wide, 4 * wide, steps, sums)
+        gemm_rows(
+            BYTE_TILES, View(moved, 0, inputs), View(layer.codes, 0, 4 * wide), wide, steps, sums
+        )
         for i in range(rows):
             _finish(sums[i], tokens.scale[m + i], layer, bias, out[m + i])
     return out

@@ -53,7 +53,9 @@ def ternary_linear(
 
     out: Array
     if threads == 1:
-        out = quantize_and_multiply(_tile(variant, len(x), packed), x, packed, bias)
+        out = quantize_and_multiply(
+            _tile(variant, len(x) == 1, len(packed.packed)), x, packed, bias
+        )
     else:
         out = _with_threads(variant, x, packed, bias, threads)
     return out[: len(x), : packed.outputs]
@@ -102,7 +104,7 @@ def integer_product(x: Array, packed: Panels, variant: str) -> Array:
         return out
     from tervit_np.kernels.ternary_gemm import linear
 
-    tile = _tile(variant, len(x), packed)
+    tile = _tile(variant, len(x) == 1, len(packed.packed))
     q = np.zeros((-(-len(x) // tile.mr) * tile.mr, 4 * packed.packed.shape[1]), np.int8)
     q[: len(x), : packed.inputs] = x
     tokens = QuantizedTokens(q, np.ones(len(q), np.float32), q.sum(axis=1, dtype=np.int32))
@@ -127,14 +129,15 @@ def ternary_matmul_from_floats(x_hat: Array, w_hat: Array, bias: Array | None) -
     outputs, inputs = w_hat.shape
     packed, scale = pack_rows(np.ascontiguousarray(w_hat))
     panels = Panels(packed, scale, outputs, inputs)
-    tile = _tile(selected_variant(), len(x_hat), panels)
+    tile = _tile(selected_variant(), len(x_hat) == 1, len(packed))
     out = quantize_and_multiply(tile, x_hat, panels, _NO_BIAS if bias is None else bias)
     return np.ascontiguousarray(out[: len(x_hat), :outputs])
 
 
-def _tile(variant: str, tokens: int, w: Panels) -> "Tile":
-    """Return the tile for so many tokens."""
+@cache
+def _tile(variant: str, one_token: bool, panels: int) -> "Tile":
+    """Return the tile for one token or for many."""
     from tervit_np.kernels.tiles import GEMV_TILES, TILES
 
     gemv = GEMV_TILES.get(variant)
-    return gemv if tokens == 1 and gemv and len(w.packed) >= gemv.panels else TILES[variant]
+    return gemv if one_token and gemv and panels >= gemv.panels else TILES[variant]

@@ -1,13 +1,11 @@
-"""The register tiles of the ternary kernels: one shape for each variant of isa.py.
+"""The register tiles of all kernels.
 
-A tile is the part of the output whose sums stay in registers while the loop runs over the inputs:
-`mr` tokens (MR in BLIS) by `panels` panels, of which `vector_bytes` bytes are taken at a time. The
-sums, the vectors loaded and the masks have to fit the registers: 32 with AVX-512 and on Arm, 16
-with AVX2. A single token gets more panels, so that there are enough independent sums to hide the
-latency of a dot product.
+A tile is the part of an output whose sums stay in registers while a loop runs over the inputs. The
+sums, the vectors loaded at a step, and masks have to fit the registers: 32 with AVX-512 and on Arm,
+16 with AVX2. Names are those of BLIS: MR rows (tokens), NR columns (outputs).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tervit_np.kernels.isa import features
 
@@ -15,30 +13,26 @@ _WIDE = "avx512vl" in features()  # 32 vector registers instead of 16
 _AVX2 = "avx2" in features()
 
 
+def _make_tile(base: type, name: str, *shape: int, variant: str = "") -> Any:
+    """Make a tile the one instance of a class of its own.
+
+    Numba compiles a kernel for each type of argument, not for each value. `variant` and `shape` are
+    attributes of the class because an intrinsic gets only the types of its arguments.
+    """
+    attributes = {"variant": variant, "shape": shape, "__module__": __name__, "__slots__": ()}
+    globals()[name] = type(name, (base,), attributes)  # where Numba's cache looks for it
+    return globals()[name](*shape)
+
+
 class Tile(NamedTuple):
-    """The shape of a register tile."""
+    """A tile of the ternary kernels (microkernel.py), MR by NR = 64 `panels`."""
 
     vector_bytes: int
-    mr: int  # rows: tokens
+    mr: int
     panels: int
 
 
-def _tiles(suffix: str, shapes: dict[str, tuple[int, int, int]]) -> dict[str, Tile]:
-    """Make each tile the one instance of a class of its own.
-
-    Numba compiles a kernel for each type of argument, not for each value. `variant` and `shape` are
-    attributes of the class because an intrinsic knows the types of its arguments alone.
-    """
-    tiles: dict[str, Tile] = {}
-    for variant, shape in shapes.items():
-        name = variant + suffix
-        attributes = {"variant": variant, "shape": shape, "__module__": __name__, "__slots__": ()}
-        globals()[name] = type(name, (Tile,), attributes)  # where Numba's cache looks for it
-        tiles[variant] = globals()[name](*shape)
-    return tiles
-
-
-TILES = _tiles("", {
+_SHAPES = {  # by variant (isa.py)
     "generic": (64 if _WIDE else 32 if _AVX2 else 16, 1 if _AVX2 and not _WIDE else 2, 1),
     "avx2": (32, 3 if _WIDE else 2, 1),
     "vnni256": (32, 6 if _WIDE else 2, 1),
@@ -46,11 +40,35 @@ TILES = _tiles("", {
     "neon": (16, 3, 1),  # 12 sums, and room for products
     "sdot": (16, 5, 1),  # 20 sums, 4 vectors of weights, 3 masks, inputs
     "usdot": (16, 5, 1),
-})  # fmt: skip
-GEMV_TILES = _tiles("_gemv", {  # for one token, where another tile is faster
+}
+_GEMV_SHAPES = {  # for one token: more panels, as many sums hide the latency of a dot product
     "vnni256": (32, 1, 4 if _WIDE else 2),
     "vnni512": (64, 1, 4),
     "neon": (16, 1, 2),
     "sdot": (16, 1, 4),
     "usdot": (16, 1, 4),
-})  # fmt: skip
+}
+TILES: dict[str, Tile] = {
+    name: _make_tile(Tile, name, *shape, variant=name) for name, shape in _SHAPES.items()
+}
+GEMV_TILES: dict[str, Tile] = {
+    name: _make_tile(Tile, f"{name}_gemv", *shape, variant=name)
+    for name, shape in _GEMV_SHAPES.items()
+}
+
+
+class GemmTile(NamedTuple):
+    """A tile of gemm.py, MR by NR = LANES `vectors`."""
+
+    vectors: int
+    inputs: int  # of a step: 1 float32, or 4 bytes
+
+
+LANES = 16 if _WIDE else 8 if _AVX2 else 4  # of 32 bits, in a vector
+MR = 3 if _AVX2 and not _WIDE else 6  # 24 sums in 32 registers, or 12 in 16
+FLOAT_TILES: tuple[GemmTile, ...] = tuple(
+    _make_tile(GemmTile, f"float32_{vectors}", vectors, 1) for vectors in (4, 2, 1)
+)
+BYTE_TILES: tuple[GemmTile, ...] = tuple(
+    _make_tile(GemmTile, f"bytes_{vectors}", vectors, 4) for vectors in (4, 2, 1)
+)

@@ -8,8 +8,8 @@ pytest.importorskip("numba")
 from tervit_np import ops
 from tervit_np.compiled.jit import kernel
 from tervit_np.kernels.attention import PADDING, attend, desk, reach, transpose_tile
-from tervit_np.kernels.gemm import LANES
 from tervit_np.kernels.team import round_up
+from tervit_np.kernels.tiles import LANES
 from tests.checks import relative_error
 
 SHAPES = [(197, 3, 64), (49, 3, 32), (65, 2, 64), (16, 3, 32), (17, 2, 10), (5, 1, 7), (1, 2, 16)]

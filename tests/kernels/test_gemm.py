@@ -7,7 +7,8 @@ from tervit_np.kernels import gemm
 
 pytest.importorskip("numba")
 
-from tervit_np.kernels.gemm import BYTES, FLOATS, LANES, ROWS, product
+from tervit_np.kernels.gemm import View, gemm_rows
+from tervit_np.kernels.tiles import BYTE_TILES, FLOAT_TILES, LANES, MR
 from tests.checks import relative_error
 
 
@@ -16,20 +17,22 @@ from tests.checks import relative_error
 def test_floats(registers, steps):
     rng = np.random.default_rng(registers)
     columns = registers * LANES
-    a = rng.normal(size=(ROWS + 1, steps + 3)).astype(np.float32)
+    a = rng.normal(size=(MR + 1, steps + 3)).astype(np.float32)
     b = rng.normal(size=(steps, columns)).astype(np.float32)
-    out = np.full((ROWS, columns), np.nan, np.float32)
-    product(FLOATS, a, a.shape[1], a.shape[1], b, 0, columns, columns, steps, out)  # from row 1
+    out = np.full((MR, columns), np.nan, np.float32)
+    from_row_1 = View(a, a.shape[1], a.shape[1])
+    gemm_rows(FLOAT_TILES, from_row_1, View(b, 0, columns), columns, steps, out)
     assert relative_error(out, a[1:, :steps].astype(np.float64) @ b) < 1e-6
 
 
 def byte_product(a, b):
-    """uint8 (ROWS, 4 S), int8 (4 S, N) -> int32 (ROWS, N), laid out as the kernel wants it."""
+    """uint8 (MR, 4 S), int8 (4 S, N) -> int32 (MR, N), laid out as the kernel wants it."""
     inputs, columns = b.shape
     laid = b.reshape(inputs // 4, 4, columns).transpose(0, 2, 1).reshape(inputs // 4, -1)
-    out = np.full((ROWS, columns), -1, np.int32)
+    out = np.full((MR, columns), -1, np.int32)
     b = np.ascontiguousarray(laid)
-    product(BYTES, a, 0, inputs, b, 0, columns, 4 * columns, inputs // 4, out)
+    steps = inputs // 4
+    gemm_rows(BYTE_TILES, View(a, 0, inputs), View(b, 0, 4 * columns), columns, steps, out)
     return out
 
 
@@ -37,7 +40,7 @@ def byte_product(a, b):
 @pytest.mark.parametrize("steps", [1, 5, 50])
 def test_bytes_are_exact(registers, steps):
     rng = np.random.default_rng(steps)
-    a = rng.integers(0, 256, (ROWS, 4 * steps)).astype(np.uint8)
+    a = rng.integers(0, 256, (MR, 4 * steps)).astype(np.uint8)
     b = rng.integers(-128, 128, (4 * steps, registers * LANES)).astype(np.int8)
     np.testing.assert_array_equal(byte_product(a, b), a.astype(np.int64) @ b.astype(np.int64))
 
@@ -45,7 +48,7 @@ def test_bytes_are_exact(registers, steps):
 @pytest.mark.parametrize("low", [-128, 127])
 def test_bytes_at_their_largest(low):
     """Two products of 255 and 128 do not fit 16 bits: a saturating instruction would show."""
-    a, b = np.full((ROWS, 1024), 255, np.uint8), np.full((1024, LANES), low, np.int8)
+    a, b = np.full((MR, 1024), 255, np.uint8), np.full((1024, LANES), low, np.int8)
     np.testing.assert_array_equal(byte_product(a, b), 255 * 1024 * low)
 
 
@@ -55,12 +58,13 @@ def test_bytes_without_the_instruction(monkeypatch, columns):
     import numba
 
     monkeypatch.setattr(gemm, "features", lambda: frozenset({"avx2"}))
-    multiply = numba.njit(gemm.multiply.py_func)
+    gemm_tile = numba.njit(gemm.gemm_tile.py_func)
     rng = np.random.default_rng(0)
-    a = rng.integers(0, 256, (ROWS, 8)).astype(np.uint8)
+    a = rng.integers(0, 256, (MR, 8)).astype(np.uint8)
     b = rng.integers(-128, 128, (8, columns)).astype(np.int8)
     laid = np.ascontiguousarray(b.reshape(2, 4, columns).transpose(0, 2, 1)).reshape(2, -1)
-    out = np.zeros((ROWS, columns), np.int32)
+    out = np.zeros((MR, columns), np.int32)
     for first in range(0, columns, LANES):
-        multiply(BYTES[2], a, 0, 8, laid, 4 * first, 4 * columns, 2, out, first, columns)
+        b_columns, target = View(laid, 4 * first, 4 * columns), View(out, first, columns)
+        gemm_tile(BYTE_TILES[2], View(a, 0, 8), b_columns, 2, target)
     np.testing.assert_array_equal(out, a.astype(np.int64) @ b.astype(np.int64))

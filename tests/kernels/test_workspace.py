@@ -8,8 +8,7 @@ import pytest
 pytest.importorskip("numba")
 
 from tervit_np.kernels.attention import reach
-from tervit_np.kernels.gemm import LANES, ROWS
-from tervit_np.kernels.tiles import TILES
+from tervit_np.kernels.tiles import LANES, MR, TILES
 from tervit_np.kernels.workspace import BENCH, make_shared_workspace
 
 
@@ -22,5 +21,5 @@ def test_the_last_group_can_be_attended(tokens):
     last = (max(BENCH // tokens, 1) - 1) * tokens
     assert len(bench.qkv) >= last + reach(tokens)
     assert reach(tokens) > tokens
-    assert reach(tokens) >= -(-tokens // ROWS) * ROWS
+    assert reach(tokens) >= -(-tokens // MR) * MR
     assert reach(tokens) >= -(-tokens // LANES) * LANES
