@@ -1,12 +1,12 @@
-"""Hand out compiled code: the NumPy lines you read, or their compiled twin.
+"""Choose between an operator's NumPy lines and their compiled twin.
 
-Every operator with a twin asks here, in its first line, and nowhere else:
+An operator that has a twin asks here, and nowhere else:
 
-    if (fast := compiled(x)) is not None:
-        return fast.layernorm(...)
+    if (compiled_ops := compiled(x)) is not None:
+        return compiled_ops.layernorm(...)
 
 Twins exist for float32. A float64 array always runs the NumPy lines, because gradient checks must
-check what a student reads. backends.py says how to switch the twins off.
+check the lines that a student reads. backends.py says how to switch the twins off.
 """
 
 from types import ModuleType
@@ -20,7 +20,7 @@ _compiled: ModuleType | None = None
 
 
 def compiled(x: Array) -> ModuleType | None:
-    """Return the compiled operators where they apply to `x`, None where NumPy is to run."""
+    """Return the module of compiled operators if they apply to `x`, otherwise None."""
     global _compiled
     if x.dtype != np.float32 or x.size == 0 or backend_name() != "numba":
         return None
@@ -32,7 +32,7 @@ def compiled(x: Array) -> ModuleType | None:
 
 
 def integer_engine(x: Array) -> ModuleType | None:
-    """Return the kernels of integer products where they apply to `x`, otherwise None."""
+    """Return the package of integer kernels if they apply to `x`, otherwise None."""
     if compiled(x) is None:
         return None
     import tervit_np.kernels

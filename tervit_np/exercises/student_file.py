@@ -71,7 +71,7 @@ def _definitions(source: str, names: list[str]) -> str:
 
 
 def _chooses_compiled(node: ast.AST) -> bool:
-    """Whether this is `if (fast := compiled(x)) is not None: ...`."""
+    """Whether this is `if (compiled_ops := compiled(x)) is not None: ...`."""
     return isinstance(node, ast.If) and _CHOICE in _names_in(node.test)
 
 

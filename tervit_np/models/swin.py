@@ -78,7 +78,7 @@ class SwinConfig:
             if side > self.window and side % self.window:
                 whole = [w for w in range(2, side) if all(s <= w or s % w == 0 for s in self.sides)]
                 raise ValueError(
-                    f"a map of side {side} is not whole windows of {self.window}; at "
+                    f"a map of side {side} does not split into windows of {self.window}; at "
                     f"{self.image_size} pixels a window of {whole or 'no size'} fits"
                 )
 

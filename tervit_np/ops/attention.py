@@ -4,8 +4,9 @@
 
     dV = A^T dO      dA = dO V^T      dS = softmax'(dA) / sqrt(K)      dQ = dS K      dK = dS^T Q
 
-The rows of the fused projection hold q, then k, then v, and within each head h owns K neighbouring
-rows: reshape first, then transpose. Reshaping straight to (B, H, T, K) would mix tokens and heads.
+The last axis of the fused projection holds q, then k, then v; in each of them head h has K
+consecutive columns. So reshape first, then transpose: reshaping to (B, H, T, K) at once would mix
+tokens and heads.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ class AttentionCache(NamedTuple):
 
     qkv: Array  # (B, T, 3 D)
     probs: Array  # (B, H, T, T)  row = query, column = key
-    probs_hat: Array  # (B, H, T, T)  what multiplied v: probs, or probs rounded
+    probs_hat: Array  # (B, H, T, T)  multiplies v: probs, or probs quantized
 
 
 def attention(
@@ -36,7 +37,7 @@ def attention(
     Raises
     ------
     ValueError
-        If the last axis of `qkv` is not 3 x heads x K for a whole K.
+        If the last axis of `qkv` is not 3 x heads x K for an integer K.
     """
     if qkv.shape[-1] % (3 * heads):
         raise ValueError(f"attention: last axis {qkv.shape[-1]} is not 3 x {heads} heads x K")
@@ -64,17 +65,18 @@ def attention_backward(dout: Array, cache: AttentionCache) -> Array:
 
 def split_qkv(qkv: Array, heads: int) -> tuple[Array, Array, Array]:
     """View the fused projection as q, k, v.  (B, T, 3 D) -> three of (B, H, T, K)."""
-    batch, tokens, width = qkv.shape
-    parts = qkv.reshape(batch, tokens, 3, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)
+    batch, tokens, columns = qkv.shape
+    head_dim = columns // (3 * heads)
+    parts = qkv.reshape(batch, tokens, 3, heads, head_dim).transpose(2, 0, 3, 1, 4)
     return parts[0], parts[1], parts[2]
 
 
 def split_heads(x: Array, heads: int) -> Array:
-    """View the heads that lie side by side; undoes merge_heads.  (B, T, D) -> (B, H, T, K)."""
+    """View each head by itself; the inverse of merge_heads.  (B, T, D) -> (B, H, T, K)."""
     return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
 
 
 def merge_heads(out: Array) -> Array:
-    """Lay the heads side by side again.  (B, H, T, K) -> (B, T, D)."""
-    batch, heads, tokens, width = out.shape
-    return out.swapaxes(1, 2).reshape(batch, tokens, heads * width)
+    """Concatenate the heads of each token.  (B, H, T, K) -> (B, T, D)."""
+    batch, heads, tokens, head_dim = out.shape
+    return out.swapaxes(1, 2).reshape(batch, tokens, heads * head_dim)

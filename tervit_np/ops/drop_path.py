@@ -2,7 +2,7 @@
 
 y = m / (1 - rate) * x,   m = 1 with probability 1 - rate, one draw per image
 
-Kept branches are scaled up, so that evaluation needs no correction. dL/dx = m / (1 - rate) * dy.
+The others are scaled up, so that evaluation needs no correction. dL/dx = m / (1 - rate) * dy.
 """
 
 import numpy as np
@@ -13,19 +13,19 @@ from tervit_np.arrays import Array
 def drop_path(
     x: Array, rate: float, train: bool, rng: np.random.Generator | None
 ) -> tuple[Array, Array | None]:
-    """Drop rows of the batch at random; the cache is their factors.  (B, ...) -> (B, ...).
+    """Zero random images, scale the others up; the cache is the factors.  (B, ...) -> (B, ...).
 
     Raises
     ------
     ValueError
-        If a random generator is needed and none was given.
+        If a random generator is needed and `rng` is None.
     """
     if not train or rate == 0.0:
         return x, None
     if rng is None:
         raise ValueError("drop_path: training with a drop rate above 0 needs rng=...")
-    keep = rng.random((x.shape[0], *[1] * (x.ndim - 1))) >= rate
-    factor = np.where(keep, 1 / (1 - rate), 0).astype(x.dtype)
+    keep_mask = rng.random((x.shape[0], *[1] * (x.ndim - 1))) >= rate
+    factor = np.where(keep_mask, 1 / (1 - rate), 0).astype(x.dtype)
     return x * factor, factor
 
 

@@ -28,8 +28,8 @@ def gelu(x: Array, form: str = "erf") -> tuple[Array, Array]:
         If the form is neither "erf" nor "tanh".
     """
     _check_form(form)
-    if (fast := compiled(x)) is not None:
-        kernel = fast.gelu if form == "erf" else fast.gelu_tanh
+    if (compiled_ops := compiled(x)) is not None:
+        kernel = compiled_ops.gelu if form == "erf" else compiled_ops.gelu_tanh
         y: Array = kernel(rows(x)).reshape(x.shape)
         return y, x
     if form == "erf":
@@ -41,8 +41,8 @@ def gelu_backward(dy: Array, x: Array, form: str = "erf") -> Array:
     """Undo `y = gelu(x)`.  (...), (...) -> dx (...)."""
     _check_form(form)
     dx: Array
-    if (fast := compiled(dy)) is not None:
-        kernel = fast.gelu_backward if form == "erf" else fast.gelu_tanh_backward
+    if (compiled_ops := compiled(dy)) is not None:
+        kernel = compiled_ops.gelu_backward if form == "erf" else compiled_ops.gelu_tanh_backward
         dx = kernel(rows(dy), rows(x)).reshape(x.shape)
         return dx
     if form == "erf":

@@ -1,4 +1,4 @@
-"""Linear layer, the operator that everything else waits for.
+"""Linear layer, the operator that takes most of the time.
 
 y = x W^T + b,  W is (out, in) as in PyTorch, so a row of W is one output channel.
 
@@ -19,12 +19,13 @@ class LinearCache(NamedTuple):
 
 
 def linear(
-    x: Array, weight: Array, bias: Array | None = None, integers: bool = False
+    x: Array, weight: Array, bias: Array | None = None, is_integer_matmul: bool = False
 ) -> tuple[Array, LinearCache]:
     """Multiply by a matrix and add a bias.  (..., I), (O, I), (O,) -> (..., O).
 
-    `integers` promises that each row of x is a scale times 8-bit integers, 127 among them, and each
-    row of the weight a scale times -1, 0, 1: compiled, the sum then runs over integers.
+    With `is_integer_matmul` the caller promises that each row of x is a scale times 8-bit integers
+    of which the largest is 127 or -127, and each row of the weight a scale times -1, 0, 1. Compiled
+    code then multiplies the integers.
 
     Raises
     ------
@@ -38,20 +39,23 @@ def linear(
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
-    y = _product(rows(x), weight, bias, integers)
+    y = _matmul(rows(x), weight, bias, is_integer_matmul)
     return y.reshape(*x.shape[:-1], weight.shape[0]), LinearCache(x, weight)
 
 
-def _product(x: Array, weight: Array, bias: Array | None, integers: bool) -> Array:
-    """(M, I), (O, I), (O,) -> (M, O); one large product, where a 3-D one runs many small ones."""
-    engine = integer_engine(x) if integers else None
+def _matmul(x: Array, weight: Array, bias: Array | None, is_integer_matmul: bool) -> Array:
+    """Multiply matrices: faster than a 3-D `@`, which runs many small products.
+
+    (M, I), (O, I), (O,) -> (M, O).
+    """
+    engine = integer_engine(x) if is_integer_matmul else None
     if engine is not None and engine.integer_path_is_faster(x.shape[1]):
-        summed: Array = engine.ternary_matmul_from_floats(x, weight, bias)
-        return summed
-    y: Array = x @ weight.T
+        y: Array = engine.ternary_matmul_from_floats(x, weight, bias)
+        return y
+    y = x @ weight.T
     if bias is not None:
-        if (fast := compiled(x)) is not None:
-            fast.add_bias_(y, bias)
+        if (compiled_ops := compiled(x)) is not None:
+            compiled_ops.add_bias_(y, bias)
         else:
             y += bias
     return y
@@ -63,6 +67,6 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]
     dy2, x2 = rows(dy), rows(cache.x)
     dx = dy2 @ cache.weight
     dweight = dy2.T @ x2
-    fast = compiled(dy2)
-    dbias = dy2.sum(axis=0) if fast is None else fast.column_sum(dy2)
+    compiled_ops = compiled(dy2)
+    dbias = dy2.sum(axis=0) if compiled_ops is None else compiled_ops.column_sum(dy2)
     return dx.reshape(cache.x.shape), dweight, dbias

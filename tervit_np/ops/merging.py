@@ -1,7 +1,7 @@
-"""Patch merging's gather (Liu et al. 2021): four neighbours become one, four times as wide.
+"""Patch merging's gather (Liu et al. 2021): 2 x 2 tokens become one token of four times the width.
 
-The order is (row 0, column 0), (1, 0), (0, 1), (1, 1): down first, then across. Official weights
-expect it. Elements only move, so the adjoint is the inverse.
+The order is (row 0, column 0), (1, 0), (0, 1), (1, 1): down first, then across, as the official
+weights expect. The gather only permutes elements, so its adjoint is its inverse.
 """
 
 import numpy as np
@@ -26,8 +26,8 @@ def merge(x: Array) -> Array:
 
 def merge_backward(dy: Array) -> Array:
     """Undo the gather.  (B, H/2, W/2, 4 C) -> dx (B, H, W, C)."""
-    batch, high, wide, width = dy.shape
-    dx = np.empty((batch, 2 * high, 2 * wide, width // 4), dy.dtype)
+    batch, height, width, channels = dy.shape
+    dx = np.empty((batch, 2 * height, 2 * width, channels // 4), dy.dtype)
     for part, (r, c) in zip(np.split(dy, 4, axis=-1), _ORDER, strict=True):
         dx[:, r::2, c::2] = part
     return dx

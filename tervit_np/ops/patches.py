@@ -18,16 +18,18 @@ def patchify(images: Array, patch: int) -> Array:  # (B, C, H, W) -> (B, N, C P 
     """
     batch, channels, height, width = images.shape
     if height % patch or width % patch:
-        raise ValueError(f"patchify: {height} x {width} images are not whole patches of {patch}")
-    high, wide = height // patch, width // patch
-    cut = images.reshape(batch, channels, high, patch, wide, patch)
-    return cut.transpose(0, 2, 4, 1, 3, 5).reshape(batch, high * wide, channels * patch * patch)
+        raise ValueError(
+            f"patchify: {height} x {width} images do not split into patches of {patch}"
+        )
+    grid_h, grid_w = height // patch, width // patch
+    x = images.reshape(batch, channels, grid_h, patch, grid_w, patch)
+    return x.transpose(0, 2, 4, 1, 3, 5).reshape(batch, grid_h * grid_w, channels * patch * patch)
 
 
 def unpatchify(vectors: Array, shape: tuple[int, ...]) -> Array:  # (B, N, C P P) -> (B, C, H, W)
-    """Put patch vectors back into images of the given shape; also patchify's backward."""
+    """Put patch vectors back into images of `shape`; also patchify's backward."""
     batch, channels, height, width = shape
     patch = round((vectors.shape[-1] / channels) ** 0.5)
-    high, wide = height // patch, width // patch
-    cut = vectors.reshape(batch, high, wide, channels, patch, patch)
-    return cut.transpose(0, 3, 1, 4, 2, 5).reshape(batch, channels, height, width)
+    grid_h, grid_w = height // patch, width // patch
+    x = vectors.reshape(batch, grid_h, grid_w, channels, patch, patch)
+    return x.transpose(0, 3, 1, 4, 2, 5).reshape(batch, channels, height, width)

@@ -1,4 +1,4 @@
-"""Mean over tokens, the classifier's input where there is no class token.
+"""Mean over tokens: the classifier's input in models without a class token.
 
 y = 1/T sum_t x_t        dL/dx_t = dy / T
 """
@@ -15,5 +15,5 @@ def mean_pool(x: Array) -> tuple[Array, int]:
 
 def mean_pool_backward(dy: Array, tokens: int) -> Array:
     """Undo `y = x.mean(axis=1)`.  (B, D) -> dx (B, T, D)."""
-    batch, width = dy.shape
-    return np.repeat(dy.reshape(batch, 1, width) / tokens, tokens, axis=1)
+    batch, dim = dy.shape
+    return np.repeat(dy.reshape(batch, 1, dim) / tokens, tokens, axis=1)

@@ -1,9 +1,9 @@
-"""Relative position bias (Liu et al. 2021, eq. 4): a learned number for every offset in a window.
+"""Relative position bias (Liu et al. 2021, eq. 4): a number learned for each relative position.
 
     bias[h, i, j] = table[(y_i - y_j + w - 1) (2w - 1) + (x_i - x_j + w - 1), h]
 
-Many pairs share an offset, so the table's gradient adds up over them: plain assignment would keep
-one pair of each offset and lose the rest.
+Many pairs of tokens have the same relative position, so the table's gradient is a sum over pairs:
+plain assignment would keep one pair of each relative position and lose the rest.
 """
 
 import numpy as np

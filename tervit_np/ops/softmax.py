@@ -20,8 +20,8 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
 
     The row's maximum is subtracted first, so that exp never overflows.
     """
-    if (fast := compiled(x)) is not None:
-        y: Array = fast.softmax(rows(x), scale).reshape(x.shape)
+    if (compiled_ops := compiled(x)) is not None:
+        y: Array = compiled_ops.softmax(rows(x), scale).reshape(x.shape)
         return y, y
     z = x * scale
     y = np.exp(z - z.max(axis=-1, keepdims=True))
@@ -31,8 +31,8 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
 
 def softmax_backward(dy: Array, y: Array, scale: float = 1.0) -> Array:
     """Undo `y = softmax(scale * x)`.  (..., N), (..., N) -> dx (..., N)."""
-    if (fast := compiled(dy)) is not None:
-        dx: Array = fast.softmax_backward(rows(dy), rows(y), scale).reshape(dy.shape)
+    if (compiled_ops := compiled(dy)) is not None:
+        dx: Array = compiled_ops.softmax_backward(rows(dy), rows(y), scale).reshape(dy.shape)
         return dx
     along_y = (dy * y).sum(axis=-1, keepdims=True)
     dx = scale * y * (dy - along_y)

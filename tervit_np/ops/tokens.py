@@ -2,7 +2,7 @@
 
 z = [cls, (dist), patches] + pos
 
-First concatenate, then add: the class and distillation tokens have position rows of their own.
+First concatenate, then add: the class and distillation tokens have positions too.
 """
 
 import numpy as np
@@ -18,11 +18,11 @@ def add_tokens(patches: Array, extra: list[Array], pos: Array) -> Array:
     ValueError
         If `pos` does not have one row for every token.
     """
-    batch, count, width = patches.shape
+    batch, count, dim = patches.shape
     total = len(extra) + count
-    if pos.shape != (1, total, width):
-        raise ValueError(f"add_tokens: positions are {pos.shape}, expected {(1, total, width)}")
-    z = np.empty((batch, total, width), patches.dtype)
+    if pos.shape != (1, total, dim):
+        raise ValueError(f"add_tokens: positions are {pos.shape}, expected {(1, total, dim)}")
+    z = np.empty((batch, total, dim), patches.dtype)
     for i, token in enumerate(extra):
         z[:, i] = token[0, 0] + pos[0, i]
     np.add(patches, pos[:, len(extra) :], out=z[:, len(extra) :])
@@ -32,7 +32,7 @@ def add_tokens(patches: Array, extra: list[Array], pos: Array) -> Array:
 def add_tokens_backward(dz: Array, extra: int) -> tuple[Array, list[Array], Array]:
     """Undo `z = [extra, patches] + pos`.  (B, E+N, D) -> dpatches, E of dtoken, dpos.
 
-    A token and a position are shared by the whole batch, so their gradients are summed over it.
+    All images share the tokens and positions, so their gradients are sums over the batch.
     """
     dpos = dz.sum(axis=0, keepdims=True)
     dextra = [dpos[:, i : i + 1] for i in range(extra)]

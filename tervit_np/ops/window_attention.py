@@ -1,8 +1,8 @@
-"""Attention inside windows, with a bias for each offset and a mask for shifted maps.
+"""Attention inside windows, with relative position bias and a mask for shifted maps.
 
     A = softmax(Q K^T / sqrt(K) + bias + mask)      O = A V
 
-The bias belongs to a head and is shared by all windows, so its gradient is dS summed over them.
+All windows share a head's bias, so its gradient is dS summed over them.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ class WindowAttentionCache(NamedTuple):
 
     qkv: Array  # (B nW, T, 3 D)
     probs: Array  # (B nW, H, T, T)
-    probs_hat: Array  # (B nW, H, T, T)  what multiplied v: probs, or probs rounded
+    probs_hat: Array  # (B nW, H, T, T)  multiplies v: probs, or probs quantized
 
 
 def window_attention(
     qkv: Array,
-    bias: Array,
+    attn_bias: Array,
     mask: Array | None,
     quantize_probs: Callable[[Array], Array] | None = None,
 ) -> tuple[Array, WindowAttentionCache]:
@@ -33,11 +33,11 @@ def window_attention(
 
     `quantize_probs` quantizes the probabilities before they multiply v, as in `attention`.
     """
-    heads = bias.shape[0]
+    heads = attn_bias.shape[0]
     q, k, v = split_qkv(qkv, heads)
     scores = q @ k.swapaxes(-1, -2)
     scores *= q.dtype.type(q.shape[-1] ** -0.5)
-    scores += bias
+    scores += attn_bias
     if mask is not None:
         by_image = scores.reshape(-1, len(mask), *scores.shape[1:])
         by_image += mask[:, None].astype(scores.dtype)
@@ -47,7 +47,7 @@ def window_attention(
 
 
 def window_attention_backward(dout: Array, cache: WindowAttentionCache) -> tuple[Array, Array]:
-    """Undo window_attention.  (B nW, T, D) -> dqkv (B nW, T, 3 D), dbias (H, T, T)."""
+    """Undo window_attention.  (B nW, T, D) -> dqkv (B nW, T, 3 D), dattn_bias (H, T, T)."""
     qkv, probs, probs_hat = cache
     heads = probs.shape[1]
     q, k, v = split_qkv(qkv, heads)

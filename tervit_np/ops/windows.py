@@ -1,11 +1,11 @@
-"""Windows of a map, the cyclic shift between them, and what a shifted window must not see.
+"""Windows of a map, their cyclic shift, and the attention mask of shifted windows.
 
-    partition   (B, H, W, C) -> (B nW, w w, C), windows row by row, the batch outermost
-    shift       roll rows and columns by -s, so that the next partition cuts elsewhere
+    window_partition   (B, H, W, C) -> (B nW, w w, C), windows row by row, the batch outermost
+    cyclic_shift       roll rows and columns by -s, so that the windows have other borders
 
-Both only move elements: the adjoint of partition is its inverse, that of a roll the opposite roll.
-After a roll, a window at the seam holds regions that were not neighbours; Liu et al. (2021) add
--100 to the scores between them.
+Both permute elements, so their adjoints are their inverses: window_reverse, and a roll by +s.
+After a roll, windows at the last row and column hold regions that were not neighbours; Liu et al.
+(2021) add -100 to the scores between such regions.
 """
 
 import numpy as np
@@ -21,21 +21,23 @@ def window_partition(x: Array, window: int) -> Array:
     Raises
     ------
     ValueError
-        If the map is not a whole number of windows.
+        If the sides of the map are not multiples of `window`.
     """
     batch, height, width, channels = x.shape
     if height % window or width % window:
-        raise ValueError(f"partition: a {height} x {width} map is not whole windows of {window}")
-    cut = x.reshape(batch, height // window, window, width // window, window, channels)
-    return cut.transpose(0, 1, 3, 2, 4, 5).reshape(-1, window * window, channels)
+        raise ValueError(
+            f"window_partition: a {height} x {width} map does not split into windows of {window}"
+        )
+    x = x.reshape(batch, height // window, window, width // window, window, channels)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, window * window, channels)
 
 
 def window_reverse(windows: Array, shape: tuple[int, ...]) -> Array:
-    """Put windows back into a map of `shape`; also partition's backward.  -> (B, H, W, C)."""
+    """Put windows back into a map of `shape`; window_partition's backward.  -> (B, H, W, C)."""
     batch, height, width, channels = shape
     window = round(windows.shape[1] ** 0.5)
-    cut = windows.reshape(batch, height // window, width // window, window, window, channels)
-    return cut.transpose(0, 1, 3, 2, 4, 5).reshape(shape)
+    x = windows.reshape(batch, height // window, width // window, window, window, channels)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(shape)
 
 
 def cyclic_shift(x: Array, shift_size: int) -> Array:
@@ -44,7 +46,7 @@ def cyclic_shift(x: Array, shift_size: int) -> Array:
 
 
 def shift_mask(height: int, width: int, window: int, shift_size: int) -> Array | None:
-    """Return what is added to the scores of a shifted map, None without a shift.  -> (nW, T, T)."""
+    """Return the mask that is added to the scores, None without a shift.  -> (nW, T, T)."""
     if shift_size == 0:
         return None
     regions = np.zeros((1, height, width, 1))

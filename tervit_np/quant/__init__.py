@@ -1,4 +1,4 @@
-"""Quantizers, one rule a file, and the plan that says which layer gets which."""
+"""Quantizers, one rule per file, and the plan that assigns them to layers."""
 
 from tervit_np.quant.blend import Blend
 from tervit_np.quant.identity import IDENTITY, Identity

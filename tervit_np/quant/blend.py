@@ -1,4 +1,4 @@
-"""A gradual quantizer: slide from the latent weight to the quantized one during a stage.
+"""A gradual quantizer: move from the latent weight to the quantized one during a stage.
 
     forward    w_q = (1 - q) w + q w_hat                       q from 0 to 1
     backward   (1 - q) dw_q + q (inner backward of dw_q)
@@ -14,20 +14,20 @@ from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 
 
 class BlendCache(NamedTuple):
-    """What the backward pass needs: the amount of that forward, and the inner cache."""
+    """What the backward pass needs."""
 
-    amount: float
-    inner: Any
+    amount: float  # q of that forward pass
+    inner: Any  # the inner quantizer's cache
 
 
 class Blend(Quantizer):
     """Mix a quantizer with the identity; `amount` is set before each step."""
 
     convention = Convention(
-        boundary="that of the inner quantizer",
-        ties="that of the inner quantizer",
-        scale="that of the inner quantizer; the amount is a constant",
-        clip="that of the inner quantizer, times the amount",
+        boundary="as the inner quantizer",
+        ties="as the inner quantizer",
+        scale="as the inner quantizer; the amount is a constant",
+        clip="as the inner quantizer, times the amount",
     )
 
     def __init__(self, inner: Quantizer, amount: float = 0.0) -> None:
@@ -48,7 +48,7 @@ class Blend(Quantizer):
         return (1 - cache.amount) * w + cache.amount * self.inner.frozen(w, cache.inner)
 
     def encode(self, w: Array) -> QuantizedTensor:
-        """Return the inner quantizer's codes: what the model becomes when the ramp ends."""
+        """Return the inner quantizer's codes, which the model has when the ramp ends."""
         return self.inner.encode(w)
 
     def params(self) -> dict[str, Param]:

@@ -1,4 +1,4 @@
-"""No quantization: a float layer is a quantized layer with this in it.
+"""No quantization: a float layer is a layer with this quantizer.
 
 w_hat = w        dw = dw_hat
 """
@@ -12,7 +12,7 @@ from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 
 
 class Identity(Quantizer):
-    """Passes values and gradients on, bit for bit."""
+    """Return values and gradients unchanged, bit for bit."""
 
     bits = 32
     convention = Convention("none", "none", "none", "nowhere")
@@ -27,7 +27,7 @@ class Identity(Quantizer):
         return w
 
     def encode(self, w: Array) -> QuantizedTensor:
-        """Refuse: real numbers have no codes.
+        """Raise an error: real numbers have no codes.
 
         Raises
         ------

@@ -1,9 +1,9 @@
-r"""Which layer gets which quantizer: a list of (pattern, weight quantizer, activation quantizer).
+r"""Which layer has which quantizers: a list of (pattern, weight quantizer, activation quantizer).
 
-Patterns are regular expressions matched in full against layer names; the first match wins and a
-layer that none matches stays float. The default ternary plan is the paper's reading: every matrix
-of the encoder ternary, patch embedding, stem and heads 8 bit (ternary there is said to collapse
-accuracy), activations 8 bit at the input of every quantized layer.
+Patterns are regular expressions matched in full against layer names; the first match wins, and a
+layer without a match stays float. The default ternary plan follows the paper: every matrix of the
+encoder ternary, patch embedding, stem and heads 8 bit (the paper reports that ternary weights there
+ruin accuracy), activations 8 bit at the input of every quantized layer.
 
     Plan([(r"blocks\.\d+\.mlp\..*", Ternary(), UniformAct())])         # only the MLPs
 """
@@ -26,7 +26,7 @@ FIRST_AND_LAST = r"patch_embed\..*|head|head_dist"
 
 
 class Quantizable(Protocol):
-    """A layer that takes quantizers: its weight is None where it only has activations."""
+    """A layer that takes quantizers; `weight` is None if the layer has only activations."""
 
     weight: Param | None
     weight_quant: Quantizer
@@ -47,12 +47,12 @@ class Plan:
         self.rules = list(rules)
         self._compiled = []
         for rule in self.rules:
-            pattern, weight, act = _three(rule)
+            pattern, weight, act = _checked_rule(rule)
             try:
                 self._compiled.append((re.compile(pattern), weight, act))
             except re.error as error:
-                what = f"plan: {pattern!r} is not a regular expression: {error}"
-                raise ValueError(what) from None
+                message = f"plan: {pattern!r} is not a regular expression: {error}"
+                raise ValueError(message) from None
 
     def choose(self, layer: str) -> tuple[Quantizer, Quantizer]:
         """Return fresh (weight, activation) quantizers for a layer name."""
@@ -62,7 +62,7 @@ class Plan:
         return IDENTITY, IDENTITY
 
     def apply(self, layers: Sequence[tuple[str, Quantizable]]) -> None:
-        """Put the chosen quantizers into the layers."""
+        """Give each layer the quantizers that its name chooses."""
         for name, layer in layers:
             layer.weight_quant, layer.act_quant = self.choose(name)
 
@@ -70,8 +70,7 @@ class Plan:
         return "\n".join(f"{p}: {w!r} weights, {a!r} inputs" for p, w, a in self.rules) or "float"
 
 
-def _three(rule: Any) -> Rule:
-    """Return the rule, if it is one."""
+def _checked_rule(rule: Any) -> Rule:
     match rule:
         case (str(), Quantizer(), Quantizer()):
             return rule[0], rule[1], rule[2]
@@ -79,7 +78,7 @@ def _three(rule: Any) -> Rule:
 
 
 def _encoder(weights: Quantizer) -> Plan:
-    """Give the encoder's matrices a quantizer; everything else has 8 bits."""
+    """Quantize the encoder's matrices with `weights`, the first and last layers to 8 bits."""
     return Plan(
         [(ENCODER, weights, UniformAct(8)), (FIRST_AND_LAST, UniformWeight(8), UniformAct(8))]
     )
@@ -88,13 +87,13 @@ def _encoder(weights: Quantizer) -> Plan:
 PLANS: dict[str, Plan] = {
     "float": Plan([]),
     "int8": Plan([(f"{ENCODER}|{FIRST_AND_LAST}", UniformWeight(8), UniformAct(8))]),
-    "ternary": _encoder(Ternary()),  # channel-wise: an interval and a scale for each row
+    "ternary": _encoder(Ternary()),  # channel-wise: a threshold and a scale for each row
     "ternary-layer": _encoder(Ternary("tensor")),  # layer-wise, the baseline of the ablation
 }
 
 
 def named_plan(plan: "str | Plan") -> Plan:
-    """Look a plan up by name, or pass one through.
+    """Look a plan up by name; return a Plan as it is.
 
     Raises
     ------
@@ -109,7 +108,7 @@ def named_plan(plan: "str | Plan") -> Plan:
 
 
 def plan_table(layers: Sequence[tuple[str, Quantizable]]) -> str:
-    """Print every layer with its shape and the quantizers now in it."""
+    """Format a table: each layer with its shape and its quantizers."""
     head = ("layer", "weight", "weights", "inputs")
     body = [
         (

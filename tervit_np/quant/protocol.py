@@ -1,10 +1,10 @@
-"""What every quantizer does, and the four questions whose answers define it.
+"""What every quantizer does, and the convention that defines it.
 
-A quantizer replaces w by w_hat in the forward pass and passes the gradient back *straight through*
-the rounding, whose true derivative is zero almost everywhere (Bengio et al. 2013). Which derivative
-it uses instead is a convention. `frozen` makes the convention a function: the forward map with the
-rounding residual held at its value for w0. `backward` is the exact derivative of `frozen`, so
-finite differences can check it.
+A quantizer replaces w by w_hat in the forward pass. The true derivative of the rounding is zero
+almost everywhere, so the backward pass uses another one, the *straight-through* estimate (Bengio et
+al. 2013). Which one is a convention. `frozen` turns the convention into a function: the forward map
+with the rounding residual held at its value for w0. `backward` is the exact derivative of `frozen`,
+so finite differences can check it.
 """
 
 from abc import ABC, abstractmethod
@@ -20,10 +20,10 @@ class QuantizedTensor(NamedTuple):
 
     codes: Array  # int8 or uint8, shaped like w
     scale: Array  # (out,) of a weight, (..., 1) of tokens, () of a tensor
-    zero_point: Array  # integers like the scale, or () 0 where the grid is symmetric
+    zero_point: Array  # integers, shaped like the scale; () 0 for a symmetric grid
 
     def dequantize(self) -> Array:
-        """Multiply out, to the same values as `forward`.  -> w_hat, shaped like the codes."""
+        """Compute w_hat, the same values as `forward`.  -> shaped like the codes."""
         codes = self.codes.astype(self.scale.dtype) - self.zero_point.astype(self.scale.dtype)
         w_hat: Array = codes * broadcast_scale(self.scale, self.codes.ndim)
         return w_hat
@@ -32,16 +32,16 @@ class QuantizedTensor(NamedTuple):
 class Convention(NamedTuple):
     """One row of the convention table."""
 
-    boundary: str  # where a value falls that lies on a threshold or at the end of the range
+    boundary: str  # the code of a value on a threshold or at the end of the range
     ties: str  # how halves are rounded
     scale: str  # how the scale is fitted, and whether it is differentiated
-    clip: str  # where the gradient is stopped
+    clip: str  # where the gradient is zero
 
 
 class Quantizer(ABC):
     """Forward, straight-through backward, frozen map and codes of one rounding rule."""
 
-    bits: float = 32  # bits of a code, for the accounting of sizes
+    bits: float = 32  # of a code, from which model sizes are computed
     convention: Convention
 
     @abstractmethod
@@ -72,7 +72,7 @@ class Quantizer(ABC):
 
 
 def require_residual(residual: Array | None) -> Array:
-    """Return the residual, or say how to get one."""
+    """Return the residual; ValueError if the cache has none."""
     if residual is None:
         raise ValueError(
             "frozen needs the cache of forward(w, keep_residual=True); this one has no residual"

@@ -2,8 +2,8 @@
 
     {"rule": "Ternary", "granularity": "channel", "threshold": "twn", "scale": "support", ...}
 
-The arguments are those of the constructor, read back from the attributes of the same names. Nothing
-but the names listed here can be built, so that no file runs code.
+The arguments are those of the constructor, read from the attributes of the same names. Only the
+rules listed here can be built, so that no file runs code.
 """
 
 import inspect
@@ -22,7 +22,7 @@ RULES: dict[str, type[Quantizer]] = {
 
 
 def quantizer_to_spec(quantizer: Quantizer) -> dict[str, Any]:
-    """Describe a quantizer; a blend is described by what it becomes."""
+    """Describe a quantizer; a blend by its inner quantizer, which remains after the ramp."""
     if isinstance(quantizer, Blend):
         return quantizer_to_spec(quantizer.inner)
     names = inspect.signature(type(quantizer)).parameters
@@ -30,7 +30,7 @@ def quantizer_to_spec(quantizer: Quantizer) -> dict[str, Any]:
 
 
 def quantizer_from_spec(spec: dict[str, Any]) -> Quantizer:
-    """Build the quantizer that a description names.
+    """Build a quantizer from its description.
 
     Raises
     ------
@@ -53,8 +53,8 @@ def plan_to_spec(plan: Plan) -> list[list[Any]]:
 
 
 def plan_from_spec(spec: list[list[Any]]) -> Plan:
-    """Build a plan from its description; ValueError names what does not fit."""
-    lines = spec if isinstance(spec, list) else [None]
-    if not all(isinstance(line, list | tuple) and len(line) == 3 for line in lines):
+    """Build a plan from its description; ValueError if a rule is malformed."""
+    rules = spec if isinstance(spec, list) else [None]
+    if not all(isinstance(rule, list | tuple) and len(rule) == 3 for rule in rules):
         raise ValueError("a plan is a list of [pattern, weight quantizer, activation quantizer]")
     return Plan([(str(p), quantizer_from_spec(w), quantizer_from_spec(a)) for p, w, a in spec])

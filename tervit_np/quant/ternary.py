@@ -14,7 +14,13 @@ from tervit_np.dispatch import compiled
 from tervit_np.quant.channels import as_rows
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
-from tervit_np.quant.ternarize import THRESHOLDS, TernaryTensor, check_options, ternarize
+from tervit_np.quant.ternarize import (
+    THRESHOLDS,
+    TernaryTensor,
+    check_finite,
+    check_options,
+    ternarize,
+)
 
 
 class TernaryCache(NamedTuple):
@@ -28,7 +34,7 @@ class Ternary(Quantizer):
     """Weights in {-alpha, 0, alpha}, one alpha per output channel or one per tensor.
 
     Arguments are those of `tv.quant.ternarize`; `clip` bounds the latent weights (TernaryBERT
-    uses 2.5) and stops the gradient of those at or beyond it.
+    uses 2.5) and zeroes the gradient of those at or beyond it.
     """
 
     bits = 2
@@ -58,11 +64,11 @@ class Ternary(Quantizer):
         Raises
         ------
         ValueError
-            If a weight is NaN or infinite, also where a clip would hide it.
+            If a weight is NaN or infinite, even if the clip would make it finite.
         """
         ste_mask = None if self.clip is None else np.abs(w) < self.clip
         clipped = self._clipped(w)
-        w_hat = self._fast(clipped)
+        w_hat = self._compiled_forward(clipped)
         if w_hat is None:
             w_hat = self._fit(clipped).dequantize()
         return w_hat, TernaryCache(ste_mask, w_hat - clipped if keep_residual else None)
@@ -88,20 +94,18 @@ class Ternary(Quantizer):
     def _clipped(self, w: Array) -> Array:
         if self.clip is None:
             return w
-        if not np.isfinite(w).all():
-            raise ValueError("ternarize: a weight is NaN or infinite")
+        check_finite(w)
         return np.clip(w, -self.clip, self.clip)
 
-    def _fast(self, w: Array) -> Array | None:
-        """Run the compiled twin, which covers thresholds by factor, one row at a time."""
-        fast = compiled(w)
-        if fast is None or self.threshold == "exact":
+    def _compiled_forward(self, w: Array) -> Array | None:
+        """Run the compiled twin; None if there is none, as for threshold "exact"."""
+        compiled_ops = compiled(w)
+        if compiled_ops is None or self.threshold == "exact":
             return None
         factor = THRESHOLDS[self.threshold] if isinstance(self.threshold, str) else self.threshold
         matrix = as_rows(w, self.granularity)
-        w_hat, scale, _ = fast.ternarize_rows(matrix, float(factor), self.scale == "mean")
-        if not np.isfinite(scale).all():
-            raise ValueError("ternarize: a weight is NaN or infinite")
+        w_hat, scale, _ = compiled_ops.ternarize_rows(matrix, float(factor), self.scale == "mean")
+        check_finite(scale)
         result: Array = w_hat.reshape(w.shape)
         return result
 

@@ -4,15 +4,15 @@ symmetric, Q = 2^(b-1) - 1 (127 for 8 bits: -128 is left out, so that negation i
 
     s = max|x| / Q        q = round(x / s) in [-Q, Q]        x_hat = q s
 
-min-max, for activations that lean to one side (levels N = 2^b - 1; the range is extended to hold 0)
+min-max, for one-sided activations (N = 2^b - 1 levels; the range is extended to contain 0)
 
     s = (hi - lo) / N    z = round(-lo / s)    q = clip(round(x / s) + z, 0, N)    x_hat = (q - z) s
 
 Scales come from the data in each forward ("dynamic") and count as constants in the backward. The
-extremes map onto the ends of the grid, so nothing is clipped and the straight-through backward is
-the identity: dx = dx_hat. Halves round to even, as np.rint does. The paper describes both kinds and
-does not say which is used where; symmetric per token is our default, since an integer matrix
-product wants one scale per row and no zero point.
+extremes map to the ends of the grid, so no value is clipped and the straight-through backward is
+the identity: dx = dx_hat. Halves round to even, as np.rint does. The paper describes both kinds
+and does not say where it uses which; symmetric per token is our default, since an integer matrix
+product needs one scale per row and no zero point.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, req
 
 
 class UniformCache(NamedTuple):
-    """What `frozen` needs; the backward needs nothing."""
+    """What `frozen` needs; the backward pass needs no cache."""
 
     residual: Array | None  # x_hat - x, None unless asked for
 
@@ -40,7 +40,7 @@ class UniformWeight(Quantizer):
         boundary="max|w| maps to the last level",
         ties="half to even",
         scale="max|w| / Q in each forward; constant in the backward",
-        clip="nowhere: nothing lies outside",
+        clip="nowhere: no value is outside",
     )
 
     def __init__(self, bits: int = 8, per: str = "channel") -> None:
@@ -126,8 +126,8 @@ class UniformAct(Quantizer):
 
 
 def _fake_symmetric(x: Array, q_max: int) -> Array:  # (M, N) -> (M, N)
-    if (fast := compiled(x)) is not None:
-        x_hat: Array = fast.fake_quant_rows(x, q_max)
+    if (compiled_ops := compiled(x)) is not None:
+        x_hat: Array = compiled_ops.fake_quant_rows(x, q_max)
         return x_hat
     q, scale = _symmetric_codes(x, q_max)
     return q * scale
@@ -142,8 +142,8 @@ def _symmetric_codes(x: Array, q_max: int) -> tuple[Array, Array]:  # (M, N) -> 
 
 
 def _fake_minmax(x: Array, levels: int) -> Array:  # (M, N) -> (M, N)
-    if (fast := compiled(x)) is not None:
-        x_hat: Array = fast.fake_quant_rows_minmax(x, levels)
+    if (compiled_ops := compiled(x)) is not None:
+        x_hat: Array = compiled_ops.fake_quant_rows_minmax(x, levels)
         return x_hat
     q, scale, zero = _minmax_codes(x, levels)
     return (q - zero) * scale
@@ -152,7 +152,7 @@ def _fake_minmax(x: Array, levels: int) -> Array:  # (M, N) -> (M, N)
 def _minmax_codes(x: Array, levels: int) -> tuple[Array, Array, Array]:
     low = np.minimum(x.min(axis=1, keepdims=True, initial=0), 0)
     high = np.maximum(x.max(axis=1, keepdims=True, initial=0), 0)
-    with np.errstate(over="ignore"):  # an infinite range is refused in the next line
+    with np.errstate(over="ignore"):  # _step refuses an infinite range
         scale = _step(high - low, levels)
     safe = np.where(scale == 0, 1, scale)
     zero = np.clip(np.rint(-low / safe), 0, levels)
@@ -166,14 +166,14 @@ def _q_max(bits: int) -> int:
 
 def _check_bits(bits: int) -> None:
     if not (isinstance(bits, int) and 2 <= bits <= 8):
-        raise ValueError(f"bits is {bits!r}; expected a whole number from 2 to 8")
+        raise ValueError(f"bits is {bits!r}; expected an integer from 2 to 8")
 
 
 def _step(span: Array, levels: int) -> Array:
-    """Divide a range into steps, if rounding does not carry the last one beyond the type."""
+    """Divide a range into steps; ValueError if the last level overflows the type."""
     scale: Array = span / span.dtype.type(levels)
     with np.errstate(over="ignore"):
-        reached = scale * span.dtype.type(levels)
-    if not np.isfinite(reached).all():
+        last_level = scale * span.dtype.type(levels)
+    if not np.isfinite(last_level).all():
         raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
     return scale

@@ -26,8 +26,8 @@ def clip_grad_norm(named_params: list[tuple[str, Param]], max_norm: float) -> fl
     total = 0.0
     for _, param in named_params:
         flat = param.grad.reshape(-1)
-        if (fast := compiled(flat)) is not None:
-            total += fast.square_sum(flat)
+        if (compiled_ops := compiled(flat)) is not None:
+            total += compiled_ops.square_sum(flat)
         else:
             total += float(np.square(flat, dtype=np.float64).sum())
     norm = math.sqrt(total)

@@ -25,8 +25,8 @@ class EMA:
         self.steps += 1
         for name, param in self.named_params:
             a, p = self.average[name].reshape(-1), param.data.reshape(-1)
-            if (fast := compiled(a)) is not None:
-                fast.ema_(a, p, d)
+            if (compiled_ops := compiled(a)) is not None:
+                compiled_ops.ema_(a, p, d)
             else:
                 a *= d
                 a += (1 - d) * p

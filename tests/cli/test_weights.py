@@ -123,7 +123,10 @@ def test_official_names(tervit, file, net, monkeypatch, tmp_path):
     [
         (("eval", "FILE"), "choose with --data"),
         (("eval", "FILE", "--data", "shapes"), "classes, the model 1000"),
-        (("eval", "FILE", "--data", "imagenet:NET", "--window", "3"), "not whole windows of 3"),
+        (
+            ("eval", "FILE", "--data", "imagenet:NET", "--window", "3"),
+            "does not split into windows of 3",
+        ),
         (("eval", "FILE", "--data", "imagenet:NET,classes=dog"), "no class 'dog'"),
         (("train", "--weights", "FILE", "--model", "deit_shapes"), "weights of a Swin of width 8"),
         (("train", "--weights", "nowhere", "--stages", "float:1"), "unknown model"),

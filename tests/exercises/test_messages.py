@@ -54,5 +54,5 @@ def test_a_solution_explains_the_choice_of_compiled_code():
 
 def test_wrong_answers_are_shown_as_a_difference():
     text = "\n".join(wrong_lines(find_exercise("ternarize")))
-    assert "    - delta = factor * mean\n    - chosen = size > delta\n" in text
-    assert "    + chosen = size >= delta\n    -> |w| equals Delta" in text
+    assert "    - delta = factor * mean\n    - support = magnitude > delta\n" in text
+    assert "    + support = magnitude >= delta\n    -> |w| equals Delta" in text

@@ -42,8 +42,8 @@ class Thing:
         return Pair(_hidden(x), join("a", "b"))
 
     def other(self, x):
-        if (fast := compiled(x)) is not None:
-            return fast.other(x)
+        if (compiled_ops := compiled(x)) is not None:
+            return compiled_ops.other(x)
         # exercise another: y
         y = helper(x)
         # end of exercise

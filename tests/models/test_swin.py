@@ -118,8 +118,8 @@ def test_attention_maps_average_to_one():
     [
         ({"heads": (2,)}, "differ in length"),
         ({"heads": (3, 4)}, "not a multiple of 3 heads"),
-        ({"window": 3}, "not whole windows of 3"),
-        ({"image_size": 20}, "not whole windows|does not halve"),
+        ({"window": 3}, "does not split into windows of 3"),
+        ({"image_size": 20}, "does not split into windows|does not halve"),
         ({"gelu": "relu"}, "gelu 'relu'"),
         ({"dim": 0}, "positive whole numbers"),
         ({"drop_path": 1.0}, "drop_path 1.0"),

@@ -27,5 +27,7 @@ def test_tokens_run_row_by_row_vectors_over_channel_row_column(b, c, h, w, patch
 
 @pytest.mark.parametrize(("height", "width"), [(6, 8), (8, 6)])
 def test_cut_patches_are_refused(height, width):
-    with pytest.raises(ValueError, match=f"{height} x {width} images are not whole patches of 4"):
+    with pytest.raises(
+        ValueError, match=f"{height} x {width} images do not split into patches of 4"
+    ):
         patchify(np.ones((1, 3, height, width)), 4)

@@ -26,7 +26,7 @@ def test_scales_multiply_along_axis_0():
 @pytest.mark.parametrize(
     ("w", "words"),
     [
-        (np.zeros((0, 2)), "nothing to quantize"),
+        (np.zeros((0, 2)), "expected at least one"),
         (np.array(1.0), "no channels"),
         (np.array([True]), "bool, expected real"),
     ],

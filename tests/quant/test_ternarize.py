@@ -197,7 +197,7 @@ def test_weights_are_only_read():
 @pytest.mark.parametrize(
     ("w", "options", "words"),
     [
-        ([[np.nan, 1.0, np.inf]], {}, "2 weights are NaN or infinite"),
+        ([[np.nan, 1.0, np.inf]], {}, "a weight is NaN or infinite"),
         ([[1.0]], {"granularity": "row"}, "granularity is 'row'"),
         ([[1.0]], {"scale": "max"}, "scale is 'max'"),
         ([[1.0]], {"threshold": "0.7"}, "threshold is '0.7'"),
@@ -208,8 +208,8 @@ def test_weights_are_only_read():
         ([[1.0]], {"threshold": "exact", "scale": "mean"}, "support"),
         ([[1j]], {}, "complex128, expected real"),
         ([["a"]], {}, "expected real numbers"),
-        (np.zeros((0, 3)), {}, "nothing to quantize"),
-        (np.zeros((3, 0)), {"granularity": "tensor"}, "nothing to quantize"),
+        (np.zeros((0, 3)), {}, "expected at least one"),
+        (np.zeros((3, 0)), {"granularity": "tensor"}, "expected at least one"),
         (3.0, {}, "has no channels"),
     ],
 )

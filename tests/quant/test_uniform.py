@@ -199,7 +199,7 @@ def test_the_gradient_passes_straight_through(quantizer):
 @pytest.mark.parametrize("bits", [1, 9, 8.0, "8", True])
 @pytest.mark.parametrize("kind", [UniformWeight, UniformAct])
 def test_bits_from_2_to_8(kind, bits):
-    with pytest.raises(ValueError, match="whole number from 2 to 8"):
+    with pytest.raises(ValueError, match="expected an integer from 2 to 8"):
         kind(bits)
 
 

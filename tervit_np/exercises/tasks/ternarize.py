@@ -191,7 +191,7 @@ def _compare(name: str, values: Array, true: Array, known: dict[str, Array]) -> 
     return numbers
 
 
-_COMPARISON = "delta = factor * mean\n        chosen = size > delta"
+_COMPARISON = "delta = factor * mean\n        support = magnitude > delta"
 
 TERNARIZE = Exercise(
     name="ternarize",
@@ -210,13 +210,13 @@ TERNARIZE = Exercise(
         ),
         WrongAnswer(
             "a row of zeros divides zero by zero",
-            "np.maximum(chosen.sum(axis=1), 1)",
-            "chosen.sum(axis=1)",
+            "np.maximum(support.sum(axis=1), 1)",
+            "support.sum(axis=1)",
             "alpha of a row of zeros is nan, expected 0",
         ),
         WrongAnswer(
             "the scale is the mean over the whole row",
-            "total / np.maximum(chosen.sum(axis=1), 1)",
+            "total / np.maximum(support.sum(axis=1), 1)",
             "mean",
             "alpha: it is the mean over the whole row",
         ),

@@ -57,8 +57,8 @@ CONSISTENT = [
         (
             "ops.attention",
             "split_qkv",
-            "3, heads, width // (3 * heads)).transpose(2, 0, 3, 1, 4)",
-            "3, width // (3 * heads), heads).transpose(2, 0, 4, 1, 3)",
+            "3, heads, head_dim).transpose(2, 0, 3, 1, 4)",
+            "3, head_dim, heads).transpose(2, 0, 4, 1, 3)",
         ),
         ("ops.attention", "merge_heads", "out.swapaxes(1, 2)", "out.transpose(0, 2, 3, 1)"),
         (
@@ -104,8 +104,8 @@ CONSISTENT = [
         (
             "ops.patches",
             "unpatchify",
-            "high, wide, channels, patch, patch)",
-            "high, wide, patch, patch, channels)",
+            "grid_h, grid_w, channels, patch, patch)",
+            "grid_h, grid_w, patch, patch, channels)",
         ),
         ("ops.patches", "unpatchify", "(0, 3, 1, 4, 2, 5)", "(0, 5, 1, 3, 2, 4)"),
     ),

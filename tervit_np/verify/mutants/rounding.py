@@ -11,21 +11,21 @@ ROUNDING = [
         (
             "threshold-maximum",
             "the threshold is a fraction of the largest weight, not of the mean",
-            (*_TERNARIZE, "delta = factor * mean", "delta = factor * size.max(axis=1)"),
+            (*_TERNARIZE, "delta = factor * mean", "delta = factor * magnitude.max(axis=1)"),
         ),
         (
             "threshold-inclusive",
             "a weight equal to the threshold does not become zero",
             (
                 *_TERNARIZE,
-                "delta = factor * mean\n        chosen = size > delta",
-                "delta = factor * mean\n        chosen = size >= delta",
+                "delta = factor * mean\n        support = magnitude > delta",
+                "delta = factor * mean\n        support = magnitude >= delta",
             ),
         ),
         (
             "scale-all",
             "the scale is a mean over all weights, those that become zero included",
-            (*_TERNARIZE, "np.maximum(chosen.sum(axis=1), 1)", "size.shape[1]"),
+            (*_TERNARIZE, "np.maximum(support.sum(axis=1), 1)", "magnitude.shape[1]"),
         ),
         (
             "scale-tensor",
