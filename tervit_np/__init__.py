@@ -7,8 +7,8 @@
     model.backward(dlogits, cache)                            # adds into every param.grad
     tv.quantize(model, "ternary")                             # same latent weights, ternary forward
 
-Names are imported when first used, so that `import tervit_np` costs nothing and the command line
-can set threads before NumPy starts.
+Names are imported on first use, so that `import tervit_np` is fast and the command line can set the
+number of threads before NumPy starts.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_MODULES = (
+_SUBMODULES = (
     "analysis",
     "checkpoints",
     "compiled",
@@ -30,7 +30,7 @@ _MODULES = (
     "train",
     "verify",
 )
-_NAMES = {
+_MODULE_OF = {
     "backend": "backends",
     "create_model": "models",
     "list_models": "models",
@@ -83,7 +83,7 @@ __all__ = [
     "verify",
 ]
 
-if TYPE_CHECKING:  # what the lines below do at run time, in words that a type checker reads
+if TYPE_CHECKING:  # the names that __getattr__ imports at run time
     from tervit_np import losses, models, nn, ops, quant, train
     from tervit_np.backends import backend
     from tervit_np.checkpoints import (
@@ -108,10 +108,10 @@ if TYPE_CHECKING:  # what the lines below do at run time, in words that a type c
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in _SUBMODULES:
         return importlib.import_module(f"tervit_np.{name}")
-    if name in _NAMES:
-        value = getattr(importlib.import_module(f"tervit_np.{_NAMES[name]}"), name)
+    if name in _MODULE_OF:
+        value = getattr(importlib.import_module(f"tervit_np.{_MODULE_OF[name]}"), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'tervit_np' has no attribute {name!r}")

@@ -1,7 +1,7 @@
-"""Which backend is in force: NumPy alone, or NumPy with code that Numba compiles.
+"""The selected backend: NumPy alone, or NumPy with code that Numba compiles.
 
-`TERVIT_BACKEND=numpy` or `with tv.backend("numpy"):` runs everything without Numba; where Numba is
-not installed, so does everything else. dispatch.py hands out the compiled code.
+`TERVIT_BACKEND=numpy` or `with tv.backend("numpy"):` runs everything without Numba, which is also
+the default if Numba is not installed. dispatch.py chooses between NumPy lines and compiled code.
 """
 
 import importlib.util
@@ -11,22 +11,22 @@ from contextlib import contextmanager
 
 BACKENDS = ("numba", "numpy")
 VARIABLE = "TERVIT_BACKEND"
-_selected: str | None = None  # decided on first use, so that importing costs nothing
+_selected: str | None = None  # set on first use
 
 
 def backend_name() -> str:
-    """Return the backend in force, "numba" or "numpy".
+    """Return the selected backend, "numba" or "numpy".
 
     Raises
     ------
     ValueError
-        If the environment variable TERVIT_BACKEND holds anything else, or asks for an absent Numba.
+        If the environment variable TERVIT_BACKEND is anything else, or "numba" without Numba.
     """
     global _selected
     if _selected is None:
         installed = importlib.util.find_spec("numba") is not None
-        wanted = os.environ.get(VARIABLE) or ("numba" if installed else "numpy")
-        _selected = _checked(wanted, VARIABLE)
+        requested = os.environ.get(VARIABLE) or ("numba" if installed else "numpy")
+        _selected = _checked(requested, VARIABLE)
     return _selected
 
 
@@ -34,17 +34,17 @@ def backend_name() -> str:
 def backend(name: str) -> Iterator[None]:
     """Run the enclosed lines on one backend, in all threads: `with tv.backend("numpy"): ...`."""
     global _selected
-    before = backend_name()
+    previous = backend_name()
     _selected = _checked(name)
     try:
         yield
     finally:
-        _selected = before
+        _selected = previous
 
 
-def _checked(name: str, what: str = "backend") -> str:
+def _checked(name: str, option: str = "backend") -> str:
     if name not in BACKENDS:
-        raise ValueError(f"{what} is {name!r}; expected one of {', '.join(BACKENDS)}")
+        raise ValueError(f"{option} is {name!r}; expected one of {', '.join(BACKENDS)}")
     if name == "numba" and importlib.util.find_spec("numba") is None:
         raise ValueError("backend 'numba' needs Numba, which is not installed: pip install numba")
     return name

@@ -1,8 +1,8 @@
 """The BLAS library inside NumPy: which kernel it runs, and on how many threads.
 
-NumPy's wheels carry OpenBLAS with its control functions; they are found through the extension
-module that links to it. Where that fails (another BLAS, Windows), the answers are "unknown" and the
-environment variables OPENBLAS_NUM_THREADS and OMP_NUM_THREADS are what is left.
+NumPy's wheels contain OpenBLAS with its control functions, found through the extension module that
+links to it. If that fails (another BLAS, Windows), the core is "unknown", and only the
+environment variables OPENBLAS_NUM_THREADS and OMP_NUM_THREADS can set the number of threads.
 """
 
 import ctypes
@@ -38,25 +38,25 @@ def core_name() -> str:
 
 
 def num_threads() -> int | None:
-    """Return the number of BLAS threads, None where it cannot be asked."""
+    """Return the number of BLAS threads, None if it is unknown."""
     function = _function("get_num_threads")
     return None if function is None else int(function())
 
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Run the enclosed lines with so many BLAS threads, where that can be set."""
-    setter, before = _function("set_num_threads"), num_threads()
-    if setter is None or before is None:
+    """Run the enclosed lines with `count` BLAS threads, if the number can be set."""
+    setter, previous = _function("set_num_threads"), num_threads()
+    if setter is None or previous is None:
         yield
         return
     setter(count)
     try:
         yield
     finally:
-        setter(before)
+        setter(previous)
 
 
 def one_thread() -> AbstractContextManager[None]:
-    """Run the enclosed lines with one BLAS thread: two on one core halve its speed."""
+    """Run the enclosed lines with one BLAS thread."""
     return threads(1)

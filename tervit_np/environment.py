@@ -1,4 +1,4 @@
-"""What a run ran on: recorded with every run, and printed by `tervit doctor`."""
+"""Versions, processor and BLAS of a run: stored in run.json and printed by `tervit doctor`."""
 
 import os
 import platform
@@ -42,12 +42,12 @@ def usable_cores() -> int:
 
 
 def processor_name() -> str:
-    """Return the processor's name as its maker writes it, where the system tells."""
+    """Return the processor's name, from /proc/cpuinfo if there is one."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
 def processor_features() -> set[str]:
-    """Return the instruction sets that the system lists; empty where it lists none."""
+    """Return the instruction sets in /proc/cpuinfo; empty if there is no such file."""
     return set((_cpuinfo("flags") or _cpuinfo("Features")).split())
 
 

@@ -1,6 +1,6 @@
-"""Files written whole or not at all: a full disk, Ctrl-C or a power cut leaves what stood there.
+"""Atomic writes: after a full disk, Ctrl-C or a power cut the old file is still complete.
 
-What is new goes into a partial file beside the old one and takes its place in one step.
+The new contents are written to a partial file in the same folder, which then replaces the old file.
 """
 
 import os
@@ -11,12 +11,12 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Give a place to write to; what lies there becomes `path` when the block ends without error.
+    """Yield the path of a partial file, which replaces `path` if the block ends without an error.
 
     Raises
     ------
     OSError
-        If the disk is full or the folder cannot be written; no partial file stays behind.
+        If the disk is full or the folder cannot be written; the partial file is deleted.
     """
     check_writable(path)
     target = Path(path).resolve()  # a link stays a link
@@ -24,7 +24,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         yield partial
         with open(partial, "rb+") as file:
-            os.fsync(file.fileno())  # contents first, then the name
+            os.fsync(file.fileno())  # the contents must be on disk before the rename
         os.replace(partial, target)
     except OSError as error:
         reason = error.strerror or error
@@ -40,18 +40,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_writable(path: str | Path) -> None:
-    """Refuse a name under which no file can be written, before long work is done for it.
+    """Check that a file can be written, before long work is done for it.
 
     Raises
     ------
     OSError
-        If it is a folder, a device or the like, or lies where nothing can be written.
+        If the path is a folder or a device, or its folder is absent or read-only.
     """
     path = Path(path)
     if path.is_dir():
         raise OSError(f"{path} is a folder; expected the name of a file to write")
     if path.exists() and not path.is_file():
-        raise OSError(f"{path} is no regular file and is not replaced by one")
+        raise OSError(f"{path} is not a regular file and is not replaced")
     if not path.parent.is_dir():
         raise OSError(f"{path} could not be written (there is no folder {path.parent})")
     if not os.access(path.parent, os.W_OK):

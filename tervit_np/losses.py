@@ -41,7 +41,7 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
     ValueError
         If shapes differ or the batch is empty, or the temperature is not positive.
     """
-    _same_shape(student, teacher)
+    _check_same_shape(student, teacher)
     if not temperature > 0:
         raise ValueError(f"distillation: temperature is {temperature}, expected a positive number")
     log_s = log_softmax(student / temperature)
@@ -53,8 +53,8 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
 
 
 def hard_distillation(student: Array, teacher: Array) -> tuple[float, Array]:
-    """Cross-entropy with the teacher's decision.  (B, C), (B, C) -> loss, dstudent (B, C)."""
-    _same_shape(student, teacher)
+    """Cross-entropy with the teacher's arg-max.  (B, C), (B, C) -> loss, dstudent (B, C)."""
+    _check_same_shape(student, teacher)
     return cross_entropy(student, teacher.argmax(axis=1))
 
 
@@ -66,7 +66,7 @@ def log_softmax(logits: Array) -> Array:
 
 
 def _targets(logits: Array, labels: Array, smoothing: float) -> Array:
-    """Turn labels of either kind into rows that sum to one.  -> (B, C)."""
+    """Turn integer labels or soft targets into smoothed targets.  -> (B, C)."""
     if not 0 <= smoothing <= 1:
         raise ValueError(f"cross_entropy: smoothing is {smoothing}, expected 0 to 1")
     batch, classes = logits.shape
@@ -74,13 +74,15 @@ def _targets(logits: Array, labels: Array, smoothing: float) -> Array:
         if not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"cross_entropy: labels (B,) must be integers, got {labels.dtype}")
         if not 0 <= labels.min() <= labels.max() < classes:
-            found = f"{labels.min()}..{labels.max()}"
-            raise ValueError(f"cross_entropy: labels span {found}, expected 0..{classes - 1}")
+            span = f"{labels.min()}..{labels.max()}"
+            raise ValueError(f"cross_entropy: labels span {span}, expected 0..{classes - 1}")
         targets = np.zeros_like(logits)
         targets[np.arange(batch), labels] = 1
     elif labels.shape == logits.shape:
         targets = labels.astype(logits.dtype)
-        if not (np.abs(targets.sum(axis=1, dtype=np.float64) - 1) <= 1e-4).all():  # NaN neither
+        if not (
+            np.abs(targets.sum(axis=1, dtype=np.float64) - 1) <= 1e-4
+        ).all():  # also refuses NaN
             raise ValueError("cross_entropy: rows of soft targets must sum to 1")
     else:
         raise ValueError(
@@ -95,7 +97,7 @@ def _check_logits(logits: Array) -> None:
         raise ValueError(f"loss: logits are {logits.shape}, expected (B, C) with at least one row")
 
 
-def _same_shape(student: Array, teacher: Array) -> None:
+def _check_same_shape(student: Array, teacher: Array) -> None:
     _check_logits(student)
     if student.shape != teacher.shape:
         raise ValueError(f"distillation: student is {student.shape}, teacher {teacher.shape}")

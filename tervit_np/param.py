@@ -8,15 +8,17 @@ from tervit_np.arrays import Array
 
 
 class Param:
-    """`data` and `grad`, of one shape and dtype. Both arrays keep their identity for life.
+    """`data` and `grad`, of one shape and dtype; neither array is ever replaced by another.
 
-    Optimizers write into `data` in place and backward passes add into `grad` in place, so a second
-    model may share `data` (threads that split a batch do) and always sees the latest step.
+    Optimizers write into `data` in place and backward passes add into `grad` in place, so another
+    model may share `data` (replicas in threads do) and always has the latest values.
     """
 
     def __init__(self, data: Array) -> None:
         self.data = np.asarray(data, order="C")  # ascontiguousarray would turn () into (1,)
-        self.grad = np.zeros(self.data.shape, self.data.dtype)  # untouched, it takes no memory
+        self.grad = np.zeros(
+            self.data.shape, self.data.dtype
+        )  # takes no memory before the first write
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -47,7 +47,7 @@ def test_places_where_no_file_can_be_written(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe")
     refused = {
         tmp_path: "is a folder; expected the name of a file",
-        tmp_path / "pipe": "is no regular file and is not replaced",
+        tmp_path / "pipe": "is not a regular file and is not replaced",
         tmp_path / "none" / "x": "there is no folder .*none",
     }
     for place, words in refused.items():

@@ -1,4 +1,4 @@
-"""Models in the official shape, their registry, their initialization and their quantizers."""
+"""Models with the official architectures and names, by name, with or without quantizers."""
 
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.deit import DeiT, DeiTConfig

@@ -1,4 +1,4 @@
-"""What every image classifier here shares: checked input, prediction in batches."""
+"""The base of DeiT and Swin: checks of shapes, prediction in batches."""
 
 from contextlib import suppress
 from typing import Any
@@ -11,15 +11,15 @@ from tervit_np.nn import Module
 
 
 class Classifier(Module):
-    """Base of DeiT and Swin; `forward` and `backward` are theirs."""
+    """An image classifier; DeiT and Swin define `forward` and `backward`."""
 
     config: Any
-    dtype: np.dtype[Any]  # of all parameters; a field, so that no forward walks the modules for it
-    recompute = False  # keep no caches of blocks in training, run them again on the way back
-    packed = False  # layers are packed (deploy/): they run, and have no latent weights
+    dtype: np.dtype[Any]  # of all parameters
+    recompute = False  # in training, cache the inputs of blocks alone and run them again (Blocks)
+    packed = False  # True if layers are packed (deploy/) and have no latent weights
 
     def check_images(self, images: Array) -> None:
-        """Refuse images of another shape than (B, 3, S, S)."""
+        """Raise ValueError unless the images are (B, 3, S, S)."""
         size = self.config.image_size
         if images.ndim != 4 or images.shape[1:] != (3, size, size):
             raise ValueError(
@@ -27,12 +27,18 @@ class Classifier(Module):
                 "normalised, channels first"
             )
 
+    def check_dlogits(self, dlogits: tuple[Array, ...], shape: tuple[int, int], heads: int) -> None:
+        """Raise ValueError unless there is one `dlogits` of the logits' shape per head."""
+        shapes, expected = [np.shape(d) for d in dlogits], [shape] * heads
+        if shapes != expected:
+            raise ValueError(f"backward: dlogits have shapes {shapes}, the logits {expected}")
+
     def require_latent_weights(self) -> None:
-        """Refuse a packed model where latent weights are wanted."""
+        """Raise ValueError if the model is packed."""
         if self.packed:
             raise ValueError(
-                "the model is packed, its latent weights are not in it; take the model that it was "
-                "made from"
+                "the model is packed and has no latent weights; use the model that it was packed "
+                "from"
             )
 
     def forward(
@@ -58,7 +64,7 @@ class Classifier(Module):
         Raises
         ------
         ValueError
-            If the images have another shape, or a batch holds less than one.
+            If the images have another shape, or `batch_size` is below 1.
         """
         self.check_images(images)
         if batch_size < 1:
@@ -71,16 +77,16 @@ class Classifier(Module):
 
 
 def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """Return float32 or float64; refuse every other type.
+    """Return float32 or float64 as a dtype.
 
     Raises
     ------
     ValueError
-        If the type is another one, or none.
+        If it is another type or not a type.
     """
     if dtype is not None:
         for known in (np.float32, np.float64):
-            with suppress(TypeError):  # what NumPy says of a word that names no type
+            with suppress(TypeError):  # NumPy raises it for a word that is not a type
                 if np.dtype(dtype) == known:
                     return np.dtype(known)
     raise ValueError(f"dtype is {dtype!r}, expected float32 or float64")

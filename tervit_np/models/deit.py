@@ -3,7 +3,7 @@
     patches -> [cls, (dist), patches] + positions -> depth blocks -> norm -> head (and head_dist)
 
 Parameter names and their order are those of the official checkpoints. With a distillation token the
-model gives a pair of logits; at inference their mean counts (of logits, not of probabilities).
+model returns a pair of logits; `predict` returns their mean (of logits, not of probabilities).
 """
 
 import math
@@ -27,7 +27,7 @@ Logits: TypeAlias = Any  # (B, C), or the pair of a distilled model
 
 @dataclass(frozen=True)
 class DeiTConfig:
-    """The shape of a DeiT; refuses what cannot be built.
+    """The configuration of a DeiT.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class DeiTConfig:
         for field in ("image_size", "patch_size", "num_classes", "dim", "depth", "heads"):
             size = getattr(self, field)
             if not isinstance(size, int) or size < 1:
-                raise ValueError(f"{field} is {size!r}, expected a positive whole number")
+                raise ValueError(f"{field} is {size!r}, expected a positive integer")
         if not (self.mlp_ratio * self.dim >= 1 and math.isfinite(self.mlp_ratio)):
             raise ValueError(f"mlp_ratio is {self.mlp_ratio}; the MLP would have no hidden units")
         if not 0 <= self.drop_path < 1:
@@ -98,14 +98,14 @@ class DeiTCache(NamedTuple):
     """What the backward pass needs."""
 
     patch_embed: Any
-    blocks: list[Any]  # a BlockCache each, or what it is made from again
+    blocks: list[Any]  # for each block a BlockCache or a CheckpointedInput
     norm: Any
     shape: tuple[int, ...]  # of the tokens after the last block, (B, T, D)
     heads: list[QuantLinearCache]
 
 
 class DeiT(Classifier):
-    """A vision transformer with forward and backward passes by hand."""
+    """A vision transformer with forward and backward passes written by hand."""
 
     def __init__(
         self, config: DeiTConfig, rng: np.random.Generator | None, dtype: DTypeLike = "float32"
@@ -141,7 +141,7 @@ class DeiT(Classifier):
     ) -> tuple[Logits, DeiTCache]:
         """Classify normalised images.  (B, 3, H, W) -> logits (B, C), or a pair if distilled.
 
-        Without `keep_cache` the blocks' caches are dropped at once, and there is no way back.
+        Without `keep_cache` the blocks' caches are dropped at once, and `backward` cannot run.
 
         Raises
         ------
@@ -165,19 +165,18 @@ class DeiT(Classifier):
     def backward(self, dlogits: Logits, cache: DeiTCache, *, input_grad: bool = True) -> Array:
         """Add into every gradient; return dimages (B, 3, H, W).
 
-        `input_grad=False` skips that last product, which training never looks at, and returns an
-        empty array.
+        `input_grad=False` skips the product for dimages, which training does not need, and returns
+        an empty array.
 
         Raises
         ------
         ValueError
             If `dlogits` does not have the shape of the logits.
         """
-        given = tuple(dlogits) if isinstance(dlogits, tuple | list) else (dlogits,)
-        expected = [(cache.shape[0], self.config.num_classes)] * len(self._heads())
-        if (found := [np.shape(d) for d in given]) != expected:
-            raise ValueError(f"backward: dlogits have shapes {found}, the logits {expected}")
-        heads = zip(self._heads(), given, cache.heads, strict=True)
+        per_head = tuple(dlogits) if isinstance(dlogits, tuple | list) else (dlogits,)
+        shape = (cache.shape[0], self.config.num_classes)
+        self.check_dlogits(per_head, shape, len(self._heads()))
+        heads = zip(self._heads(), per_head, cache.heads, strict=True)
         dpooled = [head.backward(d, c) for head, d, c in heads]
         if self.config.pool == "mean":
             dnormed = ops.mean_pool_backward(dpooled[0], cache.shape[1])

@@ -1,15 +1,15 @@
-"""How parameters start, in one visible function.
+"""Initial values of all parameters.
 
-scheme "deit"     the authors': matrices, tokens and positions N(0, 0.02^2)
-scheme "xavier"   matrices U(-a, a) with a = sqrt(6 / (fan_in + fan_out)), head N(0, 0.01^2);
-                  tokens and positions N(0, 0.02^2). Better for small models trained from scratch.
+    scheme "deit"     the authors': matrices, tokens and positions N(0, 0.02^2)
+    scheme "xavier"   matrices U(-a, a) with a = sqrt(6 / (fan_in + fan_out)), head N(0, 0.01^2),
+                      tokens and positions N(0, 0.02^2); better for small models from scratch
 
-In both: biases 0, LayerNorm 1 and 0, and the patch embedding and the convolutions keep PyTorch's
-default, weight and bias U(-b, b) with b = 1 / sqrt(fan_in). The authors write "truncated normal",
-but cut at an absolute 2, a hundred standard deviations out: a plain normal.
+In both, biases are 0, gamma of LayerNorm is 1 and beta 0. The patch embedding and the convolutions
+have PyTorch's default: weight and bias U(-b, b) with b = 1 / sqrt(fan_in). The authors write
+"truncated normal", but truncate at an absolute 2, a hundred standard deviations: a plain normal.
 
-The head is small so that the first loss is ln C: with Xavier there it would start near 3.0 for ten
-classes instead of 2.30, and the first steps would only unlearn that.
+The head is small so that the first loss is ln C. With Xavier values it would be near 3.0 for ten
+classes instead of 2.30, and the first steps would only undo that.
 """
 
 import math
@@ -42,7 +42,7 @@ def initialize(model: Module, scheme: str, rng: np.random.Generator) -> None:
             param.data[...] = rng.normal(0, 0.02, shape)
         elif name.startswith("patch_embed.") and ".norm." not in name:
             if name.endswith(".weight"):
-                fan_in = math.prod(shape[1:])  # the bias, which follows, uses it too
+                fan_in = math.prod(shape[1:])  # also used by the bias, the next parameter
             param.data[...] = rng.uniform(-1, 1, shape) / math.sqrt(fan_in)
         elif len(shape) < 2:
             param.data.fill(0)

@@ -11,8 +11,8 @@ from tervit_np.quant.spec import quantizer_to_spec
 def quantize(model: Classifier, plan: str | Plan) -> Classifier:
     """Quantize a model in place and return it.
 
-    Latent weights and Param objects stay what they are, so "float" restores the same logits to the
-    last bit.
+    Latent weights and Param objects do not change, so "float" restores the same logits to the last
+    bit.
 
     Raises
     ------
@@ -25,11 +25,11 @@ def quantize(model: Classifier, plan: str | Plan) -> Classifier:
 
 
 def plan_of(model: Classifier) -> Plan:
-    """Return the plan that a model follows: one rule for all layers that are quantized alike."""
-    alike: dict[str, tuple[list[str], Any]] = {}
+    """Return the plan of a model's quantizers, with one rule for all layers that have the same."""
+    layers_of: dict[str, tuple[list[str], Any]] = {}
     for name, layer in model.quantizable():
         pair = layer.weight_quant, layer.act_quant
         if not all(isinstance(quantizer, Identity) for quantizer in pair):
             key = str([quantizer_to_spec(quantizer) for quantizer in pair])
-            alike.setdefault(key, ([], pair))[0].append(re.escape(name))
-    return Plan([("|".join(names), *pair) for names, pair in alike.values()])
+            layers_of.setdefault(key, ([], pair))[0].append(re.escape(name))
+    return Plan([("|".join(names), *pair) for names, pair in layers_of.values()])

@@ -13,7 +13,7 @@ from tervit_np.models.swin import Swin, SwinConfig
 Config: TypeAlias = DeiTConfig | SwinConfig
 MODELS: dict[str, tuple[Any, Any]] = {"DeiT": (DeiT, DeiTConfig), "Swin": (Swin, SwinConfig)}
 
-_SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}  # dim, heads; all 12 blocks deep
+_SIZES = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}  # dim, heads; depth 12
 
 
 def _imagenet(size: str, distilled: bool) -> DeiTConfig:
@@ -22,13 +22,13 @@ def _imagenet(size: str, distilled: bool) -> DeiTConfig:
 
 
 def _small(patch: int, dim: int, depth: int, heads: int, **options: Any) -> DeiTConfig:
-    """32-pixel models, ours: mean pooling and Xavier-uniform, which train better at this size."""
+    """Configure our models for 32-pixel images: mean pooling and Xavier train better there."""
     return DeiTConfig(32, patch, 10, dim, depth, heads, pool="mean", init="xavier", **options)
 
 
-def _swin(dim: int, heads: int, third: int) -> SwinConfig:
-    each = tuple(heads * 2**i for i in range(4))
-    return SwinConfig(224, 4, 1000, dim, (2, 2, third, 2), each, 7)
+def _swin(dim: int, heads: int, depth_of_stage_3: int) -> SwinConfig:
+    heads_per_stage = tuple(heads * 2**i for i in range(4))
+    return SwinConfig(224, 4, 1000, dim, (2, 2, depth_of_stage_3, 2), heads_per_stage, 7)
 
 
 CONFIGS: dict[str, Config] = {
@@ -45,7 +45,7 @@ CONFIGS: dict[str, Config] = {
 
 
 def list_models() -> list[str]:
-    """Return the names that `create_model` knows."""
+    """Return the names that `create_model` accepts."""
     return sorted(CONFIGS)
 
 
@@ -55,7 +55,7 @@ def named_config(name: str) -> Config:
     Raises
     ------
     ValueError
-        If there is none.
+        If the name is unknown.
     """
     if name not in CONFIGS:
         raise ValueError(f"unknown model {name!r}; known: {', '.join(list_models())}")
@@ -86,18 +86,18 @@ def create_model(
 def build(
     config: Config, rng: np.random.Generator | None, dtype: DTypeLike = "float32"
 ) -> Classifier:
-    """Build the model that a configuration describes; without `rng` all parameters are zero."""
+    """Build a model; without `rng`, gamma is 1 and every other parameter 0."""
     model: Classifier = MODELS[type(config).__name__.removesuffix("Config")][0](config, rng, dtype)
     return model
 
 
 def config_from(model: str, fields: dict[str, Any]) -> Config:
-    """Make the configuration of a model class from its fields, as JSON keeps them.
+    """Make the configuration of a model class from its fields, as stored in JSON.
 
     Raises
     ------
     KeyError, TypeError
-        If there is no such model class, or the fields are not its own.
+        If the model class or a field is unknown, or a field is missing.
     ValueError
         If the fields do not fit together.
     """

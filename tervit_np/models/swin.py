@@ -1,4 +1,4 @@
-"""Swin (Liu et al. 2021): attention in windows that shift, on maps that shrink from stage to stage.
+"""Swin (Liu et al. 2021): attention in shifted windows, on maps that shrink from stage to stage.
 
     image -> 4 x 4 patches, LayerNorm -> stages of blocks, merging between them -> LayerNorm
           -> mean over tokens -> head
@@ -31,7 +31,7 @@ from tervit_np.ops.gelu import FORMS
 
 @dataclass(frozen=True)
 class SwinConfig:
-    """The shape of a Swin; refuses what cannot be built.
+    """The configuration of a Swin.
 
     Raises
     ------
@@ -60,7 +60,7 @@ class SwinConfig:
             )
         numbers = (self.image_size, self.patch_size, self.num_classes, self.dim, self.window)
         if not all(isinstance(n, int) and n > 0 for n in (*numbers, *self.depths, *self.heads)):
-            raise ValueError("sizes, depths and heads of a Swin are positive whole numbers")
+            raise ValueError("sizes, depths and heads of a Swin must be positive integers")
         if not self.depths or len(self.depths) != len(self.heads):
             raise ValueError(f"depths {self.depths} and heads {self.heads} differ in length")
         if not 0 <= self.drop_path < 1 or not self.mlp_ratio * self.dim >= 1:
@@ -74,17 +74,19 @@ class SwinConfig:
             )
         for stage, (heads, side) in enumerate(zip(self.heads, self.sides, strict=True)):
             if self.dim * 2**stage % heads:
-                raise ValueError(f"width {self.dim * 2**stage} is not a multiple of {heads} heads")
+                raise ValueError(f"dim {self.dim * 2**stage} is not a multiple of {heads} heads")
             if side > self.window and side % self.window:
-                whole = [w for w in range(2, side) if all(s <= w or s % w == 0 for s in self.sides)]
+                fitting = [
+                    w for w in range(2, side) if all(s <= w or s % w == 0 for s in self.sides)
+                ]
                 raise ValueError(
                     f"a map of side {side} does not split into windows of {self.window}; at "
-                    f"{self.image_size} pixels a window of {whole or 'no size'} fits"
+                    f"{self.image_size} pixels a window of {fitting or 'no size'} fits"
                 )
 
     @property
     def sides(self) -> list[int]:
-        """Side of the map in each stage."""
+        """Height and width of the map in each stage."""
         return [self.image_size // self.patch_size // 2**i for i in range(len(self.depths))]
 
 
@@ -102,12 +104,12 @@ class SwinPatchEmbed(Module):
         return z, (c1, c2)
 
     def backward(self, dy: Array, cache: tuple[Any, Any], input_grad: bool) -> Array | None:
-        """Add into the gradients; return dimages, or None where nobody asks for it."""
+        """Add into the gradients; return dimages, or None without `input_grad`."""
         return self.proj.backward(self.norm.backward(dy, cache[1]), cache[0], input_grad)
 
 
 class SwinStage(Module):
-    """Blocks on maps of one size, then merging, but for the last stage."""
+    """Blocks on maps of one size, then patch merging, except in the last stage."""
 
     def __init__(
         self, config: SwinConfig, index: int, rates: list[float], dtype: DTypeLike
@@ -155,7 +157,7 @@ class SwinCache(NamedTuple):
 
 
 class Swin(Classifier):
-    """A shifted-window transformer with forward and backward passes by hand."""
+    """A shifted-window transformer with forward and backward passes written by hand."""
 
     def __init__(
         self, config: SwinConfig, rng: np.random.Generator | None, dtype: DTypeLike = "float32"
@@ -169,9 +171,9 @@ class Swin(Classifier):
             SwinStage(config, i, rates[starts[i] : starts[i + 1]], dtype)
             for i in range(len(config.depths))
         ]
-        width = config.dim * 2 ** (len(config.depths) - 1)
-        self.norm = LayerNorm(width, EPS, dtype)
-        self.head = Linear(width, config.num_classes, dtype)
+        last_dim = config.dim * 2 ** (len(config.depths) - 1)
+        self.norm = LayerNorm(last_dim, EPS, dtype)
+        self.head = Linear(last_dim, config.num_classes, dtype)
         if rng is not None:
             initialize(self, config.init, rng)
 
@@ -185,7 +187,7 @@ class Swin(Classifier):
     ) -> tuple[Array, SwinCache]:
         """Classify normalised images.  (B, 3, H, W) -> logits (B, C).
 
-        Without `keep_cache` the blocks' caches are dropped at once, and there is no way back.
+        Without `keep_cache` the blocks' caches are dropped at once, and `backward` cannot run.
         """
         self.check_images(images)
         z, c1 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
@@ -202,6 +204,7 @@ class Swin(Classifier):
 
     def backward(self, dlogits: Array, cache: SwinCache, *, input_grad: bool = True) -> Array:
         """Add into every gradient; return dimages (B, 3, H, W), empty without `input_grad`."""
+        self.check_dlogits((dlogits,), (cache.shape[0], self.config.num_classes), 1)
         dpooled = self.head.backward(dlogits, cache.head)
         tokens = cache.shape[1] * cache.shape[2]
         dnormed = ops.mean_pool_backward(dpooled, tokens).reshape(cache.shape)

@@ -1,4 +1,4 @@
-"""Thin modules that own parameters and call operators."""
+"""Modules: they own parameters and call operators."""
 
 from tervit_np.nn.attention import Attention, Products
 from tervit_np.nn.block import Block

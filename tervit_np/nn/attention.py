@@ -1,4 +1,4 @@
-"""Multi-head self-attention: fused qkv projection, the products of tokens, projection back."""
+"""Multi-head self-attention: fused qkv projection, products of tokens, output projection."""
 
 from typing import Any, NamedTuple
 
@@ -15,8 +15,8 @@ from tervit_np.quant import IDENTITY, Identity, Quantizer
 class Products(Module):
     """The two matrix products of attention, which have no weights: q k^T and A v.
 
-    Its activation quantizer, Identity in the default plans, rounds q, k and v (one scale per token
-    and head) and the attention probabilities (one scale per query).
+    Its activation quantizer, Identity in the default plans, quantizes q, k and v (one scale per
+    token and head) and the attention probabilities (one scale per query).
     """
 
     weight = None
@@ -41,13 +41,13 @@ class Products(Module):
         return self.act_quant.backward(dqkv, cache[1])
 
     def quantize_qkv(self, qkv: Array) -> tuple[Array, Any]:
-        """Round q, k and v, each token and head by itself.  (B, T, 3 D) -> the same."""
+        """Quantize q, k and v per token and head.  (B, T, 3 D) -> (B, T, 3 D)."""
         per_head = qkv.reshape(*qkv.shape[:2], 3 * self.heads, -1)
         qkv_hat, cache = self.act_quant.forward(per_head)
         return qkv_hat.reshape(qkv.shape), cache
 
     def quantize_probs(self, probs: Array) -> Array:
-        """Round each query's probabilities.  (B, H, T, T) -> the same."""
+        """Quantize each query's probabilities.  (B, H, T, T) -> (B, H, T, T)."""
         return self.act_quant.forward(probs)[0]
 
 

@@ -3,8 +3,8 @@
     x = x + drop_path(attn(norm1(x)))
     x = x + drop_path(mlp(norm2(x)))
 
-Each branch draws its own images to drop. The gradient of a sum goes to both terms, so dx is the sum
-of what comes along the skip connection and what comes through the branch.
+The branches draw independently which images they drop. The gradient of a sum goes to both terms, so
+dx is the gradient of the skip connection plus that of the branch.
 """
 
 from typing import NamedTuple
@@ -33,7 +33,7 @@ class BlockCache(NamedTuple):
 
 
 class Block(Module):
-    """Attention and MLP, each behind a LayerNorm and around a skip.  (B, T, D) -> (B, T, D)."""
+    """Attention and MLP, each after a LayerNorm and with a skip.  (B, T, D) -> (B, T, D)."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Block(Module):
         normed, c1 = self.norm1.forward(x)
         branch, c2 = self.attn.forward(normed)
         branch, c3 = drop_path(branch, self.drop_rate, train, rng)
-        branch += x  # the branch is ours to write on; x is not
+        branch += x  # in place: branch is a new array, x belongs to the caller
         x = branch
         normed, c4 = self.norm2.forward(x)
         branch, c5 = self.mlp.forward(normed)

@@ -1,8 +1,8 @@
-"""A run of blocks, one after another; and memory for time on the way back (Chen et al. 2016).
+"""A sequence of blocks, with gradient checkpointing on request (Chen et al. 2016).
 
-With `recompute` a block keeps its input only, and runs again when its gradient is asked for. The
-second forward pass draws the same random numbers, so gradients are equal to the last bit. A model
-of L blocks then holds L inputs and the caches of one block; a step costs a forward more.
+With `recompute` a block caches its input alone, and the backward pass runs the block again. The
+second forward draws the same random numbers, so gradients are equal to the last bit. A model of L
+blocks then stores L inputs and the caches of one block; a step takes one more forward.
 """
 
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ from tervit_np.arrays import Array
 
 
 class CheckpointedInput(NamedTuple):
-    """What is kept of a block's forward pass."""
+    """A block's input, from which the backward pass computes its cache again."""
 
     x: Array
     train: bool
-    state: dict[str, Any] | None  # of the generator, before the block drew from it
+    rng_state: dict[str, Any] | None  # before the block drew from the generator
 
 
 class Blocks(list[Any]):
@@ -34,27 +34,27 @@ class Blocks(list[Any]):
         """Run all blocks; without `keep_cache` drop their caches.  (B, ..., D) -> (B, ..., D)."""
         caches = []
         for block in self:
-            state = None if rng is None or not recompute else dict(rng.bit_generator.state)
+            rng_state = None if rng is None or not recompute else dict(rng.bit_generator.state)
             y, cache = block.forward(x, train, rng)
             if recompute:
-                cache = CheckpointedInput(x, train, state)
+                cache = CheckpointedInput(x, train, rng_state)
             caches.append(cache if keep_cache else None)
             x = y
         return x, caches
 
     def backward(self, dy: Array, caches: list[Any]) -> Array:
-        """Run all backward passes, each after its forward where nothing else was kept."""
+        """Run all backward passes, each after its forward if only the input is cached."""
         for block, cache in zip(self[::-1], caches[::-1], strict=True):
             if isinstance(cache, CheckpointedInput):
-                cache = _again(block, cache)
+                cache = _recomputed_cache(block, cache)
             dy = block.backward(dy, cache)
         return dy
 
 
-def _again(block: Any, kept: CheckpointedInput) -> Any:
-    """Run a block a second time.  -> its cache."""
+def _recomputed_cache(block: Any, saved: CheckpointedInput) -> Any:
+    """Run the block's forward pass again.  -> its cache."""
     rng = None
-    if kept.state is not None:
+    if saved.rng_state is not None:
         rng = np.random.default_rng()
-        rng.bit_generator.state = kept.state
-    return block.forward(kept.x, kept.train, rng)[1]
+        rng.bit_generator.state = saved.rng_state
+    return block.forward(saved.x, saved.train, rng)[1]

@@ -1,4 +1,4 @@
-"""Layer normalisation with its gain and offset, named weight and bias as in checkpoints."""
+"""Layer normalisation; gamma and beta are named weight and bias, as in checkpoints."""
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,8 +13,8 @@ class LayerNorm(Module):
     """Normalise the last axis; eps is 1e-6 in DeiT, 1e-5 in Swin.  (..., D) -> (..., D)."""
 
     def __init__(self, dim: int, eps: float, dtype: DTypeLike = np.float32) -> None:
-        self.weight = Param(np.ones(dim, dtype))
-        self.bias = Param(np.zeros(dim, dtype))
+        self.weight = Param(np.ones(dim, dtype))  # gamma
+        self.bias = Param(np.zeros(dim, dtype))  # beta
         self.eps = eps
 
     def forward(self, x: Array) -> tuple[Array, LayerNormCache]:
@@ -22,7 +22,7 @@ class LayerNorm(Module):
         return layernorm(x, self.weight.data, self.bias.data, self.eps)
 
     def backward(self, dy: Array, cache: LayerNormCache) -> Array:
-        """Add into the gradients of gain and offset, return dx."""
+        """Add into the gradients of gamma and beta, return dx."""
         dx, dgamma, dbeta = layernorm_backward(dy, cache)
         self.weight.grad += dgamma
         self.bias.grad += dbeta

@@ -1,7 +1,7 @@
 """Linear layers, plain and on windows of an image, with quantizers as arguments.
 
-A float, an 8-bit and a ternary layer differ only in the two quantizers: one for the latent weight,
-one for the input. With Identity in both places the layer is the float layer, bit for bit.
+A float, an 8-bit and a ternary layer differ only in two quantizers, one for the latent weight and
+one for the input. With Identity for both the layer is the float layer, bit for bit.
 """
 
 from typing import Any, NamedTuple
@@ -74,7 +74,7 @@ class Conv2d(Module):
     """A k x k convolution: a linear layer on im2col rows.  (B, H, W, C) -> (B, Ho, Wo, O).
 
     The weight keeps PyTorch's shape (O, C, k, k). A "token" of the activation quantizer is one
-    im2col row, that is, all values that one output pixel sees.
+    im2col row: all inputs of one output pixel.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Conv2d(Module):
         return y, ConvCache(x.shape, product, weight, act)
 
     def backward(self, dy: Array, cache: ConvCache, input_grad: bool = True) -> Array | None:
-        """Add into the gradients; return dx, or None where nobody asks for it."""
+        """Add into the gradients; return dx, or None without `input_grad`."""
         dcolumns, dmatrix, db = linear_backward(dy, cache.linear)
         out, channels, kernel, _ = self.weight.shape
         dw_hat = dmatrix.reshape(out, kernel, kernel, channels).transpose(0, 3, 1, 2)

@@ -1,8 +1,8 @@
-"""Modules: owners of parameters. They call operators and hand caches on; no formula lives here.
+"""Modules own parameters and call operators; they contain no formulas.
 
 A module's attributes are walked in the order in which they were set, so names and their order are
 those of the official checkpoints: `blocks.0.attn.qkv.weight`. Forward returns (output, cache), and
-backward takes that cache: nothing is remembered between calls.
+backward takes that cache: a module stores nothing between calls.
 """
 
 from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ class Module:
         return {name: param.data.copy() for name, param in self.named_params()}
 
     def load_state_dict(self, mapping: Mapping[str, Array]) -> None:
-        """Copy arrays into the parameters, cast to their dtype; nothing changes on refusal.
+        """Copy arrays into the parameters, cast to their dtype; on an error none changes.
 
         Raises
         ------
@@ -70,29 +70,29 @@ class Module:
             If a name is missing or unknown, a shape differs, or a value is not a finite real number
             of the model's dtype.
         """
-        own = dict(self.named_params())
-        missing = [name for name in own if name not in mapping]
-        unknown = [name for name in mapping if name not in own]
-        if missing or unknown:
+        params = dict(self.named_params())
+        missing = [name for name in params if name not in mapping]
+        unexpected = [name for name in mapping if name not in params]
+        if missing or unexpected:
             raise ValueError(
-                f"load_state_dict: {_some('missing', missing)}{_some('unexpected', unknown)}"
+                f"load_state_dict: {_listed('missing', missing)}{_listed('unexpected', unexpected)}"
                 "is this checkpoint of another architecture?"
             )
         differing = [
             f"{name} is {shape} in the checkpoint, {param.shape} in the model"
-            for name, param in own.items()
+            for name, param in params.items()
             if (shape := np.shape(mapping[name])) != param.shape
         ]
         if differing:
-            raise ValueError(f"load_state_dict: {_first(differing, '; ')}")
-        for name, param in own.items():
-            _check(name, np.asarray(mapping[name]), param)
-        for name, param in own.items():
+            raise ValueError(f"load_state_dict: {_first_three(differing, '; ')}")
+        for name, param in params.items():
+            _check_value(name, np.asarray(mapping[name]), param)
+        for name, param in params.items():
             param.data[...] = mapping[name]
 
 
-def _check(name: str, value: Array, param: Param) -> None:
-    """Refuse values that a parameter cannot hold."""
+def _check_value(name: str, value: Array, param: Param) -> None:
+    """Raise ValueError if a value does not fit into a parameter."""
     dtype = param.data.dtype
     if value.dtype.kind not in "fiub":
         raise ValueError(
@@ -104,10 +104,10 @@ def _check(name: str, value: Array, param: Param) -> None:
         raise ValueError(f"load_state_dict: {name} holds values beyond the range of {dtype}")
 
 
-def _some(word: str, names: list[str]) -> str:
-    return f"{word} {_first(names, ', ')}; " if names else ""
+def _listed(word: str, names: list[str]) -> str:
+    return f"{word} {_first_three(names, ', ')}; " if names else ""
 
 
-def _first(items: list[str], between: str) -> str:
+def _first_three(items: list[str], separator: str) -> str:
     more = f" and {len(items) - 3} more" if len(items) > 3 else ""
-    return between.join(items[:3]) + more
+    return separator.join(items[:3]) + more

@@ -49,7 +49,7 @@ class PatchProjection(Module):
     def backward(
         self, dy: Array, cache: PatchProjectionCache, input_grad: bool = True
     ) -> Array | None:
-        """Add into the gradients; return dimages, or None where nobody asks for it."""
+        """Add into the gradients; return dimages, or None without `input_grad`."""
         product, weight, act = cache.projection
         dvectors, dmatrix, db = linear_backward(dy, product)
         dw_hat = dmatrix.reshape(self.weight.shape)
@@ -73,7 +73,7 @@ class PatchEmbed(Module):
     def backward(
         self, dy: Array, cache: PatchProjectionCache, input_grad: bool = True
     ) -> Array | None:
-        """Add into the gradients; return dimages, or None where nobody asks for it."""
+        """Add into the gradients; return dimages, or None without `input_grad`."""
         return self.proj.backward(dy, cache, input_grad)
 
 
@@ -107,15 +107,15 @@ class ConvStem(Module):
         return y, ConvStemCache(c1, hidden1, c2, hidden2, c3)
 
     def backward(self, dy: Array, cache: ConvStemCache, input_grad: bool = True) -> Array | None:
-        """Add into the gradients; return dimages, or None where nobody asks for it."""
-        dmaps = _present(self.proj.backward(dy, cache.proj)).transpose(0, 2, 3, 1)
+        """Add into the gradients; return dimages, or None without `input_grad`."""
+        dmaps = _require(self.proj.backward(dy, cache.proj)).transpose(0, 2, 3, 1)
         dhidden2 = gelu_backward(np.ascontiguousarray(dmaps), cache.hidden2, self.gelu_form)
-        dactive1 = _present(self.conv2.backward(dhidden2, cache.conv2))
+        dactive1 = _require(self.conv2.backward(dhidden2, cache.conv2))
         dhidden1 = gelu_backward(dactive1, cache.hidden1, self.gelu_form)
         dx = self.conv1.backward(dhidden1, cache.conv1, input_grad)
         return None if dx is None else dx.transpose(0, 3, 1, 2)
 
 
-def _present(gradient: Array | None) -> Array:
-    assert gradient is not None  # asked for, so it is there
+def _require(gradient: Array | None) -> Array:
+    assert gradient is not None  # input_grad is True
     return gradient

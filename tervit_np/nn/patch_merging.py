@@ -1,4 +1,4 @@
-"""Swin's step from one stage to the next: half the side, twice the width."""
+"""Swin's step from one stage to the next: half the height and width, twice the channels."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Swin's block: attention inside windows, which shift in every second block."""
+"""Swin's block: attention inside windows, shifted in every second block."""
 
 from typing import Any, NamedTuple
 
@@ -28,25 +28,25 @@ class WindowAttentionModuleCache(NamedTuple):
 
 
 class WindowProducts(Products):
-    """The two products inside windows, rounded as in `Products`."""
+    """The two products inside windows, quantized as in `Products`."""
 
     def forward(  # type: ignore[override]
-        self, qkv: Array, bias: Array, mask: Array | None
+        self, qkv: Array, attn_bias: Array, mask: Array | None
     ) -> tuple[Array, tuple[WindowAttentionCache, Any]]:
         """Attend.  (B nW, T, 3 D), (H, T, T), (nW, T, T) -> (B nW, T, D)."""
         if isinstance(self.act_quant, Identity):
-            out, cache = ops.window_attention(qkv, bias, mask)
+            out, cache = ops.window_attention(qkv, attn_bias, mask)
             return out, (cache, None)
         qkv_hat, act = self.quantize_qkv(qkv)
-        out, cache = ops.window_attention(qkv_hat, bias, mask, self.quantize_probs)
+        out, cache = ops.window_attention(qkv_hat, attn_bias, mask, self.quantize_probs)
         return out, (cache, act)
 
     def backward(  # type: ignore[override]
         self, dout: Array, cache: tuple[WindowAttentionCache, Any]
     ) -> tuple[Array, Array]:
-        """Return dqkv (B nW, T, 3 D) and dbias (H, T, T)."""
-        dqkv, dbias = ops.window_attention_backward(dout, cache[0])
-        return self.act_quant.backward(dqkv, cache[1]), dbias
+        """Return dqkv (B nW, T, 3 D) and dattn_bias (H, T, T)."""
+        dqkv, dattn_bias = ops.window_attention_backward(dout, cache[0])
+        return self.act_quant.backward(dqkv, cache[1]), dattn_bias
 
 
 class WindowAttention(Module):
@@ -62,20 +62,20 @@ class WindowAttention(Module):
     def forward(self, x: Array, mask: Array | None) -> tuple[Array, WindowAttentionModuleCache]:
         """Mix the tokens of each window."""
         qkv, c1 = self.qkv.forward(x)
-        bias = ops.relative_bias(
+        attn_bias = ops.relative_bias(
             self.relative_position_bias_table.data, self.relative_position_index
         )
-        mixed, c2 = self.products.forward(qkv, bias, mask)
+        mixed, c2 = self.products.forward(qkv, attn_bias, mask)
         y, c3 = self.proj.forward(mixed)
         return y, WindowAttentionModuleCache(c1, c2, c3)
 
     def backward(self, dy: Array, cache: WindowAttentionModuleCache) -> Array:
         """Add into the gradients, return dx."""
         dmixed = self.proj.backward(dy, cache.proj)
-        dqkv, dbias = self.products.backward(dmixed, cache.products)
+        dqkv, dattn_bias = self.products.backward(dmixed, cache.products)
         table = self.relative_position_bias_table
         table.grad += ops.relative_bias_backward(
-            dbias, self.relative_position_index, len(table.data)
+            dattn_bias, self.relative_position_index, len(table.data)
         )
         return self.qkv.backward(dqkv, cache.qkv)
 
@@ -94,7 +94,7 @@ class SwinBlockCache(NamedTuple):
 class SwinBlock(Module):
     """A pre-norm block on a map.  (B, H, W, D) -> (B, H, W, D).
 
-    A map that is not larger than the window is one window, and is not shifted.
+    A map that is not larger than the window is one window and is not shifted.
     """
 
     def __init__(

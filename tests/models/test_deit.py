@@ -243,9 +243,9 @@ def test_official_shapes():
     [
         ({"image_size": 10, "patch_size": 4}, "image_size 10 is not a multiple of patch_size 4"),
         ({"dim": 6, "heads": 4}, "dim 6 is not a multiple of heads 4"),
-        ({"heads": 0}, "heads is 0, expected a positive whole number"),
+        ({"heads": 0}, "heads is 0, expected a positive integer"),
         ({"depth": 0}, "depth is 0, expected a positive"),
-        ({"dim": 4.0}, r"dim is 4\.0, expected a positive whole"),
+        ({"dim": 4.0}, r"dim is 4\.0, expected a positive integer"),
         ({"num_classes": -1}, "num_classes is -1"),
         ({"stem": "cnn"}, "stem is 'cnn'; expected one of linear, conv"),
         ({"pool": "max"}, "pool is 'max'; expected one of cls, mean"),

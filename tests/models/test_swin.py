@@ -121,7 +121,7 @@ def test_attention_maps_average_to_one():
         ({"window": 3}, "does not split into windows of 3"),
         ({"image_size": 20}, "does not split into windows|does not halve"),
         ({"gelu": "relu"}, "gelu 'relu'"),
-        ({"dim": 0}, "positive whole numbers"),
+        ({"dim": 0}, "positive integers"),
         ({"drop_path": 1.0}, "drop_path 1.0"),
     ],
 )
