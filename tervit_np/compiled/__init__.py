@@ -1,8 +1,8 @@
-"""Compiled twins of operators, in Numba: what NumPy does slowly, in one pass over memory.
+"""Compiled twins of operators, in Numba: one pass over memory where NumPy makes several.
 
-A twin (float32, rows of C-contiguous arrays) computes what the NumPy lines of its operator compute,
-and a test holds both equal. It is faster because a row is read once, stays in the L1 cache through
-all steps, and is written once. Loaded on first use, by dispatch.py.
+A twin takes C-contiguous float32 arrays and computes the same as the NumPy lines of its operator; a
+test compares the two. It is faster because it reads a row once, keeps it in the L1 cache through
+all steps, and writes it once. dispatch.py imports this package on first use.
 """
 
 from tervit_np.compiled.bias import add_bias_, column_sum

@@ -1,10 +1,8 @@
-"""Memory that begins where a vector register may be loaded without touching two lines of the cache.
+"""Arrays that begin at a cache line.
 
-NumPy's arrays begin at multiples of 16 bytes. In one that does not begin at a multiple of 64, every
-load of 64 bytes crosses from one line into the next, and counts twice.
+NumPy aligns arrays to 16 bytes. Unless an array begins at a multiple of 64, every load of a 64-byte
+vector touches two cache lines and costs twice as much.
 """
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +14,15 @@ _LINE = 64
 
 
 @kernel(boundscheck=False)
-def zero_bytes(count: int) -> Any:
-    """Return zeros, uint8 (count,), that begin at a whole line."""
+def zero_bytes(count: int) -> Array:
+    """Return zeros, uint8 (count,), that begin at a cache line."""
     raw = np.zeros(count + _LINE, np.uint8)
-    first = -raw.ctypes.data % _LINE
-    return raw[first : first + count]
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + count]
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-    """Return zeros of any shape and type that begin at a whole line."""
+    """Return zeros that begin at a cache line."""
     count = int(np.prod(shape)) * np.dtype(dtype).itemsize
     array: Array = zero_bytes(count).view(dtype).reshape(shape)
     return array

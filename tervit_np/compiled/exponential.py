@@ -1,28 +1,37 @@
-"""exp in float32, written so that the compiler makes vectors of it.
+"""exp in float32, written so that the compiler vectorizes it.
 
-The mathematical library's exp is a scalar call. Here
+The C library's exp would be a scalar call. Here
 
     exp(x) = 2^n exp(r),   n = round(x / ln 2),   r = x - n ln 2 in [-0.35, 0.35]
 
-with a polynomial for exp(r), to whose exponent bits n is added.
+with a polynomial for exp(r), and n added to the exponent bits of its value.
 """
 
 import math
-from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.simd import (
+    F32,
+    I32,
+    Builder,
+    Context,
+    Intrinsic,
+    Signature,
+    TypingContext,
+    Value,
+    Values,
+    intrinsic,
+)
 
 F = np.float32
 ONE = F(1)
 _LOG2E = F(1 / math.log(2))
 _LN2_HIGH = F(0.693359375)  # few bits, so that n * _LN2_HIGH is exact
 _LN2_LOW = F(math.log(2) - 0.693359375)
-_ROUND = F(1.5 * 2**23)  # adding it leaves the nearest integer in the low bits
+_ROUND = F(1.5 * 2**23)  # x + _ROUND has the integer nearest to x in its low bits
 _LOWEST, _HIGHEST = F(-87.0), F(88.0)
 _MANTISSA = np.int32(23)  # bits below the exponent
 
@@ -38,34 +47,34 @@ _C2, _C3, _C4, _C5 = _fit_remainder()
 
 
 @intrinsic
-def bits_to_float(typing: Any, bits: Any) -> Any:
-    """Read an int32's bits as a float32."""
+def bits_to_float(typing: TypingContext, bits: types.Integer) -> Intrinsic:
+    """Reinterpret the bits of an int32 as a float32."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.FloatType())
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
+        return builder.bitcast(args[0], F32)
 
-    return types.float32(types.int32), generate
+    return types.float32(types.int32), codegen
 
 
 @intrinsic
-def float_to_bits(typing: Any, value: Any) -> Any:
-    """Read a float32's bits as an int32."""
+def float_to_bits(typing: TypingContext, value: types.Float) -> Intrinsic:
+    """Reinterpret the bits of a float32 as an int32."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.IntType(32))
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
+        return builder.bitcast(args[0], I32)
 
-    return types.int32(types.float32), generate
+    return types.int32(types.float32), codegen
 
 
 @kernel(fastmath={"contract"})  # reordering would cancel the rounding trick
-def exp32(x: Any) -> Any:
-    """exp(x) to 2 units in the last place; below -87 it stays at exp(-87) = 1e-38.  NaN -> NaN."""
-    x = _LOWEST if x < _LOWEST else x  # written so that NaN passes
+def exp32(x: np.float32) -> np.float32:
+    """exp(x) to 2 units in the last place; exp(-87) = 1e-38 for x below -87.  NaN -> NaN."""
+    x = _LOWEST if x < _LOWEST else x  # false for NaN, which stays
     x = _HIGHEST if x > _HIGHEST else x
     shifted = x * _LOG2E + _ROUND
     n = shifted - _ROUND
     r = x - n * _LN2_HIGH
     r = r - n * _LN2_LOW
     p = ONE + r * (ONE + r * (_C2 + r * (_C3 + r * (_C4 + r * _C5))))
-    exponent = np.int32(float_to_bits(shifted) << _MANTISSA)  # n alone is left of it
+    exponent = np.int32(float_to_bits(shifted) << _MANTISSA)  # only n remains
     return bits_to_float(np.int32(float_to_bits(p) + exponent))

@@ -1,14 +1,13 @@
-"""Uniform quantization of rows and back, to the same bits as NumPy.
+"""Fake quantization of rows, equal to NumPy's to the last bit.
 
-Twin of quant/uniform.py. The largest magnitude of a row is found on the bit patterns: without its
-sign bit a float32 orders like an integer, and integer maxima make vectors where float maxima, which
-must mind NaN, do not. NaN and infinity show as patterns from 0x7F800000 on.
+Twin of quant/uniform.py. The largest magnitude of a row is found as an integer: without the sign
+bit, the bits of float32 values order as the values do. Maxima of integers vectorize; maxima of
+floats do not, because of NaN. The bits of NaN and infinity are 0x7F800000 and above.
 """
-
-from typing import Any
 
 import numpy as np
 
+from tervit_np.arrays import Array
 from tervit_np.compiled.exponential import F, bits_to_float, float_to_bits
 from tervit_np.compiled.jit import kernel
 
@@ -19,20 +18,20 @@ _ZERO = F(0)
 
 
 @kernel(boundscheck=False)
-def symmetric_step(row: Any, limit: Any) -> Any:
-    """max|x| / limit of one row; ValueError where no step can be had."""
+def symmetric_step(row: Array, limit: np.float32) -> np.float32:
+    """Return max|x| / limit.  (N,) -> float32, or ValueError if it is not finite."""
     bits = np.int32(0)
     for i in range(row.shape[0]):
         bits = max(bits, np.int32(float_to_bits(row[i]) & _MAGNITUDE))
-    step: Any = bits_to_float(bits) / limit
+    step = bits_to_float(bits) / limit
     if bits >= _INFINITY or not np.isfinite(step * limit):
         raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
     return step
 
 
 @kernel()
-def fake_quant_rows(x: Any, q_max: int) -> Any:
-    """clip(round(x / s)) s with s = max|x| / q_max, each row.  (M, N) -> (M, N)."""
+def fake_quant_rows(x: Array, q_max: int) -> Array:
+    """clip(round(x / s)) s with s = max|x| / q_max, by row.  (M, N) -> (M, N)."""
     rows, width = x.shape
     out = np.empty_like(x)
     limit = F(q_max)
@@ -48,8 +47,8 @@ def fake_quant_rows(x: Any, q_max: int) -> Any:
 
 
 @kernel()
-def fake_quant_rows_minmax(x: Any, levels: int) -> Any:
-    """(clip(round(x / s) + z) - z) s on the row's own range.  (M, N) -> (M, N)."""
+def fake_quant_rows_minmax(x: Array, levels: int) -> Array:
+    """(clip(round(x / s) + z) - z) s, s = (max x - min x) / levels, by row.  (M, N) -> (M, N)."""
     rows, width = x.shape
     out = np.empty_like(x)
     top = F(levels)

@@ -4,10 +4,10 @@ Twin of ops/gelu.py.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
+from tervit_np.arrays import Array
 from tervit_np.compiled.exponential import ONE, F, exp32
 from tervit_np.compiled.gaussian import cumulative
 from tervit_np.compiled.jit import kernel
@@ -19,7 +19,7 @@ _CUBIC3 = F(3 * 0.044715)
 
 
 @kernel(fastmath={"contract"})
-def gelu(x: Any) -> Any:
+def gelu(x: Array) -> Array:
     """y = x Phi(x).  (M, N) -> (M, N)."""
     y = np.empty_like(x)
     flat, out = x.reshape(-1), y.reshape(-1)
@@ -29,25 +29,25 @@ def gelu(x: Any) -> Any:
 
 
 @kernel(fastmath={"contract"})
-def gelu_backward(dy: Any, x: Any) -> Any:
+def gelu_backward(dy: Array, x: Array) -> Array:
     """dx = dy (Phi(x) + x phi(x)).  (M, N), (M, N) -> (M, N)."""
     dx = np.empty_like(x)
-    given, flat, out = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
+    grad, flat, out = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
     for i in range(flat.size):
         a = flat[i]
         density = _DENSITY * exp32(-_HALF * a * a)
-        out[i] = given[i] * (cumulative(a) + a * density)
+        out[i] = grad[i] * (cumulative(a) + a * density)
     return dx
 
 
 @kernel(fastmath={"contract"})
-def _tanh(u: Any) -> Any:
+def _tanh(u: np.float32) -> np.float32:
     """tanh(u) = 1 - 2 / (exp(2u) + 1)."""
     return ONE - _TWO / (exp32(_TWO * u) + ONE)
 
 
 @kernel(fastmath={"contract"})
-def gelu_tanh(x: Any) -> Any:
+def gelu_tanh(x: Array) -> Array:
     """y = x (1 + tanh u) / 2, u = sqrt(2/pi) (x + 0.044715 x^3).  (M, N) -> (M, N)."""
     y = np.empty_like(x)
     flat, out = x.reshape(-1), y.reshape(-1)
@@ -57,19 +57,19 @@ def gelu_tanh(x: Any) -> Any:
 
 
 @kernel(fastmath={"contract"})
-def tanh_gate(a: Any) -> Any:
-    """Return (1 + tanh u) / 2, which stands in for Phi(a)."""
+def tanh_gate(a: np.float32) -> np.float32:
+    """Return (1 + tanh u) / 2, the approximation of Phi(a)."""
     return _HALF * (ONE + _tanh(_SCALE * (a + _CUBIC * a * a * a)))
 
 
 @kernel(fastmath={"contract"})
-def gelu_tanh_backward(dy: Any, x: Any) -> Any:
-    """Undo gelu_tanh.  (M, N), (M, N) -> (M, N)."""
+def gelu_tanh_backward(dy: Array, x: Array) -> Array:
+    """dx = dy dy/dx of gelu_tanh.  (M, N), (M, N) -> (M, N)."""
     dx = np.empty_like(x)
-    given, flat, out = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
+    grad, flat, out = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
     for i in range(flat.size):
         a = flat[i]
         t = _tanh(_SCALE * (a + _CUBIC * a * a * a))
         du = _SCALE * (ONE + _CUBIC3 * a * a)
-        out[i] = given[i] * (_HALF * (ONE + t) + _HALF * a * (ONE - t * t) * du)
+        out[i] = grad[i] * (_HALF * (ONE + t) + _HALF * a * (ONE - t * t) * du)
     return dx

@@ -1,20 +1,24 @@
-"""The compiler's settings, in one place.
+"""How kernels are compiled and cached.
 
-Numba's cache notices an edit in a function's own file only; a function that calls one from another
-file would keep running stale machine code. So the cache lives in a folder named after a hash of all
-kernel sources, chosen before the first function is compiled: one edit anywhere, one new folder.
-Where no folder is writable the kernels are compiled anew in each process.
+Numba's cache on disk notices only edits in the file of the function itself: a function that calls
+one from another, edited file would keep its old machine code. So the cache is in a folder named
+after a hash of all files with kernels, set before the first of them is compiled. If no folder is
+writable, each process compiles its kernels anew.
 """
 
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numba
 from numba.core import event
+from numba.core.dispatcher import Dispatcher
 
 from data_tools.paths import user_cache, writable_folder
+
+Function = TypeVar("Function", bound=Callable[..., object])
 
 SOURCES = ("compiled", "kernels")  # folders of compiled code
 
@@ -35,30 +39,41 @@ if CACHE is not None:
 _logger = logging.getLogger(__name__)
 
 
-class _Once(event.Listener):
-    """Say why the first call takes so long; nothing is compiled where the cache has it all."""
+class _CompilationNotice(event.Listener):
+    """Log, once, why the first call takes so long, unless all kernels are in the cache."""
 
-    said = False
+    logged = False
 
-    def on_start(self, event: Any) -> None:
-        """A function that is not in the cache is about to be compiled, if it is one of ours."""
-        ours = event.data["dispatcher"].py_func.__module__.startswith("tervit_np.")
-        if ours and not self.said:
-            self.said = True
+    def on_start(self, event: event.Event) -> None:
+        """Log the notice if the function that Numba compiles is part of this package."""
+        own = event.data["dispatcher"].py_func.__module__.startswith("tervit_np.")
+        if own and not self.logged:
+            self.logged = True
             when = "once; later runs find them" if CACHE else "in each run, as no cache is writable"
             _logger.info("compiling kernels for this processor (%s): up to half a minute", when)
 
-    def on_end(self, event: Any) -> None:
-        """Say nothing."""
+    def on_end(self, event: event.Event) -> None:
+        """Do nothing."""
 
 
-event.register("numba:compile", _Once())
+event.register("numba:compile", _CompilationNotice())
 
-# Sums may be reordered (vector lanes need that) and a product fused with a sum; NaN and infinity
-# keep their meaning.
+# A compiler flag set for sums: terms may be reordered, which vector lanes need, and a product fused
+# with a sum; NaN and infinity keep their meaning.
 REORDER = {"reassoc", "contract", "nsz"}
 
 
-def kernel(**options: Any) -> Any:
-    """Compile a function on first use, without Python's lock, cached on disk where possible."""
-    return numba.njit(nogil=True, cache=CACHE is not None, error_model="numpy", **options)
+def kernel(
+    *,
+    fastmath: bool | set[str] = False,
+    boundscheck: bool | None = None,
+    forceinline: bool = False,
+) -> "Callable[[Function], Dispatcher[Function]]":
+    """Compile a function on its first call: no GIL, errors as in NumPy, cached on disk.
+
+    Types of parameters are for the reader; Numba compiles for the types of the arguments.
+    """
+    return numba.njit(
+        nogil=True, cache=CACHE is not None, error_model="numpy",
+        fastmath=fastmath, boundscheck=boundscheck, forceinline=forceinline,
+    )  # fmt: skip

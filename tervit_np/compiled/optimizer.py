@@ -1,48 +1,48 @@
-"""One pass over the parameters for each thing that the end of a step does to them.
+"""AdamW, the sum of squares for clipping, and the averaged weights, each in one pass.
 
 Twins of train/adamw.py, train/clip.py and train/ema.py. NumPy's AdamW makes nine passes and four
-temporary arrays; on parameters that do not fit the cache, that is nine times the memory traffic.
+temporary arrays; for parameters that do not fit the cache, that is nine times the memory traffic.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
+from tervit_np.arrays import Array
 from tervit_np.compiled.exponential import ONE, F
 from tervit_np.compiled.jit import REORDER, kernel
 
 
 @kernel(fastmath={"contract"})
 def adamw_(
-    p: Any,
-    g: Any,
-    m: Any,
-    v: Any,
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
     lr: float,
-    b1: float,
-    b2: float,
+    beta1: float,
+    beta2: float,
     eps: float,
-    decay: float,
-    correction1: float,
-    correction2: float,
+    weight_decay: float,
+    bias_correction1: float,
+    bias_correction2: float,
 ) -> None:
     """Update parameters and moments in place; flat arrays of one length."""
-    keep, step = F(1 - lr * decay), F(lr / correction1)
-    first, second = F(b1), F(b2)
-    new1, new2 = F(1 - b1), F(1 - b2)
-    inverse_root, small = F(1 / math.sqrt(correction2)), F(eps)
+    shrink, step = F(1 - lr * weight_decay), F(lr / bias_correction1)
+    old1, old2 = F(beta1), F(beta2)
+    new1, new2 = F(1 - beta1), F(1 - beta2)
+    inv_root, eps32 = F(1 / math.sqrt(bias_correction2)), F(eps)
     for i in range(p.size):
         grad = g[i]
-        mean = first * m[i] + new1 * grad
-        square = second * v[i] + new2 * grad * grad
+        mean = old1 * m[i] + new1 * grad
+        square = old2 * v[i] + new2 * grad * grad
         m[i], v[i] = mean, square
-        p[i] = p[i] * keep - step * mean / (np.sqrt(square) * inverse_root + small)
+        p[i] = p[i] * shrink - step * mean / (np.sqrt(square) * inv_root + eps32)
 
 
 @kernel(fastmath=REORDER)
-def square_sum(g: Any) -> float:
-    """Sum of squares, accumulated in float64.  (N,) -> float."""
+def square_sum(g: Array) -> float:
+    """Sum the squares, in float64.  (N,) -> float."""
     total = 0.0
     for i in range(g.size):
         wide = np.float64(g[i])
@@ -51,7 +51,7 @@ def square_sum(g: Any) -> float:
 
 
 @kernel(fastmath={"contract"})
-def ema_(average: Any, p: Any, decay: float) -> None:
+def ema_(average: Array, p: Array, decay: float) -> None:
     """a <- d a + (1 - d) p; flat arrays of one length."""
     old, new = F(decay), F(ONE - F(decay))
     for i in range(p.size):

@@ -25,7 +25,7 @@ from tervit_np.kernels.tiles import Tile
 
 
 @kernel(boundscheck=False)
-def dot_products_only(tile: Tile, steps: int, weights: np.int32, inputs: np.int32) -> Array:
+def dot_products_only(tile: Tile, steps: int, weights: int, inputs: int) -> Array:
     """Multiply and add in registers, `steps` times.  -> int32 (8, 256), the sums.
 
     They are returned so that the compiler cannot leave the work out.
