@@ -18,7 +18,7 @@ _LEAST = 1e8  # operations: fewer would time the call
 def peak(operations: float) -> dict[str, Callable[[], Any]]:
     """Prepare as many multiplications and additions, or some more; nothing without a DOTS rung."""
     variant = supported(isa.features())[-1]
-    if variant not in isa.DOTS:
+    if variant not in isa.DOT_VARIANTS:
         return {}
     from tervit_np.kernels import peak as kernel_peak
     from tervit_np.kernels.tiles import TILES

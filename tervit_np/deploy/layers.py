@@ -10,11 +10,11 @@ import numpy as np
 
 from tervit_np.arrays import Array, rows
 from tervit_np.kernels import (
-    EightBit,
+    Int8Weights,
     Panels,
-    eight_bit_linear,
+    int8_linear,
     pack,
-    pack_eight_bit,
+    pack_int8,
     ternary_linear,
 )
 from tervit_np.nn import Conv2d, Module, PatchProjection
@@ -25,7 +25,7 @@ from tervit_np.ops.patches import patchify
 class PackedLinear(Module):
     """y = x_hat w_hat^T + b with 8-bit tokens, ternary or 8-bit weights.  (..., I) -> (..., O)."""
 
-    def __init__(self, packed: Panels | EightBit, bias: Array | None) -> None:
+    def __init__(self, packed: Panels | Int8Weights, bias: Array | None) -> None:
         self.packed = packed
         self.offset = None if bias is None else np.asarray(bias, np.float32)
 
@@ -34,7 +34,7 @@ class PackedLinear(Module):
         if isinstance(self.packed, Panels):
             y = ternary_linear(rows(x), self.packed, self.offset)
         else:
-            y = eight_bit_linear(rows(x), self.packed, self.offset)
+            y = int8_linear(rows(x), self.packed, self.offset)
         return y.reshape(*x.shape[:-1], self.packed.outputs), None
 
 
@@ -69,7 +69,7 @@ def packed_layer(layer: Any, codes: Array, scale: Array, ternary: bool) -> Modul
     if isinstance(layer, Conv2d):  # im2col's rows run over (row, column, channel)
         codes = codes.transpose(0, 2, 3, 1)
     matrix = np.ascontiguousarray(codes).reshape(len(codes), -1)
-    packed = pack(matrix, scale) if ternary else pack_eight_bit(matrix, scale)
+    packed = pack(matrix, scale) if ternary else pack_int8(matrix, scale)
     linear = PackedLinear(packed, None if layer.bias is None else layer.bias.data)
     if isinstance(layer, Conv2d):
         return PackedConv(linear, layer.kernel, layer.stride, layer.padding)

@@ -3,7 +3,7 @@
 It has a path in NumPy as well, and so works without Numba. Loaded on first use.
 """
 
-from tervit_np.kernels.int8_linear import EightBit, eight_bit_linear, pack_eight_bit
+from tervit_np.kernels.int8_linear import Int8Weights, int8_linear, pack_int8
 from tervit_np.kernels.isa import VARIANTS, has_tile, selected_variant, supported
 from tervit_np.kernels.panels import Panels, QuantizedTokens, pack, quantize_tokens, unpack
 from tervit_np.kernels.ternary_linear import (
@@ -14,19 +14,19 @@ from tervit_np.kernels.ternary_linear import (
 )
 
 __all__ = [
-    "EightBit",
+    "Int8Weights",
     "Panels",
     "VARIANTS",
     "QuantizedTokens",
     "supported",
     "selected_variant",
-    "eight_bit_linear",
+    "int8_linear",
     "ternary_matmul_from_floats",
     "has_tile",
     "integer_product",
     "integer_path_is_faster",
     "pack",
-    "pack_eight_bit",
+    "pack_int8",
     "quantize_tokens",
     "ternary_linear",
     "unpack",

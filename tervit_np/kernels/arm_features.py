@@ -1,11 +1,12 @@
-"""Which dot products an Arm processor has, asked of the compiler.
+"""Which dot product instructions an Arm CPU has, found by compiling for it.
 
-LLVM lists features of a machine, but on Arm the dot products are not among them, whatever Linux
-reports. It does know them from the processor's name (neoverse-n1, apple-m2), for which Numba
-compiles anyway. So a sum of products is compiled for that name, and what came out is looked at.
+On Arm, LLVM's list of the host's features leaves the dot products out, even if Linux reports them.
+But LLVM uses them when it compiles for the name of the CPU (neoverse-n1, apple-m2), as Numba does.
+So a dot product is compiled for that name, and its assembly is searched for the instructions.
 """
 
-FEATURES = {"dotprod": ("sdot", "sext", "sext"), "i8mm": ("usdot", "zext", "sext")}
+# feature: its instruction, and how the two sides are widened in code that compiles to it
+_INSTRUCTIONS = {"dotprod": ("sdot", "sext", "sext"), "i8mm": ("usdot", "zext", "sext")}
 _SUM = """
 declare i32 @llvm.vector.reduce.add.v16i32(<16 x i32>)
 define i32 @sum(<16 x i8> %a, <16 x i8> %b) {{
@@ -19,9 +20,9 @@ define i32 @sum(<16 x i8> %a, <16 x i8> %b) {{
 
 
 def dot_products(triple: str, name: str, listed: str) -> frozenset[str]:
-    """Return which of FEATURES the compiler uses for a processor, by its name and listed features.
+    """Return which of dotprod and i8mm a CPU has, by its name and the features listed for it.
 
-    It knows i8mm only beside dotprod, as processors have it.
+    i8mm is found only together with dotprod, as CPUs have it.
     """
     import llvmlite.binding as llvm
 
@@ -33,4 +34,4 @@ def dot_products(triple: str, name: str, listed: str) -> frozenset[str]:
         code = machine.emit_assembly(llvm.parse_assembly(_SUM.format(*widened)))
         return f"\t{instruction}\t" in code or f"\t{instruction}." in code
 
-    return frozenset(feature for feature, sought in FEATURES.items() if uses(*sought))
+    return frozenset(feature for feature, code in _INSTRUCTIONS.items() if uses(*code))

@@ -1,17 +1,17 @@
-"""Which kernel a processor can run: decided from its features, before anything is compiled.
+"""Which variants of the kernels a CPU can run, found from its features before any is compiled.
 
-    numpy      the int64 product of NumPy, the reference
-    loop       three loops and a branch: what the mathematics says, and why it is slow
-    vector     the same sum without a branch, which the compiler turns into vectors
-    generic    a register tile in vectors of 16-bit products, for any processor
+    numpy      NumPy's product in float64, the reference
+    loop       three loops and a branch on each weight
+    vector     the same loops with a product instead of the branch: the compiler vectorizes them
+    generic    a register tile with 16-bit products, for any CPU
     avx2       8-bit products added in pairs (vpmaddubsw), 256-bit vectors
     vnni256    the dot product instruction vpdpbusd, 256-bit vectors
-    vnni512    the same, 512-bit vectors
+    vnni512    vpdpbusd, 512-bit vectors
     neon       8-bit products of any 64-bit Arm, added in pairs (smull, addp), 128-bit vectors
-    sdot       its dot product, for bytes with a sign (dotprod)
-    usdot      the same, one side without a sign (i8mm)
+    sdot       the dot product of signed bytes (dotprod), 128-bit vectors
+    usdot      the dot product of unsigned and signed bytes (i8mm), 128-bit vectors
 
-Machine code with an instruction that the processor lacks ends the process, so asking comes first.
+An instruction that the CPU lacks would end the process, so features are checked first.
 """
 
 import os
@@ -19,11 +19,11 @@ from functools import cache
 
 from tervit_np.backends import backend_name
 
+WITHOUT_TILE = ("numpy", "loop", "vector")
 _X86, _ARM = ("avx2", "vnni256", "vnni512"), ("neon", "sdot", "usdot")
-VARIANTS = ("numpy", "loop", "vector", "generic", *_X86, *_ARM)
-_TILES = VARIANTS[3:]
-DOTS = (*_X86[1:], *_ARM[1:])  # rungs with an instruction for four products and their sum
-_NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {  # one of these sets of features
+VARIANTS = (*WITHOUT_TILE, "generic", *_X86, *_ARM)  # slowest first, for each kind of CPU
+DOT_VARIANTS = (*_X86[1:], *_ARM[1:])  # with one instruction for four products and their sum
+_REQUIRED: dict[str, tuple[tuple[str, ...], ...]] = {  # alternative sets of features
     "avx2": (("avx2",),),
     "vnni256": (("avx512vnni", "avx512vl"), ("avxvnni",)),
     "vnni512": (("avx512vnni", "avx512bw"),),
@@ -36,9 +36,9 @@ VARIABLE = "TERVIT_KERNEL"
 
 @cache
 def features() -> frozenset[str]:
-    """Return the names of this processor's features, as LLVM spells them.
+    """Return the features of this CPU, in LLVM's spelling.
 
-    Where NUMBA_CPU_NAME or NUMBA_CPU_FEATURES makes Numba compile for another one, those are it.
+    If NUMBA_CPU_NAME or NUMBA_CPU_FEATURES makes Numba compile for another CPU, return those of it.
     """
     import llvmlite.binding as llvm
     from numba import config
@@ -46,71 +46,71 @@ def features() -> frozenset[str]:
     name, listed = config.CPU_NAME, config.CPU_FEATURES  # type: ignore[attr-defined]
     if not name and not listed:
         name, listed = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    found = frozenset(word[1:] for word in (listed or "").split(",") if word.startswith("+"))
+    result = frozenset(word[1:] for word in (listed or "").split(",") if word.startswith("+"))
     if (triple := llvm.get_process_triple()).startswith(("aarch64", "arm64")):
         from tervit_np.kernels.arm_features import dot_products
 
-        found |= dot_products(triple, name or "", listed or "") | {"neon"}
-    return found
+        result |= dot_products(triple, name or "", listed or "") | {"neon"}
+    return result
 
 
-def supported(found: frozenset[str]) -> tuple[str, ...]:
-    """Return the rungs that a processor with these features can run, slowest first."""
+def supported(features: frozenset[str]) -> tuple[str, ...]:
+    """Return the variants that a CPU with these features can run, slowest first."""
     return tuple(
-        variant for variant in VARIANTS if any(found.issuperset(s) for s in _needs(variant))
+        variant for variant in VARIANTS if any(features.issuperset(s) for s in _required(variant))
     )
 
 
-def _needs(variant: str) -> tuple[tuple[str, ...], ...]:
-    return _NEEDS.get(variant, ((),))
+def _required(variant: str) -> tuple[tuple[str, ...], ...]:
+    return _REQUIRED.get(variant, ((),))
 
 
 def selected_variant() -> str:
-    """Return the rung to use: the fastest, or the one that TERVIT_KERNEL names.
+    """Return the variant to use: the fastest, or the one that TERVIT_KERNEL names.
 
     Raises
     ------
     ValueError
-        If TERVIT_KERNEL names no rung, or one that needs what is not here.
+        If TERVIT_KERNEL is not a variant, or one that this CPU cannot run.
     """
     compiled = backend_name() == "numba"
     return _resolve(os.environ.get(VARIABLE, ""), features() if compiled else None)
 
 
 def has_tile(variant: str) -> bool:
-    """Tell whether a rung is compiled from a register tile, as the fused block needs it."""
-    return variant in _TILES
+    """Tell whether a variant has a register tile (tiles.py), which the fused block needs."""
+    return variant not in WITHOUT_TILE
 
 
 @cache
-def _resolve(wanted: str, found: frozenset[str] | None) -> str:
-    """Choose among the rungs that these features allow; None stands for an absent compiler."""
+def _resolve(wanted: str, features: frozenset[str] | None) -> str:
+    """Return `wanted`, or if it is empty, the fastest variant; features are None without Numba."""
     if wanted and wanted not in VARIANTS:
         raise ValueError(f"{VARIABLE} is {wanted!r}; expected one of {', '.join(VARIANTS)}")
-    if wanted == "numpy" or found is None:
+    if wanted == "numpy" or features is None:
         if wanted not in ("", "numpy"):
             raise ValueError(f"{VARIABLE} is {wanted!r}, which needs Numba, absent or switched off")
         return "numpy"
-    return check_supported(wanted) if wanted else supported(found)[-1]
+    return check_supported(wanted) if wanted else supported(features)[-1]
 
 
 def check_supported(variant: str) -> str:
-    """Return a rung that this processor can run.
+    """Return the variant, which this CPU can run.
 
     Raises
     ------
     ValueError
-        If there is no such rung, or it needs what is not here.
+        If it is not a variant, or one that this CPU cannot run.
     """
     if variant not in VARIANTS:
         raise ValueError(f"no kernel {variant!r}; expected one of {', '.join(VARIANTS)}")
     if variant != "numpy" and variant not in (here := supported(features())):
         raise ValueError(
-            f"the kernel {variant!r} needs {_words(variant)}, which this processor lacks; "
+            f"the kernel {variant!r} needs {_required_text(variant)}, which this processor lacks; "
             f"it runs {', '.join(here)}"
         )
     return variant
 
 
-def _words(variant: str) -> str:
-    return ", or ".join(" and ".join(needed) for needed in _needs(variant))
+def _required_text(variant: str) -> str:
+    return ", or ".join(" and ".join(features) for features in _required(variant))

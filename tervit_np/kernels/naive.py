@@ -1,22 +1,21 @@
-"""The two lowest rungs: the product as the mathematics says it, and why it is slow.
+"""The two slowest compiled variants: the product as the formula has it, and why that is slow.
 
 Both read codes of one byte, int8 (N, K).
 """
 
-from typing import Any
-
 import numpy as np
 
+from tervit_np.arrays import Array
 from tervit_np.compiled.jit import kernel
 
 
 @kernel(boundscheck=False)
-def loop(x: Any, codes: Any, out: Any) -> None:
-    """Add or subtract: no product is needed, says the theory.  (M, K), (N, K) -> out int32 (M, N).
+def loop(x: Array, codes: Array, out: Array) -> None:
+    """Add or subtract instead of multiplying.  (M, K), (N, K) -> out int32 (M, N).
 
-    None of the weights can be guessed, so a branch for each is mispredicted again and again. With
-    AVX-512 the compiler replaces branches by masks, and still compares every weight twice and
-    loads every input twice to add it or not.
+    A branch on a weight cannot be predicted, so a CPU mispredicts many of them. With AVX-512 the
+    compiler replaces branches by masks, but still compares every weight twice, and loads every
+    input twice, whether it is added or not.
     """
     for m in range(out.shape[0]):
         for n in range(out.shape[1]):
@@ -30,11 +29,11 @@ def loop(x: Any, codes: Any, out: Any) -> None:
 
 
 @kernel(boundscheck=False)
-def vector(x: Any, codes: Any, out: Any) -> None:
-    """Multiply after all.  (M, K), (N, K) -> out int32 (M, N).
+def vector(x: Array, codes: Array, out: Array) -> None:
+    """Multiply, without branches.  (M, K), (N, K) -> out int32 (M, N).
 
-    Without a branch the compiler takes many inputs at a time. It widens bytes to 16 bits first, as
-    no product of bytes is in its vocabulary, and loads both operands for each product.
+    The compiler can now process many inputs at a time. It widens bytes to 16 bits first, since it
+    does not use products of bytes, and loads both operands for each product.
     """
     for m in range(out.shape[0]):
         for n in range(out.shape[1]):

@@ -43,7 +43,7 @@ def test_a_name_and_a_list_say_it(triple, name, listed, found):
 @pytest.mark.parametrize(
     ("name", "best"), [("cortex-a72", "neon"), ("apple-m1", "sdot"), ("apple-m2", "usdot")]
 )
-def test_the_rung_of_a_processor(monkeypatch, name, best):
+def test_the_variant_of_a_cpu(monkeypatch, name, best):
     """As on a machine of this name whose list of features leaves the dot products out."""
     import llvmlite.binding as llvm
     from numba import config

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.kernels import eight_bit_linear, pack_eight_bit
-from tervit_np.kernels.int8_linear import unpack_eight_bit
+from tervit_np.kernels import int8_linear, pack_int8
+from tervit_np.kernels.int8_linear import unpack_int8
 from tervit_np.nn import Linear
 from tervit_np.quant import UniformAct, UniformWeight
 from tests.checks import BACKENDS, relative_error
@@ -16,9 +16,11 @@ EACH = pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (16, 4), (17, 27), (100, 768)])
 def test_round_trip(shape):
     codes = np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
-    layer = pack_eight_bit(codes, np.float32(0.5))
-    np.testing.assert_array_equal(unpack_eight_bit(layer), codes)
-    np.testing.assert_array_equal(layer.sums[: shape[0]], 128 * codes.sum(axis=1, dtype=int))
+    layer = pack_int8(codes, np.float32(0.5))
+    np.testing.assert_array_equal(unpack_int8(layer), codes)
+    np.testing.assert_array_equal(
+        layer.compensation[: shape[0]], 128 * codes.sum(axis=1, dtype=int)
+    )
 
 
 @EACH
@@ -34,10 +36,10 @@ def test_the_layer_as_it_was_trained(backend, shape):
     x = rng.normal(size=(rows, inputs)).astype(np.float32)
     x[rows // 2 : rows // 2 + 1] = 0
     stored = trained.weight_quant.encode(trained.weight.data)
-    layer = pack_eight_bit(stored.codes, stored.scale)
+    layer = pack_int8(stored.codes, stored.scale)
     with tv.backend(backend):
-        found = eight_bit_linear(x, layer, trained.bias.data)
-        without = eight_bit_linear(x, layer)
+        found = int8_linear(x, layer, trained.bias.data)
+        without = int8_linear(x, layer)
     assert found.shape == (rows, outputs)
     if rows:
         assert relative_error(found, trained.forward(x)[0]) < 1e-6
@@ -50,28 +52,28 @@ def test_the_layer_as_it_was_trained(backend, shape):
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_extremes(backend, sign):
     x = np.full((7, 3072), 127.0, np.float32)
-    layer = pack_eight_bit(np.full((20, 3072), sign * 127, np.int8), np.float32(1))
+    layer = pack_int8(np.full((20, 3072), sign * 127, np.int8), np.float32(1))
     with tv.backend(backend):
-        found = eight_bit_linear(x, layer)
+        found = int8_linear(x, layer)
     np.testing.assert_array_equal(found, np.float32(sign * 127 * 127 * 3072))
 
 
 def test_the_most_inputs_that_a_sum_can_hold():
     x, codes = np.full((1, 65_793), 1.0, np.float32), np.full((1, 65_793), -128, np.int8)
-    found = eight_bit_linear(x, pack_eight_bit(codes, np.float32(1)))
+    found = int8_linear(x, pack_int8(codes, np.float32(1)))
     np.testing.assert_allclose(found, -128.0 * 65_793, rtol=1e-6)
     with pytest.raises(ValueError, match="65794 inputs; at most 65793"):
-        pack_eight_bit(np.ones((1, 65_794), np.int8), np.float32(1))
+        pack_int8(np.ones((1, 65_794), np.int8), np.float32(1))
 
 
 @EACH
 def test_refusals(backend):
-    layer = pack_eight_bit(np.ones((3, 4), np.int8), np.float32(1))
+    layer = pack_int8(np.ones((3, 4), np.int8), np.float32(1))
     with tv.backend(backend):
         with pytest.raises(ValueError, match=r"x is \(2, 5\), expected \(tokens, 4\)"):
-            eight_bit_linear(np.zeros((2, 5)), layer)
+            int8_linear(np.zeros((2, 5)), layer)
         with pytest.raises(ValueError, match="NaN or infinite"):
-            eight_bit_linear(np.full((2, 4), np.inf), layer)
+            int8_linear(np.full((2, 4), np.inf), layer)
     for wrong in (np.ones(4, np.int8), np.ones((2, 2)), np.ones((0, 3), np.int8)):
         with pytest.raises(ValueError, match="not int8"):
-            pack_eight_bit(wrong, np.float32(1))
+            pack_int8(wrong, np.float32(1))

@@ -94,6 +94,6 @@ def test_where_numba_is_not_installed():
     assert abs(two - 12) < 0.1
 
 
-def test_the_rungs_from_slow_to_fast():
+def test_variants_are_listed_from_slow_to_fast():
     x86, arm = ("avx2", "vnni256", "vnni512"), ("neon", "sdot", "usdot")
     assert VARIANTS == ("numpy", "loop", "vector", "generic", *x86, *arm)
