@@ -1,6 +1,7 @@
 """The integer engine: ternary and 8-bit layers on packed weights, and whole blocks of them.
 
-It has a path in NumPy as well, and so works without Numba. Loaded on first use.
+Every layer also has a path in NumPy, which runs without Numba. `import tervit_np` does not import
+this package; its first use does.
 """
 
 from tervit_np.kernels.int8_linear import Int8Weights, int8_linear, pack_int8
@@ -16,18 +17,18 @@ from tervit_np.kernels.ternary_linear import (
 __all__ = [
     "Int8Weights",
     "Panels",
-    "VARIANTS",
     "QuantizedTokens",
-    "supported",
-    "selected_variant",
-    "int8_linear",
-    "ternary_matmul_from_floats",
+    "VARIANTS",
     "has_tile",
-    "integer_product",
+    "int8_linear",
     "integer_path_is_faster",
+    "integer_product",
     "pack",
     "pack_int8",
     "quantize_tokens",
+    "selected_variant",
+    "supported",
     "ternary_linear",
+    "ternary_matmul_from_floats",
     "unpack",
 ]
