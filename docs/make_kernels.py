@@ -27,7 +27,7 @@ STORE, PAGE = DOCS / "bench_zen4.json", DOCS / "kernels.md"
 def ladder_table(ladder: Ladder) -> str:
     """One row for each rung timed, and those for Arm, whose machine code is read and not timed."""
     rows = [["rung", "10⁹ op/s", "of the peak", "op for each byte of weights", "inner loop"]]
-    for rung in ladder.rungs:
+    for rung in ladder.variants:
         share = _percent(rung.share)
         each = "" if rung.intensity is None else f"{rung.intensity:.0f}"
         rows.append([rung.name, f"{rung.speed:.1f}", share, each, _counts(rung.loop)])

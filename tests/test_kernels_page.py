@@ -29,7 +29,7 @@ def test_tables_are_those_of_the_stored_file(page):
     assert page.layer_table(found.layers) in TEXT
     assert page.model_table(found.models) in TEXT
     assert page.limits_line(found.ladder) in TEXT
-    for variant in found.ladder.rungs:
+    for variant in found.ladder.variants:
         assert f"| {variant.name} | {variant.speed:.1f} |" in TEXT
 
 
