@@ -1,9 +1,9 @@
-"""docs/surfaces.md and its figures, from the stored surfaces of a run.
+"""Write docs/surfaces.md and its figures, from the surfaces of a run.
 
     python docs/make_surfaces.py runs/cifar10      store this run's surface.json, draw, rewrite
-    python docs/make_surfaces.py                   draw and rewrite from what is stored
+    python docs/make_surfaces.py                   draw and rewrite from the stored file
 
-What is quoted lies in docs/surface_cifar10.json; page and figures are made from it alone.
+docs/surface_cifar10.json stores all numbers; page and figures come from it alone.
 """
 
 import argparse
@@ -22,43 +22,43 @@ BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->"
 
 
 def store(run: Path) -> None:
-    """Keep a run's results, with the command as anyone would type it."""
-    found = json.loads((run / FILE).read_text())
-    found["settings"]["command"] = "tervit surface runs/cifar10"
-    STORE.write_text(json.dumps(found, separators=(",", ":")) + "\n")
+    """Store a run's surfaces, with the short form of the command."""
+    surfaces = json.loads((run / FILE).read_text())
+    surfaces["settings"]["command"] = "tervit surface runs/cifar10"
+    STORE.write_text(json.dumps(surfaces, separators=(",", ":")) + "\n")
 
 
-def measured(found: Surfaces) -> str:
-    """Write the part of the page that has numbers in it."""
-    s = found.settings
+def measured(surfaces: Surfaces) -> str:
+    """Return the part of the page that quotes numbers."""
+    s = surfaces.settings
     return "\n\n".join(
         [
             f"{s.images} fixed images of the {s.split} split, evaluation mode, no augmentation; "
             "± is the standard error by resampling the images.",
-            gap_table(found),
-            text.about_gaps(found.gaps),
+            gap_table(surfaces),
+            text.about_gaps(surfaces.gaps),
             "![Loss surfaces over one another](surface_cifar10_stacked.png)",
-            text.about_planes(found.same, found.trained),
+            text.about_planes(surfaces.same, surfaces.trained),
             "![Both losses between the solutions](surface_cifar10_interpolation.png)",
-            text.about_interpolation(found.interpolation),
-            *([text.about_predictions(found.predictions)] if found.predictions else []),
+            text.about_interpolation(surfaces.interpolation),
+            *([text.about_predictions(surfaces.predictions)] if surfaces.predictions else []),
             "",
         ]
     )
 
 
-def gap_table(found: Surfaces) -> str:
-    """Lay out the gaps of each set of latent weights."""
-    kinds = [gap.name for gap in found.gaps[0].gaps]
+def gap_table(surfaces: Surfaces) -> str:
+    """Return the gaps of each set of latent weights."""
+    kinds = [gap.name for gap in surfaces.gaps[0].gaps]
     rows = [("latent weights", "float loss", *kinds), ("---",) * (len(kinds) + 2)]
-    for each in found.gaps:
+    for each in surfaces.gaps:
         gaps = [f"{gap.gap:+.3f} ± {gap.error:.3f}" for gap in each.gaps]
         rows.append((f"{each.latent} solution", f"{each.loss:.3f} ± {each.error:.3f}", *gaps))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def rewrite(text: str, new: str) -> str:
-    """Replace what stands between the two marks of the page."""
+    """Replace the text between the two marks of the page."""
     before, rest = text.split(BEGIN)
     return before + BEGIN + new + END + rest.split(END)[1]
 
@@ -70,12 +70,15 @@ def main() -> None:
     args = parser.parse_args()
     if args.run is not None:
         store(args.run)
-    found = read_surfaces(STORE)
-    planes = {"at the float solution": found.same, "each after its own training": found.trained}
+    surfaces = read_surfaces(STORE)
+    planes = {
+        "at the float solution": surfaces.same,
+        "each after its own training": surfaces.trained,
+    }
     draw_stacked(planes, DOCS / "surface_cifar10_stacked.png")
-    draw_interpolation(found.interpolation, DOCS / "surface_cifar10_interpolation.png")
-    PAGE.write_text(rewrite(PAGE.read_text(), measured(found)))
-    print(measured(found))
+    draw_interpolation(surfaces.interpolation, DOCS / "surface_cifar10_interpolation.png")
+    PAGE.write_text(rewrite(PAGE.read_text(), measured(surfaces)))
+    print(measured(surfaces))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.analysis.comparison import read_plan
-from tervit_np.analysis.comparison.running import choose, final, searched
+from tervit_np.analysis.comparison.running import choose_multipliers, final_trials, search_trials
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,10 +53,10 @@ def test_stored_comparisons_are_those_of_the_plans(results):
         assert file.with_suffix(".png").exists()
         assert file.stem == plan.name
         tried = {(t["arm"], t["multiplier"], t["seed"]) for t in record.search}
-        assert tried == {(t.arm.name, t.multiplier, t.seed) for t in searched(plan)}
-        assert record.multipliers == choose(plan, record.search)
+        assert tried == {(t.arm.name, t.multiplier, t.seed) for t in search_trials(plan)}
+        assert record.multipliers == choose_multipliers(plan, record.search)
         tested = [(t["arm"], t["multiplier"], t["seed"]) for t in record.tested]
-        wanted = final(plan, record.multipliers)
+        wanted = final_trials(plan, record.multipliers)
         assert tested == [(t.arm.name, t.multiplier, t.seed) for t in wanted]
 
 

@@ -19,13 +19,13 @@ def differences():
 
 def test_progressive_against_direct_is_quoted(differences):
     found = differences["progressive against direct"]
-    assert f"{found.mean:.1f} ± {found.sd:.1f} points" in FINDINGS
+    assert f"{found.mean:.1f} ± {found.std:.1f} points" in FINDINGS
 
 
 def test_the_planned_contrast_is_quoted_before_the_later_one(differences):
     planned = differences["channel-wise against layer-wise"]
     later = differences["the same, where float comes first"]
-    low, high = planned.mean - planned.half, planned.mean + planned.half
+    low, high = planned.mean - planned.margin, planned.mean + planned.margin
     interval = f"95 % interval {low:.2f} to {high:.2f}"
-    first = FINDINGS.index(f"{planned.mean:.2f} ± {planned.sd:.2f} points, {interval}")
-    assert first < FINDINGS.index(f"{abs(later.mean):.1f} ± {later.sd:.1f} points")
+    first = FINDINGS.index(f"{planned.mean:.2f} ± {planned.std:.2f} points, {interval}")
+    assert first < FINDINGS.index(f"{abs(later.mean):.1f} ± {later.std:.1f} points")

@@ -37,7 +37,7 @@ import numpy as np
 import tervit_np as tv
 from data_tools import normalise
 from tervit_np.analysis.comparison import read_record
-from tervit_np.analysis.comparison.statistics import spread
+from tervit_np.analysis.comparison.statistics import summarize
 from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight, ternarize
 from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST
 
@@ -601,20 +601,20 @@ later = asked["the same, where float comes first"]
 rows_first, matrix_first = (
     record.untrained(f"direct, {kind}") for kind in ("channel", "layer")
 )
-before = spread(np.subtract(rows_first, matrix_first))
+before = summarize(np.subtract(rows_first, matrix_first))
 print("channel less layer, points, 95 %")
 for name, found in [
     ("before ternary training", before),
     ("after it, planned question", planned),
     ("after it, float first", later),
 ]:
-    print(f"{name:28} {found.mean:+.2f} ± {found.half:.2f}")
+    print(f"{name:28} {found.mean:+.2f} ± {found.margin:.2f}")
 quote("before ternary training", before.mean, 0.96, 0.005)
-quote("before, give or take", before.half, 1.57, 0.005)
+quote("before, give or take", before.margin, 1.57, 0.005)
 quote("after, the planned question", planned.mean, -0.89, 0.005)
-quote("planned, give or take", planned.half, 0.55, 0.005)
+quote("planned, give or take", planned.margin, 0.55, 0.005)
 quote("after, where float comes first", later.mean, -0.03, 0.005)
-quote("float first, give or take", later.half, 0.29, 0.005)
+quote("float first, give or take", later.margin, 0.29, 0.005)
 
 # %%
 # Where float comes first no difference is left: -0.03 ± 0.29. But that

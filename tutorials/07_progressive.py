@@ -35,7 +35,7 @@ import numpy as np
 
 import tervit_np as tv
 from tervit_np.analysis.comparison import read_record
-from tervit_np.analysis.comparison.statistics import spread
+from tervit_np.analysis.comparison.statistics import summarize
 from tervit_np.blas import one_thread
 from tervit_np.train import PRESETS, Stage, evaluate
 from tervit_np.train.batches import Batches
@@ -214,8 +214,10 @@ def loss(result):
 
 print(f"{'':15} accuracy          loss")
 for way in ways:
-    a, b = spread(of(way, accuracy)), spread(of(way, loss))
-    print(f"{way:15} {a.mean:.1f} ± {a.sd:.1f} %    {b.mean:.3f} ± {b.sd:.3f}")
+    a, b = summarize(of(way, accuracy)), summarize(of(way, loss))
+    print(
+        f"{way:15} {a.mean:.1f} ± {a.std:.1f} %    {b.mean:.3f} ± {b.std:.3f}"
+    )
 
 means = {way: np.mean(of(way, accuracy)) for way in ways}
 means_of_loss = {way: np.mean(of(way, loss)) for way in ways}
@@ -266,7 +268,7 @@ with figure(7.2, 3.2) as fig:
 def minus(way, other, what):
     """Summarise the difference of two ways, seed by seed."""
     pairs = zip(of(way, what), of(other, what), strict=True)
-    return spread([a - b for a, b in pairs])
+    return summarize([a - b for a, b in pairs])
 
 
 print("minus direct     accuracy, 95 %             loss, 95 %")
@@ -275,20 +277,20 @@ for way in list(ways)[1:5]:
     a, b = (minus(way, "direct", what) for what in (accuracy, loss))
     verdict[way] = a, b
     print(
-        f"{way:15} {a.mean:+.2f} ± {a.half:.2f} points"
-        f"{b.mean:+14.3f} ± {b.half:.3f}"
+        f"{way:15} {a.mean:+.2f} ± {a.margin:.2f} points"
+        f"{b.mean:+14.3f} ± {b.margin:.3f}"
     )
 
 a, b = verdict["8 bits first"]
 quote("8 bits first minus direct, points", a.mean, -0.53, 1.5, True)
-quote("give or take, 8 bits first", a.half, 2.73, 2.5, True)
+quote("give or take, 8 bits first", a.margin, 2.73, 2.5, True)
 quote("8 bits first minus direct, loss", b.mean, 0.021, 0.02, True)
-quote("give or take, loss, 8 bits first", b.half, 0.035, 0.035, True)
+quote("give or take, loss, 8 bits first", b.margin, 0.035, 0.035, True)
 a, b = verdict["8, then 4 bits"]
 quote("8, then 4 bits minus direct, points", a.mean, -0.95, 1.5, True)
-quote("give or take, 8, then 4 bits", a.half, 1.83, 1.8, True)
+quote("give or take, 8, then 4 bits", a.margin, 1.83, 1.8, True)
 quote("8, then 4 bits minus direct, loss", b.mean, 0.025, 0.02, True)
-quote("give or take, loss, 8, then 4 bits", b.half, 0.025, 0.025, True)
+quote("give or take, loss, 8, then 4 bits", b.margin, 0.025, 0.025, True)
 
 # %%
 # *Accuracy* does not decide: -0.53 ± 2.73 points with 8 bits first and
@@ -342,16 +344,16 @@ from_float, from_eight = on_arrival("direct"), on_arrival("8 bits first")
 quote("loss on arrival, from float", from_float[0], 1.5, 0.3, True)
 gap = from_float[0] - at_start.loss
 quote("the gap, that is, above the float loss by", gap, 0.81, 0.3, True)
-gain = spread(np.subtract(from_float, from_eight))
+gain = summarize(np.subtract(from_float, from_eight))
 quote("less after the 8-bit stage by", gain.mean, 0.10, 0.09, True)
-quote("give or take, on arrival", gain.half, 0.08, 0.07, True)
+quote("give or take, on arrival", gain.margin, 0.08, 0.07, True)
 other = np.mean(np.subtract(from_float, on_arrival("float first")))
 quote("less after a float stage by", other, 0.10, 0.09, True)
 a, b = (minus("8 bits first", "float first", f) for f in (accuracy, loss))
 quote("8 bits first minus float first, points", a.mean, 0.05, 1.5, True)
-quote("give or take, points", a.half, 1.31, 1.3, True)
+quote("give or take, points", a.margin, 1.31, 1.3, True)
 quote("8 bits first minus float first, loss", b.mean, 0.002, 0.015, True)
-quote("give or take, loss", b.half, 0.004, 0.02, True)
+quote("give or take, loss", b.margin, 0.004, 0.02, True)
 before, after = (point[3] for point in paths["direct"][:2])
 quote("direct, loss less by, 20 steps later", before - after, 0.53, 0.3, True)
 
@@ -401,9 +403,9 @@ quote("its worst minus their best, points", worst, -1.8, 1.5, True)
 
 a, b = verdict["direct, taught"]
 quote("taught minus direct, points", a.mean, 0.52, 1.5, True)
-quote("give or take, taught, points", a.half, 1.62, 1.6, True)
+quote("give or take, taught, points", a.margin, 1.62, 1.6, True)
 quote("taught minus direct, loss", b.mean, -0.013, 0.013, True)
-quote("give or take, taught, loss", b.half, 0.011, 0.02, True)
+quote("give or take, taught, loss", b.margin, 0.011, 0.02, True)
 
 # %%
 # No difference in accuracy that three seeds could show, 0.52 ± 1.62; the loss
@@ -428,11 +430,11 @@ quote("give or take, taught, loss", b.half, 0.011, 0.02, True)
 record = read_record(ROOT / "docs" / "comparisons" / "main.json")
 for contrast in record.plan.questions:
     total = record.difference(contrast)
-    print(f"{contrast.name:36} {total.mean:+.2f} ± {total.half:.2f} points")
+    print(f"{contrast.name:36} {total.mean:+.2f} ± {total.margin:.2f} points")
 
 larger = record.difference(record.plan.questions[0])
 quote("five seeds, progressive minus direct", larger.mean, -0.42, 0.005)
-quote("five seeds, give or take", larger.half, 0.73, 0.005)
+quote("five seeds, give or take", larger.margin, 0.73, 0.005)
 kinds = "channel", "layer"
 test_loss = {(t["arm"], t["seed"]): t["test_loss"] for t in record.tested}
 changes = [
@@ -441,9 +443,9 @@ changes = [
     for seed in record.plan.seeds
     for kind in kinds
 ]
-in_loss = spread(np.reshape(changes, (-1, len(kinds))).mean(axis=1))
+in_loss = summarize(np.reshape(changes, (-1, len(kinds))).mean(axis=1))
 quote("five seeds, the same in loss", in_loss.mean, 0.013, 0.0005)
-quote("five seeds, give or take, loss", in_loss.half, 0.016, 0.0005)
+quote("five seeds, give or take, loss", in_loss.margin, 0.016, 0.0005)
 
 # %%
 # No gain there either: -0.42 ± 0.73 points, and the loss 0.013 ± 0.016 higher.

@@ -66,7 +66,7 @@ def test_ctrl_c_and_the_same_command(plan, pictures, tmp_path, popen):
     run.interrupt()
     code, _, error = run.finish()
     assert code == 130
-    assert "give the same command again to continue" in error
+    assert "repeat the command to continue" in error
     assert "Traceback" not in error
 
 

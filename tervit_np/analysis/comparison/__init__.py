@@ -1,6 +1,6 @@
-"""Fair comparisons of trainings: equal budgets, equal search of rates, several seeds, one test."""
+"""Fair comparisons of ways of training: equal budgets and searches, several seeds, one test."""
 
-from tervit_np.analysis.comparison.plan import Arm, Comparison, Contrast
+from tervit_np.analysis.comparison.plan import Arm, ComparisonPlan, Contrast
 from tervit_np.analysis.comparison.reading import read_plan
 from tervit_np.analysis.comparison.record import Record, read_record, write_record
 from tervit_np.analysis.comparison.running import compare
@@ -8,7 +8,7 @@ from tervit_np.analysis.comparison.table import tables
 
 __all__ = [
     "Arm",
-    "Comparison",
+    "ComparisonPlan",
     "Contrast",
     "Record",
     "compare",

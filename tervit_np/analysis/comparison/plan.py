@@ -1,9 +1,9 @@
-"""What is compared: arms, seeds and a grid of rates, checked before anything is trained.
+"""The plan of a comparison: arms, seeds and a grid of learning rates, checked before training.
 
-An arm is a list of stages. All arms train for the same number of epochs in total, and all get the
-same trials: the plan has one grid of multipliers, which scale the learning rates of all stages of
-an arm together, and one list of search seeds. An arm with a longer budget or a search of its own
-cannot be written down.
+An arm is a list of stages. All arms train for the same number of epochs in total and have the same
+trials: the plan has one grid of multipliers, each of which scales the learning rates of all stages
+of an arm, and one list of search seeds. A plan cannot give an arm a longer budget or a search of
+its own.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -21,7 +21,7 @@ class Arm:
 
     @property
     def epochs(self) -> float:
-        """The whole budget."""
+        """The budget: epochs of all stages."""
         return round(sum(stage.epochs for stage in self.stages), 9)
 
     @property
@@ -32,7 +32,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A question to the results: the mean of some arms minus the mean of others, seed by seed."""
+    """The mean of some arms minus the mean of others, seed by seed."""
 
     name: str
     of: tuple[str, ...]
@@ -40,13 +40,13 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A whole plan.
+class ComparisonPlan:
+    """Arms and how they are compared.
 
     Raises
     ------
     ValueError
-        If budgets differ, names repeat or are unknown, or the grid or the seeds are no use.
+        If budgets differ, names repeat or are unknown, or the grid or the seeds are invalid.
     """
 
     name: str
@@ -55,11 +55,11 @@ class Comparison:
     arms: tuple[Arm, ...]
     baseline: str  # an arm's name
     multipliers: tuple[float, ...]  # of all learning rates of an arm
-    search_seeds: tuple[int, ...]  # choose the multiplier, on the validation split
-    seeds: tuple[int, ...]  # are compared, on the test split
+    search_seeds: tuple[int, ...]  # for choosing the multiplier on the validation split
+    seeds: tuple[int, ...]  # for comparing on the test split
     contrasts: tuple[Contrast, ...] = ()  # none: every arm against the baseline
-    images: int = 0  # training images, drawn once for all trials; 0 takes all
-    validation: int = 1000  # images held out where the set has no validation split
+    images: int = 0  # training images, drawn once for all trials; 0 for all
+    validation: int = 1000  # training images held out if the set has no validation split
     recipe: Recipe = field(default_factory=Recipe)
     config: dict[str, Any] = field(default_factory=dict)  # overrides of the model's configuration
     about: str = ""
@@ -67,10 +67,10 @@ class Comparison:
     def __post_init__(self) -> None:
         _check_arms(self.arms)
         names = [arm.name for arm in self.arms]
-        mentioned = {"baseline": [self.baseline]}
-        mentioned |= {f"contrast {c.name!r}": [*c.of, *c.against] for c in self.contrasts}
-        for where, wanted in mentioned.items():
-            for name in wanted:
+        named = {"baseline": [self.baseline]}
+        named |= {f"contrast {c.name!r}": [*c.of, *c.against] for c in self.contrasts}
+        for where, arms in named.items():
+            for name in arms:
                 if name not in names:
                     known = "; ".join(names)
                     raise ValueError(f"{where}: there is no arm {name!r}; the arms are {known}")
@@ -96,7 +96,7 @@ class Comparison:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return the plan as JSON, of the same form as the TOML that it was read from."""
+        """Return the plan as JSON, in the layout of the TOML file."""
         fields = {key: value for key, value in vars(self).items() if key not in ("arms", "recipe")}
         arms = [{"name": a.name, "stages": [s.describe() for s in a.stages]} for a in self.arms]
         contrasts = [asdict(c) for c in self.contrasts]
@@ -128,6 +128,6 @@ def _check_arms(arms: tuple[Arm, ...]) -> None:
                 )
 
 
-def scaled(arm: Arm, multiplier: float) -> tuple[Stage, ...]:
+def scale_rates(arm: Arm, multiplier: float) -> tuple[Stage, ...]:
     """Return an arm's stages with all their learning rates multiplied."""
     return tuple(replace(stage, lr=stage.lr * multiplier) for stage in arm.stages)

@@ -1,7 +1,7 @@
-"""How far a comparison is: the trial that runs, its share of all steps, and the time left.
+"""Progress of a comparison: the running trial, the percentage of steps done, the time left.
 
-Before the choice the number of steps is a guess (the fewest that there can be: all arms choose the
-same multiplier and share what they can); after it, exact.
+During the search the number of steps is a lower bound: it assumes that all arms will choose the
+same multiplier and share stages. After the search it is exact.
 """
 
 import sys
@@ -11,29 +11,29 @@ from tervit_np.train.progress import clock
 
 
 class Progress:
-    """Prints to standard error; on a terminal one line renews itself, elsewhere one a minute."""
+    """Prints to standard error: one line that is rewritten on a terminal, else one a minute."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
-        self.left = 0  # steps
+        self.remaining = 0  # steps
         self.trial = ""
         self._terminal = sys.stderr.isatty()
         self._done = 0
-        self._began = self._shown = time.monotonic()
+        self._start = self._shown = time.monotonic()
 
-    def expect(self, steps: int) -> None:
-        """Set how many steps are left."""
-        self.left = steps
+    def set_remaining(self, steps: int) -> None:
+        """Set the number of remaining steps."""
+        self.remaining = steps
 
-    def begin(self, trial: str) -> None:
-        """Name the trial that runs."""
+    def start_trial(self, trial: str) -> None:
+        """Set the running trial and show it."""
         self.trial = trial
         self._show()
 
     def step(self, _: int) -> None:
         """Count one step of training."""
         self._done += 1
-        self.left = max(self.left - 1, 0)
+        self.remaining = max(self.remaining - 1, 0)
         if time.monotonic() - self._shown > (0.5 if self._terminal else 60):
             self._show()
 
@@ -41,9 +41,9 @@ class Progress:
         self._shown = time.monotonic()
         if self.quiet:
             return
-        share = 100 * self._done / max(self._done + self.left, 1)
-        text = f"{share:3.0f} %  {self.trial}"
+        percent = 100 * self._done / max(self._done + self.remaining, 1)
+        text = f"{percent:3.0f} %  {self.trial}"
         if self._done:
-            text += f"  {clock((self._shown - self._began) / self._done * self.left)} left"
+            text += f"  {clock((self._shown - self._start) / self._done * self.remaining)} left"
         sys.stderr.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
         sys.stderr.flush()

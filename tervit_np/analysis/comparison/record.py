@@ -1,13 +1,13 @@
-"""The result of a comparison as one JSON file: tables and figures are drawn from it alone."""
+"""The record of a finished comparison as one JSON file, the source of all tables and figures."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tervit_np.analysis.comparison.plan import Comparison, Contrast
-from tervit_np.analysis.comparison.reading import comparison_from
-from tervit_np.analysis.comparison.statistics import Spread, spread
+from tervit_np.analysis.comparison.plan import ComparisonPlan, Contrast
+from tervit_np.analysis.comparison.reading import plan_from_table
+from tervit_np.analysis.comparison.statistics import Summary, summarize
 from tervit_np.files import write_text
 
 FORMAT = "tervit_np comparison 1"
@@ -17,7 +17,7 @@ FORMAT = "tervit_np comparison 1"
 class Record:
     """A finished comparison."""
 
-    plan: Comparison
+    plan: ComparisonPlan
     search: list[dict[str, Any]]  # trials: arm, multiplier, seed, stages, validation accuracy, loss
     multipliers: dict[str, float]  # chosen, by arm
     tested: list[dict[str, Any]]  # trials as above, with test_accuracy and test_loss
@@ -29,9 +29,9 @@ class Record:
         return [100 * trial[key] for trial in self._trials(arm)]
 
     def untrained(self, arm: str) -> list[float]:
-        """Return validation accuracies where the last stage's quantizers are in, not yet trained.
+        """Return validation accuracies in percent at the start of the last stage, once quantized.
 
-        Empty for an arm of one stage, which starts from nothing.
+        Empty for an arm of one stage, which starts from initial weights.
         """
         stages = [trial["stages"] for trial in self._trials(arm)]
         return [100 * s[-1]["start_accuracy"] for s in stages if len(s) > 1]
@@ -42,17 +42,21 @@ class Record:
 
     def differences(self, contrast: Contrast) -> list[float]:
         """Return a contrast in percentage points, seed by seed."""
-        sides = [[self.accuracies(arm) for arm in arms] for arms in (contrast.of, contrast.against)]
-        of, against = ([sum(same) / len(same) for same in zip(*s, strict=True)] for s in sides)
+        of, against = map(self._means, (contrast.of, contrast.against))
         return [a - b for a, b in zip(of, against, strict=True)]
 
-    def difference(self, contrast: Contrast) -> Spread:
-        """Summarise a contrast over seeds."""
-        return spread(self.differences(contrast))
+    def _means(self, arms: tuple[str, ...]) -> list[float]:
+        """Average the accuracies of some arms, seed by seed."""
+        accuracies = [self.accuracies(arm) for arm in arms]
+        return [sum(seed) / len(seed) for seed in zip(*accuracies, strict=True)]
+
+    def difference(self, contrast: Contrast) -> Summary:
+        """Summarize a contrast over seeds."""
+        return summarize(self.differences(contrast))
 
 
 def write_record(record: Record, path: Path) -> None:
-    """Write a record whole or not at all."""
+    """Write a record atomically."""
     fields = {**vars(record), "plan": record.plan.describe()}
     write_text(path, json.dumps({"format": FORMAT, **fields}, indent=1) + "\n")
 
@@ -63,7 +67,7 @@ def read_record(path: str | Path) -> Record:
     Raises
     ------
     ValueError
-        If there is none, or it is damaged.
+        If there is no record, or it is damaged.
     """
     path = Path(path)
     path = path / "comparison.json" if path.is_dir() else path
@@ -71,11 +75,11 @@ def read_record(path: str | Path) -> Record:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
-        record = Record(**{**fields, "plan": comparison_from(fields["plan"])})
+        record = Record(**{**fields, "plan": plan_from_table(fields["plan"])})
         for arm in record.plan.arms:
             record.accuracies(arm.name)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; a finished comparison writes it") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no record of a comparison: {error}") from None
+        raise ValueError(f"{path} is not a record of a comparison: {error}") from None
     return record

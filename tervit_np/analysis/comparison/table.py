@@ -1,52 +1,54 @@
-"""A record as two tables: accuracies by arm, and differences seed by seed. Markdown, aligned."""
+"""The record as two Markdown tables: accuracies by arm, and differences seed by seed."""
 
 import math
 from collections.abc import Sequence
 
 from tervit_np.analysis.comparison.plan import Arm, Contrast
 from tervit_np.analysis.comparison.record import Record
-from tervit_np.analysis.comparison.statistics import Spread, spread
+from tervit_np.analysis.comparison.statistics import Summary, summarize
 
-EDGE = " (edge)"  # the best multiplier was the smallest or largest: a wider grid might do better
+AT_END = " (at the grid's end)"  # a wider grid might contain a better multiplier
 
 
 def tables(record: Record) -> str:
-    """Lay both tables out."""
+    """Return both tables."""
     return f"{arms_table(record)}\n{contrasts_table(record)}"
 
 
 def arms_table(record: Record) -> str:
-    """Lay out one row for each arm; accuracies in percent, differences in points."""
+    """Return one row for each arm; accuracies in percent, differences in points."""
     baseline = record.plan.baseline
     validation = ("validation, quantized", "trained")  # before the last stage and after it
     head = ("arm", "epochs", "rates", *validation, "test", f"against {baseline}", "95 %")
     rows = []
     for arm in record.plan.arms:
-        against = record.difference(Contrast("", (arm.name,), (baseline,)))
+        difference = record.difference(Contrast("", (arm.name,), (baseline,)))
+        columns = (format_difference(difference), format_interval(difference))
         untrained = record.untrained(arm.name)
         rows.append(
             (
                 arm.name,
                 budget(arm),
-                f"x {record.multipliers[arm.name]:g}{_edge(record, arm)}",
-                plain(spread(untrained)) if untrained else "",
-                plain(spread(record.accuracies(arm.name, "accuracy"))),
-                plain(spread(record.accuracies(arm.name))),
-                *(("", "") if arm.name == baseline else (signed(against), interval(against))),
+                f"x {record.multipliers[arm.name]:g}{_grid_end(record, arm)}",
+                format_mean(summarize(untrained)) if untrained else "",
+                format_mean(summarize(record.accuracies(arm.name, "accuracy"))),
+                format_mean(summarize(record.accuracies(arm.name))),
+                *(columns if arm.name != baseline else ("", "")),
             )
         )
     return markdown(head, rows)
 
 
 def contrasts_table(record: Record) -> str:
-    """Lay out one row for each question."""
+    """Return one row for each contrast."""
     seeds = ", ".join(map(str, record.plan.seeds))
     head = ("difference in test accuracy", "mean ± sd", "95 %", f"seeds {seeds}")
     rows = []
     for contrast in record.plan.questions:
         total = record.difference(contrast)
         each = ", ".join(f"{d:+.2f}" for d in record.differences(contrast))
-        rows.append((contrast.name, signed(total), interval(total), each))
+        row = (contrast.name, format_difference(total), format_interval(total), each)
+        rows.append(row)
     return markdown(head, rows)
 
 
@@ -55,25 +57,26 @@ def budget(arm: Arm) -> str:
     return ", ".join(f"{stage.name} {stage.epochs:g}" for stage in arm.stages)
 
 
-def plain(of: Spread) -> str:
+def format_mean(summary: Summary) -> str:
     """Write mean and standard deviation."""
-    return f"{of.mean:.2f}" + ("" if math.isnan(of.sd) else f" ± {of.sd:.2f}")
+    return f"{summary.mean:.2f}{_std(summary)}"
 
 
-def signed(of: Spread) -> str:
-    """Write a difference and its standard deviation."""
-    return f"{of.mean:+.2f}" + ("" if math.isnan(of.sd) else f" ± {of.sd:.2f}")
+def format_difference(summary: Summary) -> str:
+    """Write a difference with its sign, and its standard deviation."""
+    return f"{summary.mean:+.2f}{_std(summary)}"
 
 
-def interval(of: Spread) -> str:
-    """Write the interval that holds the mean with 95 %, empty for a single seed."""
-    if math.isnan(of.half):
+def format_interval(summary: Summary) -> str:
+    """Write the 95 % interval of the mean; empty for a single seed."""
+    if math.isnan(summary.margin):
         return ""
-    return f"{of.mean - of.half:+.2f} to {of.mean + of.half:+.2f}"
+    low, high = summary.mean - summary.margin, summary.mean + summary.margin
+    return f"{low:+.2f} to {high:+.2f}"
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows with columns as wide as their widest cell."""
+    """Return a table whose columns are as wide as their widest cells."""
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     lines = [head, ["-" * width for width in widths], *rows]
     return "".join(
@@ -82,6 +85,10 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _edge(record: Record, arm: Arm) -> str:
+def _std(summary: Summary) -> str:
+    return "" if math.isnan(summary.std) else f" ± {summary.std:.2f}"
+
+
+def _grid_end(record: Record, arm: Arm) -> str:
     grid, chosen = record.plan.multipliers, record.multipliers[arm.name]
-    return EDGE if len(grid) > 1 and chosen in (min(grid), max(grid)) else ""
+    return AT_END if len(grid) > 1 and chosen in (min(grid), max(grid)) else ""

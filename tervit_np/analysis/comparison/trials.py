@@ -1,11 +1,11 @@
 """Trials: one arm, one multiplier, one seed; trained once, stored at once, stages shared.
 
-A trial never sees the test split: `train.run` is given the validation split in its place, so every
-number that a trial can report, and every choice made from them, is of validation pictures.
+A trial never sees the test split: `train.run` gets the validation split in its place, so every
+number of a trial, and every choice made from it, comes from validation images.
 
-Each stage is kept in a run folder that is named after everything its bits depend on (model, data,
-recipe, seed, threads, backend, and all stages up to it). Two trials that begin with the same stages
-therefore find them trained, and go on from them to the same bits as if each had trained its own.
+The folder of a stage is named by a hash of everything that its bits depend on (model, data, recipe,
+seed, threads, backend, and all stages up to it). Trials that begin with the same stages therefore
+share them, and continue to the same bits as if each had trained all of its stages.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import Any
 
 from data_tools.imageset import random_split
 from tervit_np import train
-from tervit_np.analysis.comparison.plan import Arm, Comparison, scaled
+from tervit_np.analysis.comparison.plan import Arm, ComparisonPlan, scale_rates
 from tervit_np.analysis.comparison.progress import Progress
 from tervit_np.files import write_text
 from tervit_np.models import Classifier, create_model
@@ -27,7 +27,7 @@ from tervit_np.train.run_config import make_run_config
 
 @dataclass(frozen=True)
 class Trial:
-    """What is trained once."""
+    """An arm trained with one multiplier and one seed."""
 
     arm: Arm
     multiplier: float
@@ -36,17 +36,17 @@ class Trial:
     @property
     def stages(self) -> tuple[train.Stage, ...]:
         """The arm's stages at the trial's rates."""
-        return scaled(self.arm, self.multiplier)
+        return scale_rates(self.arm, self.multiplier)
 
     def __str__(self) -> str:
         return f"{self.arm.name}, rates x {self.multiplier:g}, seed {self.seed}"
 
 
 class Trials:
-    """Trains trials into `folder`, or reads what is stored there."""
+    """Trains trials into `folder`, or reads the stored ones."""
 
     def __init__(
-        self, plan: Comparison, folder: Path, *, threads: int, workers: int, quiet: bool
+        self, plan: ComparisonPlan, folder: Path, *, threads: int, workers: int, quiet: bool
     ) -> None:
         self.plan, self.folder = plan, folder
         self.threads, self.workers = threads, workers
@@ -56,49 +56,49 @@ class Trials:
         self.progress = Progress(quiet)
 
     def result(self, trial: Trial) -> dict[str, Any]:
-        """Train a trial, unless it is stored.  -> its record, accuracies of validation pictures."""
+        """Train a trial, unless it is stored.  -> its record, with validation accuracies."""
         path = self.folder / "trials" / f"{self._key(trial.seed, trial.stages)}.json"
         if not (path.exists() and self.model_file(trial).exists()):
-            self.progress.begin(str(trial))
+            self.progress.start_trial(str(trial))
             try:
                 run, results = self._train(trial.seed, trial.stages)
             except ValueError as error:
                 raise ValueError(f"{trial}: {error}") from None
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, json.dumps(_measured(results), indent=1))
-            run.checkpoint.unlink()  # no arm goes on from here: all have the same length
-        # Named here: an arm may have been renamed since, and two arms may be the same training.
-        name = {"arm": trial.arm.name, "multiplier": trial.multiplier, "seed": trial.seed}
-        return {**json.loads(path.read_text()), **name}
+            write_text(path, json.dumps(_trial_record(results), indent=1))
+            run.checkpoint.unlink()  # arms have equal length: none continues from here
+        # Names are not stored: an arm may be renamed, and two arms may be the same training.
+        names = {"arm": trial.arm.name, "multiplier": trial.multiplier, "seed": trial.seed}
+        return {**json.loads(path.read_text()), **names}
 
     def model_file(self, trial: Trial) -> Path:
-        """Where the trained model of a trial lies."""
-        return self._run(trial.seed, trial.stages).stage_file(trial.arm.last)
+        """Path of the trained model of a trial."""
+        return self._stage_folder(trial.seed, trial.stages).stage_file(trial.arm.last)
 
     def describe_data(self) -> dict[str, int]:
-        """Count the pictures that trials see."""
+        """Count the images of trials."""
         return {"train": len(self.data.train), "validation": len(self.data.test)}
 
-    def expect(self, trials: Iterable[Trial]) -> None:
-        """Tell the progress what these trials take, counting shared stages once."""
+    def announce(self, trials: Iterable[Trial]) -> None:
+        """Set the progress to the steps that these trials still need, shared stages once."""
         lengths: dict[str, int] = {}
         stored: set[str] = set()
         for trial in trials:
-            keys = [self._key(trial.seed, part) for part in _beginnings(trial.stages)]
+            keys = [self._key(trial.seed, part) for part in _prefixes(trial.stages)]
             lengths |= dict(zip(keys, self._steps(trial.arm), strict=True))
             if (self.folder / "trials" / f"{keys[-1]}.json").exists():
                 stored |= set(keys)
-        self.progress.expect(sum(n for key, n in lengths.items() if key not in stored))
+        self.progress.set_remaining(sum(n for key, n in lengths.items() if key not in stored))
 
     def _check_steps(self) -> None:
-        """Refuse stages that are no whole numbers of steps where rounding makes budgets differ."""
+        """Refuse arms whose budgets differ once their epochs are rounded to steps."""
         first, *others = self.plan.arms
         for arm in others:
-            mine, its = sum(self._steps(arm)), sum(self._steps(first))
-            if mine != its:
+            steps, expected = sum(self._steps(arm)), sum(self._steps(first))
+            if steps != expected:
                 raise ValueError(
-                    f"arm {arm.name!r} takes {mine} steps, {first.name!r} takes {its}: an epoch "
-                    f"has {self.epoch_steps} steps, and parts of epochs are rounded to steps; "
+                    f"arm {arm.name!r} takes {steps} steps, {first.name!r} takes {expected}: "
+                    f"an epoch has {self.epoch_steps} steps, and fractions are rounded to steps; "
                     "choose epochs that leave budgets equal"
                 )
 
@@ -109,18 +109,18 @@ class Trials:
     def _train(
         self, seed: int, stages: tuple[train.Stage, ...]
     ) -> tuple[RunFolder, list[train.StageResult]]:
-        """Train the last of these stages after the others, each where it was not trained before."""
-        run = self._run(seed, stages)
-        begun = (run.path / "run.json").exists()
-        if not begun and len(stages) > 1:
-            run.begin_after(self._train(seed, stages[:-1])[0], self._request(seed, stages))
-            begun = True
+        """Train the stages that are not stored.  -> folder and results of all stages."""
+        run = self._stage_folder(seed, stages)
+        resume = (run.path / "run.json").exists()
+        if not resume and len(stages) > 1:
+            run.begin_after(self._train(seed, stages[:-1])[0], self._run_config(seed, stages))
+            resume = True
         results = train.run(
             self._model(seed),
             stages,
             self.data,
             run.path,
-            begun,
+            resume,
             recipe=self.plan.recipe,
             seed=seed,
             threads=self.threads,
@@ -130,30 +130,30 @@ class Trials:
         )
         return run, results
 
-    def _run(self, seed: int, stages: tuple[train.Stage, ...]) -> RunFolder:
+    def _stage_folder(self, seed: int, stages: tuple[train.Stage, ...]) -> RunFolder:
         return RunFolder(self.folder / "stages" / self._key(seed, stages))
 
     def _key(self, seed: int, stages: tuple[train.Stage, ...]) -> str:
-        request = self._request(seed, stages)
-        text = json.dumps([request[key] for key in MUST_AGREE])
+        config = self._run_config(seed, stages)
+        text = json.dumps([config[key] for key in MUST_AGREE])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _request(self, seed: int, stages: tuple[train.Stage, ...]) -> dict[str, Any]:
+    def _run_config(self, seed: int, stages: tuple[train.Stage, ...]) -> dict[str, Any]:
         return make_run_config(
             self._model(seed), stages, self.plan.recipe, self.data, seed, self.threads, ""
         )
 
     def _model(self, seed: int) -> Classifier:
-        """Make a fresh model: the same for all arms of a seed."""
+        """Build the initial model, the same for all arms of a seed."""
         images = self.data.train
         config = {"image_size": images.size, **self.plan.config}
         return create_model(self.plan.model, num_classes=len(images.classes), seed=seed, **config)
 
 
-def data_without_test(plan: Comparison) -> train.Data:
-    """Load the training pictures and, in the place of the test split, the validation pictures."""
+def data_without_test(plan: ComparisonPlan) -> train.Data:
+    """Load training images and, in place of the test split, validation images."""
     images, val, _ = train.load_data(plan.data, plan.validation)
-    assert val is not None  # a plan holds at least one picture out
+    assert val is not None  # a plan has at least one validation image
     if plan.images > len(images):
         raise ValueError(f"images is {plan.images}; {images.name} has {len(images)} to train on")
     if plan.images not in (0, len(images)):
@@ -161,12 +161,12 @@ def data_without_test(plan: Comparison) -> train.Data:
     return train.Data(images, None, val)
 
 
-def _beginnings(stages: tuple[train.Stage, ...]) -> list[tuple[train.Stage, ...]]:
+def _prefixes(stages: tuple[train.Stage, ...]) -> list[tuple[train.Stage, ...]]:
     return [stages[: i + 1] for i in range(len(stages))]
 
 
-def _measured(results: list[train.StageResult]) -> dict[str, Any]:
-    """Return what a trial stores as JSON."""
+def _trial_record(results: list[train.StageResult]) -> dict[str, Any]:
+    """Return the JSON of a trial, without names."""
     return {
         "stages": [result._asdict() for result in results],
         "accuracy": results[-1].accuracy,

@@ -49,7 +49,7 @@ def write_report(out_dir: str | Path, test: LabelledSet, *, threads: int = 1) ->
     for stage in run.stages:
         model, _ = load_model(run.folder.stage_file(stage.name))
         results.append(Result(stage, model, evaluate(model, test, threads=threads)))
-    title = f"{run.request['data']['name']}: {', '.join(r.stage.name for r in results)}"
+    title = f"{run.config['data']['name']}: {', '.join(r.stage.name for r in results)}"
     body = [
         html.heading(title, 1),
         html.paragraph(_story(run.stages), "lead"),
@@ -183,22 +183,22 @@ def _figures(run: RunRecord, results: list[Result], test: LabelledSet) -> list[s
 
 def _provenance(run: RunRecord, model: Classifier) -> list[str]:
     """Write the command, the data and the software of the run."""
-    request = run.request
-    data, machine = request["data"], request["environment"]
+    config = run.config
+    data, machine = config["data"], config["environment"]
     seconds = sum(stage.seconds for stage in run.stages)
-    stages = ", ".join(f"{s['name']} {s['epochs']:g}" for s in request["stages"])
+    stages = ", ".join(f"{s['name']} {s['epochs']:g}" for s in config["stages"])
     facts = {
-        "seed": str(request["seed"]),
-        "model": f"{request['model']['parameters']:,} parameters",
+        "seed": str(config["seed"]),
+        "model": f"{config['model']['parameters']:,} parameters",
         "images": f"{data['train']:,} train, {data['val']:,} validation, {data['test']:,} test",
         "epochs": stages,
-        "training": f"{clock(seconds)} min on {request['threads']} threads",
-        "started": request["started"],
+        "training": f"{clock(seconds)} min on {config['threads']} threads",
+        "started": config["started"],
         "software": f"tervit_np {machine['tervit_np']}, Python {machine['python']}, NumPy "
         f"{machine['numpy']}, Numba {machine['numba']}, backend {machine['backend']}",
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['blas']}",
     }
-    command = request["command"] or "tervit_np.train.run(...), called from Python"
+    command = config["command"] or "tervit_np.train.run(...), called from Python"
     return [
         html.heading("How to reproduce this"),
         html.code(command),

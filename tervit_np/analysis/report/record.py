@@ -25,7 +25,7 @@ class RunRecord:
     """The records of a run."""
 
     folder: RunFolder
-    request: dict[str, Any]
+    config: dict[str, Any]  # run.json
     stages: list[StageRecord]  # the finished ones
     steps: list[dict[str, Any]]
     evaluations: list[dict[str, Any]]
@@ -33,12 +33,12 @@ class RunRecord:
     @property
     def stage_names(self) -> list[str]:
         """Names of all stages, finished or not."""
-        return [str(stage["name"]) for stage in self.request["stages"]]
+        return [str(stage["name"]) for stage in self.config["stages"]]
 
     @property
     def epoch_steps(self) -> int:
         """Steps in an epoch."""
-        return max(int(self.request["data"]["train"] // self.request["recipe"]["batch_size"]), 1)
+        return max(int(self.config["data"]["train"] // self.config["recipe"]["batch_size"]), 1)
 
 
 def read_run(path: str | Path) -> RunRecord:
@@ -50,14 +50,14 @@ def read_run(path: str | Path) -> RunRecord:
         If there is no run in it, or its files are damaged.
     """
     folder = RunFolder(path)
-    request = folder.read_run_config()
+    config = folder.read_run_config()
     try:
         lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
         kinds = {k: [x for x in lines if x["kind"] == k] for k in ("step", "eval", "stage")}
         stages = [_stage(line) for line in kinds["stage"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder.metrics}: missing or damaged ({error})") from None
-    return RunRecord(folder, request, stages, kinds["step"], kinds["eval"])
+    return RunRecord(folder, config, stages, kinds["step"], kinds["eval"])
 
 
 def _stage(line: dict[str, Any]) -> StageRecord:

@@ -1,11 +1,11 @@
-"""A plan small enough to run in a test, on pictures whose class is their strongest channel."""
+"""A plan small enough to run in a test, on images whose class is their strongest channel."""
 
 import numpy as np
 import pytest
 
 from data_tools import ImageSet
 from tervit_np.analysis.comparison import Record
-from tervit_np.analysis.comparison.reading import comparison_from
+from tervit_np.analysis.comparison.reading import plan_from_table
 from tervit_np.train import Data
 
 SMALL = {"patch_size": 4, "dim": 16, "depth": 1, "heads": 2}
@@ -22,30 +22,30 @@ def colours(count, split, seed):
     )
 
 
-class Guarded(ImageSet):
-    """The test split: counts how often a whole pass over it begins."""
+class CountedTestSet(ImageSet):
+    """A test split that counts how often a pass over it begins."""
 
     passes = 0
 
     def pixels(self, indices):
-        Guarded.passes += indices[0] == 0
+        CountedTestSet.passes += indices[0] == 0
         return super().pixels(indices)
 
 
 @pytest.fixture
-def guarded(monkeypatch):
-    """The splits under the name "shapes"; -> the class that counts passes over the test split."""
-    test = Guarded(*vars(colours(24, "test", 2)).values())
+def test_set(monkeypatch):
+    """Patch the splits named "shapes".  -> the class that counts passes over the test split."""
+    test = CountedTestSet(*vars(colours(24, "test", 2)).values())
     splits = {"train": colours(64, "train", 0), "val": colours(24, "val", 1), "test": test}
     monkeypatch.setattr("tervit_np.train.load_data", lambda *args: Data(*splits.values()))
     monkeypatch.setattr("data_tools.load", lambda name, split: splits[split])
-    monkeypatch.setattr(Guarded, "passes", 0)
-    return Guarded
+    monkeypatch.setattr(CountedTestSet, "passes", 0)
+    return CountedTestSet
 
 
 @pytest.fixture
 def table():
-    """The plan as TOML gives it."""
+    """A plan as a TOML file gives it."""
     return {
         "name": "small",
         "data": "shapes",
@@ -73,12 +73,12 @@ def stage(plan, epochs, **options):
 
 @pytest.fixture
 def plan(table):
-    return comparison_from(table)
+    return plan_from_table(table)
 
 
 @pytest.fixture
 def record(plan):
-    """A result made up: test accuracies, validation accuracies ten points below."""
+    """A record with chosen test accuracies and validation accuracies ten points below."""
     numbers = {"direct": (80, 82), "progressive": (81, 81), "layer": (79, 79.5)}
     tested = [
         {

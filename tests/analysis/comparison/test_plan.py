@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from tervit_np.analysis.comparison.plan import Arm, Contrast, scaled
+from tervit_np.analysis.comparison.plan import Arm, Contrast, scale_rates
 from tervit_np.train import Stage
 
 
@@ -26,7 +26,7 @@ def test_unequal_or_broken_arms_are_refused(plan, arms, words):
         replace(plan, arms=tuple(arms), baseline="a")
 
 
-def test_budgets_are_equal_where_decimals_add_up(plan):
+def test_budgets_are_compared_as_decimals(plan):
     arms = arm("a", 0.3), arm("b", 0.1, 0.2)  # 0.1 + 0.2 != 0.3 in binary
     assert replace(plan, arms=arms, baseline="b").arms[1].epochs == 0.3
 
@@ -47,21 +47,21 @@ def test_budgets_are_equal_where_decimals_add_up(plan):
         ({"validation": 0}, "validation at least 1"),
     ],
 )
-def test_what_makes_no_sense_is_refused(plan, change, words):
+def test_an_invalid_field_is_refused(plan, change, words):
     with pytest.raises(ValueError, match=words):
         replace(plan, **change)
 
 
 def test_a_multiplier_scales_all_rates_and_nothing_else(plan):
     first = plan.arms[1]
-    for one, two in zip(first.stages, scaled(first, 0.5), strict=True):
+    for one, two in zip(first.stages, scale_rates(first, 0.5), strict=True):
         assert two == replace(one, lr=one.lr / 2)
 
 
-def test_without_contrasts_every_arm_is_held_against_the_baseline(plan):
+def test_without_contrasts_every_arm_is_compared_with_the_baseline(plan):
     assert [(q.of, q.against) for q in plan.questions] == [
         (("progressive",), ("direct",)),
         (("layer",), ("direct",)),
     ]
-    asked = Contrast("mine", ("layer",), ("progressive",))
+    asked = Contrast("asked", ("layer",), ("progressive",))
     assert replace(plan, contrasts=(asked,)).questions == (asked,)

@@ -6,34 +6,34 @@ from tervit_np.analysis.comparison.progress import Progress
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now
 
 
-def test_share_and_time_left(clock, capsys):
+def test_progress_shows_percentage_and_time_left(clock, capsys):
     line = Progress(quiet=False)
-    line.expect(400)
-    line.begin("first trial")
+    line.set_remaining(400)
+    line.start_trial("first trial")
     for _ in range(100):
         clock[0] += 1
         line.step(1)
-    line.begin("second trial")
+    line.start_trial("second trial")
     first, *_, last = capsys.readouterr().err.splitlines()
     assert first == "  0 %  first trial"
     assert last == " 25 %  second trial  5:00 left"
 
 
-def test_what_is_expected_may_change(clock, capsys):
+def test_the_number_of_steps_may_change(clock, capsys):
     line = Progress(quiet=False)
-    line.expect(1)
+    line.set_remaining(1)
     clock[0] += 2
     line.step(1)
-    line.step(1)  # more than was expected
-    line.begin("a")
-    line.expect(8)
-    line.begin("b")
+    line.step(1)  # more than were set
+    line.start_trial("a")
+    line.set_remaining(8)
+    line.start_trial("b")
     assert capsys.readouterr().err.splitlines() == [
         "100 %  a  0:00 left",
         " 20 %  b  0:08 left",
@@ -42,7 +42,7 @@ def test_what_is_expected_may_change(clock, capsys):
 
 def test_quiet_prints_nothing(clock, capsys):
     line = Progress(quiet=True)
-    line.begin("trial")
+    line.start_trial("trial")
     clock[0] += 100
     line.step(1)
     assert capsys.readouterr().err == ""

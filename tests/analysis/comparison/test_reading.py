@@ -3,7 +3,7 @@ import tomllib
 
 import pytest
 
-from tervit_np.analysis.comparison.reading import comparison_from, read_plan
+from tervit_np.analysis.comparison.reading import plan_from_table, read_plan
 from tervit_np.quant import Plan, Ternary
 from tervit_np.train import PRESETS
 
@@ -11,25 +11,25 @@ MISSING = object()
 
 
 def test_a_plan_survives_json(plan):
-    again = comparison_from(json.loads(json.dumps(plan.describe())))
+    again = plan_from_table(json.loads(json.dumps(plan.describe())))
     assert again.describe() == plan.describe()
     assert [arm.epochs for arm in again.arms] == [3, 3, 3]
 
 
-def test_what_is_left_out_is_the_preset_of_the_data(table):
+def test_missing_fields_take_the_preset_of_the_data(table):
     for key in ("config", "recipe"):
         del table[key]
-    plan = comparison_from(table)
+    plan = plan_from_table(table)
     assert (plan.model, plan.recipe) == (PRESETS["shapes"].model, PRESETS["shapes"].recipe)
     table["recipe"] = {"augment": {"mixup": 0.2}}
-    augment = comparison_from(table).recipe.augment
+    augment = plan_from_table(table).recipe.augment
     assert (augment.mixup, augment.crop_padding) == (0.2, 2)
 
 
 def test_a_stage_takes_a_name_or_rules(table):
     rule = {"rule": "Ternary", "granularity": "tensor"}
     table["arms"][0]["stages"][1]["plan"] = [["blocks.*fc1", rule, {"rule": "UniformAct"}]]
-    chosen = comparison_from(table).arms[0].stages[1].quantizers
+    chosen = plan_from_table(table).arms[0].stages[1].quantizers
     assert isinstance(chosen, Plan)
     weights, _ = chosen.choose("blocks.0.mlp.fc1")
     assert isinstance(weights, Ternary)
@@ -53,8 +53,8 @@ def test_ternary_layer_has_one_interval_for_a_matrix(plan):
         ("seeds", [0.5], "expected a list of int"),
         ("seeds", [True], "expected a list of int"),
         ("multipliers", ["1"], "expected a list of int or float"),
-        ("images", 0.5, "images is 0.5; expected a whole number"),
-        ("data", 7, "data is 7; expected a text"),
+        ("images", 0.5, "images is 0.5; expected an integer"),
+        ("data", 7, "data is 7; expected text"),
         ("arms", "all", "arms is 'all'; expected a list of dict"),
         ("recipe", {"batch": 3}, "recipe has no field 'batch'"),
         ("recipe", {"augment": {"blur": 1}}, "recipe: augment has no field 'blur'"),
@@ -85,14 +85,14 @@ def test_a_wrong_field_is_named_with_its_place(table, where, value, words):
     else:
         inner[key] = value
     with pytest.raises(ValueError, match=words):
-        comparison_from(table)
+        plan_from_table(table)
 
 
-def test_files_are_named_in_refusals(tmp_path):
+def test_a_refusal_names_the_file(tmp_path):
     with pytest.raises(ValueError, match=r"plan.toml: no such file"):
         read_plan(tmp_path / "plan.toml")
     (tmp_path / "plan.toml").write_text("= 3\n")
-    with pytest.raises(ValueError, match=r"plan.toml is no TOML: .*line 1"):
+    with pytest.raises(ValueError, match=r"plan.toml is not TOML: .*line 1"):
         read_plan(tmp_path / "plan.toml")
     (tmp_path / "plan.toml").write_text('name = "x"')
     with pytest.raises(ValueError, match=r"plan.toml: data is missing"):
@@ -101,7 +101,7 @@ def test_files_are_named_in_refusals(tmp_path):
 
 def test_the_error_of_a_damaged_file_is_one_line(tmp_path):
     (tmp_path / "plan.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match="is no TOML") as caught:
+    with pytest.raises(ValueError, match="is not TOML") as caught:
         read_plan(tmp_path / "plan.toml")
     assert "\n" not in str(caught.value)
     assert not isinstance(caught.value, tomllib.TOMLDecodeError)

@@ -7,14 +7,14 @@ from tervit_np.analysis.comparison.plan import Contrast
 from tervit_np.analysis.comparison.record import read_record, write_record
 
 
-def test_accuracies_come_in_percent_and_in_the_order_of_the_seeds(record):
+def test_accuracies_are_percent_in_the_order_of_the_seeds(record):
     assert record.accuracies("direct") == [80, 82]
     shuffled = replace(record, tested=record.tested[::-1])
     assert shuffled.accuracies("direct") == [80, 82]
     assert record.accuracies("direct", "accuracy") == [70, 72]
 
 
-def test_accuracies_before_the_last_stage(record):
+def test_untrained_accuracies_are_those_at_the_start_of_the_last_stage(record):
     assert record.untrained("direct") == pytest.approx([10, 11])
     assert record.untrained("progressive") == pytest.approx([20, 21])
     single = [{**t, "stages": t["stages"][:1]} for t in record.tested]
@@ -31,8 +31,8 @@ def test_differences_are_taken_seed_by_seed(record):
 
 def test_a_record_survives_its_file(record, tmp_path):
     write_record(record, tmp_path / "comparison.json")
-    for place in (tmp_path, tmp_path / "comparison.json"):
-        again = read_record(place)
+    for path in (tmp_path, tmp_path / "comparison.json"):
+        again = read_record(path)
         assert again.plan.describe() == record.plan.describe()
         assert replace(again, plan=record.plan) == record
     assert [file.name for file in tmp_path.iterdir()] == ["comparison.json"]
@@ -46,8 +46,8 @@ def test_a_record_survives_its_file(record, tmp_path):
         (lambda r: r.pop("search"), "search"),
         (lambda r: r.update(extra=1), "extra"),
         (lambda r: r["plan"].pop("seeds"), "seeds is missing"),
-        (lambda r: r["tested"].pop(), "is no record"),
-        (lambda r: r.update(tested=3), "is no record"),
+        (lambda r: r["tested"].pop(), "is not a record"),
+        (lambda r: r.update(tested=3), "is not a record"),
     ],
 )
 def test_a_damaged_record_is_refused(record, tmp_path, change, words):
@@ -56,14 +56,14 @@ def test_a_damaged_record_is_refused(record, tmp_path, change, words):
     fields = json.loads(file.read_text())
     change(fields)
     file.write_text(json.dumps(fields))
-    with pytest.raises(ValueError, match=f"r.json is no record of a comparison.*{words}|{words}"):
+    with pytest.raises(ValueError, match=f"r.json is not a record.*{words}|{words}"):
         read_record(file)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{"])
-def test_what_is_no_object_is_refused(tmp_path, text):
+def test_a_file_without_an_object_is_refused(tmp_path, text):
     (tmp_path / "r.json").write_text(text)
-    with pytest.raises(ValueError, match=r"r.json is no record of a comparison"):
+    with pytest.raises(ValueError, match=r"r.json is not a record of a comparison"):
         read_record(tmp_path / "r.json")
 
 

@@ -7,7 +7,7 @@ import pytest
 from tervit_np.analysis.comparison import compare, read_record
 from tervit_np.analysis.comparison.plan import Arm
 from tervit_np.analysis.comparison.progress import Progress
-from tervit_np.analysis.comparison.running import choose, final, searched
+from tervit_np.analysis.comparison.running import choose_multipliers, final_trials, search_trials
 from tervit_np.train import Interrupted
 
 
@@ -17,10 +17,10 @@ def trial(arm, multiplier, accuracy, loss=1.0):
 
 def test_every_arm_has_the_same_search(plan):
     plan = replace(plan, search_seeds=(7, 8))
-    tried = [(t.multiplier, t.seed) for t in searched(plan) if t.arm is plan.arms[0]]
+    tried = [(t.multiplier, t.seed) for t in search_trials(plan) if t.arm is plan.arms[0]]
     assert tried == [(0.5, 7), (1, 7), (0.5, 8), (1, 8)]
     for arm in plan.arms:
-        assert [(t.multiplier, t.seed) for t in searched(plan) if t.arm is arm] == tried
+        assert [(t.multiplier, t.seed) for t in search_trials(plan) if t.arm is arm] == tried
 
 
 def test_the_choice_is_the_best_mean_then_the_least_loss(plan):
@@ -31,40 +31,40 @@ def test_the_choice_is_the_best_mean_then_the_least_loss(plan):
         *(trial("progressive", 1, 0.7, loss) for loss in (1.5, 2)),
         *(trial("layer", 0.5, 0.1, 0.0), trial("layer", 1, 0.2, 9.0)),
     ]
-    assert choose(plan, search) == {"direct": 0.5, "progressive": 1, "layer": 1}
+    assert choose_multipliers(plan, search) == {"direct": 0.5, "progressive": 1, "layer": 1}
 
 
-def test_a_comparison_from_plan_to_record(guarded, plan, tmp_path):
+def test_compare_runs_from_plan_to_record(test_set, plan, tmp_path):
     record = compare(plan, tmp_path, quiet=True)
     assert len(record.search) == 2 * 3
     assert {t["seed"] for t in record.search} == {7}
     assert [(t["arm"], t["seed"]) for t in record.tested] == [
-        (t.arm.name, t.seed) for t in final(plan, record.multipliers)
+        (t.arm.name, t.seed) for t in final_trials(plan, record.multipliers)
     ]
     for t in record.tested:
         assert t["multiplier"] == record.multipliers[t["arm"]]
         assert 0 <= t["test_accuracy"] <= 1
-    assert record.multipliers == choose(plan, record.search)
+    assert record.multipliers == choose_multipliers(plan, record.search)
     assert record.data == {"train": 48, "validation": 24, "test": 24}
     assert read_record(tmp_path) == replace(record, plan=read_record(tmp_path).plan)
 
 
-def test_the_test_split_is_seen_once_for_each_arm_and_seed_and_last(
-    guarded, plan, tmp_path, monkeypatch
+def test_the_test_split_is_read_once_for_each_arm_and_seed_after_training(
+    test_set, plan, tmp_path, monkeypatch
 ):
-    seen = []
+    passes = []
     step = Progress.step
     monkeypatch.setattr(
-        Progress, "step", lambda self, done: (seen.append(guarded.passes), step(self, done))
+        Progress, "step", lambda self, done: (passes.append(test_set.passes), step(self, done))
     )
     compare(plan, tmp_path, quiet=True)
-    assert set(seen) == {0}  # during no step of training
-    assert guarded.passes == 3 * 2
+    assert set(passes) == {0}  # during no step of training
+    assert test_set.passes == 3 * 2
     compare(plan, tmp_path, quiet=True)
-    assert guarded.passes == 3 * 2  # stored, not measured again
+    assert test_set.passes == 3 * 2  # stored, not measured again
 
 
-def test_ctrl_c_and_the_same_command_again(guarded, plan, tmp_path, monkeypatch):
+def test_a_stopped_comparison_continues(test_set, plan, tmp_path, monkeypatch):
     """Stopped in a shared stage, in the middle of a trial, and at the end of one."""
     taken, stops = [], set()
     step = Progress.step
@@ -76,19 +76,19 @@ def test_ctrl_c_and_the_same_command_again(guarded, plan, tmp_path, monkeypatch)
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(Progress, "step", counted)
-    whole = compare(plan, tmp_path / "whole", quiet=True)
+    uninterrupted = compare(plan, tmp_path / "uninterrupted", quiet=True)
     steps = len(taken)
     taken.clear()
     stops |= {3, 15, 30, 60}
     for _ in stops:
-        with pytest.raises(Interrupted, match=r"stopped in the trial .*seed \d.*same command"):
+        with pytest.raises(Interrupted, match=r"stopped in .*seed \d.*repeat the command"):
             compare(plan, tmp_path / "stopped", quiet=True)
     resumed = compare(plan, tmp_path / "stopped", quiet=True)
-    assert (resumed.search, resumed.tested) == (whole.search, whole.tested)
+    assert (resumed.search, resumed.tested) == (uninterrupted.search, uninterrupted.tested)
     assert len(taken) == steps  # not one was taken twice
 
 
-def test_a_new_arm_trains_alone(guarded, plan, tmp_path, monkeypatch):
+def test_a_new_arm_trains_alone(test_set, plan, tmp_path, monkeypatch):
     before = compare(plan, tmp_path, quiet=True)
     new = Arm("long", (replace(plan.arms[0].stages[0], epochs=3),))
     taken = []

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tervit_np.analysis.comparison.statistics import spread, t_inside, t_quantile
+from tervit_np.analysis.comparison.statistics import summarize, t_probability, t_quantile
 
 
 @pytest.mark.parametrize(
@@ -21,24 +21,26 @@ def test_the_sum_is_the_integral_of_students_density(degrees):
     density = (1 + x**2 / degrees) ** (-(degrees + 1) / 2)
     area = np.trapezoid(density, x)
     factor = math.gamma((degrees + 1) / 2) / math.gamma(degrees / 2) / math.sqrt(degrees * math.pi)
-    assert abs(t_inside(1.7, degrees) - 2 * factor * area) < 1e-8
+    assert abs(t_probability(1.7, degrees) - 2 * factor * area) < 1e-8
 
 
-def test_intervals_hold_the_mean_as_often_as_they_say():
+def test_95_percent_of_the_intervals_contain_the_mean():
     rng = np.random.default_rng(0)
-    held = [abs(s.mean) <= s.half for s in map(spread, rng.normal(size=(4000, 3)).tolist())]
-    assert abs(np.mean(held) - 0.95) < 0.012  # 3.5 standard errors
+    contained = [
+        abs(s.mean) <= s.margin for s in map(summarize, rng.normal(size=(4000, 3)).tolist())
+    ]
+    assert abs(np.mean(contained) - 0.95) < 0.012  # 3.5 standard errors
 
 
-def test_mean_and_deviation():
-    of = spread([1.0, 2.0, 6.0])
-    assert of.mean == 3
-    assert of.sd == pytest.approx(math.sqrt(7))
-    assert of.half == pytest.approx(4.3027 * math.sqrt(7 / 3), rel=1e-4)
+def test_mean_standard_deviation_and_margin():
+    summary = summarize([1.0, 2.0, 6.0])
+    assert summary.mean == 3
+    assert summary.std == pytest.approx(math.sqrt(7))
+    assert summary.margin == pytest.approx(4.3027 * math.sqrt(7 / 3), rel=1e-4)
 
 
-def test_one_value_has_no_spread_and_none_no_mean():
-    assert math.isnan(spread([2.0]).sd)
-    assert math.isnan(spread([2.0]).half)
+def test_one_value_has_no_deviation_and_none_is_refused():
+    assert math.isnan(summarize([2.0]).std)
+    assert math.isnan(summarize([2.0]).margin)
     with pytest.raises(ValueError, match="no values"):
-        spread([])
+        summarize([])

@@ -8,7 +8,7 @@ def cells(text):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
 
 
-def test_arms_with_their_spread_and_the_paired_difference(record):
+def test_arms_have_deviations_and_paired_differences(record):
     head, rule, direct, progressive, layer = cells(arms_table(record))
     assert head[6:] == ["against direct", "95 %"]
     assert set("".join(rule)) == {"-"}
@@ -19,16 +19,20 @@ def test_arms_with_their_spread_and_the_paired_difference(record):
     assert layer[6] == "-1.75 ± 1.06"
 
 
-def test_a_choice_at_the_edge_of_the_grid_is_marked(record):
+def test_a_choice_at_an_end_of_the_grid_is_marked(record):
     chosen = [row[2] for row in cells(arms_table(record))[2:]]
-    assert chosen == ["x 0.5 (edge)", "x 1 (edge)", "x 1 (edge)"]
+    assert chosen == [
+        "x 0.5 (at the grid's end)",
+        "x 1 (at the grid's end)",
+        "x 1 (at the grid's end)",
+    ]
     wide = replace(record, plan=replace(record.plan, multipliers=(0.25, 0.5, 1)))
     assert cells(arms_table(wide))[2][2] == "x 0.5"
     single = replace(record, plan=replace(record.plan, multipliers=(0.5,)))
     assert cells(arms_table(single))[2][2] == "x 0.5"
 
 
-def test_questions_show_every_seed(record):
+def test_a_contrast_shows_every_seed(record):
     asked = Contrast("does it help?", ("progressive",), ("direct",))
     asking = replace(record, plan=replace(record.plan, contrasts=(asked,)))
     head, _, row = cells(contrasts_table(asking))
@@ -36,7 +40,7 @@ def test_questions_show_every_seed(record):
     assert row == ["does it help?", "+0.00 ± 1.41", "-12.71 to +12.71", "+1.00, -1.00"]
 
 
-def test_a_single_seed_has_no_spread(record):
+def test_a_single_seed_has_no_deviation(record):
     one = replace(record, plan=replace(record.plan, seeds=(1,)))
     assert cells(arms_table(one))[3][5:] == ["81.00", "-1.00", ""]
 
@@ -46,5 +50,5 @@ def test_columns_are_as_wide_as_their_widest_cell():
     assert text == "| a    | bc |\n| ---- | -- |\n| long | d  |\n"
 
 
-def test_both_tables_are_apart_by_one_line(record):
+def test_an_empty_line_separates_the_tables(record):
     assert tables(record).count("\n\n") == 1

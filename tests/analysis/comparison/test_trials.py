@@ -8,28 +8,28 @@ from tervit_np import train
 from tervit_np.analysis.comparison.plan import Arm
 from tervit_np.analysis.comparison.trials import Trial, Trials, data_without_test
 
-STEPS = 6  # of an epoch: 48 pictures, 8 at a time
+STEPS = 6  # of an epoch: 48 images, 8 at a time
 
 
 @pytest.fixture
-def trials(guarded, plan, tmp_path):
+def trials(test_set, plan, tmp_path):
     return Trials(plan, tmp_path, threads=1, workers=1, quiet=True)
 
 
 def counted(trials):
-    """Count the steps that are trained from now on."""
+    """Return a list that grows by every step trained from now on."""
     steps = []
     trials.progress.step = steps.append
     return steps
 
 
-def test_the_test_split_is_nowhere_in_a_trial(guarded, plan):
+def test_trials_have_no_test_split(test_set, plan):
     data = data_without_test(plan)
     assert data.val is None
     assert [split.split for split in (data.train, data.test)] == ["train", "val"]
 
 
-def test_the_same_pictures_for_all_trials(guarded, plan):
+def test_all_trials_have_the_same_images(test_set, plan):
     one, two = data_without_test(plan).train, data_without_test(replace(plan, seeds=(5,))).train
     assert len(one) == plan.images == 48
     np.testing.assert_array_equal(one.images, two.images)
@@ -40,7 +40,7 @@ def test_the_same_pictures_for_all_trials(guarded, plan):
 
 @pytest.mark.parametrize("arm", [0, 1, 2])
 def test_shared_stages_end_in_the_same_bits(trials, plan, tmp_path, arm):
-    """As one run that trains every stage itself: weights, and accuracies on the way."""
+    """Compared with one run of all stages: weights, and accuracies of every stage."""
     for other in plan.arms:
         record = trials.result(Trial(other, 0.5, 3))
         if other is plan.arms[arm]:
@@ -57,11 +57,11 @@ def test_shared_stages_end_in_the_same_bits(trials, plan, tmp_path, arm):
     assert (shared["accuracy"], shared["loss"]) == results[-1][3:]
 
 
-def test_a_teacher_and_a_kept_optimizer_come_along(trials, plan, tmp_path):
+def test_a_shared_stage_brings_its_teacher_and_optimizer(trials, plan, tmp_path):
     first, second = plan.arms[0].stages
     taught = Arm("taught", (first, replace(second, teacher="float", optimizer="keep", ramp=0.5)))
     trial = Trial(taught, 1, 3)
-    trials.result(Trial(plan.arms[0], 1, 3))  # leaves the float stage behind
+    trials.result(Trial(plan.arms[0], 1, 3))  # stores the float stage
     trials.result(trial)
     model = tv.create_model("deit_shapes", seed=3, num_classes=3, image_size=8, **plan.config)
     train.run(
@@ -73,20 +73,20 @@ def test_a_teacher_and_a_kept_optimizer_come_along(trials, plan, tmp_path):
 
 def test_shared_stages_are_trained_once(trials, plan):
     every = [Trial(arm, 1, 0) for arm in plan.arms]
-    trials.expect(every)
-    assert trials.progress.left == STEPS * (1 + 2 + 2 + 2)  # one float stage, not three
+    trials.announce(every)
+    assert trials.progress.remaining == STEPS * (1 + 2 + 2 + 2)  # one float stage, not three
     steps = counted(trials)
     for trial in every:
         trials.result(trial)
-    assert len(steps) == trials.progress.left
-    trials.expect(every)
-    assert trials.progress.left == 0
+    assert len(steps) == trials.progress.remaining
+    trials.announce(every)
+    assert trials.progress.remaining == 0
     first = [trials.result(trial) for trial in every]
     assert len(steps) == STEPS * 7  # read, not trained again
     assert [record["arm"] for record in first] == ["direct", "progressive", "layer"]
 
 
-def test_nothing_is_shared_between_seeds_and_rates(trials, plan):
+def test_seeds_and_rates_share_no_model(trials, plan):
     files = {
         trials.model_file(Trial(plan.arms[0], multiplier, seed))
         for multiplier in (0.5, 1)
@@ -115,7 +115,7 @@ def test_a_renamed_arm_is_not_trained_again(trials, plan):
     assert again == {**first, "arm": "new"}
 
 
-def test_the_same_rates_under_another_multiplier(trials, plan):
+def test_arms_with_equal_rates_share_a_training(trials, plan):
     """2 x 2e-3 is 1 x 4e-3: one training, each under its own name."""
     halved = Arm("halved", tuple(replace(s, lr=s.lr / 2) for s in plan.arms[0].stages))
     one, two = trials.result(Trial(plan.arms[0], 1, 0)), trials.result(Trial(halved, 2, 0))
@@ -130,7 +130,7 @@ def test_a_trial_that_diverges_is_named(trials, plan):
         trials.result(Trial(plan.arms[0], 1e30, 0))
 
 
-def test_budgets_that_rounding_makes_unequal_are_refused(guarded, plan, tmp_path):
+def test_budgets_that_rounding_makes_unequal_are_refused(test_set, plan, tmp_path):
     """A quarter of six steps is rounded to two: 1.5 + 1.5 + 15 steps become 19."""
     quarters = tuple(
         replace(plan.arms[0].stages[0], name=f"s{i}", epochs=epochs)
