@@ -584,10 +584,10 @@ for name, expected in (
 # * Forbid each token to look at later ones: add :math:`-\infty` to their
 #   scores. What do the first rows of A look like, and what must dS be there?
 #   (That is a language model's mask. Swin masks by adding, too, but other
-#   pairs: tokens that share a shifted window and are no neighbours in the
+#   pairs: tokens that share a shifted window but are not neighbours in the
 #   picture.)
 # * In DeiT, T = 197. Which arrays of the backward pass grow like T squared?
-# * Draw the maps of chapter 07's ternary model beside these.
+# * Draw the maps of chapter 07's ternary model and compare them with these.
 #
 # In practice
 # -----------

@@ -65,7 +65,7 @@ quote("largest slope of rounding", np.abs(slopes).max(), 0, 0)
 
 # %%
 # Zero, everywhere but at the jumps. At a jump, say 0.5, the differences would
-# give 1 / 2h: not a slope, but a wall. Draw it, and beside it the derivative
+# give 1 / 2h: not a slope, but a wall. Draw it, and next to it the derivative
 # that everybody uses instead.
 
 with figure(7.2, 3.0) as fig:
@@ -454,7 +454,7 @@ quote("error of the quantizer that says 7", nonsense.error, 0, 1e-9)
 #     \hat w = \mathrm{ternarize}(\mathrm{clip}(w)), \qquad
 #     \mathrm{frozen}(v) = \mathrm{clip}(v) + r_0
 #
-# The clip is no staircase: outside ±c its honest derivative is 0. An identity
+# The clip is not a staircase: outside ±c its true derivative is 0. An identity
 # backward ignores that. With :math:`c = \mathrm{mean}|w|` and Gaussian
 # weights, the mistake concerns this share of them:
 

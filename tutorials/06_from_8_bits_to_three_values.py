@@ -583,7 +583,7 @@ quote("matrix, largest", accuracy["matrix, from the largest"], 17, 8, True)
 #   To a trained network the scale matters more than the threshold.
 # * The largest weight decides badly for a matrix (17 %) and not so badly for a
 #   channel (51 %): among the 64 weights of a short and nearly uniform row, the
-#   largest is no freak.
+#   largest is not an outlier.
 #
 # Another float model, even one that differs only in how its sums were rounded,
 # moves the three-valued numbers by some five points and can exchange

@@ -83,9 +83,8 @@ ways = {
 #
 # The loop over stages fits a screen. ``StageTrainer`` does one step: forward,
 # backward on two threads, clipping of the gradient, AdamW. (``one_thread``
-# keeps the matrix library from starting threads of its own beside them.)
-# ``Batches`` draws the images; which ones depends on the seed, the stage and
-# the step alone.
+# keeps the matrix library from starting more threads.) ``Batches`` draws the
+# images; which ones depends on the seed, the stage and the step alone.
 
 data = shapes()
 recipe = PRESETS["shapes"].recipe
@@ -409,10 +408,10 @@ quote("give or take, taught, loss", b.margin, 0.011, 0.02, True)
 
 # %%
 # No difference in accuracy that three seeds could show, 0.52 ± 1.62; the loss
-# is lower by 0.013 ± 0.011, one of eight intervals. Is it fair? The
-# *steps* are equal, the work is not: each step also runs the teacher forward,
-# one pass beside the student's forward and backward (a backward costs about
-# two), so a third more. And a teacher with 77 % has only so much to teach.
+# is lower by 0.013 ± 0.011, one of eight intervals. Is it fair? The *steps*
+# are equal, the work is not: each step also runs the teacher forward, one pass
+# more than the student's forward and backward (a backward costs about two), so
+# a third more. And a teacher with 77 % has only so much to teach.
 #
 # What this does not show
 # -----------------------

@@ -124,7 +124,7 @@ quote("ternary above float", plane.heights[2].distance, 0.67, 0.3, True)
 quote("float surface, highest less lowest", np.ptp(floats.loss), 0, 0.02)
 
 # %%
-# (Axes: the value rows, v, of blocks 0 and 1; a number beside a name is the
+# (Axes: the value rows, v, of blocks 0 and 1; the number next to a name is the
 # loss in the centre.) Just as promised: the ternary sheet floats high above
 # the two others, which cannot be told apart. But look at the float sheet. Its
 # weights move by their own mean size, and its loss by *nothing*: 0.003 from
@@ -418,10 +418,11 @@ quote("largest over average", largest / average, 13_500, 7_000, True)
 
 # %%
 # One direction in 200,000 is bent ten thousand times as much as the average
-# one. (And some are bent downwards. That is no verdict on the training: these
-# are test images, without the label smoothing and the shifts that training
-# had, so nobody minimised this function.) Now the predictions, beside the gap
-# with float activations. "Slope" and "bend" are the first and the second term:
+# one. (And some are bent downwards. That does not mean that the training
+# failed: these are test images, without the label smoothing and the shifts
+# that training had, so nobody minimised this function.) Now the predictions,
+# compared with the gap with float activations. "Slope" and "bend" are the
+# first and the second term:
 
 found = surfaces.predictions(model, images[few], labels[few], largest)
 head = "measured", "slope", "bend", "sum", "1/2 lambda |eps|^2"
