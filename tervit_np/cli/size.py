@@ -1,4 +1,4 @@
-"""`tervit size`: how large a model is, by every accounting in use."""
+"""`tervit size`: parameters and bytes of a model, counted in four ways."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,14 @@ Columns, in MB (a million bytes):
   FTerViT      as if every parameter were ternary
   float32      unquantized"""
 EXAMPLES = """\
-  tervit size deit_small_patch16_224              by group of tensors
-  tervit size deit_shapes --plan int8             under another plan
-  tervit size deit_shapes --layers                every tensor, and every layer's work
-  tervit size weights.safetensors                 of weights in a file
-  tervit size deit_small_patch16_224 --activations --batch 32"""
+  tervit size deit_small_patch16_224              one line per group of tensors
+  tervit size deit_shapes --plan int8             with another plan
+  tervit size deit_shapes --layers                every tensor; bits and multiplications of layers
+  tervit size weights.safetensors                 weights in a file
+  tervit size deit_small_patch16_224 --activations --batch 32
+                                                  memory for the backward pass"""
 
-_HEAD = ("parameters", "paper", "as stored", "FTerViT", "float32")
+_COLUMNS = ("parameters", "paper", "as stored", "FTerViT", "float32")
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -48,34 +49,34 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Count and print."""
+    """Print the sizes, or with --activations the memory of a training step."""
     from tervit_np.cli.models import open_model
     from tervit_np.models import CONFIGS, build, quantize
     from tervit_np.train.stages import plan_named
 
-    opened = None if args.model in CONFIGS else open_model(args.model)
-    config = CONFIGS[args.model] if opened is None else opened.model.config
-    own = None if args.plan or opened is None else _own_plan(opened)
-    plan = own or plan_named(args.plan or "ternary")
-    title = f"{args.model}, " + ("its own plan" if own else f"plan {args.plan or 'ternary'}")
+    loaded = None if args.model in CONFIGS else open_model(args.model)
+    config = CONFIGS[args.model] if loaded is None else loaded.model.config
+    stored = None if args.plan or loaded is None else _stored_plan(loaded)
+    plan = stored or plan_named(args.plan or "ternary")
+    title = f"{args.model}, " + ("its own plan" if stored else f"plan {args.plan or 'ternary'}")
     model = quantize(build(config, None), plan)  # sizes depend on shapes alone
     if args.activations:
         _print_activations(args, title, model)
     else:
         _print_sizes(args, title, model)
-    if opened is not None and opened.model.packed:
-        print(f"the file itself: {opened.file.stat().st_size / 1e6:.3f} MB")
+    if loaded is not None and loaded.model.packed:
+        print(f"the file itself: {loaded.file.stat().st_size / 1e6:.3f} MB")
     return 0
 
 
-def _own_plan(opened: "LoadedModel") -> "Plan | None":
-    """Return the plan that a file says; weights of others say none."""
+def _stored_plan(loaded: "LoadedModel") -> "Plan | None":
+    """Return the plan of a run or packed file; weights from elsewhere have none."""
     from tervit_np.deploy import stored_plan
     from tervit_np.models.quantization import plan_of
 
-    if opened.data is None:
+    if loaded.data is None:
         return None
-    return stored_plan(opened.file) if opened.model.packed else plan_of(opened.model)
+    return stored_plan(loaded.file) if loaded.model.packed else plan_of(loaded.model)
 
 
 def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> None:
@@ -84,7 +85,7 @@ def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> N
     lines = [*(costs(model) if args.layers else []), *grouped(model)]
     width = max(len(line.name) for line in lines)
     print(f"{title}, in MB")
-    print(f"{'':<{width}} " + "".join(f"{word:>12}" for word in _HEAD))
+    print(f"{'':<{width}} " + "".join(f"{word:>12}" for word in _COLUMNS))
     for line in lines:
         print(f"{line.name:<{width}} " + _cells(line))
     if args.layers:
@@ -98,7 +99,7 @@ def _cells(line: "Cost") -> str:
 
 
 def _print_layers(model: "Classifier") -> None:
-    """Print shape, bits of weights and inputs, and multiplications of each layer."""
+    """Print shape, bits of weights and activations, and multiply-accumulates of each layer."""
     from tervit_np.analysis.macs import bit_widths, macs
 
     counts = macs(model)
@@ -111,7 +112,7 @@ def _print_layers(model: "Classifier") -> None:
 
 
 def _print_activations(args: argparse.Namespace, title: str, model: "Classifier") -> None:
-    """Print what a step keeps, with all caches and with recomputed blocks."""
+    """Print the arrays that a training step keeps, and their total with recomputed blocks."""
     from tervit_np.analysis.activations import saved_activations
 
     if args.batch < 1:
@@ -125,8 +126,8 @@ def _print_activations(args: argparse.Namespace, title: str, model: "Classifier"
         print(f"{row.name:<{width}} {row.arrays:>7} {shape:>24}{row.bytes / 1e6:>11.2f}")
     print(f"{'all':<{width}} {sum(r.arrays for r in rows):>7} {'':>24}{_total(rows):>11.2f}")
     model.recompute = True
-    less = _total(saved_activations(model, args.batch))
-    print(f"with blocks recomputed (--recompute): {less:.2f} MB, and the caches of one block")
+    recomputed = _total(saved_activations(model, args.batch))
+    print(f"with --recompute: {recomputed:.2f} MB, plus the caches of one block")
 
 
 def _total(rows: Any) -> float:

@@ -1,24 +1,26 @@
 import pytest
 
 
-def test_groups(tervit):
+def test_groups_are_listed_with_their_total(tervit):
     code, out, _ = tervit("size", "deit_shapes")
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == "deit_shapes, plan ternary, in MB"
+    assert lines[1].split() == ["parameters", "paper", "as", "stored", "FTerViT", "float32"]
     assert lines[-1].split()[:2] == ["all", "214,090"]
     assert any(line.startswith("block matrices") for line in lines)
 
 
-def test_every_tensor(tervit):
+def test_layers_lists_every_tensor(tervit):
     out = tervit("size", "deit_shapes", "--layers")[1]
     assert "blocks.3.mlp.fc2.weight" in out
 
 
 @pytest.mark.parametrize(
-    ("args", "words"), [(("vgg",), "unknown model"), (("deit_shapes", "--plan", "x"), "x")]
+    ("args", "words"),
+    [(("vgg",), "no such file, run folder or model"), (("deit_shapes", "--plan", "x"), "x")],
 )
-def test_refusals(tervit, args, words):
+def test_wrong_models_and_plans_are_refused(tervit, args, words):
     code, _, error = tervit("size", *args)
     assert (code, len(error.splitlines())) == (2, 1)
     assert words in error
