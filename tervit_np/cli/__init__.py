@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help()
         return 0
-    startup.show_waiting()
+    startup.show_log()
     try:
         return int(args.run(args))
     except KeyboardInterrupt as stopped:  # train.Interrupted, a subclass, says how to continue

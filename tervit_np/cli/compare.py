@@ -1,4 +1,4 @@
-"""`tervit compare`: arms against each other at equal budgets, from a plan in TOML."""
+"""`tervit compare`: several ways of training, the arms, at equal budgets; planned in TOML."""
 
 import argparse
 from pathlib import Path
@@ -15,9 +15,9 @@ HELP = """Compare ways of training at equal budgets, over several seeds.
 All arms of a plan train for the same number of epochs and search the same learning rates. Rates
 are chosen on validation images; the test images are evaluated once, at the end."""
 EXAMPLES = """\
-  tervit compare docs/comparisons/main.toml              into runs/compare-main; about an hour
-  tervit compare docs/comparisons/main.toml              after Ctrl-C: what is left
-  tervit compare --redraw docs/comparisons/main.json     table and figure, from the stored result"""
+  tervit compare docs/comparisons/main.toml            to runs/compare-main, in about an hour; the
+                                                       same command continues after Ctrl-C
+  tervit compare --redraw docs/comparisons/main.json   tables and figure of a stored result"""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -37,25 +37,25 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare, or read a stored result; write table and figure."""
+    """Compare, or read a stored result; print tables and draw the figure."""
     if (args.plan is None) == (args.redraw is None):
-        raise ValueError("give a plan, or --redraw with a stored result")
+        raise ValueError("expected either a plan, or --redraw with a stored result")
     if args.redraw is not None:
         from tervit_np.analysis.comparison import read_record
 
-        given = Path(args.redraw)
-        out = Path(args.out) if args.out else given if given.is_dir() else given.parent
-        stem = "comparison" if given.is_dir() else given.stem
-        return _show(read_record(given), out, stem)
+        stored = Path(args.redraw)
+        out = Path(args.out) if args.out else stored if stored.is_dir() else stored.parent
+        stem = "comparison" if stored.is_dir() else stored.stem
+        return _show(read_record(stored), out, stem)
     from tervit_np.analysis.comparison import compare, read_plan
 
     plan = read_plan(args.plan)
     out = Path(args.out or f"runs/compare-{plan.name}")
     if not args.quiet:
-        arms, tried = len(plan.arms), len(plan.multipliers) * len(plan.search_seeds)
+        arms, per_arm = len(plan.arms), len(plan.multipliers) * len(plan.search_seeds)
         print(
-            f"{arms} arms of {plan.arms[0].epochs:g} epochs: {arms * tried} trials to choose "
-            f"rates, {arms * len(plan.seeds)} to compare; in {out}"
+            f"{arms} arms of {plan.arms[0].epochs:g} epochs: {arms * per_arm} trainings to choose "
+            f"learning rates, {arms * len(plan.seeds)} to compare; in {out}"
         )
     record = compare(
         plan,

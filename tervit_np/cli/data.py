@@ -1,4 +1,4 @@
-"""`tervit data`: which data sets are here, how to get one, what its images look like."""
+"""`tervit data`: list the data sets, download one, show its images."""
 
 import argparse
 from pathlib import Path
@@ -7,12 +7,12 @@ from tervit_np.cli.parser import CommandParser, add_to_all
 
 HELP = """List, download and show data sets."""
 EXAMPLES = """\
-  tervit data                                          what is here
-  tervit data get cifar10                              download, check, decode
-  tervit data get cifar10 --from cifar-10-binary.tar.gz   take a copy you have
-  tervit data get-weights deit_small_patch16_224       official weights, checked
-  tervit data show shapes --out shapes.png             a row of examples of each class
-  tervit data show folder:my/photos@64 --split test    the same for pictures of your own"""
+  tervit data                                              list the data sets
+  tervit data get cifar10                                  download, check, decode
+  tervit data get cifar10 --from cifar-10-binary.tar.gz    import a copy
+  tervit data get-weights deit_small_patch16_224           download and check official weights
+  tervit data show shapes --out shapes.png                 draw a row of examples of each class
+  tervit data show folder:my/photos@64 --split test        the same for your own pictures"""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -44,7 +44,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked for; list without an action."""
+    """Run the action, by default the list."""
     if args.action == "get":
         return _get(args.name, args.root, args.source)
     if args.action == "get-weights":
@@ -58,13 +58,12 @@ def _list(root: Path | None) -> int:
     from data_tools import data_root, list_datasets
 
     print(f"data folder: {data_root(root)}")
-    for known in list_datasets(root):
-        where = "made on first use" if known.present else f"absent (tervit data get {known.name})"
-        print(f"  {known.name:<9} {known.about}\n  {'':<9} {known.path or where}")
-    print("  folder:PATH[@SIZE]  pictures in PATH/train/<class>/ and PATH/test/<class>/, in memory")
-    print(
-        "  imagenet:PATH[,size=S][,classes=N or LIST][,per_class=N]  the same, decoded when needed"
-    )
+    for info in list_datasets(root):
+        where = "created on first use" if info.present else f"absent (tervit data get {info.name})"
+        print(f"  {info.name:<9} {info.about}\n  {'':<9} {info.path or where}")
+    print("your own pictures, in PATH/train/<class>/ and PATH/test/<class>/:")
+    print("  folder:PATH[@SIZE]        in memory, resized to SIZE pixels (32)")
+    print("  imagenet:PATH[,OPTION]... on disk; size=224, classes=N or LIST, per_class=N")
     return 0
 
 

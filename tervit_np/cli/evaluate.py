@@ -1,4 +1,4 @@
-"""`tervit eval`: the accuracy of a saved model, or of weights that others published."""
+"""`tervit eval`: the accuracy of a saved model, or of published weights."""
 
 import argparse
 
@@ -8,13 +8,13 @@ from tervit_np.cli.parser import CommandParser
 
 HELP = """Measure accuracy and loss of a saved model."""
 EXAMPLES = """\
-  tervit eval runs/shapes                     the last stage of a run, on its own test split
+  tervit eval runs/shapes                     the last stage of a run, on its test split
   tervit eval runs/shapes --stage float       another stage
   tervit eval runs/cifar10/ternary.npz        a file
-  tervit eval runs/shapes --split val
+  tervit eval runs/shapes --split val         another split
   tervit eval deit_small_patch16_224 --data imagenet:~/imagenet
   tervit eval swin_tiny.safetensors --data imagenet:~/imagenet --plan ternary"""
-_MOST = 50  # classes of which each is printed
+_MAX_CLASSES = 50  # with more, the accuracy of each class is not printed
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -39,13 +39,13 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate and print."""
+    """Evaluate; print the accuracy of each class and of all images."""
     import data_tools
     from data_tools.wordnet import in_words
     from tervit_np.train import evaluate
 
     threads = thread_count(args.threads)
-    opened = open_model(
+    loaded = open_model(
         args.model,
         args.stage,
         args.plan,
@@ -53,20 +53,20 @@ def run(args: argparse.Namespace) -> int:
         image_size=args.image_size,
         window=args.window,
     )
-    images = images_for(opened, args.data, args.split)
-    found = evaluate(opened.model, images, threads=threads, quiet=False)
-    right = found.logits.argmax(axis=1) == images.labels
-    if len(images.classes) <= _MOST:
+    images = images_for(loaded, args.data, args.split)
+    evaluation = evaluate(loaded.model, images, threads=threads, quiet=False)
+    correct = evaluation.logits.argmax(axis=1) == images.labels
+    if len(images.classes) <= _MAX_CLASSES:
         names = in_words(images.classes)
         width = max(map(len, names))
         for label, name in enumerate(names):
-            mine = (images.labels == label) & found.readable
-            if mine.any():
-                print(f"  {name:<{width}}  {100 * right[mine].mean():5.1f} %  of {mine.sum()}")
+            rows = (images.labels == label) & evaluation.readable
+            if rows.any():
+                print(f"  {name:<{width}}  {100 * correct[rows].mean():5.1f} %  of {rows.sum()}")
     if isinstance(images, data_tools.StreamedSet):
         print(f"pictures: {images.summary()}")
     print(
-        f"{opened.file}: {images.name} {images.split} accuracy {100 * found.accuracy:.2f} ± "
-        f"{100 * found.error:.2f} %, loss {found.loss:.4f}{found.kernel_note}"
+        f"{loaded.file}: {images.name} {images.split} accuracy {100 * evaluation.accuracy:.2f} ± "
+        f"{100 * evaluation.error:.2f} %, loss {evaluation.loss:.4f}{evaluation.kernel_note}"
     )
     return 0

@@ -1,4 +1,4 @@
-"""`tervit export`: a trained model as one small file, for our kernels or for others."""
+"""`tervit export`: a trained model as one small file, for our kernels or as an ONNX graph."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,11 @@ HELP = """Write a quantized model as one small file.
 Two formats: packed, with five ternary weights in a byte, for `tervit predict` and `tervit eval`;
 or an ONNX graph (opset 25), with four in a byte, for onnxruntime and others."""
 EXAMPLES = """\
-  tervit export runs/cifar10                          the last stage, into runs/cifar10/packed...
+  tervit export runs/cifar10                       to runs/cifar10/packed.safetensors
   tervit export runs/cifar10 --out cifar.safetensors --precision float16
   tervit export deit_small_patch16_224 --plan ternary --out deit.safetensors
-  tervit export runs/cifar10 --format onnx            standard operators, for onnxruntime and others
+  tervit export runs/cifar10 --format onnx         to runs/cifar10/model.onnx
+
 then:
   tervit predict cifar.safetensors cat.jpg"""
 
@@ -46,7 +47,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export and print the size."""
+    """Write the file and print its size."""
     from pathlib import Path
 
     from tervit_np.analysis.sizes import sizes
@@ -54,44 +55,45 @@ def run(args: argparse.Namespace) -> int:
 
     if args.format not in _FILES:
         raise ValueError(f"--format is {args.format!r}; expected {' or '.join(_FILES)}")
-    opened = open_model(args.model, args.stage, args.plan)
-    out = Path(args.out) if args.out else _default(opened, args.format)
-    if opened.model.packed:
-        raise ValueError(f"{opened.file} is packed already; export the model that it was made from")
-    if out.exists() and out.samefile(opened.file):
+    loaded = open_model(args.model, args.stage, args.plan)
+    out = Path(args.out) if args.out else _default_path(loaded, args.format)
+    if loaded.model.packed:
+        raise ValueError(f"{loaded.file} is packed; export the model that it was exported from")
+    if out.exists() and out.samefile(loaded.file):
         raise ValueError(
-            f"--out is {out}, the model itself, which would be lost; name another file"
+            f"--out is {out}, the model itself, which would be overwritten; name another file"
         )
     extra = {
-        "data": opened.data,
-        "classes": list(opened.classes),
-        "mean": list(opened.mean),
-        "std": list(opened.std),
+        "data": loaded.data,
+        "classes": list(loaded.classes),
+        "mean": list(loaded.mean),
+        "std": list(loaded.std),
     }
     if args.format == "onnx":
-        _export_onnx(opened, out, extra, args.precision)
+        _export_onnx(loaded, out, extra, args.precision)
     else:
         from tervit_np.deploy import export
 
-        export(opened.model, out, precision=args.precision or "float32", extra=extra)
-    if not plan_of(opened.model).rules:
-        print("no layer of this model is quantized; --plan ternary, or another --stage, does that")
-    size, whole = out.stat().st_size, sizes(opened.model).float32
-    print(f"{out}: {size / 1e6:.3f} MB, {whole / size:.1f} times smaller than in float32")
+        export(loaded.model, out, precision=args.precision or "float32", extra=extra)
+    if not plan_of(loaded.model).rules:
+        print("note: no layer of this model is quantized; try --plan ternary or another --stage")
+    size, float32 = out.stat().st_size, sizes(loaded.model).float32
+    print(f"{out}: {size / 1e6:.3f} MB, {float32 / size:.1f} times smaller than in float32")
     return 0
 
 
-def _default(opened: "LoadedModel", form: str) -> "Path":
-    """Return where the file goes: into the run's folder; for weights of others, beside them."""
-    name = _FILES[form] if opened.data is not None else f"{opened.file.stem}-{_FILES[form]}"
-    return opened.file.with_name(name)
+def _default_path(loaded: "LoadedModel", file_format: str) -> "Path":
+    """Return a path next to the model; for weights from elsewhere their name comes first."""
+    file = _FILES[file_format]
+    name = file if loaded.data is not None else f"{loaded.file.stem}-{file}"
+    return loaded.file.with_name(name)
 
 
 def _export_onnx(
-    opened: "LoadedModel", out: "Path", extra: dict[str, Any], precision: str | None
+    loaded: "LoadedModel", out: "Path", extra: dict[str, Any], precision: str | None
 ) -> None:
     from tervit_np.deploy.onnx_file import export_onnx
 
     if precision is not None:
-        raise ValueError("--precision is for packed files; an ONNX graph computes in float32")
-    export_onnx(opened.model, out, extra=extra)
+        raise ValueError("--precision applies to packed files; an ONNX graph computes in float32")
+    export_onnx(loaded.model, out, extra=extra)

@@ -1,4 +1,4 @@
-"""Models as the command line names them: a run folder, a file, or the name of official weights."""
+"""Load the model that MODEL names: a run folder, a file, or the name of official weights."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,41 +6,43 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tervit_np.cli.parser import did_you_mean
+
 if TYPE_CHECKING:
     from data_tools import ImageSet, StreamedSet
     from tervit_np.models import Classifier
 
-_KNOWN = ("data", "classes", "mean", "std")
+_DESCRIPTION = ("data", "classes", "mean", "std")
 
 
 class LoadedModel(NamedTuple):
-    """A model that knows its classes and how its pictures are prepared."""
+    """A model with the names of its classes and the preprocessing of its images."""
 
     file: Path
     model: "Classifier"
-    data: str | None  # the set it was trained on, None for weights of others
+    data: str | None  # the data set of its training; None for weights from elsewhere
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     @property
-    def official(self) -> bool:
-        """Whether pictures are cut as in ImageNet's evaluation."""
+    def official_crop(self) -> bool:
+        """Whether images are cropped as in ImageNet's evaluation."""
         return self.data is None or self.data.startswith("imagenet:")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add MODEL, what `open_model` opens."""
+    """Add MODEL, which `open_model` loads."""
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="run folder, .npz of a stage, packed file, weights (.pth, .safetensors), or the name "
-        "of official weights",
+        help="run folder, .npz of a stage, packed file, weights (.pth, .safetensors), or name of "
+        "official weights",
     )
 
 
 def open_model(
-    place: str,
+    source: str,
     stage: str | None = None,
     plan: str | None = None,
     *,
@@ -48,14 +50,15 @@ def open_model(
     attention: str | None = None,
     **sizes: int | None,
 ) -> LoadedModel:
-    """Open a model, with other quantizers or, for weights, at another size if asked for.
+    """Load a model, and quantize it with `plan` if one is given.
 
-    `threads` and `attention` say how a packed file runs.
+    `threads` and `attention` apply to packed files, `sizes` (image_size, window) to weights from
+    elsewhere, which are then interpolated.
 
     Raises
     ------
     ValueError
-        If there is none, or its file is damaged.
+        If the model does not exist, its file is damaged, or an option does not apply to it.
     """
     from tervit_np.checkpoints.npz import is_own
     from tervit_np.checkpoints.official import find_weights
@@ -65,38 +68,42 @@ def open_model(
     from tervit_np.train.stages import plan_named
 
     keep_freed_memory()
-    file = find_weights(place) if place in CONFIGS else model_file(place, stage)
+    file = find_weights(source) if source in CONFIGS else model_file(source, stage)
     if file.suffix == ".onnx":
         raise ValueError(
-            f"{file} is an ONNX graph, which other programs run; take the model it was made from"
+            f"{file} is an ONNX graph, for other programs; name the model that it was exported from"
         )
     packed = is_packed(file)
     own = packed or file.suffix == ".npz" or is_own(file)
     if own and any(sizes.values()):
-        raise ValueError(f"{file} is a model of its own size; other sizes are for weights")
+        raise ValueError(
+            f"{file} has a fixed size; --image-size and --window apply to .pth and .safetensors"
+        )
     if packed and plan is not None:
-        raise ValueError(f"{file} is packed: it has no latent weights to quantize otherwise")
+        raise ValueError(f"{file} is packed and has no latent weights that --plan could quantize")
     if not packed and attention is not None:
-        raise ValueError(f"{file} is not packed, which --attention is for; see `tervit export`")
+        raise ValueError(
+            f"--attention applies to packed files and {file} is not packed; see `tervit export`"
+        )
     if packed:
-        opened = _packed(file, threads, attention or "float32")
+        loaded = _load_packed(file, threads, attention or "float32")
     elif own:
-        opened = _own(file)
+        loaded = _load_npz(file)
     else:
-        opened = _weights(file, {k: v for k, v in sizes.items() if v is not None})
+        loaded = _load_weights(file, {k: v for k, v in sizes.items() if v is not None})
     if plan is not None:
-        quantize(opened.model, plan_named(plan))
-    return opened
+        quantize(loaded.model, plan_named(plan))
+    return loaded
 
 
-def model_file(place: str, stage: str | None) -> Path:
-    """Find the file of a model: itself, or a stage of a run (the last finished one)."""
-    path = Path(place)
+def model_file(source: str, stage: str | None) -> Path:
+    """Return the file of a model: `source`, or a stage of that run, by default its last one."""
+    path = Path(source)
     if not path.is_dir():
         if stage is not None:
-            raise ValueError(f"{path} is no run folder, so --stage {stage} has nothing to choose")
+            raise ValueError(f"--stage applies to run folders, and {path} is not one")
         if not path.exists() and not path.suffix:
-            raise ValueError(f"{place}: no such file or run folder, and {_unknown(place)}")
+            raise ValueError(f"{source}: no such file, run folder or model{_suggestion(source)}")
         return path
     from tervit_np.train.folder import RunFolder
 
@@ -106,51 +113,48 @@ def model_file(place: str, stage: str | None) -> Path:
     if not done:
         raise ValueError(f"{path}: no stage is finished; continue with `tervit train --resume`")
     if stage is not None and stage not in done:
-        raise ValueError(f"{path}: no finished stage {stage!r}; there are {', '.join(done)}")
+        raise ValueError(f"{path}: no finished stage {stage!r}; expected {', '.join(done)}")
     return folder.stage_file(stage or done[-1])
 
 
-def _unknown(place: str) -> str:
-    """Name what is nearest to a model that there is not, or all models."""
-    import difflib
-
+def _suggestion(source: str) -> str:
+    """Return the run or model with the most similar name, or the names of all models."""
     from tervit_np.models import list_models
 
     models = list_models()
-    runs = [
-        folder.as_posix() for folder in Path("runs").glob("*") if (folder / "run.json").exists()
-    ]
-    here = [run for run in runs if run.endswith(f"/{place}")]
-    near = here or difflib.get_close_matches(place, [*runs, *models], 1)
-    known = f"did you mean {near[0]}?" if near else f"the models are {', '.join(models)}"
-    return f"an unknown model; {known}"
+    runs = [file.parent.as_posix() for file in Path("runs").glob("*/run.json")]
+    same_name = [run for run in runs if run.endswith(f"/{source}")]
+    return did_you_mean(source, same_name or [*runs, *models]) or (
+        f"; expected one of {', '.join(models)}"
+    )
 
 
-def _own(file: Path) -> LoadedModel:
+def _load_npz(file: Path) -> LoadedModel:
     from tervit_np.checkpoints import load_model
 
-    return _described(file, *load_model(file))
+    return _with_description(file, *load_model(file))
 
 
-def _packed(file: Path, threads: int, attention: str) -> LoadedModel:
+def _load_packed(file: Path, threads: int, attention: str) -> LoadedModel:
     from tervit_np.deploy import load_packed
 
-    return _described(file, *load_packed(file, threads=threads, attention=attention))
+    return _with_description(file, *load_packed(file, threads=threads, attention=attention))
 
 
-def _described(file: Path, model: "Classifier", extra: dict[str, Any]) -> LoadedModel:
-    for key in _KNOWN:
+def _with_description(file: Path, model: "Classifier", extra: dict[str, Any]) -> LoadedModel:
+    """Check the description of data and classes that a file contains."""
+    for key in _DESCRIPTION:
         if key not in extra:
-            raise ValueError(f"{file}: does not say its {key}; `tervit train` writes files that do")
+            raise ValueError(f"{file} does not contain its {key}; files of `tervit train` do")
     lengths = {"classes": model.config.num_classes, "mean": 3, "std": 3}
     for key, length in lengths.items():
         if not isinstance(extra[key], list) or len(extra[key]) != length:
-            raise ValueError(f"{file}: its {key} are {extra[key]!r}, expected a list of {length}")
+            raise ValueError(f"{file}: {key} is {extra[key]!r}, expected a list of {length}")
     return LoadedModel(file, model, extra["data"], *(tuple(extra[key]) for key in lengths))
 
 
-def _weights(file: Path, sizes: dict[str, Any]) -> LoadedModel:
-    """Weights of others: ImageNet's classes if there are a thousand, else numbers."""
+def _load_weights(file: Path, sizes: dict[str, Any]) -> LoadedModel:
+    """Load weights from elsewhere; a thousand classes are ImageNet's, others get numbers."""
     from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
     from data_tools.wordnet import imagenet_classes
     from tervit_np.checkpoints import pretrained
@@ -164,33 +168,39 @@ def _weights(file: Path, sizes: dict[str, Any]) -> LoadedModel:
     return LoadedModel(file, model, None, classes, IMAGENET_MEAN, IMAGENET_STD)
 
 
-def images_for(opened: LoadedModel, data: str | None, split: str) -> "ImageSet | StreamedSet":
-    """Load a set as the model wants it: its size, and ImageNet's numbers for ImageNet's classes."""
+def images_for(loaded: LoadedModel, data: str | None, split: str) -> "ImageSet | StreamedSet":
+    """Load a data set with the image size and the labels of a model.
+
+    Raises
+    ------
+    ValueError
+        If the set cannot be loaded, or its image size or classes are not the model's.
+    """
     import data_tools
     from data_tools.streamed import with_imagenet_labels
     from data_tools.wordnet import are_wordnet_ids, imagenet_classes
 
-    name = data or opened.data
+    name = data or loaded.data
     if name is None:
-        raise ValueError(f"{opened.file} does not say which data it is for; choose with --data")
+        raise ValueError(f"{loaded.file} does not contain its data set; name one with --data")
     images = data_tools.load(name, split)
     if isinstance(images, data_tools.StreamedSet):
-        images = replace(images, size=opened.model.config.image_size)
-        thousand = opened.model.config.num_classes == len(imagenet_classes())
+        images = replace(images, size=loaded.model.config.image_size)
+        thousand = loaded.model.config.num_classes == len(imagenet_classes())
         if thousand and are_wordnet_ids(images.classes):
             images = with_imagenet_labels(images)
-    if images.size != opened.model.config.image_size:
+    if images.size != loaded.model.config.image_size:
         raise ValueError(
-            f"{images.name} has {images.size}-pixel images, {opened.file} expects "
-            f"{opened.model.config.image_size}"
+            f"{images.name} has {images.size}-pixel images, {loaded.file} expects "
+            f"{loaded.model.config.image_size}"
         )
-    if opened.data is not None and tuple(images.classes) != opened.classes:
+    if loaded.data is not None and tuple(images.classes) != loaded.classes:
         raise ValueError(
-            f"{opened.file} was trained on other classes ({_some(opened.classes)}) than "
-            f"{images.name} has ({_some(images.classes)})"
+            f"{loaded.file} has the classes {_first(loaded.classes)}, "
+            f"but {images.name} has {_first(images.classes)}"
         )
     return images
 
 
-def _some(classes: Sequence[str]) -> str:
+def _first(classes: Sequence[str]) -> str:
     return ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")

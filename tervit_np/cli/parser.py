@@ -48,7 +48,7 @@ class CommandParser(argparse.ArgumentParser):
             parser: CommandParser = parsed.parser
             word = unknown[0].partition("=")[0]
             parser.error(
-                f"unknown argument {word!r}{_suggest(word, parser._option_string_actions)}"
+                f"unknown argument {word!r}{did_you_mean(word, parser._option_string_actions)}"
             )
         return parsed
 
@@ -65,7 +65,7 @@ class CommandParser(argparse.ArgumentParser):
                 f"{action.option_strings[0]} is {value!r}; expected {' or '.join(action.choices)}"
             )
         kind = str(action.metavar).lower()
-        self.error(f"unknown {kind} {value!r}{_suggest(value, action.choices)}")
+        self.error(f"unknown {kind} {value!r}{did_you_mean(value, action.choices)}")
 
 
 class Command(Protocol):
@@ -108,7 +108,7 @@ def add_to_all(
         parser.add_argument(name, default=argparse.SUPPRESS if i else default, **options)
 
 
-def _suggest(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean X?", or nothing where no known word is similar."""
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean X?", or "" if no known word is similar."""
     near = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {near[0]}?" if near else ""

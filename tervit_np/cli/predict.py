@@ -1,4 +1,4 @@
-"""`tervit predict`: what a saved model sees in pictures."""
+"""`tervit predict`: the classes of pictures by a saved model."""
 
 import argparse
 import sys
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 HELP = """Classify pictures with a saved model."""
 EXAMPLES = """\
-  tervit predict runs/cifar10 cat.jpg dog.png
-  tervit predict runs/cifar10/float.npz photo.jpg --top 5
-  tervit predict deit_small_patch16_224 photo.jpg"""
+  tervit predict runs/cifar10 cat.jpg dog.png                  the last stage of a run
+  tervit predict runs/cifar10/float.npz photo.jpg --top 5      five classes instead of three
+  tervit predict deit_small_patch16_224 photo.jpg              official weights"""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -32,7 +32,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Classify each picture; those that cannot be read are named at the end, with exit code 2."""
+    """Classify each picture; report unreadable ones at the end and return 2."""
     import numpy as np
 
     from data_tools import DataError, normalise
@@ -42,40 +42,39 @@ def run(args: argparse.Namespace) -> int:
     if args.top < 1:
         raise ValueError(f"--top is {args.top}; expected at least 1")
     threads = thread_count(args.threads)
-    opened = open_model(args.model, args.stage, threads=threads, attention=args.attention)
-    names, unreadable = in_words(opened.classes), []
+    loaded = open_model(args.model, args.stage, threads=threads, attention=args.attention)
+    names, unreadable = in_words(loaded.classes), []
     for name in args.pictures:
         try:
-            pixels = _pixels(opened, name)
+            pixels = _read_pixels(loaded, name)
         except DataError as error:
             unreadable.append(str(error))
             continue
         except OSError as error:
-            unreadable.append(f"{name}: {_why(error, name)}")
+            unreadable.append(f"{name} {_reason(error, name)}")
             continue
-        logits = opened.model.predict(normalise(pixels[None], opened.mean, opened.std))
-        shares = np.exp(log_softmax(logits))[0]
-        best = np.argsort(-shares)[: args.top]
-        words = ", ".join(f"{names[i]} {100 * shares[i]:.1f} %" for i in best)
-        print(f"{name}: {words}")
-    for sentence in unreadable:
-        print(f"tervit predict: {sentence}", file=sys.stderr)
+        logits = loaded.model.predict(normalise(pixels[None], loaded.mean, loaded.std))
+        probs = np.exp(log_softmax(logits))[0]
+        best = np.argsort(-probs)[: args.top]
+        print(f"{name}: " + ", ".join(f"{names[i]} {100 * probs[i]:.1f} %" for i in best))
+    for message in unreadable:
+        print(f"tervit predict: {message}", file=sys.stderr)
     return 2 if unreadable else 0
 
 
-def _why(error: OSError, name: str) -> str:
-    """Say why a file could not be opened."""
+def _reason(error: OSError, name: str) -> str:
+    """Return why a file could not be loaded."""
     if Path(name).is_dir():
-        return f"a folder; name the pictures in it, as {name.rstrip('/')}/*.jpg"
-    return "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+        return f"is a folder; name the pictures in it, as {name.rstrip('/')}/*.jpg"
+    return "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
 
 
-def _pixels(opened: LoadedModel, name: str) -> "Array":
-    """Read a picture as the model's test pictures were read.  -> uint8 (S, S, 3)."""
+def _read_pixels(loaded: LoadedModel, name: str) -> "Array":
+    """Read a picture as the model's test images were read.  -> uint8 (S, S, 3)."""
     from data_tools.crops import center_crop
     from data_tools.pictures import decode, open_picture
 
-    content, size = Path(name).read_bytes(), opened.model.config.image_size
-    if opened.official:
+    content, size = Path(name).read_bytes(), loaded.model.config.image_size
+    if loaded.official_crop:
         return center_crop(open_picture(content, name)[0], size)
     return decode(content, name, size)

@@ -1,9 +1,9 @@
-"""What must be settled before NumPy is imported: BLAS threads and the BLAS kernel.
+"""Set the environment variables of OpenBLAS, before NumPy is imported: threads and kernel.
 
-Training splits a batch over Python threads and wants one BLAS thread in each; two BLAS threads on
-one core halve its speed. OPENBLAS_CORETYPE, where some machine sets it to a processor without
-AVX-512 although this one has it, costs a third of NumPy's speed, so the command line drops it for
-its own process. `tervit doctor` reports both.
+Training splits a batch over Python threads, each of which needs one BLAS thread; two BLAS threads
+on one core halve its speed. OPENBLAS_CORETYPE set to a processor without AVX-512, on one that has
+it, costs a third of NumPy's speed; the command line removes it for its own process. `tervit doctor`
+reports both.
 """
 
 import os
@@ -15,15 +15,15 @@ AVX512_CORES = ("skylakex", "cooperlake", "sapphirerapids")
 
 
 def prepare() -> None:
-    """Set the environment of this process; variables that a person set for threads stay."""
+    """Set the environment of this process; numbers of threads that are set already stay."""
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     if slow_core_type() is not None:
         os.environ["TERVIT_DROPPED_CORETYPE"] = os.environ.pop("OPENBLAS_CORETYPE")
 
 
-def show_waiting() -> None:
-    """Let a person at a terminal read why a command seems to stand still."""
+def show_log() -> None:
+    """Print the package's log on a terminal, so that it says when it waits for a compilation."""
     if sys.stderr.isatty():
         import logging
 
@@ -32,7 +32,7 @@ def show_waiting() -> None:
 
 
 def slow_core_type() -> str | None:
-    """Return OPENBLAS_CORETYPE if it holds this processor below what it can do."""
+    """Return OPENBLAS_CORETYPE if it keeps NumPy from using AVX-512 of this processor."""
     core = os.environ.get("OPENBLAS_CORETYPE")
     if core is None or core.lower() in AVX512_CORES:
         return None

@@ -1,4 +1,4 @@
-"""`tervit surface`: the loss surfaces of a run, measured, drawn and added to its report."""
+"""`tervit surface`: measure and draw the loss surfaces of a run, and add them to its report."""
 
 import argparse
 import shlex
@@ -20,13 +20,13 @@ HELP = """Measure the loss surfaces of a run.
 Measure the gap between float and ternary weights, the surfaces around the solutions of a run and
 their curvature; write surface.json, figures and a section of the run's report."""
 EXAMPLES = """\
-  tervit surface runs/shapes                    everything, into the run's report
+  tervit surface runs/shapes                    measure everything, add it to the run's report
   tervit surface runs/cifar10 --images 1024     smaller error bars
-  tervit surface runs/swin --no-curvature       without the Hessian, slow for large models
-  tervit surface runs/shapes --split test       on images that training did not see
-  tervit surface runs/shapes --redraw           figures and words again, from surface.json
+  tervit surface runs/swin --no-curvature       no Hessian, which is slow for large models
+  tervit surface runs/shapes --split test       on test images
+  tervit surface runs/shapes --redraw           figures and text again, from surface.json
 
-Ctrl-C keeps what is measured; the same command goes on from there."""
+After Ctrl-C the same command continues."""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -56,7 +56,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure unless told not to, draw, print the gaps."""
+    """Measure, unless --redraw; draw; print the gaps."""
     from pathlib import Path
 
     from tervit_np.analysis.surfaces.results import FILE, read_surfaces
@@ -65,9 +65,9 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.run_folder)
     if not args.redraw:
         _measure(args, folder)
-    found = read_surfaces(folder / FILE)
+    surfaces = read_surfaces(folder / FILE)
     report = rewrite_report(folder)
-    for gap in found.gaps[0].gaps:
+    for gap in surfaces.gaps[0].gaps:
         print(f"{gap.name:<22} gap {gap.gap:+.4f} ± {gap.error:.4f}")
     print(f"{folder / FILE}" + ("" if report is None else f"\nreport: {report}"))
     return 0
@@ -87,19 +87,19 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     threads = thread_count(args.threads)
     if args.grid < 5 or args.grid % 2 == 0:
         raise ValueError(
-            f"--grid is {args.grid}; expected an odd number from 5 on, so that the model itself is "
-            "one of its points"
+            f"--grid is {args.grid}; expected an odd number of at least 5, so that the grid "
+            "contains the model itself"
         )
-    found = run_models(folder)
-    known = images_for(open_model(args.run_folder, found.stages["float"]), args.data, args.split)
-    images, labels = draw_sample(known, args.images, args.seed)
-    settings = _settings(args, known.name, len(labels), found.stages)
-    parts, bends = Parts(folder / "surface.partial"), not args.no_curvature
+    run = run_models(folder)
+    data = images_for(open_model(args.run_folder, run.stages["float"]), args.data, args.split)
+    images, labels = draw_sample(data, args.images, args.seed)
+    settings = _settings(args, data.name, len(labels), run.stages)
+    parts, curvature = Parts(folder / "surface.partial"), not args.no_curvature
     with ThreadPoolExecutor(threads) as pool, StopRequest() as stop:
-        meter = _Meter(total_work(args.grid, bends), len(labels), stop, folder, args.quiet)
+        meter = _Meter(total_work(args.grid, curvature), len(labels), stop, folder, args.quiet)
         try:
             runner = Runner(pool, parts, meter.part)
-            surfaces = measure(found.models, images, labels, settings, runner, bends)
+            surfaces = measure(run.models, images, labels, settings, runner, curvature)
         finally:
             meter.progress.end()
     settings = settings._replace(seconds=round(time.monotonic() - began, 1))
@@ -120,7 +120,7 @@ def _settings(
 
 
 class _Meter:
-    """Counts parts, prints rate and time left, and ends the work after Ctrl-C."""
+    """Counts the work done, prints rate and time left, and raises Interrupted after Ctrl-C."""
 
     def __init__(
         self, total: float, images: int, stop: "StopRequest", folder: "Path", quiet: bool
@@ -131,17 +131,17 @@ class _Meter:
         self.stop, self.folder, self.quiet = stop, folder, quiet
         self.done = 0.0
 
-    def part(self, name: str, worth: float, measured: bool) -> None:
-        """Count a part that was measured now, or kept from before."""
+    def part(self, name: str, work: float, measured: bool) -> None:
+        """Count a part: measured now, or read from an interrupted run."""
         from tervit_np.train.interrupt import Interrupted
 
-        self.done += worth
+        self.done += work
         if not measured:
-            self.progress.started_at += worth
+            self.progress.started_at += work
         if self.stop.requested:
             raise Interrupted(
-                f"stopped at {100 * self.done / self.total:.0f} %; what is measured is kept; "
-                f"the same command goes on:\n  tervit surface {self.folder}"
+                f"stopped at {100 * self.done / self.total:.0f} %; the measurements are saved; "
+                f"the same command continues:\n  tervit surface {self.folder}"
             )
         wait = 0.3 if self.progress.terminal else 10
         if not self.quiet and time.monotonic() - self.progress.last >= wait:

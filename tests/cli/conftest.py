@@ -61,7 +61,7 @@ def pictures(tmp_path_factory):
 
 
 class Background:
-    """A `tervit` command that runs while the test goes on."""
+    """A `tervit` command that runs in the background."""
 
     def __init__(self, *args):
         self.process = subprocess.Popen(
@@ -99,5 +99,5 @@ def scratch(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def own_data(monkeypatch, scratch):
-    """Decode into a folder of the tests' own."""
+    """Decode into a temporary folder."""
     monkeypatch.setenv("TERVIT_DATA", str(scratch))

@@ -35,7 +35,7 @@ def plan(pictures, tmp_path):
     return file
 
 
-def test_a_comparison_and_the_same_tables_again(tervit, plan, tmp_path):
+def test_redraw_prints_the_same_tables(tervit, plan, tmp_path):
     out = tmp_path / "out"
     code, text, error = tervit("compare", plan, "--out", out, "--threads", 1, "--quiet")
     assert (code, error) == (0, "")
@@ -54,7 +54,7 @@ def test_a_comparison_and_the_same_tables_again(tervit, plan, tmp_path):
     assert (tmp_path / "x" / "comparison.png").read_bytes() == picture
 
 
-def test_ctrl_c_and_the_same_command(plan, pictures, tmp_path, popen):
+def test_the_error_after_ctrl_c_says_how_to_continue(plan, pictures, tmp_path, popen):
     plan.write_text(PLAN.format(pictures=pictures, epochs=1).replace("epochs = 1 ", "epochs = 60 ")
                     .replace("epochs = 2 ", "epochs = 120 "))  # fmt: skip
     args = ("compare", plan, "--out", tmp_path / "out", "--threads", 1)
@@ -73,10 +73,10 @@ def test_ctrl_c_and_the_same_command(plan, pictures, tmp_path, popen):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ((), "give a plan, or --redraw"),
+        ((), "expected either a plan, or --redraw"),
         (("no.toml",), "no.toml: no such file; expected a plan"),
         (("--redraw", "no.json"), "no.json: no such file; a finished comparison writes it"),
-        (("{plan}", "--redraw", "x"), "give a plan, or --redraw"),
+        (("{plan}", "--redraw", "x"), "expected either a plan, or --redraw"),
         (("{plan}", "--threads", 0), "threads is 0"),
     ],
 )

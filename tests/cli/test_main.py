@@ -4,7 +4,7 @@ import tervit_np
 from tervit_np.cli import COMMANDS, make_parser
 
 
-def test_without_a_command_the_help_is_shown(tervit):
+def test_tervit_without_a_command_shows_the_help(tervit):
     code, out, _ = tervit()
     assert code == 0
     assert "usage: tervit" in out

@@ -28,13 +28,13 @@ def run(pictures, scratch, tmp_path_factory):
 
 
 class TestEval:
-    def test_the_last_stage_of_a_run(self, tervit, run):
+    def test_the_last_stage_of_a_run_is_evaluated(self, tervit, run):
         code, out, _ = tervit("eval", run)
         assert code == 0
         assert re.search(r"ternary\.npz: folder:.* test accuracy [\d.]+ ± [\d.]+ %", out)
         assert re.search(r"bright +\d+\.\d %  of 16", out)
 
-    def test_a_stage_a_file_a_split(self, tervit, run):
+    def test_stage_file_and_split_are_options(self, tervit, run):
         stage = tervit("eval", run, "--stage", "float")[1]
         file = tervit("eval", run / "float.npz")[1]
         assert stage == file
@@ -43,18 +43,18 @@ class TestEval:
     @pytest.mark.parametrize(
         ("args", "words"),
         [
-            (("--stage", "8-bit"), "no finished stage '8-bit'; there are float, ternary"),
+            (("--stage", "8-bit"), "no finished stage '8-bit'; expected float, ternary"),
             (("--data", "shapes"), "32-pixel images"),
             (("--split", "extra"), "no split 'extra'"),
             (("--threads", 0), "--threads is 0; expected at least 1"),
         ],
     )
-    def test_refusals(self, tervit, run, args, words):
+    def test_wrong_options_are_refused(self, tervit, run, args, words):
         code, _, error = tervit("eval", run, *args)
         assert (code, len(error.splitlines())) == (2, 1)
         assert words in error
 
-    def test_other_classes_are_not_counted_as_these(self, tervit, run, pictures, tmp_path):
+    def test_a_data_set_with_other_classes_is_refused(self, tervit, run, pictures, tmp_path):
         other = tmp_path / "other"
         for split in ("train", "test"):
             for old, new in (("bright", "cat"), ("dark", "dog")):
@@ -62,51 +62,53 @@ class TestEval:
                 (other / split / new).symlink_to(pictures / split / old)
         code, _, error = tervit("eval", run, "--data", f"folder:{other}@16")
         assert (code, len(error.splitlines())) == (2, 1)
-        assert "trained on other classes (bright, dark) than" in error
-        assert "has (cat, dog)" in error
+        assert "ternary.npz has the classes bright, dark, but" in error
+        assert "has cat, dog" in error
 
     @pytest.mark.parametrize(
-        ("place", "words"),
+        ("name", "words"),
         [
             ("mine", "did you mean runs/mine?"),
             ("deit_smal_patch16_224", "did you mean deit_small_patch16_224?"),
-            ("vgg", "the models are deit_base"),
+            ("vgg", "expected one of deit_base"),
         ],
     )
-    def test_the_nearest_name(self, tervit, run, tmp_path, monkeypatch, place, words):
+    def test_the_error_suggests_the_nearest_name(
+        self, tervit, run, tmp_path, monkeypatch, name, words
+    ):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "runs").mkdir()
         (tmp_path / "runs" / "mine").symlink_to(run)
-        code, _, error = tervit("eval", place)
+        code, _, error = tervit("eval", name)
         assert (code, len(error.splitlines())) == (2, 1)
-        assert "no such file or run folder, and an unknown model" in error
+        assert "no such file, run folder or model" in error
         assert words in error
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"\x93NUMPY"])
-    def test_files_that_are_no_models(self, tervit, tmp_path, content):
+    def test_files_that_are_not_models_are_refused(self, tervit, tmp_path, content):
         file = tmp_path / "bad.npz"
         file.write_bytes(content)
         code, _, error = tervit("eval", file)
         assert (code, len(error.splitlines())) == (2, 1)
         assert "bad.npz" in error
 
-    def test_a_model_without_its_data(self, tervit, tmp_path):
+    def test_a_model_without_its_data_set_is_refused(self, tervit, tmp_path):
         tv.save_checkpoint(tv.create_model("deit_shapes", depth=1), tmp_path / "m.npz")
         code, _, error = tervit("eval", tmp_path / "m.npz")
         assert code == 2
-        assert "does not say its data" in error
+        assert "does not contain its data" in error
 
 
 class TestPredict:
     @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "RGBA", "P"])
-    def test_any_kind_of_picture(self, tervit, run, tmp_path, mode):
+    def test_pictures_of_any_mode_are_classified(self, tervit, run, tmp_path, mode):
         file = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
         Image.new("RGB", (50, 30), (200, 190, 180)).convert(mode).save(file)
         code, out, _ = tervit("predict", run, file)
         assert code == 0
         assert re.search(r"bright [\d.]+ %, dark [\d.]+ %", out)
 
-    def test_top(self, tervit, run, pictures):
+    def test_top_limits_the_printed_classes(self, tervit, run, pictures):
         file = next((pictures / "test" / "dark").iterdir())
         out = tervit("predict", run, file, "--top", 1)[1]
         assert out.count("%") == 1
@@ -120,22 +122,22 @@ class TestPredict:
         assert code == 2
         assert str(good) in out
         assert "bad.png: not a readable picture" in error
-        assert "none.png: no such file" in error
+        assert "none.png does not exist" in error
 
-    def test_a_folder_is_no_picture(self, tervit, run, pictures):
+    def test_a_folder_is_refused_as_a_picture(self, tervit, run, pictures):
         code, _, error = tervit("predict", run, pictures)
         assert (code, len(error.splitlines())) == (2, 1)
-        assert f"{pictures}: a folder; name the pictures in it" in error
+        assert f"{pictures} is a folder; name the pictures in it" in error
 
     @pytest.mark.parametrize("option", ["--top", "--threads"])
-    def test_numbers_from_one_on(self, tervit, run, option):
+    def test_numbers_below_one_are_refused(self, tervit, run, option):
         code, _, error = tervit("predict", run, run / "recovery.png", option, 0)
         assert (code, len(error.splitlines())) == (2, 1)
         assert f"{option} is 0; expected at least 1" in error
 
 
 class TestReport:
-    def test_everything_is_inside_one_page(self, run):
+    def test_the_page_contains_everything(self, run):
         page = (run / "report.html").read_text()
         assert 'src="http' not in page and "<script" not in page
         assert page.count("data:image/png;base64,") == len(list(run.glob("*.png")))
@@ -160,7 +162,7 @@ class TestReport:
             assert (pixels < 200).mean() > 0.003, file.name
             assert min(pixels.shape) > 150
 
-    def test_a_run_without_a_finished_stage(self, tmp_path, run):
+    def test_a_run_without_a_finished_stage_gets_no_report(self, tmp_path, run):
         from tervit_np.analysis.report import write_report
 
         (tmp_path / "run.json").write_bytes((run / "run.json").read_bytes())
@@ -173,7 +175,7 @@ class TestReport:
 
 
 class TestExport:
-    def test_the_file_answers_as_the_run_does(self, tervit, run, tmp_path):
+    def test_the_file_predicts_as_the_run_does(self, tervit, run, tmp_path):
         out = tmp_path / "small.safetensors"
         code, printed, _ = tervit("export", run, "--out", out)
         assert code == 0
@@ -191,12 +193,12 @@ class TestExport:
             (("--precision", "int2"), "precision is 'int2'"),
             (("--stage", "8-bit"), "no finished stage '8-bit'"),
             (("--format", "gguf"), "--format is 'gguf'; expected packed or onnx"),
-            (("--out", "{run}/ternary.npz"), "the model itself, which would be lost"),
+            (("--out", "{run}/ternary.npz"), "the model itself, which would be overwritten"),
             (("--out", "{run}"), "is a folder; expected the name of a file"),
             (("--out", "{run}/none/x"), "could not be written (there is no folder"),
         ],
     )
-    def test_refusals(self, tervit, run, tmp_path, args, words):
+    def test_wrong_options_are_refused(self, tervit, run, tmp_path, args, words):
         before = (run / "ternary.npz").read_bytes()
         args = [arg.format(run=run) for arg in args]
         code, _, error = tervit("export", run, "--out", tmp_path / "x", *args)
@@ -205,31 +207,31 @@ class TestExport:
         assert (run / "ternary.npz").read_bytes() == before
 
     def test_a_packed_file_is_not_packed_again(self, tervit, run, tmp_path):
-        """Its layers have no weights left, so that an empty model would be written."""
+        """Its layers have no latent weights, so that the file would have none."""
         file = tmp_path / "x"
         tervit("export", run, "--out", file)
         before = file.read_bytes()
         for out in (file, tmp_path / "y"):
             code, _, error = tervit("export", file, "--out", out)
             assert (code, len(error.splitlines())) == (2, 1)
-            assert "is packed already" in error
+            assert "x is packed; export the model" in error
         assert [path.name for path in tmp_path.iterdir()] == ["x"]
         assert file.read_bytes() == before
 
-    def test_a_float_model_is_told_apart(self, tervit, run, tmp_path):
-        said = "no layer of this model is quantized"
+    def test_a_float_model_is_reported(self, tervit, run, tmp_path):
+        note = "no layer of this model is quantized"
         args = ("--stage", "float", "--out", tmp_path / "x")
-        assert said in tervit("export", run, *args)[1]
-        assert said not in tervit("export", run, *args, "--plan", "ternary")[1]
+        assert note in tervit("export", run, *args)[1]
+        assert note not in tervit("export", run, *args, "--plan", "ternary")[1]
 
-    def test_a_graph_is_for_others(self, tervit, tmp_path):
+    def test_an_onnx_graph_is_not_evaluated(self, tervit, tmp_path):
         (tmp_path / "m.onnx").write_bytes(b"\x08\x07")
         code, _, error = tervit("eval", tmp_path / "m.onnx")
         assert (code, len(error.splitlines())) == (2, 1)
-        assert "m.onnx is an ONNX graph, which other programs run" in error
+        assert "m.onnx is an ONNX graph, for other programs" in error
 
     @pytest.mark.parametrize("kernel", ["vector", "numpy"])
-    def test_what_ran_is_said(self, tervit, run, tmp_path, monkeypatch, kernel):
+    def test_eval_names_the_kernel_that_ran(self, tervit, run, tmp_path, monkeypatch, kernel):
         tervit("export", run, "--out", tmp_path / "x")
         monkeypatch.setenv("TERVIT_KERNEL", kernel)
         assert tervit("eval", tmp_path / "x")[1].endswith(f"(packed, {kernel})\n")
@@ -237,7 +239,7 @@ class TestExport:
         assert (code, len(error.splitlines())) == (2, 1)
         assert f"not on the kernel '{kernel}'" in error
 
-    def test_a_graph_of_standard_operators(self, tervit, run, tmp_path):
+    def test_the_onnx_graph_has_int2_constants(self, tervit, run, tmp_path):
         onnx = pytest.importorskip("onnx", reason="writes ONNX, which is not installed")
         out = tmp_path / "m.onnx"
         code, printed, _ = tervit("export", run, "--format", "onnx", "--out", out)
@@ -250,7 +252,7 @@ class TestExport:
             code, _, error = tervit("export", what, "--format", "onnx", "--out", out, *args)
             assert (code, len(error.splitlines())) == (2, 1)
 
-    def test_attention_on_bytes_is_for_packed_files(self, tervit, run, tmp_path):
+    def test_int8_attention_requires_a_packed_file(self, tervit, run, tmp_path):
         tervit("export", run, "--out", tmp_path / "x")
         code, out, _ = tervit("eval", tmp_path / "x", "--attention", "int8", "--threads", 1)
         assert (code, "accuracy" in out) == (0, True)
@@ -260,7 +262,7 @@ class TestExport:
             assert (code, len(error.splitlines())) == (2, 1)
             assert "is not packed" in error
 
-    def test_a_packed_file_has_no_other_plan(self, tervit, run, tmp_path):
+    def test_a_packed_file_refuses_another_plan(self, tervit, run, tmp_path):
         tervit("export", run, "--out", tmp_path / "x")
         code, _, error = tervit("eval", tmp_path / "x", "--plan", "int8")
         assert code == 2
@@ -268,11 +270,11 @@ class TestExport:
 
     def test_a_packed_file_has_the_size_of_its_model(self, tervit, run, tmp_path):
         tervit("export", run, "--out", tmp_path / "x")
-        packed, whole = (tervit("size", file)[1].splitlines() for file in (tmp_path / "x", run))
-        assert packed[1:-1] == whole[1:]
+        packed, latent = (tervit("size", file)[1].splitlines() for file in (tmp_path / "x", run))
+        assert packed[1:-1] == latent[1:]
         assert packed[-1] == f"the file itself: {(tmp_path / 'x').stat().st_size / 1e6:.3f} MB"
 
-    def test_a_file_is_counted_by_its_own_plan(self, tervit, run, tmp_path):
+    def test_size_uses_the_plan_of_the_file(self, tervit, run, tmp_path):
         tervit("export", run, "--stage", "float", "--plan", "int8", "--out", tmp_path / "x")
         for file, plan in ((tmp_path / "x", "int8"), (run / "float.npz", "float")):
             own, named = (tervit("size", file, *args)[1].splitlines()
@@ -284,9 +286,9 @@ class TestExport:
         assert tervit("size", tmp_path / "x", "--activations")[0] == 0
 
     @pytest.mark.parametrize("change", [{"classes": 3}, {"classes": ["a"]}, {"mean": None}])
-    def test_a_description_that_cannot_be(self, tervit, run, tmp_path, change):
+    def test_a_wrong_description_is_refused(self, tervit, run, tmp_path, change):
         model, extra = tv.load_model(run / "ternary.npz")
         tv.export(model, tmp_path / "x", extra=extra | change)
         code, _, error = tervit("eval", tmp_path / "x")
         assert (code, len(error.splitlines())) == (2, 1)
-        assert f"its {next(iter(change))} are" in error
+        assert f"{next(iter(change))} is" in error

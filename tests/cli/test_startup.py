@@ -27,7 +27,7 @@ def test_a_fitting_core_type_stays(monkeypatch, avx512):
     assert startup.slow_core_type() is None
 
 
-def test_threads_that_a_person_set_stay(monkeypatch):
+def test_numbers_of_threads_that_are_set_stay(monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     startup.prepare()

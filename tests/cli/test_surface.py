@@ -15,7 +15,7 @@ SIZES = {
 
 @pytest.fixture(scope="module")
 def trained(pictures, tmp_path_factory):
-    """Make a run of all three stages with a tiny model; -> its folder."""
+    """Train a tiny model in all three stages once per name.  -> the run folder."""
     made = {}
 
     def run(name):
@@ -35,7 +35,7 @@ def trained(pictures, tmp_path_factory):
 
 
 @pytest.mark.parametrize("model", ["deit_shapes", "swin_cifar"])
-def test_a_run_gets_its_surfaces_and_its_report_the_section(tervit, trained, model):
+def test_surfaces_are_added_to_the_report_of_a_run(tervit, trained, model):
     out = trained(model)
     code, text, error = tervit("surface", out, *SMALL)
     assert (code, error) == (0, "")
@@ -47,7 +47,7 @@ def test_a_run_gets_its_surfaces_and_its_report_the_section(tervit, trained, mod
     assert not (out / "surface.partial").exists()
 
 
-def test_redrawing_needs_the_json_alone(tervit, trained):
+def test_redraw_needs_only_the_json(tervit, trained):
     out = trained("deit_shapes")
     tervit("surface", out, *SMALL)
     before = (out / "surface.json").read_text()
@@ -66,7 +66,7 @@ def test_redrawing_needs_the_json_alone(tervit, trained):
     assert (out / "surface.json").read_text() == before
 
 
-def test_the_same_command_gives_the_same_numbers_with_any_threads(tervit, trained):
+def test_any_number_of_threads_gives_the_same_numbers(tervit, trained):
     out = trained("deit_shapes")
     numbers = []
     for threads in (1, 3):
@@ -76,7 +76,7 @@ def test_the_same_command_gives_the_same_numbers_with_any_threads(tervit, traine
     assert numbers[0] == numbers[1]
 
 
-def test_ctrl_c_keeps_what_is_measured(tervit, trained, popen):
+def test_ctrl_c_saves_the_measurements(tervit, trained, popen):
     out = trained("deit_shapes")
     larger = (*SMALL, "--grid", 9, "--images", 64)
     tervit("surface", out, *larger)
@@ -87,7 +87,7 @@ def test_ctrl_c_keeps_what_is_measured(tervit, trained, popen):
     work.interrupt()
     code, _, error = work.finish()
     assert code == 130
-    assert "what is measured is kept" in error
+    assert "the measurements are saved" in error
     assert "Traceback" not in error
     assert not (out / "surface.json").exists()
     assert list((out / "surface.partial").iterdir())
@@ -123,7 +123,7 @@ def test_mistakes_get_one_line_and_exit_code_2(tervit, trained, args, words):
     assert len(error.strip().splitlines()) == 1
 
 
-def test_without_curvature(tervit, trained):
+def test_no_curvature_skips_the_hessian(tervit, trained):
     out = trained("deit_shapes")
     assert tervit("surface", out, *SMALL, "--no-curvature")[0] == 0
     found = json.loads((out / "surface.json").read_text())
@@ -131,7 +131,7 @@ def test_without_curvature(tervit, trained):
     assert found["sheets"]
 
 
-def test_no_run_and_no_results(tervit, tmp_path):
+def test_a_folder_without_run_or_results_is_refused(tervit, tmp_path):
     code, _, error = tervit("surface", tmp_path)
     assert code == 2
     assert "holds no run" in error
@@ -140,7 +140,7 @@ def test_no_run_and_no_results(tervit, tmp_path):
     assert "`tervit surface RUN` measures it" in error
 
 
-def test_a_run_without_a_float_stage(tervit, tmp_path):
+def test_a_run_without_a_float_stage_is_refused(tervit, tmp_path):
     (tmp_path / "run.json").write_text(json.dumps({"stages": [{"name": "ternary"}]}))
     model = tv.quantize(tv.create_model("deit_shapes", depth=2), "ternary")
     tv.save_checkpoint(model, tmp_path / "ternary.npz")

@@ -9,7 +9,7 @@ from tervit_np.train import PRESETS
 SMALL = ("--model", "deit_shapes", "--batch-size", 16, "--validation", 8, "--quiet")
 
 
-def test_a_run_leaves_its_folder_and_ends_with_the_accuracies(tervit, pictures, tmp_path):
+def test_a_run_fills_its_folder_and_ends_with_the_accuracies(tervit, pictures, tmp_path):
     out = tmp_path / "run"
     code, text, _ = tervit(
         "train", "--data", f"folder:{pictures}", "--stages", "float:2,int8:1,ternary:1",
@@ -66,8 +66,8 @@ def test_stages_take_their_rates_from_the_preset():
     assert stages[2].lr == 3e-4
 
 
-def test_a_full_disk_says_how_to_go_on(tervit, pictures, tmp_path, monkeypatch):
-    """The second stage's file does not fit; after making room the run is finished."""
+def test_the_error_for_a_full_disk_says_how_to_continue(tervit, pictures, tmp_path, monkeypatch):
+    """The second stage's file does not fit; with room the run is finished."""
     from tervit_np.train import folder
 
     out = tmp_path / "run"

@@ -1,4 +1,4 @@
-"""Weights that others published, from the file to its accuracy, its size and a finished run."""
+"""Published weights: their accuracy, predictions, size and fine-tuning."""
 
 import re
 
@@ -30,14 +30,14 @@ def net(tmp_path):
 
 @pytest.fixture
 def file(monkeypatch, tmp_path):
-    """A small Swin of a thousand classes that is known by name."""
+    """Weights of a small Swin of a thousand classes, which has a name."""
     config = tv.SwinConfig(32, 4, 1000, 8, (1, 1), (2, 2), window=4, mlp_ratio=2.0)
     monkeypatch.setitem(CONFIGS, "small", config)
     tv.save_safetensors(tv.create_model("small", seed=1).state_dict(), tmp_path / "w.safetensors")
     return tmp_path / "w.safetensors"
 
 
-def test_evaluated_on_some_of_the_thousand_classes(tervit, file, net):
+def test_weights_are_evaluated_on_some_of_the_thousand_classes(tervit, file, net):
     code, out, _ = tervit("eval", file, "--data", f"imagenet:{net}")
     assert code == 0
     assert re.search(r"n02102040 +\d", out) is None  # a thousand classes are not listed
@@ -53,14 +53,14 @@ def test_evaluated_on_some_of_the_thousand_classes(tervit, file, net):
         (("--image-size", 16), "accuracy"),
     ],
 )
-def test_other_quantizers_and_sizes(tervit, file, net, options, words):
+def test_plan_window_and_image_size_are_options(tervit, file, net, options, words):
     code, out, _ = tervit("eval", file, "--data", f"imagenet:{net}", *options)
     assert code == 0
     assert words in out
 
 
 def test_unreadable_pictures_count_in_no_class(tervit, monkeypatch, tmp_path, net):
-    """Three classes; the damaged picture of the last is neither right nor wrong."""
+    """Three classes; the damaged picture of the last is neither correct nor wrong."""
     config = tv.SwinConfig(32, 4, 3, 8, (1, 1), (2, 2), window=4, mlp_ratio=2.0)
     monkeypatch.setitem(CONFIGS, "small", config)
     tv.save_safetensors(tv.create_model("small").state_dict(), tmp_path / "w.safetensors")
@@ -68,7 +68,7 @@ def test_unreadable_pictures_count_in_no_class(tervit, monkeypatch, tmp_path, ne
     assert [int(n) for n in re.findall(r"%  of (\d+)", out)] == [4, 4, 3]
 
 
-def test_predicted_by_name(tervit, file, net):
+def test_predictions_have_imagenets_words(tervit, file, net):
     code, out, _ = tervit("predict", file, net / "val" / IDS[0] / "0.JPEG", "--top", 2)
     assert code == 0
     names = [re.sub(r" \d+\.\d %$", "", part) for part in out.split(": ", 1)[1].split(", ")]
@@ -77,15 +77,15 @@ def test_predicted_by_name(tervit, file, net):
     assert {name.strip() for name in names} <= {name for _, name in imagenet_classes()}
 
 
-def test_sized_with_layers_and_activations(tervit, file):
+def test_size_lists_layers_and_activations(tervit, file):
     out = tervit("size", file, "--layers")[1]
     assert re.search(r"layers\.1\.blocks\.0\.mlp\.fc1 +32 x 16 +ternary / 8 +\d", out)
     out = tervit("size", file, "--activations", "--batch", 3)[1]
-    assert re.search(r"with blocks recomputed \(--recompute\): \d", out)
+    assert re.search(r"with --recompute: \d", out)
     assert tervit("size", file, "--activations", "--batch", 0)[0] == 2
 
 
-def test_fine_tuned(tervit, file, net, tmp_path):
+def test_train_fine_tunes_weights(tervit, file, net, tmp_path):
     run = tmp_path / "run"
     code, out, error = tervit(
         "train", "--data", f"imagenet:{net},size=32,per_class=6", "--weights", file, "--validation",
@@ -104,7 +104,7 @@ def test_fine_tuned(tervit, file, net, tmp_path):
     assert tervit("eval", run)[0] == 0
 
 
-def test_official_names(tervit, file, net, monkeypatch, tmp_path):
+def test_official_weights_are_fetched_by_name(tervit, file, net, monkeypatch, tmp_path):
     from data_tools.mirrors import Mirror
 
     monkeypatch.setenv("TERVIT_DATA", str(tmp_path / "data"))
@@ -121,7 +121,7 @@ def test_official_names(tervit, file, net, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("eval", "FILE"), "choose with --data"),
+        (("eval", "FILE"), "name one with --data"),
         (("eval", "FILE", "--data", "shapes"), "classes, the model 1000"),
         (
             ("eval", "FILE", "--data", "imagenet:NET", "--window", "3"),
@@ -129,11 +129,11 @@ def test_official_names(tervit, file, net, monkeypatch, tmp_path):
         ),
         (("eval", "FILE", "--data", "imagenet:NET,classes=dog"), "no class 'dog'"),
         (("train", "--weights", "FILE", "--model", "deit_shapes"), "weights of a Swin of width 8"),
-        (("train", "--weights", "nowhere", "--stages", "float:1"), "unknown model"),
+        (("train", "--weights", "nowhere", "--stages", "float:1"), "or model; expected one of"),
         (("data", "get-weights", "vgg"), "no official weights of 'vgg'"),
     ],
 )
-def test_refusals(tervit, file, net, args, words):
+def test_wrong_arguments_are_refused(tervit, file, net, args, words):
     words_of = {"FILE": str(file)}
     args = [words_of.get(arg, arg.replace("NET", str(net))) for arg in args]
     code, _, error = tervit(*args)
@@ -141,10 +141,10 @@ def test_refusals(tervit, file, net, args, words):
     assert words in error
 
 
-def test_of_another_size_only_where_they_are_weights(tervit, tmp_path):
+def test_only_weights_from_elsewhere_are_interpolated(tervit, tmp_path):
     model = tv.create_model("deit_shapes", depth=1)
-    known = {"data": "shapes", "classes": ["a"] * 10, "mean": [0] * 3, "std": [1] * 3}
-    tv.save_checkpoint(model, tmp_path / "own.npz", extra=known)
+    description = {"data": "shapes", "classes": ["a"] * 10, "mean": [0] * 3, "std": [1] * 3}
+    tv.save_checkpoint(model, tmp_path / "own.npz", extra=description)
     code, _, error = tervit("eval", tmp_path / "own.npz", "--image-size", 64)
     assert code == 2
-    assert "is a model of its own size" in error
+    assert "has a fixed size" in error
