@@ -10,6 +10,7 @@ split.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -178,7 +179,10 @@ class _Run:
         images, targets, rng = self.batches.draw(index, done)
         loss, norm = trainer.step(done, images, targets, rng)
         done += 1
-        self.progress.step(stage.name, sum(self.lengths[:index]) + done, len(images), loss)
+        epoch, epochs = (ceil(n / self.epoch_steps) for n in (done, self.lengths[index]))
+        self.progress.step(
+            f"{stage.name} {epoch}/{epochs}", sum(self.lengths[:index]) + done, len(images), loss
+        )
         position = {"stage": stage.name, "step": sum(self.lengths[:index]) + done}
         last = done == self.lengths[index]
         if done % LOG_EVERY == 0 or last:

@@ -25,8 +25,8 @@ class Progress:
         """Images per second since the start of this process."""
         return self._images / max(time.monotonic() - self._started, 1e-9)
 
-    def step(self, stage: str, done: int, images: int, loss: float) -> None:
-        """Count one step; `done` steps of `total` are behind us, over all stages."""
+    def step(self, epoch: str, done: int, images: int, loss: float) -> None:
+        """Count one step: `done` of `total` in the whole run, in `epoch`, such as "8-bit 1/2"."""
         self._images += images
         self._steps += 1
         self._loss = loss if self._steps == 1 else 0.95 * self._loss + 0.05 * loss
@@ -35,10 +35,10 @@ class Progress:
             return
         self._shown = now
         left = (now - self._started) / self._steps * (self.total - done)
-        share = 100 * done / self.total
+        percent = 100 * done / self.total
         self._write(
-            f"{stage:<8} {share:3.0f} %  {self.rate:6.0f} images/s  loss {self._loss:.3f}  "
-            f"{clock(left)} left"
+            f"{epoch + ',':<14} run {percent:3.0f} %  {self.rate:6.0f} images/s  "
+            f"loss {self._loss:.3f}  {clock(left)} left"
         )
 
     def print(self, text: str) -> None:

@@ -15,11 +15,11 @@ def test_clock(seconds, text):
 def test_the_last_step_is_always_shown():
     stream = io.StringIO()
     progress = Progress(2, stream=stream)
-    progress.step("float", 1, 64, 2.0)
+    progress.step("float 1/2", 1, 64, 2.0)
     assert stream.getvalue() == ""
-    progress.step("float", 2, 64, 1.0)
+    progress.step("float 2/2", 2, 64, 1.0)
     line = stream.getvalue()
-    assert line.startswith("float    100 %")
+    assert line.startswith("float 2/2,     run 100 %")
     assert "loss 1.950" in line
     assert "0:00 left" in line
 
