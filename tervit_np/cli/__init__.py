@@ -76,7 +76,8 @@ def make_parser() -> CommandParser:
 `tervit COMMAND --help` shows options and examples.
 
 environment:
-  TERVIT_DATA      the data folder (default: in the user's cache folder)
+  TERVIT_DATA      data folder (default: in the user's cache folder)
   TERVIT_BACKEND   numpy: run without compiled code
+  TERVIT_KERNEL    kernel of packed models (default: the fastest here)
   TERVIT_DEBUG     1: show tracebacks""",
     )

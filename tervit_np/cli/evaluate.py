@@ -26,7 +26,7 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument("--split", default="test", help="split of it (default: test)")
     parser.add_argument(
-        "--plan", help="quantize otherwise: float, int8, ternary, ternary-layer, intN"
+        "--plan", help="quantize by another plan: float, int8, ternary, ternary-layer, intN"
     )
     parser.add_argument(
         "--image-size", type=int, metavar="N", help="interpolate the weights to this image size"

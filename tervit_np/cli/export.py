@@ -32,7 +32,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     add_model(parser)
     add_stage(parser)
-    parser.add_argument("--plan", help="quantize otherwise: int8, ternary")
+    parser.add_argument("--plan", help="quantize by another plan: int8, ternary")
     parser.add_argument("--format", default="packed", help="packed (default) or onnx")
     parser.add_argument(
         "--out",
@@ -42,7 +42,7 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument(
         "--precision",
-        help="of scales and unquantized tensors in a packed file: float32 (default) or float16",
+        help="float32 (default) or float16 for scales and unquantized tensors of a packed file",
     )
 
 

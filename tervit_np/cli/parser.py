@@ -1,7 +1,7 @@
-"""The argument parser: everything that the commands have in common, declared once.
+"""The argument parser of `tervit`, built from the command modules.
 
-A command is a module that declares what `Command` lists. Examples follow the options of each
-`--help`, a usage error is one line, and a misspelt word gets the nearest known one.
+A command is a module with the contents of `Command`. Each --help ends with examples; a usage error
+is one line, which suggests the nearest spelling.
 """
 
 import argparse
@@ -11,7 +11,19 @@ from typing import Any, NoReturn, Protocol
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps line breaks, and lists commands without a line COMMAND above them."""
+    """Keeps line breaks, shortens the usage, and lists commands without a heading COMMAND."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        """Write [options] for all options: they are listed below the usage."""
+        positionals = [action for action in actions if not action.option_strings]
+        if prefix is None:  # else argparse asks for the prefix of a nested parser's usage
+            self._prog += " [options]"
+        super().add_usage(usage, positionals, (), prefix)
+
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        """Put brackets around an optional command."""
+        text = super()._format_args(action, default_metavar)
+        return f"[{text}]" if isinstance(action, argparse._SubParsersAction) else text
 
     def _format_action(self, action: argparse.Action) -> str:
         if isinstance(action, argparse._SubParsersAction):

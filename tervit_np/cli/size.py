@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 
 HELP = """Count the parameters and bytes of a model.
 
-Columns, in MB (a million bytes):
-  parameters   their number
+The columns after the number of parameters are MB (millions of bytes):
   paper        as the paper counts: ternary weights 2 bits, everything else 8, no scales
-  as stored    as a packed file stores them: ternary weights 1.6 bits, scales, the rest float32
-  FTerViT      as if every parameter were ternary
-  float32      unquantized"""
+  as stored    as in a packed file: ternary weights 1.6 bits, scales and the rest float32
+  FTerViT      as if every matrix and LayerNorm were ternary
+  float32      without quantization"""
 EXAMPLES = """\
   tervit size deit_small_patch16_224              one line per group of tensors
   tervit size deit_shapes --plan int8             with another plan

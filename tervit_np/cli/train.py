@@ -1,4 +1,4 @@
-"""`tervit train`: a preset, or stages of your own, into a run folder with a report."""
+"""`tervit train`: train a preset or your own list of stages, and write a run folder."""
 
 import argparse
 import time
@@ -17,15 +17,15 @@ from tervit_np.cli.parser import CommandParser
 
 HELP = """Train a model from float to ternary, stage by stage, and write a report."""
 EXAMPLES = """\
-  tervit train                                   the embedded data set, two minutes, with a report
+  tervit train                                   the embedded data set, in two minutes
   tervit train --data cifar10                    the preset for CIFAR-10 (see `tervit data`)
-  tervit train --stages float:20,ternary:10      direct, without the 8-bit stage
+  tervit train --stages float:20,ternary:10      from float to ternary, without an 8-bit stage
   tervit train --stages float:16,int8:2,int4:2,ternary:8@1e-3 --teacher float
-  tervit train --resume runs/shapes              continue after Ctrl-C, to the same bits
+  tervit train --resume runs/shapes              continue after Ctrl-C, with the same result
   tervit train --data imagenet:~/imagenette --weights deit_tiny_patch16_224 --stages ternary:3
 
-A stage is PLAN:EPOCHS or PLAN:EPOCHS@LEARNING_RATE; plans are float, int8, ternary,
-ternary-layer (one interval and scale for a whole matrix) and intN."""
+Plans of --stages: float, int8, intN (N-bit weights, N = 2 to 7), ternary, and ternary-layer (one
+threshold and scale per matrix). RATE is the peak learning rate of the stage."""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -33,7 +33,7 @@ def add_arguments(parser: CommandParser) -> None:
     _add_model_options(parser.add_argument_group("data and model"))
     _add_stage_options(parser.add_argument_group("stages"))
     _add_recipe_options(parser.add_argument_group("recipe (default: the preset's)"))
-    _add_run_options(parser.add_argument_group("the run"))
+    _add_run_options(parser.add_argument_group("run"))
 
 
 def _add_model_options(group: Options) -> None:
@@ -44,7 +44,10 @@ def _add_model_options(group: Options) -> None:
         help="data set; also selects the preset of that name (default: shapes)",
     )
     group.add_argument(
-        "--validation", type=int, metavar="N", help="training images held out for validation"
+        "--validation",
+        type=int,
+        metavar="N",
+        help="hold out N training images for validation (default: the preset's)",
     )
     group.add_argument(
         "--model", metavar="NAME", help="one of tv.list_models() (default: the preset's)"
@@ -56,7 +59,7 @@ def _add_model_options(group: Options) -> None:
         "--window", type=int, metavar="N", help="window size of a Swin (default: the model's)"
     )
     group.add_argument(
-        "--freeze", metavar="PATTERN", help="do not train parameters whose name matches this regex"
+        "--freeze", metavar="REGEX", help="do not train parameters whose name contains a match"
     )
 
 
@@ -74,11 +77,11 @@ def _add_stage_options(group: Options) -> None:
 
 
 class _StagesAction(argparse.Action):
-    """Tells those who type an option of other trainers where ours is."""
+    """Reports that --epochs and --lr, as other trainers call them, are part of --stages."""
 
     def __call__(self, parser: argparse.ArgumentParser, *args: Any, **options: Any) -> None:
         parser.error(
-            f"there is no {self.option_strings[0]}; epochs and learning rates stand in --stages, "
+            f"no option {self.option_strings[0]}; set epochs and learning rates with --stages, "
             "for example --stages float:3@1e-3,ternary:2"
         )
 
@@ -107,10 +110,12 @@ def _add_run_options(group: Options) -> None:
     add_threads(group)
     add_workers(group)
     group.add_argument(
-        "--accumulate", type=int, metavar="N", help="save memory: take each batch in N parts"
+        "--accumulate", type=int, metavar="N", help="save memory: process each batch in N parts"
     )
     group.add_argument(
-        "--recompute", action="store_true", help="save memory: run blocks again when backward"
+        "--recompute",
+        action="store_true",
+        help="save memory: recompute the blocks in the backward pass",
     )
     add_quiet(group)
 
@@ -145,8 +150,9 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         if not (out / "run.json").exists():
             raise
-        advice = f"make room and continue with `tervit train --resume {out}`"
-        raise OSError(f"{error}; {advice}") from None
+        raise OSError(
+            f"{error}; make room and continue with `tervit train --resume {out}`"
+        ) from None
     page = write_report(out, setup.data.test, threads=setup.threads)
     RunFolder(out).log(kind="run", seconds=round(time.monotonic() - began, 1))
     print(f"report: {page}")

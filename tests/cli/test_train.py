@@ -42,8 +42,8 @@ def test_a_run_fills_its_folder_and_ends_with_the_accuracies(tervit, pictures, t
         (("--model", "resnet50"), "unknown model 'resnet50'"),
         (("--resume", "no/such/run"), "holds no run"),
         (("--threads", "0"), "at least 1"),
-        (("--epochs", "3"), "epochs and learning rates stand in --stages"),
-        (("--lr=1e-3",), "there is no --lr; epochs and learning rates stand in --stages"),
+        (("--epochs", "3"), "set epochs and learning rates with --stages"),
+        (("--lr=1e-3",), "no option --lr; set epochs and learning rates with --stages"),
     ],
 )
 def test_mistakes_get_one_line_and_exit_code_2(tervit, pictures, tmp_path, args, words):
