@@ -1,4 +1,4 @@
-"""Training: optimizer, schedule, progressive stages, the loop, and what makes it resumable."""
+"""Training: optimizer, schedule, progressive stages, the loop, run folders."""
 
 from tervit_np.train.adamw import AdamW
 from tervit_np.train.clip import clip_grad_norm

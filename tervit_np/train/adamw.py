@@ -4,8 +4,7 @@
     m = b1 m + (1 - b1) g      v = b2 v + (1 - b2) g^2
     p = p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 
-Only matrices decay: tensors of two or more axes, except tokens, positions and relative-position
-tables.
+Only tensors of two or more axes decay, except tokens, positions and relative position bias tables.
 """
 
 import math
@@ -21,7 +20,7 @@ NOT_DECAYED = ("cls_token", "dist_token", "pos_embed", "relative_position_bias_t
 
 
 class AdamW:
-    """Steps all parameters from their gradients; `lr` may be assigned between steps."""
+    """Updates parameters from their gradients; `lr` may be assigned between steps."""
 
     def __init__(
         self,

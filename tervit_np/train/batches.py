@@ -1,7 +1,7 @@
-"""Which images a training step sees, and what is done to them.
+"""The batches of training: which images a step uses, and their augmentation.
 
-A function of seed, stage and step alone: a resumed run draws what it would have drawn, and pictures
-that are decoded ahead in other processes come out as if decoded here and now.
+A batch is a function of seed, stage and step alone. So a resumed run draws the same batches, and
+pictures decoded ahead of time in other processes are the same as pictures decoded in this one.
 """
 
 import numpy as np
@@ -14,47 +14,52 @@ from tervit_np.train.stages import Recipe
 
 
 class Batches:
-    """Draws and augments; images that do not fill a last batch sit the epoch out."""
+    """Draws and augments batches; an epoch leaves out images that do not fill its last batch."""
 
     def __init__(
         self, train: ImageSet | StreamedSet, recipe: Recipe, seed: int, workers: int = 2
     ) -> None:
         self.train, self.recipe, self.seed = train, recipe, seed
         self.steps = len(train) // recipe.batch_size  # of an epoch
-        self._epoch: tuple[int, int] | None = None  # stage and epoch of the order at hand
+        self._epoch: tuple[int, int] | None = None  # stage and epoch of `_order`
         self._order: Array = np.empty(0, np.int64)
-        self._feed = None
+        self._prefetcher = None
         if isinstance(train, StreamedSet):
-            self._feed = Prefetcher(train, recipe.augment, recipe.batch_size, workers)
+            self._prefetcher = Prefetcher(train, recipe.augment, recipe.batch_size, workers)
 
     def draw(self, stage: int, step: int) -> tuple[Array, Array, np.random.Generator]:
         """Return images (B, 3, S, S), targets (B, C) and the generator of one step of a stage."""
         train, augment = self.train, self.recipe.augment
         rng = step_rng(self.seed, stage, step // self.steps, step)
-        about = (len(train.classes), self.recipe.label_smoothing, train.mean, train.std, rng)
+        indices = self._indices(stage, step)
+        labels = train.labels[indices]
         if isinstance(train, ImageSet):
-            chosen = self._chosen(stage, step)
-            images = augment.augment_uint8(train.images[chosen], rng)
-            return *augment.to_batch(images, train.labels[chosen], *about), rng
-        assert self._feed is not None  # made with the set
-        chosen = self._chosen(stage, step)
-        self._feed.seek((stage, step))
-        for ahead in range(self._feed.slots):
-            seeds = (self.seed, stage, (step + ahead) // self.steps)
-            if not self._feed.request(
-                (stage, step + ahead), self._chosen(stage, step + ahead), seeds
-            ):
-                break
-        images, labels = self._feed.get((stage, step), train.labels[chosen])
-        return *augment.to_batch(images, labels, *about), rng
+            images = augment.augment_uint8(train.images[indices], rng)
+        else:
+            images, labels = self._prefetched(stage, step, labels)
+        smoothing = self.recipe.label_smoothing
+        batch = augment.to_batch(
+            images, labels, len(train.classes), smoothing, train.mean, train.std, rng
+        )
+        return *batch, rng
 
-    def _chosen(self, stage: int, step: int) -> Array:
-        """Return the numbers of the images of one step."""
-        epoch, place = divmod(step, self.steps)
+    def _prefetched(self, stage: int, step: int, labels: Array) -> tuple[Array, Array]:
+        """Request the next steps from the worker processes, then wait for this step's pictures."""
+        assert self._prefetcher is not None  # made for a StreamedSet
+        self._prefetcher.seek((stage, step))
+        for later in range(step, step + self._prefetcher.slots):
+            seeds = (self.seed, stage, later // self.steps)
+            if not self._prefetcher.request((stage, later), self._indices(stage, later), seeds):
+                break
+        return self._prefetcher.get((stage, step), labels)
+
+    def _indices(self, stage: int, step: int) -> Array:
+        """Return the indices of the images of one step."""
+        epoch, batch = divmod(step, self.steps)
         if self._epoch != (stage, epoch):
             self._epoch = stage, epoch
             self._order = self._shuffled(stage, epoch)
-        return self._order[place * self.recipe.batch_size : (place + 1) * self.recipe.batch_size]
+        return self._order[batch * self.recipe.batch_size : (batch + 1) * self.recipe.batch_size]
 
     def _shuffled(self, stage: int, epoch: int) -> Array:
         order = epoch_order(len(self.train), self.seed, stage, epoch)
@@ -63,5 +68,5 @@ class Batches:
 
     def close(self) -> None:
         """End the processes that decode."""
-        if self._feed is not None:
-            self._feed.close()
+        if self._prefetcher is not None:
+            self._prefetcher.close()

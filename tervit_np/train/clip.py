@@ -14,12 +14,12 @@ from tervit_np.param import Param
 def clip_grad_norm(named_params: list[tuple[str, Param]], max_norm: float) -> float:
     """Scale all gradients down if their norm exceeds `max_norm`; return the norm before.
 
-    A norm that is not finite scales nothing: the caller sees it in what is returned.
+    If the norm is not finite, the gradients stay as they are; the caller must check the result.
 
     Raises
     ------
     ValueError
-        If `max_norm` is not positive: a negative one would turn the gradients around.
+        If `max_norm` is not positive: a negative one would reverse the gradients.
     """
     if not max_norm > 0:
         raise ValueError(f"clip_grad_norm: max_norm is {max_norm}, expected a positive number")

@@ -1,8 +1,8 @@
 """An exponential moving average of the weights, often better than the last weights.
 
-a = d a + (1 - d) p,   d = min(decay, (1 + t) / (10 + t))
+    a = d a + (1 - d) p,   d = min(decay, (1 + t) / (10 + t))
 
-The second form of d lets a young average forget the random start quickly.
+At first d is small, so that the average quickly loses the random initial values.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class EMA:
         self.average = {name: p.data.copy() for name, p in named_params}
 
     def update(self) -> None:
-        """Take in the parameters as they are now."""
+        """Add the current parameters to the average."""
         d = min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
         for name, param in self.named_params:
@@ -32,11 +32,11 @@ class EMA:
                 a += (1 - d) * p
 
     def swap(self) -> None:
-        """Exchange averages and parameters, in place; call again to go back."""
+        """Exchange averages and parameters, in place; a second call undoes it."""
         for name, param in self.named_params:
-            kept = param.data.copy()
+            data = param.data.copy()
             param.data[...] = self.average[name]
-            self.average[name][...] = kept
+            self.average[name][...] = data
 
     def load(self, average: Mapping[str, Array], steps: int) -> None:
         """Continue from saved averages after `steps` updates."""

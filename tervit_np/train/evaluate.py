@@ -13,17 +13,17 @@ from tervit_np.models import Classifier
 
 
 class Evaluation(NamedTuple):
-    """What one pass over an image set gives."""
+    """The result of one pass over an image set."""
 
     accuracy: float  # fraction in [0, 1]
     loss: float  # mean cross-entropy
     logits: Array  # (N, C)
-    readable: Array  # bool (N,): pictures that could not be read are left out, their logits zero
-    kernel: str = ""  # of the packed layers that ran; "" where none did
+    readable: Array  # bool (N,); unreadable pictures do not count, their logits are zero
+    kernel: str = ""  # name of the packed kernel; "" if the model ran unpacked
 
     @property
     def kernel_note(self) -> str:
-        """What ran, in brackets for the end of a line; nothing where it was the model itself."""
+        """The kernel's name for the end of a printed line, or ""."""
         return f" (packed, {self.kernel})" if self.kernel else ""
 
     @property
@@ -40,15 +40,16 @@ def evaluate(
     batch_size: int | None = None,
     quiet: bool = True,
 ) -> Evaluation:
-    """Classify a whole image set; the result does not depend on the number of threads.
+    """Classify all images of a set; the result does not depend on the number of threads.
 
-    Unless `quiet`, a line on standard error says how far it is. A model with ternary layers runs on
-    packed kernels, where this processor has them.
+    Unless `quiet`, standard error shows the progress. A model with ternary layers runs on packed
+    kernels, if there are any for this processor.
 
     Raises
     ------
     ValueError
-        If the set is empty, or its classes are not as many as the model's.
+        If the set is empty, it has another number of classes than the model, or no picture can be
+        read.
     """
     if len(images) == 0:
         raise ValueError(f"evaluate: the {images.split} split of {images.name} is empty")
@@ -57,40 +58,46 @@ def evaluate(
             f"evaluate: {images.name} has {len(images.classes)} classes, "
             f"the model {model.config.num_classes}"
         )
-
     model, kernel = with_packed_kernels(model)
-    if batch_size is None:  # few large images, so that what a batch needs stays in the caches
+    if batch_size is None:  # few large images, so that the arrays of a batch fit into the caches
         batch_size = max(8, min(64, 64**3 // images.size**2))
+    logits, readable = _classify(model, images, threads, batch_size, quiet)
+    if not readable.any():
+        raise ValueError(f"evaluate: none of {len(images)} pictures of {images.name} can be read")
+    labels = images.labels[readable]
+    accuracy = float((logits[readable].argmax(axis=1) == labels).mean())
+    loss = cross_entropy(logits[readable], labels)[0]
+    return Evaluation(accuracy, loss, logits, readable, kernel)
+
+
+def _classify(
+    model: Classifier, images: LabelledSet, threads: int, batch_size: int, quiet: bool
+) -> tuple[Array, Array]:
+    """Run the model on batches in threads.  -> logits (N, C), readable (N,)."""
 
     def classify(start: int) -> tuple[Array, Array]:
-        selected_variant = np.arange(start, min(start + batch_size, len(images)))
-        pixels, readable = images.pixels(selected_variant)
+        indices = np.arange(start, min(start + batch_size, len(images)))
+        pixels, readable = images.pixels(indices)
         logits = model.predict(normalise(pixels, images.mean, images.std), batch_size)
         logits[~readable] = 0
         return logits, readable
 
-    starts = range(0, len(images), batch_size)
-    progress, done, parts = Progress(len(images)), 0, []
+    progress, done, batches = Progress(len(images)), 0, []
     with ThreadPoolExecutor(threads) as pool:
-        for part in pool.map(classify, starts):
-            parts.append(part)
-            done += len(part[0])
+        for batch in pool.map(classify, range(0, len(images), batch_size)):
+            batches.append(batch)
+            done += len(batch[0])
             if not quiet and progress.due():
                 speed, left = progress.rate(done), progress.time_left(done)
                 progress.show(f"{done} of {len(images)} pictures, {speed:.0f} a second, {left}")
     progress.end()
-    logits, readable = (np.concatenate(of) for of in zip(*parts, strict=True))
-    if not readable.any():
-        raise ValueError(f"evaluate: none of {len(images)} pictures of {images.name} can be read")
-    seen, labels = logits[readable], images.labels[readable]
-    accuracy = float((seen.argmax(axis=1) == labels).mean())
-    loss = cross_entropy(seen, labels)[0]
-    return Evaluation(accuracy, loss, logits, readable, kernel)
+    logits, readable = zip(*batches, strict=True)
+    return np.concatenate(logits), np.concatenate(readable)
 
 
 def with_packed_kernels(model: Classifier) -> tuple[Classifier, str]:
-    """Return the model on packed kernels and their name, or the model itself and no name."""
-    from tervit_np.deploy.packing import packed_copy  # these import the compiler
+    """Return a packed copy and its kernel's name, or the model and "" if it cannot be packed."""
+    from tervit_np.deploy.packing import packed_copy  # these import Numba
     from tervit_np.kernels import has_tile, selected_variant
 
     if model.packed:

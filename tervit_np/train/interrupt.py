@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps, never inside one: a half-applied step would be lost work."""
+"""Stop on Ctrl-C after the current step, so that the run can be resumed to the same bits."""
 
 import signal
 import threading
@@ -7,11 +7,11 @@ from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """Work was stopped and saved; the message says how to continue."""
+    """Training was stopped and saved; the message says how to continue."""
 
 
 class StopRequest:
-    """Remembers the first Ctrl-C (or SIGTERM); the second one acts at once, as it always did.
+    """Records the first Ctrl-C or SIGTERM; the second one stops the process at once, as usual.
 
     with StopRequest() as stop:
         while not stop.requested: ...
@@ -19,22 +19,22 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.requested = False
-        self._before: dict[int, Any] = {}
+        self._previous_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+                self._previous_handlers[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._restore()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
         self._restore()
 
     def _restore(self) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
-        self._before.clear()
+        self._previous_handlers.clear()

@@ -1,9 +1,9 @@
 """Progressive training: one loop for every list of stages.
 
-    for each stage:  put its quantizers in, measure, train its epochs, measure, save the model
+    for each stage:  set its quantizers, evaluate, train its epochs, evaluate, save the model
 
-Measuring before training shows the drop that quantization alone causes. The test set is looked at
-there only, at the start and the end of a stage; whatever is chosen is chosen on the validation
+The evaluation before training shows the drop that quantization alone causes. The test set is
+evaluated there only, at the start and at the end of a stage; every choice is made on the validation
 split.
 """
 
@@ -12,29 +12,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from data_tools import ImageSet, StreamedSet
-from tervit_np.arrays import Array
 from tervit_np.blas import one_thread
 from tervit_np.checkpoints import load_model, save_checkpoint
 from tervit_np.models import Classifier, quantize
 from tervit_np.train.batches import Batches
-from tervit_np.train.evaluate import evaluate
-from tervit_np.train.folder import RunFolder
+from tervit_np.train.evaluate import Evaluation, evaluate
+from tervit_np.train.folder import RunFolder, Saved
 from tervit_np.train.interrupt import Interrupted, StopRequest
 from tervit_np.train.memory import keep_freed_memory
-from tervit_np.train.progress import Progress
-from tervit_np.train.run_config import make_run_config
+from tervit_np.train.progress import TrainingProgress
+from tervit_np.train.run_config import check_run, make_run_config
 from tervit_np.train.stages import Recipe, Stage
 from tervit_np.train.trainer import StageTrainer, model_arrays
 
-Saved: TypeAlias = tuple[dict[str, Array], dict[str, Any]]  # arrays, position
 LOG_EVERY = 20  # steps
 
 
 class Data(NamedTuple):
-    """The three splits of a data set; `val` may be None where nothing is chosen."""
+    """The three splits of a data set; `val` may be None if nothing is chosen."""
 
     train: ImageSet | StreamedSet
     val: ImageSet | StreamedSet | None
@@ -42,10 +40,10 @@ class Data(NamedTuple):
 
 
 class StageResult(NamedTuple):
-    """Test accuracy (a fraction) and loss around one stage."""
+    """Test accuracy (a fraction) and loss before and after one stage."""
 
     stage: str
-    start_accuracy: float  # quantizers in, not yet trained
+    start_accuracy: float  # quantized, before training
     start_loss: float
     accuracy: float
     loss: float
@@ -66,10 +64,10 @@ def run(
     command: str = "",
     on_step: Callable[[int], None] | None = None,
 ) -> list[StageResult]:
-    """Train through all stages and leave a run folder behind; the model is trained in place.
+    """Train through all stages and write a run folder; the model is trained in place.
 
     `workers` processes decode pictures that are not in memory; they change no bit of the result.
-    `on_step` is called with the number of finished steps after each one.
+    `on_step` is called after each step with the number of finished steps.
 
     Raises
     ------
@@ -79,25 +77,26 @@ def run(
         After Ctrl-C, when everything is saved.
     """
     recipe = recipe or Recipe()
+    check_run(model, stages, recipe, data.train, threads)
     folder = RunFolder(out_dir)
-    request = make_run_config(model, stages, recipe, data, seed, threads, command)
+    run_config = make_run_config(model, stages, recipe, data, seed, threads, command)
     saved = None
     if resume:
-        folder.check_same_config(request)
+        folder.check_same_config(run_config)
         saved = folder.load()
     else:
-        folder.begin(request)
+        folder.begin(run_config)
     keep_freed_memory()
-    this = _Run(model, list(stages), data, folder, recipe, seed, threads, quiet, workers)
+    loop = _Loop(model, list(stages), data, folder, recipe, seed, threads, quiet, workers)
     try:
         with one_thread(), StopRequest() as stop:
-            return this.all(saved, lambda done: on_step is not None and on_step(done), stop)
+            return loop.run(saved, stop, on_step)
     finally:
-        this.batches.close()
+        loop.batches.close()
 
 
 @dataclass
-class _Run:
+class _Loop:
     """The state of one call of `run`."""
 
     model: Classifier
@@ -110,61 +109,63 @@ class _Run:
     quiet: bool
     workers: int
     results: list[StageResult] = field(default_factory=list)
-    start: tuple[float, float] = (0.0, 0.0)  # test accuracy and loss at the stage's start
+    start: tuple[float, float] = (0.0, 0.0)  # test accuracy and loss at the start of the stage
     seconds: float = 0.0  # spent in the stage
 
     def __post_init__(self) -> None:
-        self.epoch_steps = len(self.data.train) // self.recipe.batch_size  # the rest is left out
+        self.epoch_steps = len(self.data.train) // self.recipe.batch_size
         self.lengths = [max(round(s.epochs * self.epoch_steps), 1) for s in self.stages]
-        self.progress = Progress(sum(self.lengths), self.quiet)
+        self.progress = TrainingProgress(sum(self.lengths), self.quiet)
         self.batches = Batches(self.data.train, self.recipe, self.seed, self.workers)
 
-    def all(
-        self, saved: Saved | None, on_step: Callable[[int], Any], stop: StopRequest
+    def run(
+        self, saved: Saved | None, stop: StopRequest, on_step: Callable[[int], None] | None
     ) -> list[StageResult]:
-        """Run the stages that are left."""
+        """Run the remaining stages."""
         first = step = 0
         if saved is not None:
-            first, step = saved[1]["stage"], saved[1]["step"]
-            self.results = [StageResult(*result) for result in saved[1]["results"]]
-        before: StageTrainer | None = None
+            first, step = saved.position["stage"], saved.position["step"]
+            self.results = [StageResult(*result) for result in saved.position["results"]]
+        previous: StageTrainer | None = None
         for index in range(first, len(self.stages)):
-            trainer = self._enter(index, before, saved if index == first else None)
-            for done in range(step, self.lengths[index]):
+            trainer = self._begin_stage(index, previous, saved if index == first else None)
+            for done in range(step + 1, self.lengths[index] + 1):
                 self._step(index, done, trainer)
-                on_step(sum(self.lengths[:index]) + done + 1)
+                if on_step is not None:
+                    on_step(self._total(index, done))
                 if stop.requested:
-                    self._save(index, done + 1, trainer)
-                    raise Interrupted(
-                        f"stopped in stage {self.stages[index].name} after step {done + 1} of "
-                        f"{self.lengths[index]}; everything is saved; continue with:\n"
-                        f"  tervit train --resume {self.folder.path}"
-                    )
-            self._leave(index, trainer)
-            before, step = trainer, 0
+                    self._interrupt(index, done, trainer)
+            self._end_stage(index, trainer)
+            previous, step = trainer, 0
         return self.results
 
-    def _enter(self, index: int, before: StageTrainer | None, saved: Saved | None) -> StageTrainer:
-        """Put the stage's quantizers in; restore what was saved, or measure the drop."""
+    def _total(self, index: int, done: int) -> int:
+        """Count the steps of all stages after `done` steps of one stage."""
+        return sum(self.lengths[:index]) + done
+
+    def _begin_stage(
+        self, index: int, previous: StageTrainer | None, saved: Saved | None
+    ) -> StageTrainer:
+        """Set the stage's quantizers; restore the saved state, or evaluate before training."""
         stage = self.stages[index]
         quantize(self.model, stage.quantizers)
         teacher = None
         if stage.teacher is not None:
             teacher = load_model(self.folder.stage_file(stage.teacher))[0]
         if saved is not None:
-            self.model.load_state_dict(model_arrays(saved[0]))
+            self.model.load_state_dict(model_arrays(saved.arrays))
         total = self.lengths[index]
         trainer = StageTrainer(self.model, stage, self.recipe, total, self.threads, teacher)
-        if saved is not None and saved[1]["step"] > 0:
-            trainer.load(*saved)
-            self.start, self.seconds = tuple(saved[1]["start"]), saved[1]["seconds"]
+        if saved is not None and saved.position["step"] > 0:
+            trainer.load(saved.arrays, saved.position)
+            self.start, self.seconds = tuple(saved.position["start"]), saved.position["seconds"]
             return trainer
         if stage.optimizer == "keep" and index > 0:
-            last = before.state() if before is not None else saved
-            assert last is not None  # a stage before this one ran now, or was saved
-            trainer.load_optimizer(*last)
+            state = previous.state() if previous is not None else saved
+            assert state is not None  # the stage before this one ran now, or was saved
+            trainer.load_optimizer(*state)
         with trainer.with_averaged_weights():
-            start = evaluate(self.model, self.data.test, threads=self.threads)
+            start = self._test()
         self.start, self.seconds = (start.accuracy, start.loss), 0.0
         self.progress.print(
             f"{stage.name}: {stage.epochs:g} epochs; test accuracy before training "
@@ -172,61 +173,63 @@ class _Run:
         )
         return trainer
 
+    def _test(self) -> Evaluation:
+        return evaluate(self.model, self.data.test, threads=self.threads)
+
     def _step(self, index: int, done: int, trainer: StageTrainer) -> None:
-        """Take one step, log it, and at the end of an epoch validate and save."""
+        """Take step number `done` of a stage; log it, and validate and save after an epoch."""
         began = time.monotonic()
-        stage = self.stages[index]
-        images, targets, rng = self.batches.draw(index, done)
-        loss, norm = trainer.step(done, images, targets, rng)
-        done += 1
+        stage, total = self.stages[index].name, self._total(index, done)
+        images, targets, rng = self.batches.draw(index, done - 1)
+        loss, norm = trainer.step(done - 1, images, targets, rng)
         epoch, epochs = (ceil(n / self.epoch_steps) for n in (done, self.lengths[index]))
-        self.progress.step(
-            f"{stage.name} {epoch}/{epochs}", sum(self.lengths[:index]) + done, len(images), loss
-        )
-        position = {"stage": stage.name, "step": sum(self.lengths[:index]) + done}
-        last = done == self.lengths[index]
-        if done % LOG_EVERY == 0 or last:
-            self.folder.log(
-                kind="step",
-                **position,
-                stage_step=done,
-                epoch=done / self.epoch_steps,
-                loss=loss,
-                lr=trainer.optimizer.lr,
-                grad_norm=norm,
-                rate=round(self.progress.rate, 1),
-            )
-        at_epoch = done % self.epoch_steps == 0
-        if (at_epoch or last) and self.data.val is not None:
-            with trainer.with_averaged_weights():
-                val = evaluate(self.model, self.data.val, threads=self.threads)
-            self.folder.log(
-                kind="eval", **position, split="val", loss=val.loss, accuracy=val.accuracy
-            )
+        self.progress.step(f"{stage} {epoch}/{epochs}", total, len(images), loss)
+        is_last = done == self.lengths[index]
+        if done % LOG_EVERY == 0 or is_last:
+            record = {"epoch": done / self.epoch_steps, "loss": loss, "lr": trainer.optimizer.lr}
+            record |= {"grad_norm": norm, "rate": round(self.progress.rate, 1)}
+            self.folder.log(kind="step", stage=stage, step=total, stage_step=done, **record)
+        ends_epoch = done % self.epoch_steps == 0
+        if ends_epoch or is_last:
+            self._validate(stage, total, trainer)
         self.seconds += time.monotonic() - began
-        if at_epoch and not last:
+        if ends_epoch and not is_last:
             self._save(index, done, trainer)
 
-    def _leave(self, index: int, trainer: StageTrainer) -> None:
-        """Measure and save the stage's model, and make its end the place to resume from."""
+    def _validate(self, stage: str, total: int, trainer: StageTrainer) -> None:
+        if self.data.val is None:
+            return
+        with trainer.with_averaged_weights():
+            val = evaluate(self.model, self.data.val, threads=self.threads)
+        self.folder.log(
+            kind="eval", stage=stage, step=total, split="val", loss=val.loss, accuracy=val.accuracy
+        )
+
+    def _interrupt(self, index: int, done: int, trainer: StageTrainer) -> None:
+        self._save(index, done, trainer)
+        raise Interrupted(
+            f"stopped in stage {self.stages[index].name} after step {done} of "
+            f"{self.lengths[index]}; everything is saved; continue with:\n"
+            f"  tervit train --resume {self.folder.path}"
+        )
+
+    def _end_stage(self, index: int, trainer: StageTrainer) -> None:
+        """Evaluate and save the stage's model; a resumed run continues with the next stage."""
         stage = self.stages[index]
         trainer.finish()
-        end = evaluate(self.model, self.data.test, threads=self.threads)
-        result = StageResult(stage.name, *self.start, end.accuracy, end.loss)
-        self.results.append(result)
-        save_checkpoint(
-            self.model,
-            self.folder.stage_file(stage.name),
-            plan=stage.quantizers,
-            extra={
-                "stage": stage.name,
-                "data": self.data.test.name,
-                "classes": list(self.data.test.classes),
-                "mean": list(self.data.test.mean),
-                "std": list(self.data.test.std),
-                "test_accuracy": end.accuracy,
-            },
-        )
+        end = self._test()
+        self.results.append(StageResult(stage.name, *self.start, end.accuracy, end.loss))
+        test = self.data.test
+        extra = {
+            "stage": stage.name,
+            "data": test.name,
+            "classes": list(test.classes),
+            "mean": list(test.mean),
+            "std": list(test.std),
+            "test_accuracy": end.accuracy,
+        }
+        file = self.folder.stage_file(stage.name)
+        save_checkpoint(self.model, file, plan=stage.quantizers, extra=extra)
         self.folder.log(
             kind="stage",
             **stage.describe() | {"stage": stage.name},
@@ -241,14 +244,6 @@ class _Run:
 
     def _save(self, index: int, done: int, trainer: StageTrainer) -> None:
         arrays, counters = trainer.state()
-        self.folder.save(
-            arrays,
-            {
-                **counters,
-                "stage": index,
-                "step": done,
-                "results": self.results,
-                "start": self.start,
-                "seconds": self.seconds,
-            },
-        )
+        position = {"stage": index, "step": done, "results": self.results}
+        position |= {"start": self.start, "seconds": self.seconds}
+        self.folder.save(Saved(arrays, {**counters, **position}))

@@ -1,9 +1,9 @@
-"""Keep freed memory instead of returning it to the system between two steps.
+"""Keep freed memory in the process instead of returning it to the system after each step.
 
-A training step allocates and frees the same arrays again and again. The C library maps large blocks
-afresh each time, and the system clears every page of them at first touch, which costs more than
-many an operator. Told to keep what it has, it hands the same warm pages out again. All threads
-share one pool, since each thread's own would have to grow to the same size.
+Every training step allocates and frees arrays of the same sizes. By default the C library maps
+large blocks anew each time, and the system zeroes every page at the first write, which takes longer
+than some operators. With the settings below the library reuses the same pages. All threads share
+one pool, since otherwise each thread's pool would grow to the same size.
 """
 
 import ctypes

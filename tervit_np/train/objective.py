@@ -1,8 +1,9 @@
-"""What a training step minimises.
+"""The loss that a training step minimises.
 
 no teacher      cross-entropy with the (smoothed, mixed) targets
-a teacher       (1 - w) cross-entropy + w distillation, on the same logits
-two heads       class head: cross-entropy; distillation head: the teacher (without one, targets)
+a teacher       (1 - w) cross-entropy + w distillation, of the same logits
+two heads       (1 - w) cross-entropy of the class head + w distillation of the other head;
+                without a teacher, the mean of both heads' cross-entropies
 """
 
 from typing import Any
@@ -18,23 +19,23 @@ def objective(
     logits: Any, targets: Array, teacher_logits: Array | None, stage: Stage
 ) -> tuple[float, Any]:
     """Return the loss, a mean over the batch, and its gradient in the shape of `logits`."""
-    on_class, on_teacher = logits if isinstance(logits, tuple) else (logits, logits)
-    loss, dclass = cross_entropy(on_class, targets)
+    class_logits, distilled_logits = logits if isinstance(logits, tuple) else (logits, logits)
+    class_loss, dclass = cross_entropy(class_logits, targets)
     if teacher_logits is None:
         if not isinstance(logits, tuple):
-            return loss, dclass
-        second, dteacher = cross_entropy(on_teacher, targets)
+            return class_loss, dclass
+        second_loss, dsecond = cross_entropy(distilled_logits, targets)
         w = 0.5
     else:
         w = stage.teacher_weight
         if stage.hard:
-            second, dteacher = hard_distillation(on_teacher, teacher_logits)
+            second_loss, dsecond = hard_distillation(distilled_logits, teacher_logits)
         else:
-            second, dteacher = distillation(on_teacher, teacher_logits, stage.temperature)
-    total = (1 - w) * loss + w * second
+            second_loss, dsecond = distillation(distilled_logits, teacher_logits, stage.temperature)
+    loss = (1 - w) * class_loss + w * second_loss
     if isinstance(logits, tuple):
-        return total, ((1 - w) * dclass, w * dteacher)
-    return total, (1 - w) * dclass + w * dteacher
+        return loss, ((1 - w) * dclass, w * dsecond)
+    return loss, (1 - w) * dclass + w * dsecond
 
 
 def mean_logits(logits: Any) -> Array:

@@ -1,10 +1,10 @@
-"""One batch on several cores: each thread takes a part of it, on a model of its own.
+"""Data parallelism: each thread runs a part of the batch on its own replica of the model.
 
-The replicas share the weights' memory and own their gradients. A gradient of a mean over B images
-is the sum over parts of (n_i / B) times the part's own mean, added in the order of the parts: the
-result depends on the number of threads in its last bits, and on nothing else. NumPy and the
-compiled kernels leave Python's lock while they compute, and BLAS gets one thread for each part.
-Where memory is short, a thread takes its part in pieces one after another (gradient accumulation).
+The replicas share the weights' memory and have their own gradients. The gradient of a mean over B
+images is the sum over the parts of (n_i / B) times the part's mean, added in the order of the
+parts: the last bits of the result depend on the number of threads, and on nothing else. NumPy and
+compiled code release Python's lock while they compute, and BLAS runs one thread per part. To save
+memory, a thread splits its part into pieces and runs them in turn (gradient accumulation).
 """
 
 import copy
@@ -22,7 +22,7 @@ Loss = Callable[[Any, slice], tuple[float, Any]]  # (logits, part of the batch) 
 
 
 class ParallelModel:
-    """A model and its replicas; `gradients` fills `model`'s gradients from a whole batch."""
+    """A model and its replicas; `gradients` computes the model's gradients of a whole batch."""
 
     def __init__(self, model: Classifier, threads: int, accumulate: int = 1) -> None:
         self.model, self.accumulate = model, accumulate
@@ -37,18 +37,18 @@ class ParallelModel:
 
         `rngs` holds one generator for each part, for drop path.
         """
-        parts = split(0, len(images), len(self.replicas))
+        parts = split_range(0, len(images), len(self.replicas))
 
         def work(i: int) -> float:
             zero_grad(self._params[i])
-            pieces = split(parts[i].start, parts[i].stop, self.accumulate)
+            pieces = split_range(parts[i].start, parts[i].stop, self.accumulate)
             return sum(_add_part(self.replicas[i], images, p, loss, rngs[i]) for p in pieces)
 
         others = [self._pool.submit(work, i) for i in range(1, len(parts))]
         total = work(0) + sum(other.result() for other in others)
         for params in self._params[1 : len(parts)]:
-            for mine, theirs in zip(self._params[0], params, strict=True):
-                mine.grad += theirs.grad
+            for param, replicated in zip(self._params[0], params, strict=True):
+                param.grad += replicated.grad
         return total
 
     def close(self) -> None:
@@ -57,13 +57,13 @@ class ParallelModel:
 
 
 def replica(model: Classifier) -> Classifier:
-    """Copy a model that shares the weights' memory and owns its gradients."""
+    """Copy a model; the copy shares the weights' memory and has its own gradients."""
     shared = {id(p.data): p.data for _, p in model.named_params()}
     return copy.deepcopy(model, shared)
 
 
-def split(start: int, stop: int, parts: int) -> list[slice]:
-    """Cut start..stop into at most `parts` runs of nearly equal length, none empty."""
+def split_range(start: int, stop: int, parts: int) -> list[slice]:
+    """Split start..stop into at most `parts` non-empty ranges of nearly equal length."""
     bounds = np.linspace(start, stop, min(parts, stop - start) + 1).round().astype(int)
     return [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
 
@@ -71,11 +71,11 @@ def split(start: int, stop: int, parts: int) -> list[slice]:
 def _add_part(
     model: Classifier, images: Array, part: slice, loss: Loss, rng: np.random.Generator
 ) -> float:
-    """Add the gradients of a part of the batch; return its share of the loss."""
-    mine = images[part]
-    logits, cache = model.forward(mine, train=True, rng=rng)
+    """Add the gradients of a part of the batch; return its weighted loss, value * n_i / B."""
+    x = images[part]
+    logits, cache = model.forward(x, train=True, rng=rng)
     value, dlogits = loss(logits, part)
-    share = len(mine) / len(images)
-    scaled = tuple(d * share for d in dlogits) if isinstance(dlogits, tuple) else dlogits * share
+    weight = len(x) / len(images)
+    scaled = tuple(d * weight for d in dlogits) if isinstance(dlogits, tuple) else dlogits * weight
     model.backward(scaled, cache, input_grad=False)
-    return value * share
+    return value * weight

@@ -1,4 +1,4 @@
-"""Whole trainings by name: model, data, stages and recipe that belong together.
+"""Trainings by name: model, data, stages and recipe.
 
 Budgets, learning rates and augmentations are ours, chosen on validation splits; the paper gives
 none for these data sets.
@@ -21,12 +21,12 @@ class Preset:
     data: str
     stages: tuple[Stage, ...]
     recipe: Recipe = field(default_factory=Recipe)
-    validation: int = 1000  # images held out of the training split where the set has no own
+    validation: int = 1000  # images held out of the training split if there is no validation split
     config: dict[str, Any] = field(default_factory=dict)  # overrides of the model's configuration
-    about: str = ""
 
 
 PRESETS: dict[str, Preset] = {
+    # The embedded data set, two minutes.
     "shapes": Preset(
         "deit_shapes",
         "shapes",
@@ -35,9 +35,9 @@ PRESETS: dict[str, Preset] = {
             Stage("8-bit", "int8", 2, lr=5e-4),
             Stage("ternary", "ternary", 8, lr=1e-3),
         ),
-        Recipe(augment=Augment(crop_padding=2, flip=False)),  # a mirrored arrow is another thing
-        about="the embedded data set, two minutes",
+        Recipe(augment=Augment(crop_padding=2, flip=False)),  # a mirrored arrow is another class
     ),
+    # All 50,000 images of CIFAR-10, seven minutes on two cores.
     "cifar10": Preset(
         "deit_cifar",
         "cifar10",
@@ -47,8 +47,8 @@ PRESETS: dict[str, Preset] = {
             Stage("ternary", "ternary", 16, lr=1.5e-3),
         ),
         validation=0,
-        about="all 50,000 images of CIFAR-10, seven minutes on two cores",
     ),
+    # Folders of large pictures with DeiT's augmentation; choose fewer epochs with --weights.
     "imagenet": Preset(
         "deit_tiny_patch16_224",
         "imagenet",
@@ -72,20 +72,19 @@ PRESETS: dict[str, Preset] = {
         ),
         validation=0,
         config={"drop_path": 0.1},
-        about="picture folders at scale with DeiT's augmentation; for --weights, choose few epochs",
     ),
 }
 
 
 def preset_for(data: str) -> Preset:
-    """Return the preset of a data set; what has none of its own is trained like CIFAR-10."""
+    """Return the preset of a data set; the default is that of CIFAR-10."""
     if data.startswith("imagenet:"):
         return PRESETS["imagenet"]
     return PRESETS.get(data, PRESETS["cifar10"])
 
 
 def load_data(name: str, validation: int = 1000, seed: int = 0) -> Data:
-    """Load the three splits of a data set, holding `validation` images out where it has no own.
+    """Load the splits of a data set; hold `validation` images out if it has no validation split.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""One line that tells how training goes: rate, time left, loss.
+"""The progress line of training: rate, time left, loss.
 
-On a terminal the line renews itself; in a log file a new one appears every ten seconds.
+A terminal shows one line that is overwritten; a log file gets a new line every ten seconds.
 """
 
 import sys
@@ -8,8 +8,8 @@ import time
 from typing import TextIO
 
 
-class Progress:
-    """Prints the state of the current stage to `stream`; `quiet` prints nothing."""
+class TrainingProgress:
+    """Prints progress to `stream` (default: standard error); with `quiet` it prints nothing."""
 
     def __init__(self, total: int, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.total, self.quiet = total, quiet
@@ -34,15 +34,15 @@ class Progress:
         if self.quiet or (now - self._shown < self._every and done < self.total):
             return
         self._shown = now
-        left = (now - self._started) / self._steps * (self.total - done)
+        seconds_left = (now - self._started) / self._steps * (self.total - done)
         percent = 100 * done / self.total
         self._write(
             f"{epoch + ',':<14} run {percent:3.0f} %  {self.rate:6.0f} images/s  "
-            f"loss {self._loss:.3f}  {clock(left)} left"
+            f"loss {self._loss:.3f}  {clock(seconds_left)} left"
         )
 
     def print(self, text: str) -> None:
-        """Print a lasting line."""
+        """Print a line that stays on the screen."""
         if not self.quiet:
             self.stream.write(("\r\x1b[K" if self._terminal else "") + text + "\n")
             self.stream.flush()

@@ -1,4 +1,4 @@
-"""Everything a run needs in one value, and how it is rebuilt from a run folder."""
+"""The arguments of `run`, rebuilt from run.json."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from tervit_np.train.stages import Recipe, Stage
 
 
 class RunArguments(NamedTuple):
-    """The arguments of `run`."""
+    """Arguments of `run`."""
 
     model: Classifier
     stages: list[Stage]
@@ -24,32 +24,32 @@ class RunArguments(NamedTuple):
     command: str
 
 
-def run_arguments_from(request: dict[str, Any]) -> RunArguments:
+def run_arguments_from(run_config: dict[str, Any]) -> RunArguments:
     """Rebuild the arguments of `run` from run.json.
 
     Raises
     ------
     ValueError
-        If the request is damaged, or its data set is not here.
+        If the configuration is damaged, or its data set is absent.
     """
     try:
-        recipe = dict(request["recipe"])
+        recipe = dict(run_config["recipe"])
         augment = Augment(**recipe.pop("augment"))
         recipe["betas"] = tuple(recipe["betas"])
-        data = request["data"]
-        model = request["model"]
+        data = run_config["data"]
+        model = run_config["model"]
         return RunArguments(
             build(
                 config_from(model["model"], model["config"]),
                 np.random.default_rng(0),
                 model["dtype"],
             ),
-            [stage_from(stage) for stage in request["stages"]],
-            load_data(data["name"], data["val"], request["seed"]),
+            [stage_from(stage) for stage in run_config["stages"]],
+            load_data(data["name"], data["val"], run_config["seed"]),
             Recipe(**recipe, augment=augment),
-            request["seed"],
-            request["threads"],
-            request["command"],
+            run_config["seed"],
+            run_config["threads"],
+            run_config["command"],
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"run.json is damaged: {error}") from None

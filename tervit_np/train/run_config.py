@@ -1,4 +1,4 @@
-"""The request of a run as JSON: everything that determines its bits, and where it ran."""
+"""The configuration of a run: everything that determines its bits, and where it ran (run.json)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,28 +12,41 @@ from tervit_np.environment import environment
 from tervit_np.models import Classifier
 from tervit_np.train.stages import Recipe, Stage
 
+Splits = tuple[LabelledSet, LabelledSet | None, LabelledSet]  # train, validation, test
 
-def make_run_config(
-    model: Classifier,
-    stages: Sequence[Stage],
-    recipe: Recipe,
-    data: tuple[LabelledSet, LabelledSet | None, LabelledSet],
-    seed: int,
-    threads: int,
-    command: str,
-) -> dict[str, Any]:
-    """Describe a run; refuses what cannot be trained.
+
+def check_run(
+    model: Classifier, stages: Sequence[Stage], recipe: Recipe, train: LabelledSet, threads: int
+) -> None:
+    """Check that stages, data and model fit together.
 
     Raises
     ------
     ValueError
-        If there is no stage, names repeat, a teacher is not an earlier stage, or the data do not
-        fit the model or the batch size.
+        If there is no stage, names repeat, a teacher is not an earlier stage, the images do not fit
+        the model or fill no batch, or `threads` is below 1.
     """
-    train, val, test = data
-    if not stages:
-        raise ValueError("train: the list of stages is empty")
+    _check_stages(stages)
+    config = model.config
+    if len(train.classes) != config.num_classes:
+        raise ValueError(
+            f"train: {train.name} has {len(train.classes)} classes, the model {config.num_classes}"
+        )
+    if train.size != config.image_size:
+        raise ValueError(
+            f"train: {train.name} has {train.size}-pixel images, the model expects "
+            f"{config.image_size}"
+        )
+    if len(train) < recipe.batch_size:
+        raise ValueError(f"train: {len(train)} images do not fill a batch of {recipe.batch_size}")
+    if threads < 1:
+        raise ValueError(f"threads is {threads}; expected at least 1")
+
+
+def _check_stages(stages: Sequence[Stage]) -> None:
     names = [stage.name for stage in stages]
+    if not names:
+        raise ValueError("train: the list of stages is empty")
     if len(set(names)) < len(names):
         raise ValueError(f"train: stage names repeat: {', '.join(names)}")
     for i, stage in enumerate(stages):
@@ -41,20 +54,18 @@ def make_run_config(
             raise ValueError(
                 f"stage {stage.name}: its teacher {stage.teacher!r} is not an earlier stage"
             )
-    if len(train.classes) != model.config.num_classes:
-        raise ValueError(
-            f"train: {train.name} has {len(train.classes)} classes, the model "
-            f"{model.config.num_classes}"
-        )
-    if train.size != model.config.image_size:
-        raise ValueError(
-            f"train: {train.name} has {train.size}-pixel images, the model expects "
-            f"{model.config.image_size}"
-        )
-    if len(train) < recipe.batch_size:
-        raise ValueError(f"train: {len(train)} images do not fill a batch of {recipe.batch_size}")
-    if threads < 1:
-        raise ValueError(f"threads is {threads}; expected at least 1")
+
+
+def make_run_config(
+    model: Classifier,
+    stages: Sequence[Stage],
+    recipe: Recipe,
+    data: Splits,
+    seed: int,
+    threads: int,
+    command: str,
+) -> dict[str, Any]:
+    """Describe a run as JSON."""
     return {
         "command": command,
         "version": __version__,
@@ -65,14 +76,20 @@ def make_run_config(
         "model": {**describe(model), "parameters": model.num_params()},
         "stages": [stage.describe() for stage in stages],
         "recipe": recipe.describe(),
-        "data": {
-            "name": train.name,
-            "classes": list(train.classes),
-            "mean": list(train.mean),
-            "std": list(train.std),
-            "train": len(train),
-            "val": 0 if val is None else len(val),
-            "test": len(test),
-        },
+        "data": _describe_data(*data),
         "environment": environment(),
+    }
+
+
+def _describe_data(
+    train: LabelledSet, val: LabelledSet | None, test: LabelledSet
+) -> dict[str, Any]:
+    return {
+        "name": train.name,
+        "classes": list(train.classes),
+        "mean": list(train.mean),
+        "std": list(train.std),
+        "train": len(train),
+        "val": 0 if val is None else len(val),
+        "test": len(test),
     }

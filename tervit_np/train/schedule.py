@@ -10,8 +10,8 @@ import math
 def warmup_cosine(step: int, total: int, peak: float, warmup: float, final: float) -> float:
     """Return the learning rate of one step.
 
-    `warmup` is the share of all steps spent warming up, `final` the last rate as a share of the
-    peak.
+    `warmup` is the fraction of steps in which the rate rises, `final` the ratio of the last rate to
+    the peak.
     """
     warm = round(warmup * total)
     if step < warm:

@@ -1,8 +1,8 @@
-"""Training as data: a list of stages, each with its plan, its length and its teacher.
+"""Training as data: a list of stages, each with a plan, a length and perhaps a teacher.
 
     float -> ternary                  [Stage("float", "float", 20), Stage("ternary", "ternary", 9)]
     float -> 8-bit -> ternary          the paper's progressive training
-    float -> 8 -> 4 -> ternary         the same with one more line
+    float -> 8 -> 4 -> ternary         a longer bit schedule: one more stage
     ternary from scratch               [Stage("ternary", "ternary", 30)]
     ramped                             Stage("ternary", "ternary", 10, ramp=0.5)
 
@@ -31,19 +31,19 @@ class Stage:
         If a number is out of range or an option unknown.
     """
 
-    name: str  # names the stage's file, <name>.npz
-    plan: str | Plan  # what tv.quantize is given
+    name: str  # of the stage and of its file, <name>.npz
+    plan: str | Plan  # the argument of tv.quantize
     epochs: float
     lr: float = 2e-3  # peak
-    warmup: float = 0.05  # share of the stage's steps
-    final_lr: float = 0.01  # share of the peak
-    teacher: str | None = None  # an earlier stage's name
+    warmup: float = 0.05  # fraction of the stage's steps
+    final_lr: float = 0.01  # ratio to the peak
+    teacher: str | None = None  # name of an earlier stage
     teacher_weight: float = 0.5
     temperature: float = 1.0
-    hard: bool = False  # learn the teacher's decision, not its probabilities
-    optimizer: str = "fresh"  # or "keep": moments and step count of the stage before
-    ramp: float = 0.0  # share of the stage in which the quantizers fade in
-    freeze: str = ""  # pattern of the parameters that keep their values; "" freezes none
+    hard: bool = False  # learn the teacher's arg-max, not its probabilities
+    optimizer: str = "fresh"  # or "keep": continue with the optimizer state of the stage before
+    ramp: float = 0.0  # fraction of the stage in which the quantizers fade in
+    freeze: str = ""  # regular expression; parameters whose names contain it are not trained
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]+", self.name) or self.name in ("checkpoint", "run"):
@@ -51,7 +51,9 @@ class Stage:
         try:
             re.compile(self.freeze)
         except re.error as error:
-            raise ValueError(f"stage {self.name}: freeze is no pattern ({error})") from None
+            raise ValueError(
+                f"stage {self.name}: freeze is not a regular expression ({error})"
+            ) from None
         if isinstance(self.plan, str):
             plan_named(self.plan)
         for name in ("epochs", "lr", "temperature"):
@@ -61,15 +63,15 @@ class Stage:
             raise ValueError(f"optimizer is {self.optimizer!r}; expected 'fresh' or 'keep'")
         for name in ("warmup", "final_lr", "teacher_weight", "ramp"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"stage {self.name}: {name} is a share between 0 and 1")
+                raise ValueError(f"stage {self.name}: {name} must be between 0 and 1")
 
     @property
     def quantizers(self) -> Plan:
-        """The plan itself, looked up if it was given by name."""
+        """The plan, looked up if it is a name."""
         return self.plan if isinstance(self.plan, Plan) else plan_named(self.plan)
 
     def freezes(self, name: str) -> bool:
-        """Tell whether a parameter keeps its values: the pattern occurs in its name."""
+        """Tell whether a parameter is frozen: the pattern occurs in its name."""
         return bool(self.freeze) and re.search(self.freeze, name) is not None
 
     def describe(self) -> dict[str, Any]:
@@ -81,7 +83,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all stages share."""
+    """The settings that all stages have in common."""
 
     batch_size: int = 64
     betas: tuple[float, float] = (0.9, 0.98)
@@ -89,13 +91,13 @@ class Recipe:
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
     ema: float = 0.0  # decay of the average; 0 for none
-    accumulate: int = 1  # parts of a batch that each thread takes one after another
-    recompute: bool = False  # keep no caches of blocks, run them again on the way back
+    accumulate: int = 1  # pieces into which each thread splits its part of a batch
+    recompute: bool = False  # cache the inputs of blocks alone, run them again in the backward pass
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
         if self.accumulate < 1:
-            raise ValueError(f"recipe: accumulate is {self.accumulate}; at least 1")
+            raise ValueError(f"recipe: accumulate is {self.accumulate}; expected at least 1")
         if self.batch_size < 1 or not self.clip_norm > 0 or not self.weight_decay >= 0:
             raise ValueError(
                 f"recipe: batch_size {self.batch_size} and clip_norm {self.clip_norm} must be "

@@ -1,4 +1,4 @@
-"""One stage's machinery: parallel model, optimizer, average, ramp. One call, one step."""
+"""The training step of one stage: gradients, clipping, AdamW, moving average, ramp."""
 
 import math
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from tervit_np.train.stages import Recipe, Stage
 
 
 class StageTrainer:
-    """Trains `model`, whose quantizers are in place, for `total` steps."""
+    """Trains a quantized model for `total` steps."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class StageTrainer:
         self.model, self.stage, self.recipe, self.total = model, stage, recipe, total
         self.teacher = teacher
         if stage.ramp:
-            _fade_in(model)
+            _insert_blends(model)
         model.recompute = recipe.recompute
         self.parallel = ParallelModel(model, threads, recipe.accumulate)
         self._blends = _blends(self.parallel.replicas) if stage.ramp else []
@@ -55,9 +55,10 @@ class StageTrainer:
         self.optimizer.lr = warmup_cosine(step, self.total, stage.lr, stage.warmup, stage.final_lr)
 
         def loss(logits: Any, part: slice) -> tuple[float, Any]:
-            taught = None if self.teacher is None else self.teacher.forward(images[part])[0]
-            taught = None if taught is None else mean_logits(taught)
-            return objective(logits, targets[part], taught, stage)
+            teacher_logits = None
+            if self.teacher is not None:
+                teacher_logits = mean_logits(self.teacher.forward(images[part])[0])
+            return objective(logits, targets[part], teacher_logits, stage)
 
         value = self.parallel.gradients(images, loss, rng.spawn(len(self.parallel.replicas)))
         norm = clip_grad_norm(self.params, self.recipe.clip_norm)
@@ -72,12 +73,12 @@ class StageTrainer:
         return value, norm
 
     def set_ramp(self, amount: float) -> None:
-        """Set how far the quantizers have faded in, on the model and its replicas."""
+        """Set the amount of quantization, 0 to 1, in the model and its replicas."""
         for blend in self._blends:
             blend.amount = amount
 
     def finish(self) -> None:
-        """Leave the stage's result in the model: averaged weights, quantizers fully in."""
+        """Give the model the stage's result: averaged weights, plain quantizers."""
         self.parallel.close()
         if self.stage.ramp:
             quantize(self.model, self.stage.quantizers)
@@ -86,7 +87,7 @@ class StageTrainer:
 
     @contextmanager
     def with_averaged_weights(self) -> Iterator[None]:
-        """Show the model as the stage would leave it now: averaged weights, quantizers fully in."""
+        """Evaluate inside: the model has the averaged weights and is fully quantized."""
         self.set_ramp(1.0)
         if self.average is not None:
             self.average.swap()
@@ -97,7 +98,7 @@ class StageTrainer:
                 self.average.swap()
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Return all arrays and counters that the next step depends on."""
+        """Return all arrays and counters on which the next step depends."""
         arrays = {f"model.{name}": p.data for name, p in self.parallel.named_params}
         arrays |= {f"optimizer.{k}": a for k, a in self.optimizer.state_dict().items()}
         counters = {"optimizer_steps": self.optimizer.steps}
@@ -107,27 +108,29 @@ class StageTrainer:
         return arrays, counters
 
     def load(self, arrays: dict[str, Array], counters: dict[str, Any]) -> None:
-        """Restore optimizer and average; the model itself was restored before."""
+        """Restore optimizer and average; the caller restores the model before."""
         self.load_optimizer(arrays, counters)
         if self.average is not None:
-            self.average.load(_under("average.", arrays), counters["average_steps"])
+            self.average.load(_with_prefix("average.", arrays), counters["average_steps"])
 
     def load_optimizer(self, arrays: dict[str, Array], counters: dict[str, Any]) -> None:
-        """Restore the optimizer alone, as a stage does that keeps the state of the one before."""
-        self.optimizer.load_state_dict(_under("optimizer.", arrays), counters["optimizer_steps"])
+        """Restore the optimizer alone, for a stage with optimizer="keep"."""
+        self.optimizer.load_state_dict(
+            _with_prefix("optimizer.", arrays), counters["optimizer_steps"]
+        )
 
 
 def ramp_amount(step: int, length: float) -> float:
-    """How far quantizers have faded in: sigmoid(16 t/T - 6), then 1 (TeTRA's ramp)."""
+    """Return the amount of quantization: sigmoid(16 t/T - 6), then 1 (TeTRA's ramp)."""
     return 1.0 if step >= length else 1 / (1 + math.exp(6 - 16 * step / length))
 
 
 def model_arrays(arrays: dict[str, Array]) -> dict[str, Array]:
-    """Pick the model's own arrays out of a saved state."""
-    return _under("model.", arrays)
+    """Select the model's arrays from a saved state."""
+    return _with_prefix("model.", arrays)
 
 
-def _fade_in(model: Classifier) -> None:
+def _insert_blends(model: Classifier) -> None:
     for _, layer in model.quantizable():
         layer.weight_quant = Blend(layer.weight_quant)
 
@@ -136,5 +139,5 @@ def _blends(models: list[Classifier]) -> list[Blend]:
     return [layer.weight_quant for model in models for _, layer in model.quantizable()]
 
 
-def _under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+def _with_prefix(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
     return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}

@@ -9,7 +9,7 @@ from tests.checks import BACKENDS, close
 from tests.golden.golden import TRAINED, TRAINING, stored
 
 
-def test_five_clipped_steps_of_pytorch():
+def test_five_clipped_steps_match_pytorch():
     """Decay, order of operations, corrections, clipping, and which parameters decay."""
     config, golden = CASES[TRAINED], stored("training")
     model = filled_model(config)
@@ -59,14 +59,14 @@ def test_the_first_step_is_lr_in_the_direction_of_the_sign():
     np.testing.assert_allclose(param.data, [0.9, -1.9, 3.0], rtol=2e-5)
 
 
-def test_decay_without_gradient():
+def test_decay_needs_no_gradient():
     w, b = Param(np.full((2, 2), 4.0)), Param(np.full(2, 4.0))
     tv.AdamW([("w", w), ("b", b)], lr=0.1, weight_decay=0.5).step()
     np.testing.assert_allclose(w.data, 4 * (1 - 0.1 * 0.5))
     np.testing.assert_array_equal(b.data, 4)
 
 
-def test_what_decays():
+def test_only_matrices_decay():
     model = tv.create_model("deit_tiny_distilled_patch16_224", depth=1)
     decayed = [name for name, param in model.named_params() if decays(name, param)]
     layers = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
@@ -75,7 +75,7 @@ def test_what_decays():
     assert not decays("layers.0.relative_position_bias_table", Param(np.ones((3, 2))))
 
 
-def test_the_rate_may_change_between_steps_and_arrays_stay():
+def test_the_rate_may_change_and_arrays_are_updated_in_place():
     param = Param(np.ones(3))
     data, optimizer = param.data, tv.AdamW([("b", param)], lr=0.1)
     param.grad[...] = 1

@@ -18,7 +18,7 @@ A, B = np.array([[3.0, 0.0], [0.0, 0.0]]), np.array([0.0, 4.0])
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_norm_is_over_all_parameters_together(backend, dtype):
+def test_the_norm_covers_all_parameters(backend, dtype):
     named = gradients(A, B, dtype=dtype)
     with tv.backend(backend):
         assert tv.clip_grad_norm(named, 1.0) == pytest.approx(5)
@@ -27,7 +27,7 @@ def test_the_norm_is_over_all_parameters_together(backend, dtype):
     assert named[0][1].grad.dtype == dtype
 
 
-def test_the_factor_is_pytorchs():
+def test_the_factor_matches_pytorch():
     named = gradients(A, B)
     tv.clip_grad_norm(named, 2.0)
     assert named[1][1].grad[1] == 4 * (2.0 / (5 + 1e-6))
@@ -40,18 +40,18 @@ def test_small_gradients_stay_to_the_last_bit():
     np.testing.assert_array_equal(named[1][1].grad, B)
 
 
-def test_nothing_and_zero_gradients():
+def test_no_gradients_and_zero_gradients_have_norm_0():
     assert tv.clip_grad_norm([], 1.0) == 0
     named = gradients(np.zeros(3))
     assert tv.clip_grad_norm(named, 1.0) == 0
     assert not named[0][1].grad.any()
 
 
-def test_arrays_stay_where_they_are():
+def test_gradients_are_scaled_in_place():
     named = gradients(A)
-    held = named[0][1].grad
+    grad = named[0][1].grad
     tv.clip_grad_norm(named, 1.0)
-    assert named[0][1].grad is held
+    assert named[0][1].grad is grad
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -64,7 +64,7 @@ def test_large_gradients_of_single_precision_have_a_norm(backend):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_broken_gradient_shows_in_the_norm(bad):
+def test_a_non_finite_gradient_makes_the_norm_non_finite(bad):
     assert not np.isfinite(tv.clip_grad_norm(gradients(np.array([1.0, bad])), 1.0))
 
 

@@ -18,7 +18,7 @@ def run(dtype, decay=0.9, values=VALUES):
     return ema, param
 
 
-def test_the_formula():
+def test_the_average_follows_the_formula():
     ema, _ = run("float64")
     average = np.zeros((2, 3))
     for t, value in enumerate(VALUES):
@@ -36,7 +36,7 @@ def test_single_precision_follows_double(backend):
     close(ema.average["w"], run("float64")[0].average["w"], 1e-6)
 
 
-def test_it_starts_at_the_parameters_and_forgets_them_quickly():
+def test_the_average_starts_at_the_parameters_and_leaves_them_quickly():
     ema, _ = run("float64", 0.999, values=[])
     assert not ema.average["w"].any()
     ema, _ = run("float64", 0.999, values=np.ones((20, 2, 3)))

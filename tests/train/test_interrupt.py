@@ -6,7 +6,7 @@ import pytest
 from tervit_np.train.interrupt import StopRequest
 
 
-def test_the_first_signal_is_remembered_and_the_second_acts():
+def test_the_first_signal_is_recorded_and_the_second_interrupts():
     before = signal.getsignal(signal.SIGINT)
     with StopRequest() as stop:
         assert not stop.requested
@@ -18,7 +18,7 @@ def test_the_first_signal_is_remembered_and_the_second_acts():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_handlers_come_back_when_nothing_happened():
+def test_handlers_are_restored_without_a_signal():
     before = signal.getsignal(signal.SIGTERM)
     with StopRequest():
         assert signal.getsignal(signal.SIGTERM) is not before

@@ -15,7 +15,7 @@ def lines(out, kind):
     return [line for line in every if line["kind"] == kind]
 
 
-def test_float_8bit_ternary(model, data, tmp_path):
+def test_float_8_bit_and_ternary_stages_train_and_are_logged(model, data, tmp_path):
     stages = [
         Stage("float", "float", 6),
         Stage("8-bit", "int8", 1),
@@ -25,7 +25,7 @@ def test_float_8bit_ternary(model, data, tmp_path):
     assert [r.stage for r in results] == ["float", "8-bit", "ternary"]
     assert results[0].start_accuracy < 0.7 < results[0].accuracy
     assert results[2].accuracy > 0.7
-    assert abs(results[1].start_loss - results[0].loss) < 0.05  # 8 bit changes next to nothing
+    assert abs(results[1].start_loss - results[0].loss) < 0.05  # 8 bit changes little
     assert results[2].start_loss != results[1].loss
 
     assert [line["stage"] for line in lines(tmp_path, "stage")] == ["float", "8-bit", "ternary"]
@@ -36,7 +36,7 @@ def test_float_8bit_ternary(model, data, tmp_path):
     assert all(np.isfinite(line["loss"]) and line["lr"] > 0 for line in steps)
 
 
-def test_stage_files_hold_the_quantized_model(model, data, tmp_path):
+def test_stage_files_contain_the_quantized_model(model, data, tmp_path):
     stages = [Stage("ternary", "ternary", 1)]
     results = run(model, stages, data, tmp_path, recipe=RECIPE, quiet=True)
     loaded, extra = tv.load_model(tmp_path / "ternary.npz")
@@ -45,8 +45,7 @@ def test_stage_files_hold_the_quantized_model(model, data, tmp_path):
     assert tuple(extra["classes"]) == data.test.classes
 
 
-def test_quantization_enters_before_training(model, data, tmp_path):
-    """What a stage starts from is the stage before, quantized: nothing more, nothing less."""
+def test_a_stage_starts_from_the_quantized_result_of_the_stage_before(model, data, tmp_path):
     stages = [Stage("float", "float", 2), Stage("ternary", "ternary", 1)]
     results = run(model, stages, data, tmp_path, recipe=RECIPE, quiet=True)
     before, _ = tv.load_model(tmp_path / "float.npz")
@@ -64,7 +63,7 @@ def test_a_teacher_changes_the_result(model, data, tmp_path):
     assert not np.array_equal(last("float", tmp_path / "a"), last(None, tmp_path / "b"))
 
 
-def test_without_a_validation_split(model, data, tmp_path):
+def test_training_runs_without_a_validation_split(model, data, tmp_path):
     run(model, [Stage("float", "float", 1)], data._replace(val=None), tmp_path, recipe=RECIPE,
         quiet=True)  # fmt: skip
     assert lines(tmp_path, "eval") == []
@@ -87,13 +86,15 @@ def test_the_distilled_model_trains(data, tmp_path):
         ([Stage("a", "float", 1)], 8, 0, "at least 1"),
     ],
 )
-def test_what_cannot_be_trained(model, data, tmp_path, stages, batch, threads, words):
+def test_stages_that_cannot_be_trained_are_refused(
+    model, data, tmp_path, stages, batch, threads, words
+):
     with pytest.raises(ValueError, match=words):
         run(model, stages, data, tmp_path, recipe=Recipe(batch_size=batch), threads=threads)
     assert not any(tmp_path.iterdir())
 
 
-def test_data_that_do_not_fit_the_model(data, tmp_path):
+def test_data_that_do_not_fit_the_model_are_refused(data, tmp_path):
     stages = [Stage("a", "float", 1)]
     with pytest.raises(ValueError, match="3 classes, the model 10"):
         run(tv.create_model("deit_shapes"), stages, data, tmp_path)

@@ -8,16 +8,16 @@ from tervit_np.train.objective import mean_logits, objective
 
 @pytest.mark.parametrize("heads", [1, 2])
 @pytest.mark.parametrize("teacher", [None, "soft", "hard"])
-def test_gradient_by_differences(heads, teacher):
+def test_the_gradient_matches_finite_differences(heads, teacher):
     rng = np.random.default_rng(3)
     stage = Stage("s", "float", 1, temperature=3.0, teacher_weight=0.3, hard=teacher == "hard")
     z = rng.normal(size=(heads, 5, 4))
     targets = rng.dirichlet(np.ones(4), 5)
-    taught = None if teacher is None else rng.normal(size=(5, 4))
+    teacher_logits = None if teacher is None else rng.normal(size=(5, 4))
 
     def value(z):
         logits = tuple(z) if heads == 2 else z[0]
-        return objective(logits, targets, taught, stage)
+        return objective(logits, targets, teacher_logits, stage)
 
     gradient = value(z)[1]
     direction = rng.normal(size=z.shape)
@@ -34,7 +34,7 @@ def test_without_a_teacher_one_head_is_cross_entropy():
     np.testing.assert_array_equal(dlogits, expected[1])
 
 
-def test_single_is_the_mean_of_two_heads():
+def test_mean_logits_averages_two_heads():
     pair = np.ones((2, 3)), np.zeros((2, 3))
     np.testing.assert_array_equal(mean_logits(pair), np.full((2, 3), 0.5))
     assert mean_logits(pair[0]) is pair[0]

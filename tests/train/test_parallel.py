@@ -4,7 +4,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.losses import cross_entropy
 from tervit_np.train import ParallelModel
-from tervit_np.train.parallel import split
+from tervit_np.train.parallel import split_range
 
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
@@ -30,17 +30,17 @@ def test_parts_add_up_to_the_whole_batch(plan, threads, pieces):
         np.testing.assert_allclose(param.grad, expected[name], rtol=1e-9, atol=1e-12)
 
 
-def test_replicas_share_weights_and_own_gradients(model):
-    mine, other = ParallelModel(model, 2).replicas
-    for (name, p), (_, q) in zip(mine.named_params(), other.named_params(), strict=True):
+def test_replicas_share_weights_and_have_their_own_gradients(model):
+    first, second = ParallelModel(model, 2).replicas
+    for (name, p), (_, q) in zip(first.named_params(), second.named_params(), strict=True):
         assert p.data is q.data, name
         assert p.grad is not q.grad, name
 
 
-def test_no_part_is_empty():
+def test_no_range_is_empty():
     for count in range(1, 9):
         for parts in range(1, 12):
-            lengths = [s.stop - s.start for s in split(0, count, parts)]
+            lengths = [s.stop - s.start for s in split_range(0, count, parts)]
             assert sum(lengths) == count
             assert min(lengths) >= 1
             assert max(lengths) - min(lengths) <= 1

@@ -2,19 +2,19 @@ import io
 
 import pytest
 
-from tervit_np.train.progress import Progress, clock
+from tervit_np.train.progress import TrainingProgress, clock
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0:00"), (7.4, "0:07"), (200, "3:20"), (3849, "1:04:09")]
 )
-def test_clock(seconds, text):
+def test_a_duration_is_formatted(seconds, text):
     assert clock(seconds) == text
 
 
 def test_the_last_step_is_always_shown():
     stream = io.StringIO()
-    progress = Progress(2, stream=stream)
+    progress = TrainingProgress(2, stream=stream)
     progress.step("float 1/2", 1, 64, 2.0)
     assert stream.getvalue() == ""
     progress.step("float 2/2", 2, 64, 1.0)
@@ -24,9 +24,9 @@ def test_the_last_step_is_always_shown():
     assert "0:00 left" in line
 
 
-def test_quiet_says_nothing():
+def test_quiet_progress_prints_nothing():
     stream = io.StringIO()
-    progress = Progress(1, quiet=True, stream=stream)
+    progress = TrainingProgress(1, quiet=True, stream=stream)
     progress.step("float", 1, 64, 2.0)
     progress.print("done")
     assert stream.getvalue() == ""

@@ -27,7 +27,7 @@ def train(model, data, recipe, out, *, resume=False, threads=1, on_step=None):
 
 
 def everything(out):
-    """All weights of all stages and all metrics, without what a clock measured."""
+    """Return all weights of all stages and all metrics except measured times."""
     weights = {s.name: tv.load_checkpoint(out / f"{s.name}.npz") for s in STAGES}
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     return weights, [{k: v for k, v in x.items() if k not in ("rate", "seconds")} for x in lines]
@@ -47,7 +47,9 @@ def uninterrupted(model, data, recipe, tmp_path):
 
 
 @pytest.mark.parametrize("stop_after", [5, 16, 21, 28, 33, 41])
-def test_ctrl_c_in_the_middle_of_a_stage(model, data, recipe, tmp_path, uninterrupted, stop_after):
+def test_a_run_resumes_to_the_same_bits_after_ctrl_c(
+    model, data, recipe, tmp_path, uninterrupted, stop_after
+):
     def ctrl_c(done):
         if done == stop_after:
             os.kill(os.getpid(), signal.SIGINT)
@@ -80,7 +82,7 @@ def test_a_finished_run_resumes_to_its_results(model, data, recipe, tmp_path, un
     assert_same(everything(tmp_path / "whole"), uninterrupted[1])
 
 
-def test_the_same_bits_with_two_threads(model, data, recipe, tmp_path):
+def test_two_threads_resume_to_the_same_bits(model, data, recipe, tmp_path):
     def ctrl_c(done):
         if done == 35:
             os.kill(os.getpid(), signal.SIGINT)
@@ -92,18 +94,18 @@ def test_the_same_bits_with_two_threads(model, data, recipe, tmp_path):
     assert_same(everything(tmp_path / "stopped"), everything(tmp_path / "whole"))
 
 
-def test_other_settings_are_refused(model, data, recipe, tmp_path, uninterrupted):
+def test_resuming_with_other_settings_is_refused(model, data, recipe, tmp_path, uninterrupted):
     with pytest.raises(ValueError, match="threads was 1 .* now 2"):
         train(model, data, recipe, tmp_path / "whole", threads=2, resume=True)
 
 
-def test_the_request_rebuilds_the_arguments(monkeypatch, model, data, recipe, tmp_path):
+def test_run_json_rebuilds_the_arguments(monkeypatch, model, data, recipe, tmp_path):
     monkeypatch.setattr("tervit_np.train.resume.load_data", lambda *_: data)
     run(model, STAGES[:1], data, tmp_path / "run", recipe=recipe, seed=5, quiet=True)
-    setup = run_arguments_from(RunFolder(tmp_path / "run").read_run_config())
-    assert setup.stages == STAGES[:1]
-    assert setup.recipe == recipe
-    assert (setup.seed, setup.threads) == (5, 1)
-    assert setup.model.config == model.config
+    arguments = run_arguments_from(RunFolder(tmp_path / "run").read_run_config())
+    assert arguments.stages == STAGES[:1]
+    assert arguments.recipe == recipe
+    assert (arguments.seed, arguments.threads) == (5, 1)
+    assert arguments.model.config == model.config
     with pytest.raises(ValueError, match="damaged"):
         run_arguments_from({"recipe": {}})

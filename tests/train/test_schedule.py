@@ -22,7 +22,7 @@ def test_the_rest_is_half_a_cosine_down_to_the_floor():
     np.testing.assert_allclose(lr[20:] + lr[20:][::-1], 2.2)  # point symmetric
 
 
-def test_without_warm_up_it_starts_at_the_peak():
+def test_the_rate_starts_at_the_peak_without_warm_up():
     assert rates(10, 0.0)[0] == 2
 
 
@@ -34,5 +34,5 @@ def test_short_runs_stay_within_bounds(total, warmup):
     assert lr.max() == 2
 
 
-def test_a_final_share_of_one_keeps_the_peak():
+def test_a_final_ratio_of_one_keeps_the_peak():
     np.testing.assert_array_equal(rates(10, 0.3, final=1.0)[3:], 2)

@@ -27,7 +27,7 @@ def test_a_wrong_field_is_named(change, words):
         Stage(**{"name": "ternary", "plan": "ternary", "epochs": 1} | change)
 
 
-def test_a_ladder_of_bits_is_only_a_list_of_plans():
+def test_a_bit_schedule_is_a_list_of_plans():
     for name, bits in {"int8": 8, "int4": 4, "int2": 2}.items():
         weight, act = Stage("s", name, 1).quantizers.choose("blocks.0.mlp.fc1")
         assert (weight.bits, act.bits) == (bits, 8)

@@ -17,7 +17,7 @@ def batch(seed=0, count=6):
     ]
 
 
-def test_the_ramp_rises_from_nothing_to_all():
+def test_the_ramp_rises_from_0_to_1():
     amounts = [ramp_amount(step, 10) for step in range(12)]
     assert amounts[0] < 0.01
     assert amounts == sorted(amounts)
@@ -52,7 +52,7 @@ def test_a_step_walks_the_modules_at_most_once(monkeypatch, model, threads):
     assert len(walked) <= 1
 
 
-def test_the_average_is_shown_and_taken_away(model):
+def test_averaged_weights_replace_the_weights_and_go_back(model):
     stage = Stage("float", "float", 1)
     trainer = StageTrainer(model, stage, Recipe(ema=0.9), 10, 1, None)
     for step in range(3):
@@ -69,7 +69,7 @@ def test_the_average_is_shown_and_taken_away(model):
         np.testing.assert_array_equal(param.data, average[name])
 
 
-def test_a_gradient_that_explodes_is_told(model):
+def test_an_exploding_gradient_is_reported(model):
     images, targets = batch()
     trainer = StageTrainer(model, Stage("float", "float", 1), Recipe(), 10, 1, None)
     model.head.weight.data[0, 0] = np.inf
@@ -110,7 +110,7 @@ def test_a_stage_that_freezes_everything_is_refused(model):
 
 
 @pytest.mark.parametrize("change", [{"accumulate": 3}, {"recompute": True}])
-def test_memory_is_saved_without_another_result(model, change):
+def test_recomputing_and_accumulating_keep_the_result(model, change):
     """Recomputing: to the bit. Accumulating: a sum in another order."""
     other, stage = copy.deepcopy(model), Stage("ternary", "ternary", 1)
     results = []
