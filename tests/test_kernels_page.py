@@ -1,4 +1,4 @@
-"""docs/kernels.md says what was stored and what is there."""
+"""docs/kernels.md agrees with the stored measurements and with the code."""
 
 import importlib.util
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("numba")
-from tervit_np.bench.store import stored  # noqa: E402
+from tervit_np.bench.store import load_results  # noqa: E402
 from tervit_np.cli import make_parser  # noqa: E402
 from tervit_np.kernels import VARIANTS  # noqa: E402
 
@@ -25,21 +25,21 @@ def page():
 
 
 def test_tables_are_those_of_the_stored_file(page):
-    found = stored(page.STORE)
-    assert page.layer_table(found.layers) in TEXT
-    assert page.model_table(found.models) in TEXT
-    assert page.limits_line(found.ladder) in TEXT
-    for variant in found.ladder.variants:
+    results = load_results(page.STORE)
+    assert page.layer_table(results.layers) in TEXT
+    assert page.model_table(results.models) in TEXT
+    assert page.limits_line(results.variants) in TEXT
+    for variant in results.variants.variants:
         assert f"| {variant.name} | {variant.speed:.1f} |" in TEXT
 
 
-def test_only_what_stands_between_the_marks_is_rewritten(page):
+def test_only_text_between_the_marks_is_rewritten(page):
     text = "a\n<!-- x -->\nold\n<!-- end of x -->\n<!-- y -->\n<!-- end of y -->\n"
     assert page.rewrite(text, "x", "new\n") == text.replace("old", "new")
     assert page.rewrite(text, "y", "new\n") == text.replace("<!-- y -->\n", "<!-- y -->\nnew\n")
 
 
-def test_every_rung_is_explained():
+def test_every_variant_is_explained():
     explained = [name for names in re.findall(r"^\*\*.*?\*\* (?:is|multiplies|keeps|uses|use|and)",
                                               TEXT, re.MULTILINE)
                  for name in re.findall(r"\w+(?=\*\*)", names)]  # fmt: skip

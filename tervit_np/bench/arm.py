@@ -1,9 +1,9 @@
-"""Inner loops as a 64-bit Arm processor would get them, without one at hand.
+"""Kernels compiled for a 64-bit Arm CPU on any machine, to read their inner loops.
 
-Numba compiles for the processor that it runs on, but what it hands to LLVM before optimization is
-almost free of it, and LLVM translates for any processor. So a process of its own, in which this one
-claims to have no features, takes a kernel unoptimized and lets LLVM optimize and translate it for
-Arm. The code is read, not run: speeds on Arm are not known from it.
+Numba compiles for the CPU that it runs on, but LLVM can compile for any, and the code that Numba
+gives to LLVM hardly depends on the CPU. So a separate process, in which the host pretends to have
+no features, takes the unoptimized code of a kernel and has LLVM optimize and compile it for Arm.
+The result is read, not run: it says nothing about speed on Arm.
 """
 
 import os
@@ -14,35 +14,35 @@ from pathlib import Path
 from typing import Any
 
 TRIPLE = "aarch64-unknown-linux-gnu"
-FEATURES = {"generic": "", "neon": "", "sdot": "+dotprod", "usdot": "+dotprod,+i8mm"}  # by rung
-_START = """
+FEATURES = {"generic": "", "neon": "", "sdot": "+dotprod", "usdot": "+dotprod,+i8mm"}  # by variant
+_SCRIPT = """
 import sys, llvmlite.binding
 llvmlite.binding.get_host_cpu_features = llvmlite.binding.FeatureMap
-from tervit_np.bench.arm import translated
-print(translated(sys.argv[1]))
+from tervit_np.bench.arm import compile_for_arm
+print(compile_for_arm(sys.argv[1]))
 """
 
 
 def assembly(variant: str = "generic") -> str:
-    """Translate one of FEATURES in a process of its own.  -> assembly.
+    """Compile one of FEATURES for Arm in a separate process.  -> assembly.
 
     Raises
     ------
     ValueError
-        If this LLVM cannot write for Arm.
+        If this LLVM cannot compile for Arm.
     """
     root = Path(__file__).parents[2]
     settings = {"NUMBA_OPT": "0", "TERVIT_BACKEND": "numpy", "PYTHONPATH": str(root)}
-    done = subprocess.run([sys.executable, "-c", _START, variant], env=os.environ | settings,
+    done = subprocess.run([sys.executable, "-c", _SCRIPT, variant], env=os.environ | settings,
                           capture_output=True, text=True, check=False)  # fmt: skip
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1]
-        raise ValueError(f"this LLVM translates nothing for Arm: {reason}")
+        raise ValueError(f"this LLVM cannot compile for Arm: {reason}")
     return done.stdout
 
 
-def translated(variant: str) -> str:
-    """Take a rung unoptimized, then compile it for Arm.  -> assembly."""
+def compile_for_arm(variant: str) -> str:
+    """Compile the unoptimized code of a variant for Arm.  -> assembly."""
     import llvmlite.binding as llvm
 
     llvm.initialize_all_targets()
@@ -58,12 +58,12 @@ def translated(variant: str) -> str:
 
 
 def _unoptimized(variant: str) -> str:
-    """Return what Numba hands to LLVM; no machine code is made, which this processor may lack."""
+    """Return the code that Numba gives to LLVM, without compiling it for this CPU."""
     from importlib import import_module
 
     from tervit_np.bench.assembly import kernel_call
 
-    numba: Any = import_module("numba")  # its insides have no types
+    numba: Any = import_module("numba")  # these modules have no types
     compiler: Any = import_module("numba.core.compiler")
     cpu: Any = import_module("numba.core.registry").cpu_target
     function, arguments = kernel_call(variant)
@@ -71,14 +71,14 @@ def _unoptimized(variant: str) -> str:
     flags.no_compile, flags.nrt, flags.error_model = True, True, "numpy"
     cpu.typing_context.refresh()
     cpu.target_context.refresh()
-    kinds = tuple(map(numba.typeof, arguments))
+    types = tuple(map(numba.typeof, arguments))
     contexts = cpu.typing_context, cpu.target_context
-    made = compiler.compile_extra(*contexts, function, kinds, None, flags, {})
-    return str(made.library.get_llvm_str())
+    compiled = compiler.compile_extra(*contexts, function, types, None, flags, {})
+    return str(compiled.library.get_llvm_str())
 
 
 def _optimize(module: object, machine: object) -> None:
-    """Run LLVM's passes twice, and between them Numba's, which spares counting references."""
+    """Run LLVM's passes twice, and in between Numba's, which removes reference counting."""
     import llvmlite.binding as llvm
 
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))

@@ -1,7 +1,7 @@
-"""The machine code of a rung's inner loop, and what each instruction in it does.
+"""The assembly of a variant's inner loop, and an explanation of each instruction.
 
-The compiler writes a kernel as blocks between labels; the inner loop is the block in which most of
-the multiplying happens.
+In assembly, a kernel consists of blocks between labels; the inner loop is the block with the most
+multiplications.
 """
 
 import re
@@ -9,68 +9,68 @@ from typing import Any
 
 import numpy as np
 
-from tervit_np.bench.baselines import layer
+from tervit_np.bench.baselines import random_problem
 from tervit_np.kernels import quantize_tokens
 from tervit_np.kernels.isa import check_supported
 
-_WORK = re.compile(
+_MULTIPLIES = re.compile(
     r"\t(vpdpbusd|vpmaddubsw|vpdpwssd|vpmaddwd|vpmulld|vpcmpeqb|cmpb|[su]mlal2?|[su]mull2?|"
     r"mla|u?sdot)\s"
 )
-_WORDS = (  # the first pattern that fits an instruction says what it is for
+_EXPLANATIONS = (  # an instruction is explained by the first pattern that matches
     (r"vpdpbusd|u?sdot", "four products of bytes, added to each 32-bit sum"),
-    (r"prefetch", "the next tile's tokens, asked for meanwhile"),
+    (r"prefetch", "the next tile's tokens, fetched into the cache"),
     (r"vpmaddubsw", "products of bytes, added in pairs to 16 bits"),
     (r"vpdpwssd", "products of 16 bits, added in pairs to each 32-bit sum"),
     (r"vpmaddwd", "products of 16 bits, added in pairs to 32 bits"),
     (r"[su]mlal2? ", "products of 16 bits, added to 32-bit sums"),
     (r"[su]mull2? ", "products of two rows of bytes, 16 bits each"),
-    (r"addp|[su]adalp", "neighbours among products added, or added to 32-bit sums"),
-    (r"vpbroadcastd|ld1r", "four inputs of a token, into every lane"),
-    (r"vpand.*\(", "weights loaded, one group cut out by its mask"),
-    (r"vpand|and .*v\d|ushr .*v\d", "one group of weights, cut out by its mask or a shift"),
-    (r"vpmovzx|ushll", "weights widened, which have no sign"),
-    (r"vpmovsx|sshll", "bytes with a sign widened"),
+    (r"addp|[su]adalp", "neighbouring products added, or added to 32-bit sums"),
+    (r"vpbroadcastd|ld1r", "four inputs of a token, copied into every lane"),
+    (r"vpand.*\(", "weights loaded, one slot selected by its mask"),
+    (r"vpand|and .*v\d|ushr .*v\d", "one slot of weights, selected by its mask or a shift"),
+    (r"vpmovzx|ushll", "unsigned weights widened"),
+    (r"vpmovsx|sshll", "signed bytes widened"),
     (
         r"ext |uzp[12]|vperm|vpshuf|vpblend|vpunpck|vpack|vpmov[dw]|vps[rl]l|valign",
-        "lanes put in order",
+        "lanes rearranged",
     ),
-    (r"vextract|vinsert", "half a vector, from or into a whole one"),
-    (r"vpcmp|kmov|knot|kand", "which codes are equal to this one"),
+    (r"vextract|vinsert", "half of a vector extracted or inserted"),
+    (r"vpcmp|kmov|knot|kand", "codes compared, as a mask"),
     (r"vp(add|sub)", "vectors added or subtracted"),
     (r"v?mov\w* .*\(.*\), %|ldr .*\[|ldp .*\[", "a load"),
     (r"v?mov\w* .*%\w+, .*\(.*\)|st[rp] ", "a store"),
-    (r"vmov|movi|movaps", "a copy from register to register, or a constant"),
-    (r"j\w+ |b\.", "back to the first line, but for the last step"),
-    (r"cmp|test|subs", "was this the last step?"),
-    (r".", "addresses, and the count of steps"),
+    (r"vmov|movi|movaps", "a copy between registers, or a constant"),
+    (r"j\w+ |b\.", "a jump back to the first line, except after the last step"),
+    (r"cmp|test|subs", "a test for the last step"),
+    (r".", "addresses and the step counter"),
 )
 
 
 def inner_loop(variant: str) -> list[str]:
-    """Return the instructions of a rung's inner loop; none where NumPy does the work.
+    """Return the instructions of a variant's inner loop; none for "numpy".
 
     Raises
     ------
     ValueError
-        If the rung does not run here.
+        If this CPU cannot run the variant.
     """
-    return [] if check_supported(variant) == "numpy" else innermost(_compiled(variant))
+    return [] if check_supported(variant) == "numpy" else find_inner_loop(_compile(variant))
 
 
-def innermost(code: str) -> list[str]:
-    """Find the block that works most in a text of assembly.  -> its instructions."""
+def find_inner_loop(code: str) -> list[str]:
+    """Return the instructions of the block with the most multiplications."""
     code = re.sub(r"^(\t[a-z]\w*)\.\d+[bhsd]\b", r"\1", code, flags=re.MULTILINE)  # macOS: sdot.4s
-    code = code.replace("\t{vex}\t", "\t")  # AVX-VNNI: the same instruction, shorter
-    _, *pieces = re.split(r"^(\.\w+|LBB\w+):", code, flags=re.MULTILINE)
-    blocks = zip(pieces[::2], pieces[1::2], strict=True)
-    label, body = max(blocks, key=lambda block: len(_WORK.findall(block[1])))
+    code = code.replace("\t{vex}\t", "\t")  # AVX-VNNI's encoding of vpdpbusd
+    _, *parts = re.split(r"^(\.\w+|LBB\w+):", code, flags=re.MULTILINE)
+    blocks = zip(parts[::2], parts[1::2], strict=True)
+    label, body = max(blocks, key=lambda block: len(_MULTIPLIES.findall(block[1])))
     lines = [line.strip() for line in body.splitlines() if re.match(r"\t[a-z]", line)]
-    back = [i for i, line in enumerate(lines) if line.split()[1:] == [label]]
-    return lines[: back[0] + 1] if back else lines
+    jumps_back = [i for i, line in enumerate(lines) if line.split()[1:] == [label]]
+    return lines[: jumps_back[0] + 1] if jumps_back else lines
 
 
-def counted(lines: list[str]) -> dict[str, int]:
+def count_instructions(lines: list[str]) -> dict[str, int]:
     """Count instructions by name, the most frequent first."""
     counts: dict[str, int] = {}
     for line in lines:
@@ -79,14 +79,14 @@ def counted(lines: list[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def explained(line: str) -> str:
-    """Say in a few words what an instruction is there for."""
-    plain = re.sub(r"\s+", " ", line) + " "
-    return next(words for pattern, words in _WORDS if re.match(pattern, plain))
+def explain(line: str) -> str:
+    """Return what an instruction is for, in a few words."""
+    spaced = re.sub(r"\s+", " ", line) + " "
+    return next(text for pattern, text in _EXPLANATIONS if re.match(pattern, spaced))
 
 
-def _compiled(variant: str) -> str:
-    """Compile a rung apart from the cache, which keeps no text.  -> assembly."""
+def _compile(variant: str) -> str:
+    """Compile a variant anew, as the cache holds no assembly.  -> assembly."""
     import numba
 
     function, arguments = kernel_call(variant)
@@ -96,7 +96,7 @@ def _compiled(variant: str) -> str:
 
 
 def kernel_call(variant: str) -> tuple[Any, tuple[Any, ...]]:
-    """Return a rung's kernel, not compiled, and arguments for it."""
+    """Return a variant's kernel as a Python function, and arguments for it."""
     if variant in ("loop", "vector"):
         from tervit_np.kernels import naive
 
@@ -105,7 +105,7 @@ def kernel_call(variant: str) -> tuple[Any, tuple[Any, ...]]:
     from tervit_np.kernels.ternary_gemm import linear
     from tervit_np.kernels.tiles import TILES
 
-    drawn, tile = layer(12, 8, 64), TILES[variant]
-    tokens = quantize_tokens(drawn.x, tile.mr)
+    problem, tile = random_problem(12, 8, 64), TILES[variant]
+    tokens = quantize_tokens(problem.x, tile.mr)
     out = np.empty((len(tokens.q), 64), np.int32)
-    return linear.py_func, (tile, tokens, drawn.packed, drawn.packed.scale, out, 0, 1)
+    return linear.py_func, (tile, tokens, problem.packed, problem.packed.scale, out, 0, 1)

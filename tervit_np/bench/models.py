@@ -1,6 +1,6 @@
-"""Whole models, image to logits: packed, in NumPy, in PyTorch with floats and with 8-bit layers.
+"""Whole models, image to logits: packed, and as baselines in NumPy, Numba and PyTorch.
 
-All have the same architecture and start from the same random weights, on which no time depends.
+All have the same architecture and the same random weights; times do not depend on the weights.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,68 +17,68 @@ from tervit_np.analysis.macs import ternary_macs
 from tervit_np.arrays import Array
 from tervit_np.backends import BACKENDS, backend
 from tervit_np.bench.baselines import dynamic_forms, fastest
-from tervit_np.bench.peak import peak, scaled, share
+from tervit_np.bench.peak import fraction_of_peak, peak_candidate, scale_peak
 from tervit_np.bench.timing import Times, interleaved
 from tervit_np.deploy import Packed, export, load_packed
 from tervit_np.models import Classifier, create_model, quantize
 
-OURS = ("packed", "packed, attention int8")  # the default, and an option
-ALONE = "one thread"  # the default on one thread, where others have more
+PACKED = ("packed", "packed, attention int8")  # attention in float32, in int8
+ONE_THREAD = "one thread"  # PACKED[0] on one thread, when the others use several
 
 
 class ModelComparison(NamedTuple):
-    """One model and batch size, all candidates."""
+    """The times of all candidates for one model and batch size."""
 
     model: str
     batch: int
     threads: int
     times: dict[str, Times]  # of a batch
 
-    def ratio(self, rival: str, ours: str = OURS[0]) -> float:
-        """How many times faster the packed model is than a rival, in the rival's fastest form."""
-        return fastest(self.times, rival).median / self.times[ours].median
+    def ratio(self, baseline: str, packed: str = PACKED[0]) -> float:
+        """How many times faster the packed model is than a baseline (see `fastest`)."""
+        return fastest(self.times, baseline).median / self.times[packed].median
 
-    def share(self, ours: str = OURS[0]) -> float | None:
-        """The share of the time that dot products of all ternary layers alone would take."""
-        return share(self.times, ours)
+    def fraction_of_peak(self, packed: str = PACKED[0]) -> float | None:
+        """The fraction of the time that the dot products of all ternary layers alone would take."""
+        return fraction_of_peak(self.times, packed)
 
 
 def compare_models(
     name: str, batches: Sequence[int] = (1, 8), threads: int = 1, rounds: int = 15
 ) -> Iterator[ModelComparison]:
-    """Time a model of the registry in every form, at every batch size."""
+    """Time a model of the registry and its baselines, for each batch size."""
     model = create_model(name)
-    here = BACKENDS if find_spec("numba") is not None else ("numpy",)
-    packed, on_bytes = _packed(create_model(name), threads)
-    products = ternary_macs(quantize(create_model(name), "ternary"))
+    backends = BACKENDS if find_spec("numba") is not None else ("numpy",)
+    packed, packed_int8 = _packed(create_model(name), threads)
+    macs = ternary_macs(quantize(create_model(name), "ternary"))
     for batch in batches:
         images = np.random.default_rng(0).normal(size=(batch, 3, *[model.config.image_size] * 2))
         images = images.astype(np.float32)
         candidates: dict[str, Callable[[], Any]] = {
-            OURS[0]: partial(packed.predict, images),
-            OURS[1]: partial(on_bytes.predict, images),
-            **{f"{name} float32": _in_floats(model, images, threads, name) for name in here},
-            **_in_torch(model, images, threads),
+            PACKED[0]: partial(packed.predict, images),
+            PACKED[1]: partial(packed_int8.predict, images),
+            **{f"{name} float32": _float_model(model, images, threads, name) for name in backends},
+            **_torch_models(model, images, threads),
         }
         if threads > 1:
-            candidates[ALONE] = partial(_packed(create_model(name), 1)[0].predict, images)
-        operations = 2.0 * batch * products
-        least = peak(operations) if threads == 1 else {}
-        times = interleaved(candidates | least, rounds)
-        yield ModelComparison(name, batch, threads, scaled(times, operations))
+            candidates[ONE_THREAD] = partial(_packed(create_model(name), 1)[0].predict, images)
+        operations = 2.0 * batch * macs
+        peak = peak_candidate(operations) if threads == 1 else {}
+        times = interleaved(candidates | peak, rounds)
+        yield ModelComparison(name, batch, threads, scale_peak(times, operations))
 
 
 def _packed(model: Classifier, threads: int) -> tuple[Packed, Packed]:
-    """Write the ternary model to a file and read it back, with attention in floats and on bytes."""
+    """Export the ternary model and load it, with attention in float32 and in int8."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "packed.safetensors"
         export(quantize(model, "ternary"), path)
-        plain = load_packed(path, threads=threads)
-        return plain, load_packed(path, threads=threads, attention="int8")
+        packed = load_packed(path, threads=threads)
+        return packed, load_packed(path, threads=threads, attention="int8")
 
 
-def _in_floats(model: Classifier, images: Array, threads: int, name: str) -> Callable[[], Array]:
-    """Prepare the float model on a backend; its matrix products use as many threads as we do."""
+def _float_model(model: Classifier, images: Array, threads: int, name: str) -> Callable[[], Array]:
+    """Prepare the float model on a backend, its BLAS with as many threads as the packed model."""
 
     def call() -> Array:
         with backend(name), blas.threads(threads):
@@ -87,17 +87,17 @@ def _in_floats(model: Classifier, images: Array, threads: int, name: str) -> Cal
     return call
 
 
-def _in_torch(model: Classifier, images: Array, threads: int) -> dict[str, Callable[[], Any]]:
-    """Prepare PyTorch's forms of a float model, where it is installed."""
+def _torch_models(model: Classifier, images: Array, threads: int) -> dict[str, Callable[[], Any]]:
+    """Prepare the model in PyTorch, in float32 and with 8-bit layers, if it is installed."""
     if find_spec("torch") is None:
         return {}
     import torch
 
-    from tervit_np.bench.torch_models import torch_twin
+    from tervit_np.bench.torch_models import to_torch
 
     torch.set_num_threads(threads)
-    whole, x = torch_twin(model), torch.from_numpy(images)
-    forms = {"torch float32": whole, **dynamic_forms(whole)}
+    torch_model, x = to_torch(model), torch.from_numpy(images)
+    forms = {"torch float32": torch_model, **dynamic_forms(torch_model)}
 
     def run(form: Any) -> Callable[[], Any]:
         def call() -> Any:

@@ -1,46 +1,46 @@
-"""The least time that a number of products can take: dot products of bytes on registers alone.
+"""The time that the dot products of bytes alone take, on registers: the peak.
 
-Whatever else a program does, loads, roundings, attention, comes on top. So the share of the peak
-says how much of the time is the instruction's own, and a ratio to a rival divided by the share is
-the most that any program made of this instruction can reach against it.
+All other work (loads, quantization, attention) comes on top of it. The fraction of the peak is this
+time divided by the measured time. A ratio to a baseline, divided by the fraction of the peak, is
+the highest ratio that any program with this instruction can reach.
 """
 
 from collections.abc import Callable
-from typing import Any
 
+from tervit_np.arrays import Array
 from tervit_np.bench.timing import Times
 from tervit_np.kernels import isa, supported
 
 PEAK = "dot products alone"  # its name among times
-_LEAST = 1e8  # operations: fewer would time the call
+_LEAST = 1e8  # operations; with fewer, the overhead of the call would count
 
 
-def peak(operations: float) -> dict[str, Callable[[], Any]]:
-    """Prepare as many multiplications and additions, or some more; nothing without a DOTS rung."""
+def peak_candidate(operations: float) -> dict[str, Callable[[], Array]]:
+    """Return a call that does at least so many operations; empty without a dot instruction."""
     variant = supported(isa.features())[-1]
     if variant not in isa.DOT_VARIANTS:
         return {}
-    from tervit_np.kernels import peak as kernel_peak
+    from tervit_np.kernels import peak
     from tervit_np.kernels.tiles import TILES
 
     tile = TILES[variant]
-    steps = round(max(operations, _LEAST) / kernel_peak.operations(tile, 1))
-    return {PEAK: lambda: kernel_peak.dot_products_only(tile, steps, 0x01020102, 0x05060708)}
+    steps = round(max(operations, _LEAST) / peak.operations(tile, 1))
+    return {PEAK: lambda: peak.dot_products_only(tile, steps, 0x01020102, 0x05060708)}
 
 
-def scaled(times: dict[str, Times], operations: float) -> dict[str, Times]:
-    """Bring the time of the peak to the number of operations that was asked for."""
+def scale_peak(times: dict[str, Times], operations: float) -> dict[str, Times]:
+    """Scale the time of the peak to the number of operations given to `peak_candidate`."""
     factor = min(operations / _LEAST, 1.0)
     return {
-        name: Times(*(factor * seconds for seconds in found)) if name == PEAK else found
-        for name, found in times.items()
+        name: Times(*(factor * seconds for seconds in value)) if name == PEAK else value
+        for name, value in times.items()
     }
 
 
-def share(times: dict[str, Times], ours: str) -> float | None:
-    """Return the share of a time that the dot products alone take; None where they were not timed.
+def fraction_of_peak(times: dict[str, Times], name: str) -> float | None:
+    """Return the fraction of a time that the dot products take; None if they were not timed.
 
-    >>> share({"ternary": Times(4.0, 4.0, 4.0), PEAK: Times(3.0, 3.0, 3.0)}, "ternary")
+    >>> fraction_of_peak({"ternary": Times(4.0, 4.0, 4.0), PEAK: Times(3.0, 3.0, 3.0)}, "ternary")
     0.75
     """
-    return times[PEAK].median / times[ours].median if PEAK in times else None
+    return times[PEAK].median / times[name].median if PEAK in times else None

@@ -1,10 +1,10 @@
-"""One JSON file for all measurements of a processor, filled section by section.
+"""One JSON file for all measurements of a CPU, written section by section.
 
-    layers    a ternary layer beside others, by shape
-    ladder    each rung of the kernels, and the processor's limits
-    models    whole models beside others, by model, batch and threads
+    layers      a ternary layer compared with baselines, by shape
+    variants    each variant of the kernels, and the limits of the CPU
+    models      whole models compared with baselines, by model, batch size and threads
 
-Each section says what it ran on. A new measurement replaces the old one of the same thing.
+Each section has its environment. A new measurement replaces the old one of the same thing.
 """
 
 import json
@@ -14,79 +14,81 @@ from typing import Any, NamedTuple
 from tervit_np.bench.baselines import Comparison
 from tervit_np.bench.models import ModelComparison
 from tervit_np.bench.timing import Times
-from tervit_np.bench.variants import Ladder, Limits, Rung
+from tervit_np.bench.variants import Limits, VariantResult, VariantTable
 from tervit_np.files import write_text
 
+SECTIONS = ("layers", "variants", "models")
 
-class Stored(NamedTuple):
-    """What a file holds; what was not measured is empty."""
+
+class Results(NamedTuple):
+    """The content of a file; sections that were not measured are empty."""
 
     environments: dict[str, dict[str, str]]  # of each section
     layers: list[Comparison]
-    ladder: Ladder | None
+    variants: VariantTable | None
     models: list[ModelComparison]
 
 
-def store(path: Path, section: str, found: Any, environment: dict[str, str]) -> None:
-    """Put a section into a file, and keep the others.
+def save_section(path: Path, section: str, results: Any, environment: dict[str, str]) -> None:
+    """Write a section to a file, and keep the others.
 
     Raises
     ------
     ValueError
-        If there is a file of another kind.
+        If the file exists and holds something else.
     """
-    whole = _read(path) if path.exists() else {}
-    plain = _plain(found)
+    content = _read(path) if path.exists() else {}
+    plain = _plain(results)
     if section == "models":
         measured = {_key(row) for row in plain}
-        before = whole.get(section, {}).get("found", [])
-        kept = [row for row in before if _key(row) not in measured]
-        plain = sorted([*kept, *plain], key=_key)
-    whole[section] = {"environment": environment, "found": plain}
-    write_text(path, json.dumps(whole, indent=1) + "\n")
+        before = content.get(section, {}).get("results", [])
+        plain = sorted([*(row for row in before if _key(row) not in measured), *plain], key=_key)
+    content[section] = {"environment": environment, "results": plain}
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
-def stored(path: Path) -> Stored:
+def load_results(path: Path) -> Results:
     """Read a file back.
 
     Raises
     ------
     ValueError
-        If there is none, or one of another kind.
+        If the file does not exist, or holds something else.
     """
     if not path.exists():
         raise ValueError(
             f"{path}: no such file; `tervit bench --out {path}` measures and writes it"
         )
-    whole = _read(path)
+    content = _read(path)
     try:
-        found = {section: content["found"] for section, content in whole.items()}
-        ladder = found.get("ladder")
-        return Stored(
-            {section: content["environment"] for section, content in whole.items()},
-            [Comparison(**row | {"times": _times(row)}) for row in found.get("layers", [])],
-            Ladder(Limits(**ladder["limits"]), [Rung(**variant) for variant in ladder["rungs"]])
-            if ladder
-            else None,
-            [ModelComparison(**row | {"times": _times(row)}) for row in found.get("models", [])],
+        results = {section: part["results"] for section, part in content.items()}
+        return Results(
+            {section: part["environment"] for section, part in content.items()},
+            [Comparison(**row | {"times": _times(row)}) for row in results.get("layers", [])],
+            _variant_table(results["variants"]) if "variants" in results else None,
+            [ModelComparison(**row | {"times": _times(row)}) for row in results.get("models", [])],
         )
     except (KeyError, TypeError, AttributeError):
         raise ValueError(f"{path} holds no measurements of `tervit bench`") from None
 
 
+def _variant_table(table: dict[str, Any]) -> VariantTable:
+    variants = [VariantResult(**row) for row in table["variants"]]
+    return VariantTable(Limits(**table["limits"]), variants)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        whole = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except ValueError:
-        whole = None
-    known = {"layers", "ladder", "models"}
-    if not isinstance(whole, dict) or not set(whole) <= known:
+        content = None
+    if not isinstance(content, dict) or not set(content) <= set(SECTIONS):
         raise ValueError(f"{path} holds no measurements of `tervit bench`")
-    return whole
+    return content
 
 
 def _times(row: dict[str, Any]) -> dict[str, Times]:
-    return {name: Times(**found) for name, found in row["times"].items()}
+    return {name: Times(**times) for name, times in row["times"].items()}
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -94,7 +96,7 @@ def _key(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn named tuples into objects, all the way down."""
+    """Turn named tuples into dictionaries, recursively."""
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {key: _plain(part) for key, part in value._asdict().items()}
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""DeiT and Swin in PyTorch, as a practitioner would write them: rivals, in eager mode.
+"""DeiT and Swin in PyTorch, in eager mode, as baselines.
 
-Parameters have the official names, so that both sides hold the same weights. `linear` is the class
-of the blocks' linear layers; `fused` chooses scaled_dot_product_attention over two explicit
+Parameters have the official names, so that a state dict of this package loads. `linear` is the
+class of the blocks' linear layers; `fused` selects scaled_dot_product_attention instead of two
 products and a softmax.
 """
 
@@ -15,17 +15,17 @@ from tervit_np.models import Classifier, DeiT
 from tervit_np.ops import relative_position_index, shift_mask
 
 
-def torch_twin(model: Classifier, fused: bool = True) -> nn.Module:
+def to_torch(model: Classifier, fused: bool = True) -> nn.Module:
     """Build the same model with the same weights, for inference."""
     kind = TorchDeiT if isinstance(model, DeiT) else TorchSwin
-    twin = kind(model.config, fused)
+    torch_model = kind(model.config, fused)
     state = {name: torch.from_numpy(array) for name, array in model.state_dict().items()}
-    twin.load_state_dict(state)
-    return twin.eval()
+    torch_model.load_state_dict(state)
+    return torch_model.eval()
 
 
 class Attention(nn.Module):
-    """Fused projection, heads by reshape; inside windows with a bias for each pair."""
+    """Multi-head attention with one qkv projection; in windows, with a relative position bias."""
 
     def __init__(
         self, dim: int, heads: int, fused: bool, linear: type[nn.Linear], window: int = 0
@@ -43,16 +43,16 @@ class Attention(nn.Module):
         batch, tokens, dim = x.shape
         qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)
-        added = self._added(batch, mask) if self.window else None
+        attn_bias = self._attn_bias(batch, mask) if self.window else None
         if self.fused:
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=added)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=attn_bias)
         else:
             scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
-            out = (scores if added is None else scores + added).softmax(dim=-1) @ v
+            out = (scores if attn_bias is None else scores + attn_bias).softmax(dim=-1) @ v
         return self.proj(out.transpose(1, 2).reshape(batch, tokens, dim))
 
-    def _added(self, batch: int, mask: torch.Tensor | None) -> torch.Tensor:
-        """What is added to the scores: bias (1, H, T, T), with a mask (B nW, H, T, T)."""
+    def _attn_bias(self, batch: int, mask: torch.Tensor | None) -> torch.Tensor:
+        """Return the position bias (1, H, T, T), plus the mask if there is one (B nW, H, T, T)."""
         bias = self.relative_position_bias_table[self.index].permute(2, 0, 1)[None]
         if mask is None:
             return bias
@@ -88,7 +88,7 @@ class Block(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """Patches, behind a small convolutional stem in some of our models."""
+    """Patch projection, after two strided convolutions if stem is "conv"."""
 
     def __init__(self, c: Any) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class PatchEmbed(nn.Module):
 
 
 class TorchDeiT(nn.Module):
-    """DeiT from the same configuration as ours."""
+    """DeiT of a DeiTConfig."""
 
     def __init__(self, c: Any, fused: bool = True, linear: type[nn.Linear] = nn.Linear) -> None:
         super().__init__()
@@ -138,15 +138,15 @@ class TorchDeiT(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Attention in windows that may be shifted, and MLP, on a map."""
+    """Attention in windows, shifted or not, and MLP."""
 
     def __init__(self, c: Any, stage: int, shifted: bool, fused: bool) -> None:
         super().__init__()
         dim, side = c.dim * 2**stage, c.sides[stage]
         self.window = min(c.window, side)
-        self.by = c.window // 2 if shifted and side > c.window else 0
-        apart = shift_mask(side, side, self.window, self.by)
-        mask = None if apart is None else torch.from_numpy(apart).float()
+        self.shift_size = c.window // 2 if shifted and side > c.window else 0
+        shifted_mask = shift_mask(side, side, self.window, self.shift_size)
+        mask = None if shifted_mask is None else torch.from_numpy(shifted_mask).float()
         self.register_buffer("mask", mask, persistent=False)
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.attn = Attention(dim, c.heads[stage], fused, nn.Linear, self.window)
@@ -155,18 +155,18 @@ class SwinBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, S, S, D) -> (B, S, S, D)."""
         batch, side, _, dim = x.shape
-        w, count, by = self.window, side // self.window, self.by
-        map_ = self.norm1(x)
-        map_ = torch.roll(map_, (-by, -by), (1, 2)) if by else map_
-        cut = map_.view(batch, count, w, count, w, dim).transpose(2, 3)
-        mixed = self.attn(cut.reshape(-1, w * w, dim), self.mask)
-        whole = mixed.view(batch, count, count, w, w, dim).transpose(2, 3).reshape(x.shape)
-        x = x + (torch.roll(whole, (by, by), (1, 2)) if by else whole)
+        w, count, shift = self.window, side // self.window, self.shift_size
+        y = self.norm1(x)
+        y = torch.roll(y, (-shift, -shift), (1, 2)) if shift else y
+        windows = y.view(batch, count, w, count, w, dim).transpose(2, 3).reshape(-1, w * w, dim)
+        windows = self.attn(windows, self.mask).view(batch, count, count, w, w, dim)
+        y = windows.transpose(2, 3).reshape(x.shape)
+        x = x + (torch.roll(y, (shift, shift), (1, 2)) if shift else y)
         return x + self.mlp(self.norm2(x))
 
 
-class Merging(nn.Module):
-    """Four neighbours into one token of twice the width."""
+class PatchMerging(nn.Module):
+    """Merge 2 x 2 tokens into one of twice the width."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -179,14 +179,14 @@ class Merging(nn.Module):
 
 
 class Stage(nn.Module):
-    """Blocks on maps of one size, then merging, but for the last stage."""
+    """Blocks on maps of one size, then patch merging except in the last stage."""
 
     def __init__(self, c: Any, index: int, fused: bool) -> None:
         super().__init__()
         blocks = (SwinBlock(c, index, j % 2 == 1, fused) for j in range(c.depths[index]))
         self.blocks = nn.Sequential(*blocks)
         last = index == len(c.depths) - 1
-        self.downsample = None if last else Merging(c.dim * 2**index)
+        self.downsample = None if last else PatchMerging(c.dim * 2**index)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, S, S, D) -> (B, S, S, D) or (B, S/2, S/2, 2 D)."""
@@ -195,7 +195,7 @@ class Stage(nn.Module):
 
 
 class TorchSwin(nn.Module):
-    """Swin from the same configuration as ours."""
+    """Swin of a SwinConfig."""
 
     def __init__(self, c: Any, fused: bool = True) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Each rung of the ladder: its speed, its share of the peak, its intensity, its inner loop.
+"""Every variant of the kernels: its speed, fraction of the peak, intensity and inner loop.
 
-Intensity is counted, not measured: multiplications and additions for each byte of weights that the
-inner loop loads. A register tile of several tokens uses a byte of weights, once loaded, for all of
-them; without one it is used once.
+Intensity is counted, not measured: the multiplications and additions for each byte of weights that
+the inner loop loads. A register tile uses a byte, once loaded, for all of its tokens; variants
+without a tile use it once.
 """
 
 from collections.abc import Callable
@@ -10,97 +10,98 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tervit_np.bench.assembly import counted, inner_loop
-from tervit_np.bench.baselines import layer
-from tervit_np.bench.peak import PEAK, peak, scaled
+from tervit_np.bench.assembly import count_instructions, inner_loop
+from tervit_np.bench.baselines import Problem, random_problem
+from tervit_np.bench.peak import PEAK, peak_candidate, scale_peak
 from tervit_np.bench.timing import interleaved
-from tervit_np.kernels import integer_product, isa, quantize_tokens, supported
+from tervit_np.kernels import has_tile, integer_product, isa, quantize_tokens, supported
 
 SHAPE = (197, 384, 1536)  # tokens, inputs, outputs
-_SLOW = ("loop",)  # rungs that get a hundredth of the tokens
+_SLOW = ("loop",)  # variants that get a hundredth of the tokens
 
 
-class Rung(NamedTuple):
-    """What one rung reaches."""
+class VariantResult(NamedTuple):
+    """The measurements of one variant."""
 
     name: str
-    speed: float  # 10^9 multiplications and additions in a second, product alone
-    share: float | None  # of the peak of the dot product instruction, where there is one
-    intensity: float | None  # multiplications and additions for each byte of weights loaded
-    loaded: float | None  # the same for each byte loaded, those of the tokens too
+    speed: float  # 10^9 multiplications and additions per second, in the product alone
+    fraction_of_peak: float | None  # None if the CPU has no dot product instruction
+    intensity: float | None  # multiplications and additions per byte of weights loaded
+    total_intensity: float | None  # the same per byte loaded, of weights and tokens
     loop: dict[str, int]  # instructions of the inner loop, and how often each occurs in it
 
 
 class Limits(NamedTuple):
-    """Ceilings of the processor, one thread (limits.py)."""
+    """Limits of the CPU, on one thread (limits.py)."""
 
-    read: dict[str, float]  # 10^9 bytes in a second, by place
-    float32: float  # 10^9 multiplications and additions in a second
+    read: dict[str, float]  # 10^9 bytes per second, by memory level
+    float32: float  # 10^9 multiplications and additions per second
 
 
-class Ladder(NamedTuple):
-    """The rungs, and what bounds them."""
+class VariantTable(NamedTuple):
+    """All variants, and the limits of the CPU."""
 
     limits: Limits
-    variants: list[Rung]
+    variants: list[VariantResult]
 
 
-def climb(
+def time_variants(
     tokens: int = SHAPE[0], inputs: int = SHAPE[1], outputs: int = SHAPE[2], rounds: int = 31
-) -> list[Rung]:
-    """Time the product of codes on every rung, with the peak of the processor alternating."""
-    drawn = layer(tokens, inputs, outputs)
+) -> list[VariantResult]:
+    """Time the integer product in every variant, and the peak in turn with them."""
+    problem = random_problem(tokens, inputs, outputs)
     candidates: dict[str, Callable[[], Any]] = {}
     work: dict[str, float] = {}
     for name in supported(isa.features()):
         count = max(tokens // 100, 2) if name in _SLOW else tokens
-        candidates[name] = _product(name, drawn, count)
+        candidates[name] = _product(name, problem, count)
         work[name] = 2.0 * count * inputs * outputs
-    times = scaled(interleaved(candidates | peak(work["numpy"]), rounds), work["numpy"])
+    times = interleaved(candidates | peak_candidate(work["numpy"]), rounds)
+    times = scale_peak(times, work["numpy"])
     if PEAK in times:
         times["peak"], work["peak"] = times.pop(PEAK), work["numpy"]
     speeds = {name: 1e-9 * work[name] / times[name].median for name in times}
-    best = speeds.get("peak")
+    peak = speeds.get("peak")
     return [
-        Rung(
+        VariantResult(
             name,
             speed,
-            speed / best if best else None,
+            speed / peak if peak else None,
             *intensities(name),
-            counted(inner_loop(name)) if name != "peak" else {},
+            count_instructions(inner_loop(name)) if name != "peak" else {},
         )
         for name, speed in speeds.items()
     ]
 
 
 def intensities(name: str) -> tuple[float | None, float | None]:
-    """Count operations for each byte of weights, and for each byte, that the inner loop loads."""
+    """Count operations per byte of weights, and per byte, that the inner loop loads."""
     if name in ("numpy", "peak"):
         return None, None
     if name in ("loop", "vector"):  # a byte of weights and a byte of the token for each product
         return 2.0, 1.0
     from tervit_np.kernels.tiles import TILES
 
-    width, rows, panels = TILES[name]
-    weights = width * panels  # bytes, four weights in each
-    operations = 2.0 * 4 * weights * rows
-    return operations / weights, operations / (weights + 4 * rows)
+    vector_bytes, mr, panels = TILES[name]
+    weights = vector_bytes * panels  # bytes, four weights in each
+    operations = 2.0 * 4 * weights * mr
+    return operations / weights, operations / (weights + 4 * mr)
 
 
-def _product(name: str, drawn: Any, tokens: int) -> Callable[[], Any]:
-    """Prepare the product of codes alone; rounding and scales are left out."""
-    packed = drawn.packed
-    if name in ("numpy", "loop", "vector"):
-        codes = quantize_tokens(drawn.x[:tokens]).q[:, : packed.inputs]
-        return lambda: integer_product(codes, packed, name)
+def _product(name: str, problem: Problem, tokens: int) -> Callable[[], Any]:
+    """Prepare the integer product alone, without quantization and scales."""
+    w = problem.packed
+    if not has_tile(name):
+        q = quantize_tokens(problem.x[:tokens]).q[:, : w.inputs]
+        return lambda: integer_product(q, w, name)
     from tervit_np.compiled.aligned import zeros
     from tervit_np.kernels.ternary_gemm import linear
     from tervit_np.kernels.tiles import TILES
 
     tile = TILES[name]
-    rounded = quantize_tokens(drawn.x, tile.mr)
-    q = zeros(rounded.q.shape, np.int8)
-    q[...] = rounded.q
-    rounded = rounded._replace(q=q)
-    out = zeros((len(q), len(packed.scale)), np.int32)
-    return lambda: linear(tile, rounded, packed, packed.scale, out, 0, len(packed.packed))
+    quantized = quantize_tokens(problem.x, tile.mr)
+    q = zeros(quantized.q.shape, np.int8)
+    q[...] = quantized.q
+    quantized = quantized._replace(q=q)
+    out = zeros((len(q), len(w.scale)), np.int32)
+    return lambda: linear(tile, quantized, w, w.scale, out, 0, len(w.packed))

@@ -1,4 +1,4 @@
-"""`tervit bench`: the ternary kernels and models against others, and against the processor."""
+"""`tervit bench`: kernels and models timed, compared with baselines and the CPU's limits."""
 
 import argparse
 import os
@@ -9,63 +9,61 @@ from tervit_np.cli import bench_tables as tables
 from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
-    from tervit_np.bench.store import Stored
-    from tervit_np.bench.variants import Ladder
+    from tervit_np.bench.store import Results
+    from tervit_np.bench.variants import VariantTable
 
 HELP = """Time the ternary kernels and models.
 
-Time a ternary linear layer, rounding of the tokens, scales and bias included, or whole models.
-Rivals take turns; ratios are of medians."""
+Time a ternary linear layer (with quantization of the tokens, scales and bias) or whole models, and
+compare with other libraries. Candidates run in turn; ratios are of medians."""
 EXAMPLES = """\
-  tervit bench                              one layer in six shapes, against all that is installed
+  tervit bench                              one layer in six shapes, all installed baselines
   tervit bench --model deit_small_patch16_224 --batch 1,8
-                                            image to logits, against NumPy and PyTorch
-  tervit bench --explain                    every rung: speed, share of the peak, inner loop
+                                            image to logits, compared with NumPy and PyTorch
+  tervit bench --variants                   each variant: speed, fraction of peak, inner loop
   tervit bench --assembly vnni512           the instructions of one inner loop, each explained
-  tervit bench --assembly arm               the generic rung, compiled for a 64-bit Arm; so are
-                                            neon, sdot and usdot on other processors
-  tervit bench --out b.json --plot b.png    store and draw; --out adds to what the file holds
-  tervit bench --explain --from b.json --plot roofline.png
-                                            draw what was stored, measure nothing"""
+  tervit bench --assembly arm               "generic", compiled for a 64-bit Arm; so are neon,
+                                            sdot and usdot on other CPUs
+  tervit bench --out b.json --plot b.png    store and plot; --out keeps the file's other sections
+  tervit bench --variants --from b.json --plot roofline.png
+                                            plot stored measurements"""
 
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--explain", action="store_true", help="show each rung of the ladder")
-    what.add_argument("--assembly", metavar="RUNG", help="print a rung's inner loop, or arm's")
+    what.add_argument("--variants", action="store_true", help="time each variant of the kernels")
+    what.add_argument("--explain", dest="variants", action="store_true", help=argparse.SUPPRESS)
+    what.add_argument("--assembly", metavar="VARIANT", help="print a variant's inner loop, or arm")
     what.add_argument("--model", help="time a whole model of this name, or several: A,B")
-    parser.add_argument("--batch", help="of whole models: images at a time (default: 1,8)")
-    parser.add_argument("--threads", type=int, help="of whole models (default: 1)")
+    parser.add_argument("--batch", help="batch sizes for --model (default: 1,8)")
+    parser.add_argument("--threads", type=int, help="threads for --model (default: 1)")
     parser.add_argument("--rounds", type=int, help="turns of each (default: 41; of a model 15)")
     files = parser.add_mutually_exclusive_group()
     files.add_argument("--out", help="JSON file to write, or to add to")
     files.add_argument("--from", dest="source", help="JSON file to read instead of measuring")
-    parser.add_argument("--plot", help="PNG file to draw")
+    parser.add_argument("--plot", help="PNG file to write")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure or read, print, store, draw."""
+    """Measure or read, print, store, plot."""
     _check(args)
     if args.assembly is not None:
         tables.print_assembly(args.assembly)
         return 0
-    section = "ladder" if args.explain else "layers" if args.model is None else "models"
-    if args.source:
-        found = _read(args, section)
-    else:
-        found = _measure(args, section)
+    section = "variants" if args.variants else "layers" if args.model is None else "models"
+    results = _read(args, section) if args.source else _measure(args, section)
     if args.plot:
-        _draw(args, section, found)
+        _plot(args, section, results)
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse, before anything is measured, what would be in vain."""
+    """Raise an error for options that cannot work, before anything is measured."""
     from importlib.util import find_spec
     from pathlib import Path
 
-    from tervit_np.bench.store import stored
+    from tervit_np.bench.store import load_results
     from tervit_np.files import check_writable
 
     for option in ("threads", "batch"):
@@ -74,127 +72,126 @@ def _check(args: argparse.Namespace) -> None:
     for option in ("threads", "rounds"):
         if getattr(args, option) is not None and getattr(args, option) < 1:
             raise ValueError(f"--{option} is {getattr(args, option)}; expected at least 1")
-    for place in (args.out, args.plot):
-        if place is not None:
-            check_writable(place)
+    for path in (args.out, args.plot):
+        if path is not None:
+            check_writable(path)
     if args.out and Path(args.out).exists():
-        stored(Path(args.out))
+        load_results(Path(args.out))
     if args.model is not None and not args.source:
         _models(args)
     if not args.source and find_spec("numba") is None:
-        raise ImportError("the kernels need Numba, which is absent: pip install numba")
+        raise ImportError("the kernels need Numba, which is not installed: pip install numba")
 
 
 def _models(args: argparse.Namespace) -> tuple[list[str], list[int]]:
-    """Return the names and batches of whole models."""
+    """Return the names and batch sizes of --model and --batch."""
     from tervit_np.models.registry import named_config
 
     names = args.model.split(",")
     for name in names:
         named_config(name)
-    return names, [_whole(text) for text in (args.batch or "1,8").split(",")]
+    return names, [_batch_size(text) for text in (args.batch or "1,8").split(",")]
 
 
 def _measure(args: argparse.Namespace, section: str) -> Any:
-    """Measure a section, printing it as it comes, and store it."""
+    """Measure a section, print each row when it is measured, store the section."""
     from pathlib import Path
 
     from tervit_np import bench
-    from tervit_np.bench.store import store
+    from tervit_np.bench.store import save_section
     from tervit_np.environment import environment, installed_version
     from tervit_np.kernels import selected_variant
     from tervit_np.train.memory import keep_freed_memory
 
     keep_freed_memory()
     versions = {name: installed_version(name) for name in ("torch", "onnxruntime")}
-    machine = environment() | {"kernel": selected_variant(), "load": _load()} | versions
+    machine = environment() | {"kernel": selected_variant(), "load": _load_average()} | versions
     tables.print_machine(machine)
     rounds = args.rounds or (15 if section == "models" else 41)
-    found: Any = []
-    if section == "ladder":
-        found = _ladder(rounds)
-        tables.print_ladder(found)
+    results: Any = []
+    if section == "variants":
+        results = _variant_table(rounds)
+        tables.print_variants(results)
     elif section == "layers":
-        found = tables.print_layers(bench.compare(rounds=rounds))
+        results = tables.print_layers(bench.compare(rounds=rounds))
     else:
         names, batches = _models(args)
         for name in names:
-            found += tables.print_models(
-                bench.compare_models(name, batches, args.threads or 1, rounds)
-            )
-            if args.out and name != names[-1]:  # Ctrl-C in the next one loses nothing of this one
-                store(Path(args.out), section, found, machine)
+            rows = bench.compare_models(name, batches, args.threads or 1, rounds)
+            results += tables.print_models(rows)
+            if args.out and name != names[-1]:  # Ctrl-C during the next model keeps this one
+                save_section(Path(args.out), section, results, machine)
     if args.out:
-        store(Path(args.out), section, found, machine)
+        save_section(Path(args.out), section, results, machine)
         print(args.out)
-    return found
+    return results
 
 
-def _load() -> str:
-    """Return how many programs wanted to run in the last minute, 0.0 where nobody counts them."""
+def _load_average() -> str:
+    """Return the load average of the last minute, 0.0 on systems without one."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "0.0"
 
 
-def _whole(text: str) -> int:
+def _batch_size(text: str) -> int:
     if not text.strip().isdigit() or int(text) < 1:
-        raise ValueError(f"--batch is {text!r}; expected whole numbers such as 1,8")
+        raise ValueError(f"--batch is {text!r}; expected positive integers such as 1,8")
     return int(text)
 
 
-def _ladder(rounds: int) -> "Ladder":
-    from tervit_np.bench.limits import measure
-    from tervit_np.bench.variants import Ladder, climb
+def _variant_table(rounds: int) -> "VariantTable":
+    from tervit_np.bench.limits import measure_limits
+    from tervit_np.bench.variants import VariantTable, time_variants
 
-    return Ladder(measure(rounds), climb(rounds=rounds))
+    return VariantTable(measure_limits(rounds), time_variants(rounds=rounds))
 
 
 def _read(args: argparse.Namespace, section: str) -> Any:
     """Read a section and print it."""
-    whole = _stored(args.source)
-    found: Any = getattr(whole, section)
+    stored = _load(args.source)
+    results: Any = getattr(stored, section)
     if section == "models":
-        found = [
+        results = [
             row
-            for row in found
+            for row in results
             if row.model in args.model.split(",")
             and args.threads in (None, row.threads)
             and (args.batch is None or row.batch in _models(args)[1])
         ]
-    if not found:
-        models = {f"{row.model} (threads: {row.threads})" for row in whole.models}
-        there = ", ".join([*whole.environments, *sorted(models)]) or "nothing"
-        raise ValueError(f"{args.source} holds no such measurement; there are: {there}")
-    tables.print_machine(whole.environments[section])
-    if section == "ladder":
-        tables.print_ladder(found)
+    if not results:
+        models = {f"{row.model} (threads: {row.threads})" for row in stored.models}
+        names = ", ".join([*stored.environments, *sorted(models)]) or "nothing"
+        raise ValueError(f"{args.source} holds no such measurement; it holds: {names}")
+    tables.print_machine(stored.environments[section])
+    if section == "variants":
+        tables.print_variants(results)
     elif section == "models":
-        for _, rows in groupby(found, lambda row: (row.model, row.threads)):
+        for _, rows in groupby(results, lambda row: (row.model, row.threads)):
             tables.print_models(rows)
     else:
-        tables.print_layers(found)
-    return found
+        tables.print_layers(results)
+    return results
 
 
-def _stored(path: str) -> "Stored":
+def _load(path: str) -> "Results":
     from pathlib import Path
 
-    from tervit_np.bench.store import stored
+    from tervit_np.bench.store import load_results
 
-    return stored(Path(path))
+    return load_results(Path(path))
 
 
-def _draw(args: argparse.Namespace, section: str, found: Any) -> None:
-    """Draw a section; the roofline shows the layers of the same file, too."""
+def _plot(args: argparse.Namespace, section: str, results: Any) -> None:
+    """Plot a section; the roofline also shows the layers of the same file."""
     from pathlib import Path
 
     from tervit_np.bench import figures
 
     path = Path(args.plot)
     if section == "layers":
-        figures.ratios(found, path)
+        figures.ratios(results, path)
     elif section == "models":
-        figures.model_ratios(found, path)
+        figures.model_ratios(results, path)
     else:
         file = args.source or args.out
-        figures.roofline(found, _stored(file).layers if file else [], path)
+        figures.roofline(results, _load(file).layers if file else [], path)
     print(path)

@@ -1,4 +1,4 @@
-"""Rungs as a 64-bit Arm processor would get them."""
+"""Variants compiled for a 64-bit Arm CPU."""
 
 import re
 import subprocess
@@ -6,42 +6,42 @@ import subprocess
 import pytest
 
 from tervit_np.bench import arm
-from tervit_np.bench.assembly import counted, explained, innermost
+from tervit_np.bench.assembly import count_instructions, explain, find_inner_loop
 
 pytest.importorskip("numba")
 
 
 @pytest.fixture(scope="module")
 def loop():
-    return innermost(arm.assembly())
+    return find_inner_loop(arm.assembly())
 
 
 @pytest.fixture(scope="module", params=["sdot", "usdot"])
 def dot_products_only(request):
-    return request.param, innermost(arm.assembly(request.param))
+    return request.param, find_inner_loop(arm.assembly(request.param))
 
 
 def test_the_loop_multiplies_vectors(loop):
     """2 tokens x 16 outputs x 4 inputs in a step: 128 products, four in an instruction."""
-    counts = counted(loop)
+    counts = count_instructions(loop)
     assert counts["smlal"] + counts["smlal2"] == 32
     assert loop[-1].startswith("b.")
 
 
 def test_nothing_in_it_is_done_byte_by_byte(loop):
     """No scalar products, no loads of single bytes, no sums that left their registers, no calls."""
-    names = set(counted(loop))
+    names = set(count_instructions(loop))
     assert not names & {"mul", "madd", "smaddl", "ldrb", "ldrsb", "ldrsw", "bl", "stp", "str"}
-    assert sum(name.startswith(("ld", "st")) for name in counted(loop)) <= 3  # kinds of loads
+    assert sum(name.startswith(("ld", "st")) for name in names) <= 3
     vectors = [line for line in loop if re.search(r"\bv\d+\.|\bq\d+", line)]
     assert len(vectors) > 0.85 * len(loop)
-    assert all(explained(line) for line in loop)
+    assert all(explain(line) for line in loop)
 
 
 def test_dot_products(dot_products_only):
     """5 tokens x 16 outputs x 4 inputs in a step: 320 products, 16 in an instruction."""
     variant, lines = dot_products_only
-    counts = counted(lines)
+    counts = count_instructions(lines)
     assert counts[variant] == 20
     assert counts["ld1r"] == 5  # four inputs of each token
     assert lines[-1].startswith("b.")
@@ -49,9 +49,9 @@ def test_dot_products(dot_products_only):
 
 
 def test_dot_products_stay_in_registers(dot_products_only):
-    """One load of weights, one cut for each of four groups, and sums that are never moved."""
+    """One load of weights, one mask or shift for each of four slots; sums are never moved."""
     variant, lines = dot_products_only
-    counts = counted(lines)
+    counts = count_instructions(lines)
     assert counts["ldr"] == 1
     assert counts["and"] + counts.get("ushr", 0) == 4
     assert set(counts) <= {
@@ -67,13 +67,13 @@ def test_dot_products_stay_in_registers(dot_products_only):
         "b.gt",
     }
     assert not any("sp" in line for line in lines)
-    assert all(explained(line) for line in lines)
+    assert all(explain(line) for line in lines)
 
 
 def test_products_of_bytes():
     """3 tokens x 16 outputs x 4 inputs in a step: 192 products, eight in an instruction."""
-    lines = innermost(arm.assembly("neon"))
-    counts = counted(lines)
+    lines = find_inner_loop(arm.assembly("neon"))
+    counts = count_instructions(lines)
     assert counts["smull"] + counts.get("smull2", 0) == 24
     assert counts["addp"] == counts["sadalp"] == 12
     assert not set(counts) & {"str", "stp", "ldp", "mul", "ldrb", "ldrsb"}
@@ -83,5 +83,5 @@ def test_products_of_bytes():
 def test_an_llvm_without_arm(monkeypatch):
     done = subprocess.CompletedProcess([], 1, "", "Traceback\nRuntimeError: no such target\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: done)
-    with pytest.raises(ValueError, match="translates nothing for Arm: RuntimeError: no such"):
+    with pytest.raises(ValueError, match="cannot compile for Arm: RuntimeError: no such"):
         arm.assembly()

@@ -1,6 +1,6 @@
 import pytest
 
-from tervit_np.bench.assembly import counted, explained, inner_loop, innermost
+from tervit_np.bench.assembly import count_instructions, explain, find_inner_loop, inner_loop
 from tervit_np.kernels import isa, supported
 
 pytest.importorskip("numba")
@@ -23,18 +23,18 @@ def test_the_instruction_is_in_the_inner_loop(variant, instruction, times):
     if variant not in HERE:
         pytest.skip(f"this processor has no {variant}")
     lines = inner_loop(variant)
-    assert counted(lines)[instruction] % times == 0
+    assert count_instructions(lines)[instruction] % times == 0
     assert lines[-1].startswith(("j", "b."))
 
 
 @pytest.mark.parametrize("variant", ["loop", "vector", "generic"])
-def test_every_rung_has_a_loop(variant):
+def test_every_compiled_variant_has_a_loop(variant):
     lines = inner_loop(variant)
     assert len(lines) > 3
-    assert all(explained(line) for line in lines)
+    assert all(explain(line) for line in lines)
 
 
-def test_numpy_has_none():
+def test_numpy_has_no_loop():
     assert inner_loop("numpy") == []
     with pytest.raises(ValueError, match="no kernel 'fastest'"):
         inner_loop("fastest")
@@ -58,9 +58,9 @@ TEXT = """
 
 
 def test_the_loop_ends_where_it_jumps_back():
-    lines = innermost(TEXT)
+    lines = find_inner_loop(TEXT)
     assert [line.split()[0] for line in lines] == ["vpdpbusd", "vpandq", "vpdpbusd", "subq", "jne"]
-    assert list(counted(lines).items())[0] == ("vpdpbusd", 2)
+    assert list(count_instructions(lines).items())[0] == ("vpdpbusd", 2)
 
 
 MACOS = """
@@ -74,32 +74,32 @@ LBB0_1:
 """
 
 
-def test_as_macos_writes_it():
-    lines = innermost(MACOS)
+def test_the_syntax_of_macos():
+    lines = find_inner_loop(MACOS)
     assert [line.split()[0] for line in lines] == ["ldr", "and", "sdot", "b.gt"]
-    assert explained(lines[1]).startswith("one group of weights")
+    assert explain(lines[1]).startswith("one slot of weights")
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "text"),
     [
         ("vpdpbusd\t%zmm0, %zmm29, %zmm8", "four products of bytes"),
         ("vpandq\t(%r13), %zmm30, %zmm0", "weights loaded"),
-        ("vpandq\t%zmm1, %zmm30, %zmm0", "one group of weights"),
+        ("vpandq\t%zmm1, %zmm30, %zmm0", "one slot of weights"),
         ("vmovdqu64\t64(%rbx,%rax), %zmm30", "a load"),
         ("vmovdqa\t%ymm3, 32(%rsp)", "a store"),
         ("vmovdqa64\t%zmm2, %zmm29", "a copy"),
         ("ld1r\t{ v30.2s }, [x24], #4", "four inputs of a token"),
-        ("and\tv8.16b, v28.16b, v29.16b", "one group of weights"),
-        ("ushr\tv28.16b, v28.16b, #6", "one group of weights"),
+        ("and\tv8.16b, v28.16b, v29.16b", "one slot of weights"),
+        ("ushr\tv28.16b, v28.16b, #6", "one slot of weights"),
         ("usdot\tv7.4s, v31.16b, v30.16b", "four products of bytes"),
         ("smull\tv1.8h, v27.8b, v10.8b", "products of two rows of bytes"),
-        ("addp\tv1.8h, v4.8h, v26.8h", "neighbours among products added"),
-        ("ext\tv28.16b, v27.16b, v27.16b, #8", "lanes put in order"),
+        ("addp\tv1.8h, v4.8h, v26.8h", "neighbouring products added"),
+        ("ext\tv28.16b, v27.16b, v27.16b, #8", "lanes rearranged"),
         ("smlal2\tv27.4s, v13.8h, v14.8h", "products of 16 bits"),
-        ("b.gt\t.LBB0_17", "back to the first line"),
+        ("b.gt\t.LBB0_17", "a jump back to the first line"),
         ("leaq\t4(%rax), %rbx", "addresses"),
     ],
 )
-def test_words(line, words):
-    assert explained(line).startswith(words)
+def test_explanations(line, text):
+    assert explain(line).startswith(text)

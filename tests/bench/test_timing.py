@@ -14,7 +14,7 @@ def test_candidates_take_turns():
 
         return call
 
-    times = interleaved({"a": candidate("a", 0.02), "b": candidate("b", 0.005)}, 3, least=0.02)
+    times = interleaved({"a": candidate("a", 0.02), "b": candidate("b", 0.005)}, 3, seconds=0.02)
     turns = ["".join(same) for _, same in itertools.groupby(calls)]
     assert turns[:2] == ["aaa", "bbb"]  # before anything counts
     assert turns[2::2] == ["aa"] * 3  # one to warm up, one that counts

@@ -1,6 +1,6 @@
 import pytest
 
-from tervit_np.bench import climb
+from tervit_np.bench import time_variants
 from tervit_np.bench.variants import intensities
 from tervit_np.kernels import isa, supported
 
@@ -8,16 +8,18 @@ pytest.importorskip("numba")
 HERE = supported(isa.features())
 
 
-def test_each_rung_is_timed(monkeypatch):
+def test_each_variant_is_timed(monkeypatch):
     """Inner loops are compiled anew, seconds each; test_assembly.py reads them."""
     from tervit_np.bench import variants as module
 
     loops = {name: [f"add {name}"] if name != "numpy" else [] for name in HERE}
     monkeypatch.setattr(module, "inner_loop", loops.__getitem__)
-    variants = climb(12, 64, 64, rounds=3)
+    variants = time_variants(12, 64, 64, rounds=3)
     assert [variant.name for variant in variants if variant.name != "peak"] == list(HERE)
     assert all(variant.speed > 0 for variant in variants)
-    assert all(variant.share is None or 0 < variant.share for variant in variants)
+    assert all(
+        variant.fraction_of_peak is None or variant.fraction_of_peak > 0 for variant in variants
+    )
     assert all(
         bool(variant.loop) == (variant.name not in ("numpy", "peak")) for variant in variants
     )

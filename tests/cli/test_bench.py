@@ -7,16 +7,16 @@ pytest.importorskip("numba")
 
 @pytest.fixture
 def small(monkeypatch):
-    """One small shape instead of six, and a ladder for it."""
+    """One small shape instead of six, and all variants for it."""
     from tervit_np.bench import baselines, limits, variants
 
     monkeypatch.setattr(baselines.compare, "__defaults__", (((3, 16, 64),), 3))
-    monkeypatch.setattr(variants.climb, "__defaults__", (6, 16, 64, 3))
+    monkeypatch.setattr(variants.time_variants, "__defaults__", (6, 16, 64, 3))
     monkeypatch.setattr(variants, "inner_loop", lambda name: [f"add {name}"])
-    monkeypatch.setattr(limits, "PLACES", dict.fromkeys(("L1", "L2", "memory"), 3 * 2**13))
+    monkeypatch.setattr(limits, "MEMORY_LEVELS", dict.fromkeys(("L1", "L2", "memory"), 3 * 2**13))
 
 
-def test_the_table_the_file_and_the_picture(tervit, tmp_path, small):
+def test_layers_are_printed_stored_and_plotted(tervit, tmp_path, small):
     out, plot = tmp_path / "bench.json", tmp_path / "bench.png"
     code, printed, _ = tervit("bench", "--rounds", 3, "--out", out, "--plot", plot)
     assert code == 0
@@ -24,21 +24,21 @@ def test_the_table_the_file_and_the_picture(tervit, tmp_path, small):
     assert plot.exists()
     section = json.loads(out.read_text())["layers"]
     assert section["environment"]["kernel"] in printed
-    assert section["found"][0]["times"]["ternary"]["median"] > 0
+    assert section["results"][0]["times"]["ternary"]["median"] > 0
     again = tervit("bench", "--from", out)[1]
-    assert again.splitlines() == printed.splitlines()[:-2]  # but for the names of the files
+    assert again.splitlines() == printed.splitlines()[:-2]  # except the names of the files
 
 
-def test_the_ladder(tervit, tmp_path, small):
+def test_variants_are_printed_stored_and_plotted(tervit, tmp_path, small):
     out, plot = tmp_path / "bench.json", tmp_path / "roofline.png"
-    code, printed, _ = tervit("bench", "--explain", "--rounds", 3, "--out", out, "--plot", plot)
+    code, printed, _ = tervit("bench", "--variants", "--rounds", 3, "--out", out, "--plot", plot)
     assert code == 0
     assert "reading, GB/s: L1" in printed
     assert plot.exists()
-    assert tervit("bench", "--explain", "--from", out)[1].splitlines() == printed.splitlines()[:-2]
+    assert tervit("bench", "--variants", "--from", out)[1].splitlines() == printed.splitlines()[:-2]
 
 
-def test_whole_models(tervit, tmp_path):
+def test_whole_models_are_printed_stored_and_plotted(tervit, tmp_path):
     out, plot = tmp_path / "bench.json", tmp_path / "models.png"
     args = ("--model", "deit_shapes,swin_cifar", "--batch", "1,2", "--out", out, "--plot", plot)
     code, printed, _ = tervit("bench", *args, "--rounds", 1)
@@ -47,16 +47,16 @@ def test_whole_models(tervit, tmp_path):
     assert plot.exists()
     code, _, error = tervit("bench", "--from", out, "--model", "deit_shapes", "--threads", 2)
     assert code == 2
-    assert error.endswith("there are: models, deit_shapes (threads: 1), swin_cifar (threads: 1)\n")
+    assert error.endswith("it holds: models, deit_shapes (threads: 1), swin_cifar (threads: 1)\n")
     again = tervit("bench", "--from", out, "--model", "deit_shapes,swin_cifar")[1]
     assert again.splitlines() == printed.splitlines()[:-2]
 
 
-def test_assembly(tervit):
+def test_assembly_is_printed_with_explanations(tervit):
     code, printed, _ = tervit("bench", "--assembly", "vector")
     assert code == 0
-    assert "was this the last step?" in printed
-    assert "no inner loop of ours" in tervit("bench", "--assembly", "numpy")[1]
+    assert "a test for the last step" in printed
+    assert "there is no inner loop" in tervit("bench", "--assembly", "numpy")[1]
     assert "four inputs of a token" in tervit("bench", "--assembly", "sdot")[1]
 
 
@@ -66,7 +66,7 @@ def test_assembly(tervit):
         (("--rounds", 0), "--rounds is 0; expected at least 1"),
         (("--model", "deit_shapes", "--threads", -1), "--threads is -1; expected at least 1"),
         (("--threads", 2), "--threads is for whole models; name one with --model"),
-        (("--explain", "--batch", "1"), "--batch is for whole models; name one with --model"),
+        (("--variants", "--batch", "1"), "--batch is for whole models; name one with --model"),
         (("--model", "deit_shapes,vgg"), "unknown model 'vgg'"),
         (("--model", ""), "unknown model ''"),
         (("--assembly", "sse"), "no kernel 'sse'"),
@@ -75,16 +75,22 @@ def test_assembly(tervit):
         (("--from", "nowhere.json"), "nowhere.json: no such file"),
     ],
 )
-def test_refusals(tervit, args, words):
+def test_wrong_options_are_refused_in_one_line(tervit, args, words):
     code, _, error = tervit("bench", *args)
     assert (code, len(error.splitlines())) == (2, 1)
     assert words in error
 
 
-@pytest.mark.parametrize("args", [("--explain", "--model", "deit_shapes"),
+def test_explain_is_the_old_name_of_variants(tervit, tmp_path, small):
+    out = tmp_path / "bench.json"
+    assert tervit("bench", "--explain", "--rounds", 3, "--out", out)[0] == 0
+    assert "--explain" not in tervit("bench", "--help")[1]
+
+
+@pytest.mark.parametrize("args", [("--variants", "--model", "deit_shapes"),
                                   ("--model", "deit_shapes", "--assembly", "loop"),
                                   ("--from", "b.json", "--out", "b.json")])  # fmt: skip
-def test_options_that_do_not_go_together(tervit, args):
+def test_options_exclude_each_other(tervit, args):
     code, _, error = tervit("bench", *args)
     assert code == 2
     assert "not allowed with argument" in error
@@ -94,25 +100,25 @@ def test_options_that_do_not_go_together(tervit, args):
 def test_nothing_is_measured_that_could_not_be_written(tervit, tmp_path, monkeypatch, option):
     monkeypatch.setattr("tervit_np.bench.compare", None)  # a call would be a TypeError
     (tmp_path / "notes.json").write_text("[]")
-    places = {"none/x": "there is no folder", ".": "is a folder"}
+    paths = {"none/x": "there is no folder", ".": "is a folder"}
     if option == "--out":
-        places["notes.json"] = "holds no measurements of `tervit bench`"
-    for place, words in places.items():
-        code, printed, error = tervit("bench", option, tmp_path / place)
+        paths["notes.json"] = "holds no measurements of `tervit bench`"
+    for path, words in paths.items():
+        code, printed, error = tervit("bench", option, tmp_path / path)
         assert (code, printed, len(error.splitlines())) == (2, "", 1)
         assert words in error
 
 
-def test_what_was_measured_is_kept(tervit, tmp_path, monkeypatch):
+def test_measured_models_are_kept(tervit, tmp_path, monkeypatch):
     """Ctrl-C in the second of two models leaves the first in the file."""
     from tervit_np import bench
 
-    whole = bench.compare_models
+    compare_models = bench.compare_models
 
     def stopped(name, *args):
         if name == "swin_cifar":
             raise KeyboardInterrupt
-        return whole(name, *args)
+        return compare_models(name, *args)
 
     monkeypatch.setattr(bench, "compare_models", stopped)
     args = ("--model", "deit_shapes,swin_cifar", "--batch", "1", "--rounds", 1)
@@ -125,7 +131,7 @@ def test_what_was_measured_is_kept(tervit, tmp_path, monkeypatch):
 
 def test_without_numba_there_is_nothing_to_measure(tervit, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    for args in ((), ("--explain",), ("--assembly", "loop"), ("--model", "deit_shapes")):
+    for args in ((), ("--variants",), ("--assembly", "loop"), ("--model", "deit_shapes")):
         code, printed, error = tervit("bench", *args)
         assert (code, printed) == (2, "")
-        assert error == "tervit bench: the kernels need Numba, which is absent: pip install numba\n"
+        assert error.startswith("tervit bench: the kernels need Numba, which is not installed")
