@@ -1,6 +1,8 @@
-"""How fast official weights are read, in every form that they come in.
+"""Time the reading of official weights, in each of their file formats.
 
-taskset -c 0 python benchmarks/checkpoints.py     with PyTorch installed, which writes the files
+    taskset -c 0 python benchmarks/checkpoints.py
+
+It needs PyTorch, which writes the files.
 """
 
 import os
@@ -22,7 +24,7 @@ MODELS = ("deit_tiny_patch16_224", "swin_tiny_patch4_window7_224")
 
 
 def write(name: str, folder: Path) -> list[Path]:
-    """Write a model with the buffers of the official files.  -> zip, older, safetensors."""
+    """Write a model with the buffers of the official files.  -> .pth, older .pth, .safetensors."""
     import torch
 
     model = tv.create_model(name)
@@ -30,11 +32,11 @@ def write(name: str, folder: Path) -> list[Path]:
     for stage, depth in enumerate(getattr(model.config, "depths", ())):
         side = model.config.sides[stage]
         for block in range(depth):
-            place = f"layers.{stage}.blocks.{block}"
+            prefix = f"layers.{stage}.blocks.{block}"
             index = np.array(relative_position_index(7), np.int64)
-            state[f"{place}.attn.relative_position_index"] = index
+            state[f"{prefix}.attn.relative_position_index"] = index
             if block % 2 and side > 7:
-                state[f"{place}.attn_mask"] = np.array(shift_mask(side, side, 7, 3), np.float32)
+                state[f"{prefix}.attn_mask"] = np.array(shift_mask(side, side, 7, 3), np.float32)
     files = [folder / f"{name}{end}" for end in (".pth", "_older.pth", ".safetensors")]
     tensors = {"model": {key: torch.from_numpy(value) for key, value in state.items()}}
     torch.save(tensors, files[0])
@@ -44,13 +46,13 @@ def write(name: str, folder: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Write the files, then read each three times in a process of its own."""
+    """Write the files, then read each three times, in a process for each file."""
     if len(sys.argv) > 1:
-        read = tv.load_checkpoint  # imports what it needs
+        load_checkpoint = tv.load_checkpoint  # imports its modules before the clock starts
         for _ in range(3):
-            began = time.perf_counter()
-            read(sys.argv[1])
-            print(f"{1e3 * (time.perf_counter() - began):8.0f}", end="")
+            start = time.perf_counter()
+            load_checkpoint(sys.argv[1])
+            print(f"{1e3 * (time.perf_counter() - start):8.0f}", end="")
         print(" ms")
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -1,10 +1,10 @@
-"""Picture folders at scale: the index of many names, and decoding beside Pillow alone.
+"""Large image folders: indexing of many names, and decoding compared with Pillow alone.
 
     python benchmarks/pictures.py --names 130000              time and memory of the index, twice
     taskset -c 0 python benchmarks/pictures.py ~/imagenet     pictures a second on one core
 
-The folder is laid out like ImageNet. Ratios are of medians over rounds in which the rivals take
-turns, in one process.
+The folder has ImageNet's structure. Ratios are of medians over rounds; in each round all candidates
+run in turn, in one process.
 """
 
 import os
@@ -31,14 +31,14 @@ from tervit_np.train.memory import keep_freed_memory  # noqa: E402
 CLASSES = 1000
 
 
-def many(names: int) -> None:
-    """Make a folder of empty files and list it in two processes, then from the cache."""
+def list_empty_files(names: int) -> None:
+    """List a folder of empty files in two processes; the second reads the index from the cache."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
         for c in range(CLASSES):
-            place = Path(folder) / "train" / f"n{c:08}"
-            place.mkdir(parents=True)
+            class_folder = Path(folder) / "train" / f"n{c:08}"
+            class_folder.mkdir(parents=True)
             for i in range(names // CLASSES):
-                (place / f"n{c:08}_{i}.JPEG").touch()
+                (class_folder / f"n{c:08}_{i}.JPEG").touch()
         environment = os.environ | {"TERVIT_DATA": cache}
         for when in ("first", "again"):
             print(f"{when}: ", end="", flush=True)
@@ -47,14 +47,14 @@ def many(names: int) -> None:
             )
 
 
-def listed(folder: Path) -> None:
-    """List a folder and print time and growth of resident memory."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-    before, began = _status("VmRSS"), time.perf_counter()
-    found = list_pictures(folder, "train")
-    seconds = time.perf_counter() - began
-    kept, peak = (1e-3 * (_status(key) - before) for key in ("VmRSS", "VmHWM"))
-    print(f"{len(found)} names in {seconds:.2f} s, {kept:.1f} MB kept, {peak:.1f} MB at most")
+def list_folder(folder: Path) -> None:
+    """List a folder; print time and growth of resident memory."""
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    before, start = _status("VmRSS"), time.perf_counter()
+    listing = list_pictures(folder, "train")
+    seconds = time.perf_counter() - start
+    growth, peak = (1e-3 * (_status(key) - before) for key in ("VmRSS", "VmHWM"))
+    print(f"{len(listing)} names in {seconds:.2f} s, {growth:.1f} MB more, {peak:.1f} MB at most")
 
 
 def _status(key: str) -> int:
@@ -62,26 +62,29 @@ def _status(key: str) -> int:
     return int(next(line for line in lines if line.startswith(key)).split()[1])
 
 
-def decoded(folder: Path, rounds: int) -> None:
-    """Decode and prepare a test split, by Pillow alone and by us."""
+def time_decoding(folder: Path, rounds: int) -> None:
+    """Decode and preprocess a test split, with Pillow alone and with data_tools."""
     images = data_tools.load(f"imagenet:{folder}", "test")
     files = [images.listing.path / images.listing.name(i) for i in range(len(images))]
 
-    def ours() -> None:
+    def with_data_tools() -> None:
         for start in range(0, len(images), 16):
             pixels, _ = images.pixels(np.arange(start, min(start + 16, len(images))))
             normalise(pixels, images.mean, images.std)
 
-    rivals = {"Pillow alone": lambda: [by_pillow(f) for f in files], "ours, normalised": ours}
-    times = interleaved(rivals, rounds)
-    speed = {name: len(files) / of.median for name, of in times.items()}
-    words = "  ".join(f"{name} {value:.0f}" for name, value in speed.items())
-    ratio = speed["ours, normalised"] / speed["Pillow alone"]
-    print(f"{len(files)} pictures to 224 x 224, in a second: {words}  ratio {ratio:.2f}")
+    candidates = {
+        "Pillow alone": lambda: [with_pillow(file) for file in files],
+        "data_tools, normalised": with_data_tools,
+    }
+    times = interleaved(candidates, rounds)
+    speed = {name: len(files) / value.median for name, value in times.items()}
+    text = "  ".join(f"{name} {value:.0f}" for name, value in speed.items())
+    ratio = speed["data_tools, normalised"] / speed["Pillow alone"]
+    print(f"{len(files)} pictures to 224 x 224, in a second: {text}  ratio {ratio:.2f}")
 
 
-def by_pillow(file: Path) -> np.ndarray:
-    """Resize the short side to 256 and cut out the middle."""
+def with_pillow(file: Path) -> np.ndarray:
+    """Resize the short side to 256 and crop the center."""
     picture = Image.open(file).convert("RGB")
     width, height = picture.size
     short = min(width, height)
@@ -92,42 +95,43 @@ def by_pillow(file: Path) -> np.ndarray:
     return np.asarray(picture.crop((left, top, left + 224, top + 224)))
 
 
-def fed(folder: Path, workers: int) -> None:
-    """Decode and augment by DeiT's recipe in worker processes."""
+def time_prefetching(folder: Path, workers: int) -> None:
+    """Decode and augment with DeiT's recipe in worker processes."""
     images = data_tools.load(f"imagenet:{folder}", "test")
     recipe = Augment(randaugment_ops=2, randaugment_magnitude=9, randaugment_magnitude_std=0.5,
                      randaugment_prob=0.5)  # fmt: skip
-    feed, batch, steps = Prefetcher(images, recipe, 32, workers), np.arange(32) % len(images), 12
+    prefetcher = Prefetcher(images, recipe, 32, workers)
+    batch, steps = np.arange(32) % len(images), 12
     for step in range(steps + 3):
         if step == 3:
-            began = time.perf_counter()
-        for ahead in range(feed.slots):
-            feed.request((0, step + ahead), batch, (0, 0, 0))
-        feed.get((0, step), images.labels[batch])
-    speed = steps * len(batch) / (time.perf_counter() - began)
-    feed.close()
+            start = time.perf_counter()
+        for ahead in range(prefetcher.slots):
+            prefetcher.request((0, step + ahead), batch, (0, 0, 0))
+        prefetcher.get((0, step), images.labels[batch])
+    speed = steps * len(batch) / (time.perf_counter() - start)
+    prefetcher.close()
     print(f"{workers} decoding processes, DeiT's augmentation: {speed:.0f} pictures a second")
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Run the measurement that the options select."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", nargs="?", type=Path, help="pictures laid out like ImageNet")
-    parser.add_argument("--names", type=int, help="how many names to make and list")
+    parser.add_argument("folder", nargs="?", type=Path, help="images in ImageNet's structure")
+    parser.add_argument("--names", type=int, help="list so many empty files")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--list", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.list:
-        listed(args.list)
+        list_folder(args.list)
     elif args.names:
-        many(args.names)
+        list_empty_files(args.names)
     elif args.folder:
         keep_freed_memory()
-        decoded(args.folder, args.rounds)
-        fed(args.folder, args.workers)
+        time_decoding(args.folder, args.rounds)
+        time_prefetching(args.folder, args.workers)
     else:
-        parser.error("give a folder, or --names")
+        parser.error("expected a folder, or --names")
 
 
 if __name__ == "__main__":

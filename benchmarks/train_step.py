@@ -1,13 +1,13 @@
-"""A training step beside PyTorch's: time, memory, and where the time goes.
+"""A training step compared with PyTorch's: time, memory, and where the time goes.
 
-    taskset -c 0 python benchmarks/train_step.py              one thread, interleaved with PyTorch
-    python benchmarks/train_step.py --threads 2               our step on one and on two threads
-    python benchmarks/train_step.py --memory                  growth of resident memory, each alone
+    taskset -c 0 python benchmarks/train_step.py              one thread, in turn with PyTorch
+    python benchmarks/train_step.py --threads 2               the step on one and on two threads
+    python benchmarks/train_step.py --memory                  peak of resident memory, each alone
     python benchmarks/train_step.py --shapes "DeiT-Small 224" --rounds 5
-    python benchmarks/train_step.py --profile                 share of each kind of work
+    python benchmarks/train_step.py --profile                 fraction of time of each kind of work
 
 A step is forward, cross-entropy with smoothing, backward, clipping and AdamW. Ratios are of
-medians over rounds in which the rivals take turns, in one process.
+medians over rounds; in each round all candidates run in turn, in one process.
 """
 
 import os
@@ -31,7 +31,7 @@ from statistics import median  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
-from our_step import SHAPES, OurStep, batch_of  # noqa: E402
+from numpy_step import SHAPES, NumPyStep, batch_of  # noqa: E402
 
 import tervit_np as tv  # noqa: E402
 from tervit_np.environment import environment  # noqa: E402
@@ -48,38 +48,39 @@ def interleave(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, fl
             step()
     for _ in range(rounds):
         for name, step in steps.items():
-            began = time.perf_counter()
+            start = time.perf_counter()
             step()
-            times[name].append(time.perf_counter() - began)
+            times[name].append(time.perf_counter() - start)
     return {name: median(values) for name, values in times.items()}
 
 
 def against_torch(shapes: list[str], rounds: int) -> list[dict[str, Any]]:
-    """Compare with PyTorch, both of its attentions, and our ternary step."""
-    torch_here = find_spec("torch") is not None
-    if not torch_here:
-        print("PyTorch is not installed: its columns are skipped")
+    """Compare with PyTorch, with both kinds of its attention, in float and ternary."""
+    has_torch = find_spec("torch") is not None
+    if not has_torch:
+        print("PyTorch is not installed: its columns are nan")
     print(f"{'ms a step, one thread':<24}{'ours':>8}{'ternary':>9}{'torch':>8}{'sdpa':>8}"
           f"{'ternary':>9}{'torch/ours':>12}{'both ternary':>14}")  # fmt: skip
     rows = []
     for label in shapes:
         name, config, batch = SHAPES[label]
         steps: dict[str, Any] = {
-            plan: OurStep(name, config, batch, plan) for plan in ("float", "ternary")
+            plan: NumPyStep(name, config, batch, plan) for plan in ("float", "ternary")
         }
-        if torch_here:
-            from torch_peer import TorchStep
+        if has_torch:
+            from torch_step import TorchStep
 
             full = steps["float"].model.config
             for kind in TORCH:
                 steps[kind] = TorchStep(full, *batch_of(full, batch), kind)
-        found = interleave(steps, rounds)
-        rival = min(found.get("torch", np.nan), found.get("sdpa", np.nan))
-        row = {"shape": label, "batch": batch, "seconds": found,
-               "torch/ours": rival / found["float"],
-               "both ternary": found.get("torch ternary", np.nan) / found["ternary"]}  # fmt: skip
+        seconds = interleave(steps, rounds)
+        fastest_torch = min(seconds.get("torch", np.nan), seconds.get("sdpa", np.nan))
+        row = {"shape": label, "batch": batch, "seconds": seconds,
+               "torch/ours": fastest_torch / seconds["float"],
+               "both ternary": seconds.get("torch ternary", np.nan)
+               / seconds["ternary"]}  # fmt: skip
         rows.append(row)
-        cells = [1e3 * found.get(k, np.nan) for k in ("float", "ternary", *TORCH)]
+        cells = [1e3 * seconds.get(k, np.nan) for k in ("float", "ternary", *TORCH)]
         print(f"{label:<24}{cells[0]:8.1f}{cells[1]:9.1f}{cells[2]:8.1f}{cells[3]:8.1f}"
               f"{cells[4]:9.1f}{row['torch/ours']:12.2f}{row['both ternary']:14.2f}",
               flush=True)  # fmt: skip
@@ -91,17 +92,17 @@ def on_threads(shapes: list[str], threads: int, rounds: int) -> list[dict[str, A
     rows = []
     for label in shapes:
         name, config, batch = SHAPES[label]
-        steps = {str(n): OurStep(name, config, batch, "float", n) for n in (1, threads)}
-        found = interleave(steps, rounds)
-        ratio = found["1"] / found[str(threads)]
-        print(f"{label:<24}1 thread {1e3 * found['1']:7.1f} ms   {threads} threads "
-              f"{1e3 * found[str(threads)]:7.1f} ms   ratio {ratio:.2f}", flush=True)  # fmt: skip
-        rows.append({"shape": label, "seconds": found, "ratio": ratio})
+        steps = {str(n): NumPyStep(name, config, batch, "float", n) for n in (1, threads)}
+        seconds = interleave(steps, rounds)
+        ratio = seconds["1"] / seconds[str(threads)]
+        print(f"{label:<24}1 thread {1e3 * seconds['1']:7.1f} ms   {threads} threads "
+              f"{1e3 * seconds[str(threads)]:7.1f} ms   ratio {ratio:.2f}", flush=True)  # fmt: skip
+        rows.append({"shape": label, "seconds": seconds, "ratio": ratio})
     return rows
 
 
 def memory(shapes: list[str]) -> list[dict[str, Any]]:
-    """Measure each step's peak of resident memory above imports and warm-up, in its own process."""
+    """Measure the peak of resident memory of each step, in its own process."""
     rows = []
     for label in shapes:
         row: dict[str, Any] = {"shape": label}
@@ -121,17 +122,17 @@ def memory(shapes: list[str]) -> list[dict[str, Any]]:
 
 
 def growth(kind: str, label: str) -> float:
-    """Return by how many MB the peak of five steps exceeds what is resident before the first.
+    """Return by how many MB the peak of five steps exceeds the memory before the first.
 
-    A step of a much smaller model warms libraries and compiled code up.
+    Steps of a much smaller model load libraries and compiled code before.
     """
     name, config, batch = SHAPES[label]
 
     def make(name: str, config: dict[str, Any], batch: int) -> Callable[[], Any]:
         plan, _, recomputed = kind.partition(" ")
         if plan in ("float", "ternary"):
-            return OurStep(name, config, batch, plan, recompute=bool(recomputed))
-        from torch_peer import TorchStep
+            return NumPyStep(name, config, batch, plan, recompute=bool(recomputed))
+        from torch_step import TorchStep
 
         full = tv.create_model(name, **config).config
         return TorchStep(full, *batch_of(full, batch), kind)
@@ -140,7 +141,7 @@ def growth(kind: str, label: str) -> float:
     for _ in range(2):
         make("deit_cifar", {"dim": 24, "depth": 1, **stem}, 4)()
     step = make(name, config, batch)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _status("VmRSS")
     for _ in range(5):
         step()
@@ -166,31 +167,31 @@ KINDS = {
 
 
 def profile(shapes: list[str], rounds: int) -> None:
-    """Print the share of each kind of work in our step, by the operator's file."""
+    """Print the fraction of time of each kind of work, by the operator's file."""
     for plan in ("float", "ternary"):
         for label in shapes:
             name, config, batch = SHAPES[label]
-            step = OurStep(name, config, batch, plan)
+            step = NumPyStep(name, config, batch, plan)
             for _ in range(3):
                 step()
-            watch = cProfile.Profile()
-            watch.enable()
+            profiler = cProfile.Profile()
+            profiler.enable()
             for _ in range(rounds):
                 step()
-            watch.disable()
-            stats: Any = pstats.Stats(watch)
-            shares: dict[str, float] = defaultdict(float)
-            for (file, _, _), (_, _, own, _, callers) in stats.stats.items():
+            profiler.disable()
+            stats: Any = pstats.Stats(profiler)
+            seconds: dict[str, float] = defaultdict(float)
+            for (file, _, _), (_, _, own_time, _, callers) in stats.stats.items():
                 kind = _kind(file)
                 if kind is not None or not callers:
-                    shares[kind or "the rest"] += own
+                    seconds[kind or "other"] += own_time
                     continue
-                for (caller, _, _), (_, _, spent, _) in callers.items():
-                    shares[_kind(caller) or "the rest"] += spent
-            total = sum(shares.values())
-            parts = sorted(shares.items(), key=lambda item: -item[1])
-            words = "  ".join(f"{k} {100 * v / total:.0f} %" for k, v in parts if v > 0.01 * total)
-            print(f"{label}, {plan}: {words}")
+                for (caller, _, _), (_, _, own_time, _) in callers.items():
+                    seconds[_kind(caller) or "other"] += own_time
+            total = sum(seconds.values())
+            parts = sorted(seconds.items(), key=lambda item: -item[1])
+            text = "  ".join(f"{k} {100 * v / total:.0f} %" for k, v in parts if v > 0.01 * total)
+            print(f"{label}, {plan}: {text}")
 
 
 def _kind(file: str) -> str | None:
@@ -203,7 +204,7 @@ def _kind(file: str) -> str | None:
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the measurement that the options select."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--threads", type=int)
     parser.add_argument("--memory", action="store_true")

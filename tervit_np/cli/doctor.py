@@ -1,4 +1,4 @@
-"""`tervit doctor`: what this machine has, what slows it down, and what to do about it."""
+"""`tervit doctor`: list software and hardware, and give advice on what slows training down."""
 
 import argparse
 import os
@@ -12,36 +12,36 @@ from tervit_np.cli.parser import CommandParser
 
 HELP = """Examine this machine.
 
-Examine Python, packages, BLAS, processor, caches, disk and data sets."""
+List Python, packages, BLAS, CPU, caches, disk and data sets, each with advice where it helps."""
 EXAMPLES = """\
   tervit doctor"""
 
 _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "asimddp", "i8mm")
-_WHEEL_CORES = ("Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott")
+_CORES_WITHOUT_AVX512 = ("Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott")
 
 
 class Finding(NamedTuple):
-    """One line of the report; `advice` is empty where all is well."""
+    """One line of the report; `advice` is empty if nothing needs to change."""
 
-    what: str
-    found: str
+    name: str
+    value: str
     advice: str = ""
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Declare no options: everything is examined."""
+    """Declare no options."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print all findings; 0 even where there is advice."""
+    """Print all findings; return 0 even if there is advice."""
     findings = [*_software(), *_blas(), *_machine(), *_storage()]
-    width = max(len(finding.what) for finding in findings)
-    for what, found, advice in findings:
-        print(f"{what:<{width}}  {found}")
+    width = max(len(finding.name) for finding in findings)
+    for name, value, advice in findings:
+        print(f"{name:<{width}}  {value}")
         if advice:
             print(f"{'':<{width}}  -> {advice}")
     count = sum(bool(finding.advice) for finding in findings)
-    print("\nall is well" if count == 0 else f"\n{count} thing{'s' * (count > 1)} to look at")
+    print("\nno problems" if count == 0 else f"\n{count} problem{'s' * (count > 1)}, see ->")
     return 0
 
 
@@ -69,14 +69,14 @@ def _blas() -> Iterator[Finding]:
     advice = ""
     if dropped := os.environ.get("TERVIT_DROPPED_CORETYPE"):
         advice = (
-            f"OPENBLAS_CORETYPE={dropped} slows NumPy down here; this command line ignores it, "
+            f"OPENBLAS_CORETYPE={dropped} slows NumPy down on this CPU; `tervit` ignores it, "
             "your own scripts do not: unset it"
         )
-    elif core in _WHEEL_CORES and "avx512vl" in processor_features():
-        advice = "this processor has AVX-512, which this BLAS kernel does not use"
+    elif core in _CORES_WITHOUT_AVX512 and "avx512vl" in processor_features():
+        advice = "this CPU has AVX-512, which this BLAS kernel does not use"
     yield Finding("BLAS kernel", f"OpenBLAS {core}", advice)
     shown = "unknown" if threads is None else str(threads)
-    yield Finding("BLAS threads", f"{shown} (training runs one in each of its own threads)")
+    yield Finding("BLAS threads", f"{shown} (training limits BLAS to one in each training thread)")
 
 
 def _machine() -> Iterator[Finding]:
@@ -98,17 +98,17 @@ def _storage() -> Iterator[Finding]:
     from data_tools.paths import user_cache, writable_folder
 
     kernels = writable_folder(user_cache() / "kernels")
-    advice = "compiled code is made anew in every process; make that folder writable"
+    advice = "kernels are compiled anew in every process; make that folder writable"
     yield Finding("kernel cache", str(kernels or user_cache()), "" if kernels else advice)
     root = data_root()
-    place = writable_folder(root, user_cache())
+    cache = writable_folder(root, user_cache())
     set_by = "TERVIT_DATA" if os.environ.get("TERVIT_DATA") else "default; TERVIT_DATA changes it"
     advice = "nothing can be cached: point TERVIT_DATA at a folder you can write"
-    yield Finding("data folder", f"{root} ({set_by})", "" if place else advice)
+    yield Finding("data folder", f"{root} ({set_by})", "" if cache else advice)
     existing = next(p for p in (Path(root), *Path(root).absolute().parents) if p.exists())
     free = shutil.disk_usage(existing).free / 1e9
     yield Finding("free disk", f"{free:.1f} GB", "CIFAR-10 needs 1 GB" if free < 1 else "")
-    for known in list_datasets():
-        absent = f"absent (`tervit data get {known.name}`)"
-        made = "made on first use" if known.present else absent
-        yield Finding(f"data {known.name}", str(known.path or made))
+    for dataset in list_datasets():
+        absent = f"absent (`tervit data get {dataset.name}`)"
+        no_path = "generated on first use" if dataset.present else absent
+        yield Finding(f"data {dataset.name}", str(dataset.path or no_path))

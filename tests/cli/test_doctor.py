@@ -1,7 +1,7 @@
 from tervit_np.cli import doctor
 
 
-def test_the_essentials_are_told(tervit):
+def test_the_report_has_all_parts(tervit):
     code, out, _ = tervit("doctor")
     assert code == 0
     for word in (
@@ -44,16 +44,16 @@ def test_the_ternary_kernel_is_named(tervit, monkeypatch):
     assert "-> TERVIT_KERNEL is 'fast'; expected one of" in tervit("doctor")[1]
 
 
-def test_a_data_folder_that_cannot_be_written(tervit, monkeypatch, tmp_path):
+def test_an_unwritable_data_folder_is_reported(tervit, monkeypatch, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("TERVIT_DATA", str(blocked))
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     out = tervit("doctor")[1]
     assert "point TERVIT_DATA at a folder you can write" in out
-    assert "compiled code is made anew" in out
+    assert "kernels are compiled anew" in out
 
 
-def test_findings_are_whole_sentences_of_one_line():
+def test_findings_are_one_line_each():
     for finding in [*doctor._software(), *doctor._blas(), *doctor._machine()]:
-        assert "\n" not in finding.found + finding.advice
+        assert "\n" not in finding.value + finding.advice

@@ -1,4 +1,4 @@
-"""Our training step as train_step.py times it, and the shapes at which it does."""
+"""A training step of this package, and the models for which train_step.py times it."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ SHAPES: dict[str, tuple[str, dict[str, Any], int]] = {
 }
 
 
-class OurStep:
-    """One training step of ours under a plan."""
+class NumPyStep:
+    """One training step under a quantization plan."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class OurStep:
 
 
 def batch_of(config: Any, batch: int) -> tuple[Any, Any]:
-    """Make a batch of noise."""
+    """Return a batch of random images and labels."""
     rng = np.random.default_rng(0)
     images = rng.normal(size=(batch, 3, config.image_size, config.image_size)).astype(np.float32)
     return images, rng.integers(0, config.num_classes, batch)

@@ -1,7 +1,8 @@
-"""A training step of the same models in PyTorch: the rival of train_step.py.
+"""The same training step in PyTorch, the baseline of train_step.py.
 
-Attention is either explicit (two products and a softmax) or scaled_dot_product_attention. Where the
-model is ternary, the linear layers of its blocks round weights and inputs, straight through.
+Attention is either explicit (two products and a softmax) or scaled_dot_product_attention. In a
+ternary model, the linear layers of blocks quantize weights and inputs, with straight-through
+gradients.
 """
 
 from typing import Any
@@ -14,16 +15,17 @@ from tervit_np.bench.torch_models import TorchDeiT
 
 
 class TernaryLinear(nn.Linear):
-    """Ternary weights by output channel, inputs of 8 bits by token, straight-through gradients."""
+    """Ternary weights per output channel, 8-bit inputs per token, straight-through gradients."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., I) -> (..., O)."""
         w = self.weight
         with torch.no_grad():
-            size = w.abs()
-            kept = size > 0.7 * size.mean(dim=1, keepdim=True)
-            scale = (size * kept).sum(dim=1, keepdim=True) / kept.sum(dim=1, keepdim=True)
-            dw = scale * w.sign() * kept - w
+            magnitude = w.abs()
+            support = magnitude > 0.7 * magnitude.mean(dim=1, keepdim=True)
+            total = (magnitude * support).sum(dim=1, keepdim=True)
+            scale = total / support.sum(dim=1, keepdim=True)
+            dw = scale * w.sign() * support - w
             step = x.abs().amax(dim=-1, keepdim=True) / 127
             dx = (x / step).round() * step - x
         return F.linear(x + dx, w + dw, self.bias)
@@ -41,8 +43,11 @@ class TorchStep:
         linear = TernaryLinear if kind == "torch ternary" else nn.Linear
         self.model = TorchDeiT(config, kind != "torch", linear)
         decayed = [p for p in self.model.parameters() if p.ndim >= 2]
-        plain = [p for p in self.model.parameters() if p.ndim < 2]
-        groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+        not_decayed = [p for p in self.model.parameters() if p.ndim < 2]
+        groups = [
+            {"params": decayed, "weight_decay": 0.05},
+            {"params": not_decayed, "weight_decay": 0.0},
+        ]
         self.optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98))
         self.images, self.labels = torch.from_numpy(images), torch.from_numpy(labels)
 
