@@ -36,12 +36,12 @@ def measured(surfaces: Surfaces) -> str:
             f"{s.images} fixed images of the {s.split} split, evaluation mode, no augmentation; "
             "± is the standard error by resampling the images.",
             gap_table(surfaces),
-            text.about_gaps(surfaces.gaps),
+            text.describe_gaps(surfaces.gaps),
             "![Loss surfaces over one another](surface_cifar10_stacked.png)",
-            text.about_planes(surfaces.same, surfaces.trained),
+            text.describe_planes(surfaces.same, surfaces.trained),
             "![Both losses between the solutions](surface_cifar10_interpolation.png)",
-            text.about_interpolation(surfaces.interpolation),
-            *([text.about_predictions(surfaces.predictions)] if surfaces.predictions else []),
+            text.describe_interpolation(surfaces.interpolation),
+            *([text.describe_predictions(surfaces.predictions)] if surfaces.predictions else []),
             "",
         ]
     )

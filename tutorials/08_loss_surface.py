@@ -118,7 +118,7 @@ for height in plane.heights:
         f"{height.name:8} centre {height.centre:.3f}, "
         f"above float {height.distance:.3f} ± {height.distance_error:.3f}"
     )
-floats = plane.sheets[0]
+floats = plane.grids[0]
 quote("8 bits above float", plane.heights[1].distance, 0.001, 0.003, True)
 quote("ternary above float", plane.heights[2].distance, 0.67, 0.3, True)
 quote("float surface, highest less lowest", np.ptp(floats.loss), 0, 0.02)
@@ -352,7 +352,7 @@ with figure(7.2, 3.4) as fig:
     show(fig, "08_stairs")
 
 step = float(tiny[1] - tiny[0])
-family = surfaces.Family(taught, (near,))
+family = surfaces.AffineModels(taught, (near,))
 flips = np.count_nonzero(
     ternary_codes(family.at((step,))) != ternary_codes(taught)
 )

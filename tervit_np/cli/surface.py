@@ -77,8 +77,8 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     """Measure all surfaces and store them."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from tervit_np.analysis.surfaces import Parts, Runner
-    from tervit_np.analysis.surfaces.measure import draw_sample, measure, run_models, total_work
+    from tervit_np.analysis.surfaces import PartialResults, Runner
+    from tervit_np.analysis.surfaces.measure import draw_sample, measure, run_models, total_passes
     from tervit_np.analysis.surfaces.results import write_surfaces
     from tervit_np.cli.models import images_for, open_model
     from tervit_np.train.interrupt import StopRequest
@@ -94,17 +94,18 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     data = images_for(open_model(args.run_folder, run.stages["float"]), args.data, args.split)
     images, labels = draw_sample(data, args.images, args.seed)
     settings = _settings(args, data.name, len(labels), run.stages)
-    parts, curvature = Parts(folder / "surface.partial"), not args.no_curvature
+    partial, with_curvature = PartialResults(folder / "surface.partial"), not args.no_curvature
     with ThreadPoolExecutor(threads) as pool, StopRequest() as stop:
-        meter = _Meter(total_work(args.grid, curvature), len(labels), stop, folder, args.quiet)
+        passes = total_passes(args.grid, with_curvature)
+        meter = _Meter(passes, len(labels), stop, folder, args.quiet)
         try:
-            runner = Runner(pool, parts, meter.part)
-            surfaces = measure(run.models, images, labels, settings, runner, curvature)
+            runner = Runner(pool, partial, meter.add)
+            surfaces = measure(run.models, images, labels, settings, runner, with_curvature)
         finally:
             meter.progress.end()
     settings = settings._replace(seconds=round(time.monotonic() - began, 1))
     write_surfaces(surfaces._replace(settings=settings), folder)
-    parts.clear()
+    partial.clear()
 
 
 def _settings(
@@ -131,13 +132,13 @@ class _Meter:
         self.stop, self.folder, self.quiet = stop, folder, quiet
         self.done = 0.0
 
-    def part(self, name: str, work: float, measured: bool) -> None:
-        """Count a part: measured now, or read from an interrupted run."""
+    def add(self, name: str, passes: float, is_new: bool) -> None:
+        """Count a result that was computed now, or read from disk."""
         from tervit_np.train.interrupt import Interrupted
 
-        self.done += work
-        if not measured:
-            self.progress.started_at += work
+        self.done += passes
+        if not is_new:
+            self.progress.started_at += passes
         if self.stop.requested:
             raise Interrupted(
                 f"stopped at {100 * self.done / self.total:.0f} %; the measurements are saved; "

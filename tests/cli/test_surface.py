@@ -137,7 +137,7 @@ def test_a_folder_without_run_or_results_is_refused(tervit, tmp_path):
     assert "holds no run" in error
     code, _, error = tervit("surface", tmp_path, "--redraw")
     assert code == 2
-    assert "`tervit surface RUN` measures it" in error
+    assert "`tervit surface RUN` writes it" in error
 
 
 def test_a_run_without_a_float_stage_is_refused(tervit, tmp_path):

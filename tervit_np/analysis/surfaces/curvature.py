@@ -1,15 +1,16 @@
-"""What curvature predicts of the gap, beside the gap itself.
+"""Predict the gap from curvature, and compare with the measured gap.
 
 With eps = w_hat - w, gradient g and Hessian H at the float weights,
 
     gap = L(w + eps) - L(w) = g' eps + 1/2 eps' H eps + ...      second order
     gap <= 1/2 lambda_max |eps|^2                                the literature's estimate
 
-The second drops the gradient (zero at a minimum, which a trained network only nears) and all higher
-orders; it bounds the quadratic term, not the gap. All of it can be confined to some weights: a
-stem can be twenty times as sharp as the blocks, and sets lambda_max although hardly a part of eps
-lies in it, so `tervit surface` asks about the weights that become ternary. Activations are float,
-and only the chosen weights are rounded, so the gap here differs a little from that of `gaps`.
+The second formula drops the gradient, which is zero at a minimum but not at the end of a training,
+and all higher orders; it bounds the quadratic term, not the gap. Both can be restricted to some
+weights: `tervit surface` restricts them to the weights that become ternary, because a stem can be
+twenty times as sharp as the blocks and determines lambda_max although hardly any of eps is in it.
+Activations are float, and only the chosen weights are rounded, so the gap here differs a little
+from that of `gaps`.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ class Curvature(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """The gap of one kind of quantization and what is predicted of it."""
+    """The gap of one kind of quantization, measured and predicted."""
 
     name: str
     gap: float  # measured, float activations
@@ -49,7 +50,7 @@ class Prediction(NamedTuple):
     relative: float  # |eps|^2 / |w|^2
 
 
-PRODUCT = 26.0  # work of a product in float32 forward passes over the sample, measured
+PASSES_PER_PRODUCT = 26.0  # work of a Hessian product in float32 forward passes, measured
 
 
 def curvature(
@@ -64,7 +65,7 @@ def curvature(
     seed: int = 0,
     runner: Runner | None = None,
 ) -> Curvature:
-    """Measure extreme eigenvalues and trace at a model's quantized weights.
+    """Measure the extreme eigenvalues and the trace at a model's quantized weights.
 
     `names` are the weights that vary (default: all that a plan may quantize).
     (N, 3, S, S), (N,) -> Curvature, with `steps` + `probes` products.
@@ -73,18 +74,21 @@ def curvature(
     smoothed = smooth(model)
     hessian = LossHessian(smoothed, images, labels, names=names, executor=runner.executor)
     key = f"curvature-{name}"
-    product = _counted(hessian, runner, key)
+    product = _reported(hessian, runner, key)
 
-    def ends() -> list[list[float]]:
-        found = lanczos(product, hessian.size, steps=steps, seed=seed)
-        return [found.values.tolist(), found.bounds.tolist()]
+    def compute_spectrum() -> list[list[float]]:
+        spectrum = lanczos(product, hessian.size, steps=steps, seed=seed)
+        return [spectrum.values.tolist(), spectrum.bounds.tolist()]
 
-    def total() -> list[float]:
+    def compute_trace() -> list[float]:
         return list(trace(product, hessian.size, probes=probes, seed=seed))
 
-    worth = PRODUCT * steps, PRODUCT * probes
-    values, bounds = _kept(runner, f"{key}-ends", hessian.mark(steps, seed), worth[0], ends)
-    mean, error, count = _kept(runner, f"{key}-trace", hessian.mark(probes, seed), worth[1], total)
+    values, bounds = _stored_or_computed(
+        runner, f"{key}-ends", hessian.fingerprint(steps, seed), steps, compute_spectrum
+    )
+    mean, error, count = _stored_or_computed(
+        runner, f"{key}-trace", hessian.fingerprint(probes, seed), probes, compute_trace
+    )
     spectrum = Spectrum(np.array(values), np.array(bounds))
     return Curvature(name, hessian.size, spectrum, Trace(mean, error, int(count)))
 
@@ -100,19 +104,19 @@ def predictions(
     latent: str = "float",
     runner: Runner | None = None,
 ) -> tuple[Prediction, ...]:
-    """Set the gap of each kind beside what curvature at the float weights predicts.
+    """Measure the gap of each kind, and predict it from curvature at the float weights.
 
-    `largest` is the top eigenvalue at the float weights, from `curvature` with the same `names`;
-    only these weights are rounded (default: all that a plan may quantize).
+    `largest` is the largest eigenvalue there, from `curvature` with the same `names`; only these
+    weights are rounded (default: all that a plan may quantize).
     (N, 3, S, S), (N,) -> one Prediction for each kind.
     """
     runner = runner or Runner()
     flat = quantized(model, "float")
     hessian = LossHessian(smooth(flat), images, labels, names=names, executor=runner.executor)
     key = f"predictions-{latent}"
-    product = _counted(hessian, runner, key)
+    product = _reported(hessian, runner, key)
 
-    def predict() -> list[list[float]]:
+    def compute() -> list[list[float]]:
         base, slope, w = hessian.loss(), hessian.gradient(), hessian.flat(_weights(flat))
         rows = []
         for plan in kinds.values():
@@ -123,13 +127,13 @@ def predictions(
             rows.append([gap, first, second, bound, square, square / float(w @ w)])
         return rows
 
-    mark = hessian.mark(repr(kinds), largest)
-    rows = _kept(runner, key, mark, PRODUCT * len(kinds), predict)
+    fingerprint = hessian.fingerprint(repr(kinds), largest)
+    rows = _stored_or_computed(runner, key, fingerprint, len(kinds), compute)
     return tuple(Prediction(kind, *row) for kind, row in zip(kinds, rows, strict=True))
 
 
 def ternary_weights(model: Classifier) -> list[str]:
-    """Name the weights that the ternary plan gives three values."""
+    """Name the weights that the ternary plan makes ternary."""
     layers = quantized(model, "ternary").quantizable()
     return [f"{name}.weight" for name, layer in layers if isinstance(layer.weight_quant, Ternary)]
 
@@ -138,23 +142,25 @@ def _weights(model: Classifier) -> dict[str, Array]:
     return {name: param.data for name, param in model.named_params()}
 
 
-def _counted(hessian: LossHessian, runner: Runner, name: str) -> Callable[[Array], Array]:
-    """Tell the runner of each product."""
+def _reported(hessian: LossHessian, runner: Runner, name: str) -> Callable[[Array], Array]:
+    """Return the product with a report to the runner."""
 
     def product(v: Array) -> Array:
         result = hessian.product(v)
-        runner.on_part(name, PRODUCT, True)
+        runner.on_result(name, PASSES_PER_PRODUCT, True)
         return result
 
     return product
 
 
-def _kept(runner: Runner, name: str, mark: str, worth: float, make: Callable[[], Any]) -> Any:
-    """Return what was stored of an earlier attempt, or make and store it."""
-    parts = runner.parts.load(name, mark)
-    if "all" in parts:
-        runner.on_part(name, worth, False)
-        return parts["all"]
-    made = make()
-    runner.parts.save(name, mark, {"all": made})
-    return made
+def _stored_or_computed(
+    runner: Runner, name: str, fingerprint: str, products: int, compute: Callable[[], Any]
+) -> Any:
+    """Return the stored result of an earlier run, or compute and store it."""
+    stored = runner.partial_results.load(name, fingerprint)
+    if "all" in stored:
+        runner.on_result(name, PASSES_PER_PRODUCT * products, False)
+        return stored["all"]
+    result = compute()
+    runner.partial_results.save(name, fingerprint, {"all": result})
+    return result

@@ -1,12 +1,12 @@
-"""The loss along random directions, made comparable between models by normalising each filter.
+"""The loss along random directions, normalised by filter so that models can be compared.
 
     d_row <- g_row * |w_row| / |g_row|,   g Gaussian          (Li et al. 2018, "filter-wise")
 
-A row is what one output channel sees; of positions and class tokens it is one token. Tensors with
-one axis (biases, LayerNorm) do not move. With x = 0.6 each row moves by 60 % of its own length.
+A row is one output channel of a weight, or one token of positions and class tokens. Tensors with
+one axis (biases, LayerNorm) do not move. At x = 0.6 each row has moved by 60 % of its own length.
 
-Of a quantized model two surfaces exist: latent weights are moved and then rounded (what training
-walks on), or the rounded weights are moved (`rounded(model)`; what a float optimizer would see).
+A quantized model has two surfaces: one moves its latent weights and then rounds them, which is the
+surface that training descends; the other moves the rounded weights (`rounded(model)`).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tervit_np.analysis.surfaces.affine_models import Direction, Family
+from tervit_np.analysis.surfaces.affine_models import AffineModels, Direction
 from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_error
 from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.arrays import Array
@@ -32,8 +32,8 @@ class Curve(NamedTuple):
     error: Array  # (P,), by resampling the images
 
 
-class Sheet(NamedTuple):
-    """The mean loss over a rectangle."""
+class Grid2D(NamedTuple):
+    """The mean loss over a rectangle of two directions."""
 
     name: str
     x: Array  # (X,)
@@ -72,12 +72,12 @@ def line(
     """Measure the loss at w + x d for each x.  (N, 3, S, S), (N,) -> Curve."""
     along = np.asarray(x, float)
     points = [(float(each),) for each in along]
-    family = Family(model, (direction,))
-    losses = (runner or Runner()).losses(name, family, images, labels, points)
+    models = AffineModels(model, (direction,))
+    losses = (runner or Runner()).losses(name, models, images, labels, points)
     return Curve(name, along, *mean_and_error(losses, seed))
 
 
-def sheet(
+def grid2d(
     model: Classifier,
     images: Array,
     labels: Array,
@@ -85,14 +85,15 @@ def sheet(
     x: Sequence[float] | Array,
     y: Sequence[float] | Array,
     *,
-    name: str = "sheet",
+    name: str = "grid",
     runner: Runner | None = None,
-) -> Sheet:
-    """Measure the loss at w + x d_1 + y d_2 for each pair.  (N, 3, S, S), (N,) -> Sheet."""
+) -> Grid2D:
+    """Measure the loss at w + x d_1 + y d_2 for each pair.  (N, 3, S, S), (N,) -> Grid2D."""
     xs, ys = np.asarray(x, float), np.asarray(y, float)
     points = [(float(a), float(b)) for a in xs for b in ys]
-    losses = (runner or Runner()).losses(name, Family(model, directions), images, labels, points)
-    return Sheet(name, xs, ys, losses.mean(axis=1, dtype=float).reshape(len(xs), len(ys)))
+    models = AffineModels(model, directions)
+    losses = (runner or Runner()).losses(name, models, images, labels, points)
+    return Grid2D(name, xs, ys, losses.mean(axis=1, dtype=float).reshape(len(xs), len(ys)))
 
 
 def mean_and_error(losses: Array, seed: int) -> tuple[Array, Array]:
@@ -102,10 +103,10 @@ def mean_and_error(losses: Array, seed: int) -> tuple[Array, Array]:
 
 
 def around_zero(reach: float, count: int) -> Array:
-    """Return `count` evenly spaced numbers from -reach to reach, 0 exactly among them if odd."""
+    """Return `count` evenly spaced numbers from -reach to reach, with an exact 0 if odd."""
     return np.linspace(-1, 1, count).round(12) * reach
 
 
 def _rows(w: Array) -> Array:
-    """View weights as rows of a channel, (1, T, D) as rows of a token."""
+    """View a weight as one row for each channel, (1, T, D) as one row for each token."""
     return w.reshape(-1, w.shape[-1]) if len(w) == 1 else w.reshape(len(w), -1)

@@ -1,16 +1,16 @@
-"""The loss-surface gap in its cleanest form: what rounding alone costs, without any training.
+"""The gap between loss surfaces: the cost of rounding alone, without any training.
 
     gap_k = L(w_hat_k) - L(w)        at the same latent weights w
 
-for k in 8 bit, ternary with one interval for a whole matrix, ternary with one for each channel. The
-paper argues with this gap (TerViT, section on progressive training); the two ternary kinds are its
-ablation of channel-wise ternarization. Activations are rounded as the plans say.
+for k in 8 bit, ternary with one threshold and scale for a matrix, ternary with one for each
+channel. The paper motivates progressive training by this gap (TerViT); the two ternary kinds are
+its ablation of channel-wise ternarization. Activations are rounded as the plans say.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tervit_np.analysis.surfaces.affine_models import Family, with_weights
+from tervit_np.analysis.surfaces.affine_models import AffineModels, with_weights
 from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_error
 from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.arrays import Array
@@ -25,13 +25,13 @@ KINDS: dict[str, Plan] = {
 
 
 class Gap(NamedTuple):
-    """The loss with quantized weights and its distances; errors by resampling images in pairs."""
+    """The loss with quantized weights and its distances; errors by paired resampling of images."""
 
     name: str
     loss: float
     gap: float  # above the float loss
     error: float
-    saved: float  # below the kind before it (the float loss, for the first kind)
+    saved: float  # decrease from the kind before it (for the first kind, from the float loss)
     saved_error: float
 
 
@@ -45,7 +45,7 @@ class Gaps(NamedTuple):
 
 
 def quantized(model: Classifier, plan: str | Plan) -> Classifier:
-    """Copy a model, latent weights shared, with other quantizers."""
+    """Copy a model with other quantizers; the copy shares the latent weights."""
     return quantize(with_weights(model, {}), plan)
 
 
@@ -61,28 +61,28 @@ def gaps(
 ) -> Gaps:
     """Measure the gap of each kind of weights.  (N, 3, S, S), (N,) -> Gaps.
 
-    `model` gives the latent weights; its own quantizers do not count. `latent` names them.
+    `model` gives the latent weights, which `latent` names; its quantizers are not used.
 
     Raises
     ------
     ValueError
-        If there are no images, or not a label for each.
+        If there are no images, or not one label for each.
     """
     runner = runner or Runner()
     flat = quantized(model, "float")
     name = f"gaps-{latent}"
-    floats = runner.losses(f"{name}-float", Family(flat), images, labels, [()])[0]
+    floats = runner.losses(f"{name}-float", AffineModels(flat), images, labels, [()])[0]
     draws = bootstrap_weights(len(labels), seed)
-    found, before = [], floats
+    rows, before = [], floats
     for i, (kind, plan) in enumerate(kinds.items()):
-        family = Family(quantized(model, plan))
-        losses = runner.losses(f"{name}-{i}", family, images, labels, [()])[0]
+        models = AffineModels(quantized(model, plan))
+        losses = runner.losses(f"{name}-{i}", models, images, labels, [()])[0]
         gap, saved = _paired(losses - floats, draws), _paired(before - losses, draws)
-        found.append(Gap(kind, float(losses.mean(dtype=float)), *gap, *saved))
+        rows.append(Gap(kind, float(losses.mean(dtype=float)), *gap, *saved))
         before = losses
-    return Gaps(latent, *_paired(floats, draws), tuple(found))
+    return Gaps(latent, *_paired(floats, draws), tuple(rows))
 
 
 def _paired(losses: Array, draws: Array) -> tuple[float, float]:
-    """Average losses, or differences of them, with the error.  (N,) -> mean, error."""
+    """Average losses or differences of losses.  (N,) -> mean, standard error."""
     return float(losses.mean(dtype=float)), float(standard_error(losses, draws))

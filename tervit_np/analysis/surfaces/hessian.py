@@ -4,16 +4,17 @@
 
 w are weights that a plan may quantize, at their quantized values and in float64, with float
 activations: rounded activations make the loss piecewise constant, and the straight-through gradient
-is not its derivative (`family.smooth`).
-The error falls with h^2; measured on a trained model it is 7e-5 of the result at h = 1e-3 and 1e-8
-at h = 1e-5, where rounding does not show yet.
+is not its derivative (see `smooth`).
+
+The error falls with h^2; on a trained model it is 7e-5 of the result at h = 1e-3 and 1e-8 at
+h = 1e-5, above roundoff.
 """
 
 from typing import Any
 
 import numpy as np
 
-from tervit_np.analysis.surfaces.affine_models import matrices, with_weights
+from tervit_np.analysis.surfaces.affine_models import quantizable_weights, with_weights
 from tervit_np.analysis.surfaces.partial_results import fingerprint
 from tervit_np.analysis.surfaces.runner import check_sample
 from tervit_np.arrays import Array
@@ -22,14 +23,14 @@ from tervit_np.losses import cross_entropy
 from tervit_np.models import Classifier
 
 H = 1e-5  # length of a step, in units of weights
-CHUNK = 32  # images of a task: few stay in the caches; sums are the same for any threads
+CHUNK = 32  # images of a task: small enough for the CPU caches, and fixed for equal sums
 
 
 class LossHessian:
     """The mean loss of a smooth float64 model as a function of one long vector of weights.
 
     `model` is what `smooth` returns. `names` are the weights that vary (default: all that a plan
-    may quantize). `executor` runs the chunks of images, the caller's thread if None.
+    may quantize). `executor` runs the chunks of images; by default the caller's thread does.
 
     Raises
     ------
@@ -50,7 +51,7 @@ class LossHessian:
         if model.dtype != np.float64:
             raise ValueError(f"hessian: the model is {model.dtype}, expected float64 (see smooth)")
         self.model, self.images, self.labels = model, images, labels
-        self.names = matrices(model) if names is None else names
+        self.names = quantizable_weights(model) if names is None else names
         known = dict(model.named_params())
         if unknown := [name for name in self.names if name not in known]:
             raise ValueError(f"hessian: the model has no parameter {unknown[0]!r}")
@@ -58,12 +59,12 @@ class LossHessian:
         self.size = sum(known[name].size for name in self.names)
         self._map = map if executor is None else executor.map
 
-    def mark(self, *facts: Any) -> str:
-        """Digest what products depend on."""
+    def fingerprint(self, *facts: Any) -> str:
+        """Hash all inputs of products, and further facts."""
         return fingerprint([self.model], [self.images, self.labels], self.names, H, *facts)
 
     def flat(self, weights: dict[str, Array]) -> Array:
-        """Put arrays by name into one vector.  -> (size,)."""
+        """Concatenate arrays by name into one vector.  -> (size,)."""
         return np.concatenate([np.asarray(weights[n], np.float64).ravel() for n in self.names])
 
     def loss(self, shift: Array | None = None) -> float:
@@ -80,13 +81,13 @@ class LossHessian:
         if length == 0:
             return np.zeros_like(v)
         step = v * (H / length)
-        share = length / (2 * H)
-        return _total(self._chunks([(step, share), (-step, -share)], True))
+        weight = length / (2 * H)
+        return _total(self._chunks([(step, weight), (-step, -weight)], True))
 
     def _chunks(self, shifts: list[tuple[Array | None, float]], gradient: bool) -> list[Any]:
-        """Work on all chunks of images at all shifts; results in order."""
+        """Compute losses and gradients of all chunks of images at all weighted shifts, in order."""
         starts = range(0, len(self.labels), CHUNK)
-        tasks = [(shift, share, i) for i in starts for shift, share in shifts]
+        tasks = [(shift, weight, i) for i in starts for shift, weight in shifts]
         models = {id(shift): self._at(shift) for shift, _ in shifts}
         with one_thread():
             return list(
@@ -96,7 +97,7 @@ class LossHessian:
                     [self.names if gradient else None] * len(tasks),
                     [self.images[i : i + CHUNK] for _, _, i in tasks],
                     [self.labels[i : i + CHUNK] for _, _, i in tasks],
-                    [share / len(self.labels) for _, share, _ in tasks],
+                    [weight / len(self.labels) for _, weight, _ in tasks],
                 )
             )
 
@@ -113,14 +114,14 @@ class LossHessian:
 
 
 def _chunk(
-    model: Classifier, names: list[str] | None, images: Array, labels: Array, share: float
+    model: Classifier, names: list[str] | None, images: Array, labels: Array, image_weight: float
 ) -> tuple[float, Array | None]:
-    """Return the chunk's part of the loss and, with names, of the gradient, times `share`."""
-    own = with_weights(model, {})  # gradients of this task alone
+    """Return the weighted sum over a chunk of the loss and, with names, of its gradient."""
+    own = with_weights(model, {})  # with its own gradients
     logits, cache = own.forward(images, keep_cache=names is not None)
     heads = logits if isinstance(logits, tuple) else (logits,)
     loss, dlogits = cross_entropy(np.mean(heads, axis=0), labels)
-    weight = share * len(labels)
+    weight = image_weight * len(labels)
     if names is None:
         return loss * weight, None
     upstream = tuple(dlogits * (weight / len(heads)) for _ in heads)

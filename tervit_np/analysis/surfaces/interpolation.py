@@ -1,8 +1,8 @@
-"""From the float solution to the ternary one, on a straight line: w(x) = w_f + x (w_t - w_f).
+"""The straight line from the float solution to the ternary one: w(x) = w_f + x (w_t - w_f).
 
-Both losses are measured along it (Goodfellow et al. 2015; Li et al. 2018): w(x) as a float model,
-and w(x) rounded as the ternary solution is. Where the curves cross, rounding costs nothing; beyond,
-the latent weights are better rounded than not.
+It is measured twice (Goodfellow et al. 2015; Li et al. 2018): w(x) as a float model, and w(x)
+rounded like the ternary solution. Where the curves cross, rounding costs nothing; beyond, the
+rounded weights have the smaller loss.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ NAMES = ("float", "ternary")
 class Interpolation(NamedTuple):
     """Two losses along one line."""
 
-    curves: tuple[Curve, ...]  # evaluated as float, as the end is quantized
+    curves: tuple[Curve, ...]  # of float models, and of models quantized like the end
     crossings: tuple[float, ...]  # x at which they are equal
     minima: tuple[float, ...]  # x of each curve's lowest point
 
@@ -38,14 +38,14 @@ def interpolation(
     seed: int = 0,
     runner: Runner | None = None,
 ) -> Interpolation:
-    """Measure both losses from `start` (x = 0) to `end` (x = 1), whose quantizers are used.
+    """Measure both losses from `start` (x = 0) to `end` (x = 1), with the quantizers of `end`.
 
-    (N, 3, S, S), (N,) -> Interpolation; 41 points from -0.5 to 1.5 unless told otherwise.
+    (N, 3, S, S), (N,) -> Interpolation; by default at 41 points from -0.5 to 1.5.
 
     Raises
     ------
     ValueError
-        If the models are of different shapes.
+        If the models differ in the shapes of their parameters.
     """
     runner = runner or Runner()
     along = np.linspace(-0.5, 1.5, 41).round(12) if x is None else np.asarray(x, float)
@@ -62,8 +62,8 @@ def interpolation(
 
 
 def crossings(x: Array, gap: Array) -> tuple[float, ...]:
-    """Return where a curve through (x, gap) crosses zero, by straight lines between points."""
+    """Return where (x, gap) crosses zero, by linear interpolation between points."""
     change = np.flatnonzero(np.sign(gap[:-1]) * np.sign(gap[1:]) < 0)
-    share = gap[change] / (gap[change] - gap[change + 1])
-    between = x[change] + share * (x[change + 1] - x[change])
+    fraction = gap[change] / (gap[change] - gap[change + 1])
+    between = x[change] + fraction * (x[change + 1] - x[change])
     return tuple(sorted(map(float, [*between, *x[gap == 0]])))

@@ -2,11 +2,12 @@
 
     beta_j q_{j+1} = A q_j - alpha_j q_j - beta_{j-1} q_{j-1}
 
-The tridiagonal T of alpha and beta has eigenvalues (Ritz values) that meet A's at both ends first.
-An eigenvalue of A lies within |beta_m s| of each, s the last entry of T's eigenvector. Rounding
-lets the q_j lose their right angles, and copies of eigenvalues appear; so each new vector is made
-orthogonal to all before it, twice. Power iteration is no substitute: it finds the largest
-*magnitude*, which may be negative, and converges slowly where two are close.
+The eigenvalues (Ritz values) of the tridiagonal T of alpha and beta converge to those of A from
+both ends. Within |beta_m s| of each Ritz value there is an eigenvalue of A; s is the last entry of
+T's eigenvector. With roundoff the q_j lose their orthogonality and eigenvalues appear repeatedly,
+so each new vector is made orthogonal to all before it, twice. Power iteration does not replace
+this: it finds the largest *magnitude*, which may be negative, and converges slowly if two are
+close.
 """
 
 from collections.abc import Callable
@@ -21,19 +22,19 @@ MEMORY = 2**30  # bytes for all vectors; large models get fewer steps
 
 
 class Spectrum(NamedTuple):
-    """Ritz values, ascending, and how far from an eigenvalue each may be."""
+    """Ritz values, ascending, and a bound on the distance of each to an eigenvalue."""
 
     values: Array  # (steps,)
     bounds: Array  # (steps,)
 
     @property
     def largest(self) -> float:
-        """The top eigenvalue."""
+        """The largest eigenvalue."""
         return float(self.values[-1])
 
     @property
     def smallest(self) -> float:
-        """The lowest eigenvalue, often negative for a network."""
+        """The smallest eigenvalue, often negative for a network."""
         return float(self.values[0])
 
 
@@ -61,7 +62,7 @@ def lanczos(
         for _ in range(2):  # twice is enough (Parlett 1980)
             q -= basis[: j + 1].T @ (basis[: j + 1] @ q)
         length = beta[j] = float(np.linalg.norm(q))
-        if length <= 1e-12 * np.abs(alpha[: j + 1]).max():  # the space is exhausted
+        if length <= 1e-12 * np.abs(alpha[: j + 1]).max():  # the basis spans an invariant space
             return _ritz(alpha[: j + 1], beta[: j + 1])
     return _ritz(alpha, beta)
 

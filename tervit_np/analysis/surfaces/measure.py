@@ -1,15 +1,14 @@
-"""Everything about the surfaces of one run: its float, its 8-bit and its ternary solution."""
+"""Measure all surfaces of one run: of its float, its 8-bit and its ternary solution."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from data_tools import LabelledSet, normalise
 from tervit_np.analysis.surfaces.affine_models import rounded
 from tervit_np.analysis.surfaces.curvature import (
-    PRODUCT,
+    PASSES_PER_PRODUCT,
     Curvature,
     curvature,
     predictions,
@@ -17,11 +16,11 @@ from tervit_np.analysis.surfaces.curvature import (
 )
 from tervit_np.analysis.surfaces.directions import (
     Curve,
-    Sheet,
+    Grid2D,
     around_zero,
+    grid2d,
     line,
     random_direction,
-    sheet,
 )
 from tervit_np.analysis.surfaces.gaps import KINDS, gaps, quantized
 from tervit_np.analysis.surfaces.interpolation import interpolation
@@ -35,20 +34,22 @@ from tervit_np.models import Classifier
 from tervit_np.quant import Identity, Ternary
 from tervit_np.train.folder import RunFolder
 
-FAR, NEAR = 0.6, 0.05
-STEPS, PROBES, STAIRS = 14, 6, 81
+FAR, NEAR = 0.6, 0.05  # reaches of lines, in lengths of each row
+STEPS, PROBES = 14, 6  # of Lanczos, of the trace
+STAIRS = 81  # points
 _STREAM = 0x1316
+Sample: TypeAlias = tuple[Array, Array]  # images (N, 3, S, S), labels (N,)
 
 
 class RunModels(NamedTuple):
-    """The models of a run by kind, and the stages that they are from."""
+    """The models of a run by kind, and the stage of each."""
 
     models: dict[str, Classifier]  # float, 8-bit, ternary
     stages: dict[str, str]
 
 
 def run_models(path: str | Path) -> RunModels:
-    """Load the last finished float, 8-bit and ternary stage; round the float one if 8-bit lacks.
+    """Load the last finished float, 8-bit and ternary stage; without 8 bit, round the float one.
 
     Raises
     ------
@@ -66,8 +67,8 @@ def run_models(path: str | Path) -> RunModels:
     for kind in ("float", "ternary"):
         if kind not in models:
             raise ValueError(
-                f"{folder.path}: no {kind} stage is finished; a surface needs a float and a "
-                "ternary solution, such as `tervit train` leaves"
+                f"{folder.path}: no {kind} stage is finished; surfaces need a float and a "
+                "ternary solution, as `tervit train` makes them"
             )
     if "8-bit" not in models:
         models["8-bit"], stages["8-bit"] = quantized(models["float"], "int8"), "float, rounded"
@@ -76,12 +77,12 @@ def run_models(path: str | Path) -> RunModels:
 
 
 def draw_sample(images: LabelledSet, count: int, seed: int) -> tuple[Array, Array]:
-    """Draw fixed images, normalised and not augmented.  -> (N, 3, S, S), (N,).
+    """Draw images by a seed, normalised and not augmented.  -> (N, 3, S, S), (N,).
 
     Raises
     ------
     ValueError
-        If there are not so many, or none can be read.
+        If there are fewer, or fewer than two can be read.
     """
     if not 2 <= count <= len(images):
         raise ValueError(
@@ -92,7 +93,7 @@ def draw_sample(images: LabelledSet, count: int, seed: int) -> tuple[Array, Arra
     chosen = np.sort(order[:count])
     pixels, readable = images.pixels(chosen)
     if readable.sum() < 2:
-        raise ValueError(f"none of {count} pictures of {images.name} can be read")
+        raise ValueError(f"fewer than two of {count} images of {images.name} can be read")
     return (
         normalise(pixels[readable], images.mean, images.std),
         images.labels[chosen[readable]],
@@ -105,101 +106,96 @@ def measure(
     labels: Array,
     settings: Settings,
     runner: Runner,
-    bends: bool = True,
+    with_curvature: bool = True,
 ) -> Surfaces:
     """Measure all surfaces of three models.  (N, 3, S, S), (N,) -> Surfaces.
 
-    Without `bends` curvature is left out, a third of the work of a small model.
+    Curvature takes a third of the work of a small model.
     """
     start, end = models["float"], models["ternary"]
-    this = _Work(models, (images, labels), settings.grid, settings.seed, runner)
-    sample, often, half = this.sample, this.often, (this.grid + 1) // 2
-    along = np.linspace(-0.5, 1.5, 2 * this.grid - 1).round(12)
-    found = Surfaces(
+    sample, seed = (images, labels), settings.seed
+    half_grid = (settings.grid + 1) // 2
+    options: dict[str, Any] = {"seed": seed, "runner": runner}
+    x = np.linspace(-0.5, 1.5, 2 * settings.grid - 1).round(12)
+    surfaces = Surfaces(
         settings=settings,
-        gaps=tuple(gaps(m, *sample, latent=k, **often) for k, m in models.items()),
-        same=plane(start, *sample, steps=half, **often),
-        trained=stacked(models, *sample, steps=half, name="trained", **often),
-        interpolation=interpolation(start, end, *sample, along, **often),
-        far=this.lines(FAR),
-        near=this.lines(NEAR),
-        stairs=stairs(end, *sample, random_direction(end, this.seed), steps=STAIRS, **often),
-        sheets=this.sheets(FAR),
-        curvature=this.bends() if bends else (),
+        gaps=tuple(gaps(m, *sample, latent=kind, **options) for kind, m in models.items()),
+        same=plane(start, *sample, steps=half_grid, **options),
+        trained=stacked(models, *sample, steps=half_grid, name="trained", **options),
+        interpolation=interpolation(start, end, *sample, x, **options),
+        far=_lines(models, sample, FAR, settings, runner),
+        near=_lines(models, sample, NEAR, settings, runner),
+        stairs=stairs(end, *sample, random_direction(end, seed), steps=STAIRS, **options),
+        grids=_grids(models, sample, FAR, settings, runner),
+        curvature=_curvatures(models, sample, seed, runner) if with_curvature else (),
         predictions=(),
     )
-    if not bends:
-        return found
-    largest, names = found.curvature[0].spectrum.largest, ternary_weights(start)
-    said = predictions(start, *sample, largest, names=names, runner=runner)
-    return found._replace(predictions=said)
+    if not with_curvature:
+        return surfaces
+    largest, names = surfaces.curvature[0].spectrum.largest, ternary_weights(start)
+    predicted = predictions(start, *sample, largest, names=names, runner=runner)
+    return surfaces._replace(predictions=predicted)
 
 
-def total_work(grid: int, bends: bool = True) -> float:
+def total_passes(grid: int, with_curvature: bool = True) -> float:
     """Count the work of `measure` in forward passes over the sample."""
-    half, along = (grid + 1) // 2, 2 * grid - 1
-    passes = 3 * (1 + len(KINDS)) + 6 * half**2 + 8 * along + STAIRS + 3 * grid**2 + 2 * along
-    return passes + (PRODUCT * (3 * (STEPS + PROBES) + len(KINDS)) if bends else 0)
+    half_grid, line_points = (grid + 1) // 2, 2 * grid - 1
+    passes = 3 * (1 + len(KINDS)) + 6 * half_grid**2 + 8 * line_points + STAIRS
+    passes += 3 * grid**2 + 2 * line_points
+    products = 3 * (STEPS + PROBES) + len(KINDS) if with_curvature else 0
+    return passes + PASSES_PER_PRODUCT * products
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What the measurements of one run share."""
+def _perturbed(models: dict[str, Classifier]) -> dict[str, Classifier]:
+    """Return the models that random directions perturb, by name of their curves."""
+    ternary = models["ternary"]
+    return {
+        "float": models["float"],
+        "8-bit": models["8-bit"],
+        "ternary-latent": ternary,
+        "ternary-effective": rounded(ternary),
+    }
 
-    models: dict[str, Classifier]
-    sample: tuple[Array, Array]
-    grid: int
-    seed: int
-    runner: Runner
 
-    @property
-    def often(self) -> dict[str, Any]:
-        """Return the arguments of nearly all measurements."""
-        return {"seed": self.seed, "runner": self.runner}
+def _lines(
+    models: dict[str, Classifier], sample: Sample, reach: float, settings: Settings, runner: Runner
+) -> tuple[Curve, ...]:
+    """Measure every model along a random direction, within ±reach."""
+    x, curves = around_zero(reach, 2 * settings.grid - 1), []
+    for name, model in _perturbed(models).items():
+        direction, key = random_direction(model, settings.seed), f"line-{reach:g}-{name}"
+        curve = line(model, *sample, direction, x, name=key, seed=settings.seed, runner=runner)
+        curves.append(curve._replace(name=name))
+    return tuple(curves)
 
-    @property
-    def moving(self) -> dict[str, Classifier]:
-        """Return what is moved along random directions."""
-        end = self.models["ternary"]
-        return {
-            "float": self.models["float"],
-            "8-bit": self.models["8-bit"],
-            "ternary-latent": end,
-            "ternary-effective": rounded(end),
-        }
 
-    def lines(self, reach: float) -> tuple[Curve, ...]:
-        """Measure every model along its first direction."""
-        x, curves = around_zero(reach, 2 * self.grid - 1), []
-        for name, model in self.moving.items():
-            way, key = random_direction(model, self.seed), f"line-{reach:g}-{name}"
-            curve = line(model, *self.sample, way, x, name=key, **self.often)
-            curves.append(curve._replace(name=name))
-        return tuple(curves)
+def _grids(
+    models: dict[str, Classifier], sample: Sample, reach: float, settings: Settings, runner: Runner
+) -> tuple[Grid2D, ...]:
+    """Measure over two random directions, without 8 bit, whose lines are those of float."""
+    x, grids = around_zero(reach, settings.grid), []
+    for name, model in _perturbed(models).items():
+        if name != "8-bit":
+            first, second = (random_direction(model, settings.seed + i) for i in (0, 1))
+            grid = grid2d(model, *sample, (first, second), x, x, name=f"grid-{name}", runner=runner)
+            grids.append(grid._replace(name=name))
+    return tuple(grids)
 
-    def sheets(self, reach: float) -> tuple[Sheet, ...]:
-        """Measure over two directions, all but 8 bit, which the lines show to be as float."""
-        x, found = around_zero(reach, self.grid), []
-        for name, model in self.moving.items():
-            if name != "8-bit":
-                ways = random_direction(model, self.seed), random_direction(model, self.seed + 1)
-                key = f"sheet-{name}"
-                each = sheet(model, *self.sample, ways, x, x, name=key, runner=self.runner)
-                found.append(each._replace(name=name))
-        return tuple(found)
 
-    def bends(self) -> tuple[Curvature, ...]:
-        """Measure every model's curvature at its quantized weights."""
-        names = ternary_weights(self.models["float"])
-        counts: dict[str, Any] = {"steps": STEPS, "probes": PROBES, "names": names, **self.often}
-        return tuple(
-            curvature(model, *self.sample, name=name, **counts)
-            for name, model in self.models.items()
-        )
+def _curvatures(
+    models: dict[str, Classifier], sample: Sample, seed: int, runner: Runner
+) -> tuple[Curvature, ...]:
+    """Measure every model's curvature at its quantized weights."""
+    names = ternary_weights(models["float"])
+    options: dict[str, Any] = {"steps": STEPS, "probes": PROBES, "names": names, "seed": seed}
+    return tuple(
+        curvature(model, *sample, name=name, runner=runner, **options)
+        for name, model in models.items()
+    )
 
 
 def _kind(model: Classifier) -> str | None:
-    """Tell what a model's weights are; None for other bits than 8."""
+    """Return the kind of a model's weights; None for bits other than 8."""
     quants = [layer.weight_quant for _, layer in model.quantizable() if layer.weight is not None]
     if any(isinstance(quant, Ternary) for quant in quants):
         return "ternary"

@@ -1,8 +1,8 @@
-"""What is measured so far, on disk: a measurement that is stopped goes on from there.
+"""Partial results on disk, from which a stopped measurement continues.
 
-One JSON file for each measurement, written whole or not at all. It carries a fingerprint of all
-that the numbers depend on (weights, quantizers, directions, images, points); parts of another
-measurement are never taken for its own.
+One JSON file for each measurement, written atomically. It stores a fingerprint of all inputs of the
+measurement (weights, quantizers, directions, images, points); the results of other inputs are not
+used.
 """
 
 import base64
@@ -19,31 +19,31 @@ from tervit_np.files import write_text
 from tervit_np.models import Classifier
 
 
-class Parts:
-    """Finished parts of measurements in a folder; without a folder nothing is kept."""
+class PartialResults:
+    """Results of finished tasks, in a folder; without a folder they are not stored."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
 
     def load(self, name: str, fingerprint: str) -> dict[str, Any]:
-        """Return the parts of a measurement that are finished, by their own names."""
+        """Return the stored results of a measurement.  -> {task: result}."""
         if self.folder is None:
             return {}
         try:
             stored = json.loads(self._file(name).read_text())
             return dict(stored["parts"]) if stored["fingerprint"] == fingerprint else {}
         except (OSError, ValueError, KeyError, TypeError):
-            return {}  # absent or damaged: measured again
+            return {}  # missing or damaged: measured again
 
-    def save(self, name: str, fingerprint: str, parts: dict[str, Any]) -> None:
-        """Store all finished parts of a measurement."""
+    def save(self, name: str, fingerprint: str, results: dict[str, Any]) -> None:
+        """Store the results of a measurement."""
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({"fingerprint": fingerprint, "parts": parts})
+            text = json.dumps({"fingerprint": fingerprint, "parts": results})
             write_text(self._file(name), text)
 
     def clear(self) -> None:
-        """Remove the parts, once the result that they led to is stored."""
+        """Remove all results, once the final ones are stored."""
         if self.folder is not None and self.folder.exists():
             for file in self.folder.glob("*.json"):
                 file.unlink()
@@ -55,17 +55,17 @@ class Parts:
 
 
 def pack(values: Array) -> str:
-    """Write float32 numbers as text, exactly."""
+    """Encode float32 numbers as text, exactly."""
     return base64.b64encode(values.astype("<f4").tobytes()).decode()
 
 
 def unpack(text: str) -> Array:
-    """Read them back."""
+    """Decode the numbers."""
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
 def fingerprint(models: Iterable[Classifier], arrays: Iterable[Any], *facts: Any) -> str:
-    """Digest everything a measurement depends on."""
+    """Hash all inputs of a measurement."""
     digest = hashlib.sha256(repr(facts).encode())
     for model in models:
         digest.update(repr((model.config, model.dtype)).encode())

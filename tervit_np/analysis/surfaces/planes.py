@@ -1,10 +1,10 @@
-"""The stacked surfaces: one plane through weight space, once float, once 8 bit, once ternary.
+"""Stacked surfaces: one plane in weight space, with float, 8-bit and ternary weights.
 
     W_1 + x mean|W_1|,  W_2 + y mean|W_2|        x, y in -1 .. 1
 
 after BinaryBERT (Bai et al. 2021), whose figure TerViT most likely follows. W_1 and W_2 are the
-value rows of qkv in the first two blocks (ours). The latent weights are shifted, then quantized;
-the gap is the vertical distance between surfaces.
+value rows of qkv in the first two blocks, which is our choice. The latent weights are shifted, then
+quantized; the gap is the vertical distance between surfaces.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tervit_np.analysis.surfaces.affine_models import Family
-from tervit_np.analysis.surfaces.directions import Sheet, around_zero
+from tervit_np.analysis.surfaces.affine_models import AffineModels
+from tervit_np.analysis.surfaces.directions import Grid2D, around_zero
 from tervit_np.analysis.surfaces.gaps import quantized
 from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_error
 from tervit_np.analysis.surfaces.runner import Runner
@@ -24,22 +24,22 @@ PLANS = {"float": "float", "8-bit": "int8", "ternary": "ternary"}
 
 
 class Height(NamedTuple):
-    """How high a surface lies, and how far above the first one."""
+    """The height of a surface, and its distance above the first one."""
 
     name: str
     centre: float
     centre_error: float
     mean: float  # over the grid
     distance: float  # mean vertical distance from the first surface
-    distance_error: float  # by resampling the images in pairs
+    distance_error: float  # by paired resampling of the images
 
 
 class Plane(NamedTuple):
-    """Surfaces over one another."""
+    """Several surfaces over one plane."""
 
-    layers: tuple[str, ...]  # whose value rows are shifted along x and y
+    layers: tuple[str, ...]  # their value rows are shifted along x and y
     units: Array  # (surfaces, 2): mean|W_1|, mean|W_2| of each model
-    sheets: tuple[Sheet, ...]
+    grids: tuple[Grid2D, ...]
     heights: tuple[Height, ...]
 
 
@@ -77,20 +77,21 @@ def stacked(
     runner: Runner | None = None,
     name: str = "plane",
 ) -> Plane:
-    """Measure the surfaces of models that may have been trained apart, in units of their own."""
+    """Measure the surface of each model, in units of its own mean|W_1| and mean|W_2|."""
     runner = runner or Runner()
     along = around_zero(reach, steps)
     points = [(float(x), float(y)) for x in along for y in along]
-    sheets, units, samples = [], [], []
+    grids, units, samples = [], [], []
     for kind, model in models.items():
         shifts, unit = value_shifts(model)
-        losses = runner.losses(f"{name}-{kind}", Family(model, shifts), images, labels, points)
+        shifted = AffineModels(model, shifts)
+        losses = runner.losses(f"{name}-{kind}", shifted, images, labels, points)
         loss = losses.mean(axis=1, dtype=float).reshape(steps, steps)
-        sheets.append(Sheet(kind, along, along, loss))
+        grids.append(Grid2D(kind, along, along, loss))
         units.append(unit)
         samples.append(losses)
     layers = tuple(value_layers(next(iter(models.values()))))
-    return Plane(layers, np.array(units), tuple(sheets), _heights(sheets, samples, seed))
+    return Plane(layers, np.array(units), tuple(grids), _heights(grids, samples, seed))
 
 
 def value_layers(model: Classifier) -> list[str]:
@@ -99,7 +100,7 @@ def value_layers(model: Classifier) -> list[str]:
     Raises
     ------
     ValueError
-        If there are fewer.
+        If there are fewer than two.
     """
     names = [f"{name}.weight" for name, _ in model.quantizable() if name.endswith("attn.qkv")]
     if len(names) < 2:
@@ -108,7 +109,7 @@ def value_layers(model: Classifier) -> list[str]:
 
 
 def value_shifts(model: Classifier) -> tuple[tuple[dict[str, Array], ...], list[float]]:
-    """Shift all value weights alike, by their mean size.  -> two directions, their two units."""
+    """Return directions that shift all value weights by their mean magnitude, and these units."""
     params, shifts, units = dict(model.named_params()), [], []
     for name in value_layers(model):
         w = params[name].data
@@ -121,16 +122,16 @@ def value_shifts(model: Classifier) -> tuple[tuple[dict[str, Array], ...], list[
     return tuple(shifts), units
 
 
-def _heights(sheets: list[Sheet], samples: list[Array], seed: int) -> tuple[Height, ...]:
+def _heights(grids: list[Grid2D], samples: list[Array], seed: int) -> tuple[Height, ...]:
     draws = bootstrap_weights(samples[0].shape[1], seed)
     middle = len(samples[0]) // 2
-    below = samples[0].mean(axis=0, dtype=float)  # over the grid, for each image
+    first = samples[0].mean(axis=0, dtype=float)  # over the grid, for each image
     heights = []
-    for each, losses in zip(sheets, samples, strict=True):
-        above = losses.mean(axis=0, dtype=float) - below
+    for grid, losses in zip(grids, samples, strict=True):
+        above = losses.mean(axis=0, dtype=float) - first
         centre, error = losses[middle].mean(dtype=float), standard_error(losses[middle], draws)
         heights.append(
-            Height(each.name, float(centre), float(error), float(each.loss.mean()),
+            Height(grid.name, float(centre), float(error), float(grid.loss.mean()),
                    float(above.mean()), float(standard_error(above, draws)))
         )  # fmt: skip
     return tuple(heights)

@@ -1,8 +1,8 @@
 """Error bars by resampling the images (bootstrap, Efron 1979).
 
-From N images draw N with replacement, many times; the spread of a mean over these draws is its
-standard error for N images of that kind. One set of draws serves all curves, so a difference of two
-losses is resampled in pairs, and what is common to both cancels.
+Draw N of N images with replacement, many times; the standard deviation of the mean over these draws
+is its standard error. All curves share one set of draws, so that the two losses of a difference are
+resampled in pairs, and their common variation cancels.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ _STREAM = 0xB007
 
 
 def bootstrap_weights(count: int, seed: int = 0, repeats: int = REPEATS) -> Array:
-    """Draw how often each image is taken, as shares.  -> (repeats, count), rows sum to 1."""
+    """Draw the weight of each image in each resample.  -> (repeats, count), rows sum to 1."""
     rng = np.random.default_rng([_STREAM, seed])
     return rng.multinomial(count, np.full(count, 1 / count), size=repeats) / count
 

@@ -1,4 +1,4 @@
-"""All results of a run as one JSON file, from which figures and words are made and nothing else.
+"""All surfaces of a run as one JSON file, the only source of figures and texts.
 
 NamedTuples become objects, arrays lists, numbers six digits. Reading follows the types, so a file
 of another layout is refused.
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 import numpy as np
 
 from tervit_np.analysis.surfaces.curvature import Curvature, Prediction
-from tervit_np.analysis.surfaces.directions import Curve, Sheet
+from tervit_np.analysis.surfaces.directions import Curve, Grid2D
 from tervit_np.analysis.surfaces.gaps import Gaps
 from tervit_np.analysis.surfaces.interpolation import Interpolation
 from tervit_np.analysis.surfaces.planes import Plane
@@ -19,10 +19,11 @@ from tervit_np.analysis.surfaces.stairs import Stairs
 from tervit_np.files import write_text
 
 FILE = "surface.json"
+_IN_FILE = {"grids": "sheets"}  # fields whose name in the file is older
 
 
 class Settings(NamedTuple):
-    """What was measured, and how to do it again."""
+    """The sample and the options of a measurement, and the command that repeats it."""
 
     data: str
     split: str
@@ -36,25 +37,25 @@ class Settings(NamedTuple):
 
 
 class Surfaces(NamedTuple):
-    """Everything that `tervit surface` measures."""
+    """All results of `tervit surface`."""
 
     settings: Settings
-    gaps: tuple[Gaps, ...]  # of the latent weights of each model
+    gaps: tuple[Gaps, ...]  # for the latent weights of each model
     same: Plane  # one set of latent weights under three quantizations
     trained: Plane  # three models, each after its own training
     far: tuple[Curve, ...]
     near: tuple[Curve, ...]
     stairs: Stairs
-    sheets: tuple[Sheet, ...]
+    grids: tuple[Grid2D, ...]
     interpolation: Interpolation
     curvature: tuple[Curvature, ...]
     predictions: tuple[Prediction, ...]
 
 
-def write_surfaces(found: Surfaces, folder: Path) -> Path:
-    """Store results in a run's folder, whole or not at all; return the file."""
+def write_surfaces(surfaces: Surfaces, folder: Path) -> Path:
+    """Write the results into a run's folder, atomically.  -> the file."""
     file = folder / FILE
-    write_text(file, json.dumps(_plain(found), indent=None, separators=(",", ":")) + "\n")
+    write_text(file, json.dumps(_plain(surfaces), indent=None, separators=(",", ":")) + "\n")
     return file
 
 
@@ -67,18 +68,18 @@ def read_surfaces(file: Path) -> Surfaces:
         If the file is missing, damaged or of another layout.
     """
     try:
-        found: Surfaces = _typed(Surfaces, json.loads(file.read_text()))
-        return found
+        surfaces: Surfaces = _typed(Surfaces, json.loads(file.read_text()))
+        return surfaces
     except FileNotFoundError:
-        raise ValueError(f"{file} is not there; `tervit surface RUN` measures it") from None
+        raise ValueError(f"{file}: no such file; `tervit surface RUN` writes it") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{file} is damaged or of another version ({error})") from None
 
 
 def _plain(value: Any) -> Any:
-    """Turn NamedTuples, arrays and numbers into what JSON has."""
+    """Convert NamedTuples, arrays and numbers to types that JSON has."""
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {key: _plain(each) for key, each in value._asdict().items()}
+        return {_IN_FILE.get(key, key): _plain(each) for key, each in value._asdict().items()}
     if isinstance(value, np.ndarray):
         return _plain(value.tolist())
     if isinstance(value, list | tuple):
@@ -89,13 +90,15 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(kind: Any, value: Any) -> Any:
-    """Undo `_plain` as the type says."""
+    """Convert back by the type."""
     origin = get_origin(kind)
     if hasattr(kind, "_fields"):
+        keys = {name: _IN_FILE.get(name, name) for name in kind._fields}
+        if set(value) != set(keys.values()):
+            expected = sorted(keys.values())
+            raise ValueError(f"{kind.__name__} has {sorted(value)}, expected {expected}")
         hints = get_type_hints(kind)
-        if set(value) != set(hints):
-            raise ValueError(f"{kind.__name__} has {sorted(value)}, expected {sorted(hints)}")
-        return kind(**{key: _typed(hint, value[key]) for key, hint in hints.items()})
+        return kind(**{name: _typed(hints[name], value[key]) for name, key in keys.items()})
     if origin is np.ndarray:
         return np.asarray(value, float)
     if origin is tuple:
@@ -103,5 +106,5 @@ def _typed(kind: Any, value: Any) -> Any:
     if origin is dict:
         return dict(value)
     if not isinstance(value, kind | int if kind is float else kind):
-        raise ValueError(f"{value!r} is no {kind.__name__}")
+        raise ValueError(f"{value!r} is not a {kind.__name__}")
     return kind(value)

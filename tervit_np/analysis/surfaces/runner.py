@@ -1,7 +1,7 @@
-"""The loss of each image at each point of a family of models, on several cores.
+"""Run measurements on several cores: the loss of each image at each point of affine models.
 
-Evaluation mode, the images as given. One task is one point; an executor of any kind runs them, and
-the result depends neither on it nor on the order in which points are finished.
+Models are evaluated without augmentation. One task is one point; any executor may run the tasks,
+and the results depend neither on it nor on the order in which tasks finish.
 """
 
 import time
@@ -11,20 +11,20 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from tervit_np.analysis.surfaces.affine_models import Family, Point
-from tervit_np.analysis.surfaces.partial_results import Parts, fingerprint, pack, unpack
+from tervit_np.analysis.surfaces.affine_models import AffineModels, Point
+from tervit_np.analysis.surfaces.partial_results import PartialResults, fingerprint, pack, unpack
 from tervit_np.arrays import Array
 from tervit_np.blas import one_thread
 from tervit_np.environment import usable_cores
 from tervit_np.losses import log_softmax
 from tervit_np.models import Classifier
 
-OnPart: TypeAlias = Callable[[str, float, bool], None]
+OnResult: TypeAlias = Callable[[str, float, bool], None]
 SAVE_EVERY = 5.0  # seconds
 
 
 class Task(NamedTuple):
-    """A part of a measurement: what to call, and the name under which its value is kept."""
+    """One function call of a measurement; its result is stored under `name`."""
 
     name: str
     call: Callable[..., Any]
@@ -32,69 +32,69 @@ class Task(NamedTuple):
 
 
 class Runner:
-    """Where measurements run and what they tell while they do.
+    """Runs tasks, stores their results and reports progress.
 
     `executor` is any of `concurrent.futures` (default: one thread for each usable core; NumPy and
-    the compiled kernels leave Python's lock while they compute). `parts` keeps what is finished.
-    `on_part(name, worth, measured)` is called in this thread for each part, with its work in
-    forward passes over the sample, and whether it was measured now or kept from before; what it
-    raises stops the measurement after saving.
+    the compiled kernels release Python's lock). `partial_results` stores the finished tasks.
+    `on_result(name, passes, is_new)` is called in the caller's thread for each result, with its
+    work in forward passes over the sample, and whether it was computed now or read from disk. If it
+    raises, the measurement stops after saving.
     """
 
     def __init__(
         self,
         executor: Executor | None = None,
-        parts: Parts | None = None,
-        on_part: OnPart | None = None,
+        partial_results: PartialResults | None = None,
+        on_result: OnResult | None = None,
     ) -> None:
         self.executor = executor or ThreadPoolExecutor(usable_cores())
-        self.parts = parts or Parts()
-        self.on_part = on_part or (lambda name, worth, measured: None)
+        self.partial_results = partial_results or PartialResults()
+        self.on_result = on_result or (lambda name, passes, is_new: None)
 
     def losses(
-        self, name: str, family: Family, images: Array, labels: Array, points: Sequence[Point]
+        self, name: str, models: AffineModels, images: Array, labels: Array, points: Sequence[Point]
     ) -> Array:
         """Measure the cross-entropy of each image at each point.  -> float32 (P, N).
 
-        `name` tells measurements of one folder apart.
+        `name` is the name of the measurement in the folder of partial results.
         """
         check_sample(images, labels)
-        moves = [d for direction in family.directions for d in direction.values()]
-        names = [sorted(direction) for direction in family.directions]
-        mark = fingerprint([family.model], [images, labels, *moves], names, list(points))
+        arrays = [d for direction in models.directions for d in direction.values()]
+        names = [sorted(direction) for direction in models.directions]
+        key = fingerprint([models.model], [images, labels, *arrays], names, list(points))
         tasks = [
-            Task(str(i), losses_at, (family, images, labels, point))
+            Task(str(i), losses_at, (models, images, labels, point))
             for i, point in enumerate(points)
         ]
-        found = self.run(name, mark, tasks, worth=1.0)
-        return np.stack([unpack(found[task.name]) for task in tasks])
+        results = self.run(name, key, tasks, passes=1.0)
+        return np.stack([unpack(results[task.name]) for task in tasks])
 
-    def run(self, name: str, mark: str, tasks: Sequence[Task], worth: float) -> dict[str, Any]:
-        """Run the tasks that are not finished; return all values, which are plain JSON."""
-        done = self.parts.load(name, mark)
-        left = [task for task in tasks if task.name not in done]
-        for _ in range(len(tasks) - len(left)):
-            self.on_part(name, worth, False)
+    def run(self, name: str, key: str, tasks: Sequence[Task], passes: float) -> dict[str, Any]:
+        """Run the tasks whose results are not stored.  -> {task: result}, as plain JSON."""
+        results = self.partial_results.load(name, key)
+        remaining = [task for task in tasks if task.name not in results]
+        for _ in range(len(tasks) - len(remaining)):
+            self.on_result(name, passes, False)
         saved = time.monotonic()
         with one_thread():
-            futures = {self.executor.submit(t.call, *t.arguments): t.name for t in left}
+            futures = {self.executor.submit(t.call, *t.arguments): t.name for t in remaining}
             try:
                 for future in as_completed(futures):
-                    done[futures[future]] = future.result()
-                    self.on_part(name, worth, True)
+                    results[futures[future]] = future.result()
+                    self.on_result(name, passes, True)
                     if time.monotonic() - saved > SAVE_EVERY:
-                        self.parts.save(name, mark, done)
+                        self.partial_results.save(name, key, results)
                         saved = time.monotonic()
             finally:
                 for future in futures:
                     future.cancel()
-                self.parts.save(name, mark, done)
-        return done
+                self.partial_results.save(name, key, results)
+        return results
 
 
-def losses_at(family: Family, images: Array, labels: Array, point: Point) -> str:
-    """Measure one point; packed, since processes and files want text."""
-    return pack(image_losses(family.at(point), images, labels))
+def losses_at(models: AffineModels, images: Array, labels: Array, point: Point) -> str:
+    """Measure one point.  -> packed losses, as text for JSON files."""
+    return pack(image_losses(models.at(point), images, labels))
 
 
 def image_losses(model: Classifier, images: Array, labels: Array) -> Array:
@@ -106,12 +106,12 @@ def image_losses(model: Classifier, images: Array, labels: Array) -> Array:
 
 
 def check_sample(images: Array, labels: Array) -> None:
-    """Refuse images without a label each.
+    """Refuse images without one label each.
 
     Raises
     ------
     ValueError
-        If there is no image, or another number of labels.
+        If there are no images, or another number of labels.
     """
     if len(images) == 0 or np.shape(labels) != (len(images),):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The report's section on loss surfaces: figures, tables and words, from the stored JSON alone."""
+"""The report's section on loss surfaces: figures, tables and texts from surface.json."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from tervit_np.analysis import html
 from tervit_np.analysis.style import stage_colour
 from tervit_np.analysis.surfaces import text
 from tervit_np.analysis.surfaces.figures.gaps import draw_gaps
+from tervit_np.analysis.surfaces.figures.grids import draw_grids
 from tervit_np.analysis.surfaces.figures.interpolation import draw_interpolation
 from tervit_np.analysis.surfaces.figures.lines import draw_lines
-from tervit_np.analysis.surfaces.figures.sheets import draw_sheets
 from tervit_np.analysis.surfaces.figures.stacked import draw_stacked
 from tervit_np.analysis.surfaces.results import FILE, Surfaces, read_surfaces
 from tervit_np.files import write_text
@@ -17,7 +17,7 @@ BEGIN, END = "<!-- loss surface -->", "<!-- end of loss surface -->"
 
 
 def surface_section(folder: Path) -> list[str]:
-    """Draw the stored surfaces of a run; -> pieces of the page, only marks where none are stored.
+    """Draw the stored surfaces of a run.  -> pieces of the page; marks alone if none are stored.
 
     Raises
     ------
@@ -26,39 +26,39 @@ def surface_section(folder: Path) -> list[str]:
     """
     if not (folder / FILE).exists():
         return [BEGIN, END]
-    found = read_surfaces(folder / FILE)
+    surfaces = read_surfaces(folder / FILE)
     return [
         BEGIN,
         html.heading("The loss surface"),
-        html.paragraph(_sample(found), "soft"),
-        *_gaps(found, folder),
-        *_stacked(found, folder),
-        *_interpolation(found, folder),
-        *_lines(found, folder),
-        *_curvature(found),
-        html.code(found.settings.command),
+        html.paragraph(_sample(surfaces), "soft"),
+        *_gaps(surfaces, folder),
+        *_stacked(surfaces, folder),
+        *_interpolation(surfaces, folder),
+        *_lines(surfaces, folder),
+        *_curvature(surfaces),
+        html.code(surfaces.settings.command),
         END,
     ]
 
 
 def rewrite_report(folder: Path) -> Path | None:
-    """Draw all figures; put the section into the run's report, if there is one, and return it."""
+    """Draw all figures and update the section in the run's report.  -> the report; None without."""
     section = "\n".join(surface_section(folder))
     report = folder / "report.html"
     if not report.exists():
         return None
-    text = report.read_text(encoding="utf-8")
-    if BEGIN in text:
-        before, rest = text.split(BEGIN, 1)
-        text = before + section + rest.split(END, 1)[1]
-    else:  # a report from before there was such a section
-        text = text.replace("</body>", f"{section}\n</body>")
-    write_text(report, text)
+    page = report.read_text(encoding="utf-8")
+    if BEGIN in page:
+        before, rest = page.split(BEGIN, 1)
+        page = before + section + rest.split(END, 1)[1]
+    else:  # a report of an older version has no marks
+        page = page.replace("</body>", f"{section}\n</body>")
+    write_text(report, page)
     return report
 
 
-def _sample(found: Surfaces) -> str:
-    s = found.settings
+def _sample(surfaces: Surfaces) -> str:
+    s = surfaces.settings
     return (
         f"Measured on {s.images} fixed images of the {s.split} split, not augmented, in evaluation "
         f"mode; ± is the standard error by resampling the images. Stages: float is "
@@ -66,110 +66,113 @@ def _sample(found: Surfaces) -> str:
     )
 
 
-def _gaps(found: Surfaces, folder: Path) -> list[str]:
-    kinds = [gap.name for gap in found.gaps[0].gaps]
+def _gaps(surfaces: Surfaces, folder: Path) -> list[str]:
+    kinds = [gap.name for gap in surfaces.gaps[0].gaps]
     rows = [
         [f"{each.latent} solution", f"{each.loss:.3f} ± {each.error:.3f}"]
         + [f"{gap.gap:+.3f} ± {gap.error:.3f}" for gap in each.gaps]
-        for each in found.gaps
+        for each in surfaces.gaps
     ]
     return [
         html.heading("The gap at the same latent weights", 3),
-        html.paragraph(text.about_gaps(found.gaps)),
+        html.paragraph(text.describe_gaps(surfaces.gaps)),
         html.table(
             ["latent weights", "float loss", *kinds],
             rows,
-            [stage_colour(g.latent) for g in found.gaps],
+            [stage_colour(g.latent) for g in surfaces.gaps],
         ),
         html.picture(
-            draw_gaps(found.gaps, folder / "surface_gaps.png"),
-            "Loss of the same latent weights, unrounded and rounded in three ways; bars at float "
-            "are the error of the loss, at the others that of the gap.",
+            draw_gaps(surfaces.gaps, folder / "surface_gaps.png"),
+            "Loss of the same latent weights, unrounded and rounded in three ways. The bar at "
+            "float is the error of the loss, the others are errors of the gap.",
         ),
     ]
 
 
-def _stacked(found: Surfaces, folder: Path) -> list[str]:
-    planes = {"at the float solution": found.same, "each after its own training": found.trained}
+def _stacked(surfaces: Surfaces, folder: Path) -> list[str]:
+    planes = {
+        "at the float solution": surfaces.same,
+        "each after its own training": surfaces.trained,
+    }
     heights = [
         [h.name, f"{h.centre:.3f} ± {h.centre_error:.3f}", f"{h.mean:.3f}"]
         + [f"{h.distance:+.4f} ± {h.distance_error:.4f}"]
         + [f"{t.centre:.3f} ± {t.centre_error:.3f}", f"{t.mean:.3f}"]
         + [f"{t.distance:+.4f} ± {t.distance_error:.4f}"]
-        for h, t in zip(found.same.heights, found.trained.heights, strict=True)
+        for h, t in zip(surfaces.same.heights, surfaces.trained.heights, strict=True)
     ]
     head = ["surface", "centre", "mean", "above float", "trained: centre", "mean", "above float"]
-    count = len(found.same.sheets[0].x)
+    count = len(surfaces.same.grids[0].x)
     return [
         html.heading("Stacked surfaces", 3),
-        html.paragraph(text.about_planes(found.same, found.trained)),
+        html.paragraph(text.describe_planes(surfaces.same, surfaces.trained)),
         html.picture(
             draw_stacked(planes, folder / "surface_stacked.png"),
             f"Loss over {count} x {count} shifts of the value weights of two blocks, in units of "
-            "their mean size; latent weights are shifted, then rounded. Numbers: loss at the "
-            "centre, which the upright line joins.",
+            "their mean magnitude; latent weights are shifted, then rounded. The numbers are the "
+            "losses at the centre, which the vertical line joins.",
         ),
-        html.table(head, heights, [stage_colour(h.name) for h in found.same.heights]),
+        html.table(head, heights, [stage_colour(h.name) for h in surfaces.same.heights]),
     ]
 
 
-def _interpolation(found: Surfaces, folder: Path) -> list[str]:
+def _interpolation(surfaces: Surfaces, folder: Path) -> list[str]:
     return [
         html.heading("From the float solution to the ternary one", 3),
-        html.paragraph(text.about_interpolation(found.interpolation)),
+        html.paragraph(text.describe_interpolation(surfaces.interpolation)),
         html.picture(
-            draw_interpolation(found.interpolation, folder / "surface_interpolation.png"),
+            draw_interpolation(surfaces.interpolation, folder / "surface_interpolation.png"),
             "Both losses on the straight line through the two solutions; bands: standard error.",
         ),
     ]
 
 
-def _lines(found: Surfaces, folder: Path) -> list[str]:
-    lines = draw_lines(found.far, found.near, found.stairs, folder / "surface_lines.png")
+def _lines(surfaces: Surfaces, folder: Path) -> list[str]:
+    lines = draw_lines(surfaces.far, surfaces.near, surfaces.stairs, folder / "surface_lines.png")
     return [
         html.heading("Random directions", 3),
-        html.paragraph(text.about_lines(found.far, found.near, found.stairs)),
+        html.paragraph(text.describe_lines(surfaces.far, surfaces.near, surfaces.stairs)),
         html.picture(lines, "Loss along one filter-normalised random direction at three scales."),
         html.picture(
-            draw_sheets(found.sheets, folder / "surface_sheets.png"),
+            draw_grids(surfaces.grids, folder / "surface_grids.png"),
             "Loss over two random directions; the same levels in all panels.",
         ),
     ]
 
 
-def _curvature(found: Surfaces) -> list[str]:
-    if not found.curvature:
+def _curvature(surfaces: Surfaces) -> list[str]:
+    if not surfaces.curvature:
         return []
     spectra = [
         [c.name, *(f"{v:.2f}" for v in c.spectrum.values[:-4:-1]), f"{c.spectrum.smallest:.2f}"]
         + [f"{c.spectrum.bounds[-1]:.1g}", f"{c.trace.mean:.0f} ± {c.trace.error:.0f}"]
-        for c in found.curvature
+        for c in surfaces.curvature
     ]
     predicted = [
         [p.name, f"{p.gap:.5f}", f"{p.slope:.5f}", f"{p.second:.5f}", f"{p.bound:,.4g}"]
         + [f"{100 * p.relative:.3g} %"]
-        for p in found.predictions
+        for p in surfaces.predictions
     ]
     return [
-        html.heading("Curvature, and what it predicts of the gap", 3),
-        html.paragraph(text.about_curvature(found)),
+        html.heading("Curvature, and the gap that it predicts", 3),
+        html.paragraph(text.describe_curvature(surfaces)),
         html.table(
             ["model", "λ1", "λ2", "λ3", "smallest", "λ1 within", "trace"],
             spectra,
-            [stage_colour(c.name) for c in found.curvature],
+            [stage_colour(c.name) for c in surfaces.curvature],
         ),
-        html.paragraph(text.about_predictions(found.predictions)),
+        html.paragraph(text.describe_predictions(surfaces.predictions)),
         html.table(
             ["weights", "gap", "g·ε", "g·ε + ½ ε'Hε", "½ λ1 |ε|²", "|ε|² / |w|²"],
             predicted,
-            [stage_colour(p.name.split(",")[0]) for p in found.predictions],
+            [stage_colour(p.name.split(",")[0]) for p in surfaces.predictions],
         ),
         html.paragraph(
             "Hessian of the loss in float64, by differences of gradients, with respect to the "
-            f"{found.curvature[0].size:,} weights that become ternary, at their quantized values "
-            "and with float activations: with rounded ones the loss has no curvature. Eigenvalues "
-            "by Lanczos, the trace by Hutchinson. For the gaps in this table too only these "
-            "weights are rounded, and activations are float.",
+            f"{surfaces.curvature[0].size:,} weights that become ternary, at their quantized "
+            "values and with float activations: with rounded ones the loss has no curvature. "
+            "Eigenvalues by Lanczos, the trace by Hutchinson. The gaps in this table are those of "
+            "rounding only these weights, with float activations.",
             "soft",
         ),
     ]

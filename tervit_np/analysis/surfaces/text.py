@@ -1,6 +1,6 @@
-"""What the numbers show, said in sentences that the numbers choose.
+"""Sentences about the results of `tervit surface`, chosen by the numbers.
 
-A difference smaller than two of its errors is called invisible, whichever sign it has.
+A difference within twice its standard error is called that, whichever its sign.
 """
 
 import numpy as np
@@ -13,154 +13,154 @@ from tervit_np.analysis.surfaces.planes import Plane
 from tervit_np.analysis.surfaces.results import Surfaces
 from tervit_np.analysis.surfaces.stairs import Stairs
 
-_NEAR = 0.15  # share of a gap by which its estimate may be wrong and still be called right
+_ACCURATE = 0.15  # relative error up to which an estimate of a gap is called accurate
 RISE = 0.15  # distance at which rises along a line are compared
 
 
-def about_gaps(found: tuple[Gaps, ...]) -> str:
-    """Say what rounding costs before training and after."""
-    first, last = found[0], found[-1]
+def describe_gaps(gaps: tuple[Gaps, ...]) -> str:
+    """Describe the cost of rounding, before ternary training and after it."""
+    first, last = gaps[0], gaps[-1]
     layer, channel = _gap(first, "layer"), _gap(first, "channel")
     eight = _gap(first, "8-bit")
     saved, error = channel.saved, channel.saved_error
-    verb = "saves" if saved > 0 else "costs"
-    order = (
-        f"One interval for each channel instead of one for each matrix, where it is {_pm(layer)}, "
-        f"{verb} {abs(saved):.3f} ± {error:.3f}, {_visible(saved, error)}"
+    text = (
+        f"Rounding the weights of the {first.latent} solution to three values, without any "
+        f"training, raises the loss from {first.loss:.3f} to {channel.loss:.3f}: a gap of "
+        f"{_pm(channel)}. With one threshold and scale for each matrix instead of each channel the "
+        f"gap is {_pm(layer)}, so channels {'save' if saved > 0 else 'cost'} {abs(saved):.3f} ± "
+        f"{error:.3f}, {_significance(saved, error)}. For 8 bits the gap is "
+        f"{_pm(eight, 4)}, {_significance(eight.gap, eight.error)}. "
     )
     after = _gap(last, "channel")
-    text = (
-        f"Rounding the {first.latent} solution's weights to three values raises the loss from "
-        f"{first.loss:.3f} to {channel.loss:.3f}, without any training: a gap of {_pm(channel)}. "
-        f"{order}. To 8 bits the gap is {_pm(eight, 4)}, {_visible(eight.gap, eight.error)}. "
-    )
     if after.gap > 0:
-        return text + f"After ternary training {_pm(after)} of it is left at the latent weights."
+        return text + f"After ternary training the gap of its latent weights is {_pm(after)}."
     worse = last.loss > first.loss + 2 * first.error
     return text + (
-        f"Ternary training does not close the gap, it turns it over: its latent weights have a "
-        f"loss of {last.loss:.3f} as they are and {after.loss:.3f} when rounded: a good place for "
-        f"rounding, and {'a worse' if worse else 'no worse a'} float model than the "
-        f"{first.latent} solution."
+        f"Ternary training does not close the gap but reverses it: the loss of its latent weights "
+        f"is {last.loss:.3f} unrounded and {after.loss:.3f} rounded. Unrounded they are "
+        f"{'a worse' if worse else 'no worse a'} float model than the {first.latent} solution."
     )
 
 
-def about_planes(same: Plane, trained: Plane) -> str:
-    """Say how far apart the stacked surfaces lie."""
-    top, eight, own = same.heights[-1], same.heights[1], trained.heights[-1]
-    size = f"{abs(own.distance):.3f} ± {own.distance_error:.3f}"
-    if own.distance > 2 * own.distance_error:
-        share = f"{100 * own.distance / top.distance:.0f} % of the distance is left"
-        after = f"the ternary surface lies {size} above the float one: {share}"
-    elif own.distance < -2 * own.distance_error:
-        after = f"the ternary surface lies {size} below the float one"
+def describe_planes(same: Plane, trained: Plane) -> str:
+    """Describe the distances between the stacked surfaces."""
+    eight, ternary = same.heights[1], same.heights[-1]
+    after = trained.heights[-1]
+    size = f"{abs(after.distance):.3f} ± {after.distance_error:.3f}"
+    if after.distance > 2 * after.distance_error:
+        percent = 100 * after.distance / ternary.distance
+        comparison = f"the ternary surface is {size} above the float one, {percent:.0f} % of that"
+    elif after.distance < -2 * after.distance_error:
+        comparison = f"the ternary surface is {size} below the float one"
     else:
-        after = f"the two differ by {size}, which these images cannot tell from nothing"
+        comparison = f"the two differ by {size}, which is within twice its error"
     return (
-        f"At the same latent weights the ternary surface lies {top.distance:.3f} ± "
-        f"{top.distance_error:.3f} above the float one on average over the grid, the 8-bit surface "
-        f"{eight.distance:.4f} ± {eight.distance_error:.4f}. After each model's own training "
-        f"{after}. (Each stage trains on from the one "
-        "before it, so the ternary model has also been trained for longer than the float one.)"
+        f"At the same latent weights the ternary surface is {ternary.distance:.3f} ± "
+        f"{ternary.distance_error:.3f} above the float one on average over the grid, the 8-bit "
+        f"surface {eight.distance:.4f} ± {eight.distance_error:.4f}. After each model's own "
+        f"training {comparison}. (Each stage continues from the one before it, so the ternary "
+        "model has also been trained for longer than the float one.)"
     )
 
 
-def about_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stairs) -> str:
-    """Say which weights are steep, and how rough the loss is."""
+def describe_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stairs) -> str:
+    """Describe in which weights the loss is steep, and how rough it is."""
     rise = {curve.name: rise_at(curve, RISE) for curve in far}
     rough = {curve.name: roughness(curve) for curve in near}
     latent, effective = rise["ternary-latent"], rise["ternary-effective"]
-    steep = (
-        "The steepness belongs to the latent weights, whose movement is amplified by codes that "
-        "flip; the quantized weights lie in an ordinary bowl."
+    steepness = (
+        "The loss is steep in the latent weights, because moving them flips codes; in the "
+        "quantized weights it is not."
         if latent > 1.5 * effective
-        else "Latent and quantized weights are about equally steep here."
+        else "The loss is about equally steep in latent and in quantized weights."
     )
     step = float(near[0].x[1] - near[0].x[0])
     return (
         f"At ±{RISE:g} the loss rises by {rise['float']:.3f} (float), {rise['8-bit']:.3f} (8 bit), "
         f"{effective:.3f} (ternary, quantized weights moved) and {latent:.3f} (ternary, latent "
-        f"weights moved and then rounded). {steep} Close up, neighbouring points {step:.2g} apart "
+        f"weights moved and then rounded). {steepness} At a finer scale, points {step:.2g} apart "
         f"differ by {rough['ternary-latent']:.1e} for the ternary model's latent weights and by "
         f"{rough['float']:.1e} for the float model. Within ±{float(stairs.curve.x[-1]):.1g}, with "
-        f"float activations, the loss is seen as what it is: steps, one for each of "
-        f"{stairs.codes:,} codes that flips, and nearly flat between."
+        f"float activations, the loss is a staircase: it jumps where one of {stairs.codes:,} codes "
+        "flips, and is nearly constant between."
     )
 
 
-def about_interpolation(found: Interpolation) -> str:
-    """Say where the curves cross, where they are lowest, and whether something lies between."""
-    floats, ternary = found.curves
-    cross = " and ".join(f"{x:.2f}" for x in found.crossings) or "nowhere on this line"
+def describe_interpolation(result: Interpolation) -> str:
+    """Describe where the curves cross, where they are lowest, and whether there is a barrier."""
+    floats, ternary = result.curves
+    crossings = " and ".join(f"{x:.2f}" for x in result.crossings)
+    equal = f"they are equal at {crossings}" if crossings else "they do not cross on this line"
     ends = np.interp([0, 1], ternary.x, ternary.loss)
     inside = (ternary.x >= 0) & (ternary.x <= 1)
-    barrier = float(ternary.loss[inside].max() - ends.max())
-    between = (
-        "No barrier lies between"
-        if barrier <= 2 * float(ternary.error[inside].max())
-        else f"A barrier of {barrier:.3f} lies between"
+    height = float(ternary.loss[inside].max() - ends.max())
+    barrier = (
+        "There is no barrier between the solutions"
+        if height <= 2 * float(ternary.error[inside].max())
+        else f"There is a barrier of {height:.3f} between the solutions"
     )
     return (
-        f"The float loss is lowest at x = {found.minima[0]:.2f}, the ternary one at "
-        f"{found.minima[1]:.2f}; they are equal at {cross}. {between}: from the float solution the "
-        f"ternary loss falls from {ends[0]:.3f} to {ends[1]:.3f}, while the float loss goes from "
+        f"The float loss is lowest at x = {result.minima[0]:.2f}, the ternary one at "
+        f"{result.minima[1]:.2f}; {equal}. {barrier}: from the float solution to the ternary one "
+        f"the ternary loss goes from {ends[0]:.3f} to {ends[1]:.3f}, the float loss from "
         f"{np.interp(0, floats.x, floats.loss):.3f} to {np.interp(1, floats.x, floats.loss):.3f}."
     )
 
 
-def about_predictions(found: tuple[Prediction, ...]) -> str:
-    """Say how well curvature explains the gaps."""
-    eight, ternary = found[0], found[-1]
-    share = ternary.second / ternary.gap
+def describe_predictions(predictions: tuple[Prediction, ...]) -> str:
+    """Describe how well curvature explains the gaps."""
+    eight, ternary = predictions[0], predictions[-1]
+    ratio = ternary.second / ternary.gap
     return (
-        f"To 8 bits the second-order estimate is {eight.second:.5f} where {eight.gap:.5f} is "
-        f"measured. For ternary weights |eps|² is {100 * ternary.relative:.0f} % of |w|²; the "
-        f"second-order estimate gives {100 * share:.0f} % of the measured gap, and the "
+        f"For 8 bits the second-order estimate of the gap is {eight.second:.5f}, the measured gap "
+        f"{eight.gap:.5f}. For ternary weights |eps|² is {100 * ternary.relative:.0f} % of |w|²; "
+        f"the second-order estimate is {100 * ratio:.0f} % of the measured gap, and the "
         f"literature's ½ λ |eps|² is {ternary.bound / abs(ternary.gap):,.0f} times as large as "
-        "the gap, since rounding does not point along the steepest direction. "
+        "the gap, because rounding does not point along the steepest direction. "
         + (
-            "The curvature at the float weights reaches as far as the ternary ones."
-            if abs(share - 1) < _NEAR
-            else "Ternarization is too long a step for the curvature at its start."
+            "The curvature at the float weights predicts even the ternary gap."
+            if abs(ratio - 1) < _ACCURATE
+            else "Ternary rounding is too large a step for the curvature at its start."
         )
     )
 
 
-def about_curvature(found: Surfaces) -> str:
-    """Say whether ternary training found a sharper minimum of the quantized weights."""
-    top = {each.name: each.spectrum.largest for each in found.curvature}
-    low = [each.spectrum.smallest for each in found.curvature]
-    words = (
-        f"The largest eigenvalue is {top['float']:.2f} for the float model and "
-        f"{top['ternary']:.2f} for the ternary one, taken at its quantized weights."
+def describe_curvature(surfaces: Surfaces) -> str:
+    """Compare the largest eigenvalues of the float and the ternary model."""
+    largest = {each.name: each.spectrum.largest for each in surfaces.curvature}
+    smallest = [each.spectrum.smallest for each in surfaces.curvature]
+    text = (
+        f"The largest eigenvalue is {largest['float']:.2f} for the float model and "
+        f"{largest['ternary']:.2f} for the ternary one, taken at its quantized weights."
     )
-    if max(low) < 0:
-        words += (
-            f" The smallest lie from {min(low):.2f} to {max(low):.2f}: none of these points is a "
-            "minimum."
+    if max(smallest) < 0:
+        text += (
+            f" The smallest eigenvalues are {min(smallest):.2f} to {max(smallest):.2f}, so none of "
+            "these points is a minimum."
         )
-    return words
+    return text
 
 
 def rise_at(curve: Curve, distance: float) -> float:
-    """Return how much the loss rises to both sides, on average."""
+    """Return how much the loss rises at ±distance, the mean of both sides."""
     left, middle, right = np.interp([-distance, 0, distance], curve.x, curve.loss)
     return float((left + right) / 2 - middle)
 
 
 def roughness(curve: Curve) -> float:
-    """Return the mean difference of neighbours, less what a straight line through them has."""
+    """Return the mean absolute difference of neighbouring points, after removing the slope."""
     step = np.diff(curve.loss)
     return float(np.abs(step - step.mean()).mean())
 
 
-def _gap(found: Gaps, word: str) -> Gap:
-    return next(gap for gap in found.gaps if word in gap.name)
+def _gap(gaps: Gaps, kind: str) -> Gap:
+    return next(gap for gap in gaps.gaps if kind in gap.name)
 
 
 def _pm(gap: Gap, digits: int = 3) -> str:
     return f"{gap.gap:+.{digits}f} ± {gap.error:.{digits}f}"
 
 
-def _visible(value: float, error: float) -> str:
-    return "more than its error" if abs(value) > 2 * error else "which these images cannot show"
+def _significance(value: float, error: float) -> str:
+    significant = abs(value) > 2 * error
+    return "more than twice its error" if significant else "which is within twice its error"

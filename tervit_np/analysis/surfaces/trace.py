@@ -2,7 +2,7 @@
 
     tr A = E[v' A v],   v_i = +1 or -1        variance 2 (|A|_F^2 - sum A_ii^2)
 
-The trace over the number of weights is their mean curvature.
+The trace divided by the number of weights is their mean curvature.
 """
 
 from collections.abc import Callable
@@ -36,10 +36,10 @@ def trace(
     Raises
     ------
     ValueError
-        If there are fewer than two probes, from which no error can be told.
+        If there are fewer than two probes, which give no error.
     """
     if probes < 2:
         raise ValueError(f"trace: {probes} probes; at least two are needed")
     vectors = (signs(size, seed, i) for i in range(probes))
-    found = np.array([float(v @ product(v)) for v in vectors])
-    return Trace(float(found.mean()), float(found.std(ddof=1) / np.sqrt(probes)), probes)
+    samples = np.array([float(v @ product(v)) for v in vectors])
+    return Trace(float(samples.mean()), float(samples.std(ddof=1) / np.sqrt(probes)), probes)

@@ -9,7 +9,7 @@ from tests.analysis.surfaces.runs import measured
 
 @pytest.fixture(scope="session")
 def tiny():
-    """Make a model of 188 quantizable weights; -> function of (plan, dtype, seed)."""
+    """Return a function of (plan, dtype, seed) that builds a model of 188 quantizable weights."""
 
     def make(plan="float", dtype="float32", seed=0, **options):
         size = {
@@ -38,5 +38,5 @@ def sample():
 
 @pytest.fixture(scope="session")
 def surfaces(tiny, sample):
-    """Return everything that is measured of three tiny models."""
+    """Return all surfaces of three tiny models."""
     return measured(tiny, sample)

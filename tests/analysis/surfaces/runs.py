@@ -1,4 +1,4 @@
-"""A finished run folder of a tiny model, and what is measured in it."""
+"""Three tiny models, as of a finished run, and their surfaces."""
 
 from tervit_np.analysis.surfaces.measure import measure
 from tervit_np.analysis.surfaces.results import Settings
@@ -14,7 +14,7 @@ def settings(grid=5):
 
 
 def tiny_models(tiny):
-    """A float, an 8-bit and a ternary model of slightly different weights."""
+    """Return a float, an 8-bit and a ternary model with slightly different weights."""
     plans = {"float": "float", "8-bit": "int8", "ternary": "ternary"}
     models = {name: tiny(plan, depth=2) for name, plan in plans.items()}
     for i, model in enumerate(models.values()):

@@ -3,9 +3,9 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.analysis.surfaces.affine_models import (
-    Family,
+    AffineModels,
     difference,
-    matrices,
+    quantizable_weights,
     rounded,
     smooth,
     with_weights,
@@ -29,12 +29,12 @@ def test_rounded_weights_give_the_same_logits_without_weight_quantizers(case, pl
     assert type(model.head.weight_quant) is not tv.quant.Identity or plan == "float"
 
 
-def test_a_point_moves_what_is_named_and_shares_the_rest():
+def test_a_point_shifts_the_named_weights_and_shares_the_others():
     model = small()
     weight = model.blocks[0].attn.qkv.weight
     before = weight.data.copy()
     direction = {"blocks.0.attn.qkv.weight": np.ones_like(before), "head.bias": np.ones(5, "f")}
-    moved = Family(model, (direction, direction)).at((0.5, -0.25))
+    moved = AffineModels(model, (direction, direction)).at((0.5, -0.25))
     np.testing.assert_allclose(moved.blocks[0].attn.qkv.weight.data, before + 0.25, atol=1e-6)
     np.testing.assert_array_equal(weight.data, before)
     shared = moved.blocks[0].attn.proj.weight, model.blocks[0].attn.proj.weight
@@ -46,18 +46,18 @@ def test_the_origin_is_the_model_to_the_last_bit():
     images = inputs(CASES["conv-mean"])[0]
     model = small(plan="ternary")
     direction = {name: np.ones_like(p.data) for name, p in model.named_params()}
-    origin = Family(model, (direction,)).at((0.0,))
+    origin = AffineModels(model, (direction,)).at((0.0,))
     np.testing.assert_array_equal(origin.predict(images), model.predict(images))
 
 
-def test_one_point_on_is_the_other_model():
+def test_the_end_of_a_difference_is_the_other_model():
     start, end = small(), small()
     for _, param in end.named_params():
         param.data += 1
-    there = Family(start, (difference(start, end),)).at((1.0,))
+    there = AffineModels(start, (difference(start, end),)).at((1.0,))
     for (name, a), (_, b) in zip(there.named_params(), end.named_params(), strict=True):
         np.testing.assert_allclose(a.data, b.data, atol=1e-6, err_msg=name)
-    with pytest.raises(ValueError, match="no line joins them"):
+    with pytest.raises(ValueError, match="one architecture"):
         difference(start, small("plain"))
 
 
@@ -73,13 +73,13 @@ def test_smooth_is_float64_with_rounded_weights_and_float_activations():
         assert isinstance(other.act_quant, tv.quant.Identity)
 
 
-def test_what_a_plan_may_quantize():
-    names = matrices(small("swin"))
+def test_quantizable_weights_are_matrices():
+    names = quantizable_weights(small("swin"))
     assert "layers.0.downsample.reduction.weight" in names
     assert not any("norm" in name or name.endswith("bias") for name in names)
 
 
-def test_replaced_weights_leave_the_original():
+def test_replaced_weights_do_not_change_the_original():
     model = small()
     other = with_weights(model, {"head.weight": np.zeros_like(model.head.weight.data)})
     assert not other.head.weight.data.any()

@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.surfaces.affine_models import matrices, smooth
+from tervit_np.analysis.surfaces.affine_models import quantizable_weights, smooth
 from tervit_np.analysis.surfaces.curvature import (
-    PRODUCT,
+    PASSES_PER_PRODUCT,
     curvature,
     predictions,
     ternary_weights,
 )
 from tervit_np.analysis.surfaces.gaps import KINDS, quantized
 from tervit_np.analysis.surfaces.hessian import LossHessian
-from tervit_np.analysis.surfaces.partial_results import Parts
+from tervit_np.analysis.surfaces.partial_results import PartialResults
 from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.losses import cross_entropy
 
 
-def test_at_the_quantized_weights(tiny, sample):
-    """The same as of a float model that holds w_hat; the latent weights' curvature is another."""
+def test_curvature_is_that_of_the_quantized_weights(tiny, sample):
+    """That of a float model with w_hat, not that of the latent weights."""
     found = curvature(tiny("ternary"), *sample, steps=30, probes=4)
     flat = curvature(smooth(tiny("ternary")), *sample, steps=30, probes=4)
     latent = curvature(tiny(), *sample, steps=30, probes=4)
@@ -29,15 +29,15 @@ def test_at_the_quantized_weights(tiny, sample):
     assert abs(found.spectrum.largest / latent.spectrum.largest - 1) > 0.01
 
 
-def test_of_some_weights_alone(tiny, sample):
+def test_curvature_of_named_weights_alone(tiny, sample):
     names = ternary_weights(tiny())
-    assert names == [n for n in matrices(tiny()) if n.startswith("blocks")]
+    assert names == [n for n in quantizable_weights(tiny()) if n.startswith("blocks")]
     some = curvature(tiny(), *sample, steps=30, probes=4, names=names)
     assert some.size == 48 + 16 + 2 * 32  # qkv, proj, fc1, fc2: not patch embedding and head
     assert some.spectrum.largest < curvature(tiny(), *sample, steps=30).spectrum.largest
 
 
-def test_predictions_by_their_definitions(tiny, sample):
+def test_predictions_agree_with_their_definitions(tiny, sample):
     model = tiny()
     names = ternary_weights(model)
     found = predictions(model, *sample, 3.0, names=names)
@@ -60,25 +60,25 @@ def test_predictions_by_their_definitions(tiny, sample):
         assert p.bound == pytest.approx(1.5 * p.eps_squared)
 
 
-def test_second_order_is_right_where_rounding_is_fine(tiny, sample):
+def test_the_second_order_estimate_is_accurate_for_8_bits(tiny, sample):
     eight = predictions(tiny(), *sample, 1.0)[0]
     assert eight.second == pytest.approx(eight.gap, rel=0.02, abs=1e-6)
 
 
-def test_what_was_found_before_a_stop_is_not_computed_again(tiny, sample, tmp_path, monkeypatch):
+def test_stored_results_are_not_computed_again(tiny, sample, tmp_path, monkeypatch):
     args = {"steps": 3, "probes": 2}
-    whole = curvature(tiny(), *sample, **args)
-    told = []
-    runner = Runner(None, Parts(tmp_path), lambda *part: told.append(part))
+    expected = curvature(tiny(), *sample, **args)
+    reports = []
+    runner = Runner(None, PartialResults(tmp_path), lambda *report: reports.append(report))
     first = curvature(tiny(), *sample, **args, runner=runner)
-    assert told == [("curvature-float", PRODUCT, True)] * 5
-    told.clear()
+    assert reports == [("curvature-float", PASSES_PER_PRODUCT, True)] * 5
+    reports.clear()
     module = sys.modules[curvature.__module__]  # the package has a function of that name
     monkeypatch.setattr(module, "lanczos", None)
     monkeypatch.setattr(module, "trace", None)
     again = curvature(tiny(), *sample, **args, runner=runner)
-    assert sum(part[1] for part in told) == 5 * PRODUCT
-    assert not any(part[2] for part in told)
+    assert sum(report[1] for report in reports) == 5 * PASSES_PER_PRODUCT
+    assert not any(report[2] for report in reports)
     for each in (first, again):
-        np.testing.assert_array_equal(each.spectrum.values, whole.spectrum.values)
-        assert each.trace == whole.trace
+        np.testing.assert_array_equal(each.spectrum.values, expected.spectrum.values)
+        assert each.trace == expected.trace

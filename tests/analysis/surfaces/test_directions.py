@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np.analysis.surfaces.affine_models import rounded
-from tervit_np.analysis.surfaces.directions import around_zero, line, random_direction, sheet
+from tervit_np.analysis.surfaces.directions import around_zero, grid2d, line, random_direction
 from tervit_np.analysis.surfaces.runner import image_losses
 
 
@@ -16,7 +16,7 @@ def test_each_row_is_as_long_as_the_weights_row(tiny):
     np.testing.assert_allclose(np.linalg.norm(d, axis=1), np.linalg.norm(w, axis=1), rtol=1e-5)
 
 
-def test_tensors_with_one_axis_stay(tiny):
+def test_tensors_with_one_axis_do_not_move(tiny):
     model = tiny()
     moving = {name for name, p in model.named_params() if p.data.ndim > 1}
     assert set(random_direction(model)) == moving
@@ -33,7 +33,7 @@ def test_one_seed_gives_all_models_the_same_gaussian_numbers(tiny):
     assert np.abs(row[0] - row[2]).max() > 0.01
 
 
-def test_a_line_through_the_model(tiny, sample):
+def test_a_line_passes_through_the_model(tiny, sample):
     model = tiny("ternary")
     direction = random_direction(model)
     found = line(model, *sample, direction, around_zero(0.6, 5))
@@ -44,8 +44,8 @@ def test_a_line_through_the_model(tiny, sample):
     assert np.ptp(found.loss) > 0.01
 
 
-def test_moving_latent_weights_is_not_moving_quantized_ones(tiny, sample):
-    """A small step moves no latent weight over its threshold, and every quantized weight."""
+def test_moving_latent_weights_differs_from_moving_quantized_ones(tiny, sample):
+    """A small step moves a quantized weight, but no latent weight over its threshold."""
     model = tiny("ternary", dtype="float64")
     model.blocks[0].mlp.fc1.act_quant = model.blocks[0].mlp.fc2.act_quant
     name = "blocks.0.mlp.fc1.weight"
@@ -59,16 +59,16 @@ def test_moving_latent_weights_is_not_moving_quantized_ones(tiny, sample):
     assert moved.loss[1] != moved.loss[0]
 
 
-def test_a_sheet_holds_lines(tiny, sample):
+def test_a_grid_contains_lines(tiny, sample):
     model = tiny("int8")
     first, second = random_direction(model, 0), random_direction(model, 1)
     x, y = [-0.2, 0.0, 0.3], [0.0, 0.1]
-    found = sheet(model, *sample, (first, second), x, y)
+    found = grid2d(model, *sample, (first, second), x, y)
     assert found.loss.shape == (3, 2)
     np.testing.assert_array_equal(found.loss[:, 0], line(model, *sample, first, x).loss)
     np.testing.assert_array_equal(found.loss[1], line(model, *sample, second, y).loss)
 
 
-def test_zero_is_exact():
+def test_a_symmetric_grid_contains_an_exact_zero():
     assert around_zero(0.6, 41)[20] == 0
     np.testing.assert_allclose(around_zero(0.5, 3), [-0.5, 0, 0.5])

@@ -1,4 +1,4 @@
-"""What the figures of loss surfaces show, read back from the figure that was saved."""
+"""The figures of loss surfaces, read back from the Matplotlib figure that was saved."""
 
 import importlib
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tervit_np.analysis.style import STAGE_COLOURS
-from tervit_np.analysis.surfaces.directions import Curve, Sheet, around_zero
+from tervit_np.analysis.surfaces.directions import Curve, Grid2D, around_zero
 from tervit_np.analysis.surfaces.gaps import Gap, Gaps
 from tervit_np.analysis.surfaces.interpolation import Interpolation
 from tervit_np.analysis.surfaces.planes import Height, Plane
@@ -18,7 +18,7 @@ NAMES = ("float", "8-bit", "ternary-latent", "ternary-effective")
 
 @pytest.fixture
 def drawn(tmp_path, monkeypatch):
-    """Draw with the function of that name; -> the figure's axes."""
+    """Call the draw function of that name.  -> the axes of its figure."""
 
     def draw(name, *args):
         module = importlib.import_module(f"tervit_np.analysis.surfaces.figures.{name}")
@@ -40,7 +40,7 @@ def colours(ax):
     return [line.get_color() for line in ax.lines]
 
 
-def test_interpolation(drawn):
+def test_interpolation_draws_curves_and_crossings(drawn):
     x = np.linspace(-0.5, 1.5, 9)
     curves = Curve("float", x, 0.2 + x * x, x * 0), Curve("ternary", x, 1.5 - x, x * 0)
     (ax,) = drawn("interpolation", Interpolation(curves, (0.75,), (0.0, 1.5)))
@@ -48,11 +48,11 @@ def test_interpolation(drawn):
     for line, each in zip(lines, curves, strict=True):
         assert line.get_color() == STAGE_COLOURS[each.name]
         np.testing.assert_array_equal(line.get_ydata(), each.loss)
-    words = {text.get_text() for text in ax.texts}
-    assert {"0.20", "1.50", "1.20", "0.50", "equal at 0.75"} <= words
+    texts = {text.get_text() for text in ax.texts}
+    assert {"0.20", "1.50", "1.20", "0.50", "equal at 0.75"} <= texts
 
 
-def test_lines_at_three_reaches(drawn):
+def test_lines_are_drawn_at_three_scales(drawn):
     far = tuple(curve(n, i) for i, n in enumerate(NAMES))
     near = tuple(curve(n, i, 0.05) for i, n in enumerate(NAMES))
     stairs = Stairs(curve("stairs", 1, 2e-5), np.arange(9), 5000)
@@ -60,7 +60,7 @@ def test_lines_at_three_reaches(drawn):
     for ax in (above, left):
         green, blue = STAGE_COLOURS["ternary"], STAGE_COLOURS["float"]
         assert colours(ax) == [blue, STAGE_COLOURS["8-bit"], green, green]
-        assert len({line.get_linestyle() for line in ax.lines[2:]}) == 2  # told apart in grey
+        assert len({line.get_linestyle() for line in ax.lines[2:]}) == 2  # they differ in grey too
     assert [t.get_text() for t in above.get_legend().get_texts()][2:] == [
         "ternary, latent weights moved",
         "ternary, quantized weights moved",
@@ -69,37 +69,37 @@ def test_lines_at_three_reaches(drawn):
     assert titles == ["within ±0.6", "within ±0.05", "within ±2e-05, 8 codes flip"]
 
 
-def test_sheets_share_their_levels(drawn):
+def test_grids_share_their_levels(drawn):
     x = around_zero(0.6, 5)
     bowl = x[:, None] ** 2 + 2 * x[None, :] ** 2
-    sheets = tuple(Sheet(n, x, x, 0.1 + (i + 1) * bowl) for i, n in enumerate(NAMES[1:]))
-    axes = drawn("sheets", sheets)[:3]
+    grids = tuple(Grid2D(n, x, x, 0.1 + (i + 1) * bowl) for i, n in enumerate(NAMES[1:]))
+    axes = drawn("grids", grids)[:3]
     levels = [tuple(ax.collections[0].levels) for ax in axes]
     assert len(set(levels)) == 1
     assert levels[0][0] == pytest.approx(0.1)
     assert levels[0][-1] == pytest.approx(0.1 + 3 * bowl.max())
 
 
-def plane(*heights):
+def plane(*centres):
     names, x = ("float", "8-bit", "ternary"), around_zero(1, 3)
-    rows = list(zip(names, heights, strict=True))
-    sheets = tuple(Sheet(n, x, x, np.full((3, 3), h) + 0.1 * x[:, None]) for n, h in rows)
-    found = tuple(Height(n, h, 0.01, h, h - heights[0], 0.02) for n, h in rows)
+    rows = list(zip(names, centres, strict=True))
+    grids = tuple(Grid2D(n, x, x, np.full((3, 3), h) + 0.1 * x[:, None]) for n, h in rows)
+    heights = tuple(Height(n, h, 0.01, h, h - centres[0], 0.02) for n, h in rows)
     layers = ("blocks.0.attn.qkv.weight", "layers.0.blocks.1.attn.qkv.weight")
-    return Plane(layers, np.ones((3, 2)), sheets, found)
+    return Plane(layers, np.ones((3, 2)), grids, heights)
 
 
-def test_stacked(drawn):
+def test_stacked_surfaces_are_labelled(drawn):
     left, right = drawn("stacked", {"one": plane(0.2, 0.2, 1.0), "two": plane(0.2, 0.2, 0.25)})
     assert [t.get_text() for t in left.texts] == ["ternary 1.000", "8-bit 0.200", "float 0.200"]
     assert left.get_title(loc="left") == "one\n"
     assert right.get_title(loc="left") == "two\nvertical scale 4 times larger"
     shift = "shift of {} values\nin units of mean |w|"
-    found = left.get_xlabel(), left.get_ylabel()
-    assert found == (shift.format("blocks.0"), shift.format("layers.0.blocks.1"))
+    labels = left.get_xlabel(), left.get_ylabel()
+    assert labels == (shift.format("blocks.0"), shift.format("layers.0.blocks.1"))
 
 
-def test_gaps(drawn):
+def test_gaps_draw_every_loss(drawn):
     kinds = ("8-bit", "ternary, layer-wise", "ternary, channel-wise")
     rows = tuple(Gap(k, 0.2 + i, float(i), 0.1, 0.0, 0.1) for i, k in enumerate(kinds))
     (ax,) = drawn("gaps", (Gaps("float", 0.2, 0.05, rows), Gaps("ternary", 0.4, 0.05, rows)))

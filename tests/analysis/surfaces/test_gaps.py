@@ -11,7 +11,7 @@ def loss(model, sample):
 
 
 @pytest.mark.parametrize("own", ["float", "ternary"])
-def test_gaps_by_hand(tiny, sample, own):
+def test_gaps_are_differences_of_losses(tiny, sample, own):
     found = gaps(tiny(own), *sample)
     assert found.loss == pytest.approx(loss(tiny(), sample), abs=1e-6)
     assert [gap.name for gap in found.gaps] == list(KINDS)
@@ -27,7 +27,7 @@ def test_gaps_by_hand(tiny, sample, own):
     assert abs(found.gaps[0].gap) < 0.1 * abs(found.gaps[1].gap)
 
 
-def test_layer_wise_means_one_interval_for_a_matrix(tiny):
+def test_layer_wise_means_one_scale_for_a_matrix(tiny):
     model = quantized(tiny(), KINDS["ternary, layer-wise"])
     layer = model.blocks[0].attn.qkv
     w_hat = layer.weight_quant.forward(layer.weight.data)[0]
@@ -35,7 +35,7 @@ def test_layer_wise_means_one_interval_for_a_matrix(tiny):
     assert model.head.weight_quant.bits == 8
 
 
-def test_the_model_itself_is_not_touched(tiny, sample):
+def test_the_model_does_not_change(tiny, sample):
     model = tiny("ternary")
     before = model.state_dict()
     gaps(model, *sample)

@@ -1,4 +1,4 @@
-"""Against a dense Hessian by fourth-order differences, and one known in closed form."""
+"""Compare with a dense Hessian by fourth-order differences, and with one in closed form."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +14,7 @@ from tervit_np.losses import log_softmax
 
 
 def dense(hessian, h=2e-4):
-    """One column a weight, five points along it: exact to h^4."""
+    """Differentiate gradients along each weight, with an error of order h^4."""
     columns = []
     for i in range(hessian.size):
         step = np.zeros(hessian.size)
@@ -29,7 +29,7 @@ def hessian(tiny, sample):
     return LossHessian(smooth(tiny("ternary")), *sample)
 
 
-def test_products_eigenvalues_and_trace_of_a_dense_hessian(hessian):
+def test_products_eigenvalues_and_trace_agree_with_a_dense_hessian(hessian):
     matrix = dense(hessian)
     assert matrix.shape == (188, 188)
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-8 * np.abs(matrix).max())
@@ -45,8 +45,8 @@ def test_products_eigenvalues_and_trace_of_a_dense_hessian(hessian):
     assert estimate.error < 0.3 * abs(matrix.trace())
 
 
-def test_a_linear_classifier_in_closed_form(tiny, sample):
-    """Of the head alone: H = mean over images of (diag p - p p') x x'."""
+def test_products_agree_with_the_closed_form_of_a_linear_classifier(tiny, sample):
+    """For the head alone, H = mean over images of (diag p - p p') x x'."""
     model = smooth(tiny())
     hessian = LossHessian(model, *sample, names=["head.weight"])
     logits, cache = model.forward(sample[0])
@@ -67,7 +67,7 @@ def test_the_loss_bends_as_the_product_says(hessian):
     assert slope == pytest.approx(hessian.gradient() @ d, rel=1e-3)
 
 
-def test_a_distilled_model_is_judged_by_the_mean_of_its_heads(tiny, sample):
+def test_a_distilled_model_has_the_loss_of_its_mean_logits(tiny, sample):
     hessian = LossHessian(smooth(tiny(distilled=True)), *sample)
     assert any(name.startswith("head_dist") for name in hessian.names)
     d = 1e-4 * np.random.default_rng(1).normal(size=hessian.size)
@@ -75,7 +75,7 @@ def test_a_distilled_model_is_judged_by_the_mean_of_its_heads(tiny, sample):
     assert slope == pytest.approx(hessian.gradient() @ d, rel=1e-5)
 
 
-def test_threads_and_chunks_change_nothing(tiny, sample, monkeypatch):
+def test_threads_and_chunks_do_not_change_products(tiny, sample, monkeypatch):
     model, v = smooth(tiny()), np.random.default_rng(2).normal(size=188)
     monkeypatch.setattr(module, "CHUNK", 16)
     alone = LossHessian(model, *sample)
@@ -94,7 +94,7 @@ def test_a_product_scales_with_its_vector(hessian):
     assert not hessian.product(0 * v).any()
 
 
-def test_refusals(tiny, sample):
+def test_float32_models_and_unknown_names_are_refused(tiny, sample):
     with pytest.raises(ValueError, match="float64"):
         LossHessian(tiny(), *sample)
     with pytest.raises(ValueError, match="no parameter 'neck'"):

@@ -10,7 +10,7 @@ def mean_loss(model, sample):
     return image_losses(model, *sample).mean(dtype=float)
 
 
-def test_both_ends_under_both_losses(tiny, sample):
+def test_both_ends_have_the_losses_of_their_models(tiny, sample):
     start, end = tiny(), tiny("ternary", seed=4)
     floats, ternary = interpolation(start, end, *sample, [0.0, 0.5, 1.0]).curves
     assert floats.loss[0] == mean_loss(start, sample)
@@ -23,7 +23,7 @@ def test_both_ends_under_both_losses(tiny, sample):
     assert floats.loss[1] == pytest.approx(mean_loss(middle, sample), abs=1e-5)
 
 
-def test_the_default_grid_holds_both_ends(tiny, sample):
+def test_the_default_grid_contains_both_ends(tiny, sample):
     found = interpolation(tiny(), tiny("ternary", seed=4), *sample)
     x = found.curves[0].x
     assert {-0.5, 0.0, 1.0, 1.5} <= set(x)
@@ -31,7 +31,7 @@ def test_the_default_grid_holds_both_ends(tiny, sample):
     assert found.minima == tuple(x[curve.loss.argmin()] for curve in found.curves)
 
 
-def test_where_curves_cross():
+def test_crossings_are_interpolated():
     x = np.array([0.0, 1.0, 2.0, 3.0])
     assert crossings(x, np.array([3.0, 1.0, -1.0, -2.0])) == (1.5,)
     assert crossings(x, np.array([1.0, -3.0, -1.0, 1.0])) == (0.25, 2.5)

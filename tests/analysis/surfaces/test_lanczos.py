@@ -17,7 +17,7 @@ def test_all_steps_give_the_whole_spectrum():
     assert found.bounds.max() < 1e-10
 
 
-def test_the_ends_come_first_and_the_bounds_hold():
+def test_the_ends_converge_first_and_within_the_bounds():
     values = np.concatenate([np.linspace(-1, 1, 197), [-4, 6, 9]])
     matrix = symmetric(values)
     found = lanczos(lambda v: matrix @ v, 200, steps=15)
@@ -28,26 +28,26 @@ def test_the_ends_come_first_and_the_bounds_hold():
         assert np.abs(values - value).min() <= bound + 1e-9
 
 
-def test_a_negative_eigenvalue_of_larger_size_is_not_the_largest():
+def test_a_negative_eigenvalue_of_larger_magnitude_is_not_the_largest():
     matrix = symmetric(np.array([-10.0, *np.linspace(0, 1, 40), 3]))
     found = lanczos(lambda v: matrix @ v, 42, steps=42)
     assert (found.largest, found.smallest) == pytest.approx((3, -10))
 
 
 def test_no_copies_of_an_eigenvalue_appear():
-    """Without reorthogonalisation rounding brings the top eigenvalue back, again and again."""
+    """Without reorthogonalisation roundoff repeats the largest eigenvalue."""
     values = np.concatenate([np.linspace(0, 1, 119), [1000.0]])
     matrix = symmetric(values)
     found = lanczos(lambda v: matrix @ v, 120, steps=80)
     assert (found.values > 10).sum() == 1
 
 
-def test_an_exhausted_space_ends_early():
+def test_an_invariant_space_ends_the_iteration():
     found = lanczos(lambda v: 2 * v, 10, steps=10)
     np.testing.assert_allclose(found.values, [2])
 
 
-def test_a_seed_and_at_least_a_step():
+def test_seeds_differ_and_no_steps_are_refused():
     matrix = symmetric(np.linspace(0, 1, 50))
     a, b = (lanczos(lambda v: matrix @ v, 50, steps=5, seed=s).values for s in (0, 1))
     assert (a != b).all()

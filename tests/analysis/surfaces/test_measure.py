@@ -5,18 +5,18 @@ import pytest
 
 import tervit_np as tv
 from data_tools import ImageSet
-from tervit_np.analysis.surfaces.measure import draw_sample, run_models, total_work
+from tervit_np.analysis.surfaces.measure import draw_sample, run_models, total_passes
 from tervit_np.analysis.surfaces.runner import Runner
 from tests.analysis.surfaces.runs import measured, tiny_models
 
 
-def test_the_work_is_counted_beforehand(tiny, sample):
-    worths = []
-    measured(tiny, sample, Runner(None, None, lambda name, worth, fresh: worths.append(worth)))
-    assert sum(worths) == total_work(5)
+def test_total_passes_predicts_the_work(tiny, sample):
+    passes = []
+    measured(tiny, sample, Runner(None, None, lambda name, n, is_new: passes.append(n)))
+    assert sum(passes) == total_passes(5)
 
 
-def test_measurements_meet_where_they_are_of_the_same_model(surfaces):
+def test_measurements_of_one_model_agree(surfaces):
     found = surfaces
     gaps = {each.latent: each for each in found.gaps}
     floats, ternary = found.interpolation.curves
@@ -33,10 +33,10 @@ def test_measurements_meet_where_they_are_of_the_same_model(surfaces):
     far = {curve.name: curve for curve in found.far}
     apart = far["ternary-latent"].loss - far["ternary-effective"].loss
     assert np.abs(apart).max() > 0.01
-    assert [sheet.name for sheet in found.sheets] == [name for name in far if name != "8-bit"]
-    for sheet in found.sheets:
-        curve = far[sheet.name]
-        np.testing.assert_array_equal(curve.loss[::2], sheet.loss[:, 2])
+    assert [grid.name for grid in found.grids] == [name for name in far if name != "8-bit"]
+    for grid in found.grids:
+        curve = far[grid.name]
+        np.testing.assert_array_equal(curve.loss[::2], grid.loss[:, 2])
     assert found.trained.heights[2].centre == own
     assert {c.size for c in found.curvature} == {2 * (48 + 16 + 2 * 32)}  # block weights alone
     assert [c.name for c in found.curvature] == ["float", "8-bit", "ternary"]
@@ -49,7 +49,7 @@ def write_run(folder, models, names):
         tv.save_checkpoint(model, folder / f"{name}.npz")
 
 
-def test_models_are_told_by_their_quantizers(tiny, tmp_path):
+def test_the_kind_of_a_model_follows_from_its_quantizers(tiny, tmp_path):
     models = tiny_models(tiny)
     write_run(tmp_path, models.values(), ["first", "second", "third"])
     found = run_models(tmp_path)
@@ -70,7 +70,7 @@ def test_without_an_8_bit_stage_the_float_one_is_rounded(tiny, tmp_path):
     )
 
 
-def test_a_4_bit_stage_is_neither(tiny, tmp_path):
+def test_a_4_bit_stage_is_ignored(tiny, tmp_path):
     models, four = tiny_models(tiny), tiny(tv.train.stages.plan_named("int4"), depth=2)
     write_run(tmp_path, [models["float"], four, models["ternary"]], ["float", "4-bit", "ternary"])
     assert run_models(tmp_path).stages["8-bit"] == "float, rounded"
@@ -103,6 +103,6 @@ def test_the_sample_is_fixed_by_its_seed():
 
 
 @pytest.mark.parametrize("count", [1, 51])
-def test_a_sample_that_cannot_be_drawn(count):
+def test_a_sample_of_impossible_size_is_refused(count):
     with pytest.raises(ValueError, match="has 50, and at least 2"):
         draw_sample(image_set(50), count, 0)

@@ -7,17 +7,17 @@ from tervit_np.analysis.surfaces.planes import plane, stacked, value_layers, val
 from tervit_np.analysis.surfaces.runner import image_losses
 
 
-def test_surfaces_of_the_same_latent_weights(tiny, sample):
+def test_surfaces_of_the_same_latent_weights_agree_with_the_gaps(tiny, sample):
     model = tiny(depth=2)
     found = plane(model, *sample, steps=3)
-    assert [s.name for s in found.sheets] == ["float", "8-bit", "ternary"]
+    assert [s.name for s in found.grids] == ["float", "8-bit", "ternary"]
     apart = {gap.name: gap for gap in gaps(model, *sample).gaps}
     low, middle, high = found.heights
     assert high.centre - low.centre == pytest.approx(apart["ternary, channel-wise"].gap)
     assert middle.centre - low.centre == pytest.approx(apart["8-bit"].gap)
-    for height, sheet in zip(found.heights, found.sheets, strict=True):
-        assert height.centre == sheet.loss[1, 1]
-        assert height.mean == pytest.approx(sheet.loss.mean())
+    for height, grid in zip(found.heights, found.grids, strict=True):
+        assert height.centre == grid.loss[1, 1]
+        assert height.mean == pytest.approx(grid.loss.mean())
         assert height.distance == pytest.approx(height.mean - low.mean, abs=1e-9)
     assert (low.distance, low.distance_error) == (0, 0)
     assert 0 < high.distance_error < high.centre_error * 2
@@ -25,7 +25,7 @@ def test_surfaces_of_the_same_latent_weights(tiny, sample):
 
 def test_latent_weights_are_shifted_and_then_quantized(tiny, sample):
     model = tiny(depth=2)
-    found = plane(model, *sample, steps=3).sheets[2]
+    found = plane(model, *sample, steps=3).grids[2]
     for block, steps in ((0, 1.0), (1, -1.0)):  # the corner x = 1, y = -1
         w = model.blocks[block].attn.qkv.weight.data
         w[8:] += steps * np.abs(w[8:]).mean()
@@ -43,13 +43,13 @@ def test_only_the_value_rows_move_by_their_mean_size(tiny):
     assert units[1] == pytest.approx(np.abs(w[8:]).mean())
 
 
-def test_models_trained_apart_have_units_of_their_own(tiny, sample):
+def test_each_model_has_its_own_units(tiny, sample):
     models = {"float": tiny(depth=2), "ternary": tiny("ternary", seed=3, depth=2)}
     found = stacked(models, *sample, steps=3)
     assert found.units.shape == (2, 2)
     assert found.units[0, 0] != found.units[1, 0]
     expected = image_losses(models["ternary"], *sample).mean(dtype=float)
-    assert found.sheets[1].loss[1, 1] == expected
+    assert found.grids[1].loss[1, 1] == expected
 
 
 def test_a_swin_has_blocks_in_stages():

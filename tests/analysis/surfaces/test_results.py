@@ -12,7 +12,7 @@ def stored(surfaces, tmp_path):
 
 
 def leaves(value):
-    """Flatten a result to its numbers and words."""
+    """Flatten a result to its numbers and texts."""
     if isinstance(value, dict):
         value = tuple(value.items())
     if isinstance(value, tuple):
@@ -20,18 +20,18 @@ def leaves(value):
     return list(np.asarray(value).ravel()) if isinstance(value, np.ndarray) else [value]
 
 
-def test_everything_comes_back_to_six_digits(stored):
+def test_all_results_are_read_back_to_six_digits(stored):
     found, file = stored
     again = read_surfaces(file)
     assert type(again) is type(found)
-    assert isinstance(again.same.sheets[0].loss, np.ndarray)
+    assert isinstance(again.same.grids[0].loss, np.ndarray)
     pairs = list(zip(leaves(found), leaves(again), strict=True))
     assert len(pairs) > 1000
     for a, b in pairs:
         assert a == (b if isinstance(a, str) else pytest.approx(b, rel=1e-5))
 
 
-def test_the_file_is_plain_json_that_is_written_whole(stored, tmp_path):
+def test_the_file_is_plain_json(stored, tmp_path):
     _, file = stored
     assert [f.name for f in tmp_path.iterdir()] == [FILE]
     assert set(json.loads(file.read_text())["gaps"][0]) == {"latent", "loss", "error", "gaps"}
@@ -51,13 +51,13 @@ def damage(text, kind):
 
 
 @pytest.mark.parametrize("kind", ["cut", "field", "word", "list"])
-def test_damage_is_named(stored, kind):
+def test_a_damaged_file_is_refused(stored, kind):
     _, file = stored
     file.write_text(damage(file.read_text(), kind))
     with pytest.raises(ValueError, match=r"surface\.json is damaged or of another version"):
         read_surfaces(file)
 
 
-def test_nothing_measured_yet(tmp_path):
-    with pytest.raises(ValueError, match="`tervit surface RUN` measures it"):
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`tervit surface RUN` writes it"):
         read_surfaces(tmp_path / FILE)

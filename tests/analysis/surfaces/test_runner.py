@@ -3,9 +3,9 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 import numpy as np
 import pytest
 
-from tervit_np.analysis.surfaces.affine_models import Family
+from tervit_np.analysis.surfaces.affine_models import AffineModels
 from tervit_np.analysis.surfaces.directions import random_direction
-from tervit_np.analysis.surfaces.partial_results import Parts
+from tervit_np.analysis.surfaces.partial_results import PartialResults
 from tervit_np.analysis.surfaces.runner import Runner, image_losses
 from tervit_np.losses import cross_entropy
 
@@ -13,7 +13,7 @@ POINTS = [(x,) for x in (-0.5, 0.0, 0.25, 0.5)]
 
 
 class Counting(Executor):
-    """Runs everything at once, in the caller's thread, and counts."""
+    """Runs and counts tasks at once, in the caller's thread."""
 
     def __init__(self):
         self.calls = 0
@@ -26,9 +26,9 @@ class Counting(Executor):
 
 
 @pytest.fixture
-def family(tiny):
+def models(tiny):
     model = tiny("ternary")
-    return Family(model, (random_direction(model),))
+    return AffineModels(model, (random_direction(model),))
 
 
 @pytest.mark.parametrize("options", [{}, {"distilled": True}])
@@ -42,43 +42,43 @@ def test_the_mean_over_images_is_the_cross_entropy(tiny, sample, options):
     )
 
 
-def test_any_executor_gives_the_same_bits(family, sample):
-    expected = np.stack([image_losses(family.at(point), *sample) for point in POINTS])
-    np.testing.assert_array_equal(Runner().losses("line", family, *sample, POINTS), expected)
+def test_any_executor_gives_the_same_bits(models, sample):
+    expected = np.stack([image_losses(models.at(point), *sample) for point in POINTS])
+    np.testing.assert_array_equal(Runner().losses("line", models, *sample, POINTS), expected)
     with ProcessPoolExecutor(1) as pool:
-        found = Runner(pool).losses("line", family, *sample, POINTS)
+        found = Runner(pool).losses("line", models, *sample, POINTS)
     np.testing.assert_array_equal(found, expected)
     assert (expected[0] != expected[1]).any()
 
 
-def test_a_stopped_measurement_goes_on_where_it_was(family, sample, tmp_path):
-    whole = Runner(Counting()).losses("line", family, *sample, POINTS)
-    parts, seen = Parts(tmp_path), []
+def test_a_stopped_measurement_continues(models, sample, tmp_path):
+    whole = Runner(Counting()).losses("line", models, *sample, POINTS)
+    partial, reports = PartialResults(tmp_path), []
 
-    def stop_after_two(name, worth, measured):
-        seen.append((name, worth, measured))
-        if len(seen) == 2:
+    def stop_after_two(name, passes, is_new):
+        reports.append((name, passes, is_new))
+        if len(reports) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Runner(Counting(), parts, stop_after_two).losses("line", family, *sample, POINTS)
-    assert seen == [("line", 1.0, True)] * 2
-    rest, told = Counting(), []
-    runner = Runner(rest, parts, lambda *part: told.append(part[2]))
-    np.testing.assert_array_equal(runner.losses("line", family, *sample, POINTS), whole)
-    assert rest.calls == 2
-    assert told == [False, False, True, True]
+        Runner(Counting(), partial, stop_after_two).losses("line", models, *sample, POINTS)
+    assert reports == [("line", 1.0, True)] * 2
+    remaining, new = Counting(), []
+    runner = Runner(remaining, partial, lambda *report: new.append(report[2]))
+    np.testing.assert_array_equal(runner.losses("line", models, *sample, POINTS), whole)
+    assert remaining.calls == 2
+    assert new == [False, False, True, True]
 
 
-def test_other_points_are_not_taken_for_these(family, sample, tmp_path):
-    parts = Parts(tmp_path)
-    Runner(Counting(), parts).losses("line", family, *sample, POINTS)
+def test_stored_results_of_other_points_are_not_used(models, sample, tmp_path):
+    partial = PartialResults(tmp_path)
+    Runner(Counting(), partial).losses("line", models, *sample, POINTS)
     other = Counting()
-    Runner(other, parts).losses("line", family, *sample, [(0.1,), *POINTS[1:]])
+    Runner(other, partial).losses("line", models, *sample, [(0.1,), *POINTS[1:]])
     assert other.calls == 4
 
 
 @pytest.mark.parametrize("count", [0, 39])
-def test_every_image_needs_a_label(family, sample, count):
+def test_every_image_needs_a_label(models, sample, count):
     with pytest.raises(ValueError, match="expected one each"):
-        Runner().losses("line", family, sample[0][:count], sample[1][: max(count - 1, 0)], POINTS)
+        Runner().losses("line", models, sample[0][:count], sample[1][: max(count - 1, 0)], POINTS)

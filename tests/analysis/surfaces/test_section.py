@@ -5,7 +5,7 @@ import pytest
 from tervit_np.analysis.surfaces.results import FILE, write_surfaces
 from tervit_np.analysis.surfaces.section import BEGIN, END, rewrite_report, surface_section
 
-FIGURES = {f"surface_{n}.png" for n in ("gaps", "stacked", "interpolation", "lines", "sheets")}
+FIGURES = {f"surface_{n}.png" for n in ("gaps", "stacked", "interpolation", "lines", "grids")}
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def folder(surfaces, tmp_path):
     return tmp_path
 
 
-def test_from_the_json_alone(folder):
+def test_the_section_needs_the_json_alone(folder):
     section = "\n".join(surface_section(folder))
     assert section.startswith(BEGIN)
     assert section.endswith(END)
@@ -23,7 +23,7 @@ def test_from_the_json_alone(folder):
     assert "nan" not in re.sub(r'"data:[^"]*"', "", section)
 
 
-def test_the_tables_hold_the_numbers(folder, surfaces):
+def test_the_tables_quote_the_numbers(folder, surfaces):
     section = "\n".join(surface_section(folder))
     channel = surfaces.gaps[0].gaps[2]
     assert f"<td>{channel.gap:+.3f} ± {channel.error:.3f}</td>" in section
@@ -33,19 +33,19 @@ def test_the_tables_hold_the_numbers(folder, surfaces):
     assert f"<td>{height.distance:+.4f} ± {height.distance_error:.4f}</td>" in section
 
 
-def test_without_curvature_there_is_no_word_of_it(surfaces, tmp_path):
+def test_without_curvature_there_are_no_eigenvalues(surfaces, tmp_path):
     write_surfaces(surfaces._replace(curvature=(), predictions=()), tmp_path)
     section = "\n".join(surface_section(tmp_path))
     assert "eigenvalue" not in section
     assert section.count("<img src=") == len(FIGURES)
 
 
-def test_without_results_only_the_place_is_marked(tmp_path):
+def test_without_results_there_are_only_marks(tmp_path):
     assert surface_section(tmp_path) == [BEGIN, END]
     assert not list(tmp_path.iterdir())
 
 
-def test_the_section_is_put_in_its_place_and_replaced(folder):
+def test_the_section_replaces_an_older_one(folder):
     report = folder / "report.html"
     report.write_text(f"<body>before\n{BEGIN}\nthe old section\n{END}\nafter</body>")
     for _ in range(2):
@@ -57,7 +57,7 @@ def test_the_section_is_put_in_its_place_and_replaced(folder):
     assert "the old section" not in text
 
 
-def test_an_older_report_gets_it_at_its_end(folder):
+def test_a_report_without_marks_gets_the_section_at_its_end(folder):
     report = folder / "report.html"
     report.write_text("<body>all</body>\n</html>")
     rewrite_report(folder)
@@ -65,6 +65,6 @@ def test_an_older_report_gets_it_at_its_end(folder):
     assert report.read_text().endswith(f"{END}\n</body>\n</html>")
 
 
-def test_no_report_no_matter(folder):
+def test_figures_are_drawn_without_a_report(folder):
     assert rewrite_report(folder) is None
     assert (folder / "surface_lines.png").exists()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tervit_np.analysis.surfaces.affine_models import Family
+from tervit_np.analysis.surfaces.affine_models import AffineModels
 from tervit_np.analysis.surfaces.directions import random_direction
 from tervit_np.analysis.surfaces.stairs import stairs, ternary_codes
 
@@ -13,11 +13,11 @@ def test_codes_that_differ_are_counted(tiny, sample):
     origin = ternary_codes(model)
     assert found.codes == origin.size == 16 * 16 * 3 + 16 * 16 + 2 * 16 * 32
     assert (found.curve.x[4], found.changed[4]) == (0, 0)
-    there = ternary_codes(Family(model, (direction,)).at((float(found.curve.x[-1]),)))
+    there = ternary_codes(AffineModels(model, (direction,)).at((float(found.curve.x[-1]),)))
     assert found.changed[-1] == (there != origin).sum() > 0
 
 
-def test_between_flips_the_loss_hardly_moves(tiny, sample):
+def test_the_loss_is_nearly_constant_between_flips(tiny, sample):
     model = tiny("ternary", dtype="float64", dim=16, seed=1)
     found = stairs(model, *sample, random_direction(model), steps=201)
     jump = np.abs(np.diff(found.curve.loss))
@@ -26,8 +26,8 @@ def test_between_flips_the_loss_hardly_moves(tiny, sample):
     assert np.median(jump[same]) < 0.1 * np.median(jump[~same])
 
 
-def test_refusals(tiny, sample):
+def test_models_without_flips_are_refused(tiny, sample):
     with pytest.raises(ValueError, match="no layer of this model is ternary"):
         stairs(tiny(), *sample, random_direction(tiny()))
-    with pytest.raises(ValueError, match="flips next to none of"):
+    with pytest.raises(ValueError, match="flips fewer than 5 of"):
         stairs(tiny("ternary"), *sample, {"head.bias": np.ones(3, "f")})

@@ -11,7 +11,7 @@ def test_a_diagonal_operator_is_exact():
     assert found.error < 1e-12
 
 
-def test_the_spread_is_what_the_formula_says():
+def test_the_error_agrees_with_the_formula():
     m = np.random.default_rng(1).normal(size=(80, 80))
     m = m + m.T
     found = trace(lambda v: m @ v, 80, probes=400)
@@ -20,7 +20,7 @@ def test_the_spread_is_what_the_formula_says():
     assert abs(found.mean - m.trace()) < 3 * found.error
 
 
-def test_signs_are_drawn_anew_for_each_probe():
+def test_each_probe_draws_its_own_signs():
     assert set(np.unique(signs(50, 0, 0))) == {-1.0, 1.0}
     assert (signs(50, 0, 0) != signs(50, 0, 1)).any()
     with pytest.raises(ValueError, match="at least two"):

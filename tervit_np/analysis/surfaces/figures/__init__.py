@@ -1,1 +1,1 @@
-"""Figures of loss surfaces, one a file: each takes numbers, draws, and writes one PNG."""
+"""Figures of loss surfaces, one in each file: a function draws its numbers and writes one PNG."""

@@ -14,12 +14,12 @@ _MARKS: dict[str, tuple[str, str, bool]] = {
 }
 
 
-def draw_gaps(found: tuple[Gaps, ...], path: Path) -> Path:
-    """Draw losses with their errors, a group for each set of latent weights; write the PNG."""
+def draw_gaps(gaps: tuple[Gaps, ...], path: Path) -> Path:
+    """Draw losses with errors, in one column for each set of latent weights; write the PNG."""
     with figure(7.2, 3.6) as fig:
         ax = fig.subplots()
-        for i, each in enumerate(found):
-            ax.axhline(each.loss, (i + 0.08) / len(found), (i + 0.92) / len(found), color=FAINT,
+        for i, each in enumerate(gaps):
+            ax.axhline(each.loss, (i + 0.08) / len(gaps), (i + 0.92) / len(gaps), color=FAINT,
                        linewidth=1, zorder=0)  # fmt: skip
             rows = [("float", each.loss, each.error)]
             rows += [(gap.name, gap.loss, gap.error) for gap in each.gaps]
@@ -30,9 +30,9 @@ def draw_gaps(found: tuple[Gaps, ...], path: Path) -> Path:
                             markersize=8, mfc=colour if filled else "white", capsize=3,
                             label=kind if i == 0 else None)  # fmt: skip
         ax.set_xticks(
-            range(len(found)), [f"latent weights\nof the {g.latent} solution" for g in found]
+            range(len(gaps)), [f"latent weights\nof the {g.latent} solution" for g in gaps]
         )
-        ax.set_xlim(-0.5, len(found) - 0.5)
+        ax.set_xlim(-0.5, len(gaps) - 0.5)
         ax.set_ylabel("loss")
         fig.legend(loc="outside upper center", ncols=4, handletextpad=0.2, columnspacing=1.2)
         return save(fig, path)

@@ -1,4 +1,4 @@
-"""Two losses on the way from the float solution to the ternary one."""
+"""Two losses on the line from the float solution to the ternary one."""
 
 from pathlib import Path
 
@@ -7,39 +7,39 @@ import numpy as np
 from tervit_np.analysis.style import FAINT, INK, figure, save, stage_colour
 from tervit_np.analysis.surfaces.interpolation import Interpolation
 
-WORDS = {"float": "with float weights", "ternary": "rounded to three values"}
+LABELS = {"float": "with float weights", "ternary": "rounded to three values"}
 
 
-def draw_interpolation(found: Interpolation, path: Path) -> Path:
-    """Draw both curves with their errors and where they cross; write the PNG."""
+def draw_interpolation(result: Interpolation, path: Path) -> Path:
+    """Draw both curves with their errors and crossings; write the PNG."""
     with figure(7.2, 3.9) as fig:
         ax = fig.subplots()
         for x, name in ((0, "float\nsolution"), (1, "ternary\nsolution")):
             ax.axvline(x, color=FAINT, linewidth=1, zorder=0)
             ax.annotate(name, (x, 1), (0, 3), textcoords="offset points", ha="center",
                         xycoords=("data", "axes fraction"), va="bottom", fontsize=10)  # fmt: skip
-        for curve, style in zip(found.curves, ("-", "--"), strict=True):
+        for curve, style in zip(result.curves, ("-", "--"), strict=True):
             colour = stage_colour(curve.name)
             ax.fill_between(curve.x, curve.loss - curve.error, curve.loss + curve.error,
                             color=colour, alpha=0.18, linewidth=0)  # fmt: skip
-            ax.plot(curve.x, curve.loss, style, color=colour, label=WORDS[curve.name])
+            ax.plot(curve.x, curve.loss, style, color=colour, label=LABELS[curve.name])
             for x in (0, 1):
                 at = int(np.abs(curve.x - x).argmin())
                 ax.plot([curve.x[at]], [curve.loss[at]], "o", color=colour, markersize=6)
-                upper = curve.loss[at] >= max(c.loss[at] for c in found.curves)
+                upper = curve.loss[at] >= max(c.loss[at] for c in result.curves)
                 left = upper and x == 1  # the curve rises to its right
                 ax.annotate(f"{curve.loss[at]:.2f}", (curve.x[at], curve.loss[at]),
                             (-7 if left else 7, 8 if upper else -8), textcoords="offset points",
                             color=colour, fontsize=10, ha="right" if left else "left",
                             va="bottom" if upper else "top")  # fmt: skip
-        for cross in found.crossings:
-            y = float(np.interp(cross, found.curves[0].x, found.curves[0].loss))
+        for cross in result.crossings:
+            y = float(np.interp(cross, result.curves[0].x, result.curves[0].loss))
             ax.plot([cross], [y], "D", color=INK, markersize=5)
             ax.annotate(f"equal at {cross:.2f}", (cross, y), (0, -14), textcoords="offset points",
                         ha="center", va="top", fontsize=10)  # fmt: skip
         low, high = ax.get_ylim()
-        ax.set_ylim(low - 0.12 * (high - low), high)  # room for the words below
-        ax.set_xlim(found.curves[0].x[0], found.curves[0].x[-1])
+        ax.set_ylim(low - 0.12 * (high - low), high)  # space for the labels below
+        ax.set_xlim(result.curves[0].x[0], result.curves[0].x[-1])
         ax.set_xlabel("x, latent weights  (1 - x) float + x ternary")
         ax.set_ylabel("loss")
         ax.legend(loc="upper center")

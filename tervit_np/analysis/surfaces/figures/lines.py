@@ -1,4 +1,4 @@
-"""The loss along one random direction: from afar, close up, and under the microscope."""
+"""The loss along one random direction at three scales."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from tervit_np.analysis.style import figure, save, stage_colour
 from tervit_np.analysis.surfaces.directions import Curve
 from tervit_np.analysis.surfaces.stairs import Stairs
 
-# name of the curve: stage that gives its colour, line, words
+# name of the curve: stage that gives its colour, line style, label
 STYLES: dict[str, tuple[str, str, str]] = {
     "float": ("float", "-", "float"),
     "8-bit": ("8-bit", "-.", "8-bit, latent weights moved"),
@@ -19,11 +19,11 @@ STYLES: dict[str, tuple[str, str, str]] = {
 
 
 def draw_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stairs, path: Path) -> Path:
-    """Draw all curves on one axis at two reaches, and the ternary one closest; write the PNG."""
+    """Draw all curves at two scales, and the ternary one at the finest; write the PNG."""
     with figure(7.2, 7.0) as fig:
         grid = fig.add_gridspec(2, 2, height_ratios=(1.25, 1))
         above, left, right = (
-            fig.add_subplot(grid[at]) for at in ((0, slice(None)), (1, 0), (1, 1))
+            fig.add_subplot(grid[cell]) for cell in ((0, slice(None)), (1, 0), (1, 1))
         )
         for i, curve in enumerate(far):
             _draw(above, curve, i)
@@ -43,26 +43,26 @@ def draw_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stairs, 
         return save(fig, path)
 
 
-def _look(curve: Curve, index: int) -> tuple[str, str, str]:
-    stage, style, words = STYLES.get(curve.name, (curve.name, "-", curve.name))
-    return stage_colour(stage, index), style, words
+def _style(curve: Curve, index: int) -> tuple[str, str, str]:
+    stage, style, label = STYLES.get(curve.name, (curve.name, "-", curve.name))
+    return stage_colour(stage, index), style, label
 
 
 def _draw(ax: Any, curve: Curve, index: int) -> None:
-    colour, style, words = _look(curve, index)
-    ax.plot(curve.x, curve.loss, style, color=colour, label=words)
+    colour, style, label = _style(curve, index)
+    ax.plot(curve.x, curve.loss, style, color=colour, label=label)
     low, high = curve.loss - curve.error, curve.loss + curve.error
     ax.fill_between(curve.x, low, high, color=colour, alpha=0.13, linewidth=0)
 
 
 def _dots(ax: Any, curve: Curve, index: int) -> None:
-    """Show each measured point, since a quantized loss jumps between them."""
-    colour, style, _ = _look(curve, index)
+    """Draw each measured point, because a quantized loss jumps between them."""
+    colour, style, _ = _style(curve, index)
     ax.plot(curve.x, curve.loss, style, color=colour, linewidth=1.0, marker=".", markersize=3.5)
 
 
 def _stairs(ax: Any, stairs: Stairs) -> None:
-    """Draw steps, which the measured points are close enough to show."""
+    """Draw the loss as steps, which the dense points resolve."""
     x, reach = stairs.curve.x, float(stairs.curve.x[-1])
     ax.step(x, stairs.curve.loss, where="mid", color=stage_colour("ternary"), linewidth=1.4)
     ax.set_xticks([-reach, 0, reach], [f"{-reach:.2g}", "0", f"{reach:.2g}"])

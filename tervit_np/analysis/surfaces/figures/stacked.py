@@ -1,4 +1,4 @@
-"""Loss surfaces over one another in three dimensions, and how far apart they lie."""
+"""Stacked loss surfaces in three dimensions."""
 
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,15 @@ import numpy as np
 from tervit_np.analysis.style import INK, figure, save, stage_colour
 from tervit_np.analysis.surfaces.planes import Plane
 
-_TELL = 1.5  # ratio of vertical scales from which a title says so
-PATTERNS = {"float": 0.55, "8-bit": 0.0, "ternary": 0.55}  # opacity of the face; 0 draws a net
+_NOTABLE_RATIO = 1.5  # of vertical scales, from which a title mentions it
+PATTERNS = {"float": 0.55, "8-bit": 0.0, "ternary": 0.55}  # opacity; 0 for a wireframe
 
 
 def draw_stacked(planes: dict[str, Plane], path: Path) -> Path:
-    """Draw one stack for each plane, titles being their names; write the PNG.
+    """Draw one stack for each plane, under its name; write the PNG.
 
-    The 8-bit surface is a net, since it lies on the float one. Vertical scales differ, which the
-    titles say.
+    The 8-bit surface is a wireframe, because it coincides with the float one. The titles mention
+    different vertical scales.
     """
     spans = [_span(plane) for plane in planes.values()]
     with figure(4.2 * len(planes), 3.9) as fig:
@@ -24,22 +24,22 @@ def draw_stacked(planes: dict[str, Plane], path: Path) -> Path:
             ax = fig.add_subplot(1, len(planes), i + 1, projection="3d")
             _stack(ax, plane)
             finer = (spans[0][1] - spans[0][0]) / (spans[i][1] - spans[i][0])
-            words = f"\nvertical scale {finer:.2g} times larger" if finer >= _TELL else "\n"
-            ax.set_title(title + words, fontsize=11, y=1.0, loc="left")
+            note = f"\nvertical scale {finer:.2g} times larger" if finer >= _NOTABLE_RATIO else "\n"
+            ax.set_title(title + note, fontsize=11, y=1.0, loc="left")
         return save(fig, path)
 
 
 def _stack(ax: Any, plane: Plane) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    for i, sheet in enumerate(plane.sheets):
-        colour, face = stage_colour(sheet.name, i), PATTERNS.get(sheet.name, 0.5)
-        x, y = np.meshgrid(sheet.x, sheet.y, indexing="ij")
+    for i, grid in enumerate(plane.grids):
+        colour, face = stage_colour(grid.name, i), PATTERNS.get(grid.name, 0.5)
+        x, y = np.meshgrid(grid.x, grid.y, indexing="ij")
         if face:
-            ax.plot_surface(x, y, sheet.loss, color=colour, alpha=face, edgecolor=colour,
+            ax.plot_surface(x, y, grid.loss, color=colour, alpha=face, edgecolor=colour,
                             linewidth=0.4, rstride=1, cstride=1, shade=False)  # fmt: skip
         else:
-            ax.plot_wireframe(x, y, sheet.loss, color=colour, linewidth=1.1, rstride=1, cstride=1)
+            ax.plot_wireframe(x, y, grid.loss, color=colour, linewidth=1.1, rstride=1, cstride=1)
     low, high = _span(plane)
     ax.set_zlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     _label(ax, plane)
@@ -59,7 +59,7 @@ def _stack(ax: Any, plane: Plane) -> None:
 
 
 def _label(ax: Any, plane: Plane) -> None:
-    """Name the surfaces with the height of their centres; a line joins lowest and highest."""
+    """Label the surfaces with the loss at their centres; a vertical line joins the centres."""
     for i, height in enumerate(reversed(plane.heights)):
         colour = stage_colour(height.name)
         ax.text2D(0.02, 0.93 - 0.06 * i, f"{height.name} {height.centre:.3f}", color=colour,
@@ -69,10 +69,10 @@ def _label(ax: Any, plane: Plane) -> None:
 
 
 def _span(plane: Plane) -> tuple[float, float]:
-    heights = np.concatenate([sheet.loss.ravel() for sheet in plane.sheets])
+    heights = np.concatenate([grid.loss.ravel() for grid in plane.grids])
     return float(heights.min()), float(heights.max())
 
 
 def _shift(layer: str) -> str:
-    """Say what an axis shifts: the value rows of a layer, by multiples of their mean size."""
+    """Return the label of an axis: the value rows of a layer, in units of their mean magnitude."""
     return f"shift of {layer.removesuffix('.attn.qkv.weight')} values\nin units of mean |w|"
