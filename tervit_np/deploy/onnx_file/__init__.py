@@ -1,4 +1,4 @@
-"""ONNX: a quantized model as a graph of standard operators, for runtimes that are not ours."""
+"""ONNX export: a quantized model as a graph of standard operators, for other runtimes."""
 
 from tervit_np.deploy.onnx_file.writing import export_onnx
 

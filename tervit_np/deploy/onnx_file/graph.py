@@ -1,7 +1,7 @@
-"""A graph of ONNX operators, written down node by node.
+"""Build an ONNX graph node by node.
 
-A value is known by its name. A node names its inputs, and its output is named after it; constants
-are stored once, under the name of what they are.
+A value of the graph is represented by its name. Each method adds the nodes of one operation and
+returns the name of its output. Constants are stored once each.
 """
 
 from typing import Any
@@ -12,55 +12,54 @@ from tervit_np.arrays import Array
 
 
 class Graph:
-    """Nodes in the order in which they run, and constants."""
+    """Nodes in the order in which they run, and constants by name."""
 
     def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: dict[str, Any] = {}
+        self.nodes: list[Any] = []  # NodeProto
+        self.constants: dict[str, Any] = {}  # TensorProto
 
-    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node with one output; return the output's name."""
+    def op(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node with one output."""
         from onnx import helper
 
-        name = f"{kind} {len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
+        name = f"{operator} {len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
     def constant(self, name: str, array: Array) -> str:
-        """Store an array under a name, once."""
+        """Store an array, unless there is one of this name."""
         from onnx import numpy_helper
 
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(np.array(array, order="C"), name)
         return name
 
-    def real(self, value: float) -> str:
-        """Store a float32 number."""
-        return self.constant(f"real {value}", np.array([value], np.float32))
+    def float32(self, value: float) -> str:
+        """Store one float32 number.  -> (1,)."""
+        return self.constant(f"float32 {value}", np.array([value], np.float32))
 
-    def whole(self, *values: int) -> str:
-        """Store a list of int64 numbers: a shape, axes, places."""
+    def int64(self, *values: int) -> str:
+        """Store a list of int64 numbers, such as a shape or axes."""
         return self.constant(f"[{', '.join(map(str, values))}]", np.array(values, np.int64))
 
     def reshape(self, x: str, *shape: int) -> str:
-        """Reshape; 0 keeps an axis, -1 takes the rest."""
-        return self.op("Reshape", x, self.whole(*shape))
+        """Reshape; 0 keeps the length of an axis, and -1 stands for what the others leave."""
+        return self.op("Reshape", x, self.int64(*shape))
 
-    def transpose(self, x: str, *order: int) -> str:
-        """Order the axes anew."""
-        return self.op("Transpose", x, perm=order)
+    def transpose(self, x: str, *axes: int) -> str:
+        """Permute the axes."""
+        return self.op("Transpose", x, perm=axes)
 
-    def part(self, x: str, axis: int, first: int, last: int, step: int = 1) -> str:
-        """Take x[first:last:step] along an axis."""
-        places = (self.whole(n) for n in (first, last, axis, step))
-        return self.op("Slice", x, *places)
+    def slice(self, x: str, axis: int, start: int, stop: int, step: int = 1) -> str:
+        """Take x[start:stop:step] along an axis."""
+        return self.op("Slice", x, *(self.int64(n) for n in (start, stop, axis, step)))
 
-    def pick(self, x: str, axis: int, index: int) -> str:
-        """Take x[index] along an axis, which goes."""
+    def take(self, x: str, axis: int, index: int) -> str:
+        """Take x[index] along an axis, which is removed."""
         return self.op(
             "Gather", x, self.constant(f"index {index}", np.array(index, np.int64)), axis=axis
         )
 
-    def join(self, parts: list[str], axis: int) -> str:
-        """Concatenate."""
+    def concat(self, parts: list[str], axis: int) -> str:
+        """Concatenate along an axis."""
         return self.op("Concat", *parts, axis=axis)

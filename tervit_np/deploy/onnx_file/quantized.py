@@ -1,17 +1,17 @@
 """A quantized linear layer in standard operators.
 
-    weights   integers and DequantizeLinear with one scale for each output: INT2 where the codes
-              are ternary, INT4 or INT8 where they have more bits
-    tokens    s = max|x| / 127,  x_hat = clip(round(x / s), -127, 127) s,  written out
+    weights   integer codes and DequantizeLinear with one scale for each output: INT2 for ternary
+              codes, INT4 or INT8 for more bits
+    tokens    s = max|x| / 127,  x_hat = clip(round(x / s), -127, 127) s,  in several operators
 
-No operator of ONNX rounds each token by its own maximum to a symmetric grid, so a few small ones
-do. Round takes halves to even, as NumPy does.
+ONNX has no operator that quantizes each token symmetrically by its own maximum. Its Round rounds
+halves to even, as NumPy does.
 
-Weights lie by outputs, as in the model, and a Transpose stands between DequantizeLinear and MatMul.
-onnxruntime (1.32) fuses the two, where it can, into MatMulNBits, which rounds the tokens once more,
-to a grid of its own: an error of 1e-2, for 8-bit layers still, unless the session's option
-`session.qdq_matmulnbits_accuracy_level` is "1". Ternary layers stay apart from that; fused, they
-would even be wrong where the number of outputs is no multiple of 4.
+Weights are stored as in the model, (O, I), with a Transpose between DequantizeLinear and MatMul.
+onnxruntime (1.32) fuses these into MatMulNBits in 8-bit layers. That operator quantizes the tokens
+once more, to another grid, with an error of 1e-2, unless the session's option
+`session.qdq_matmulnbits_accuracy_level` is "1". Ternary layers are not fused; if they were, layers
+whose number of outputs is not a multiple of 4 would even give wrong results.
 """
 
 from typing import Any
@@ -26,20 +26,23 @@ from tervit_np.quant import Identity, Ternary, UniformAct, UniformWeight
 
 def linear(graph: Graph, x: str, name: str, layer: Any) -> str:
     """y = x_hat w_hat^T + b.  (..., I) -> (..., O)."""
-    product = graph.op("MatMul", rounded(graph, x, layer.act_quant), _weight(graph, name, layer))
+    x_hat = quantize_activations(graph, x, layer.act_quant)
+    product = graph.op("MatMul", x_hat, _dequantized_weight(graph, name, layer))
     if layer.bias is None:
         return product
     return graph.op("Add", product, graph.constant(f"{name}.bias", layer.bias.data))
 
 
-def _weight(graph: Graph, name: str, layer: Any) -> str:
-    """Store the weights of a layer by outputs, (O, I).  -> float32 (I, O)."""
+def _dequantized_weight(graph: Graph, name: str, layer: Any) -> str:
+    """Store a weight as integers (O, I), and dequantize it.  -> float32 (I, O)."""
     quantizer = layer.weight_quant
     if isinstance(quantizer, Identity):
-        stored = graph.constant(f"{name}.weight", _matrix(layer, layer.weight.data))
-        return graph.transpose(stored, 1, 0)
+        weight = graph.constant(f"{name}.weight", _matrix(layer, layer.weight.data))
+        return graph.transpose(weight, 1, 0)
     if not isinstance(quantizer, Ternary | UniformWeight):
-        raise ValueError(f"onnx: no operators are known for weights {quantizer!r}, found in {name}")
+        raise ValueError(
+            f"onnx: {name} has weights {quantizer!r}, which ONNX operators cannot express"
+        )
     codes, scale, _ = quantizer.encode(layer.weight.data)
     codes = _matrix(layer, codes).astype(_narrowest(int(quantizer.bits)))
     w_hat = graph.op(
@@ -52,60 +55,62 @@ def _weight(graph: Graph, name: str, layer: Any) -> str:
 
 
 def _matrix(layer: Any, weights: Array) -> Array:
-    """Lay weights out as the rows of x find them.  (O, ...) -> (O, I)."""
+    """Reshape a weight to the order of the inputs.  (O, ...) -> (O, I)."""
     if isinstance(layer, Conv2d):
-        weights = weights.transpose(0, 2, 3, 1)  # im2col's order
+        weights = weights.transpose(0, 2, 3, 1)  # the order of im2col's columns
     return weights.reshape(len(weights), -1)
 
 
 def _narrowest(bits: int) -> Any:
-    """Return the smallest integer type of ONNX that holds so many bits."""
+    """Return the smallest integer type of ONNX that has this many bits."""
     import ml_dtypes  # comes with onnx
 
     return ml_dtypes.int2 if bits <= 2 else ml_dtypes.int4 if bits <= 4 else np.int8
 
 
-def rounded(graph: Graph, x: str, quantizer: Any) -> str:
-    """Round activations as `UniformAct` does.  (..., D) -> x_hat (..., D)."""
+def quantize_activations(graph: Graph, x: str, quantizer: Any) -> str:
+    """Quantize and dequantize activations as `UniformAct` does.  (..., D) -> x_hat (..., D)."""
     if isinstance(quantizer, Identity):
         return x
     if not isinstance(quantizer, UniformAct):
-        raise ValueError(f"onnx: no operators are known for activations {quantizer!r}")
+        raise ValueError(f"onnx: activations {quantizer!r} cannot be expressed in ONNX operators")
     return (_symmetric if quantizer.kind == "symmetric" else _minmax)(graph, x, quantizer)
 
 
 def _symmetric(graph: Graph, x: str, quantizer: UniformAct) -> str:
+    """s = max|x| / limit,  x_hat = clip(round(x / s), -limit, limit) s."""
     op, limit = graph.op, 2 ** (quantizer.bits - 1) - 1
-    largest = _over_group(graph, "ReduceMax", op("Abs", x), quantizer)
-    scale = op("Div", largest, graph.real(limit))
-    codes = op("Round", op("Div", x, _not_zero(graph, scale)))
-    codes = op("Clip", codes, _bound(graph, -limit), _bound(graph, limit))
-    return op("Mul", codes, scale)
+    max_magnitude = _reduce(graph, "ReduceMax", op("Abs", x), quantizer)
+    scale = op("Div", max_magnitude, graph.float32(limit))
+    q = op("Round", op("Div", x, _not_zero(graph, scale)))
+    q = op("Clip", q, _bound(graph, -limit), _bound(graph, limit))
+    return op("Mul", q, scale)
 
 
 def _minmax(graph: Graph, x: str, quantizer: UniformAct) -> str:
+    """s = (high - low) / levels,  z = round(-low / s),  x_hat = (clip(round(x / s) + z) - z) s."""
     op, levels = graph.op, 2**quantizer.bits - 1
-    nothing, most = _bound(graph, 0), _bound(graph, levels)
-    low = op("Min", _over_group(graph, "ReduceMin", x, quantizer), nothing)
-    high = op("Max", _over_group(graph, "ReduceMax", x, quantizer), nothing)
-    scale = op("Div", op("Sub", high, low), graph.real(levels))
-    safe = _not_zero(graph, scale)
-    zero = op("Clip", op("Round", op("Div", op("Neg", low), safe)), nothing, most)
-    codes = op("Clip", op("Add", op("Round", op("Div", x, safe)), zero), nothing, most)
-    return op("Mul", op("Sub", codes, zero), scale)
+    zero, top = _bound(graph, 0), _bound(graph, levels)
+    low = op("Min", _reduce(graph, "ReduceMin", x, quantizer), zero)
+    high = op("Max", _reduce(graph, "ReduceMax", x, quantizer), zero)
+    scale = op("Div", op("Sub", high, low), graph.float32(levels))
+    divisor = _not_zero(graph, scale)
+    zero_point = op("Clip", op("Round", op("Div", op("Neg", low), divisor)), zero, top)
+    q = op("Add", op("Round", op("Div", x, divisor)), zero_point)
+    return op("Mul", op("Sub", op("Clip", q, zero, top), zero_point), scale)
 
 
-def _over_group(graph: Graph, kind: str, x: str, quantizer: UniformAct) -> str:
-    """Reduce over a token, or over everything."""
-    axes = (graph.whole(-1),) if quantizer.per == "token" else ()
-    return graph.op(kind, x, *axes, keepdims=1)
+def _reduce(graph: Graph, operator: str, x: str, quantizer: UniformAct) -> str:
+    """Reduce over each token, or over the whole tensor."""
+    axes = (graph.int64(-1),) if quantizer.per == "token" else ()
+    return graph.op(operator, x, *axes, keepdims=1)
 
 
 def _not_zero(graph: Graph, scale: str) -> str:
-    """Return a scale to divide by: 1 where all values are zero."""
-    return graph.op("Where", graph.op("Equal", scale, graph.real(0)), graph.real(1), scale)
+    """Return a scale to divide by: 1 where the scale is 0, because all values are."""
+    return graph.op("Where", graph.op("Equal", scale, graph.float32(0)), graph.float32(1), scale)
 
 
 def _bound(graph: Graph, value: int) -> str:
-    """Store a number without axes, as Clip wants its ends."""
+    """Store a bound of Clip, which must be a number without axes."""
     return graph.constant(f"bound {value}", np.array(value, np.float32))

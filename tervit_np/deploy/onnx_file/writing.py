@@ -1,10 +1,10 @@
-"""A quantized DeiT or Swin into one ONNX file (opset 25, the first with 2-bit integers).
+"""Write a quantized DeiT or Swin to an ONNX file (opset 25, the first with 2-bit integers).
 
     images float32 (N, 3, S, S)  ->  logits float32 (N, C)
 
-The graph computes what the model computes: the same codes of weights and of tokens, products of
-floats in between. Two runtimes add up in different orders, so a value next to a rounding boundary
-may fall on its other side; all else agrees to float32.
+The graph computes what the model computes: the same integers of weights and tokens, multiplied as
+floats. Runtimes sum in different orders, so a value next to a rounding boundary may be rounded the
+other way; apart from that, results agree to the precision of float32.
 """
 
 import json
@@ -29,16 +29,17 @@ OPSET = 25
 def export_onnx(
     model: Classifier, path: str | Path, *, extra: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a model; `extra` (classes, mean, std) goes into the file's metadata as JSON texts.
+    """Write a model; each entry of `extra` (classes, mean, std) becomes metadata, as a JSON text.
 
     Raises
     ------
     ImportError
-        If the package onnx is absent, or too old for 2-bit integers.
+        If the package onnx is not installed, or is too old for 2-bit integers.
     ValueError
-        If a layer's quantizer has no standard operators, or the model is packed or none of ours.
+        If ONNX operators cannot express a layer's quantizer, the model is packed, or it is neither
+        a DeiT nor a Swin.
     OSError
-        If the file cannot be written; what stood there before stays.
+        If the file cannot be written; an older file of this name is then kept.
     """
     model.require_latent_weights()
     _check_package()
@@ -48,19 +49,23 @@ def export_onnx(
 
 
 def _check_package() -> None:
+    """Refuse to start without onnx, or with one that has no 2-bit integers."""
     if find_spec("onnx") is None:
-        raise ImportError("ONNX files need the package onnx, which is absent: pip install onnx")
+        raise ImportError(
+            "ONNX export needs the package onnx, which is not installed: pip install onnx"
+        )
     import onnx
 
-    if onnx.defs.onnx_opset_version() < OPSET:
+    newest = onnx.defs.onnx_opset_version()
+    if newest < OPSET:
         raise ImportError(
-            f"onnx {onnx.__version__} ends at opset {onnx.defs.onnx_opset_version()}; 2-bit "
-            f"integers need {OPSET}: pip install -U onnx"
+            f"onnx {onnx.__version__} supports opsets up to {newest}; 2-bit integers need opset "
+            f"{OPSET}: pip install -U onnx"
         )
 
 
 def onnx_model(model: Classifier, extra: Mapping[str, Any]) -> Any:
-    """Turn a model into a checked ModelProto."""
+    """Convert a model to a ModelProto, and check it."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -74,20 +79,20 @@ def onnx_model(model: Classifier, extra: Mapping[str, Any]) -> Any:
         raise ValueError(f"onnx: {type(model).__name__} is neither a DeiT nor a Swin")
     graph.nodes.append(helper.make_node("Identity", [logits], ["logits"], name="logits"))
     images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 3, size, size])
-    found = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])
+    outputs = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])
     constants = list(graph.constants.values())
-    body = helper.make_graph(graph.nodes, type(model).__name__, [images], [found], constants)
+    body = helper.make_graph(graph.nodes, type(model).__name__, [images], [outputs], constants)
     opsets = [helper.make_opsetid("", OPSET)]
-    whole = helper.make_model(body, opset_imports=opsets, producer_name="tervit_np")
-    whole.ir_version = helper.find_min_ir_version_for(opsets)
+    proto = helper.make_model(body, opset_imports=opsets, producer_name="tervit_np")
+    proto.ir_version = helper.find_min_ir_version_for(opsets)
     texts = {**extra, "plan": plan_to_spec(plan_of(model))}
-    helper.set_model_props(whole, {key: json.dumps(value) for key, value in texts.items()})
-    onnx.checker.check_model(whole, full_check=True)
-    return whole
+    helper.set_model_props(proto, {key: json.dumps(value) for key, value in texts.items()})
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
 
 
 def _deit(graph: Graph, images: str, model: DeiT) -> str:
-    """Patches, tokens, blocks, heads.  (N, 3, S, S) -> (N, C)."""
+    """Add a DeiT: patches, tokens, blocks, heads.  (N, 3, S, S) -> (N, C)."""
     c, embed = model.config, model.patch_embed
     if isinstance(embed, ConvStem):
         x = conv_stem(graph, images, "patch_embed", embed, c.image_size)
@@ -100,26 +105,26 @@ def _deit(graph: Graph, images: str, model: DeiT) -> str:
     x = layernorm(graph, x, "norm", model.norm)
     if c.pool == "mean":
         return linear(graph, _mean(graph, x, 1), "head", model.head)
-    logits = linear(graph, graph.pick(x, 1, 0), "head", model.head)
+    logits = linear(graph, graph.take(x, 1, 0), "head", model.head)
     if not c.distilled:
         return logits
-    other = linear(graph, graph.pick(x, 1, 1), "head_dist", model.head_dist)
-    return graph.op("Mul", graph.op("Add", logits, other), graph.real(0.5))
+    dist_logits = linear(graph, graph.take(x, 1, 1), "head_dist", model.head_dist)
+    return graph.op("Mul", graph.op("Add", logits, dist_logits), graph.float32(0.5))
 
 
 def _with_tokens(graph: Graph, x: str, images: str, model: DeiT) -> str:
-    """Put the class token, and the distillation token, before the patches; add positions."""
+    """Prepend the class and distillation tokens; add the position embedding.  -> (N, T, D)."""
     names = [name for name in ("cls_token", "dist_token") if hasattr(model, name)]
     if names:
         count = graph.op("Shape", images, start=0, end=1)
-        shape = graph.join([count, graph.whole(1, model.config.dim)], 0)
+        shape = graph.concat([count, graph.int64(1, model.config.dim)], 0)
         tokens = [graph.constant(name, getattr(model, name).data) for name in names]
-        x = graph.join([*(graph.op("Expand", token, shape) for token in tokens), x], 1)
+        x = graph.concat([*(graph.op("Expand", token, shape) for token in tokens), x], 1)
     return graph.op("Add", x, graph.constant("pos_embed", model.pos_embed.data))
 
 
 def _swin(graph: Graph, images: str, model: Swin) -> str:
-    """Patches, stages, head.  (N, 3, S, S) -> (N, C)."""
+    """Add a Swin: patches, stages, head.  (N, 3, S, S) -> (N, C)."""
     c, embed = model.config, model.patch_embed
     size = (3, c.image_size, c.image_size)
     x = patches(graph, images, "patch_embed.proj", embed.proj, size)
@@ -135,4 +140,5 @@ def _swin(graph: Graph, images: str, model: Swin) -> str:
 
 
 def _mean(graph: Graph, x: str, *axes: int) -> str:
-    return graph.op("ReduceMean", x, graph.whole(*axes), keepdims=0)
+    """Average over `axes`, which are removed."""
+    return graph.op("ReduceMean", x, graph.int64(*axes), keepdims=0)

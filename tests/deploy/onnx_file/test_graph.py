@@ -8,14 +8,14 @@ X = normal(2, 6, 5)
 
 def test_parts_and_joins():
     graph = Graph()
-    parts = [graph.part("x", 1, 4, 6), graph.part("x", 1, 0, 4, 2)]
-    found = results(graph, graph.join(parts, 1), x=X)
+    parts = [graph.slice("x", 1, 4, 6), graph.slice("x", 1, 0, 4, 2)]
+    found = results(graph, graph.concat(parts, 1), x=X)
     np.testing.assert_array_equal(found, np.concatenate([X[:, 4:6], X[:, 0:4:2]], axis=1))
 
 
 def test_an_index_takes_its_axis_away():
     graph = Graph()
-    np.testing.assert_array_equal(results(graph, graph.pick("x", 1, 3), x=X), X[:, 3])
+    np.testing.assert_array_equal(results(graph, graph.take("x", 1, 3), x=X), X[:, 3])
 
 
 def test_a_constant_is_stored_once():

@@ -3,7 +3,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.deploy.onnx_file.graph import Graph
-from tervit_np.deploy.onnx_file.quantized import linear, rounded
+from tervit_np.deploy.onnx_file.quantized import linear, quantize_activations
 from tervit_np.nn import Linear
 from tervit_np.quant import IDENTITY, Blend, Ternary, UniformAct, UniformWeight
 from tests.checks import fill, relative_error
@@ -23,7 +23,7 @@ def test_tokens_round_as_in_numpy(kind, per, bits):
     with tv.backend("numpy"):
         expected = quantizer.forward(TOKENS)[0]
     np.testing.assert_array_equal(
-        results(graph, rounded(graph, "x", quantizer), x=TOKENS), expected
+        results(graph, quantize_activations(graph, "x", quantizer), x=TOKENS), expected
     )
 
 
@@ -53,7 +53,7 @@ def test_a_layer(quantizer, stored, runtime):
 
 def test_unknown_quantizers():
     layer = Linear(10, 7, weight_quant=Blend(Ternary()))
-    with pytest.raises(ValueError, match="no operators are known for weights .* found in fc"):
+    with pytest.raises(ValueError, match="fc has weights .* which ONNX operators cannot express"):
         linear(Graph(), "x", "fc", layer)
-    with pytest.raises(ValueError, match="no operators are known for activations"):
-        rounded(Graph(), "x", Ternary())
+    with pytest.raises(ValueError, match="activations .* cannot be expressed"):
+        quantize_activations(Graph(), "x", Ternary())
