@@ -1,62 +1,63 @@
-"""Ternary codes five to a byte: 1.6 bits a weight, in files.
+"""Base-3 encoding of ternary codes, five to a byte: 1.6 bits a weight in packed files.
 
     v = 81 d0 + 27 d1 + 9 d2 + 3 d3 + d4      d = t + 1 in {0, 1, 2}, v = 0..242
+    b = ceil(256 v / 243)
 
-The byte is not v but ceil(256 v / 243): a fraction of one, rounded up. Its digits then come out by
-multiplication alone, each the whole part of 3 times what is left:
+The byte b stores the fraction v / 243 in units of 1/256. Multiplication alone decodes it: the
+integer part of 3 b / 256 is the first digit, and the fractional part holds the other ones:
 
     d0 = (3 b) >> 8,  b = (3 b) & 255,  d1 = (3 b) >> 8, ...
 
-13 of the 256 bytes are never written, and a reader refuses them.
+No v encodes to 13 of the 256 bytes; `decode` refuses them.
 """
 
 import numpy as np
 
 from tervit_np.arrays import Array
 
-CODES_PER_BYTE = 5  # codes of a byte
+CODES_PER_BYTE = 5
 
 
-def _digits() -> Array:
-    """Decode every byte.  -> int8 (256, 5) codes."""
-    rest = np.arange(256)
-    digits = np.empty((256, CODES_PER_BYTE), np.int8)
+def _decode_all_bytes() -> Array:
+    """Decode 0, 1, ..., 255.  -> int8 (256, 5) codes."""
+    fraction = np.arange(256)
+    codes = np.empty((256, CODES_PER_BYTE), np.int8)
     for i in range(CODES_PER_BYTE):
-        digits[:, i] = (3 * rest >> 8) - 1
-        rest = 3 * rest & 255
-    return digits
+        codes[:, i] = (3 * fraction >> 8) - 1
+        fraction = 3 * fraction & 255
+    return codes
 
 
-_CODES = _digits()
-_BYTES = np.array([-(-256 * v // 243) for v in range(243)], np.uint8)
-_WRITTEN = np.isin(np.arange(256), _BYTES)
+_CODES_OF_BYTE = _decode_all_bytes()
+_BYTE_OF_VALUE = np.array([-(-256 * v // 243) for v in range(243)], np.uint8)
+_IS_VALID = np.isin(np.arange(256), _BYTE_OF_VALUE)
 _POWERS = np.array([81, 27, 9, 3, 1])
 
 
 def encode(codes: Array) -> Array:
-    """Pack ternary codes of any shape, flattened; zeros fill the last byte.  -> uint8 (n,)."""
+    """Encode ternary codes of any shape, flattened and padded with zeros.  int8 -> uint8 (n,)."""
     flat = np.ravel(codes)
     padded = np.zeros(-(-flat.size // CODES_PER_BYTE) * CODES_PER_BYTE, np.int64)
     padded[: flat.size] = flat
-    packed: Array = _BYTES[(padded.reshape(-1, CODES_PER_BYTE) + 1) @ _POWERS]
-    return packed
+    data: Array = _BYTE_OF_VALUE[(padded.reshape(-1, CODES_PER_BYTE) + 1) @ _POWERS]
+    return data
 
 
 def decode(data: Array, count: int) -> Array:
-    """Unpack `count` codes.  uint8 (n,) -> int8 (count,).
+    """Decode `count` codes.  uint8 (n,) -> int8 (count,).
 
     Raises
     ------
     ValueError
-        If the bytes are too few or too many, one of them is never written, or the rest of the last
-        one is not zero.
+        If there are too few or too many bytes, one of them encodes no codes, or the padding of the
+        last one is not zero.
     """
     if data.dtype != np.uint8 or data.shape != (-(-count // CODES_PER_BYTE),):
         raise ValueError(f"{data.dtype} {data.shape} is not {count} ternary codes, five to a byte")
-    if not _WRITTEN[data].all():
-        wrong = int(data[~_WRITTEN[data]][0])
-        raise ValueError(f"byte {wrong} stands for no five ternary codes: the file is damaged")
-    codes = _CODES[data].reshape(-1)
+    if not _IS_VALID[data].all():
+        invalid = int(data[~_IS_VALID[data]][0])
+        raise ValueError(f"byte {invalid} encodes no five ternary codes: the file is damaged")
+    codes = _CODES_OF_BYTE[data].reshape(-1)
     if codes[count:].any():
         raise ValueError("the last byte holds codes beyond the last weight: the file is damaged")
     return codes[:count]

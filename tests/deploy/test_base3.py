@@ -20,7 +20,7 @@ def test_every_byte_is_five_codes_or_refused():
         try:
             codes = decode(data, 5)
         except ValueError as error:
-            assert f"byte {byte} stands for no five" in str(error)
+            assert f"byte {byte} encodes no five" in str(error)
             refused += 1
         else:
             np.testing.assert_array_equal(encode(codes), data)
