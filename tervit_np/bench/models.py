@@ -19,7 +19,7 @@ from tervit_np.backends import BACKENDS, backend
 from tervit_np.bench.baselines import dynamic_forms, fastest
 from tervit_np.bench.peak import fraction_of_peak, peak_candidate, scale_peak
 from tervit_np.bench.timing import Times, interleaved
-from tervit_np.deploy import Packed, export, load_packed
+from tervit_np.deploy import PackedModel, export, load_packed
 from tervit_np.models import Classifier, create_model, quantize
 
 PACKED = ("packed", "packed, attention int8")  # attention in float32, in int8
@@ -68,7 +68,7 @@ def compare_models(
         yield ModelComparison(name, batch, threads, scale_peak(times, operations))
 
 
-def _packed(model: Classifier, threads: int) -> tuple[Packed, Packed]:
+def _packed(model: Classifier, threads: int) -> tuple[PackedModel, PackedModel]:
     """Export the ternary model and load it, with attention in float32 and in int8."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "packed.safetensors"

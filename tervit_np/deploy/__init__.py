@@ -1,6 +1,6 @@
-"""Small files of quantized models, and running from them."""
+"""Packed files: quantized models written to small files, and loaded to run from packed weights."""
 
-from tervit_np.deploy.loading import Packed, is_packed, load_packed, stored_plan
+from tervit_np.deploy.loading import PackedModel, is_packed, load_packed, stored_plan
 from tervit_np.deploy.writing import export
 
-__all__ = ["Packed", "export", "is_packed", "load_packed", "stored_plan"]
+__all__ = ["PackedModel", "export", "is_packed", "load_packed", "stored_plan"]

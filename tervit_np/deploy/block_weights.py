@@ -1,4 +1,4 @@
-"""From blocks as modules to the plain arrays that the compiled block reads."""
+"""The weights of a packed block as plain arrays, which the compiled block reads."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zeros
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.kernels import Panels
-from tervit_np.kernels.attention import PADDING
-from tervit_np.kernels.block import BlockWeights, Dense, Norm
+from tervit_np.kernels.attention import PADDING_BIAS
+from tervit_np.kernels.block import BlockWeights, LinearWeights, NormWeights
 from tervit_np.kernels.team import round_up
 from tervit_np.kernels.tiles import LANES
 from tervit_np.nn import Block, LayerNorm, SwinBlock
@@ -18,67 +18,73 @@ from tervit_np.ops.windows import cyclic_shift, window_partition
 
 
 def block_weights(block: Block | SwinBlock, shape: tuple[int, ...]) -> BlockWeights:
-    """Collect the weights of a block for tokens (T,) or maps (H, W)."""
+    """Collect the weights of a block for images of `shape` tokens, (T,) in DeiT, (H, W) in Swin."""
     attn: Any = block.attn
-    places, kinds, offsets = (
-        _windows(block, shape) if isinstance(block, SwinBlock) else _image(shape)
-    )
+    windows = swin_windows(block, shape) if isinstance(block, SwinBlock) else deit_window(shape)
+    token_index, bias_index, attn_bias = windows
     return BlockWeights(
-        _norm(block.norm1),
-        _dense(attn.qkv),
-        _dense(attn.proj),
-        _norm(block.norm2),
-        _dense(block.mlp.fc1),
-        _dense(block.mlp.fc2),
-        places,
-        kinds,
-        offsets,
-        attn.products.heads,
-        block.norm1.eps,
-        block.mlp.gelu_form == "erf",
+        norm1=_norm_weights(block.norm1),
+        qkv=_linear_weights(attn.qkv),
+        proj=_linear_weights(attn.proj),
+        norm2=_norm_weights(block.norm2),
+        fc1=_linear_weights(block.mlp.fc1),
+        fc2=_linear_weights(block.mlp.fc2),
+        token_index=token_index,
+        bias_index=bias_index,
+        attn_bias=_pad_keys(attn_bias),
+        heads=attn.products.heads,
+        eps=block.norm1.eps,
+        gelu_erf=block.mlp.gelu_form == "erf",
     )
 
 
-def _image(shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """Return the one group of a DeiT's image, and nothing to add."""
-    groups = np.arange(shape[0], dtype=np.int32)[None]
-    return groups, np.zeros(1, np.int32), _padded(np.zeros((1, 1, 1, shape[0]), np.float32))
+def deit_window(shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """Describe the one window of an image of (T,) tokens, without a bias.
+
+    -> token_index (1, T), bias_index (1,), attn_bias (1, 1, 1, T)
+    """
+    (tokens,) = shape
+    token_index = np.arange(tokens, dtype=np.int32)[None]
+    return token_index, np.zeros(1, np.int32), np.zeros((1, 1, 1, tokens), np.float32)
 
 
-def _windows(block: SwinBlock, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """Return a map's windows, the kind of each, and the offsets of each kind.
+def swin_windows(block: SwinBlock, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """Describe the windows of a map of (H, W) tokens.
 
-    Shifted windows have at most four masks: inside, right edge, lower edge, corner.
+    -> token_index (W, T), bias_index (W,), attn_bias (biases, H, T, T)
+
+    With a shift there are at most four masks (no edge, right edge, lower edge, corner), each of
+    which makes one attention bias.
     """
     numbers = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(1, *shape, 1)
-    shifted = cyclic_shift(numbers, block.shift_size)
-    groups = np.ascontiguousarray(window_partition(shifted, block.window)[:, :, 0])
+    windows = window_partition(cyclic_shift(numbers, block.shift_size), block.window)[:, :, 0]
+    token_index = np.ascontiguousarray(windows)
     attn = block.attn
     bias = relative_bias(attn.relative_position_bias_table.data, attn.relative_position_index)
     if block.mask is None:
-        return groups, np.zeros(len(groups), np.int32), _padded(bias[None])
-    masks, kinds = np.unique(block.mask, axis=0, return_inverse=True)
-    offsets = bias[None] + masks[:, None].astype(np.float32)
-    return groups, kinds.reshape(-1).astype(np.int32), _padded(offsets)
+        return token_index, np.zeros(len(token_index), np.int32), bias[None]
+    masks, bias_index = np.unique(block.mask, axis=0, return_inverse=True)
+    attn_bias = bias[None] + masks[:, None].astype(np.float32)
+    return token_index, bias_index.reshape(-1).astype(np.int32), attn_bias
 
 
-def _padded(offsets: Array) -> Array:
-    """Let the columns beyond the last token count for nothing."""
-    count = offsets.shape[-1]
-    wide = zeros((*offsets.shape[:-1], round_up(count, LANES)), np.float32)
-    wide[...] = PADDING
-    wide[..., :count] = offsets
-    return wide
+def _pad_keys(attn_bias: Array) -> Array:
+    """Pad the keys to whole registers with a bias that gives them no weight.  (..., T, T'')."""
+    keys = attn_bias.shape[-1]
+    padded = zeros((*attn_bias.shape[:-1], round_up(keys, LANES)), np.float32)
+    padded[...] = PADDING_BIAS
+    padded[..., :keys] = attn_bias
+    return padded
 
 
-def _norm(norm: LayerNorm) -> Norm:
-    return Norm(norm.weight.data, norm.bias.data)
+def _norm_weights(norm: LayerNorm) -> NormWeights:
+    return NormWeights(norm.weight.data, norm.bias.data)
 
 
-def _dense(layer: Any) -> Dense:
-    """Pad the bias to whole panels."""
+def _linear_weights(layer: Any) -> LinearWeights:
+    """Return a ternary layer's panels, and its bias padded to whole panels."""
     assert isinstance(layer, PackedLinear) and isinstance(layer.packed, Panels)
     bias: Array = np.zeros(len(layer.packed.scale), np.float32)
-    if layer.offset is not None:
-        bias[: len(layer.offset)] = layer.offset
-    return Dense(layer.packed, bias)
+    if layer.bias is not None:
+        bias[: len(layer.bias)] = layer.bias
+    return LinearWeights(layer.packed, bias)

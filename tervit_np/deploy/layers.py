@@ -1,7 +1,7 @@
-"""Layers that have nothing but packed weights.
+"""Layers that hold packed weights only, for inference.
 
-Each stands where a layer of nn/ stood and takes the same input; there is nothing to go back with,
-so all caches are None.
+Each replaces a layer of nn/ and takes the same input. There is no backward pass, so every cache is
+None.
 """
 
 from typing import Any
@@ -20,6 +20,7 @@ from tervit_np.kernels import (
 from tervit_np.nn import Conv2d, Module, PatchProjection
 from tervit_np.ops.conv import im2col
 from tervit_np.ops.patches import patchify
+from tervit_np.quant import QuantizedTensor, is_integer_matmul
 
 
 class PackedLinear(Module):
@@ -27,19 +28,19 @@ class PackedLinear(Module):
 
     def __init__(self, packed: Panels | Int8Weights, bias: Array | None) -> None:
         self.packed = packed
-        self.offset = None if bias is None else np.asarray(bias, np.float32)
+        self.bias = None if bias is None else np.asarray(bias, np.float32)
 
     def forward(self, x: Array) -> tuple[Array, None]:
-        """Round the tokens and multiply."""
+        """Quantize the tokens and multiply."""
         if isinstance(self.packed, Panels):
-            y = ternary_linear(rows(x), self.packed, self.offset)
+            y = ternary_linear(rows(x), self.packed, self.bias)
         else:
-            y = int8_linear(rows(x), self.packed, self.offset)
+            y = int8_linear(rows(x), self.packed, self.bias)
         return y.reshape(*x.shape[:-1], self.packed.outputs), None
 
 
 class PackedProjection(Module):
-    """Patches, then a packed layer.  (B, C, H, W) -> (B, N, D)."""
+    """Cut images into patches and apply a packed layer.  (B, C, H, W) -> (B, N, D)."""
 
     def __init__(self, linear: PackedLinear, patch: int) -> None:
         self.linear, self.patch = linear, patch
@@ -50,27 +51,29 @@ class PackedProjection(Module):
 
 
 class PackedConv(Module):
-    """A convolution as a packed layer on im2col rows.  (B, H, W, C) -> (B, Ho, Wo, O)."""
+    """Convolve: a packed layer on im2col rows.  (B, H, W, C) -> (B, Ho, Wo, O)."""
 
     def __init__(self, linear: PackedLinear, kernel: int, stride: int, padding: int) -> None:
         self.linear = linear
         self.kernel, self.stride, self.padding = kernel, stride, padding
 
     def forward(self, x: Array) -> tuple[Array, None]:
-        """Gather windows and multiply."""
+        """Gather the inputs of each output and multiply."""
         return self.linear.forward(im2col(x, self.kernel, self.stride, self.padding))
 
 
-def packed_layer(layer: Any, codes: Array, scale: Array, ternary: bool) -> Module:
-    """Return what stands for a linear layer, a projection of patches or a convolution.
+def packed_layer(layer: Any, codes: QuantizedTensor) -> Module:
+    """Return the packed form of a Linear, PatchProjection or Conv2d, with its bias.
 
-    int8 codes shaped like its weight, float32 scale (out,) or ().
+    `codes` are those of its weight: ternary if the layer's quantizers are, otherwise 8-bit.
     """
-    if isinstance(layer, Conv2d):  # im2col's rows run over (row, column, channel)
-        codes = codes.transpose(0, 2, 3, 1)
-    matrix = np.ascontiguousarray(codes).reshape(len(codes), -1)
-    packed = pack(matrix, scale) if ternary else pack_int8(matrix, scale)
+    weights, is_conv = codes.codes, isinstance(layer, Conv2d)
+    if is_conv:  # (O, C, k, k) in the order of im2col's columns
+        weights = weights.transpose(0, 2, 3, 1)
+    matrix = np.ascontiguousarray(weights).reshape(len(weights), -1)
+    ternary = is_integer_matmul(layer.weight_quant, layer.act_quant)
+    packed = pack(matrix, codes.scale) if ternary else pack_int8(matrix, codes.scale)
     linear = PackedLinear(packed, None if layer.bias is None else layer.bias.data)
-    if isinstance(layer, Conv2d):
+    if is_conv:
         return PackedConv(linear, layer.kernel, layer.stride, layer.padding)
     return PackedProjection(linear, layer.patch) if isinstance(layer, PatchProjection) else linear

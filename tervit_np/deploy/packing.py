@@ -1,8 +1,7 @@
-"""A model's layers replaced by packed ones, from codes in a file or from a model in memory."""
+"""Replace the layers of a model by packed ones, with codes from a file or from the model itself."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from typing import Any
 
 from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear, packed_layer
@@ -10,14 +9,17 @@ from tervit_np.kernels import Panels
 from tervit_np.models import Classifier, build, quantize
 from tervit_np.models.quantization import plan_of
 from tervit_np.nn import Blocks, Linear, Products
-from tervit_np.quant import Identity, UniformWeight, is_int8_per_token, is_integer_matmul
-from tervit_np.quant.protocol import QuantizedTensor
-
-CodesLoader: TypeAlias = Callable[[], QuantizedTensor]
+from tervit_np.quant import (
+    Identity,
+    QuantizedTensor,
+    UniformWeight,
+    is_int8_per_token,
+    is_integer_matmul,
+)
 
 
 def packable(layer: Any) -> bool:
-    """Tell whether a layer is a product of integers: 8-bit tokens, ternary or 8-bit weights."""
+    """Tell whether a layer is an integer product: 8-bit tokens, ternary or 8-bit weights."""
     weight, act = layer.weight_quant, layer.act_quant
     return is_integer_matmul(weight, act) or (
         isinstance(weight, UniformWeight) and is_int8_per_token(act)
@@ -26,63 +28,58 @@ def packable(layer: Any) -> bool:
 
 def pack_layers_(
     model: Classifier,
-    stored: Mapping[str, CodesLoader],
-    members: int = 1,
+    layer_codes: Iterable[tuple[str, QuantizedTensor]],
+    num_threads: int = 1,
     attention: str = "float32",
 ) -> None:
-    """Replace layers, named in `stored`, by packed ones with the codes found there, in place.
+    """Replace layers by packed ones, in place; they keep the model's biases.
 
-    Codes are asked for one layer at a time: unpacked, all of them would be several times the file.
-
-    Their biases are those that the model has. Runs of blocks that are ternary throughout become
-    one, worked on by `members` threads.
+    `layer_codes` yields the name of each layer and the codes of its weight, one layer at a time:
+    all of them unpacked would take several times the memory of the file. Lists of blocks whose
+    linear layers are all ternary become `PackedBlocks`, run by `num_threads` threads.
     """
-    for name, layer in model.quantizable():
-        if name in stored:
-            ternary = is_integer_matmul(layer.weight_quant, layer.act_quant)
-            codes = stored[name]()
-            _replace(model, name, packed_layer(layer, codes.codes, codes.scale, ternary))
-            model.packed = True
+    layers = dict(model.quantizable())
+    for name, codes in layer_codes:
+        _replace(model, name, packed_layer(layers[name], codes))
+        model.packed = True
     for _, module in list(model.named_modules()):
         if isinstance(blocks := getattr(module, "blocks", None), Blocks) and _all_ternary(blocks):
-            module.blocks = PackedBlocks(blocks, members, attention)  # type: ignore[attr-defined]
+            module.blocks = PackedBlocks(blocks, num_threads, attention)  # type: ignore[attr-defined]
 
 
 def packed_copy(model: Classifier) -> Classifier | None:
-    """Return the model as it is now on packed kernels, None where it has no ternary layers.
+    """Return a packed copy of a model with its present weights, None if no layer is ternary.
 
-    float32 only; what the quantizers make of the latent weights is copied.
+    float32 only.
     """
     layers = {name: layer for name, layer in model.quantizable() if packable(layer)}
     if not any(is_integer_matmul(layer.weight_quant, layer.act_quant) for layer in layers.values()):
         return None
     copy = build(model.config, None, model.dtype)
     quantize(copy, plan_of(model))
-    mine = dict(model.named_params())
+    params = dict(model.named_params())
     for name, param in copy.named_params():
         if name.removesuffix(".weight") not in layers:
-            param.data[...] = mine[name].data
-    pack_layers_(copy, {name: partial(_codes, layer) for name, layer in layers.items()})
+            param.data[...] = params[name].data
+    layer_codes = (
+        (name, layer.weight_quant.encode(layer.weight.data)) for name, layer in layers.items()
+    )
+    pack_layers_(copy, layer_codes)
     return copy
 
 
-def _codes(layer: Any) -> QuantizedTensor:
-    codes: QuantizedTensor = layer.weight_quant.encode(layer.weight.data)
-    return codes
-
-
 def _all_ternary(blocks: Blocks) -> bool:
-    """Tell whether a run of blocks is of ternary layers, with attention between them in floats."""
-    layers = [layer for block in blocks for _, layer in block.named_modules()]
-    linear = [layer for layer in layers if isinstance(layer, Linear | PackedLinear)]
-    products = [layer.act_quant for layer in layers if isinstance(layer, Products)]
+    """Tell whether all linear layers are packed and ternary, and attention is not quantized."""
+    modules = [module for block in blocks for _, module in block.named_modules()]
+    linear = [module for module in modules if isinstance(module, Linear | PackedLinear)]
+    products = [module.act_quant for module in modules if isinstance(module, Products)]
     return all(
         isinstance(layer, PackedLinear) and isinstance(layer.packed, Panels) for layer in linear
-    ) and all(isinstance(rounding, Identity) for rounding in products)
+    ) and all(isinstance(quantizer, Identity) for quantizer in products)
 
 
 def _replace(model: Any, name: str, layer: Any) -> None:
-    """Put a packed layer where the float one was."""
+    """Set the attribute that the dotted `name` leads to."""
     *path, last = name.split(".")
     for part in path:
         model = model[int(part)] if isinstance(model, list) else getattr(model, part)

@@ -1,13 +1,13 @@
-"""A trained model into one small file.
+"""Write a quantized model to a packed file.
 
-A safetensors container, readable by anything that reads those:
+A packed file is a safetensors container, readable by any program that reads those:
 
-    <layer>.codes     ternary: uint8, five codes to a byte, the flattened matrix; 8 bit: int8
+    <layer>.codes     ternary: uint8, the flattened weight, five codes to a byte; 8-bit: int8
     <layer>.scale     one number for each output channel, or one for all
-    <parameter>       everything else, under its official name
-    __metadata__      JSON texts: the model's shape, its plan, classes, preprocessing, a checksum
+    <parameter>       every other parameter, under its official name
+    __metadata__      JSON texts: configuration, plan, a checksum, and the caller's `extra`
 
-Latent weights stay behind: what is stored is what the quantized model multiplies with.
+Latent weights are not stored, only the codes and scales that the quantized model multiplies with.
 """
 
 import hashlib
@@ -38,17 +38,18 @@ def export(
     precision: str = "float32",
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a quantized model; `precision` is that of scales and of all that is not quantized.
+    """Write a quantized model to a packed file.
 
-    `extra` is JSON of the caller's own: classes, mean, std, data.
+    `precision`, "float32" or "float16", is the type of scales and of all parameters that are not
+    quantized. `extra` is stored as JSON: class names, mean, std, and the like.
 
     Raises
     ------
     ValueError
-        If a layer's quantizers have no place in the format, the model is packed already, values
-        are not finite or beyond the precision, or `extra` is no JSON.
+        If the format cannot store a layer's quantizers, the model is packed already, values are
+        not finite or too large for the precision, or `extra` cannot be written as JSON.
     OSError
-        If the file cannot be written; what stood there before stays.
+        If the file cannot be written; an older file of this name is then kept.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
@@ -62,11 +63,11 @@ def _json(key: str, value: Any) -> str:
     try:
         return json.dumps(value, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"export: {key} has a part that is no JSON ({error})") from None
+        raise ValueError(f"export: {key} cannot be written as JSON ({error})") from None
 
 
 def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]:
-    """Turn a model into what the file holds."""
+    """Return the arrays of a packed file, by name, with floats of `dtype`."""
     arrays: dict[str, Array] = {}
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
     for name, param in model.named_params():
@@ -74,24 +75,22 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
         if layer is None or isinstance(layer.weight_quant, Identity):
             arrays[name] = _cast(name, param.data, dtype)
             continue
-        stored = layer.weight_quant.encode(param.data)
-        codes = (
-            encode(stored.codes) if storage_kind(layer_name, layer) == "ternary" else stored.codes
-        )
-        arrays[f"{layer_name}.codes"] = codes
-        arrays[f"{layer_name}.scale"] = _cast(f"{layer_name}.scale", stored.scale, dtype)
+        codes, scale, _ = layer.weight_quant.encode(param.data)
+        ternary = storage_kind(layer_name, layer) == "ternary"
+        arrays[f"{layer_name}.codes"] = encode(codes) if ternary else codes
+        arrays[f"{layer_name}.scale"] = _cast(f"{layer_name}.scale", scale, dtype)
     for name, layer in model.quantizable():
-        storage_kind(name, layer)  # also of layers without weights
+        storage_kind(name, layer)  # refuses the quantizers of layers without weights, too
     return arrays
 
 
 def storage_kind(name: str, layer: Any) -> str:
-    """Return how a layer is stored: "ternary", "integer" or "float".
+    """Return how the weight of a layer is stored: "ternary", "integer" or "float".
 
     Raises
     ------
     ValueError
-        If its quantizers have no place in the format.
+        If the format cannot store its quantizers.
     """
     weight: Quantizer = layer.weight_quant
     act: Quantizer = layer.act_quant
@@ -102,23 +101,24 @@ def storage_kind(name: str, layer: Any) -> str:
     if isinstance(weight, Identity) and isinstance(act, UniformAct | Identity):
         return "float"
     raise ValueError(
-        f"export: {name} has weights {weight!r} with inputs {act!r}; ternary weights go with "
-        "symmetric 8-bit inputs by token"
+        f"export: {name} has weights {weight!r} with inputs {act!r}; ternary weights need "
+        "symmetric 8-bit inputs, one scale per token"
     )
 
 
 def _cast(name: str, values: Array, dtype: "np.dtype[Any]") -> Array:
+    """Convert finite values to `dtype`."""
     if not np.isfinite(values).all():
         raise ValueError(f"export: {name} holds NaN or infinite values")
     with np.errstate(over="ignore"):
         cast = np.asarray(values, dtype)
     if not np.isfinite(cast).all():
-        raise ValueError(f"export: {name} has values that no {dtype} holds; use float32")
+        raise ValueError(f"export: {name} has values too large for {dtype}; use float32")
     return cast
 
 
 def checksum(arrays: Mapping[str, Array], texts: Mapping[str, str]) -> str:
-    """Hash the description, and of each array name, kind, shape and contents."""
+    """Hash all texts, and the name, dtype, shape and contents of every array."""
     digest = hashlib.sha256()
     for key, text in texts.items():
         if key != "sha256":

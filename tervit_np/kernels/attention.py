@@ -1,145 +1,180 @@
-"""Attention of one head within one group of tokens, with nothing kept for a way back.
+"""Attention of one head within one window, for inference: no cache is kept for a backward pass.
 
-    S = Q K^T / sqrt(K) + offsets      A = exp(S - max)      O = A V / sum(A)
+    S = Q K^T / sqrt(K) + attn_bias      A = exp(S - max)      O = A V / sum(A)
 
-A group is an image in DeiT, a window in Swin. Some queries at a time: their scores, exponentials
-and outputs stay in the nearest cache, and the whole matrix S never exists. The division comes last,
-on K numbers instead of T.
+A window is the set of tokens that attend to each other: Swin's window, or a whole image in DeiT.
+MR queries are computed at a time: their scores, exponentials and outputs fit the L1 cache, and the
+T x T matrix S is never stored. The division comes last, on K numbers instead of T.
 
-Queries and values are read where they lie; keys alone are copied, turned. Keys are taken in whole
-registers: beyond the tokens of a group lie some of the next, or nothing, and `offsets`, Swin's bias
-and mask, makes zeros of their exponentials.
+Queries and values are read from qkv in place; only the keys are copied, transposed. Scores are
+computed for whole registers of keys. The keys beyond T belong to the next window or are padding;
+their attn_bias is PADDING_BIAS, so that their exponentials do not count. In Swin, attn_bias is the
+position bias plus the mask.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zeros
 from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_to_bits
 from tervit_np.compiled.jit import REORDER, kernel
-from tervit_np.compiled.simd import F32, I64, load, store, transpose
+from tervit_np.compiled.simd import (
+    F32,
+    I64,
+    Builder,
+    Context,
+    Intrinsic,
+    Signature,
+    TypingContext,
+    Value,
+    Values,
+    array_data,
+    array_stride,
+    intrinsic,
+    load,
+    store,
+    transpose,
+)
 from tervit_np.compiled.softmax import ordered
 from tervit_np.kernels.gemm import View, gemm_rows
 from tervit_np.kernels.team import round_up
 from tervit_np.kernels.tiles import FLOAT_TILES, LANES, MR
 
-PADDING = -1e30  # an offset whose exponential is nothing beside any other
+PADDING_BIAS = -1e30  # attn_bias of keys beyond the window: exp32 makes 1e-38 of them
 
 
 class AttentionScratch(NamedTuple):
-    """Arrays for one head of one window: T tokens, K columns, padded to whole registers."""
+    """Buffers for one head of one window: T tokens, K columns, rounded up to whole registers."""
 
-    keys: Array  # float32 (K', T''): k transposed
+    k_transposed: Array  # float32 (K', T'')
     scores: Array  # float32 (MR, T'')
     out: Array  # float32 (MR, K')
-    row: Array  # float32 (MR,): the largest score of each query, then one over its sum
+    row_max: Array  # float32 (MR,): the largest score of each query
+    inv_sum: Array  # float32 (MR,): 1 / sum of its exponentials
 
 
-def desk(tokens: int, width: int) -> AttentionScratch:
-    """Make room for groups of T tokens and heads of K columns."""
-    count, columns = round_up(tokens, LANES), round_up(width, LANES)
-    shapes: list[Any] = [(columns, count), (MR, count), (MR, columns), (MR,)]
-    return AttentionScratch(*(zeros(shape, np.float32) for shape in shapes))
+def make_attention_scratch(window_tokens: int, head_dim: int) -> AttentionScratch:
+    """Allocate scratch for windows of T tokens and heads of K columns."""
+    keys, columns = round_up(window_tokens, LANES), round_up(head_dim, LANES)
+    return AttentionScratch(
+        zeros((columns, keys), np.float32),
+        zeros((MR, keys), np.float32),
+        zeros((MR, columns), np.float32),
+        zeros((MR,), np.float32),
+        zeros((MR,), np.float32),
+    )
 
 
-def reach(tokens: int) -> int:
-    """Return how many rows of q, k, v an `attend` of T tokens may read.
+def rows_read(window_tokens: int) -> int:
+    """Return how many rows of qkv `attend` may read for a window of T tokens.
 
-    Whole tiles of queries, whole registers of keys, and a row because the last head's columns may
-    end within a register.
+    Whole tiles of queries, whole registers of keys, and one more row, because the registers that
+    hold the columns of the last head may extend into the next row.
     """
-    rows: int = max(round_up(tokens, MR), round_up(tokens, LANES))
+    rows: int = max(round_up(window_tokens, MR), round_up(window_tokens, LANES))
     return rows + 1
 
 
 @kernel(boundscheck=False)
-def attend(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out: Any) -> None:
-    """One head: columns first..first + width of out (T, D), from qkv (reach(T) or more, 3 D...).
+def attend(
+    qkv: Array, head: int, head_dim: int, attn_bias: Array, scratch: AttentionScratch, out: Array
+) -> None:
+    """Attend in one head.  qkv (rows_read(T) or more, 3 D...) -> K columns of out (T, D).
 
-    offsets (T, T''), or (1, T'') where all queries have the same. What lies beyond T is finite.
+    attn_bias (T, T''), or (1, T'') if it is the same for all queries. Rows of qkv beyond T may hold
+    any finite numbers.
     """
-    (tokens, whole), stride = out.shape, qkv.shape[1]
-    count, columns = desk.keys.shape[1], desk.out.shape[1]
-    scale, row = ONE / np.sqrt(F(width)), desk.row
-    for t in range(0, count, LANES):
+    (tokens, dim), stride = out.shape, qkv.shape[1]
+    keys, columns = scratch.k_transposed.shape[1], scratch.out.shape[1]
+    scale, start, stop = ONE / np.sqrt(F(head_dim)), head * head_dim, (head + 1) * head_dim
+    for t in range(0, keys, LANES):
         for d in range(0, columns, LANES):
-            transpose_tile(qkv, t, whole + first + d, desk.keys, d, t)
+            transpose_tile(qkv, t, dim + start + d, scratch.k_transposed, d, t)
     for m in range(0, tokens, MR):
         queries = min(MR, tokens - m)
-        gemm_rows(FLOAT_TILES, View(qkv, m * stride + first, stride), View(desk.keys, 0, count),
-                  count, width, desk.scores)  # fmt: skip
-        for i in range(queries):  # all rows before the next step: their latencies overlap
-            row[i] = _scale_and_shift(desk.scores[i], scale, offsets[(m + i) % offsets.shape[0]])
+        q, k = View(qkv, m * stride + start, stride), View(scratch.k_transposed, 0, keys)
+        gemm_rows(FLOAT_TILES, q, k, keys, head_dim, scratch.scores)
+        for i in range(queries):  # each step for all queries before the next: latencies overlap
+            query_bias = attn_bias[(m + i) % attn_bias.shape[0]]
+            scratch.row_max[i] = _scale_and_add_bias(scratch.scores[i], scale, query_bias)
         for i in range(queries):
-            row[i] = ONE / _exponentials(desk.scores[i], row[i])
-        gemm_rows(FLOAT_TILES, View(desk.scores, 0, count), View(qkv, 2 * whole + first, stride),
-                  columns, tokens, desk.out)  # fmt: skip
+            scratch.inv_sum[i] = ONE / _exp_and_sum(scratch.scores[i], scratch.row_max[i])
+        exps, v = View(scratch.scores, 0, keys), View(qkv, 2 * dim + start, stride)
+        gemm_rows(FLOAT_TILES, exps, v, columns, tokens, scratch.out)
         for i in range(queries):
-            _give(desk.out[i], row[i], out[m + i, first : first + width])
+            _normalize(scratch.out[i], scratch.inv_sum[i], out[m + i, start:stop])
 
 
 @kernel(fastmath=REORDER, boundscheck=False)
-def _scale_and_shift(scores: Any, scale: Any, offsets: Any) -> Any:
-    """scores <- scale scores + offsets; return the largest.  (T''), (T'')."""
-    highest = np.int32(-(2**31))
+def _scale_and_add_bias(scores: Array, scale: np.float32, attn_bias: Array) -> np.float32:
+    """Scores = scale scores + attn_bias, in place; return the largest.  (T''), (T'')."""
+    largest = np.int32(-(2**31))
     for t in range(scores.shape[0]):
-        score = scores[t] * scale + offsets[t]
+        score = scores[t] * scale + attn_bias[t]
         scores[t] = score
-        highest = max(highest, ordered(float_to_bits(score)))  # as integers (softmax.py)
-    return bits_to_float(ordered(highest))
+        largest = max(largest, ordered(float_to_bits(score)))  # as integers (softmax.py)
+    return bits_to_float(ordered(largest))
 
 
 @kernel(fastmath=REORDER, boundscheck=False)
-def _exponentials(scores: Any, highest: Any) -> Any:
-    """scores <- exp(scores - highest); return their sum.  (T'')."""
+def _exp_and_sum(scores: Array, row_max: np.float32) -> np.float32:
+    """Scores = exp(scores - row_max), in place; return their sum.  (T'')."""
     total = F(0)
     for t in range(scores.shape[0]):
-        value = exp32(scores[t] - highest)
+        value = exp32(scores[t] - row_max)
         scores[t] = value
         total += value
     return total
 
 
 @kernel(boundscheck=False)
-def _give(values: Any, share: Any, out: Any) -> None:
-    """out <- share values.  (K'), (K)."""
+def _normalize(values: Array, inv_sum: np.float32, out: Array) -> None:
+    """out = values inv_sum.  (K'), (K)."""
     for d in range(out.shape[0]):
-        out[d] = values[d] * share
+        out[d] = values[d] * inv_sum
 
 
 @intrinsic
 def transpose_tile(
-    typing: Any, source: Any, row: Any, column: Any, target: Any, to_row: Any, to_column: Any
-) -> Any:
-    """target[to_row:, to_column:] = source[row:, column:].T, LANES x LANES numbers of 4 bytes."""
+    typing: TypingContext,
+    source: types.Array,
+    row: types.Integer,
+    column: types.Integer,
+    target: types.Array,
+    to_row: types.Integer,
+    to_column: types.Integer,
+) -> Intrinsic:
+    """target[to_row:, to_column:] = source[row:, column:].T, LANES x LANES elements of 4 bytes.
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    Four neighbours in an array of bytes count as one element.
+    """
+
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         source_, row_, column_, target_, to_row_, to_column_ = args
-        taken, given = (
-            context.make_array(kind)(context, builder, value)
-            for kind, value in ((source, source_), (target, target_))
-        )
-        kind = ir.VectorType(F32, LANES)
-        places = _places(builder, taken, row_, column_)
-        rows = [load(builder, taken.data, place, kind) for place in places]
-        places = _places(builder, given, to_row_, to_column_)
-        for value, place in zip(transpose(builder, rows), places, strict=True):
-            store(builder, value, given.data, place)
+        source_data = array_data(context, builder, source, source_)
+        target_data = array_data(context, builder, target, target_)
+        stride = array_stride(context, builder, source, source_, 0)
+        vector = ir.VectorType(F32, LANES)
+        offsets = _row_offsets(builder, stride, row_, column_)
+        rows = [load(builder, source_data, offset, vector) for offset in offsets]
+        stride = array_stride(context, builder, target, target_, 0)
+        offsets = _row_offsets(builder, stride, to_row_, to_column_)
+        for value, offset in zip(transpose(builder, rows), offsets, strict=True):
+            store(builder, value, target_data, offset)
         return context.get_dummy_value()
 
-    place = (types.intp, types.intp)
-    return types.void(source, *place, target, *place), generate
+    position = (types.intp, types.intp)
+    return types.void(source, *position, target, *position), codegen
 
 
-def _places(builder: Any, array: Any, row: Any, column: Any) -> Any:
-    """Yield the byte of `column` in each of LANES rows."""
-    stride = builder.extract_value(array.strides, 0)
-    place = builder.add(builder.mul(row, stride), builder.mul(column, ir.Constant(I64, 4)))
+def _row_offsets(builder: Builder, stride: Value, row: Value, column: Value) -> Iterator[Value]:
+    """Yield the byte offset of element `column` in each of LANES rows from `row` on."""
+    offset = builder.add(builder.mul(row, stride), builder.mul(column, ir.Constant(I64, 4)))
     for _ in range(LANES):
-        yield place
-        place = builder.add(place, stride)
+        yield offset
+        offset = builder.add(offset, stride)

@@ -1,181 +1,216 @@
-"""A transformer block on packed weights, from residual to residual, in one compiled function.
+"""A pre-norm transformer block on packed weights, compiled as one function.
 
-    q, k, v = qkv(LN(x))                        each token by itself
-    mixed = attention(q, k, v)                  each head of each group by itself
-    x += proj(mixed);  x += fc2(gelu(fc1(LN(x))))      each token by itself
+    q, k, v = qkv(LN(x))                                 token by token
+    attn_out = attention(q, k, v)                        head by head, window by window
+    x += proj(attn_out);  x += fc2(gelu(fc1(LN(x))))     token by token
 
-A group of tokens (an image in DeiT, a window in Swin) passes through a block without the others, so
-a few groups at a time lie on a bench that the second cache holds: windows are gathered and put back
-by the numbers of their tokens, without cutting or rolling maps. Where threads share a group, only
-two times does one need what another made: before attention and after it.
+A window is the set of tokens that attend to each other: Swin's window, or a whole image in DeiT.
+Windows do not depend on each other, so a few at a time pass through the whole block in a workspace
+that fits the L2 cache. Their tokens are gathered and scattered by index; no map is copied, rolled
+or cut. Threads that share a window wait for each other twice: before attention and after it.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
+from numba import types
 from numba.extending import overload
 
 from tervit_np.arrays import Array
-from tervit_np.compiled.exponential import F
 from tervit_np.compiled.jit import kernel
-from tervit_np.kernels.attention import attend
+from tervit_np.kernels.attention import AttentionScratch, attend
 from tervit_np.kernels.fused import gelu_quantize, residual_layernorm_quantize
+from tervit_np.kernels.gather import gather_tokens, scatter_tokens
 from tervit_np.kernels.int8_attention import Int8AttentionScratch, attend_int8
 from tervit_np.kernels.panels import Panels, QuantizedTokens
 from tervit_np.kernels.quantize import quantize_rows
-from tervit_np.kernels.team import barrier, round_up, share
+from tervit_np.kernels.team import barrier, round_up, thread_range
 from tervit_np.kernels.ternary_gemm import linear
+from tervit_np.kernels.tiles import Tile
+from tervit_np.kernels.workspace import SharedWorkspace, ThreadWorkspace, windows_per_pass
 
 
-class Norm(NamedTuple):
-    """A LayerNorm's parameters."""
+class NormWeights(NamedTuple):
+    """The parameters of a LayerNorm."""
 
-    gain: Array  # float32 (D,)
-    offset: Array  # float32 (D,)
+    gamma: Array  # float32 (D,)
+    beta: Array  # float32 (D,)
 
 
-class Dense(NamedTuple):
-    """A ternary layer."""
+class LinearWeights(NamedTuple):
+    """The parameters of a ternary layer."""
 
-    weight: Panels
-    bias: Array  # float32 (64 P,)
+    panels: Panels
+    bias: Array  # float32 (64 P,), zero beyond the outputs
 
 
 class BlockWeights(NamedTuple):
-    """What a block knows; a group is the T tokens that attend to each other."""
+    """The parameters of a block for images of W windows of T tokens."""
 
-    norm1: Norm
-    qkv: Dense
-    proj: Dense
-    norm2: Norm
-    fc1: Dense
-    fc2: Dense
-    places: Array  # int32 (G, T): where an image's tokens lie, group by group
-    kinds: Array  # int32 (G,): which offsets a group has
-    offsets: Array  # float32 (kinds, H, T, T''), or (1, 1, 1, T''): added to the scores
+    norm1: NormWeights
+    qkv: LinearWeights
+    proj: LinearWeights
+    norm2: NormWeights
+    fc1: LinearWeights
+    fc2: LinearWeights
+    token_index: Array  # int32 (W, T): the tokens of each window, by their number in the image
+    bias_index: Array  # int32 (W,): which of the biases each window takes
+    attn_bias: Array  # float32 (biases, H, T, T''), or (1, 1, 1, T''): added to the scores
     heads: int
     eps: float
-    exact: bool  # GELU with erf
+    gelu_erf: bool  # GELU with erf, otherwise with tanh
 
 
 @kernel(boundscheck=False)
-def through(
-    processor: Any, w: Any, x: Any, bench: Any, own: Any, first: int, last: int, me: int, team: int
+def run_block(
+    tile: Tile,
+    w: BlockWeights,
+    x: Array,
+    shared: SharedWorkspace,
+    private: ThreadWorkspace,
+    start: int,
+    stop: int,
+    thread_id: int,
+    num_threads: int,
 ) -> None:
-    """Take groups first..last of x (B G T, D) through a block, in place, as many as fit at a time.
+    """Run a block on windows start..stop - 1 of x (B W T, D), in place.
 
-    `team` members share each portion, or one member works alone.
+    A team that shares `shared` calls this with the same windows in each of its threads; a thread
+    alone is number 0 of 1.
     """
-    groups, tokens = w.places.shape
-    per = bench.mixed.shape[0] // tokens
-    for group in range(first, last, per):
-        count = min(per, last - group)
-        mine = share(count * tokens, processor.mr, me, team)
-        take(w, x, bench, group, mine, processor.mr)
-        block(processor, w, bench, own, group, count, me, team)
-        put(w, x, bench, group, mine)
+    window_tokens = w.token_index.shape[1]
+    windows = windows_per_pass(window_tokens)
+    for window in range(start, stop, windows):
+        count = min(windows, stop - window)
+        row_start, row_stop = thread_range(count * window_tokens, tile.mr, thread_id, num_threads)
+        gather_tokens(x, w.token_index, shared, window, row_start, row_stop, tile.mr)
+        block_forward(tile, w, shared, private, window, count, thread_id, num_threads)
+        scatter_tokens(x, w.token_index, shared, window, row_start, row_stop)
 
 
 @kernel(boundscheck=False)
-def block(
-    processor: Any, w: Any, bench: Any, own: Any, group: int, count: int, me: int, team: int
+def block_forward(
+    tile: Tile,
+    w: BlockWeights,
+    shared: SharedWorkspace,
+    private: ThreadWorkspace,
+    window: int,
+    count: int,
+    thread_id: int,
+    num_threads: int,
 ) -> None:
-    """Run the block on `count` groups that lie on the bench."""
-    first, last = share(count * w.places.shape[1], processor.mr, me, team)
-    portion = own.hidden.shape[0]
-    for start in range(first, last, portion):
-        rows = round_up(min(portion, last - start), processor.mr)
-        x, branch = bench.x[start : start + rows], bench.branch[start : start + rows]
-        tokens = top(own.narrow, rows)
-        residual_layernorm_quantize(x, branch, w.norm1, w.eps, tokens)
-        whole(processor, tokens, w.qkv, bench.qkv[start : start + rows])
-    barrier(bench.barrier_count, team)
-    mix(w, bench, own, group, count, me, team)
-    barrier(bench.barrier_count, team)
-    for start in range(first, last, portion):
-        rows = round_up(min(portion, last - start), processor.mr)
-        x, branch = bench.x[start : start + rows], bench.branch[start : start + rows]
-        tokens = top(own.narrow, rows)
-        quantize_rows(bench.mixed[start : start + rows], x.shape[1], tokens)
-        whole(processor, tokens, w.proj, branch)
-        residual_layernorm_quantize(x, branch, w.norm2, w.eps, tokens)
-        hidden, wide = own.hidden[:rows], top(own.wide, rows)
-        whole(processor, tokens, w.fc1, hidden)
-        gelu_quantize(hidden, w.exact, w.fc1.weight.outputs, wide)
-        whole(processor, wide, w.fc2, branch)
+    """Run a block on the `count` windows in the workspace, which begin with window `window`."""
+    tokens = count * w.token_index.shape[1]
+    start, stop = thread_range(tokens, tile.mr, thread_id, num_threads)
+    step = private.hidden.shape[0]
+    for row in range(start, stop, step):
+        rows = round_up(min(step, stop - row), tile.mr)
+        forward_to_qkv(tile, w, shared, private, row, row + rows)
+    barrier(shared.barrier_count, num_threads)
+    attend_heads(w, shared, private, window, count, thread_id, num_threads)
+    barrier(shared.barrier_count, num_threads)
+    for row in range(start, stop, step):
+        rows = round_up(min(step, stop - row), tile.mr)
+        forward_from_proj(tile, w, shared, private, row, row + rows)
 
 
 @kernel(boundscheck=False)
-def mix(w: Any, bench: Any, own: Any, group: int, count: int, me: int, team: int) -> None:
-    """Attend: a member's share of all heads of all groups."""
-    groups, tokens = w.places.shape
-    width = bench.x.shape[1] // w.heads
-    first, last = share(count * w.heads, 1, me, team)
-    for item in range(first, last):
-        number, head = divmod(item, w.heads)
-        kind = w.kinds[(group + number) % groups]
-        offsets = w.offsets[kind, head % w.offsets.shape[1]]
-        start, stop = number * tokens, (number + 1) * tokens
-        attend_head(
-            own.desk, bench.qkv[start:], head * width, width, offsets, bench.mixed[start:stop]
-        )
-
-
-def attend_head(desk: Any, qkv: Any, first: int, width: int, offsets: Any, out: Any) -> None:
-    """Attend in floats or in bytes, as the desk is made for: chosen when this is compiled."""
-    raise NotImplementedError  # it exists compiled alone
-
-
-@overload(attend_head)
-def _attend_at(desk: Any, qkv: Any, first: Any, width: Any, offsets: Any, out: Any) -> Any:
-    kernel = attend_int8 if desk.instance_class is Int8AttentionScratch else attend
-
-    def selected_variant(
-        desk: Any, qkv: Any, first: Any, width: Any, offsets: Any, out: Any
-    ) -> None:
-        kernel(qkv, first, width, offsets, desk, out)
-
-    return selected_variant
+def forward_to_qkv(
+    tile: Tile,
+    w: BlockWeights,
+    shared: SharedWorkspace,
+    private: ThreadWorkspace,
+    start: int,
+    stop: int,
+) -> None:
+    """x += branch,  qkv = qkv(LN(x)),  for rows start..stop - 1 of the workspace."""
+    tokens = first_rows(private.tokens, stop - start)
+    residual_layernorm_quantize(
+        shared.x[start:stop], shared.branch[start:stop], w.norm1.gamma, w.norm1.beta, w.eps, tokens
+    )
+    linear_all_panels(tile, tokens, w.qkv, shared.qkv[start:stop])
 
 
 @kernel(boundscheck=False)
-def take(w: Any, x: Any, bench: Any, group: int, mine: Any, rows: int) -> None:
-    """Lay tokens of groups from `group` on onto the bench, with nothing to add to them yet.
-
-    What fills the last tile is zero.
-    """
-    first, last = mine
-    for t in range(first, round_up(last, rows)):
-        row = x[place(w, group, min(t, last - 1))]
-        for i in range(x.shape[1]):
-            bench.x[t, i] = row[i] if t < last else F(0)
-            bench.branch[t, i] = F(0)
-
-
-@kernel(boundscheck=False)
-def put(w: Any, x: Any, bench: Any, group: int, mine: Any) -> None:
-    """Do the last sum, and put the tokens back to where they came from."""
-    for t in range(mine[0], mine[1]):
-        row = x[place(w, group, t)]
-        for i in range(x.shape[1]):
-            row[i] = bench.x[t, i] + bench.branch[t, i]
-
-
-@kernel(boundscheck=False)
-def place(w: Any, group: int, t: int) -> Any:
-    """Return the row of x of token t, counted from the first of `group`."""
-    groups, tokens = w.places.shape
-    image, number = divmod(group + t // tokens, groups)
-    return image * groups * tokens + w.places[number, t % tokens]
+def forward_from_proj(
+    tile: Tile,
+    w: BlockWeights,
+    shared: SharedWorkspace,
+    private: ThreadWorkspace,
+    start: int,
+    stop: int,
+) -> None:
+    """x += proj(attn_out),  branch = fc2(gelu(fc1(LN(x)))),  for rows start..stop - 1."""
+    x, branch, rows = shared.x[start:stop], shared.branch[start:stop], stop - start
+    tokens, hidden_tokens = (
+        first_rows(private.tokens, rows),
+        first_rows(private.hidden_tokens, rows),
+    )
+    hidden = private.hidden[:rows]
+    quantize_rows(shared.attn_out[start:stop], x.shape[1], tokens)
+    linear_all_panels(tile, tokens, w.proj, branch)
+    residual_layernorm_quantize(x, branch, w.norm2.gamma, w.norm2.beta, w.eps, tokens)
+    linear_all_panels(tile, tokens, w.fc1, hidden)
+    gelu_quantize(hidden, w.gelu_erf, w.fc1.panels.outputs, hidden_tokens)
+    linear_all_panels(tile, hidden_tokens, w.fc2, branch)
 
 
 @kernel(boundscheck=False)
-def top(tokens: Any, count: int) -> Any:
-    """Take the first tokens of a portion."""
+def attend_heads(
+    w: BlockWeights,
+    shared: SharedWorkspace,
+    private: ThreadWorkspace,
+    window: int,
+    count: int,
+    thread_id: int,
+    num_threads: int,
+) -> None:
+    """Attend in this thread's range of the heads of `count` windows from `window` on."""
+    windows, tokens = w.token_index.shape
+    start, stop = thread_range(count * w.heads, 1, thread_id, num_threads)
+    for item in range(start, stop):
+        i, head = divmod(item, w.heads)
+        attn_bias = w.attn_bias[w.bias_index[(window + i) % windows], head % w.attn_bias.shape[1]]
+        qkv, out = shared.qkv[i * tokens :], shared.attn_out[i * tokens : (i + 1) * tokens]
+        attend_head(qkv, head, shared.x.shape[1] // w.heads, attn_bias, private.scratch, out)
+
+
+def attend_head(
+    qkv: Array,
+    head: int,
+    head_dim: int,
+    attn_bias: Array,
+    scratch: AttentionScratch | Int8AttentionScratch,
+    out: Array,
+) -> None:
+    """Attend in float32 or int8, chosen by the type of `scratch` at compile time."""
+    raise NotImplementedError("attend_head exists only in compiled code")
+
+
+@overload(attend_head, strict=False)  # strict would compare annotations as well as names
+def _attend_head(
+    qkv: types.Array,
+    head: types.Integer,
+    head_dim: types.Integer,
+    attn_bias: types.Array,
+    scratch: types.NamedTuple,
+    out: types.Array,
+) -> Callable[..., None]:
+    kernel = attend_int8 if scratch.instance_class is Int8AttentionScratch else attend
+    return lambda qkv, head, head_dim, attn_bias, scratch, out: kernel(
+        qkv, head, head_dim, attn_bias, scratch, out
+    )
+
+
+@kernel(boundscheck=False)
+def first_rows(tokens: QuantizedTokens, count: int) -> QuantizedTokens:
+    """Return a view of the first `count` tokens."""
     return QuantizedTokens(tokens.q[:count], tokens.scale[:count], tokens.row_sums[:count])
 
 
 @kernel(boundscheck=False)
-def whole(processor: Any, tokens: Any, layer: Any, out: Any) -> None:
-    """All panels of a layer."""
-    panels = layer.weight.packed.shape[0]
-    linear(processor, tokens, layer.weight, layer.bias, out, 0, panels)
+def linear_all_panels(
+    tile: Tile, tokens: QuantizedTokens, layer: LinearWeights, out: Array
+) -> None:
+    """Apply a layer to quantized tokens.  (M', I') -> out (M', 64 P)."""
+    linear(tile, tokens, layer.panels, layer.bias, out, 0, layer.panels.packed.shape[0])

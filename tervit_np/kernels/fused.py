@@ -1,94 +1,99 @@
-"""What happens between two integer products, in one pass over a few tokens at a time.
+"""The steps between two integer products, fused: a few tokens at a time, in one pass.
 
-    residual, LayerNorm, rounding      x += branch,  q = round(LN(x) / s)
-    GELU, rounding                     q = round(gelu(x) / s)
-    rounding alone                     q = round(x / s)          (tokens.py)
+    residual_layernorm_quantize      x += branch,  q = round(LN(x) / s)
+    gelu_quantize                    q = round(gelu(x) / s)
+    quantize_rows (quantize.py)      q = round(x / s)
 
-Separate operators would write each result to memory and read it again; here tokens stay in the
-nearest cache until they are bytes.
+Separate operators would write each intermediate result to memory and read it back. Here it stays in
+the L1 cache until it has become 8-bit integers.
 """
-
-from typing import Any
 
 import numpy as np
 
+from tervit_np.arrays import Array
 from tervit_np.compiled.exponential import ONE, F
 from tervit_np.compiled.gaussian import cumulative
 from tervit_np.compiled.gelu import tanh_gate
 from tervit_np.compiled.jit import REORDER, kernel
-from tervit_np.kernels.quantize import ROWS_PER_PASS, quantize_some
+from tervit_np.kernels.panels import QuantizedTokens
+from tervit_np.kernels.quantize import ROWS_PER_PASS, quantize_pass
 
 
 @kernel(boundscheck=False)
-def residual_layernorm_quantize(x: Any, branch: Any, norm: Any, eps: float, out: Any) -> None:
-    """x += branch, then LayerNorm and rounding.  (M, D), (M, D'), Norm -> tokens (M, I).
+def residual_layernorm_quantize(
+    x: Array, branch: Array, gamma: Array, beta: Array, eps: float, out: QuantizedTokens
+) -> None:
+    """x += branch, q = round(LN(x) / s).  (M, D), (M, D'), (D,), (D,) -> tokens (M, I).
 
     The columns of `branch` beyond D are padding.
     """
-    width = x.shape[1]
-    normal = np.empty((ROWS_PER_PASS, width), np.float32)
+    dim = x.shape[1]
+    normed = np.empty((ROWS_PER_PASS, dim), np.float32)
     mean, rstd = np.empty(ROWS_PER_PASS, np.float32), np.empty(ROWS_PER_PASS, np.float32)
-    for first in range(0, x.shape[0], ROWS_PER_PASS):
-        rows = min(ROWS_PER_PASS, x.shape[0] - first)
-        _add(x[first : first + rows], branch[first : first + rows], mean)
-        _spread(x[first : first + rows], mean, F(eps), rstd)
-        _normalize(x[first : first + rows], mean, rstd, norm.gain, norm.offset, normal)
-        quantize_some(normal[:rows], width, first, out)
+    for start in range(0, x.shape[0], ROWS_PER_PASS):
+        rows = x[start : start + ROWS_PER_PASS]
+        _add_branch(rows, branch[start : start + ROWS_PER_PASS], mean)
+        _reciprocal_std(rows, mean, F(eps), rstd)
+        _normalize(rows, mean, rstd, gamma, beta, normed)
+        quantize_pass(normed[: rows.shape[0]], dim, start, out)
 
 
 @kernel(fastmath=REORDER, boundscheck=False)
-def _add(x: Any, branch: Any, mean: Any) -> None:
-    """Add the branch; find each token's mean (ops/layernorm.py)."""
-    share = ONE / F(x.shape[1])
+def _add_branch(x: Array, branch: Array, mean: Array) -> None:
+    """x += branch,  mean = sum(x) / D.  (R, D), (R, D') -> mean (R,)."""
+    inv_dim = ONE / F(x.shape[1])
     for m in range(x.shape[0]):
         total = F(0)
         for i in range(x.shape[1]):
             value = x[m, i] + branch[m, i]
             x[m, i] = value
             total += value
-        mean[m] = total * share
+        mean[m] = total * inv_dim
 
 
 @kernel(fastmath=REORDER, boundscheck=False)
-def _spread(x: Any, mean: Any, eps: Any, rstd: Any) -> None:
-    """Find one over each token's standard deviation."""
-    share = ONE / F(x.shape[1])
+def _reciprocal_std(x: Array, mean: Array, eps: np.float32, rstd: Array) -> None:
+    """rstd = 1 / sqrt(var + eps).  (R, D), (R,) -> rstd (R,)."""
+    inv_dim = ONE / F(x.shape[1])
     for m in range(x.shape[0]):
-        middle, squares = mean[m], F(0)
+        row_mean, squares = mean[m], F(0)
         for i in range(x.shape[1]):
-            centred = x[m, i] - middle
+            centred = x[m, i] - row_mean
             squares += centred * centred
-        rstd[m] = ONE / np.sqrt(squares * share + eps)
+        rstd[m] = ONE / np.sqrt(squares * inv_dim + eps)
 
 
 @kernel(fastmath=REORDER, boundscheck=False)
-def _normalize(x: Any, mean: Any, rstd: Any, gain: Any, offset: Any, out: Any) -> None:
+def _normalize(x: Array, mean: Array, rstd: Array, gamma: Array, beta: Array, out: Array) -> None:
+    """out = (x - mean) rstd gamma + beta.  (R, D), (R,), (R,), (D,), (D,) -> out (R, D)."""
     for m in range(x.shape[0]):
-        middle, factor = mean[m], rstd[m]
+        row_mean, row_rstd = mean[m], rstd[m]
         for i in range(x.shape[1]):
-            out[m, i] = (x[m, i] - middle) * factor * gain[i] + offset[i]
+            out[m, i] = (x[m, i] - row_mean) * row_rstd * gamma[i] + beta[i]
 
 
 @kernel(boundscheck=False)
-def gelu_quantize(x: Any, exact: bool, width: int, out: Any) -> None:
-    """GELU in place, then rounding.  (M, I'), of which `width` columns count -> tokens (M, I)."""
-    for first in range(0, x.shape[0], ROWS_PER_PASS):
-        some = x[first : first + ROWS_PER_PASS]
-        for m in range(some.shape[0]):
-            if exact:
-                _gelu(some[m, :width])
+def gelu_quantize(x: Array, gelu_erf: bool, inputs: int, out: QuantizedTokens) -> None:
+    """x = gelu(x) in place, then q = round(x / s).  (M, I'), first `inputs` columns -> tokens."""
+    for start in range(0, x.shape[0], ROWS_PER_PASS):
+        rows = x[start : start + ROWS_PER_PASS]
+        for m in range(rows.shape[0]):
+            if gelu_erf:
+                _gelu_erf(rows[m, :inputs])
             else:
-                _gelu_tanh(some[m, :width])
-        quantize_some(some, width, first, out)
+                _gelu_tanh(rows[m, :inputs])
+        quantize_pass(rows, inputs, start, out)
 
 
 @kernel(fastmath={"contract"}, boundscheck=False)
-def _gelu(row: Any) -> None:
+def _gelu_erf(row: Array) -> None:
+    """x Phi(x) in place."""
     for i in range(row.shape[0]):
         row[i] *= cumulative(row[i])
 
 
 @kernel(fastmath={"contract"}, boundscheck=False)
-def _gelu_tanh(row: Any) -> None:
+def _gelu_tanh(row: Array) -> None:
+    """GELU by its tanh formula (ops/gelu.py), in place."""
     for i in range(row.shape[0]):
         row[i] *= tanh_gate(row[i])

@@ -1,17 +1,18 @@
-"""Attention whose two products run over bytes: faster for images, not for windows, and rounded.
+"""Attention of one head whose two products are integer products: faster for images, less exact.
 
-    q, k in steps of s_m, s_n     each token of a head has a scale
-    v in steps of s_d             each column of a head has one: it comes out of the sum
-    e = exp(S - max) in (0, 1]    in steps of 1/255
+    S = s_m s_n sum_d q[m, d] k[n, d] / sqrt(K) + attn_bias      q, k int8, a scale per token
+    e = round(255 exp(S - max))                                  uint8
+    O = s_d sum_n e[m, n] v[n, d] / sum_n e[m, n]                v int8, a scale per column
 
-    S = s_m s_n sum_d q k / sqrt(K) + offsets      O = s_d sum_n e v / sum_n e
+The integer product takes one unsigned side. e is never negative; q is stored with the zero point
+128, which adds 128 sum_d k[n, d] to the product, a number of key n that is subtracted again. v has
+one scale per column because a scale per token could not be taken out of the sum over n. Dividing by
+the sum of the rounded e makes O a weighted mean of the values, whatever the rounding.
 
-The dot product takes one side unsigned: exponentials are so by nature, and q is moved up by 128,
-which adds 128 sum_d k to every score, a number that belongs to the key. Rounding weights that are
-divided by their own rounded sum keeps them a mean.
+In windows of few tokens the quantization takes longer than the faster products save.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,205 +23,221 @@ from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.softmax import ordered
 from tervit_np.kernels.attention import transpose_tile
 from tervit_np.kernels.gemm import View, gemm_rows
-from tervit_np.kernels.quantize import ROUND, ROUND_BITS
+from tervit_np.kernels.quantize import nearest_integer
 from tervit_np.kernels.team import round_up
 from tervit_np.kernels.tiles import BYTE_TILES, LANES, MR
 
-_TOP = F(127)
-_MAGNITUDE = np.int32(0x7FFFFFFF)
-_LEVELS = F(255)
-_TINY = F(1e-30)  # instead of a scale of zero
+_Q_MAX = F(127)
+_E_MAX = F(255)
+_ZERO_POINT = np.int32(128)  # of q
+_MIN_SCALE = F(1e-30)  # instead of 0 where all values are 0
+_MAGNITUDE = np.int32(0x7FFFFFFF)  # all bits but the sign
 
 
 class Int8AttentionScratch(NamedTuple):
-    """Arrays for one head of one window: T tokens, K columns, padded to whole registers."""
+    """Buffers for one head of one window: T tokens, K columns, rounded up to whole registers.
 
-    q: Array  # uint8 (T', 4 W): W words of 4 bytes hold K columns
+    A word is 4 bytes, the inputs of one step of the integer product.
+    """
+
+    q: Array  # uint8 (T', 4 W): K columns in W words, zero point 128
+    q_scale: Array  # float32 (T',), times 1 / sqrt(K)
     k: Array  # int8 (T'', 4 W)
-    keys: Array  # int8 (W, 4 T''): words of k transposed
-    rounded: Array  # int8 (T'', K')
-    v: Array  # int8 (T'' / 4, 4 K'): four tokens side by side
-    scores: Array  # float32 (MR, T'')
-    weights: Array  # uint8 (MR, T'')
-    sums: Array  # int32 (MR, T'')
-    highest: Array  # float32 (MR,): largest score of each query
-    totals: Array  # int32 (MR,): sum of its weights
-    out: Array  # int32 (MR, K')
-    q_scale: Array  # float32 (T',)
     k_scale: Array  # float32 (T'',)
-    k_sums: Array  # int32 (T'',): times 128
+    k_sums: Array  # int32 (T'',): 128 times the sum of each row of k
+    k_transposed: Array  # int8 (W, 4 T''): k transposed word by word
+    v: Array  # int8 (T'', K')
     v_scale: Array  # float32 (K',)
-    v_inverse: Array  # float32 (K',)
-    v_bits: Array  # int32 (K',): the largest magnitude of each column
+    v_inv_scale: Array  # float32 (K',)
+    v_max_bits: Array  # int32 (K',): the largest magnitude of each column, as bits
+    v_words: Array  # int8 (T'' / 4, 4 K'): four rows of v interleaved, a word for each column
+    products: Array  # int32 (MR, T''): q k^T
+    scores: Array  # float32 (MR, T'')
+    row_max: Array  # float32 (MR,): the largest score of each query
+    exps: Array  # uint8 (MR, T''): e
+    exp_sums: Array  # int32 (MR,): the sum of each row of e
+    out: Array  # int32 (MR, K'): e v
 
 
-def make_int8_attention_scratch(tokens: int, width: int) -> Int8AttentionScratch:
-    """Make room for groups of T tokens and heads of K columns."""
-    queries, count, columns = (
-        round_up(tokens, MR),
-        round_up(tokens, LANES),
-        round_up(width, LANES),
-    )
-    words = round_up(-(-width // 4), LANES)
+def make_int8_attention_scratch(window_tokens: int, head_dim: int) -> Int8AttentionScratch:
+    """Allocate scratch for windows of T tokens and heads of K columns."""
+    queries, keys = round_up(window_tokens, MR), round_up(window_tokens, LANES)
+    columns, words = round_up(head_dim, LANES), round_up(-(-head_dim // 4), LANES)
     return Int8AttentionScratch(
-        zeros((queries, 4 * words), np.uint8),
-        zeros((count, 4 * words), np.int8),
-        zeros((words, 4 * count), np.int8),
-        zeros((count, columns), np.int8),
-        zeros((count // 4, 4 * columns), np.int8),
-        zeros((MR, count), np.float32),
-        zeros((MR, count), np.uint8),
-        zeros((MR, count), np.int32),
-        zeros((MR,), np.float32),
-        zeros((MR,), np.int32),
-        zeros((MR, columns), np.int32),
-        zeros((queries,), np.float32),
-        zeros((count,), np.float32),
-        zeros((count,), np.int32),
-        zeros((columns,), np.float32),
-        zeros((columns,), np.float32),
-        zeros((columns,), np.int32),
+        q=zeros((queries, 4 * words), np.uint8),
+        q_scale=zeros((queries,), np.float32),
+        k=zeros((keys, 4 * words), np.int8),
+        k_scale=zeros((keys,), np.float32),
+        k_sums=zeros((keys,), np.int32),
+        k_transposed=zeros((words, 4 * keys), np.int8),
+        v=zeros((keys, columns), np.int8),
+        v_scale=zeros((columns,), np.float32),
+        v_inv_scale=zeros((columns,), np.float32),
+        v_max_bits=zeros((columns,), np.int32),
+        v_words=zeros((keys // 4, 4 * columns), np.int8),
+        products=zeros((MR, keys), np.int32),
+        scores=zeros((MR, keys), np.float32),
+        row_max=zeros((MR,), np.float32),
+        exps=zeros((MR, keys), np.uint8),
+        exp_sums=zeros((MR,), np.int32),
+        out=zeros((MR, columns), np.int32),
     )
 
 
 @kernel(boundscheck=False)
-def attend_int8(qkv: Any, first: int, width: int, offsets: Any, desk: Any, out: Any) -> None:
-    """One head, as `attend` in attention.py."""
-    tokens, count, columns = out.shape[0], desk.scores.shape[1], desk.out.shape[1]
-    words, steps = desk.keys.shape[0], round_up(width, 4) // 4
-    _round_queries_and_keys(qkv[:tokens], first, width, out.shape[1], desk)
-    _round_values(qkv[:tokens, 2 * out.shape[1] + first :], width, desk)
+def attend_int8(
+    qkv: Array,
+    head: int,
+    head_dim: int,
+    attn_bias: Array,
+    scratch: Int8AttentionScratch,
+    out: Array,
+) -> None:
+    """Attend in one head; arguments as in `attend` (attention.py)."""
+    (tokens, dim), start, stop = out.shape, head * head_dim, (head + 1) * head_dim
+    keys, columns = scratch.scores.shape[1], scratch.out.shape[1]
+    words, steps = scratch.k_transposed.shape[0], round_up(head_dim, 4) // 4
+    _quantize_queries(qkv[:tokens], start, stop, scratch)
+    _quantize_keys(qkv[:tokens], dim + start, dim + stop, scratch)
+    _quantize_values(qkv[:tokens, 2 * dim + start : 2 * dim + stop], scratch)
     for m in range(0, tokens, MR):
-        gemm_rows(BYTE_TILES, View(desk.q, m * 4 * words, 4 * words),
-                  View(desk.keys, 0, 4 * count), count, steps, desk.sums)  # fmt: skip
+        q, k = View(scratch.q, m * 4 * words, 4 * words), View(scratch.k_transposed, 0, 4 * keys)
+        gemm_rows(BYTE_TILES, q, k, keys, steps, scratch.products)
         queries = min(MR, tokens - m)
-        _score(queries, m, offsets, desk)
-        _largest_scores(queries, desk)
-        _weigh(queries, desk)
-        gemm_rows(BYTE_TILES, View(desk.weights, 0, count), View(desk.v, 0, 4 * columns),
-                  columns, count // 4, desk.out)  # fmt: skip
+        _dequantize_scores(queries, m, attn_bias, scratch)
+        _find_row_max(queries, scratch)
+        _exp_and_sum(queries, scratch)
+        exps, v = View(scratch.exps, 0, keys), View(scratch.v_words, 0, 4 * columns)
+        gemm_rows(BYTE_TILES, exps, v, columns, keys // 4, scratch.out)
         for i in range(queries):
-            _give(
-                desk.out[i],
-                ONE / F(desk.totals[i]),
-                desk.v_scale,
-                out[m + i, first : first + width],
-            )
+            inv_sum = ONE / F(scratch.exp_sums[i])
+            _normalize(scratch.out[i], inv_sum, scratch.v_scale, out[m + i, start:stop])
 
 
 @kernel(boundscheck=False)
-def _round_queries_and_keys(qkv: Any, first: int, width: int, whole: int, desk: Any) -> None:
-    """Round each token's q and k; turn k word by word."""
-    root = ONE / np.sqrt(F(width))
+def _quantize_queries(qkv: Array, start: int, stop: int, scratch: Int8AttentionScratch) -> None:
+    """Quantize each query, columns start..stop - 1 of qkv (T, 3 D), with the zero point 128."""
+    inv_root = ONE / np.sqrt(F(stop - start))
     for t in range(qkv.shape[0]):
-        q, k = qkv[t, first : first + width], qkv[t, whole + first : whole + first + width]
-        step = max(_largest(q) / _TOP, _TINY)
-        desk.q_scale[t] = step * root
-        _round(q, ONE / step, np.int32(128), desk.q[t])
-        step = max(_largest(k) / _TOP, _TINY)
-        desk.k_scale[t] = step
-        _round(k, ONE / step, np.int32(0), desk.k[t])
+        q = qkv[t, start:stop]  # contiguous to the compiler, as a row of qkv[:, start:stop] is not
+        scale = max(_max_magnitude(q) / _Q_MAX, _MIN_SCALE)
+        scratch.q_scale[t] = scale * inv_root
+        _quantize_row(q, ONE / scale, _ZERO_POINT, scratch.q[t])
+
+
+@kernel(boundscheck=False)
+def _quantize_keys(qkv: Array, start: int, stop: int, scratch: Int8AttentionScratch) -> None:
+    """Quantize each key, sum its integers, and transpose all keys word by word."""
+    for t in range(qkv.shape[0]):
+        k = qkv[t, start:stop]
+        scale = max(_max_magnitude(k) / _Q_MAX, _MIN_SCALE)
+        scratch.k_scale[t] = scale
+        _quantize_row(k, ONE / scale, np.int32(0), scratch.k[t])
         total = np.int32(0)
-        for d in range(width):
-            total = np.int32(total + np.int32(desk.k[t, d]))
-        desk.k_sums[t] = np.int32(128) * total
-    for t in range(0, desk.k.shape[0], LANES):
-        for d in range(0, desk.keys.shape[0], LANES):
-            transpose_tile(desk.k, t, d, desk.keys, d, t)
+        for d in range(k.shape[0]):
+            total = np.int32(total + np.int32(scratch.k[t, d]))
+        scratch.k_sums[t] = _ZERO_POINT * total
+    for t in range(0, scratch.k.shape[0], LANES):
+        for d in range(0, scratch.k_transposed.shape[0], LANES):
+            transpose_tile(scratch.k, t, d, scratch.k_transposed, d, t)
 
 
 @kernel(boundscheck=False)
-def _round_values(v: Any, width: int, desk: Any) -> None:
-    """Round each column of v; lay four tokens side by side."""
-    largest, inverse = desk.v_bits, desk.v_inverse
-    largest[:] = 0
-    whole = v.shape[0] // 4 * 4
-    for t in range(0, whole, 4):  # four at a time: each pass waits for the one before
-        for d in range(width):
-            one, two = max(_bits(v[t, d]), _bits(v[t + 1, d])), _bits(v[t + 2, d])
-            largest[d] = max(max(largest[d], one), max(two, _bits(v[t + 3, d])))
-    for t in range(whole, v.shape[0]):
-        for d in range(width):
-            largest[d] = max(largest[d], _bits(v[t, d]))
-    for d in range(width):
-        desk.v_scale[d] = max(bits_to_float(largest[d]) / _TOP, _TINY)
-        inverse[d] = ONE / desk.v_scale[d]
+def _quantize_values(v: Array, scratch: Int8AttentionScratch) -> None:
+    """Quantize each column of v, and interleave its rows in fours.  (T, K)."""
+    _find_column_max(v, scratch.v_max_bits)
+    for d in range(v.shape[1]):
+        scratch.v_scale[d] = max(bits_to_float(scratch.v_max_bits[d]) / _Q_MAX, _MIN_SCALE)
+        scratch.v_inv_scale[d] = ONE / scratch.v_scale[d]
     for t in range(v.shape[0]):
-        row = desk.rounded[t]
-        for d in range(width):
-            row[d] = _nearest(v[t, d] * inverse[d])
-    for t in range(desk.v.shape[0]):
-        one, two, three, four = (desk.rounded[4 * t], desk.rounded[4 * t + 1],
-                                 desk.rounded[4 * t + 2], desk.rounded[4 * t + 3])  # fmt: skip
-        row = desk.v[t]
-        for d in range(one.shape[0]):
-            row[4 * d], row[4 * d + 1] = one[d], two[d]
-            row[4 * d + 2], row[4 * d + 3] = three[d], four[d]
+        row = scratch.v[t]
+        for d in range(v.shape[1]):
+            row[d] = nearest_integer(v[t, d] * scratch.v_inv_scale[d])
+    for t in range(scratch.v_words.shape[0]):
+        row0, row1 = scratch.v[4 * t], scratch.v[4 * t + 1]
+        row2, row3 = scratch.v[4 * t + 2], scratch.v[4 * t + 3]
+        words = scratch.v_words[t]
+        for d in range(row0.shape[0]):
+            words[4 * d], words[4 * d + 1] = row0[d], row1[d]
+            words[4 * d + 2], words[4 * d + 3] = row2[d], row3[d]
 
 
 @kernel(boundscheck=False)
-def _bits(value: Any) -> Any:
-    """Return a magnitude as an integer of the same order (fakequant.py)."""
+def _find_column_max(v: Array, max_bits: Array) -> None:
+    """Find the largest magnitude of each column, as bits.  (T, K) -> int32 (K',)."""
+    max_bits[:] = 0
+    fours = v.shape[0] // 4 * 4
+    for t in range(0, fours, 4):  # four rows at a time: a fourth of the dependent maxima
+        for d in range(v.shape[1]):
+            max01 = max(_magnitude(v[t, d]), _magnitude(v[t + 1, d]))
+            max23 = max(_magnitude(v[t + 2, d]), _magnitude(v[t + 3, d]))
+            max_bits[d] = max(max_bits[d], max(max01, max23))
+    for t in range(fours, v.shape[0]):
+        for d in range(v.shape[1]):
+            max_bits[d] = max(max_bits[d], _magnitude(v[t, d]))
+
+
+@kernel(boundscheck=False)
+def _magnitude(value: np.float32) -> np.int32:
+    """Return |x| as an integer of the same order (fakequant.py)."""
     return np.int32(float_to_bits(value) & _MAGNITUDE)
 
 
 @kernel(boundscheck=False)
-def _largest(values: Any) -> Any:
+def _max_magnitude(values: Array) -> np.float32:
     """Return max|x|."""
     bits = np.int32(0)
     for i in range(values.shape[0]):
-        bits = max(bits, _bits(values[i]))
+        bits = max(bits, _magnitude(values[i]))
     return bits_to_float(bits)
 
 
 @kernel(boundscheck=False)
-def _round(values: Any, inverse: Any, round_up: Any, codes: Any) -> None:
+def _quantize_row(values: Array, inv_scale: np.float32, zero_point: np.int32, out: Array) -> None:
+    """out = round(values / scale) + zero_point.  (K) -> 8-bit (K)."""
     for i in range(values.shape[0]):
-        codes[i] = _nearest(values[i] * inverse) + round_up
-
-
-@kernel(boundscheck=False)
-def _nearest(value: Any) -> Any:
-    """Return the nearest integer of a small number (tokens.py)."""
-    return np.int32(float_to_bits(value + ROUND) - ROUND_BITS)
+        out[i] = nearest_integer(values[i] * inv_scale) + zero_point
 
 
 @kernel(fastmath={"contract"}, boundscheck=False)
-def _score(queries: int, m: int, offsets: Any, desk: Any) -> None:
-    """scores <- the real numbers that the sums of bytes stand for, plus offsets."""
+def _dequantize_scores(
+    queries: int, m: int, attn_bias: Array, scratch: Int8AttentionScratch
+) -> None:
+    """S = s_m s_n (q k^T - k_sums) / sqrt(K) + attn_bias, for `queries` queries from m on."""
     for i in range(queries):
-        shift = offsets[(m + i) % offsets.shape[0]]
-        for t in range(desk.scores.shape[1]):
-            moved = F(np.int32(desk.sums[i, t] - desk.k_sums[t]))
-            desk.scores[i, t] = moved * (desk.q_scale[m + i] * desk.k_scale[t]) + shift[t]
+        query_bias = attn_bias[(m + i) % attn_bias.shape[0]]
+        for t in range(scratch.scores.shape[1]):
+            total = F(np.int32(scratch.products[i, t] - scratch.k_sums[t]))
+            scale = scratch.q_scale[m + i] * scratch.k_scale[t]
+            scratch.scores[i, t] = total * scale + query_bias[t]
 
 
 @kernel(boundscheck=False)
-def _largest_scores(queries: int, desk: Any) -> None:
-    """Find the largest score of each query."""
+def _find_row_max(queries: int, scratch: Int8AttentionScratch) -> None:
+    """row_max = max(S) of each query, compared as integers (softmax.py)."""
     for i in range(queries):
-        highest = np.int32(-(2**31))
-        for t in range(desk.scores.shape[1]):
-            highest = max(highest, ordered(float_to_bits(desk.scores[i, t])))
-        desk.highest[i] = bits_to_float(ordered(highest))
+        largest = np.int32(-(2**31))
+        for t in range(scratch.scores.shape[1]):
+            largest = max(largest, ordered(float_to_bits(scratch.scores[i, t])))
+        scratch.row_max[i] = bits_to_float(ordered(largest))
 
 
 @kernel(fastmath={"contract"}, boundscheck=False)
-def _weigh(queries: int, desk: Any) -> None:
-    """weights <- round(255 exp(scores - highest)), and their totals."""
+def _exp_and_sum(queries: int, scratch: Int8AttentionScratch) -> None:
+    """e = round(255 exp(S - row_max)),  exp_sums = sum(e)."""
     for i in range(queries):
-        top = desk.highest[i]
-        for t in range(desk.scores.shape[1]):
-            desk.weights[i, t] = _nearest(_LEVELS * exp32(desk.scores[i, t] - top))
-    for i in range(queries):  # a loop of its own: bytes and 32-bit sums make other vectors
+        row_max = scratch.row_max[i]
+        for t in range(scratch.scores.shape[1]):
+            scratch.exps[i, t] = nearest_integer(_E_MAX * exp32(scratch.scores[i, t] - row_max))
+    for i in range(queries):  # a loop of its own, as in quantize.py
         total = np.int32(0)
-        for t in range(desk.scores.shape[1]):
-            total = np.int32(total + np.int32(desk.weights[i, t]))
-        desk.totals[i] = total
+        for t in range(scratch.scores.shape[1]):
+            total = np.int32(total + np.int32(scratch.exps[i, t]))
+        scratch.exp_sums[i] = total
 
 
 @kernel(boundscheck=False)
-def _give(sums: Any, share: Any, scale: Any, out: Any) -> None:
-    """out <- share scale sums.  (K'), (K'), (K)."""
+def _normalize(sums: Array, inv_sum: np.float32, v_scale: Array, out: Array) -> None:
+    """out = sums inv_sum v_scale.  int32 (K'), (K') -> out (K)."""
     for d in range(out.shape[0]):
-        out[d] = F(sums[d]) * (share * scale[d])
+        out[d] = F(sums[d]) * (inv_sum * v_scale[d])

@@ -1,61 +1,70 @@
-"""Activations of 8 bits: each token rounded, and the sum of its codes.
+"""Quantization of float32 tokens to 8 bits, and the sum of each token's integers.
 
-Twin of `quantize_tokens` in panels.py. The rounded value sits in the low bits of x / s + 1.5 2^23.
+    s = max|x| / 127      q = round(x / s)      row_sum = sum(q)
 
-Three loops in turn run over a few rows each: a row's largest value and its sum come out of the last
-lanes late, and the processor begins with the next row meanwhile.
+Twin of `quantize_tokens` in panels.py. Adding 1.5 2^23 to x / s leaves the nearest integer in the
+low bits of the float.
+
+A few rows pass through each of the three loops before the next ones do: the maximum and the sum of
+a row are complete only after its last element, and meanwhile the next row can begin.
 """
-
-from typing import Any
 
 import numpy as np
 
+from tervit_np.arrays import Array
 from tervit_np.compiled.exponential import ONE, F, float_to_bits
 from tervit_np.compiled.fakequant import symmetric_step
 from tervit_np.compiled.jit import kernel
+from tervit_np.kernels.panels import QuantizedTokens
 
-ROWS_PER_PASS = 4  # rows that pass one loop before they pass the next: the nearest cache holds them
-ROUND = F(1.5 * 2**23)
+ROWS_PER_PASS = 4  # rows that pass through one loop before the next loop, in the L1 cache
+ROUND = F(1.5 * 2**23)  # for |x| < 2^22, the low bits of x + ROUND hold the nearest integer
 ROUND_BITS = np.int32(np.float32(ROUND).view(np.int32))
-LIMIT, _MOST = F(127), np.int32(127)
+_Q_MAX = np.int32(127)
 _ZERO = F(0)
 
 
 @kernel(boundscheck=False)
-def quantize_rows(x: Any, width: int, out: Any) -> None:
-    """Round `width` columns of x (M, ...) -> tokens (M', I'); what is padding becomes 0."""
+def quantize_rows(x: Array, inputs: int, out: QuantizedTokens) -> None:
+    """Quantize the first `inputs` columns of x.  (M, ...) -> tokens (M', I'), padded with 0."""
     rows = x.shape[0]
-    for first in range(0, rows, ROWS_PER_PASS):
-        quantize_some(x[first : first + ROWS_PER_PASS], width, first, out)
+    for start in range(0, rows, ROWS_PER_PASS):
+        quantize_pass(x[start : start + ROWS_PER_PASS], inputs, start, out)
     for m in range(rows, out.q.shape[0]):
         out.scale[m], out.row_sums[m] = _ZERO, 0
         out.q[m] = 0
 
 
 @kernel(boundscheck=False)
-def quantize_some(x: Any, width: int, first: int, out: Any) -> None:
-    """Round a few rows, (R, ...) -> tokens first..first + R."""
+def quantize_pass(x: Array, inputs: int, start: int, out: QuantizedTokens) -> None:
+    """Quantize at most ROWS_PER_PASS rows.  (R, ...) -> tokens start..start + R - 1."""
     for m in range(x.shape[0]):
-        out.scale[first + m] = symmetric_step(x[m, :width], LIMIT)
-    _round(x, width, first, out.scale, out.q)
-    _add_up(x.shape[0], width, first, out.q, out.row_sums)
+        out.scale[start + m] = symmetric_step(x[m, :inputs], F(_Q_MAX))
+    _round_rows(x, inputs, start, out.scale, out.q)
+    _sum_rows(x.shape[0], inputs, start, out.q, out.row_sums)
 
 
 @kernel(boundscheck=False)
-def _round(x: Any, width: int, first: int, scale: Any, codes: Any) -> None:
-    for m in range(x.shape[0]):
-        step = scale[first + m] if scale[first + m] > _ZERO else ONE
-        for i in range(width):
-            q = np.int32(float_to_bits(x[m, i] / step + ROUND) - ROUND_BITS)
-            codes[first + m, i] = min(max(q, -_MOST), _MOST)  # beyond only in a denormal step
-        codes[first + m, width:] = 0
+def nearest_integer(value: np.float32) -> np.int32:
+    """Round a float32 of magnitude below 2^22."""
+    return np.int32(float_to_bits(value + ROUND) - ROUND_BITS)
 
 
 @kernel(boundscheck=False)
-def _add_up(rows: int, width: int, first: int, codes: Any, sums: Any) -> None:
-    """Sum codes: a loop of its own, as bytes and 32-bit sums make other vectors."""
-    for m in range(first, first + rows):
+def _round_rows(x: Array, inputs: int, start: int, scale: Array, q: Array) -> None:
+    for m in range(x.shape[0]):
+        step = scale[start + m] if scale[start + m] > _ZERO else ONE
+        for i in range(inputs):
+            value = nearest_integer(x[m, i] / step)
+            q[start + m, i] = min(max(value, -_Q_MAX), _Q_MAX)  # only a denormal step exceeds 127
+        q[start + m, inputs:] = 0
+
+
+@kernel(boundscheck=False)
+def _sum_rows(rows: int, inputs: int, start: int, q: Array, row_sums: Array) -> None:
+    """Sum q in a loop of its own: vectors of bytes and of 32-bit sums have different lengths."""
+    for m in range(start, start + rows):
         total = np.int32(0)
-        for i in range(width):
-            total = np.int32(total + np.int32(codes[m, i]))
-        sums[m] = total
+        for i in range(inputs):
+            total = np.int32(total + np.int32(q[m, i]))
+        row_sums[m] = total

@@ -1,107 +1,120 @@
-"""Threads that walk through one piece of compiled code together.
+"""Threads that run one piece of compiled code together, each on its range of the work.
 
-Every member runs the same function on its own share of the tokens or heads; where one needs what
-another made, all wait for each other. The meeting point is one number that only grows: with n
-members, the k-th meeting is over when n k have arrived.
+Where a thread needs another one's results, all wait at a barrier. A barrier is one counter that
+only grows: with n threads, the k-th wait is over when the counter has reached n k.
 """
 
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from tervit_np.arrays import Array
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.simd import I64
+from tervit_np.compiled.simd import (
+    I64,
+    Builder,
+    Context,
+    Intrinsic,
+    Signature,
+    TypingContext,
+    Value,
+    Values,
+    array_data,
+    intrinsic,
+)
 
-ABORTED = 2**61  # added by a member that failed: nobody waits for it any more
-SPINS_BEFORE_YIELD = 2000  # looks at the number before the processor is offered to others
+ABORTED = 2**61  # added to the counter by a thread that failed, so that the others stop waiting
+SPINS_BEFORE_YIELD = 2000  # reads of the counter before the core is offered to other threads
 _CAN_YIELD = sys.platform != "win32"
 _sched_yield = types.ExternalFunction("sched_yield", types.intc())
 
 
 class Team:
-    """Some threads, the calling one among them; for one caller at a time."""
+    """`num_threads` threads, the calling thread among them; serves one caller at a time."""
 
-    def __init__(self, members: int) -> None:
-        self.members = members
-        self._others = ThreadPoolExecutor(max(members - 1, 1), thread_name_prefix="tervit")
+    def __init__(self, num_threads: int) -> None:
+        self.num_threads = num_threads
+        self._workers = ThreadPoolExecutor(max(num_threads - 1, 1), thread_name_prefix="tervit")
 
-    def run(self, work: Callable[[int], None], meetings: Sequence[Array]) -> None:
-        """Call work(0), work(1), ... at the same time; `meetings` are their counts of arrivals.
+    def run(self, work: Callable[[int], None], barrier_counts: Sequence[Array]) -> None:
+        """Call work(0), work(1), ... at the same time, one thread each.
 
-        Where one fails, the others stop waiting for it, and its error is raised here.
+        `barrier_counts` are the counters, int64 (1,), of all barriers that `work` waits at. If one
+        call fails, the other threads stop waiting, and its error is raised here.
         """
-        for barrier_count in meetings:
+        for barrier_count in barrier_counts:
             barrier_count[0] = 0
 
-        def guarded(me: int) -> None:
+        def run_or_abort(thread_id: int) -> None:
             try:
-                work(me)
+                work(thread_id)
             except BaseException:
-                for barrier_count in meetings:
+                for barrier_count in barrier_counts:
                     barrier_count[0] += ABORTED
                 raise
 
-        others = [self._others.submit(guarded, me) for me in range(1, self.members)]
+        futures = [
+            self._workers.submit(run_or_abort, thread_id)
+            for thread_id in range(1, self.num_threads)
+        ]
         try:
-            guarded(0)
+            run_or_abort(0)
         finally:
-            failed = [error for other in others if (error := other.exception()) is not None]
-        if failed:
-            raise failed[0]
+            errors = [error for future in futures if (error := future.exception()) is not None]
+        if errors:
+            raise errors[0]
 
 
 @kernel(boundscheck=False)
-def barrier(barrier_count: Any, members: int) -> None:
-    """Wait until all members are here.  arrivals int64 (1,), shared and 0 at first."""
-    if members == 1:
+def barrier(barrier_count: Array, num_threads: int) -> None:
+    """Wait until all threads have called this.  int64 (1,), shared by them, 0 at first."""
+    if num_threads == 1:
         return
-    mine: Any = atomic_add(barrier_count)
-    goal = (mine + members - 1) // members * members
-    looks = 0
-    while mine < ABORTED and atomic_load(barrier_count) < goal:
-        looks += 1
-        if _CAN_YIELD and looks % SPINS_BEFORE_YIELD == 0:
+    arrivals: int = atomic_add(barrier_count)
+    goal = (arrivals + num_threads - 1) // num_threads * num_threads
+    spins = 0
+    while arrivals < ABORTED and atomic_load(barrier_count) < goal:
+        spins += 1
+        if _CAN_YIELD and spins % SPINS_BEFORE_YIELD == 0:
             _sched_yield()
 
 
 @kernel(boundscheck=False)
-def share(count: int, unit: int, me: int, members: int) -> Any:
-    """Return first and last of a member's share of `count` things, in whole units."""
+def thread_range(count: int, unit: int, thread_id: int, num_threads: int) -> tuple[int, int]:
+    """Divide `count` items among the threads, in whole units.  -> start, stop of one thread."""
     units = -(-count // unit)
-    first, last = units * me // members * unit, units * (me + 1) // members * unit
-    return first, min(last, count)
+    start = units * thread_id // num_threads * unit
+    stop = units * (thread_id + 1) // num_threads * unit
+    return start, min(stop, count)
 
 
 @kernel(boundscheck=False)
-def round_up(count: int, unit: int) -> Any:
-    """Round up to a multiple."""
+def round_up(count: int, unit: int) -> int:
+    """Round up to a multiple of `unit`."""
     return (count + unit - 1) // unit * unit
 
 
 @intrinsic
-def atomic_add(typing: Any, barrier_count: Any) -> Any:
-    """Add one, all at once for everybody; return the new number."""
+def atomic_add(typing: TypingContext, barrier_count: types.Array) -> Intrinsic:
+    """Atomically increment a barrier's counter and return the new number."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = context.make_array(barrier_count)(context, builder, args[0]).data
-        before = builder.atomic_rmw("add", place, ir.Constant(I64, 1), "seq_cst")
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
+        pointer = array_data(context, builder, barrier_count, args[0])
+        before = builder.atomic_rmw("add", pointer, ir.Constant(I64, 1), "seq_cst")
         return builder.add(before, ir.Constant(I64, 1))
 
-    return types.int64(barrier_count), generate
+    return types.int64(barrier_count), codegen
 
 
 @intrinsic
-def atomic_load(typing: Any, barrier_count: Any) -> Any:
-    """Read the number as it is now, not as it was when last read."""
+def atomic_load(typing: TypingContext, barrier_count: types.Array) -> Intrinsic:
+    """Atomically read a barrier's counter; an ordinary load might be done only once in a loop."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = context.make_array(barrier_count)(context, builder, args[0]).data
-        return builder.load_atomic(place, "acquire", 8)
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
+        pointer = array_data(context, builder, barrier_count, args[0])
+        return builder.load_atomic(pointer, "acquire", 8)
 
-    return types.int64(barrier_count), generate
+    return types.int64(barrier_count), codegen

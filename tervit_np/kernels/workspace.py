@@ -1,67 +1,78 @@
-"""Arrays that blocks work in: a bench that a team shares, and some of one thread alone."""
+"""Buffers that a block computes in: some shared by a team of threads, some private to each thread.
 
-from typing import Any, NamedTuple
+They are allocated once for all blocks of one shape and all images.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zeros
-from tervit_np.kernels.attention import AttentionScratch, desk, reach
+from tervit_np.compiled.jit import kernel
+from tervit_np.kernels.attention import AttentionScratch, make_attention_scratch, rows_read
 from tervit_np.kernels.int8_attention import Int8AttentionScratch, make_int8_attention_scratch
 from tervit_np.kernels.panels import PANEL, STEP, QuantizedTokens
 from tervit_np.kernels.team import round_up
+from tervit_np.kernels.tiles import Tile
 
-BENCH = 256  # tokens of whole groups that lie on a bench, at least one group
-MLP_ROWS = 66  # tokens that pass through all products of an MLP before the next ones do
+TOKENS_PER_PASS = 256  # tokens that pass through a block together, rounded down to whole windows
+MLP_ROWS = 66  # tokens that pass through all layers of an MLP before the next ones do
 
 
 class SharedWorkspace(NamedTuple):
-    """The tokens of some groups, M of them, M' with padding to whole tiles."""
+    """The tokens of one pass of a team: M tokens, padded to M' for whole tiles."""
 
     x: Array  # float32 (M', D): the residual stream
-    branch: Array  # float32 (M', D'): what is still to be added to it
-    qkv: Array  # float32 (M'', D''): beyond the tokens, what attention reads and does not use
-    mixed: Array  # float32 (M, D) and padding
-    barrier_count: Array  # int64 (1,): where a team meets
+    branch: Array  # float32 (M', D'): what the last branch adds to x, not yet added
+    qkv: Array  # float32 (M'', 3 D'): followed by rows that attention reads and does not use
+    attn_out: Array  # float32 (M', D): attention's output, before proj
+    barrier_count: Array  # int64 (1,)
 
 
 class ThreadWorkspace(NamedTuple):
-    """What one member works in."""
+    """The private buffers of one thread, for at most R = MLP_ROWS tokens (R' for whole tiles)."""
 
-    narrow: QuantizedTokens  # of width D, one portion
-    wide: QuantizedTokens  # of the MLP's width
-    hidden: Array  # float32 (portion, 64 P)
-    desk: AttentionScratch | Int8AttentionScratch
+    tokens: QuantizedTokens  # (R', D): inputs of qkv, proj and fc1
+    hidden: Array  # float32 (R', 64 P): outputs of fc1
+    hidden_tokens: QuantizedTokens  # (R', hidden width): inputs of fc2
+    scratch: AttentionScratch | Int8AttentionScratch
 
 
-def make_shared_workspace(weights: Any, processor: Any) -> SharedWorkspace:
-    """Make a bench for blocks of the shape of `weights`."""
-    width, tokens = weights.qkv.weight.inputs, weights.places.shape[1]
-    count = max(BENCH // tokens, 1) * tokens
-    rows = round_up(count, processor.mr)
-    beyond = max(rows, count - tokens + reach(tokens))
+@kernel()
+def windows_per_pass(window_tokens: int) -> int:
+    """Return how many windows of T tokens pass through a block together, at least one."""
+    return max(TOKENS_PER_PASS // window_tokens, 1)
+
+
+def make_shared_workspace(tile: Tile, window_tokens: int, dim: int) -> SharedWorkspace:
+    """Allocate for windows of T tokens of `dim` columns."""
+    tokens = windows_per_pass(window_tokens) * window_tokens
+    rows = round_up(tokens, tile.mr)
+    qkv_rows = max(rows, tokens - window_tokens + rows_read(window_tokens))
     return SharedWorkspace(
-        zeros((rows, width), np.float32),
-        zeros((rows, round_up(width, PANEL)), np.float32),
-        zeros((beyond, round_up(3 * width, PANEL)), np.float32),
-        zeros((rows, width), np.float32),
-        zeros((1,), np.int64),
+        x=zeros((rows, dim), np.float32),
+        branch=zeros((rows, round_up(dim, PANEL)), np.float32),
+        qkv=zeros((qkv_rows, round_up(3 * dim, PANEL)), np.float32),
+        attn_out=zeros((rows, dim), np.float32),
+        barrier_count=zeros((1,), np.int64),
     )
 
 
-def make_thread_workspace(weights: Any, processor: Any, attention: str) -> ThreadWorkspace:
-    """Make what one member works in; `attention` is "float32" or "int8"."""
-    width, hidden = weights.qkv.weight.inputs, weights.fc1.weight.outputs
-    portion = round_up(MLP_ROWS, processor.mr)
-    make_desk = make_int8_attention_scratch if attention == "int8" else desk
+def make_thread_workspace(
+    tile: Tile, window_tokens: int, dim: int, hidden_dim: int, heads: int, attention: str
+) -> ThreadWorkspace:
+    """Allocate for one thread; `attention` is "float32" or "int8"."""
+    rows = round_up(MLP_ROWS, tile.mr)
+    make_scratch = make_int8_attention_scratch if attention == "int8" else make_attention_scratch
     return ThreadWorkspace(
-        _tokens(portion, width),
-        _tokens(portion, hidden),
-        zeros((portion, round_up(hidden, PANEL)), np.float32),
-        make_desk(weights.places.shape[1], width // weights.heads),
+        tokens=_make_tokens(rows, dim),
+        hidden=zeros((rows, round_up(hidden_dim, PANEL)), np.float32),
+        hidden_tokens=_make_tokens(rows, hidden_dim),
+        scratch=make_scratch(window_tokens, dim // heads),
     )
 
 
-def _tokens(rows: int, width: int) -> QuantizedTokens:
-    codes = zeros((rows, round_up(width, STEP)), np.int8)
-    return QuantizedTokens(codes, zeros((rows,), np.float32), zeros((rows,), np.int32))
+def _make_tokens(rows: int, inputs: int) -> QuantizedTokens:
+    q = zeros((rows, round_up(inputs, STEP)), np.int8)
+    return QuantizedTokens(q, zeros((rows,), np.float32), zeros((rows,), np.int32))

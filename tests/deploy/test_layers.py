@@ -29,8 +29,7 @@ def test_the_same_outputs(backend, case, quantizer):
         layer.bias.data[...] = rng.normal(size=layer.bias.shape)
     layer.weight_quant, layer.act_quant = quantizer, UniformAct(8)
     x = rng.normal(size=shape).astype(np.float32)
-    stored = quantizer.encode(layer.weight.data)
-    packed = packed_layer(layer, stored.codes, stored.scale, isinstance(quantizer, Ternary))
+    packed = packed_layer(layer, quantizer.encode(layer.weight.data))
     with tv.backend(backend):
         found, cache = packed.forward(x)
         expected = layer.forward(x)[0]

@@ -7,7 +7,13 @@ pytest.importorskip("numba")
 
 from tervit_np import ops
 from tervit_np.compiled.jit import kernel
-from tervit_np.kernels.attention import PADDING, attend, desk, reach, transpose_tile
+from tervit_np.kernels.attention import (
+    PADDING_BIAS,
+    attend,
+    make_attention_scratch,
+    rows_read,
+    transpose_tile,
+)
 from tervit_np.kernels.team import round_up
 from tervit_np.kernels.tiles import LANES
 from tests.checks import relative_error
@@ -20,41 +26,41 @@ def draw(tokens, heads, width, seed=0):
     return rng.normal(size=(tokens, 3 * heads * width)).astype(np.float32)
 
 
-def padded(offsets):
-    count = offsets.shape[-1]
-    wide = np.full((*offsets.shape[:-1], round_up(count, LANES)), PADDING, np.float32)
-    wide[..., :count] = offsets
-    return wide
+def pad_keys(attn_bias):
+    keys = attn_bias.shape[-1]
+    padded = np.full((*attn_bias.shape[:-1], round_up(keys, LANES)), PADDING_BIAS, np.float32)
+    padded[..., :keys] = attn_bias
+    return padded
 
 
-def followed(qkv):
-    """Let other rows follow that attention may read and must not use."""
-    return np.pad(qkv, ((0, reach(len(qkv)) - len(qkv)), (0, 0)), constant_values=1e3)
+def pad_rows(qkv):
+    """Append the rows that attention may read and must not use."""
+    return np.pad(qkv, ((0, rows_read(len(qkv)) - len(qkv)), (0, 0)), constant_values=1e3)
 
 
-def by_kernel(qkv, heads, offsets, function=attend, room=desk):
-    """qkv (T, 3 D), offsets (H, T, T) or (1, 1, T) -> (T, D)."""
-    tokens, width = len(qkv), qkv.shape[1] // 3 // heads
-    qkv = followed(qkv)
-    out, place, wide = (
-        np.full((tokens, heads * width), np.nan, np.float32),
-        room(tokens, width),
-        padded(offsets),
+def by_kernel(qkv, heads, attn_bias, attend=attend, make_scratch=make_attention_scratch):
+    """qkv (T, 3 D), attn_bias (H, T, T) or (1, 1, T) -> (T, D)."""
+    tokens, head_dim = len(qkv), qkv.shape[1] // 3 // heads
+    out = np.full((tokens, heads * head_dim), np.nan, np.float32)
+    qkv, scratch, attn_bias = (
+        pad_rows(qkv),
+        make_scratch(tokens, head_dim),
+        pad_keys(attn_bias),
     )
     for head in range(heads):
-        function(qkv, head * width, width, wide[head % len(wide)], place, out)
+        attend(qkv, head, head_dim, attn_bias[head % len(attn_bias)], scratch, out)
     return out
 
 
 @pytest.mark.parametrize(("tokens", "heads", "width"), SHAPES)
-def test_an_image(tokens, heads, width):
+def test_attention_in_an_image_equals_the_operator(tokens, heads, width):
     qkv = draw(tokens, heads, width)
     expected = ops.attention(qkv[None].astype(np.float64), heads)[0][0]
     assert relative_error(by_kernel(qkv, heads, np.zeros((1, 1, tokens))), expected) < 2e-6
 
 
 @pytest.mark.parametrize(("tokens", "heads", "width"), SHAPES)
-def test_a_window_with_bias_and_mask(tokens, heads, width):
+def test_attention_in_a_window_adds_bias_and_mask(tokens, heads, width):
     qkv, rng = draw(tokens, heads, width), np.random.default_rng(1)
     bias = rng.normal(size=(heads, tokens, tokens))
     mask = np.where(rng.random((1, tokens, tokens)) < 0.3, -100.0, 0.0)
@@ -62,25 +68,25 @@ def test_a_window_with_bias_and_mask(tokens, heads, width):
     assert relative_error(by_kernel(qkv, heads, bias + mask), expected) < 2e-6
 
 
-def test_scores_that_would_overflow_an_exponential():
+def test_large_scores_do_not_overflow_the_exponential():
     qkv = 40 * draw(20, 2, 16)
     expected = ops.attention(qkv[None].astype(np.float64), 2)[0][0]
     assert relative_error(by_kernel(qkv, 2, np.zeros((1, 1, 20))), expected) < 1e-5
 
 
-def test_a_desk_keeps_nothing_from_the_head_before():
-    """Padding of a large value would show in the next, smaller head."""
+def test_scratch_carries_nothing_from_one_head_to_the_next():
+    """Large values left in the padding would change the result."""
     tokens, width = 17, 10
-    room = desk(tokens, width)
-    for array in room:
+    scratch = make_attention_scratch(tokens, width)
+    for array in scratch:
         array[...] = 1e3
     qkv, out = draw(tokens, 1, width), np.zeros((tokens, width), np.float32)
-    attend(followed(qkv), 0, width, padded(np.zeros((1, tokens))), room, out)
+    attend(pad_rows(qkv), 0, width, pad_keys(np.zeros((1, tokens))), scratch, out)
     expected = ops.attention(qkv[None].astype(np.float64), 1)[0][0]
     assert relative_error(out, expected) < 2e-6
 
 
-def test_a_block_of_numbers_is_turned():
+def test_transpose_tile_transposes_any_part_of_a_matrix():
     @kernel()
     def run(source, row, column, target, to_row, to_column):
         transpose_tile(source, row, column, target, to_row, to_column)

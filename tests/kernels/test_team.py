@@ -1,4 +1,4 @@
-"""Members of a team share everything and meet."""
+"""Threads of a team divide the work and wait for each other at barriers."""
 
 import threading
 
@@ -7,80 +7,80 @@ import pytest
 
 pytest.importorskip("numba")
 
-from tervit_np.kernels.team import ABORTED, Team, barrier, share
+from tervit_np.kernels.team import ABORTED, Team, barrier, thread_range
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 197, 198])
 @pytest.mark.parametrize("unit", [1, 6])
-@pytest.mark.parametrize("members", [1, 2, 3, 5])
-def test_shares_are_whole_units_and_leave_nothing_out(count, unit, members):
-    shares = [share(count, unit, me, members) for me in range(members)]
-    assert shares[0][0] == 0
-    assert shares[-1][1] == count
-    for (_, stop), (start, _) in zip(shares[:-1], shares[1:], strict=True):
+@pytest.mark.parametrize("num_threads", [1, 2, 3, 5])
+def test_thread_ranges_are_whole_units_and_cover_all_items(count, unit, num_threads):
+    ranges = [thread_range(count, unit, i, num_threads) for i in range(num_threads)]
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == count
+    for (_, stop), (start, _) in zip(ranges[:-1], ranges[1:], strict=True):
         assert stop == min(start, count)
         assert start % unit == 0
-    sizes = [max(stop - start, 0) for start, stop in shares]
+    sizes = [max(stop - start, 0) for start, stop in ranges]
     assert max(sizes) - min(sizes) <= 2 * unit
 
 
-def test_nobody_leaves_before_all_are_there():
-    members, meetings = 3, 200
-    barrier_count, passed = np.zeros(1, np.int64), np.zeros(members, np.int64)
+def test_no_thread_leaves_a_barrier_before_all_have_arrived():
+    num_threads, rounds = 3, 200
+    barrier_count, passed = np.zeros(1, np.int64), np.zeros(num_threads, np.int64)
     early = []
 
-    def walk(me):
-        for number in range(meetings):
-            passed[me] = number
-            barrier(barrier_count, members)
+    def work(thread_id):
+        for number in range(rounds):
+            passed[thread_id] = number
+            barrier(barrier_count, num_threads)
             early.extend(passed[passed < number])
 
-    threads = [threading.Thread(target=walk, args=(me,)) for me in range(members)]
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(num_threads)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
     assert not early
-    assert barrier_count[0] == members * meetings
+    assert barrier_count[0] == num_threads * rounds
 
 
-def test_nobody_waits_for_one_who_failed():
+def test_an_aborted_barrier_releases_all_threads():
     barrier_count = np.zeros(1, np.int64)
     waiting = threading.Thread(target=barrier, args=(barrier_count, 2))
     waiting.start()
     barrier_count[0] += ABORTED
     waiting.join(60)
     assert not waiting.is_alive()
-    barrier(barrier_count, 2)  # and whoever comes later does not wait at all
+    barrier(barrier_count, 2)  # a later thread does not wait either
 
 
-@pytest.mark.parametrize("members", [1, 2, 4])
-def test_each_member_once_in_a_thread_of_its_own(members):
+@pytest.mark.parametrize("num_threads", [1, 2, 4])
+def test_each_call_runs_in_its_own_thread(num_threads):
     seen = []
     barrier_count = np.zeros(1, np.int64)
 
-    def work(me):
-        barrier(barrier_count, members)
-        seen.append((me, threading.get_ident()))
+    def work(thread_id):
+        barrier(barrier_count, num_threads)
+        seen.append((thread_id, threading.get_ident()))
 
-    Team(members).run(work, [barrier_count])
-    assert sorted(me for me, _ in seen) == list(range(members))
-    assert len({thread for _, thread in seen}) == members
+    Team(num_threads).run(work, [barrier_count])
+    assert sorted(thread_id for thread_id, _ in seen) == list(range(num_threads))
+    assert len({thread for _, thread in seen}) == num_threads
     assert (0, threading.get_ident()) in seen
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
-def test_the_error_of_any_member_is_raised_and_the_team_can_go_on(bad):
+def test_an_error_in_any_thread_is_raised_and_the_team_stays_usable(bad):
     team, barrier_count = Team(3), np.zeros(1, np.int64)
 
-    def work(me):
-        if me == bad:
-            raise ValueError(f"member {me}")
+    def work(thread_id):
+        if thread_id == bad:
+            raise ValueError(f"thread {thread_id}")
         barrier(barrier_count, 3)
 
-    with pytest.raises(ValueError, match=f"member {bad}"):
+    with pytest.raises(ValueError, match=f"thread {bad}"):
         team.run(work, [barrier_count])
     done = []
-    team.run(lambda me: (barrier(barrier_count, 3), done.append(me)), [barrier_count])
+    team.run(lambda i: (barrier(barrier_count, 3), done.append(i)), [barrier_count])
     assert sorted(done) == [0, 1, 2]

@@ -1,25 +1,25 @@
-"""Rooms hold what kernels read beyond the tokens, which nothing else would notice."""
+"""The workspace has all the rows that attention reads beyond the tokens of a window."""
 
-from types import SimpleNamespace
-
-import numpy as np
 import pytest
 
 pytest.importorskip("numba")
 
-from tervit_np.kernels.attention import reach
+from tervit_np.kernels.attention import rows_read
 from tervit_np.kernels.tiles import LANES, MR, TILES
-from tervit_np.kernels.workspace import BENCH, make_shared_workspace
+from tervit_np.kernels.workspace import make_shared_workspace, windows_per_pass
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3, 5, 16, 17, 49, 64, 65, 197, 257])
+def test_attention_in_the_last_window_stays_in_the_workspace(tokens):
+    for tile in TILES.values():
+        shared = make_shared_workspace(tile, tokens, 20)
+        last = (windows_per_pass(tokens) - 1) * tokens
+        assert len(shared.qkv) >= last + rows_read(tokens)
+        assert len(shared.x) >= last + tokens
 
 
 @pytest.mark.parametrize("tokens", [1, 5, 16, 17, 49, 64, 65, 197, 257])
-def test_the_last_group_can_be_attended(tokens):
-    weights = SimpleNamespace(
-        qkv=SimpleNamespace(weight=SimpleNamespace(inputs=20)), places=np.zeros((3, tokens))
-    )
-    bench = make_shared_workspace(weights, TILES["generic"])
-    last = (max(BENCH // tokens, 1) - 1) * tokens
-    assert len(bench.qkv) >= last + reach(tokens)
-    assert reach(tokens) > tokens
-    assert reach(tokens) >= -(-tokens // MR) * MR
-    assert reach(tokens) >= -(-tokens // LANES) * LANES
+def test_attention_reads_whole_tiles_of_queries_and_keys(tokens):
+    assert rows_read(tokens) > tokens
+    assert rows_read(tokens) >= -(-tokens // MR) * MR
+    assert rows_read(tokens) >= -(-tokens // LANES) * LANES
