@@ -1,4 +1,4 @@
-"""Models in files: our own, those that others published, and one as the start of another."""
+"""Checkpoints: our .npz files, official weights in their formats, transfer between sizes."""
 
 from tervit_np.checkpoints.adaptation import pretrained, transfer
 from tervit_np.checkpoints.formats.safetensors import save_safetensors

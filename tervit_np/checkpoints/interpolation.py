@@ -1,11 +1,11 @@
 """Bicubic interpolation of tables on a grid, as PyTorch does it (a = -0.75, corners not aligned).
 
-    y_i = sum_k c(x_i - k) v_k       x_i = (i + 1/2) n / m - 1/2       indices outside take the edge
+    y_i = sum_k c(x_i - k) v_k       x_i = (i + 1/2) n / m - 1/2       indices outside are clamped
 
     c(t) = (a + 2) |t|^3 - (a + 3) t^2 + 1            |t| <= 1      (Keys 1981)
            a |t|^3 - 5 a t^2 + 8 a |t| - 4 a      1 < |t| < 2
 
-It is separable and linear: a matrix for the rows and one for the columns.
+The interpolation is separable and linear: one matrix for the rows, one for the columns.
 """
 
 import numpy as np
@@ -24,13 +24,13 @@ def cubic(t: Array) -> Array:
 
 
 def interpolation_matrix(old: int, new: int) -> Array:
-    """Return the weights that turn `old` values on a line into `new`.  -> float64 (new, old)."""
-    place = (np.arange(new) + 0.5) * old / new - 0.5
-    first = np.floor(place).astype(int)
+    """Return the matrix that interpolates `old` values to `new`.  -> float64 (new, old)."""
+    x = (np.arange(new) + 0.5) * old / new - 0.5
+    first = np.floor(x).astype(int)
     matrix = np.zeros((new, old))
     for k in range(-1, 3):
         columns = np.clip(first + k, 0, old - 1)
-        np.add.at(matrix, (np.arange(new), columns), cubic(place - (first + k)))
+        np.add.at(matrix, (np.arange(new), columns), cubic(x - (first + k)))
     return matrix
 
 

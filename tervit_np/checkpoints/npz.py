@@ -1,9 +1,9 @@
-"""Checkpoints of our own: one .npz with every parameter and a JSON description, no pickles.
+"""Our checkpoints: one .npz with every parameter and a JSON description, without pickles.
 
-    "meta"  JSON: format, model class, configuration, plan, and what the caller adds
+    "meta"  JSON: format, model class, configuration, dtype, plan, and `extra` of the caller
     <official parameter name>  array
 
-The file is written beside its place and renamed, so it appears whole or not at all.
+Files are written atomically.
 """
 
 import json
@@ -25,7 +25,7 @@ from tervit_np.quant import Plan
 from tervit_np.quant.spec import plan_from_spec, plan_to_spec
 
 FORMAT = "tervit_np 1"
-# What NumPy, zipfile, zlib and json say of bytes that make no sense to them.
+# What NumPy, zipfile, zlib and json raise for damaged bytes.
 _DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
@@ -35,7 +35,7 @@ def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> 
     Raises
     ------
     OSError
-        If the disk is full or the folder cannot be written; no partial file stays behind.
+        If the disk is full or the folder cannot be written; the partial file is deleted.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,23 +45,25 @@ def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> 
 
 
 def read_npz(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read arrays and description back.
+    """Read arrays and description.
 
     Raises
     ------
     ValueError
-        If the file is missing, truncated, corrupt, or not one of ours.
+        If the file is missing, truncated, damaged, or not a checkpoint of tervit_np.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: not a checkpoint of tervit_np, or cut off (no .npz archive)")
+        raise ValueError(
+            f"{path}: not a checkpoint of tervit_np, or truncated (it is not an .npz archive)"
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
-    except (KeyError, AttributeError):  # no "meta", or it is no array
+    except (KeyError, AttributeError):  # no "meta", or it is not an array
         raise ValueError(f"{path}: an archive, but not a checkpoint of tervit_np") from None
     except _DAMAGE as error:
         raise ValueError(f"{path}: a damaged checkpoint ({error})") from None
@@ -77,17 +79,17 @@ def save_checkpoint(
     plan: Plan | None = None,
     extra: dict[str, Any] | None = None,
 ) -> None:
-    """Write a model's parameters, configuration and plan; `extra` is JSON of your own.
+    """Write a model's parameters, configuration and plan; `extra` is any JSON.
 
-    The plan is the one that the model follows, unless another is given.
+    Without `plan`, the plan is that of the model's quantizers.
     """
     rules = plan_to_spec(plan_of(model) if plan is None else plan)
     meta = {"format": FORMAT, **describe(model), "plan": rules}
     write_npz(Path(path), model.state_dict(), {**meta, "extra": extra or {}})
 
 
-def is_own(path: Path) -> bool:
-    """Tell whether a file is one of ours, whatever it is called."""
+def is_npz_checkpoint(path: Path) -> bool:
+    """Tell whether a file is a checkpoint of tervit_np, whatever its name."""
     try:
         with zipfile.ZipFile(path) as archive:
             return "meta.npy" in archive.namelist()
@@ -96,12 +98,12 @@ def is_own(path: Path) -> bool:
 
 
 def load_model(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
-    """Rebuild a saved model with its quantizers.  -> model, the `extra` it was saved with.
+    """Load a saved model with its quantizers.  -> model, `extra` of `save_checkpoint`.
 
     Raises
     ------
     ValueError
-        If the file is no good, or does not describe a model that fits its arrays.
+        If the file is damaged, or its description does not fit its arrays.
     """
     arrays, meta = read_npz(Path(path))
     try:
@@ -117,7 +119,7 @@ def load_model(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
 
 
 def describe(model: Classifier) -> dict[str, Any]:
-    """Describe a model that is to be written as JSON: class, configuration, dtype."""
+    """Describe a model as JSON: class, configuration, dtype."""
     model.require_latent_weights()
     return {
         "model": type(model).__name__,

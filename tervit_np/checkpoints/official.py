@@ -1,7 +1,7 @@
-"""Official weights by name: where they are published, and the copies in the data folder.
+"""Official weights by name: their addresses, and the copies in the data folder.
 
-The names of DeiT's files end in the first digits of their SHA-256. Swin's come without one, so what
-arrives is held to its structure: names, shapes, index tables and masks.
+The names of DeiT's files end in the first digits of their SHA-256. Swin's files have no published
+digest, so that their contents are checked instead: names, shapes, index tables and masks.
 """
 
 import shutil
@@ -38,59 +38,59 @@ def find_weights(name: str, root: str | Path | None = None) -> Path:
     Raises
     ------
     ValueError
-        If there are none of that name, or they are not here.
+        If the name is unknown, or the file is absent.
     """
-    file = _place(name, root)
+    file = _local_path(name, root)
     if not file.exists():
         raise ValueError(
             f"the weights of {name} are not in {file.parent}: `tervit data get-weights {name}` "
-            "downloads them, with --from FILE it takes a copy you have"
+            "downloads them; with --from FILE it copies a file that you have"
         )
     return file
 
 
-def get_weights(
+def fetch_weights(
     name: str, root: str | Path | None = None, source: str | Path | None = None
 ) -> Path:
-    """Bring official weights into the data folder, downloaded or taken from `source`; check them.
+    """Download official weights into the data folder, or copy them from `source`, and check them.
 
     Raises
     ------
     ValueError
-        If the name is unknown, the download fails, or the file is not what it should be.
+        If the name is unknown, the download fails, or the file has other contents.
     """
-    target = _place(name, root)
+    target = _local_path(name, root)
     if target.exists() and source is None:
         return target
     folder = writable_folder(target.parent)
     if folder is None:
         raise ValueError(f"{target.parent} cannot be written; set TERVIT_DATA to another folder")
     if source is None:
-        arrived = download([OFFICIAL[name]], folder / ".arriving")
+        candidate = download([OFFICIAL[name]], folder / ".download")
     else:
-        arrived = Path(source)
-        _check_digest(arrived, OFFICIAL[name].digest)
-    found = recognise(load_checkpoint(arrived, lenient=True))[0]
-    if found != name:
-        raise ValueError(f"{arrived} holds the weights of {found}, not of {name}")
+        candidate = Path(source)
+        _check_digest(candidate, OFFICIAL[name].digest)
+    actual = recognise(load_checkpoint(candidate, lenient=True))[0]
+    if actual != name:
+        raise ValueError(f"{candidate} holds the weights of {actual}, not of {name}")
     with atomic_write(target) as partial:
-        shutil.copyfile(arrived, partial)
+        shutil.copyfile(candidate, partial)
     if source is None:
-        shutil.rmtree(folder / ".arriving", ignore_errors=True)
+        shutil.rmtree(folder / ".download", ignore_errors=True)
     return target
 
 
 def _check_digest(file: Path, digest: str) -> None:
-    """Refuse a copy of other bytes; files in other forms, as .safetensors, have no known digest."""
+    """Check the digest of a .pth file; files in other formats have no known digest."""
     if not file.is_file():
         raise ValueError(f"{file}: no such file")
-    if file.suffix == ".pth" and not (found := file_hash(file, "sha256")).startswith(digest):
+    if file.suffix == ".pth" and not (actual := file_hash(file, "sha256")).startswith(digest):
         raise ValueError(
-            f"{file}: its SHA-256 begins {found[:8]}, that of the official file {digest}"
+            f"{file}: its SHA-256 begins with {actual[:8]}, that of the official file with {digest}"
         )
 
 
-def _place(name: str, root: str | Path | None) -> Path:
+def _local_path(name: str, root: str | Path | None) -> Path:
     if name not in OFFICIAL:
         raise ValueError(f"no official weights of {name!r}; there are {', '.join(OFFICIAL)}")
     return data_root(root) / "weights" / OFFICIAL[name].file

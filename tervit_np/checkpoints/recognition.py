@@ -1,4 +1,4 @@
-"""Which architecture a set of weights belongs to, read off names and shapes."""
+"""Recognise the architecture of weights by their names and shapes."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _TABLE = "layers.{}.blocks.0.attn.relative_position_bias_table"  # of (2 window 
 
 
 class Architecture(NamedTuple):
-    """What tells one architecture from another; heads leave no trace in the shapes."""
+    """The properties that shapes show; the number of heads is not among them."""
 
     kind: str  # DeiT or Swin
     dim: int
@@ -29,7 +29,7 @@ class Architecture(NamedTuple):
 
 
 def architecture(arrays: Mapping[str, Array]) -> Architecture | None:
-    """Read the architecture off {official name: array}; None where it is none of ours."""
+    """Infer the architecture from {official name: array}; None if it is not DeiT or Swin."""
     patch = arrays.get("patch_embed.proj.weight")
     if patch is None or patch.ndim != 4:
         return None
@@ -45,32 +45,34 @@ def _count(arrays: Mapping[str, Array], pattern: str) -> int:
     return len({match[1] for name in arrays if (match := re.match(pattern, name))})
 
 
-def of_config(config: Config) -> Architecture:
+def architecture_of(config: Config) -> Architecture:
     """Describe the architecture of a configuration."""
     if isinstance(config, SwinConfig):
         return Architecture("Swin", config.dim, config.patch_size, config.depths)
     return Architecture("DeiT", config.dim, config.patch_size, (config.depth,), config.distilled)
 
 
-def known_name(found: Architecture) -> str | None:
-    """Return the registered name of an architecture."""
-    return next((name for name, config in CONFIGS.items() if of_config(config) == found), None)
+def known_name(wanted: Architecture) -> str | None:
+    """Return the registered name of an architecture, None if there is none."""
+    return next(
+        (name for name, config in CONFIGS.items() if architecture_of(config) == wanted), None
+    )
 
 
 def recognise(arrays: Mapping[str, Array]) -> tuple[str, Config]:
-    """Name the architecture of weights.  -> registered name, configuration with their sizes.
+    """Recognise the model of weights.  -> registered name, configuration with their sizes.
 
     Raises
     ------
     ValueError
-        If the weights belong to no registered architecture.
+        If the architecture is not registered.
     """
     found = architecture(arrays)
     name = None if found is None else known_name(found)
     if found is None or name is None:
         raise ValueError(
-            "these weights belong to no model known here; they are "
-            + ("no vision transformer's" if found is None else f"those of {found}")
+            "unknown architecture: expected weights of a registered DeiT or Swin, got those of "
+            + ("another kind of model" if found is None else str(found))
         )
     config = CONFIGS[name]
     sizes: dict[str, Any] = {}
@@ -89,10 +91,11 @@ def recognise(arrays: Mapping[str, Array]) -> tuple[str, Config]:
 def _image_size(config: SwinConfig, windows: list[int]) -> int:
     """Infer the image size, which no tensor has.
 
-    A last window smaller than the first shrank to its map. Else it is the size of the model's name,
-    or, where that is not whole windows, the one at which the last map is one window.
+    If the last window is smaller than the first, it is the last map. Otherwise the size is that of
+    the model's name or, if its maps do not split into windows, that at which the last map is one
+    window.
     """
-    whole = all(side <= windows[0] or side % windows[0] == 0 for side in config.sides)
-    if whole and windows[-1] == windows[0]:
+    fits = all(side <= windows[0] or side % windows[0] == 0 for side in config.sides)
+    if fits and windows[-1] == windows[0]:
         return config.image_size
     return windows[-1] * config.patch_size << (len(config.depths) - 1)

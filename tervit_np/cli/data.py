@@ -76,9 +76,9 @@ def _get(name: str, root: Path | None, source: Path | None) -> int:
 
 
 def _get_weights(name: str, root: Path | None, source: Path | None) -> int:
-    from tervit_np.checkpoints.official import get_weights
+    from tervit_np.checkpoints.official import fetch_weights
 
-    file = get_weights(name, root, source)
+    file = fetch_weights(name, root, source)
     print(f"{file}: weights of {name}, checked; try `tervit eval {name} --data imagenet:PATH`")
     return 0
 

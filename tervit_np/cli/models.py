@@ -60,7 +60,7 @@ def open_model(
     ValueError
         If the model does not exist, its file is damaged, or an option does not apply to it.
     """
-    from tervit_np.checkpoints.npz import is_own
+    from tervit_np.checkpoints.npz import is_npz_checkpoint
     from tervit_np.checkpoints.official import find_weights
     from tervit_np.deploy import is_packed
     from tervit_np.models import CONFIGS, quantize
@@ -74,7 +74,7 @@ def open_model(
             f"{file} is an ONNX graph, for other programs; name the model that it was exported from"
         )
     packed = is_packed(file)
-    own = packed or file.suffix == ".npz" or is_own(file)
+    own = packed or file.suffix == ".npz" or is_npz_checkpoint(file)
     if own and any(sizes.values()):
         raise ValueError(
             f"{file} has a fixed size; --image-size and --window apply to .pth and .safetensors"

@@ -7,13 +7,13 @@ from tests.golden.golden import RESIZED, stored
 
 
 @pytest.mark.parametrize("case", RESIZED)
-def test_as_pytorch_does(case):
+def test_interpolation_matches_pytorch(case):
     old, new = case
     found = resize_grid(uniform(f"table {case}", (old, old, 3)), new)
     np.testing.assert_allclose(found, stored("operators")[f"resized/{case}"], atol=1e-12)
 
 
-def test_float32_stays_float32_and_near():
+def test_float32_stays_float32_and_accurate():
     table = uniform("table", (14, 14, 3))
     found = resize_grid(table.astype(np.float32), 20)
     assert found.dtype == np.float32
@@ -25,11 +25,11 @@ def test_each_row_of_weights_sums_to_one(sizes):
     np.testing.assert_allclose(interpolation_matrix(*sizes).sum(axis=1), 1, atol=1e-14)
 
 
-def test_the_same_size_is_the_same_table():
+def test_the_same_size_keeps_the_table():
     np.testing.assert_array_equal(interpolation_matrix(6, 6), np.eye(6))
 
 
-def test_another_a_would_be_seen():
+def test_another_a_gives_other_values():
     """Pillow and the literature use a = -0.5: at t = 1/2 that is 0.5625, here it is 0.59375."""
     np.testing.assert_allclose(
         cubic(np.array([0.0, 0.5, 1.0, 1.5, 2.0])), [1, 0.59375, 0, -0.09375, 0]

@@ -36,7 +36,7 @@ def test_a_model_comes_back_with_its_quantizers(path, model, plan):
     np.testing.assert_array_equal(again.predict(IMAGES), model.predict(IMAGES))
 
 
-def test_a_plan_of_ones_own_comes_back(path, model):
+def test_a_custom_plan_comes_back(path, model):
     plan = tv.quant.Plan(
         [
             (r".*\.mlp\.fc1", Ternary("tensor", 0.4, clip=1.5), UniformAct(6, "minmax", "tensor")),
@@ -69,7 +69,7 @@ def test_double_precision_comes_back(path):
     np.testing.assert_array_equal(again.head.weight.data, model.head.weight.data)
 
 
-def test_folders_are_made(tmp_path):
+def test_missing_folders_are_created(tmp_path):
     write_npz(tmp_path / "new" / "folder" / "x.npz", ARRAYS, META)
     arrays, meta = read_npz(tmp_path / "new" / "folder" / "x.npz")
     assert meta == META
@@ -127,12 +127,12 @@ def test_any_damage_is_refused_or_harmless(path):
     assert refused > len(good) / 2
 
 
-def test_any_cut_is_refused(path):
+def test_every_truncated_file_is_refused(path):
     write_npz(path, ARRAYS, META)
     good = path.read_bytes()
     for length in range(len(good)):
         path.write_bytes(good[:length])
-        with pytest.raises(ValueError, match="cut off|damaged"):
+        with pytest.raises(ValueError, match="truncated|damaged"):
             read_npz(path)
 
 

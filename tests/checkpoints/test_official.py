@@ -20,47 +20,49 @@ def published(monkeypatch, tmp_path):
     return file
 
 
-def test_downloaded_checked_and_found(published, tmp_path):
+def test_weights_are_downloaded_checked_and_found(published, tmp_path):
     with pytest.raises(ValueError, match="tervit data get-weights small.*--from FILE"):
         official.find_weights("small")
-    file = official.get_weights("small")
+    file = official.fetch_weights("small")
     assert file == tmp_path / "data" / "weights" / published.name == official.find_weights("small")
     assert [p.name for p in file.parent.iterdir()] == [file.name]
     tv.pretrained(file)
     published.unlink()
-    assert official.get_weights("small") == file  # not downloaded again
+    assert official.fetch_weights("small") == file  # not downloaded again
 
 
-def test_a_copy_of_ones_own(published, tmp_path):
-    assert official.get_weights("small", source=published).read_bytes() == published.read_bytes()
+def test_a_local_copy_is_accepted(published, tmp_path):
+    assert official.fetch_weights("small", source=published).read_bytes() == published.read_bytes()
     converted = tmp_path / "converted.safetensors"
     tv.save_safetensors(tv.load_checkpoint(published), converted)
-    assert official.get_weights("small", tmp_path / "other", converted).exists()
+    assert official.fetch_weights("small", tmp_path / "other", converted).exists()
 
 
-def test_another_file_of_that_name(published, tmp_path):
+def test_a_file_with_other_contents_is_refused(published, tmp_path):
     changed = tmp_path / "changed.pth"
     changed.write_bytes(published.read_bytes()[:-1] + b"x")
-    with pytest.raises(ValueError, match="its SHA-256 begins [0-9a-f]{8}, that of the official"):
-        official.get_weights("small", source=changed)
+    with pytest.raises(
+        ValueError, match="its SHA-256 begins with [0-9a-f]{8}, that of the official"
+    ):
+        official.fetch_weights("small", source=changed)
     published.write_bytes(changed.read_bytes())
     with pytest.raises(ValueError, match="its sha256 is .*, expected"):
-        official.get_weights("small")
+        official.fetch_weights("small")
     assert not (tmp_path / "data" / "weights" / published.name).exists()
 
 
-def test_weights_of_another_model(published, tmp_path):
+def test_weights_of_another_model_are_refused(published, tmp_path):
     other = tmp_path / "other.safetensors"
     tv.save_safetensors(tv.create_model("deit_shapes").state_dict(), other)
     with pytest.raises(ValueError, match="holds the weights of deit_shapes, not of small"):
-        official.get_weights("small", source=other)
+        official.fetch_weights("small", source=other)
 
 
-def test_names():
+def test_unknown_names_and_absent_files_are_refused():
     with pytest.raises(ValueError, match="no official weights of 'vgg'; there are deit_tiny"):
-        official.get_weights("vgg")
+        official.fetch_weights("vgg")
     with pytest.raises(ValueError, match=r"nowhere\.pth: no such file"):
-        official.get_weights("swin_tiny_patch4_window7_224", source="nowhere.pth")
+        official.fetch_weights("swin_tiny_patch4_window7_224", source="nowhere.pth")
 
 
 def test_every_official_file_belongs_to_a_model():
@@ -70,11 +72,11 @@ def test_every_official_file_belongs_to_a_model():
         assert mirror.file.endswith(f"{mirror.digest}.pth")
 
 
-def test_a_hash_is_not_asked_of_swin(monkeypatch, tmp_path):
+def test_swin_needs_no_digest(monkeypatch, tmp_path):
     """Its files have none published: structure alone is checked."""
     monkeypatch.setitem(CONFIGS, "swin_tiny_patch4_window7_224", CONFIGS["swin_cifar"])
     monkeypatch.delitem(CONFIGS, "swin_cifar")
     state = tv.create_model("swin_tiny_patch4_window7_224").state_dict()
     tv.save_safetensors(state, tmp_path / "any.pth")
-    file = official.get_weights("swin_tiny_patch4_window7_224", tmp_path, tmp_path / "any.pth")
+    file = official.fetch_weights("swin_tiny_patch4_window7_224", tmp_path, tmp_path / "any.pth")
     np.testing.assert_array_equal(tv.load_checkpoint(file)["norm.bias"], state["norm.bias"])

@@ -16,7 +16,7 @@ SPARE = 100_000  # bytes of Python objects beside twice the file
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_all_forms_hold_the_same(form):
+def test_all_formats_give_the_same_arrays(form):
     """A Swin with its index tables and a mask; see make_golden.py."""
     found = tv.load_checkpoint(STORED / form)
     expected = tv.load_checkpoint(STORED / FORMS[0])
@@ -78,7 +78,7 @@ def test_damaged_files_are_refused_or_harmless(tmp_path, form):
     assert loaded < EACH * (0.25 if form == "small.pth" else 0.6)
 
 
-def test_a_name_without_a_file():
+def test_an_absent_file_is_refused():
     with pytest.raises(ValueError, match=r"nowhere\.pth: no such file"):
         tv.load_checkpoint("nowhere.pth")
 

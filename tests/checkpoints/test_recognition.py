@@ -16,12 +16,12 @@ def quick(monkeypatch):
 
 
 @pytest.mark.parametrize("name", FULL)
-def test_every_official_model_is_known_by_its_tensors(quick, name):
+def test_every_official_model_is_recognised_by_its_tensors(quick, name):
     model = tv.create_model(name)
     assert recognise(model.state_dict()) == (name, model.config)
 
 
-def test_sizes_are_read_off_the_shapes(quick):
+def test_sizes_are_inferred_from_the_shapes(quick):
     changed = {"image_size": 160, "num_classes": 20}
     model = tv.create_model("deit_tiny_distilled_patch16_224", **changed)
     assert recognise(model.state_dict())[1] == model.config
@@ -41,23 +41,23 @@ def test_the_image_size_of_a_swin_is_inferred(quick, name, sizes):
     assert recognise(model.state_dict())[1] == model.config
 
 
-def test_a_missing_table_is_told_by_name(quick):
+def test_a_missing_table_is_named(quick):
     state = tv.create_model("swin_cifar").state_dict()
     del state["layers.1.blocks.0.attn.relative_position_bias_table"]
     with pytest.raises(ValueError, match=r"layers\.1\.blocks\.0\.attn\.relative_position_bias"):
         tv.pretrained(state)
 
 
-def test_what_is_none_of_ours():
+def test_unknown_architectures_are_refused():
     assert architecture({"conv1.weight": np.zeros((64, 3, 7, 7))}) is None
-    with pytest.raises(ValueError, match="no vision transformer's"):
+    with pytest.raises(ValueError, match="another kind of model"):
         recognise({"conv1.weight": np.zeros((64, 3, 7, 7))})
     other = tv.create_model("swin_cifar", depths=(3, 1)).state_dict()
     with pytest.raises(ValueError, match=r"a Swin of width \d+ with 3\+1 blocks"):
         recognise(other)
 
 
-def test_in_words():
+def test_an_architecture_has_a_readable_name():
     found = Architecture("DeiT", 384, 16, (12,))
     assert str(found) == "a DeiT of width 384 with 12 blocks on patches of 16"
     assert known_name(found) == "deit_small_patch16_224"

@@ -49,7 +49,7 @@ def test_weights_are_evaluated_on_some_of_the_thousand_classes(tervit, file, net
     ("options", "words"),
     [
         (("--plan", "ternary"), "accuracy"),
-        (("--window", 2), "49 -> 9 offsets, interpolated"),
+        (("--window", 2), "49 -> 9 relative positions, interpolated"),
         (("--image-size", 16), "accuracy"),
     ],
 )

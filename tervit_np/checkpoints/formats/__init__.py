@@ -1,5 +1,5 @@
-"""Weights in files that others wrote: safetensors and PyTorch's two containers, read without torch.
+"""Readers of other formats: safetensors and PyTorch's two containers, without torch.
 
-Every reader checks sizes before it allocates, runs nothing that a file says, and turns whatever is
-wrong into one sentence (ValueError).
+Every reader checks sizes before it allocates memory, runs no code from a file, and raises
+ValueError with one sentence for any damage.
 """

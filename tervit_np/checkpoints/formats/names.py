@@ -1,7 +1,7 @@
-"""Other people's names for the same tensors, turned into the official ones.
+"""Rename tensors of timm and Hugging Face to the official names.
 
-timm names Swin's merging layers after the stage they lead to and its head head.fc. Hugging Face
-splits qkv into three, and has names of its own for nearly everything.
+timm numbers Swin's merging layers by the stage after them and names the head head.fc. Hugging Face
+splits qkv into three tensors and uses other names for nearly all.
 """
 
 import re
@@ -12,7 +12,7 @@ import numpy as np
 from tervit_np.arrays import Array
 
 _HF_PREFIX = re.compile(r"^(vit|deit|swin)\.")
-_HF = [  # in this order; \1 keeps what the brackets caught
+_HF = [  # applied in this order
     (r"embeddings\.(cls_token)", r"\1"),
     (r"embeddings\.distillation_token", "dist_token"),
     (r"embeddings\.position_embeddings", "pos_embed"),
@@ -34,19 +34,19 @@ _HF = [  # in this order; \1 keeps what the brackets caught
 
 
 def official_names(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Rename and fuse; official names stay as they are.
+    """Rename tensors and fuse q, k and v; official names stay as they are.
 
     Raises
     ------
     ValueError
-        If one of query, key and value is there without the others, or two tensors get one name.
+        If one of query, key and value is missing, or two tensors get the same name.
     """
     renamed: dict[str, Array] = {}
-    hugging = any(_HF_PREFIX.match(name) for name in arrays)
+    is_hugging_face = any(_HF_PREFIX.match(name) for name in arrays)
     for name, array in arrays.items():
-        new = _from_hugging_face(name) if hugging else name
+        new = _from_hugging_face(name) if is_hugging_face else name
         if new in renamed:
-            raise ValueError(f"two tensors are both {new}: {name} is one of them")
+            raise ValueError(f"two tensors are named {new}; one of them is {name}")
         renamed[new] = array
     return _from_timm(_fused(renamed))
 
@@ -59,7 +59,7 @@ def _from_hugging_face(name: str) -> str:
 
 
 def _fused(arrays: dict[str, Array]) -> dict[str, Array]:
-    """Join attn.query, .key and .value into attn.qkv, rows under one another."""
+    """Concatenate attn.query, .key and .value along axis 0 as attn.qkv."""
     out: dict[str, Array] = {}
     for name, array in arrays.items():
         match = re.match(r"(.*\.attn)\.(query|key|value)\.(weight|bias)$", name)
@@ -69,20 +69,20 @@ def _fused(arrays: dict[str, Array]) -> dict[str, Array]:
             parts = [f"{match[1]}.{part}.{match[3]}" for part in ("query", "key", "value")]
             missing = [part for part in parts if part not in arrays]
             if missing:
-                raise ValueError(f"{missing[0]} is missing beside {name}")
+                raise ValueError(f"{missing[0]} is missing, {name} is there")
             out[f"{match[1]}.qkv.{match[3]}"] = np.concatenate([arrays[part] for part in parts])
         elif f"{match[1]}.query.{match[3]}" not in arrays:
-            raise ValueError(f"{match[1]}.query.{match[3]} is missing beside {name}")
+            raise ValueError(f"{match[1]}.query.{match[3]} is missing, {name} is there")
     return out
 
 
 def _from_timm(arrays: dict[str, Array]) -> dict[str, Array]:
-    """Move merging layers back to the stage they end, where the first of them is in stage 1."""
+    """Number merging layers by the stage before them, if the first has number 1."""
     merging = {int(m[1]) for n in arrays if (m := re.match(r"layers\.(\d+)\.downsample\.", n))}
-    late = bool(merging) and 0 not in merging
+    starts_at_1 = bool(merging) and 0 not in merging
 
     def rename(name: str) -> str:
-        if late and (match := re.match(r"layers\.(\d+)(\.downsample\..*)", name)):
+        if starts_at_1 and (match := re.match(r"layers\.(\d+)(\.downsample\..*)", name)):
             return f"layers.{int(match[1]) - 1}{match[2]}"
         return re.sub(r"^head\.fc\.", "head.", name)
 

@@ -3,8 +3,8 @@
     [n: uint64] [header: n bytes of JSON] [data]
     header = {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}
 
-Offsets count from the end of the header; the arrays tile the data without gap or overlap. bfloat16,
-which NumPy lacks, is the upper half of a float32 and widened to one.
+Offsets count from the end of the header; the arrays fill the data without gap or overlap. NumPy has
+no bfloat16, which is the upper half of a float32; it is read as float32.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.files import atomic_write
 
-_MOST_HEADER = 100_000_000  # bytes; the format's own limit
+_MAX_HEADER = 100_000_000  # bytes; the format's own limit
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
     "I16": "<i2", "I8": "|i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
@@ -31,24 +31,24 @@ def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     Raises
     ------
     ValueError
-        If the file is cut off, its header damaged, or an array does not fit its place.
+        If the file is truncated, its header is damaged, or an array does not fit its bytes.
     """
     size = path.stat().st_size
     with open(path, "rb") as file:
         start = file.read(8)
         length = int.from_bytes(start, "little")
-        if len(start) < 8 or not 2 <= length <= min(_MOST_HEADER, size - 8):
-            raise ValueError(f"{path}: not a safetensors file, or cut off in its header")
+        if len(start) < 8 or not 2 <= length <= min(_MAX_HEADER, size - 8):
+            raise ValueError(f"{path}: not a safetensors file, or truncated in its header")
         header = _parse(path, file.read(length))
     metadata = header.pop("__metadata__", {})
-    data = np.memmap(path, np.uint8, "r", offset=8 + length) if size > 8 + length else _NOTHING
+    data = np.memmap(path, np.uint8, "r", offset=8 + length) if size > 8 + length else _NO_DATA
     entries = {name: _entry(path, name, entry) for name, entry in header.items()}
     _check_tiling(path, entries, size - 8 - length)
     arrays = {name: _take(data, *entry) for name, entry in entries.items()}
     return arrays, metadata if isinstance(metadata, dict) else {}
 
 
-_NOTHING = np.empty(0, np.uint8)
+_NO_DATA = np.empty(0, np.uint8)
 _Entry = tuple[str, tuple[int, ...], int, int]  # dtype, shape, begin, end
 
 
@@ -56,23 +56,23 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: its header is no JSON ({error})") from None
+        raise ValueError(f"{path}: its header is not JSON ({error})") from None
     if not isinstance(header, dict):
-        raise ValueError(f"{path}: its header is no object")
+        raise ValueError(f"{path}: its header is not a JSON object")
     return header
 
 
 def _entry(path: Path, name: str, entry: Any) -> _Entry:
-    """Check one line of the header for itself."""
+    """Check one entry of the header."""
     try:
         dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-        whole = all(type(n) is int and n >= 0 for n in (*shape, begin, end))
+        are_integers = all(type(n) is int and n >= 0 for n in (*shape, begin, end))
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{path}: the entry of {name} is damaged") from None
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise ValueError(f"{path}: {name} has the unknown dtype {dtype!r}")
-    if not whole:
-        raise ValueError(f"{path}: the shape or the offsets of {name} are no whole numbers")
+    if not are_integers:
+        raise ValueError(f"{path}: the shape or the offsets of {name} are not integers from 0 up")
     count = 1
     for n in shape:
         count *= n
@@ -82,15 +82,17 @@ def _entry(path: Path, name: str, entry: Any) -> _Entry:
 
 
 def _check_tiling(path: Path, entries: Mapping[str, _Entry], size: int) -> None:
-    """Refuse gaps, overlaps, and data that end too early or too late."""
-    place = 0
+    """Raise ValueError if arrays overlap, leave gaps, or end before or after the data."""
+    position = 0
     for name, (_, _, begin, end) in sorted(entries.items(), key=lambda item: item[1][2:]):
-        if begin != place:
-            kind = "overlaps another array" if begin < place else "leaves a gap before it"
+        if begin != position:
+            kind = "overlaps another array" if begin < position else "leaves a gap before it"
             raise ValueError(f"{path}: {name} {kind}")
-        place = end
-    if place != size:
-        raise ValueError(f"{path}: {size} bytes of data, the header describes {place}: cut off?")
+        position = end
+    if position != size:
+        raise ValueError(
+            f"{path}: {size} bytes of data, the header describes {position}: truncated?"
+        )
 
 
 def _take(data: Array, dtype: str, shape: tuple[int, ...], begin: int, end: int) -> Array:
@@ -105,32 +107,34 @@ def _take(data: Array, dtype: str, shape: tuple[int, ...], begin: int, end: int)
 def save_safetensors(
     state: Mapping[str, Array], path: str | Path, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write {name: array} whole or not at all, in C order whatever the arrays' strides.
+    """Write {name: array} atomically, in C order whatever the arrays' strides.
 
-    `metadata` is text of the caller's own, which the header keeps.
+    `metadata` is any text, stored in the header.
 
     Raises
     ------
     ValueError
-        If an array's dtype has no name in the format.
+        If the format has no name for an array's dtype.
     OSError
         If the disk is full or the folder cannot be written.
     """
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    arrays, place = [], 0
+    arrays, position = [], 0
     for name, value in state.items():
         array = np.asarray(value)
         array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
         if array.dtype.str not in _NAMES:
-            raise ValueError(f"save_safetensors: {name} is {array.dtype}, which has no place there")
-        offsets = [place, place + array.nbytes]
+            raise ValueError(
+                f"save_safetensors: {name} is {array.dtype}, which the format does not have"
+            )
+        offsets = [position, position + array.nbytes]
         header[name] = {
             "dtype": _NAMES[array.dtype.str],
             "shape": list(array.shape),
             "data_offsets": offsets,
         }
         arrays.append(array)
-        place = offsets[1]
+        position = offsets[1]
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the data begin at a multiple of eight bytes
     with atomic_write(path) as partial, open(partial, "wb") as file:

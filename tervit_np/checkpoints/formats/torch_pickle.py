@@ -1,8 +1,8 @@
-"""The pickles inside PyTorch's files, read by an unpickler that admits tensors and nothing else.
+"""The pickles inside PyTorch's files, read by an unpickler that allows tensors and nothing else.
 
-A pickle is a program that calls what it names. This one may name the few functions that rebuild a
-tensor, which are replaced by our own, and an OrderedDict. Whatever else a file asks for is refused
-by name, or in lenient mode replaced by an inert stand-in that keeps nothing and does nothing.
+A pickle is a program that calls functions by name. This unpickler allows the few functions that
+rebuild a tensor, which it replaces by ours, and OrderedDict. Any other name raises an error or, in
+lenient mode, is replaced by an inert object that stores nothing and does nothing.
 """
 
 import math
@@ -25,7 +25,7 @@ STORAGES = {
 
 
 class Storage(NamedTuple):
-    """Memory that tensors look into: its kind, its key in the file, its length."""
+    """The memory of one or more tensors: its kind, its key in the file, its length."""
 
     kind: str
     key: str
@@ -47,12 +47,12 @@ class Tensor(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the array that it becomes."""
-        wider = 2 if self.storage.kind == "BFloat16Storage" else 1
-        return math.prod(self.shape) * self.storage.dtype.itemsize * wider
+        """Size of the array in bytes."""
+        factor = 2 if self.storage.kind == "BFloat16Storage" else 1
+        return math.prod(self.shape) * self.storage.dtype.itemsize * factor
 
     def of(self, data: Array) -> Array:
-        """Take the tensor out of its storage's data.  -> a new array; bfloat16 becomes float32."""
+        """Copy the tensor from its storage's data.  -> a new array; bfloat16 becomes float32."""
         itemsize = self.storage.dtype.itemsize
         strides = tuple(s * itemsize for s in self.strides)
         view = np.lib.stride_tricks.as_strided(data[self.offset :], self.shape, strides)
@@ -64,7 +64,7 @@ class Tensor(NamedTuple):
 
 
 class Inert:
-    """Stands for an object that was refused in lenient mode: takes everything, keeps nothing."""
+    """Replaces an object that lenient mode skips: accepts all calls and stores nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
@@ -80,14 +80,14 @@ class Inert:
         return 0
 
     def append(self, value: Any) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
     def extend(self, values: Any) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
 
 class _TensorDict(OrderedDict[Any, Any]):
-    """A state dict; the attributes that PyTorch hangs on one are dropped."""
+    """A state dict without the attributes that PyTorch adds to one."""
 
     def __setstate__(self, state: Any) -> None: ...
 
@@ -100,21 +100,21 @@ class PlainUnpickler(pickle.Unpickler):
         super().__init__(file, encoding="utf-8")
 
     def find_class(self, module: str, name: str) -> Any:
-        """Refuse everything."""
-        raise ValueError(f"it asks for {module}.{name} where only plain values belong")
+        """Raise ValueError: plain values name no functions."""
+        raise ValueError(f"it names {module}.{name} where only plain values are allowed")
 
 
 def _check_memo(file: Any) -> None:
-    """Refuse numbers of remembered objects beyond the count: memory for all would be taken."""
+    """Raise ValueError if a memo number is too large; the unpickler would allocate as many."""
     start = file.tell()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument not in range(count + 1):
-            raise ValueError(f"its instruction {count} remembers an object as number {argument}")
+            raise ValueError(f"its instruction {count} stores an object as memo {argument}")
     file.seek(start)
 
 
 class TensorUnpickler(PlainUnpickler):
-    """Loads dictionaries of tensors; `lenient` skips what else lies beside them."""
+    """Loads dictionaries of tensors; `lenient` skips other objects."""
 
     def __init__(self, file: IO[bytes] | mmap, lenient: bool) -> None:
         super().__init__(file)
@@ -122,12 +122,12 @@ class TensorUnpickler(PlainUnpickler):
         self.storages: dict[str, Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Answer what the pickle names.
+        """Return what the name stands for.
 
         Raises
         ------
         ValueError
-            If it is no part of a tensor.
+            If it is not part of a tensor.
         """
         if (module, name) in _KNOWN:
             return _KNOWN[module, name]
@@ -136,17 +136,17 @@ class TensorUnpickler(PlainUnpickler):
         if self._lenient:
             return Inert
         raise ValueError(
-            f"it asks for {module}.{name}, which is no part of a tensor (training state beside "
-            "the weights? lenient=True skips it without running it)"
+            f"it names {module}.{name}, which is not part of a tensor (training state? lenient=True "
+            "skips it without running it)"
         )
 
     def persistent_load(self, pid: Any) -> Storage:
-        """Describe a storage; its data lie elsewhere in the file."""
+        """Describe a storage; its data are elsewhere in the file."""
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
-            raise ValueError("it refers to something that is no storage")
+            raise ValueError("it refers to an object that is not a storage")
         kind, key, count = pid[1], pid[2], pid[4]
-        if kind not in STORAGES or not isinstance(key, str) or not _whole(count):
-            raise ValueError("it describes a storage whose kind, key or length makes no sense")
+        if kind not in STORAGES or not isinstance(key, str) or not _is_size(count):
+            raise ValueError("it describes a storage whose kind, key or length is invalid")
         described = Storage(kind, key, count)
         storage = self.storages.setdefault(key, described)
         if storage != described:
@@ -155,16 +155,16 @@ class TensorUnpickler(PlainUnpickler):
 
 
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
-    """Describe a tensor, checking that it lies inside its storage."""
+    """Describe a tensor; check that it is inside its storage."""
     numbers = [offset, *_tuple(shape), *_tuple(strides)]
-    if not isinstance(storage, Storage) or not all(map(_whole, numbers)):
+    if not isinstance(storage, Storage) or not all(map(_is_size, numbers)):
         raise ValueError("a tensor's storage, offset, shape or strides are damaged")
     if len(shape) != len(strides) or len(shape) > 32:
         raise ValueError(f"a tensor has {len(shape)} axes and {len(strides)} strides")
     count = math.prod(shape)
     last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if count else 0
     if offset > storage.length or last >= max(storage.length, 1):
-        raise ValueError(f"a tensor {tuple(shape)} lies outside its storage of {storage.length}")
+        raise ValueError(f"a tensor {tuple(shape)} is outside its storage of {storage.length}")
     return Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
@@ -178,7 +178,7 @@ def _tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _whole(number: Any) -> bool:
+def _is_size(number: Any) -> bool:
     return type(number) is int and 0 <= number < 2**48
 
 

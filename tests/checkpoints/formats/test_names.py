@@ -38,7 +38,7 @@ def hugging_face(state, prefix):
 
 
 @pytest.mark.parametrize(("prefix", "distilled"), [("vit", False), ("deit", True)])
-def test_hugging_faces_names(prefix, distilled):
+def test_hugging_face_names_are_renamed(prefix, distilled):
     config = tv.DeiTConfig(16, 8, 5, 12, 2, 3, distilled=distilled)
     state = tv.DeiT(config, np.random.default_rng(0)).state_dict()
     found = official_names(hugging_face(state, prefix))
@@ -52,12 +52,12 @@ def test_official_names_stay():
     assert list(official_names(state)) == list(state)
 
 
-def test_timms_merging_layers_and_head():
+def test_timm_merging_layers_and_head_are_renamed():
     theirs = {"layers.1.downsample.norm.weight": np.ones(1), "head.fc.weight": np.ones(2)}
     assert set(official_names(theirs)) == {"layers.0.downsample.norm.weight", "head.weight"}
 
 
-def test_the_authors_merging_layers_stay():
+def test_official_merging_layers_stay():
     theirs = {
         "layers.0.downsample.norm.weight": np.ones(1),
         "layers.1.downsample.norm.weight": np.ones(1),
@@ -65,7 +65,7 @@ def test_the_authors_merging_layers_stay():
     assert set(official_names(theirs)) == set(theirs)
 
 
-def test_hugging_faces_swin():
+def test_hugging_face_swin_is_renamed():
     theirs = {
         "swin.encoder.layers.0.blocks.1.attention.self.relative_position_bias_table": np.ones(1),
         "swin.encoder.layers.0.blocks.1.attention.self.query.weight": np.ones((2, 2)),
@@ -88,11 +88,11 @@ def test_hugging_faces_swin():
     }
 
 
-def test_what_does_not_fit_together():
+def test_contradicting_names_are_refused():
     name = "vit.encoder.layer.0.attention.attention.{}.weight"
     with pytest.raises(ValueError, match=r"attn\.value\.weight is missing"):
         official_names({name.format(p): np.ones((2, 2)) for p in ("query", "key")})
     with pytest.raises(ValueError, match=r"attn\.query\.weight is missing"):
         official_names({name.format("key"): np.ones((2, 2))})
-    with pytest.raises(ValueError, match="two tensors are both head.weight"):
+    with pytest.raises(ValueError, match="two tensors are named head.weight"):
         official_names({"vit.x": 1, "classifier.weight": 1, "cls_classifier.weight": 1})

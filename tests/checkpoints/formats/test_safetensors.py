@@ -19,7 +19,7 @@ def entry(dtype="F32", shape=(2,), offsets=(0, 8)):
 @pytest.mark.parametrize(
     "dtype", ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"]
 )
-def test_round_trip(tmp_path, dtype):
+def test_arrays_survive_a_round_trip(tmp_path, dtype):
     state = {
         "matrix": np.arange(6).reshape(2, 3).astype(dtype),
         "scalar": np.array(1).astype(dtype),
@@ -35,13 +35,13 @@ def test_round_trip(tmp_path, dtype):
 
 
 @pytest.mark.parametrize("view", [lambda x: x.T, lambda x: x[::-1], lambda x: x[:, ::2]])
-def test_whatever_the_strides(tmp_path, view):
+def test_strided_arrays_are_written_in_c_order(tmp_path, view):
     x = np.arange(12, dtype=np.float32).reshape(3, 4)
     tv.save_safetensors({"x": view(x)}, tmp_path / "x.safetensors")
     np.testing.assert_array_equal(read_safetensors(tmp_path / "x.safetensors")[0]["x"], view(x))
 
 
-def test_big_endian_arrays_are_turned(tmp_path):
+def test_big_endian_arrays_are_converted(tmp_path):
     tv.save_safetensors({"x": np.arange(3, dtype=">f4")}, tmp_path / "x.safetensors")
     np.testing.assert_array_equal(read_safetensors(tmp_path / "x.safetensors")[0]["x"], [0, 1, 2])
 
@@ -53,7 +53,7 @@ def test_bfloat16_is_widened(tmp_path):
     np.testing.assert_array_equal(read_safetensors(tmp_path / "x.safetensors")[0]["x"], [1.5, -2])
 
 
-def test_a_model_there_and_back(tmp_path):
+def test_a_model_survives_a_round_trip(tmp_path):
     model = tv.create_model("deit_shapes", depth=1, seed=1)
     tv.save_safetensors(model.state_dict(), tmp_path / "x.safetensors")
     other = tv.create_model("deit_shapes", depth=1, seed=2)
@@ -65,24 +65,24 @@ def test_a_model_there_and_back(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "cut off in its header"),
-        (b"\x05\x00", "cut off in its header"),
-        ((2**40).to_bytes(8, "little") + b"{}", "cut off in its header"),
-        (file_of(b"{not json"), "no JSON"),
-        (file_of(b"[1, 2]"), "no object"),
+        (b"", "truncated in its header"),
+        (b"\x05\x00", "truncated in its header"),
+        ((2**40).to_bytes(8, "little") + b"{}", "truncated in its header"),
+        (file_of(b"{not json"), "not JSON"),
+        (file_of(b"[1, 2]"), "not a JSON object"),
         (file_of({"x": [1]}), "entry of x is damaged"),
         (file_of({"x": entry("F99")}, b"12345678"), "unknown dtype 'F99'"),
         (file_of({"x": entry(shape=(3,))}, b"12345678"), "does not fill its 8 bytes"),
-        (file_of({"x": entry(shape=(-2,))}, b"12345678"), "no whole numbers"),
-        (file_of({"x": entry(shape=(True, 2))}, b"12345678"), "no whole numbers"),
-        (file_of({"x": entry()}, b"1234"), "cut off"),
-        (file_of({"x": entry()}, b"123456789"), "cut off"),
+        (file_of({"x": entry(shape=(-2,))}, b"12345678"), "not integers from 0 up"),
+        (file_of({"x": entry(shape=(True, 2))}, b"12345678"), "not integers from 0 up"),
+        (file_of({"x": entry()}, b"1234"), "truncated"),
+        (file_of({"x": entry()}, b"123456789"), "truncated"),
         (file_of({"x": entry(offsets=(8, 16))}, b"1" * 16), "leaves a gap"),
         (file_of({"x": entry(), "y": entry(offsets=(4, 12))}, b"1" * 12), "overlaps"),
         (file_of({"x": entry(shape=(2**62, 2**62), offsets=(0, 8))}, b"1" * 8), "does not fill"),
     ],
 )
-def test_bad_files(tmp_path, content, words):
+def test_damaged_files_are_refused(tmp_path, content, words):
     path = tmp_path / "x.safetensors"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=words):
@@ -120,6 +120,6 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
 
 
-def test_dtypes_without_a_place(tmp_path):
+def test_dtypes_without_a_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match="x is complex128"):
         tv.save_safetensors({"x": np.ones(2, complex)}, tmp_path / "x.safetensors")
