@@ -136,8 +136,8 @@ class TensorUnpickler(PlainUnpickler):
         if self._lenient:
             return Inert
         raise ValueError(
-            f"it names {module}.{name}, which is not part of a tensor (training state? lenient=True "
-            "skips it without running it)"
+            f"it names {module}.{name}, which is not part of a tensor (training state? "
+            "lenient=True skips it without running it)"
         )
 
     def persistent_load(self, pid: Any) -> Storage:
