@@ -11,7 +11,7 @@ from tervit_np.compiled.jit import REORDER, kernel
 
 @kernel(fastmath=REORDER)
 def add_bias_(y: Array, bias: Array) -> None:
-    """y <- y + b, each row.  (M, N), (N,)."""
+    """y += b, in each row.  (M, N), (N,)."""
     for m in range(y.shape[0]):
         for i in range(y.shape[1]):
             y[m, i] += bias[i]

@@ -64,7 +64,7 @@ def tanh_gate(a: np.float32) -> np.float32:
 
 @kernel(fastmath={"contract"})
 def gelu_tanh_backward(dy: Array, x: Array) -> Array:
-    """dx = dy dy/dx of gelu_tanh.  (M, N), (M, N) -> (M, N)."""
+    """dx = dy ((1 + t) / 2 + x (1 - t^2) u' / 2), t = tanh u.  (M, N), (M, N) -> (M, N)."""
     dx = np.empty_like(x)
     grad, flat, out = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
     for i in range(flat.size):

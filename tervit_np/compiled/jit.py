@@ -58,8 +58,8 @@ class _CompilationNotice(event.Listener):
 
 event.register("numba:compile", _CompilationNotice())
 
-# A compiler flag set for sums: terms may be reordered, which vector lanes need, and a product fused
-# with a sum; NaN and infinity keep their meaning.
+# Flags for sums: LLVM may reorder terms, which vectorizing a sum requires, and fuse products with
+# sums; NaN and infinity keep their meaning.
 REORDER = {"reassoc", "contract", "nsz"}
 
 

@@ -52,7 +52,7 @@ def square_sum(g: Array) -> float:
 
 @kernel(fastmath={"contract"})
 def ema_(average: Array, p: Array, decay: float) -> None:
-    """a <- d a + (1 - d) p; flat arrays of one length."""
+    """average = decay average + (1 - decay) p; flat arrays of one length."""
     old, new = F(decay), F(ONE - F(decay))
     for i in range(p.size):
         average[i] = old * average[i] + new * p[i]

@@ -15,7 +15,7 @@ from tervit_np.kernels.isa import has_tile, selected_variant
 from tervit_np.kernels.panels import STEP, quantize_tokens
 
 UNIT = 16  # outputs are padded to whole vectors of any CPU
-MOST_INPUTS = 65_793  # 255 times 128 times more could overflow 32 bits
+MAX_INPUTS = 65_793  # 255 * 128 * MAX_INPUTS < 2^31
 
 
 class Int8Weights(NamedTuple):
@@ -40,8 +40,8 @@ def pack_int8(codes: Array, scale: Array) -> Int8Weights:
     if codes.ndim != 2 or codes.size == 0 or codes.dtype != np.int8:
         raise ValueError(f"pack_int8: codes are {codes.dtype} {codes.shape}, not int8 (out, in)")
     outputs, inputs = codes.shape
-    if inputs > MOST_INPUTS:
-        raise ValueError(f"pack_int8: {inputs} inputs; at most {MOST_INPUTS} can be summed")
+    if inputs > MAX_INPUTS:
+        raise ValueError(f"pack_int8: {inputs} inputs; at most {MAX_INPUTS} can be summed")
     steps, columns = -(-inputs // STEP), -(-outputs // UNIT) * UNIT
     padded = np.zeros((columns, steps * STEP), np.int8)
     padded[:outputs, :inputs] = codes

@@ -95,7 +95,7 @@ def _resolve(wanted: str, features: frozenset[str] | None) -> str:
 
 
 def check_supported(variant: str) -> str:
-    """Return the variant, which this CPU can run.
+    """Return `variant` if this CPU can run it.
 
     Raises
     ------

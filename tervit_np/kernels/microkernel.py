@@ -2,14 +2,15 @@
 
     acc[m, p, s, :] += w[p, s, :] * x[m]      m = 0..mr-1,  p = 0..panels-1,  s = 0..3
 
-A step takes four inputs. Its 64 bytes of weights hold 64 outputs in four slots s of 16, two bits a
-weight; the sums of one slot fill `vector_bytes` / 4 lanes of 32 bits. A slot is selected by a mask
-alone, without a shift: its codes come times 4^s, which `undo_zero_point` divides out once, at the
-end (where weights must be signed bytes, the last slot is shifted). A weight t is stored as t + 1
-(zero point 1), so that no weight is negative. The sum is then too large by the sum of the inputs,
-which is known for each token.
+A step takes four inputs and loads one vector of packed weights for each panel. The weights of each
+of its four slots s (panels.py) are multiplied with the inputs and added to a vector of int32 sums,
+one sum for four bytes.
 
-Kernels take the tile as an argument of a type of its own, so that one loop nest serves all.
+A mask alone selects a slot, without a shift, so that its weights are 4^s times too large;
+`undo_zero_point` divides the final sums by 4^s. (Where the instruction takes signed weights, the
+last slot is shifted instead, as 2 * 4^3 does not fit a signed byte.) Weights are stored as t + 1
+(zero point 1), because the other instructions take unsigned bytes. Each sum is therefore too large
+by the sum of the token's inputs, QuantizedTokens.row_sums, which `undo_zero_point` subtracts.
 """
 
 from collections.abc import Callable
@@ -48,7 +49,7 @@ from tervit_np.kernels.arm import dot_neon, dot_sdot, dot_usdot
 from tervit_np.kernels.panels import SLOTS
 
 _SIGNED = ("neon", "sdot")  # variants whose dot product takes two signed bytes
-_PREFETCH = ("vnni256", "vnni512")  # so fast that they would wait for the next tile's tokens
+_PREFETCH = ("vnni256", "vnni512")  # so fast that loads of the next tile's tokens would stall
 
 
 class Accumulators(types.Type):
@@ -57,10 +58,10 @@ class Accumulators(types.Type):
     def __init__(self, tile: Any) -> None:  # the class of a tile
         self.variant: str = tile.variant
         self.vector_bytes, self.mr, self.panels = tile.shape
-        # The generic dot product leaves the sums of even and odd inputs apart until the end.
-        self.lanes = self.vector_bytes // (2 if self.variant == "generic" else 4)
-        self.outputs = self.vector_bytes // 4  # of a slot
-        # Codes of slot s come times 2^shifts[s]; 2 x 64 is too large for a signed byte.
+        self.outputs = self.vector_bytes // 4  # in a vector of sums
+        # The generic dot product keeps two sums for each output: of even and of odd inputs.
+        self.lanes = self.outputs * (2 if self.variant == "generic" else 1)
+        # The weights of slot s are multiplied by 2^shifts[s].
         self.shifts = (0, 2, 4, 0) if self.variant in _SIGNED else (0, 2, 4, 6)
         super().__init__(f"Accumulators({tile.__name__})")
 
@@ -102,15 +103,15 @@ def multiply_add(
         vector = ir.VectorType(I8, acc.vector_bytes)
         slots = []
         for _ in range(acc.panels):
-            step = load(builder, weights, w_at, vector)
-            slots += [_slot(builder, acc, step, s) for s in range(SLOTS)]
+            loaded = load(builder, weights, w_at, vector)
+            slots += [_slot(builder, acc, loaded, s) for s in range(SLOTS)]
             w_at = builder.add(w_at, panel_bytes)
         for m in range(acc.mr):
-            four = broadcast(builder, load(builder, inputs, x_at, I32), acc.outputs)
-            four = builder.bitcast(four, vector)
+            x = broadcast(builder, load(builder, inputs, x_at, I32), acc.outputs)
+            x = builder.bitcast(x, vector)  # the same four bytes for every output
             for i, slot in enumerate(slots, m * len(slots)):
                 before = builder.extract_value(sums, i)
-                after = DOT[acc.variant](builder, before, slot, four)
+                after = DOT[acc.variant](builder, before, slot, x)
                 sums = builder.insert_value(sums, after, i)
             if acc.variant in _PREFETCH and acc.mr > 1:
                 ahead = builder.mul(stride_, ir.Constant(I64, acc.mr))
@@ -121,12 +122,12 @@ def multiply_add(
     return acc(acc, packed, types.intp, q, types.intp, types.intp), codegen
 
 
-def _slot(builder: Builder, acc: Accumulators, step: Value, s: int) -> Value:
-    """Return the weights of slot s in a step's bytes, times 2^shifts[s]."""
+def _slot(builder: Builder, acc: Accumulators, loaded: Value, s: int) -> Value:
+    """Return the weights of slot s of each byte, times 2^shifts[s]."""
     shift = acc.shifts[s]
     if shift < 2 * s:
-        step = builder.lshr(step, splat(step.type, 2 * s - shift))
-    return builder.and_(step, splat(step.type, 3 << shift))
+        loaded = builder.lshr(loaded, splat(loaded.type, 2 * s - shift))
+    return builder.and_(loaded, splat(loaded.type, 3 << shift))
 
 
 def dot_vnni(builder: Builder, sums: Value, w: Value, x: Value) -> Value:
@@ -167,7 +168,7 @@ DOT: dict[str, Callable[[Builder, Value, Value, Value], Value]] = {
 def undo_zero_point(
     builder: Builder, acc: Accumulators, sums: Value, i: int, s: int, row_sum: Value
 ) -> Value:
-    """Return vector i of the sums, of slot s, over 2^shifts[s], less the sum of the token."""
+    """Return vector i of the sums, which is of slot s, divided by 2^shifts[s], minus row_sum."""
     vector = builder.extract_value(sums, i)
     if acc.variant == "generic":
         even, odd = (shuffle(builder, vector, range(first, acc.lanes, 2)) for first in (0, 1))

@@ -1,10 +1,11 @@
 """Ternary weights packed two bits each, in the order in which the kernels read them; 8-bit tokens.
 
     packed uint8 (P, Q, 64)   P panels of 64 outputs, Q steps of 4 inputs
-    byte b of a step          output b // 4 + 16 s of the panel, input b % 4, in bits 2s and 2s + 1
 
-The four pairs of bits of a byte are its slots s. A pair holds t + 1 (zero point 1); 11 is not used.
-Outputs are padded to a multiple of 64 and inputs to a multiple of 4 with zero weights.
+A byte holds four weights in four slots: slot s is bits 2s and 2s + 1. Byte b of a step holds, in
+slot s, the weight of output b // 4 + 16 s of the panel and of input b % 4 of the step. A weight t
+is stored as t + 1 (zero point 1), so the bits 11 do not occur. Outputs are padded to a multiple of
+64 and inputs to a multiple of 4 with zero weights.
 """
 
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from tervit_np.arrays import Array
 from tervit_np.backends import backend_name
 
 PANEL, STEP, SLOTS = 64, 4, 4
-MOST_INPUTS = 132_104  # 4^3 times 2 times 127 times more could overflow 32 bits
+MAX_INPUTS = 132_104  # sums of weights times 4^3: 4^3 * 2 * 127 * MAX_INPUTS < 2^31
 
 
 class Panels(NamedTuple):
@@ -50,10 +51,10 @@ def pack(codes: Array, scale: Array) -> Panels:
         inputs than 32-bit sums can hold.
     """
     codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.size == 0 or codes.shape[1] > MOST_INPUTS:
-        raise ValueError(f"pack: codes are {codes.shape}, expected (out, in), in <= {MOST_INPUTS}")
+    if codes.ndim != 2 or codes.size == 0 or codes.shape[1] > MAX_INPUTS:
+        raise ValueError(f"pack: codes are {codes.shape}, expected (out, in), in <= {MAX_INPUTS}")
     if codes.dtype.kind != "i" or codes.min() < -1 or codes.max() > 1:
-        raise ValueError("pack: codes are the integers -1, 0 and 1 alone")
+        raise ValueError("pack: expected codes that are integers -1, 0 or 1")
     outputs, inputs = codes.shape
     scale = np.asarray(scale, np.float32)
     if scale.shape not in ((), (outputs,)) or not np.isfinite(scale).all():

@@ -28,7 +28,7 @@ from tervit_np.kernels.tiles import Tile
 def dot_products_only(tile: Tile, steps: int, weights: int, inputs: int) -> Array:
     """Multiply and add in registers, `steps` times.  -> int32 (8, 256), the sums.
 
-    They are returned so that the compiler cannot leave the work out.
+    The sums are returned so that the compiler cannot remove the loop.
     """
     acc: Accumulators = zero_accumulators(tile)
     for _ in range(steps):

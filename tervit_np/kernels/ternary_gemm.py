@@ -2,10 +2,10 @@
 
     y[m, n] = s_m a_n sum_k q[m, k] t[n, k] + b_n        q int8, t in {-1, 0, 1}
 
-For each panel of 64 outputs, all tokens are multiplied, `mr` of them at a time. The sums of such a
-tile stay in registers through all inputs, and are scaled before they are stored. A panel's weights
-(16 inputs of 64 outputs in 256 bytes) stay in the L1 cache meanwhile, so that each weight is read
-from memory once.
+The outer loop runs over panels of 64 outputs, the next over tiles of `mr` tokens, the inner one
+over inputs. The sums of a tile stay in registers until they are scaled and stored. The weights of a
+panel, 16 bytes for each input, stay in the L1 cache while the tokens change, so that each weight is
+read from memory once.
 """
 
 from collections.abc import Iterator
@@ -57,15 +57,15 @@ def linear(
     steps, stride = w.packed.shape[1], x.q.shape[1]
     for panel in range(start, stop, tile.panels):
         panel = min(panel, stop - tile.panels)  # the last tile may compute some panels again
-        for part in range(0, 64, tile.vector_bytes):
+        for byte in range(0, 64, tile.vector_bytes):
             for m in range(0, x.q.shape[0], tile.mr):
                 acc: Accumulators = zero_accumulators(tile)
-                w_offset, x_offset = panel * steps * 64 + part, m * stride
+                w_offset, x_offset = panel * steps * 64 + byte, m * stride
                 for _ in range(steps):
                     acc = multiply_add(acc, w.packed, w_offset, x.q, x_offset, stride)
                     w_offset += 64
                     x_offset += 4
-                store_tile(acc, x, w.scale, bias, out, m, 64 * panel + part // 4)
+                store_tile(acc, x, w.scale, bias, out, m, 64 * panel + byte // 4)
 
 
 @kernel(boundscheck=False)
@@ -96,7 +96,7 @@ def store_tile(
     typing: TypingContext, acc: Accumulators, x: types.NamedTuple, scale: types.Array,
     bias: types.Array, out: types.Array, m: types.Integer, n: types.Integer,
 ) -> Intrinsic:  # fmt: skip
-    """out[m.., n..] = sums * x.scale * scale + bias; only the sums where `out` is int32."""
+    """out[m:, n:] = sums * x.scale * scale + bias for a tile; sums alone if `out` is int32."""
 
     def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         sums, x_, scale_, bias_, out_, m_, n_ = args
@@ -108,17 +108,17 @@ def store_tile(
         target = array_data(context, builder, out, out_)
         row_bytes = array_stride(context, builder, out, out_, 0)
         floats = ir.VectorType(F32, acc.outputs)
-        for i, (row, s, column) in enumerate(_tile_offsets(builder, acc, m_, n_)):
-            offset = builder.add(builder.mul(row, row_bytes), column)
-            token = _times4(builder, row)
-            y = undo_zero_point(builder, acc, sums, i, s, load(builder, row_sums, token, I32))
+        for i, (row, s, n_offset) in enumerate(_tile_offsets(builder, acc, m_, n_)):
+            m_offset = _times4(builder, row)
+            row_sum = load(builder, row_sums, m_offset, I32)
+            y = undo_zero_point(builder, acc, sums, i, s, row_sum)
             if out.dtype == types.float32:
-                token_scale = load(builder, token_scales, token, F32)
+                token_scale = load(builder, token_scales, m_offset, F32)
                 y = builder.sitofp(y, floats)
                 y = builder.fmul(y, broadcast(builder, token_scale, acc.outputs))
-                y = builder.fmul(y, load(builder, scales, column, floats))
-                y = builder.fadd(y, load(builder, biases, column, floats))
-            store(builder, y, target, offset)
+                y = builder.fmul(y, load(builder, scales, n_offset, floats))
+                y = builder.fadd(y, load(builder, biases, n_offset, floats))
+            store(builder, y, target, builder.add(builder.mul(row, row_bytes), n_offset))
         return context.get_dummy_value()
 
     return types.void(acc, x, scale, bias, out, types.intp, types.intp), codegen
@@ -127,7 +127,7 @@ def store_tile(
 def _tile_offsets(
     builder: Builder, acc: Accumulators, m: Value, n: Value
 ) -> Iterator[tuple[Value, int, Value]]:
-    """Yield the row, the slot, and the byte offset of the first column of each vector of a tile."""
+    """Yield for each vector of a tile: its row, its slot, the byte offset of its first column."""
     for i in range(acc.mr):
         row = builder.add(m, ir.Constant(I64, i))
         for first in range(0, PANEL * acc.panels, PANEL // SLOTS):

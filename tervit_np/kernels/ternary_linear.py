@@ -12,7 +12,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.kernels.isa import check_supported, has_tile, selected_variant
-from tervit_np.kernels.panels import MOST_INPUTS, Panels, QuantizedTokens, quantize_tokens, unpack
+from tervit_np.kernels.panels import MAX_INPUTS, Panels, QuantizedTokens, quantize_tokens, unpack
 
 if TYPE_CHECKING:
     from tervit_np.kernels.team import Team
@@ -115,7 +115,7 @@ def integer_product(x: Array, packed: Panels, variant: str) -> Array:
 
 def integer_path_is_faster(inputs: int) -> bool:
     """Tell whether the selected variant beats BLAS on floats, and can sum so many inputs."""
-    return inputs <= MOST_INPUTS and selected_variant() in ("avx2", "vnni256", "vnni512")
+    return inputs <= MAX_INPUTS and selected_variant() in ("avx2", "vnni256", "vnni512")
 
 
 def ternary_matmul_from_floats(x_hat: Array, w_hat: Array, bias: Array | None) -> Array:

@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 from tervit_np.kernels.isa import features
 
-_WIDE = "avx512vl" in features()  # 32 vector registers instead of 16
 _AVX2 = "avx2" in features()
+_WIDE = "avx512vl" in features()  # 32 vector registers instead of 16
+_AVX2_ONLY = _AVX2 and not _WIDE
+_VECTOR_BYTES = 64 if _WIDE else 32 if _AVX2 else 16
 
 
 def _make_tile(base: type, name: str, *shape: int, variant: str = "") -> Any:
-    """Make a tile the one instance of a class of its own.
+    """Make a tile that is the only instance of a new class.
 
     Numba compiles a kernel for each type of argument, not for each value. `variant` and `shape` are
     attributes of the class because an intrinsic gets only the types of its arguments.
@@ -33,7 +35,7 @@ class Tile(NamedTuple):
 
 
 _SHAPES = {  # by variant (isa.py)
-    "generic": (64 if _WIDE else 32 if _AVX2 else 16, 1 if _AVX2 and not _WIDE else 2, 1),
+    "generic": (_VECTOR_BYTES, 1 if _AVX2_ONLY else 2, 1),
     "avx2": (32, 3 if _WIDE else 2, 1),
     "vnni256": (32, 6 if _WIDE else 2, 1),
     "vnni512": (64, 6, 1),  # 24 sums, 4 vectors of weights, 1 of inputs
@@ -41,7 +43,7 @@ _SHAPES = {  # by variant (isa.py)
     "sdot": (16, 5, 1),  # 20 sums, 4 vectors of weights, 3 masks, inputs
     "usdot": (16, 5, 1),
 }
-_GEMV_SHAPES = {  # for one token: more panels, as many sums hide the latency of a dot product
+_GEMV_SHAPES = {  # for one token: more panels, whose sums hide each other's latency
     "vnni256": (32, 1, 4 if _WIDE else 2),
     "vnni512": (64, 1, 4),
     "neon": (16, 1, 2),
@@ -64,8 +66,8 @@ class GemmTile(NamedTuple):
     inputs: int  # of a step: 1 float32, or 4 bytes
 
 
-LANES = 16 if _WIDE else 8 if _AVX2 else 4  # of 32 bits, in a vector
-MR = 3 if _AVX2 and not _WIDE else 6  # 24 sums in 32 registers, or 12 in 16
+LANES = _VECTOR_BYTES // 4  # of 32 bits, in a vector
+MR = 3 if _AVX2_ONLY else 6  # 24 sums in 32 registers, or 12 in 16
 FLOAT_TILES: tuple[GemmTile, ...] = tuple(
     _make_tile(GemmTile, f"float32_{vectors}", vectors, 1) for vectors in (4, 2, 1)
 )

@@ -28,8 +28,8 @@ def test_the_loop_multiplies_vectors(loop):
     assert loop[-1].startswith("b.")
 
 
-def test_nothing_in_it_is_done_byte_by_byte(loop):
-    """No scalar products, no loads of single bytes, no sums that left their registers, no calls."""
+def test_the_loop_has_no_scalar_instructions(loop):
+    """No scalar products, no loads of single bytes, no spilled sums, no calls."""
     names = set(count_instructions(loop))
     assert not names & {"mul", "madd", "smaddl", "ldrb", "ldrsb", "ldrsw", "bl", "stp", "str"}
     assert sum(name.startswith(("ld", "st")) for name in names) <= 3
@@ -38,7 +38,7 @@ def test_nothing_in_it_is_done_byte_by_byte(loop):
     assert all(explain(line) for line in loop)
 
 
-def test_dot_products(dot_products_only):
+def test_dot_instructions_are_counted(dot_products_only):
     """5 tokens x 16 outputs x 4 inputs in a step: 320 products, 16 in an instruction."""
     variant, lines = dot_products_only
     counts = count_instructions(lines)
@@ -70,7 +70,7 @@ def test_dot_products_stay_in_registers(dot_products_only):
     assert all(explain(line) for line in lines)
 
 
-def test_products_of_bytes():
+def test_neon_multiplies_bytes():
     """3 tokens x 16 outputs x 4 inputs in a step: 192 products, eight in an instruction."""
     lines = find_inner_loop(arm.assembly("neon"))
     counts = count_instructions(lines)
@@ -80,7 +80,7 @@ def test_products_of_bytes():
     assert len(lines) <= 72
 
 
-def test_an_llvm_without_arm(monkeypatch):
+def test_an_llvm_without_arm_is_reported(monkeypatch):
     done = subprocess.CompletedProcess([], 1, "", "Traceback\nRuntimeError: no such target\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: done)
     with pytest.raises(ValueError, match="cannot compile for Arm: RuntimeError: no such"):

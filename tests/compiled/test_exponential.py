@@ -14,13 +14,13 @@ def all_exp(x):
     return y
 
 
-def test_exp_to_two_units_in_the_last_place():
+def test_exp_is_exact_to_two_units_in_the_last_place():
     x = np.linspace(-87, 88, 200_001).astype(np.float32)
     exact = np.exp(x.astype(np.float64))
     assert np.abs(all_exp(x) / exact - 1).max() < 2 * 2.0**-23
 
 
-def test_exp_at_the_ends():
+def test_exp_saturates():
     y = all_exp(np.array([-np.inf, -500, 0, 500, np.inf, np.nan], np.float32))
     assert y[0] == y[1] < 2e-38
     assert y[2] == 1

@@ -46,7 +46,7 @@ def test_machine_code_is_cached_under_the_hash(tmp_path):
 
 
 def test_compiling_is_announced_once(tmp_path):
-    """Half a minute without a word would look like a fault; a second run has nothing to say."""
+    """Compiling takes half a minute; a second run finds the cache and announces nothing."""
     use = "import logging; logging.basicConfig(level=logging.INFO); " + USE
     use += "; tv.ops.softmax(np.ones((2, 3), np.float32))"
     for times in (1, 0):

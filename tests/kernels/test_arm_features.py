@@ -1,4 +1,4 @@
-"""What LLVM knows of Arm processors by their names; it can be asked on any machine."""
+"""The dot products that LLVM uses for the names of Arm CPUs, on any machine."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def _arm():
     try:
         llvm.Target.from_triple(LINUX)
     except RuntimeError:
-        pytest.skip("this LLVM knows no Arm")
+        pytest.skip("this LLVM cannot compile for Arm")
 
 
 @pytest.mark.parametrize("triple", [LINUX, MACOS])
@@ -36,15 +36,15 @@ def _arm():
         ("neoverse-n1", "-dotprod", set()),
     ],
 )
-def test_a_name_and_a_list_say_it(triple, name, listed, found):
+def test_dot_products_follow_from_name_and_features(triple, name, listed, found):
     assert dot_products(triple, name, listed) == found
 
 
 @pytest.mark.parametrize(
     ("name", "best"), [("cortex-a72", "neon"), ("apple-m1", "sdot"), ("apple-m2", "usdot")]
 )
-def test_the_variant_of_a_cpu(monkeypatch, name, best):
-    """As on a machine of this name whose list of features leaves the dot products out."""
+def test_the_variant_follows_from_the_name(monkeypatch, name, best):
+    """On a machine of this name whose list of features does not contain the dot products."""
     import llvmlite.binding as llvm
     from numba import config
 

@@ -1,4 +1,4 @@
-"""Tiles of floats and of bytes against NumPy's products."""
+"""Products of floats and of bytes compared with NumPy's."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ from tervit_np.kernels.tiles import BYTE_TILES, FLOAT_TILES, LANES, MR
 from tests.checks import relative_error
 
 
-@pytest.mark.parametrize("registers", [1, 2, 3, 4, 5, 6, 7, 9])
+@pytest.mark.parametrize("vectors", [1, 2, 3, 4, 5, 6, 7, 9])
 @pytest.mark.parametrize("steps", [1, 2, 7, 64])
-def test_floats(registers, steps):
-    rng = np.random.default_rng(registers)
-    columns = registers * LANES
+def test_floats_are_accurate(vectors, steps):
+    rng = np.random.default_rng(vectors)
+    columns = vectors * LANES
     a = rng.normal(size=(MR + 1, steps + 3)).astype(np.float32)
     b = rng.normal(size=(steps, columns)).astype(np.float32)
     out = np.full((MR, columns), np.nan, np.float32)
@@ -26,35 +26,35 @@ def test_floats(registers, steps):
 
 
 def byte_product(a, b):
-    """uint8 (MR, 4 S), int8 (4 S, N) -> int32 (MR, N), laid out as the kernel wants it."""
+    """uint8 (MR, 4 S), int8 (4 S, N) -> int32 (MR, N), packed as the kernel expects it."""
     inputs, columns = b.shape
-    laid = b.reshape(inputs // 4, 4, columns).transpose(0, 2, 1).reshape(inputs // 4, -1)
+    packed = b.reshape(inputs // 4, 4, columns).transpose(0, 2, 1).reshape(inputs // 4, -1)
     out = np.full((MR, columns), -1, np.int32)
-    b = np.ascontiguousarray(laid)
+    b = np.ascontiguousarray(packed)
     steps = inputs // 4
     gemm_rows(BYTE_TILES, View(a, 0, inputs), View(b, 0, 4 * columns), columns, steps, out)
     return out
 
 
-@pytest.mark.parametrize("registers", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("vectors", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("steps", [1, 5, 50])
-def test_bytes_are_exact(registers, steps):
+def test_bytes_are_exact(vectors, steps):
     rng = np.random.default_rng(steps)
     a = rng.integers(0, 256, (MR, 4 * steps)).astype(np.uint8)
-    b = rng.integers(-128, 128, (4 * steps, registers * LANES)).astype(np.int8)
+    b = rng.integers(-128, 128, (4 * steps, vectors * LANES)).astype(np.int8)
     np.testing.assert_array_equal(byte_product(a, b), a.astype(np.int64) @ b.astype(np.int64))
 
 
 @pytest.mark.parametrize("low", [-128, 127])
-def test_bytes_at_their_largest(low):
-    """Two products of 255 and 128 do not fit 16 bits: a saturating instruction would show."""
+def test_extreme_bytes_are_exact(low):
+    """Two products of 255 and 128 do not fit 16 bits: a saturating instruction would fail."""
     a, b = np.full((MR, 1024), 255, np.uint8), np.full((1024, LANES), low, np.int8)
     np.testing.assert_array_equal(byte_product(a, b), 255 * 1024 * low)
 
 
 @pytest.mark.parametrize("columns", [LANES, 3 * LANES])
-def test_bytes_without_the_instruction(monkeypatch, columns):
-    """The same sums in words that every compiler knows."""
+def test_bytes_without_a_dot_instruction_are_exact(monkeypatch, columns):
+    """The generic code gives the same sums."""
     import numba
 
     monkeypatch.setattr(gemm, "features", lambda: frozenset({"avx2"}))
@@ -62,9 +62,9 @@ def test_bytes_without_the_instruction(monkeypatch, columns):
     rng = np.random.default_rng(0)
     a = rng.integers(0, 256, (MR, 8)).astype(np.uint8)
     b = rng.integers(-128, 128, (8, columns)).astype(np.int8)
-    laid = np.ascontiguousarray(b.reshape(2, 4, columns).transpose(0, 2, 1)).reshape(2, -1)
+    packed = np.ascontiguousarray(b.reshape(2, 4, columns).transpose(0, 2, 1)).reshape(2, -1)
     out = np.zeros((MR, columns), np.int32)
     for first in range(0, columns, LANES):
-        b_columns, target = View(laid, 4 * first, 4 * columns), View(out, first, columns)
+        b_columns, target = View(packed, 4 * first, 4 * columns), View(out, first, columns)
         gemm_tile(BYTE_TILES[2], View(a, 0, 8), b_columns, 2, target)
     np.testing.assert_array_equal(out, a.astype(np.int64) @ b.astype(np.int64))

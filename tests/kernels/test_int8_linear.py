@@ -1,4 +1,4 @@
-"""Layers of 8-bit weights: layout, integers, the layer as it was trained."""
+"""Layers of 8-bit weights: packing, integers, agreement with the trained layer."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ from tervit_np.nn import Linear
 from tervit_np.quant import UniformAct, UniformWeight
 from tests.checks import BACKENDS, relative_error
 
-EACH = pytest.mark.parametrize("backend", BACKENDS)
+EACH_BACKEND = pytest.mark.parametrize("backend", BACKENDS)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (16, 4), (17, 27), (100, 768)])
-def test_round_trip(shape):
+def test_unpacking_returns_the_codes(shape):
     codes = np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
     layer = pack_int8(codes, np.float32(0.5))
     np.testing.assert_array_equal(unpack_int8(layer), codes)
@@ -23,11 +23,11 @@ def test_round_trip(shape):
     )
 
 
-@EACH
+@EACH_BACKEND
 @pytest.mark.parametrize(
     "shape", [(1, 5, 3), (7, 27, 24), (13, 64, 100), (196, 48, 192), (0, 4, 4)]
 )
-def test_the_layer_as_it_was_trained(backend, shape):
+def test_it_equals_the_trained_layer(backend, shape):
     rows, inputs, outputs = shape
     rng = np.random.default_rng(1)
     trained = Linear(inputs, outputs, weight_quant=UniformWeight(8), act_quant=UniformAct(8))
@@ -48,9 +48,9 @@ def test_the_layer_as_it_was_trained(backend, shape):
         )
 
 
-@EACH
+@EACH_BACKEND
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_extremes(backend, sign):
+def test_extreme_inputs_are_exact(backend, sign):
     x = np.full((7, 3072), 127.0, np.float32)
     layer = pack_int8(np.full((20, 3072), sign * 127, np.int8), np.float32(1))
     with tv.backend(backend):
@@ -58,7 +58,7 @@ def test_extremes(backend, sign):
     np.testing.assert_array_equal(found, np.float32(sign * 127 * 127 * 3072))
 
 
-def test_the_most_inputs_that_a_sum_can_hold():
+def test_the_largest_number_of_inputs_fits_32_bits():
     x, codes = np.full((1, 65_793), 1.0, np.float32), np.full((1, 65_793), -128, np.int8)
     found = int8_linear(x, pack_int8(codes, np.float32(1)))
     np.testing.assert_allclose(found, -128.0 * 65_793, rtol=1e-6)
@@ -66,8 +66,8 @@ def test_the_most_inputs_that_a_sum_can_hold():
         pack_int8(np.ones((1, 65_794), np.int8), np.float32(1))
 
 
-@EACH
-def test_refusals(backend):
+@EACH_BACKEND
+def test_wrong_arguments_are_refused(backend):
     layer = pack_int8(np.ones((3, 4), np.int8), np.float32(1))
     with tv.backend(backend):
         with pytest.raises(ValueError, match=r"x is \(2, 5\), expected \(tokens, 4\)"):

@@ -22,7 +22,7 @@ ALL = frozenset({"avx2", "avx512f", "avx512vl", "avx512bw", "avx512vnni"})
         (ALL, "generic"),
     ],
 )
-def test_the_fastest_that_the_features_allow(monkeypatch, lacking, best):
+def test_the_fastest_supported_variant_is_selected(monkeypatch, lacking, best):
     monkeypatch.setattr(isa, "features", lambda: ALL - lacking)
     monkeypatch.delenv("TERVIT_KERNEL", raising=False)
     assert selected_variant() == best
@@ -34,36 +34,36 @@ def test_the_fastest_that_the_features_allow(monkeypatch, lacking, best):
     [({"neon"}, "neon"), ({"neon", "dotprod"}, "sdot"), ({"neon", "i8mm"}, "neon"),
      ({"neon", "dotprod", "i8mm"}, "usdot")],
 )  # fmt: skip
-def test_the_fastest_on_arm(found, best):
+def test_the_fastest_variant_on_arm_depends_on_its_features(found, best):
     assert supported(frozenset(found))[-1] == best
 
 
 def test_avx_vnni_is_enough_for_256_bits():
-    """Processors without AVX-512 may have the dot product all the same."""
+    """Some CPUs without AVX-512 have the dot product instruction."""
     assert supported(frozenset({"avx2", "avxvnni"}))[-1] == "vnni256"
 
 
-def test_a_name_chooses(monkeypatch):
+def test_tervit_kernel_selects_a_variant(monkeypatch):
     for variant in supported(isa.features()):
         monkeypatch.setenv("TERVIT_KERNEL", variant)
         assert selected_variant() == variant
 
 
 @pytest.mark.parametrize(
-    ("wanted", "words"),
+    ("wanted", "message"),
     [("sse", "expected one of numpy, loop, vector, generic"),
      ("vnni512", "needs avx512vnni and avx512bw, which this processor lacks"),
      ("vnni256", "needs avx512vnni and avx512vl, or avxvnni, which this processor lacks"),
      ("usdot", "needs dotprod and i8mm, which this processor lacks; it runs numpy, loop")],
 )  # fmt: skip
-def test_what_cannot_be_had(monkeypatch, wanted, words):
+def test_unsupported_variants_are_refused(monkeypatch, wanted, message):
     monkeypatch.setattr(isa, "features", lambda: frozenset({"avx2"}))
     monkeypatch.setenv("TERVIT_KERNEL", wanted)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         selected_variant()
 
 
-def test_without_the_compiler(monkeypatch):
+def test_numpy_is_selected_without_numba(monkeypatch):
     monkeypatch.delenv("TERVIT_KERNEL", raising=False)
     with tv.backend("numpy"):
         assert selected_variant() == "numpy"
@@ -83,7 +83,7 @@ print(tv.kernels.ternary_linear(x, tv.kernels.pack(np.ones((1, 3), np.int8), 1.0
 """
 
 
-def test_where_numba_is_not_installed():
+def test_ternary_linear_runs_where_numba_is_not_installed():
     environment = {k: v for k, v in os.environ.items() if k != "TERVIT_KERNEL"}
     done = subprocess.run(
         [sys.executable, "-c", ABSENT], capture_output=True, text=True, env=environment, check=False

@@ -13,7 +13,7 @@ def random_codes(shape, seed=0):
 
 @pytest.mark.parametrize("outputs", [1, 15, 16, 17, 63, 64, 65, 128, 130])
 @pytest.mark.parametrize("inputs", [1, 3, 4, 5, 48])
-def test_there_and_back(outputs, inputs):
+def test_unpacking_returns_the_codes(outputs, inputs):
     codes = random_codes((outputs, inputs), outputs * inputs)
     packed = pack(codes, np.arange(outputs))
     assert packed.packed.shape == (-(-outputs // 64), -(-inputs // 4), 64)
@@ -22,9 +22,9 @@ def test_there_and_back(outputs, inputs):
     assert not packed.scale[outputs:].any()
 
 
-def test_every_byte():
-    """81 of 256 are four weights each; every other has a pair 11 and is refused."""
-    good = 0
+def test_every_byte_is_unpacked_or_refused():
+    """81 of 256 bytes hold four weights; each other byte has a pair of bits 11 and is refused."""
+    unpacked = 0
     for byte in range(256):
         panels = np.full((1, 1, 64), 0b01010101, np.uint8)
         panels[0, 0, 4 * 5 + 2] = byte  # output 5 of each slot, input 2
@@ -35,38 +35,38 @@ def test_every_byte():
                 unpack(packed)
             continue
         codes = unpack(packed)
-        good += 1
+        unpacked += 1
         assert [codes[16 * s + 5, 2] + 1 for s in range(4)] == pairs
         np.testing.assert_array_equal(pack(codes, packed.scale).packed, panels)
-    assert good == 81
+    assert unpacked == 81
 
 
-def test_two_bits_a_weight():
+def test_a_weight_takes_two_bits():
     assert pack(random_codes((384, 192)), 1.0).packed.nbytes == 384 * 192 // 4
 
 
 @pytest.mark.parametrize(
-    ("codes", "scale", "words"),
+    ("codes", "scale", "message"),
     [
         (np.zeros((2, 3, 4), np.int8), 1, r"codes are \(2, 3, 4\), expected \(out, in\)"),
         (np.zeros((0, 3), np.int8), 1, "expected"),
         (np.zeros((1, 132_105), np.int8), 1, "in <= 132104"),
-        (np.full((2, 3), 2, np.int8), 1, "-1, 0 and 1 alone"),
-        (np.full((2, 3), -128, np.int8), 1, "-1, 0 and 1 alone"),
-        (np.full((2, 3), 0.5), 1, "-1, 0 and 1 alone"),
+        (np.full((2, 3), 2, np.int8), 1, "integers -1, 0 or 1"),
+        (np.full((2, 3), -128, np.int8), 1, "integers -1, 0 or 1"),
+        (np.full((2, 3), 0.5), 1, "integers -1, 0 or 1"),
         (np.zeros((2, 3), np.int8), np.ones(3), r"scale is \(3,\), expected \(2,\)"),
         (np.zeros((2, 3), np.int8), np.array([1, np.nan]), "finite"),
     ],
 )
-def test_refusals(codes, scale, words):
-    with pytest.raises(ValueError, match=words):
+def test_wrong_arguments_are_refused(codes, scale, message):
+    with pytest.raises(ValueError, match=message):
         pack(codes, scale)
 
 
 @pytest.mark.parametrize("scale", [1e-42, 1e-20, 1.0, 1e30])
 @pytest.mark.parametrize("shape", [(1, 1), (5, 6), (13, 33)])
-def test_tokens_are_rounded_as_in_training(shape, scale):
-    """The same codes on both paths, padded with zeros to tiles and fours."""
+def test_tokens_are_quantized_as_in_training(shape, scale):
+    """In NumPy and compiled, with zeros as padding to whole tiles and steps."""
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32) * np.float32(scale)
     x[shape[0] // 2] = 0
     expected = UniformAct(8).encode(x)
@@ -87,7 +87,7 @@ def test_tokens_are_rounded_as_in_training(shape, scale):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_what_cannot_be_rounded(bad):
+def test_values_that_are_not_finite_are_refused(bad):
     x = np.ones((2, 3), np.float32)
     x[1, 2] = bad
     with pytest.raises(ValueError, match="NaN or infinite"):

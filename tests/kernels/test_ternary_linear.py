@@ -1,4 +1,4 @@
-"""Every rung gives the integers of an int64 product, whatever the codes and the shape."""
+"""Every variant computes the integers of an int64 product, for all codes and shapes."""
 
 import itertools
 
@@ -6,14 +6,22 @@ import numpy as np
 import pytest
 
 from tervit_np import ops
-from tervit_np.kernels import integer_product, isa, pack, quantize_tokens, supported, ternary_linear
+from tervit_np.kernels import (
+    has_tile,
+    integer_product,
+    isa,
+    pack,
+    quantize_tokens,
+    supported,
+    ternary_linear,
+)
 from tervit_np.nn import Linear
 from tervit_np.quant import Ternary, UniformAct
 from tests.checks import BACKENDS, relative_error
 
-HERE = supported(isa.features()) if "numba" in BACKENDS else ("numpy",)
-EACH = pytest.mark.parametrize("variant", HERE)
-TILES = tuple(r for r in HERE if r not in ("numpy", "loop", "vector"))
+SUPPORTED = supported(isa.features()) if "numba" in BACKENDS else ("numpy",)
+EACH_VARIANT = pytest.mark.parametrize("variant", SUPPORTED)
+TILED = tuple(variant for variant in SUPPORTED if has_tile(variant))
 
 
 def assert_exact(x, t, variant):
@@ -22,63 +30,63 @@ def assert_exact(x, t, variant):
     np.testing.assert_array_equal(found, x.astype(np.int64) @ t.astype(np.int64).T)
 
 
-def draw(m, k, n, seed=0):
+def random_integers(m, k, n, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.integers(-127, 128, (m, k)).astype(np.int8)
     return x, rng.integers(-1, 2, (n, k)).astype(np.int8)
 
 
-@EACH
-def test_all_weights_of_three_inputs(variant):
+@EACH_VARIANT
+def test_all_weights_of_three_inputs_are_exact(variant):
     """27 rows of weights, all of them, with 343 tokens of extreme codes."""
     t = np.array(list(itertools.product((-1, 0, 1), repeat=3)), np.int8)
     x = np.array(list(itertools.product((-127, -64, -1, 0, 1, 100, 127), repeat=3)), np.int8)
     assert_exact(x, t, variant)
 
 
-@EACH
+@EACH_VARIANT
 @pytest.mark.parametrize("m", [1, 2, 3, 5, 6, 7, 12, 13])
-def test_shapes_around_each_edge_of_a_tile(variant, m):
+def test_shapes_near_the_edges_of_a_tile_are_exact(variant, m):
     for k, n in itertools.product((1, 3, 4, 5, 8, 9), (1, 15, 16, 17, 63, 64, 65, 129, 257, 300)):
         if variant == "loop" and k * n > 1000:
             continue
-        assert_exact(*draw(m, k, n, seed=m * k * n), variant)
+        assert_exact(*random_integers(m, k, n, seed=m * k * n), variant)
 
 
-@EACH
+@EACH_VARIANT
 @pytest.mark.parametrize("sign_x", [-127, 127])
 @pytest.mark.parametrize("sign_t", [-1, 0, 1])
-def test_sums_as_large_as_they_get(variant, sign_x, sign_t):
+def test_extreme_inputs_are_exact(variant, sign_x, sign_t):
     """3,072 inputs, all of them extreme: 16-bit sums of pairs come within 1 % of their limit."""
     assert_exact(np.full((7, 3072), sign_x, np.int8), np.full((65, 3072), sign_t, np.int8), variant)
 
 
-@pytest.mark.parametrize("variant", [r for r in HERE if r != "loop"])
-def test_the_most_inputs_that_a_sum_can_hold(variant):
+@pytest.mark.parametrize("variant", [variant for variant in SUPPORTED if variant != "loop"])
+def test_the_largest_number_of_inputs_is_exact(variant):
     x = np.full((2, 132_104), 127, np.int8)
     t = np.ones((2, 132_104), np.int8)
     t[1] = -1
     assert_exact(x, t, variant)
 
 
-@EACH
-def test_alternating_signs(variant):
-    x, t = draw(6, 256, 64)
+@EACH_VARIANT
+def test_alternating_signs_are_exact(variant):
+    x, t = random_integers(6, 256, 64)
     x[:, ::2], x[:, 1::2] = 127, -127
     t[:, ::2], t[:, 1::2] = 1, -1
     assert_exact(x, t, variant)
     assert_exact(x, -t, variant)
 
 
-@EACH
-def test_a_layer_of_the_real_size(variant):
+@EACH_VARIANT
+def test_a_layer_of_deit_small_is_exact(variant):
     m, k, n = (7, 96, 100) if variant == "loop" else (197, 384, 1536)
-    assert_exact(*draw(m, k, n), variant)
+    assert_exact(*random_integers(m, k, n), variant)
 
 
-@EACH
+@EACH_VARIANT
 @pytest.mark.parametrize("m", [1, 50])
-def test_the_layer_as_it_was_trained(variant, m):
+def test_it_equals_the_trained_layer(variant, m):
     rng = np.random.default_rng(3)
     layer = Linear(48, 300, weight_quant=Ternary(), act_quant=UniformAct(8))
     layer.weight.data[...] = rng.normal(size=(300, 48))
@@ -92,18 +100,18 @@ def test_the_layer_as_it_was_trained(variant, m):
     np.testing.assert_allclose(found - without, np.tile(layer.bias.data, (m, 1)), atol=1e-5)
 
 
-@pytest.mark.parametrize("variant", TILES)
+@pytest.mark.parametrize("variant", TILED)
 @pytest.mark.parametrize("threads", [2, 3, 7])
 @pytest.mark.parametrize("shape", [(1, 8, 300), (13, 20, 64), (50, 33, 330)])
-def test_threads_share_the_panels(variant, threads, shape):
-    (x, t), rng = draw(*shape), np.random.default_rng(6)
+def test_threads_do_not_change_the_bits(variant, threads, shape):
+    (x, t), rng = random_integers(*shape), np.random.default_rng(6)
     bias = rng.normal(size=shape[2]).astype(np.float32)
     args = x.astype(np.float32), pack(t, 0.5), bias, variant
     np.testing.assert_array_equal(ternary_linear(*args, threads=threads), ternary_linear(*args))
 
 
 @pytest.mark.parametrize(
-    ("x", "bias", "words"),
+    ("x", "bias", "message"),
     [
         (np.zeros((2, 5)), None, r"x is \(2, 5\), expected \(tokens, 4\)"),
         (np.zeros(4), None, "expected"),
@@ -111,15 +119,15 @@ def test_threads_share_the_panels(variant, threads, shape):
         (np.full((2, 4), np.nan), None, "NaN or infinite"),
     ],
 )
-def test_refusals(x, bias, words):
+def test_wrong_arguments_are_refused(x, bias, message):
     packed = pack(np.ones((3, 4), np.int8), 1.0)
-    for variant in HERE:
-        with pytest.raises(ValueError, match=words):
+    for variant in SUPPORTED:
+        with pytest.raises(ValueError, match=message):
             ternary_linear(x, packed, bias, variant)
 
 
-def test_a_rung_that_does_not_run_here_is_refused_not_run(monkeypatch):
-    """Its machine code would end the process."""
+def test_unsupported_variants_are_refused(monkeypatch):
+    """Running them would end the process."""
     monkeypatch.setattr(isa, "features", lambda: frozenset({"avx2"}))
     packed = pack(np.ones((3, 4), np.int8), 1.0)
     with pytest.raises(ValueError, match="'vnni512' needs avx512vnni"):
@@ -129,8 +137,8 @@ def test_a_rung_that_does_not_run_here_is_refused_not_run(monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(5, 50, 70), (12, 33, 64), (1, 8, 300), (0, 8, 3)])
-def test_training_sums_integers_too(shape):
-    """Recovered from the rounded floats, the integers give the same layer, nearer to the truth."""
+def test_training_multiplies_the_same_integers(shape):
+    """The integers recovered from dequantized floats give the same layer, with smaller errors."""
     m, k, n = shape
     rng = np.random.default_rng(4)
     x = UniformAct(8).forward(rng.normal(size=(m, k)).astype(np.float32))[0]
@@ -147,22 +155,22 @@ def test_training_sums_integers_too(shape):
     np.testing.assert_allclose(found, ops.linear(x, w, b)[0], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(not TILES, reason="no compiled tile runs here")
+@pytest.mark.skipif(not TILED, reason="no compiled tile runs here")
 @pytest.mark.parametrize("byte", [0, 37, 63])
-def test_one_wrong_weight_is_seen(byte):
-    x, t = draw(6, 8, 64)
+def test_one_wrong_weight_changes_its_output(byte):
+    x, t = random_integers(6, 8, 64)
     packed = pack(t, 1.0)
-    packed.packed[0, 1, byte] ^= 0b01  # code 1 becomes 0 or 2 the other way about
-    found = integer_product(x, packed, TILES[-1])
+    packed.packed[0, 1, byte] ^= 0b01  # changes the weight in slot 0
+    found = integer_product(x, packed, TILED[-1])
     wrong = (found != x.astype(np.int64) @ t.T.astype(np.int64)).any(axis=0)
     assert wrong.nonzero()[0].tolist() == [byte // 4]
 
 
-def test_round_tokens_is_what_ternary_linear_rounds_by():
+def test_it_quantizes_as_quantize_tokens_does():
     rng = np.random.default_rng(5)
-    x, (_, t) = rng.normal(size=(9, 20)).astype(np.float32), draw(1, 20, 30)
+    x, (_, t) = rng.normal(size=(9, 20)).astype(np.float32), random_integers(1, 20, 30)
     tokens = quantize_tokens(x)
     sums = tokens.q[:, :20].astype(np.int64) @ t.T.astype(np.int64)
-    for variant in HERE:
+    for variant in SUPPORTED:
         found = ternary_linear(x, pack(t, 0.5), None, variant)
         assert relative_error(found, sums * tokens.scale[:, None] * 0.5) < 2e-7
