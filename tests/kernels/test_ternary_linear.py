@@ -145,7 +145,7 @@ def test_training_multiplies_the_same_integers(shape):
     w = Ternary().forward(rng.normal(size=(n, k)).astype(np.float32))[0]
     w[n // 2] = 0
     b = rng.normal(size=n).astype(np.float32)
-    found, cache = ops.linear(x, w, b, integers=True)
+    found, cache = ops.linear(x, w, b, is_integer_matmul=True)
     exact = x.astype(np.float64) @ w.T.astype(np.float64) + b
     assert found.shape == (m, n)
     assert found.flags.c_contiguous
