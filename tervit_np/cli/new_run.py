@@ -1,4 +1,4 @@
-"""A new run from the options of `tervit train`: the preset of the data set, then the options."""
+"""The arguments of a new run: the preset of the data set, changed by the options."""
 
 import argparse
 import re
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tervit_np.train.presets import Preset
 
 _RECIPE = ("batch_size", "label_smoothing", "weight_decay", "ema", "accumulate", "recompute")
-_AUGMENT = {"mixup": "mixup", "cutmix": "cutmix", "randaugment": "randaugment_ops"}  # to its field
+_AUGMENT = {"mixup": "mixup", "cutmix": "cutmix", "randaugment": "randaugment_ops"}
 
 
 def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
@@ -24,9 +24,7 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
     from tervit_np import train
 
     preset = train.preset_for(args.data)
-    stages = _stages(
-        args, preset
-    )  # before the data is loaded, so that a typing error shows at once
+    stages = _stages(args, preset)  # before the slow load, so that a misspelling shows at once
     validation = preset.validation if args.validation is None else args.validation
     data = train.load_data(args.data, validation, args.seed)
     config = preset.config | {"image_size": data.train.size}
@@ -53,14 +51,14 @@ def run_folder(out: str | None, data: str) -> Path:
 
 
 def _stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":
-    """Return the stages with their teacher and frozen parameters."""
+    """Return the stages of --stages or of the preset, with --teacher and --freeze."""
     stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
     stages = _with_teacher(stages, args.teacher)
     return [replace(stage, freeze=args.freeze) for stage in stages] if args.freeze else stages
 
 
 def _model(args: argparse.Namespace, preset: str, config: dict[str, Any]) -> "Classifier":
-    """Create the model, or adapt given weights to it: a new head, interpolated positions."""
+    """Create the model, or adapt --weights to it: a new head, interpolated positions."""
     from tervit_np.checkpoints import load_checkpoint, pretrained, transfer
     from tervit_np.checkpoints.official import find_weights
     from tervit_np.cli.models import model_file
@@ -105,7 +103,7 @@ def _parse_stage(text: str, rates: dict[str, float], default: float) -> "Stage":
 
 
 def _with_teacher(stages: "list[Stage]", teacher: str | None) -> "list[Stage]":
-    """Return the stages, each one after the teacher's with this teacher."""
+    """Give all stages after the teacher's this teacher."""
     if teacher is None:
         return stages
     names = [stage.name for stage in stages]
@@ -116,7 +114,7 @@ def _with_teacher(stages: "list[Stage]", teacher: str | None) -> "list[Stage]":
 
 
 def _recipe(args: argparse.Namespace, recipe: "Recipe") -> "Recipe":
-    """Return the preset's recipe with the options that were typed in its place."""
+    """Return the preset's recipe, changed by the options."""
     options = {name: value for name, value in vars(args).items() if value is not None}
     augment = {field: options[name] for name, field in _AUGMENT.items() if name in options}
     changed = {name: options[name] for name in _RECIPE if name in options}

@@ -129,23 +129,23 @@ def run(args: argparse.Namespace) -> int:
     from tervit_np.train.folder import RunFolder
 
     if args.resume is None:
-        setup, out = arguments_from_options(args), run_folder(args.out, args.data)
+        arguments, out = arguments_from_options(args), run_folder(args.out, args.data)
     else:
         out = Path(args.resume)
-        setup = train.run_arguments_from(RunFolder(out).read_run_config())
+        arguments = train.run_arguments_from(RunFolder(out).read_run_config())
     try:
         results = train.run(
-            setup.model,
-            setup.stages,
-            setup.data,
+            arguments.model,
+            arguments.stages,
+            arguments.data,
             out,
             resume=args.resume is not None,
-            recipe=setup.recipe,
-            seed=setup.seed,
-            threads=setup.threads,
+            recipe=arguments.recipe,
+            seed=arguments.seed,
+            threads=arguments.threads,
             workers=worker_count(args.workers),
             quiet=args.quiet,
-            command=setup.command,
+            command=arguments.command,
         )
     except OSError as error:
         if not (out / "run.json").exists():
@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
         raise OSError(
             f"{error}; make room and continue with `tervit train --resume {out}`"
         ) from None
-    page = write_report(out, setup.data.test, threads=setup.threads)
+    page = write_report(out, arguments.data.test, threads=arguments.threads)
     RunFolder(out).log(kind="run", seconds=round(time.monotonic() - began, 1))
     print(f"report: {page}")
     print("test accuracy: " + "  ".join(f"{r.stage} {100 * r.accuracy:.1f}" for r in results))

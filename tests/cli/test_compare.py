@@ -59,10 +59,10 @@ def test_the_error_after_ctrl_c_says_how_to_continue(plan, pictures, tmp_path, p
                     .replace("epochs = 2 ", "epochs = 120 "))  # fmt: skip
     args = ("compare", plan, "--out", tmp_path / "out", "--threads", 1)
     run = popen(*args)
-    while not (found := list((tmp_path / "out").glob("stages/*/metrics.jsonl"))):
+    while not (metrics := list((tmp_path / "out").glob("stages/*/metrics.jsonl"))):
         assert run.process.poll() is None, run.process.communicate()
         time.sleep(0.05)
-    run.wait_for_file(found[0], "step")
+    run.wait_for_file(metrics[0], "step")
     run.interrupt()
     code, _, error = run.finish()
     assert code == 130

@@ -16,10 +16,10 @@ SIZES = {
 @pytest.fixture(scope="module")
 def trained(pictures, tmp_path_factory):
     """Train a tiny model in all three stages once per name.  -> the run folder."""
-    made = {}
+    runs = {}
 
     def run(name):
-        if name not in made:
+        if name not in runs:
             out = tmp_path_factory.mktemp(name) / "run"
             images = tv.train.load_data(f"folder:{pictures}", 8, 0)
             model = tv.create_model(name, image_size=32, num_classes=2, **SIZES[name])
@@ -28,8 +28,8 @@ def trained(pictures, tmp_path_factory):
             recipe = tv.train.Recipe(batch_size=16)
             tv.train.run(model, stages, images, out, recipe=recipe, quiet=True)
             write_report(out, images.test)
-            made[name] = out
-        return made[name]
+            runs[name] = out
+        return runs[name]
 
     return run
 
@@ -40,9 +40,13 @@ def test_surfaces_are_added_to_the_report_of_a_run(tervit, trained, model):
     code, text, error = tervit("surface", out, *SMALL)
     assert (code, error) == (0, "")
     assert "ternary, channel-wise  gap " in text
-    found = json.loads((out / "surface.json").read_text())
-    assert found["settings"]["images"] == 8
-    assert found["settings"]["stages"] == {"float": "float", "8-bit": "8-bit", "ternary": "ternary"}
+    stored = json.loads((out / "surface.json").read_text())
+    assert stored["settings"]["images"] == 8
+    assert stored["settings"]["stages"] == {
+        "float": "float",
+        "8-bit": "8-bit",
+        "ternary": "ternary",
+    }
     assert "<h2>The loss surface</h2>" in (out / "report.html").read_text()
     assert not (out / "surface.partial").exists()
 
@@ -80,7 +84,7 @@ def test_ctrl_c_saves_the_measurements(tervit, trained, popen):
     out = trained("deit_shapes")
     larger = (*SMALL, "--grid", 9, "--images", 64)
     tervit("surface", out, *larger)
-    whole = json.loads((out / "surface.json").read_text())
+    uninterrupted = json.loads((out / "surface.json").read_text())
     (out / "surface.json").unlink()
     work = popen("surface", out, *larger)
     work.wait_for_file(out / "surface.partial" / "plane-float.json", "parts")
@@ -93,9 +97,9 @@ def test_ctrl_c_saves_the_measurements(tervit, trained, popen):
     assert list((out / "surface.partial").iterdir())
     assert tervit("surface", out, *larger)[0] == 0
     again = json.loads((out / "surface.json").read_text())
-    for each in (whole, again):
+    for each in (uninterrupted, again):
         each.pop("settings")
-    assert again == whole
+    assert again == uninterrupted
 
 
 def test_a_report_written_later_has_the_section_too(tervit, trained, pictures):
@@ -126,9 +130,9 @@ def test_mistakes_get_one_line_and_exit_code_2(tervit, trained, args, words):
 def test_no_curvature_skips_the_hessian(tervit, trained):
     out = trained("deit_shapes")
     assert tervit("surface", out, *SMALL, "--no-curvature")[0] == 0
-    found = json.loads((out / "surface.json").read_text())
-    assert (found["curvature"], found["predictions"]) == ([], [])
-    assert found["sheets"]
+    stored = json.loads((out / "surface.json").read_text())
+    assert (stored["curvature"], stored["predictions"]) == ([], [])
+    assert stored["sheets"]
 
 
 def test_a_folder_without_run_or_results_is_refused(tervit, tmp_path):

@@ -48,8 +48,8 @@ def test_a_run_fills_its_folder_and_ends_with_the_accuracies(tervit, pictures, t
 )
 def test_mistakes_get_one_line_and_exit_code_2(tervit, pictures, tmp_path, args, words):
     defaults = {"--data": f"folder:{pictures}", "--out": tmp_path / "run"}
-    given = [x for pair in defaults.items() if pair[0] not in args for x in pair]
-    code, _, error = tervit("train", *given, "--validation", 8, *args)
+    options = [x for pair in defaults.items() if pair[0] not in args for x in pair]
+    code, _, error = tervit("train", *options, "--validation", 8, *args)
     assert code == 2
     assert words in error
     assert len(error.strip().splitlines()) == 1

@@ -13,26 +13,26 @@ from data_tools.files import open_files
 FORMS = ["binary", "python", "pictures"]
 
 
-def assert_right(found, tiny, split):
+def assert_equal_sets(images, tiny, split):
     """Pictures come sorted by class; compare as sets of (label, image)."""
     expected = sorted(zip(tiny.labels[split], map(bytes, tiny.images[split]), strict=True))
-    assert sorted(zip(found.labels, map(bytes, found.images), strict=True)) == expected
-    assert found.classes == CIFAR10
-    assert found.images.dtype == np.uint8
+    assert sorted(zip(images.labels, map(bytes, images.images), strict=True)) == expected
+    assert images.classes == CIFAR10
+    assert images.images.dtype == np.uint8
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_every_form_gives_the_same_images(tiny, tmp_path, form, split):
     folder = getattr(tiny, form)(tmp_path / "cifar")
-    assert_right(read_cifar("cifar10", split, open_files(folder)), tiny, split)
+    assert_equal_sets(read_cifar("cifar10", split, open_files(folder)), tiny, split)
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz"])
 def test_every_form_in_an_archive(tiny, tmp_path, tar_of, form, suffix):
     archive = tar_of(getattr(tiny, form)(tmp_path / "cifar"), tmp_path / f"cifar10{suffix}")
-    assert_right(read_cifar("cifar10", "train", open_files(archive)), tiny, "train")
+    assert_equal_sets(read_cifar("cifar10", "train", open_files(archive)), tiny, "train")
 
 
 def test_pictures_keep_one_order_whatever_that_of_the_archive(tiny, tmp_path):
@@ -162,9 +162,9 @@ def test_cifar100_has_two_label_bytes(monkeypatch, tmp_path):
         pixels = rng.integers(0, 256, (n, 3072))
         records = np.concatenate([labels, pixels], axis=1).astype(np.uint8)
         (tmp_path / f"{split}.bin").write_bytes(records.tobytes())
-    found = read_cifar("cifar100", "test", open_files(tmp_path))
-    np.testing.assert_array_equal(found.labels, np.arange(100))
-    assert len(found.classes) == len(set(found.classes)) == 100
+    images = read_cifar("cifar100", "test", open_files(tmp_path))
+    np.testing.assert_array_equal(images.labels, np.arange(100))
+    assert len(images.classes) == len(set(images.classes)) == 100
 
 
 def test_cifar100_may_have_folders_of_coarse_classes(monkeypatch, tmp_path, png):
@@ -176,8 +176,8 @@ def test_cifar100_may_have_folders_of_coarse_classes(monkeypatch, tmp_path, png)
             folder.mkdir(parents=True)
             for k in range(each):
                 (folder / f"{k}.png").write_bytes(png())
-    found = read_cifar("cifar100", "test", open_files(tmp_path))
-    assert sorted(found.labels.tolist()) == list(range(100))
+    images = read_cifar("cifar100", "test", open_files(tmp_path))
+    assert sorted(images.labels.tolist()) == list(range(100))
     assert len(read_cifar("cifar100", "train", open_files(tmp_path))) == 200
 
 
@@ -200,8 +200,8 @@ REAL = os.environ.get("TERVIT_DATA")  # read before a fixture hides it
     reason="TERVIT_DATA has no cifar10",
 )
 def test_the_real_cifar10_has_the_published_statistics():
-    found = data_tools.load("cifar10", "test", REAL)
-    assert found.images.shape == (10_000, 32, 32, 3)
-    mean = found.images.mean(axis=(0, 1, 2)) / 255
-    np.testing.assert_allclose(mean, found.mean, atol=0.01)
-    assert np.bincount(found.labels).tolist() == [1000] * 10
+    images = data_tools.load("cifar10", "test", REAL)
+    assert images.images.shape == (10_000, 32, 32, 3)
+    mean = images.images.mean(axis=(0, 1, 2)) / 255
+    np.testing.assert_allclose(mean, images.mean, atol=0.01)
+    assert np.bincount(images.labels).tolist() == [1000] * 10

@@ -27,9 +27,9 @@ def torchvision_crop(picture, size):
 @pytest.mark.parametrize("shape", [(500, 375), (375, 500), (256, 256), (97, 301), (301, 97)])
 def test_center_crop_is_the_official_crop(shape, size):
     picture = noise(*shape)
-    found = center_crop(picture, size)
-    assert (found.shape, found.dtype) == ((size, size, 3), np.uint8)
-    np.testing.assert_array_equal(found, torchvision_crop(picture, size))
+    crop = center_crop(picture, size)
+    assert (crop.shape, crop.dtype) == ((size, size, 3), np.uint8)
+    np.testing.assert_array_equal(crop, torchvision_crop(picture, size))
 
 
 def test_random_boxes_have_the_specified_area_and_aspect_ratio():

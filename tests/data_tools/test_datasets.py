@@ -70,11 +70,11 @@ class TestFolders:
         return tmp_path / "mine"
 
     def test_pictures_are_resized_and_labelled(self, folder):
-        found = load(f"folder:{folder}@24", "train")
-        assert found.images.shape == (8, 24, 24, 3)
-        assert found.classes == ("ant", "bee")
-        assert found.labels.tolist() == [0] * 4 + [1] * 4
-        assert found.images[4:].mean() > found.images[:4].mean() + 40
+        images = load(f"folder:{folder}@24", "train")
+        assert images.images.shape == (8, 24, 24, 3)
+        assert images.classes == ("ant", "bee")
+        assert images.labels.tolist() == [0] * 4 + [1] * 4
+        assert images.images[4:].mean() > images.images[:4].mean() + 40
 
     def test_val_serves_as_the_missing_test_split(self, folder):
         assert len(load(f"folder:{folder}", "test")) == 4

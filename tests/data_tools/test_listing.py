@@ -29,21 +29,21 @@ def walks(monkeypatch):
     return seen
 
 
-def names(found):
-    return [found.name(i) for i in range(len(found))]
+def names(pictures):
+    return [pictures.name(i) for i in range(len(pictures))]
 
 
 def test_pictures_are_listed_with_their_labels(path):
-    found = list_pictures(path, "train")
-    assert found.classes == ("ant", "bee", "cat")
-    assert names(found) == [
+    pictures = list_pictures(path, "train")
+    assert pictures.classes == ("ant", "bee", "cat")
+    assert names(pictures) == [
         *(f"train/ant/{i}.JPEG" for i in range(2)),
         *(f"train/bee/{i}.JPEG" for i in range(3)),
         *(f"train/cat/{i}.JPEG" for i in range(4)),
     ]
-    assert found.labels.tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 2]
+    assert pictures.labels.tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 2]
     test = list_pictures(path, "test")  # val serves as the missing test split
-    assert (test.classes, test.labels.tolist()) == (found.classes, [0, 1, 1])
+    assert (test.classes, test.labels.tolist()) == (pictures.classes, [0, 1, 1])
 
 
 def test_the_second_listing_comes_from_the_cache(path, walks):
@@ -99,27 +99,27 @@ def test_without_a_writable_folder_each_call_walks(path, walks, monkeypatch):
 
 
 def test_select_classes_labels_in_the_order_of_the_names(path):
-    found = list_pictures(path, "train").select_classes(["cat", "ant"])
-    assert found.classes == ("cat", "ant")
-    assert found.labels.tolist() == [1, 1, 0, 0, 0, 0]
-    assert names(found)[2] == "train/cat/0.JPEG"
+    pictures = list_pictures(path, "train").select_classes(["cat", "ant"])
+    assert pictures.classes == ("cat", "ant")
+    assert pictures.labels.tolist() == [1, 1, 0, 0, 0, 0]
+    assert names(pictures)[2] == "train/cat/0.JPEG"
     with pytest.raises(DataError, match="has no class 'dog'; it has ant, bee, cat"):
         list_pictures(path, "train").select_classes(["dog"])
 
 
 def test_first_per_class_limits_every_class(path):
-    found = list_pictures(path, "train").first_per_class(2)
-    assert found.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert names(found)[-1] == "train/cat/1.JPEG"
-    assert len(found.select_classes(["bee"]).first_per_class(1)) == 1
+    pictures = list_pictures(path, "train").first_per_class(2)
+    assert pictures.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert names(pictures)[-1] == "train/cat/1.JPEG"
+    assert len(pictures.select_classes(["bee"]).first_per_class(1)) == 1
 
 
 def test_relabel_uses_a_longer_list_of_classes(path):
-    found = list_pictures(path, "val" if (path / "test").exists() else "test")
-    longer = found.relabel(("x", "cat", "bee", "y", "ant"))
+    pictures = list_pictures(path, "val" if (path / "test").exists() else "test")
+    longer = pictures.relabel(("x", "cat", "bee", "y", "ant"))
     assert longer.labels.tolist() == [4, 2, 2]
     with pytest.raises(DataError, match="class 'ant' is not one of the 2 expected"):
-        found.relabel(("bee", "cat"))
+        pictures.relabel(("bee", "cat"))
 
 
 def test_wrong_folders_splits_and_classes_are_refused(path, tmp_path):

@@ -9,11 +9,11 @@ from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
 def test_normalise_follows_its_formula():
     x = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
     mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
-    found = normalise(x, mean, std)
+    normalised = normalise(x, mean, std)
     expected = ((x / 255 - mean) / std).transpose(0, 3, 1, 2)
-    assert found.dtype == np.float32
-    assert found.flags.c_contiguous
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert normalised.dtype == np.float32
+    assert normalised.flags.c_contiguous
+    np.testing.assert_allclose(normalised, expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("size", [(256, 256), (300, 500), (501, 300), (64, 200)])

@@ -35,8 +35,8 @@ def test_every_bit_of_every_picture_is_equal():
         chosen = np.arange(start, min(start + 16, len(images)))
         pixels, readable = images.pixels(chosen)
         assert readable.all()
-        for i, found in zip(chosen, normalise(pixels, images.mean, images.std), strict=True):
+        for i, image in zip(chosen, normalise(pixels, images.mean, images.std), strict=True):
             file = FOLDER / images.listing.name(int(i))
             expected = reference(file)
-            np.testing.assert_array_equal(found, expected, err_msg=str(file))
+            np.testing.assert_array_equal(image, expected, err_msg=str(file))
             np.testing.assert_array_equal(preprocess(Image.open(file)), expected)

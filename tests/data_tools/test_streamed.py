@@ -50,19 +50,19 @@ def folder(tmp_path):
 
 
 def test_readable_and_unreadable_pictures_are_counted(folder):
-    found = data_tools.load(f"imagenet:{folder},size=32", "test")
-    assert isinstance(found, StreamedSet)
-    assert (len(found), found.classes) == (8, ("n01440764", "n02102040"))
-    pixels, readable = found.pixels(np.arange(8))
+    images = data_tools.load(f"imagenet:{folder},size=32", "test")
+    assert isinstance(images, StreamedSet)
+    assert (len(images), images.classes) == (8, ("n01440764", "n02102040"))
+    pixels, readable = images.pixels(np.arange(8))
     assert readable.tolist() == [True] * 4 + [False] * 3 + [True]
     assert pixels.shape == (8, 32, 32, 3)
     assert not pixels[4:7].any()
     for i in (0, 1, 2, 7):
-        assert abs(int(pixels[i].mean()) - 90) < 6, found.listing.name(i)
+        assert abs(int(pixels[i].mean()) - 90) < 6, images.listing.name(i)
     assert pixels[3, :8].mean() < 60 < 190 < pixels[3, -8:].mean()  # rotated upright
-    assert len(found.unreadable) == 3
-    assert "e.JPEG: not a readable picture: the file is empty" in found.unreadable[0]
-    summary = found.summary()
+    assert len(images.unreadable) == 3
+    assert "e.JPEG: not a readable picture: the file is empty" in images.unreadable[0]
+    summary = images.summary()
     assert "3 unreadable, the first:" in summary
     for kind in ("grey", "CMYK", "rotated"):
         assert kind in summary, summary
@@ -70,9 +70,9 @@ def test_readable_and_unreadable_pictures_are_counted(folder):
 
 def test_options_select_size_classes_and_number(folder, tmp_path):
     name = f"imagenet:{folder},size=48,classes=n02102040+n01440764,per_class=3"
-    found = data_tools.load(name, "train")
-    assert (found.size, found.classes) == (48, ("n02102040", "n01440764"))
-    assert np.bincount(found.labels).tolist() == [3, 3]
+    images = data_tools.load(name, "train")
+    assert (images.size, images.classes) == (48, ("n02102040", "n01440764"))
+    assert np.bincount(images.labels).tolist() == [3, 3]
     assert data_tools.load(f"imagenet:{folder},classes=1", "train").classes == ("n01440764",)
     listed = tmp_path / "classes.txt"
     listed.write_text("n02102040\n")
@@ -107,6 +107,6 @@ def test_hold_out_divides_the_set(folder):
 
 
 def test_with_imagenet_labels_uses_the_thousand_classes(folder):
-    found = with_imagenet_labels(data_tools.load(f"imagenet:{folder}", "test"))
-    assert set(found.labels.tolist()) == {0, 217}
-    assert len(found.classes) == 1000
+    images = with_imagenet_labels(data_tools.load(f"imagenet:{folder}", "test"))
+    assert set(images.labels.tolist()) == {0, 217}
+    assert len(images.classes) == 1000

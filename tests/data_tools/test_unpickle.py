@@ -12,9 +12,9 @@ CONTENT = {b"data": np.arange(6, dtype=np.uint8).reshape(2, 3), b"labels": [1, 2
 
 @pytest.mark.parametrize("protocol", range(5))
 def test_arrays_are_read_in_every_protocol(protocol):
-    found = unpickle(pickle.dumps(CONTENT, protocol=protocol), "x")
-    np.testing.assert_array_equal(found[b"data"], CONTENT[b"data"])
-    assert found[b"labels"] == [1, 2]
+    content = unpickle(pickle.dumps(CONTENT, protocol=protocol), "x")
+    np.testing.assert_array_equal(content[b"data"], CONTENT[b"data"])
+    assert content[b"labels"] == [1, 2]
 
 
 def test_pickles_of_python_2_are_read():
@@ -25,10 +25,10 @@ def test_pickles_of_python_2_are_read():
         b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x06abcdeftb"
     )
     written = b"\x80\x02}(U\x04data" + array + b"U\x06labels](K\x07K\x08eu."
-    found = unpickle(written, "data_batch_1")
-    np.testing.assert_array_equal(found[b"data"], [[97, 98, 99], [100, 101, 102]])
-    assert found[b"data"].dtype == np.uint8
-    assert found[b"labels"] == [7, 8]
+    content = unpickle(written, "data_batch_1")
+    np.testing.assert_array_equal(content[b"data"], [[97, 98, 99], [100, 101, 102]])
+    assert content[b"data"].dtype == np.uint8
+    assert content[b"labels"] == [7, 8]
 
 
 class Hostile:

@@ -33,15 +33,15 @@ def images(pictures):
 
 @pytest.fixture
 def make_prefetcher(images):
-    made = []
+    prefetchers = []
 
     def make(workers=1, batch=10):
-        made.append(Prefetcher(images, AUGMENT, batch, workers))
-        return made[-1]
+        prefetchers.append(Prefetcher(images, AUGMENT, batch, workers))
+        return prefetchers[-1]
 
     yield make
-    for each in made:
-        each.close()
+    for prefetcher in prefetchers:
+        prefetcher.close()
 
 
 def fetch(prefetcher, indices, key=(0, 0), seeds=(0, 0, 0)):
