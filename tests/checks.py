@@ -10,7 +10,7 @@ import numpy as np
 
 import tervit_np as tv
 from tervit_np.nn import Module
-from tervit_np.verify.contracts import check_aliasing
+from tervit_np.verify.contracts import aliasing_checks
 from tervit_np.verify.diagnosis import likely_mistake
 from tervit_np.verify.operators import Operator, as_tuple
 
@@ -30,7 +30,7 @@ def check(operator, tolerance=1e-5, seed=0):
 
 
 def check_gradients(operator, rng):
-    for gradient in operator.check_gradients(rng):
+    for gradient in operator.gradient_checks(rng):
         assert gradient.analytic.shape == gradient.numeric.shape, gradient.name
         hint = likely_mistake(gradient)
         assert gradient.ok, f"{gradient.name}: relative error {gradient.error:.1e}; {hint}"
@@ -38,7 +38,7 @@ def check_gradients(operator, rng):
 
 def check_contracts(operator, rng):
     """Read-only inputs and dy are accepted; a backward leaves its cache unchanged."""
-    for contract in check_aliasing(operator, rng):
+    for contract in aliasing_checks(operator, rng):
         assert contract.violation is None, f"{contract.name}: {contract.violation}"
 
 

@@ -78,7 +78,7 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "the function calls itself endlessly"
     if isinstance(error, MemoryError):
-        return "this needs more memory than there is: does an array hold all rows times all rows?"
+        return "this needs more memory than is allowed: does an array hold all rows times all rows?"
     if isinstance(error, EOFError | BdbQuit):
         return "this waits for input, but no input can be given here"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

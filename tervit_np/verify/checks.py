@@ -19,9 +19,9 @@ from tervit_np.verify.adjoint import adjoint_checks, locate_mistake, model_facto
 from tervit_np.verify.contracts import contract_checks
 from tervit_np.verify.diagnosis import likely_mistake
 from tervit_np.verify.frozen import frozen_checks
-from tervit_np.verify.golden import CASES, compare_case, filled_model, inputs
+from tervit_np.verify.golden import CASES, filled_model, golden_checks, inputs
 from tervit_np.verify.gradcheck import GradientCheck
-from tervit_np.verify.hand_examples import compare_examples
+from tervit_np.verify.hand_examples import example_checks
 from tervit_np.verify.mutation import Mutant, mutated
 from tervit_np.verify.operators import operators
 
@@ -48,7 +48,7 @@ def differences(seed: int = 0) -> Iterator[Row]:
     """Check every operator by finite differences, then small whole models by the adjoint."""
     rng = np.random.default_rng(seed)
     for operator in operators(rng):
-        for check in operator.check_gradients(rng):
+        for check in operator.gradient_checks(rng):
             yield gradient_row("differences", check, gradcheck.LIMIT, operator.factors)
     rng = np.random.default_rng([seed, 1])  # a new operator must not change which images drop
     for case, config in CASES.items():
@@ -79,7 +79,7 @@ def golden(seed: int = 0) -> Iterator[Row]:
     """
     for case in CASES:
         yield from _golden(case)
-    for example in compare_examples():
+    for example in example_checks():
         ok = example.error <= GOLDEN_LIMIT
         note = f"result {example.actual.tolist()}, by hand {example.expected.tolist()}"
         yield Row("example", example.name, example.error, GOLDEN_LIMIT, ok, "" if ok else note)
@@ -87,17 +87,17 @@ def golden(seed: int = 0) -> Iterator[Row]:
 
 def _golden(case: str) -> Iterator[Row]:
     """Compare logits, loss and gradients of one model.  -> the worst of each."""
-    comparisons = compare_case(case)
+    checks = golden_checks(case)
     passes = {"logits": "the forward pass", "loss": "the loss", "grad.": "the backward pass"}
     worst = {
-        part: max((c for c in comparisons if c.name.startswith(part)), key=lambda c: c.error)
+        part: max((c for c in checks if c.name.startswith(part)), key=lambda c: c.error)
         for part in passes
     }
     wrong = [part for part in passes if not worst[part].error <= GOLDEN_LIMIT]
-    for part, comparison in worst.items():
-        what = f"{case} model: {comparison.name.removeprefix('grad.')}"
+    for part, check in worst.items():
+        what = f"{case} model: {check.name.removeprefix('grad.')}"
         note = f"another framework disagrees; look at {passes[wrong[0]]}" if part in wrong else ""
-        yield Row("golden", what, comparison.error, GOLDEN_LIMIT, part not in wrong, note)
+        yield Row("golden", what, check.error, GOLDEN_LIMIT, part not in wrong, note)
 
 
 def frozen(seed: int = 0) -> Iterator[Row]:

@@ -15,7 +15,7 @@ from tervit_np.models.registry import Config
 from tervit_np.nn import Block
 from tervit_np.quant import Quantizer
 from tervit_np.verify.frozen import QUANTIZERS
-from tervit_np.verify.golden import CASES, filled_model, inputs, results
+from tervit_np.verify.golden import CASES, filled_model, forward_backward, inputs
 from tervit_np.verify.operators import Operator, as_tuple, operators
 
 
@@ -30,7 +30,7 @@ def contract_checks(rng: np.random.Generator) -> Iterator[ContractCheck]:
     """Check aliasing and dtype of operators, blocks and quantizers, accumulation in models."""
     with backend("numpy"):
         for operator in operators(rng):
-            yield from check_aliasing(operator, rng)
+            yield from aliasing_checks(operator, rng)
             yield ContractCheck(f"{operator.name} keeps float32", _operator_dtype(operator))
         yield from _block_aliasing(rng)
         for quantizer in QUANTIZERS:
@@ -42,7 +42,7 @@ def contract_checks(rng: np.random.Generator) -> Iterator[ContractCheck]:
             yield ContractCheck(f"{case} model: gradients add up over a batch", _additivity(config))
 
 
-def check_aliasing(operator: Operator, rng: np.random.Generator) -> Iterator[ContractCheck]:
+def aliasing_checks(operator: Operator, rng: np.random.Generator) -> Iterator[ContractCheck]:
     """Run an operator on read-only inputs and dy; its backward must leave the cache unchanged."""
     y, cache = operator.forward(*(read_only(x) for x in operator.inputs.values()))
     dy = read_only(rng.normal(size=np.shape(y)))
@@ -54,7 +54,7 @@ def check_aliasing(operator: Operator, rng: np.random.Generator) -> Iterator[Con
 
 
 def _block_aliasing(rng: np.random.Generator) -> Iterator[ContractCheck]:
-    """A block may write on what it computed itself, but not on its input or dy."""
+    """A block may overwrite arrays that it computed, but not its input or dy."""
     block = Block(4, 2, 8, 0.0, dtype=np.float64)
     x, dy = (read_only(a) for a in rng.normal(size=(2, 2, 3, 4)))
     yield ContractCheck("a block leaves its input unchanged", _write_error(block.forward, x))
@@ -102,7 +102,7 @@ def _accumulation(config: Config) -> str | None:
     """Two backward passes must add up to twice one, in the same arrays."""
     model = filled_model(config)
     images, labels = inputs(config)
-    before = results(model, images, labels)
+    before = forward_backward(model, images, labels)
     logits, cache = model.forward(images)
     ones = tuple(np.ones_like(z) for z in as_tuple(logits))
     dlogits = ones if isinstance(logits, tuple) else ones[0]
@@ -116,7 +116,7 @@ def _accumulation(config: Config) -> str | None:
             return f"{name}: the backward replaces the gradient array; references to it are stale"
         if not np.allclose(p.grad, 2 * once[name], rtol=1e-12, atol=1e-300):
             return f"{name}: a second backward replaces the gradient instead of adding to it"
-    after = results(model, images, labels)
+    after = forward_backward(model, images, labels)
     same = all(np.array_equal(before[name], after[name]) for name in before)
     return None if same else "the same call gives other results: a pass left state behind"
 
@@ -125,8 +125,8 @@ def _additivity(config: Config) -> str | None:
     """The gradients of a batch must be the mean of those of its halves, as losses are means."""
     model = filled_model(config)
     images, labels = inputs(config, 4)
-    batch = results(model, images, labels)
-    halves = [results(model, images[i : i + 2], labels[i : i + 2]) for i in (0, 2)]
+    batch = forward_backward(model, images, labels)
+    halves = [forward_backward(model, images[i : i + 2], labels[i : i + 2]) for i in (0, 2)]
     for name in (k for k in batch if k.startswith("grad.") and k != "grad.images"):
         mean = (halves[0][name] + halves[1][name]) / 2
         if np.abs(mean - batch[name]).max() > 1e-12 * max(np.abs(batch[name]).max(), 1e-3):

@@ -16,6 +16,7 @@ from tervit_np.models import Classifier
 from tervit_np.param import Param
 from tervit_np.quant import Blend, Identity, Quantizer, Ternary, UniformAct, UniformWeight
 from tervit_np.quant.protocol import QuantizedTensor
+from tervit_np.verify.golden import ValueCheck
 from tervit_np.verify.gradcheck import GradientCheck, numerical_gradient
 
 QUANTIZERS: tuple[Quantizer, ...] = (
@@ -34,10 +35,11 @@ QUANTIZERS: tuple[Quantizer, ...] = (
 )
 
 
-def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, GradientCheck]]:
-    """Yield for each quantizer: backward against differences of frozen; frozen(w0) against forward.
+def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, ValueCheck]]:
+    """Yield two checks for each quantizer: of the gradient of `frozen`, and of its value at w0.
 
-    No weight is near the clip, where the derivative jumps.
+    No weight is near the clip, where the derivative jumps. The quantizer gets copies of w and dy,
+    because this checks values alone.
     """
     for quantizer in QUANTIZERS:
         w = rng.normal(size=(3, 7))
@@ -45,9 +47,7 @@ def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, Gra
         if clip is not None:
             near = np.abs(np.abs(w) - clip) < 0.01
             w[near] += 0.1
-        w_hat, cache = quantizer.forward(
-            w.copy(), keep_residual=True
-        )  # copies: this checks values alone
+        w_hat, cache = quantizer.forward(w.copy(), keep_residual=True)
         dy = rng.normal(size=w.shape)
         analytic = quantizer.backward(dy.copy(), cache)
 
@@ -55,7 +55,7 @@ def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, Gra
             return q.frozen(z.copy(), c)
 
         gradient = GradientCheck(f"{quantizer!r} dw", analytic, numerical_gradient(smooth, w, dy))
-        yield gradient, GradientCheck(f"{quantizer!r} at w0", w_hat, quantizer.frozen(w, cache))
+        yield gradient, ValueCheck(f"{quantizer!r} at w0", quantizer.frozen(w, cache), w_hat)
 
 
 class FrozenResidual(Quantizer):

@@ -38,7 +38,7 @@ CASES: dict[str, Config] = {
 BATCH = 3
 
 
-class Comparison(NamedTuple):
+class ValueCheck(NamedTuple):
     """One quantity as this package computes it, and its known value."""
 
     name: str
@@ -53,7 +53,7 @@ class Comparison(NamedTuple):
         return math.inf if math.isnan(error) else error
 
 
-def uniform(name: str, shape: tuple[int, ...]) -> Array:
+def uniform_from_name(name: str, shape: tuple[int, ...]) -> Array:
     """Fill an array from its name alone, uniform in [-1, 1).  -> float64 of `shape`.
 
     The integers i + crc32(name) 2^32 go through SplitMix64 (Steele et al. 2014): integer
@@ -68,9 +68,9 @@ def uniform(name: str, shape: tuple[int, ...]) -> Array:
     return ((z >> np.uint64(11)) * 2.0**-52 - 1).reshape(shape)
 
 
-def parameter(name: str, shape: tuple[int, ...]) -> Array:
+def parameter_from_name(name: str, shape: tuple[int, ...]) -> Array:
     """Fill a parameter: gamma around 1, weights so that no layer shrinks its activations."""
-    u = uniform(name, shape)
+    u = uniform_from_name(name, shape)
     if len(shape) == 1:
         return 1 + 0.3 * u if ".norm" in name or name == "norm.weight" else 0.3 * u
     if shape[0] == 1:
@@ -81,18 +81,18 @@ def parameter(name: str, shape: tuple[int, ...]) -> Array:
 def inputs(config: Config, batch: int = BATCH) -> tuple[Array, Array]:
     """Return images (B, 3, S, S) and labels (B,) of a case."""
     size, classes = config.image_size, config.num_classes
-    return 1.5 * uniform("images", (batch, 3, size, size)), np.arange(batch) * 2 % classes
+    return 1.5 * uniform_from_name("images", (batch, 3, size, size)), np.arange(batch) * 2 % classes
 
 
 def filled_model(config: Config, dtype: str = "float64") -> Classifier:
     """Build a model whose parameters are filled from their names."""
     model = build(config, np.random.default_rng(0), dtype)
-    model.load_state_dict({n: parameter(n, p.shape) for n, p in model.named_params()})
+    model.load_state_dict({n: parameter_from_name(n, p.shape) for n, p in model.named_params()})
     return model
 
 
-def results(model: Classifier, images: Array, labels: Array) -> dict[str, Array]:
-    """Run forward and backward.  -> {"logits", "loss", "images", "grad.<name>": array}."""
+def forward_backward(model: Classifier, images: Array, labels: Array) -> dict[str, Array]:
+    """Run forward and backward.  -> {"logits", "loss", "grad.images", "grad.<name>"}."""
     model.zero_grad()
     logits, cache = model.forward(images.astype(model.dtype))
     heads = logits if isinstance(logits, tuple) else (logits,)
@@ -104,15 +104,15 @@ def results(model: Classifier, images: Array, labels: Array) -> dict[str, Array]
     return {"logits": np.stack(heads), "loss": loss, "grad.images": dimages, **gradients}
 
 
-def compare_case(case: str, dtype: str = "float64") -> list[Comparison]:
+def golden_checks(case: str, dtype: str = "float64") -> list[ValueCheck]:
     """Run one case and compare every result with its golden value."""
     config = CASES[case]
-    actual = results(filled_model(config, dtype), *inputs(config))
-    return [Comparison(name, actual[name], golden) for name, golden in _stored(case).items()]
+    actual = forward_backward(filled_model(config, dtype), *inputs(config))
+    return [ValueCheck(name, actual[name], golden) for name, golden in _golden_values(case).items()]
 
 
 @cache
-def _stored(case: str) -> dict[str, Array]:
+def _golden_values(case: str) -> dict[str, Array]:
     with resources.files("tervit_np.verify").joinpath("golden.npz").open("rb") as file:
         with np.load(file) as arrays:
             prefix = f"{case}/"

@@ -14,7 +14,7 @@ import numpy as np
 from tervit_np import losses
 from tervit_np.arrays import Array
 from tervit_np.quant import Blend, Quantizer, Ternary, UniformAct, UniformWeight
-from tervit_np.verify.golden import Comparison
+from tervit_np.verify.golden import ValueCheck
 
 Rows = list[list[float]]
 
@@ -42,7 +42,8 @@ EXAMPLES = (
     ),
     # mean|w| 4, Delta 2, and a weight equal to it becomes zero; the scale is the mean of the row.
     Example(Ternary("channel", "absmean", "mean"), [[1, -4, 2, 9]], [[0, -4, 0, 4]]),
-    # S_k^2 / k = 64, 60.5, 56.3, 49: best with one weight. Then 36, 40.5, 40.3, 36: with two.
+    # The exact rule maximizes S_k^2 / k, S_k the sum of the k largest magnitudes: 64, 60.5, 56.3,
+    # 49 in the first row, so k is 1; 36, 40.5, 40.3, 36 in the second, so k is 2.
     Example(Ternary(threshold="exact"), [[8, -3, 2, 1], [6, -3, 2, 1]],
             [[8, 0, 0, 0], [4.5, -4.5, 0, 0]]),
     # Clipped to 0.5, -2, 2: mean 1.5, Delta 1.05.
@@ -63,20 +64,20 @@ EXAMPLES = (
 )  # fmt: skip
 
 
-def compare_examples() -> Iterator[Comparison]:
+def example_checks() -> Iterator[ValueCheck]:
     """Compare every example with its result by hand.  -> the worse of its forward and codes."""
     for example in EXAMPLES:
         quantizer = example.quantizer
         w, expected = np.array(example.w, np.float64), np.array(example.w_hat, np.float64)
-        comparisons = [Comparison(repr(quantizer), quantizer.forward(w)[0], expected)]
+        checks = [ValueCheck(repr(quantizer), quantizer.forward(w)[0], expected)]
         if not isinstance(quantizer, Blend):  # codes of a blend are those of the inner quantizer
             w_hat = quantizer.encode(w).dequantize()
-            comparisons.append(Comparison(f"{quantizer!r} codes", w_hat, expected))
-        yield max(comparisons, key=lambda comparison: comparison.error)
+            checks.append(ValueCheck(f"{quantizer!r} codes", w_hat, expected))
+        yield max(checks, key=lambda check: check.error)
     yield from _losses()
 
 
-def _losses() -> Iterator[Comparison]:
+def _losses() -> Iterator[ValueCheck]:
     """Compare the values of losses; finite differences check their gradients."""
     # p = (1/2, 1/4, 1/4), label 0, smoothing 0.3: q = (0.8, 0.1, 0.1), L = 0.8 ln 2 + 0.2 ln 4.
     logits = np.log([[0.5, 0.25, 0.25]])
@@ -91,6 +92,6 @@ def _losses() -> Iterator[Comparison]:
     yield _value("hard_distillation", hard, 2)
 
 
-def _value(name: str, loss_and_gradient: tuple[float, Array], in_ln_2: float) -> Comparison:
+def _value(name: str, loss_and_gradient: tuple[float, Array], units_of_ln_2: float) -> ValueCheck:
     """Compare a loss with its value in units of ln 2."""
-    return Comparison(name, np.array(loss_and_gradient[0]), np.array(in_ln_2 * math.log(2)))
+    return ValueCheck(name, np.array(loss_and_gradient[0]), np.array(units_of_ln_2 * math.log(2)))

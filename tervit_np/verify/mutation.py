@@ -1,8 +1,7 @@
 """Mutation testing: replace a line of the package's source by a wrong one, for a while.
 
-A mutant is a planted mistake: text against text, so it can be shown as a difference of lines. The
-function is compiled anew with the wrong line and replaces the right one in every module that
-imported it.
+A mutant replaces text by text, so it can be shown as a difference of lines. The function with the
+wrong line is compiled and takes the place of the right one in every module that imported it.
 """
 
 import inspect
@@ -25,7 +24,7 @@ class Edit(NamedTuple):
 
 
 class Mutant(NamedTuple):
-    """A mistake that somebody made, as edits of the source."""
+    """A typical mistake, as edits of the source."""
 
     name: str
     about: str
@@ -33,8 +32,8 @@ class Mutant(NamedTuple):
     edits: tuple[Edit, ...]
 
 
-class Replaced(NamedTuple):
-    """An attribute that holds a mutated function, and the function to restore."""
+class Patch(NamedTuple):
+    """An attribute with a mutated function, and the original function to restore."""
 
     owner: Any  # a module or a class
     attribute: str
@@ -55,21 +54,21 @@ def mutated(mutant: Mutant) -> Iterator[None]:
     ValueError
         If a line of the mutant does not occur exactly once in the function it names.
     """
-    replaced: list[Replaced] = []
+    patches: list[Patch] = []
     by_function = defaultdict(list)
     for edit in mutant.edits:
         by_function[edit.module, edit.name].append(edit)
     try:
         for (module, path), edits in by_function.items():
-            replaced += _replace(module, path, edits)
+            patches += _patch(module, path, edits)
         yield
     finally:
-        for owner, attribute, original in reversed(replaced):
+        for owner, attribute, original in reversed(patches):
             setattr(owner, attribute, original)
 
 
-def _replace(module_name: str, path: str, edits: list[Edit]) -> list[Replaced]:
-    """Compile one edited function and put it wherever the original is.  -> what to restore."""
+def _patch(module_name: str, path: str, edits: list[Edit]) -> list[Patch]:
+    """Compile one edited function and put it in place of the original, everywhere."""
     import_module(f"tervit_np.{module_name}")
     module = sys.modules[f"tervit_np.{module_name}"]  # its package may have a function of this name
     class_name, dot, name = path.rpartition(".")
@@ -81,7 +80,7 @@ def _replace(module_name: str, path: str, edits: list[Edit]) -> list[Replaced]:
     references = [(owner, name)] if dot else _references(original)
     for holder, attribute in references:
         setattr(holder, attribute, namespace[name])
-    return [Replaced(holder, attribute, original) for holder, attribute in references]
+    return [Patch(holder, attribute, original) for holder, attribute in references]
 
 
 def _edited(source: str, path: str, edits: list[Edit]) -> str:
@@ -97,7 +96,7 @@ def _edited(source: str, path: str, edits: list[Edit]) -> str:
 
 
 def _references(function: Any) -> list[tuple[Any, str]]:
-    """Find every module of the package that holds the function, under whatever name."""
+    """Find every module of the package that has the function, under any name."""
     modules = [m for n, m in list(sys.modules.items()) if n.startswith("tervit_np") and m]
     return [
         (m, name) for m in modules for name, value in list(vars(m).items()) if value is function

@@ -24,7 +24,7 @@ class Operator(NamedTuple):
     backward: Callable[[Array, Any], Any]
     factors: dict[str, float] | None = None  # {"K": 3}: lengths that may be missing as a factor
 
-    def check_gradients(self, rng: np.random.Generator) -> list[GradientCheck]:
+    def gradient_checks(self, rng: np.random.Generator) -> list[GradientCheck]:
         """Compare each gradient with finite differences, under a random upstream.
 
         This checks values alone: the operator gets copies, so writing into them does no harm.

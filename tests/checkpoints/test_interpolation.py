@@ -2,19 +2,19 @@ import numpy as np
 import pytest
 
 from tervit_np.checkpoints.interpolation import cubic, interpolation_matrix, resize_grid
-from tervit_np.verify.golden import uniform
+from tervit_np.verify.golden import uniform_from_name
 from tests.golden.golden import RESIZED, stored
 
 
 @pytest.mark.parametrize("case", RESIZED)
 def test_interpolation_matches_pytorch(case):
     old, new = case
-    found = resize_grid(uniform(f"table {case}", (old, old, 3)), new)
+    found = resize_grid(uniform_from_name(f"table {case}", (old, old, 3)), new)
     np.testing.assert_allclose(found, stored("operators")[f"resized/{case}"], atol=1e-12)
 
 
 def test_float32_stays_float32_and_accurate():
-    table = uniform("table", (14, 14, 3))
+    table = uniform_from_name("table", (14, 14, 3))
     found = resize_grid(table.astype(np.float32), 20)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, resize_grid(table, 20), atol=1e-6)

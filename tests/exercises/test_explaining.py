@@ -35,7 +35,7 @@ def explained(tmp_path):
         ("raise NotImplementedError('nothing')", "not written yet: put your lines in place"),
         ("exit()", "this ends Python; return the result instead"),
         ("f = lambda: f(); f()", "the function calls itself endlessly"),
-        ("raise MemoryError", "this needs more memory than there is"),
+        ("raise MemoryError", "this needs more memory than is allowed"),
         ("raise EOFError", "this waits for input"),
         ("import bdb; raise bdb.BdbQuit", "this waits for input"),
         ("raise KeyError", "KeyError"),

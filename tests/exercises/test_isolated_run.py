@@ -38,7 +38,7 @@ def test_an_endless_output_is_cut(answer):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no limit of memory there")
 def test_too_much_memory_is_refused(answer):
     verdict = run_isolated(LINEAR, answer(LINEAR, "x = np.zeros(6 << 30, np.uint8)"))
-    assert "this needs more memory than there is" in verdict.findings[-1].message
+    assert "this needs more memory than is allowed" in verdict.findings[-1].message
 
 
 def test_an_answer_that_ends_the_process_is_wrong(answer):

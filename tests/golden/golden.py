@@ -1,4 +1,4 @@
-"""The reading side of the golden files in this folder."""
+"""Read the golden files in this folder."""
 
 from functools import cache
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.models import SwinConfig
-from tervit_np.verify.golden import uniform
-from tests.golden import nasty
+from tervit_np.verify.golden import uniform_from_name
+from tests.golden import edge_cases
 
 FULL_SIZE = (
     "deit_tiny_patch16_224",
@@ -29,11 +29,11 @@ SWIN_CASES = {
     ),
 }
 RESIZED = ((14, 10), (14, 20), (13, 15), (7, 12), (1, 3), (5, 5))  # sides of tables
-TRAINED = "distilled"  # the small case that is trained for a few steps
+TRAINED = "distilled"  # the small case of training.npz
 
 
 class Training(NamedTuple):
-    """How it is trained."""
+    """Hyperparameters of training.npz."""
 
     steps: int = 5
     lr: float = 0.003
@@ -54,24 +54,24 @@ def stored(name):
 
 
 def operator_inputs():
-    """Name every input of operators.npz as its results are named."""
+    """Return the inputs of operators.npz, under the names of its results."""
     arrays = {}
-    for case, values in nasty.layernorm_cases().items():
+    for case, values in edge_cases.layernorm_cases().items():
         for key, value in zip(("x", "gamma", "beta", "dy"), values, strict=True):
             arrays[f"layernorm/{case}/{key}"] = value
-    for case, (x, dy) in nasty.softmax_cases().items():
+    for case, (x, dy) in edge_cases.softmax_cases().items():
         arrays |= {f"softmax/{case}/x": x, f"softmax/{case}/dy": dy}
     for form in ("erf", "tanh"):
-        x, dy = nasty.gelu_values()
+        x, dy = edge_cases.gelu_values()
         arrays |= {f"gelu/{form}/x": x, f"gelu/{form}/dy": dy}
     names = ("student", "teacher", "soft", "labels")
-    for key, value in zip(names, nasty.loss_cases(), strict=True):
+    for key, value in zip(names, edge_cases.loss_cases(), strict=True):
         arrays[f"losses/{key}"] = value
     return arrays
 
 
 def fingerprint(results, count=2):
-    """Condense each gradient to its norm and its products with directions filled from its name.
+    """Condense each gradient to its norm and its products with fixed directions.
 
     -> {"logits", "loss", "names": (n,) text, "gradients": (n, 1 + count)}
     """
@@ -79,8 +79,9 @@ def fingerprint(results, count=2):
     condensed = []
     for name, value in gradients.items():
         flat = np.asarray(value, np.float64).ravel()
-        along = [flat @ uniform(f"direction {i} of {name}", flat.shape) for i in range(count)]
-        condensed.append((np.linalg.norm(flat), *along))
+        names = [f"direction {i} of {name}" for i in range(count)]
+        products = [flat @ uniform_from_name(direction, flat.shape) for direction in names]
+        condensed.append((np.linalg.norm(flat), *products))
     return {
         "logits": results["logits"],
         "loss": results["loss"],

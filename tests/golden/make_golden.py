@@ -2,7 +2,7 @@
 
 tervit_np/verify/golden.npz      small models, every gradient in full; shipped with the package
 tests/golden/full_size.npz       four models at 224 pixels, as fingerprints
-tests/golden/operators.npz       operators and losses on nasty inputs
+tests/golden/operators.npz       operators and losses on edge cases
 tests/golden/swin.npz            small Swin models as fingerprints
 tests/golden/training.npz        five clipped AdamW steps of a small distilled model
 tests/checkpoints/formats/small*      a small Swin with its buffers in three forms of file
@@ -34,7 +34,7 @@ def reference(config):
 
 
 def small():
-    """Every case in full."""
+    """Run every case of tervit_np.verify.golden."""
     arrays = {}
     for case, config in CASES.items():
         results = torch_results(reference(config), *inputs(config))
@@ -53,7 +53,7 @@ def full_size():
 
 
 def swin():
-    """Every Swin case as fingerprints."""
+    """Run every Swin case.  -> fingerprints."""
     arrays = {}
     for case, config in SWIN_CASES.items():
         results = fingerprint(torch_results(TorchSwin(config), *inputs(config, 2)))
@@ -80,13 +80,13 @@ def files():
 if __name__ == "__main__":
     files()
     config = CASES[TRAINED]
-    made = {
+    outputs = {
         HERE.parents[1] / "tervit_np" / "verify" / "golden.npz": small(),
         HERE / "full_size.npz": full_size(),
         HERE / "operators.npz": operators(),
         HERE / "swin.npz": swin(),
         HERE / "training.npz": training(filled(TorchDeiT(config)), *inputs(config)),
     }
-    for file, arrays in made.items():
+    for file, arrays in outputs.items():
         np.savez_compressed(file, **arrays)
         print(f"{file.name}: {file.stat().st_size} bytes, PyTorch {torch.__version__}")

@@ -1,10 +1,10 @@
-"""The PyTorch side of a golden case: fill, run, return arrays under our names."""
+"""Run a golden case in PyTorch: fill the model, return arrays under official names."""
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tervit_np.verify.golden import SMOOTHING, parameter
+from tervit_np.verify.golden import SMOOTHING, parameter_from_name
 
 
 def filled(model):
@@ -12,7 +12,7 @@ def filled(model):
     model.double()
     with torch.no_grad():
         for name, p in model.named_parameters():
-            p.copy_(torch.from_numpy(parameter(name, tuple(p.shape))))
+            p.copy_(torch.from_numpy(parameter_from_name(name, tuple(p.shape))))
     return model
 
 

@@ -1,4 +1,4 @@
-"""Random architectures against PyTorch, where it is installed: what the few stored ones miss."""
+"""Random architectures compared with PyTorch, where it is installed."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tervit_np as tv
-from tervit_np.verify.golden import filled_model, inputs, results
+from tervit_np.verify.golden import filled_model, forward_backward, inputs
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
 from tests.checks import relative_error  # noqa: E402
@@ -39,9 +39,9 @@ def configs(draw):
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(config=configs(), batch=st.integers(1, 4))
-def test_logits_loss_and_every_gradient(config, batch):
+def test_logits_loss_and_every_gradient_agree(config, batch):
     images, labels = inputs(config, batch)
-    ours = results(filled_model(config), images, labels)
+    ours = forward_backward(filled_model(config), images, labels)
     golden = torch_results(TorchDeiT(config), images, labels)
     assert list(ours) == list(golden)  # the same parameters in the same order
     largest = max(np.abs(golden[name]).max() for name in golden if name.startswith("grad."))
@@ -51,11 +51,11 @@ def test_logits_loss_and_every_gradient(config, batch):
         assert np.abs(ours[name] - expected).max() < 1e-9 * scale, name
 
 
-def test_a_wrong_eps_would_be_seen():
-    """The comparison can fail: PyTorch's default eps instead of DeiT's."""
+def test_a_wrong_eps_fails_the_comparison():
+    """PyTorch's default eps instead of DeiT's."""
     config = tv.DeiTConfig(8, 4, 3, 8, 2, 2)
     images, labels = inputs(config)
-    ours = results(filled_model(config), images, labels)
+    ours = forward_backward(filled_model(config), images, labels)
     wrong = TorchDeiT(config)
     for module in wrong.modules():
         if isinstance(module, torch.nn.LayerNorm):

@@ -1,6 +1,6 @@
-"""DeiT in PyTorch, written from its description and sharing no line with tervit_np.
+"""DeiT in PyTorch, written from its description without lines of tervit_np.
 
-Parameter names are the official ones, so that both sides can be filled by name.
+Parameter names are the official ones, so that both models can be filled by name.
 """
 
 import torch
@@ -20,10 +20,10 @@ class Attention(nn.Module):
         width = dim // self.heads
         q, k, v = self.qkv(x).chunk(3, dim=-1)
         mixed = []
-        for h in range(self.heads):  # one head at a time: nothing to transpose, nothing to mix up
-            mine = slice(h * width, (h + 1) * width)
-            scores = q[..., mine] @ k[..., mine].transpose(1, 2) / width**0.5
-            mixed.append(scores.softmax(dim=-1) @ v[..., mine])
+        for h in range(self.heads):  # one head at a time, without reshapes to get wrong
+            columns = slice(h * width, (h + 1) * width)
+            scores = q[..., columns] @ k[..., columns].transpose(1, 2) / width**0.5
+            mixed.append(scores.softmax(dim=-1) @ v[..., columns])
         return self.proj(torch.cat(mixed, dim=-1))
 
 

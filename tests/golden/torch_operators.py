@@ -3,8 +3,8 @@
 import torch
 from torch.nn import functional as F
 
-from tervit_np.verify.golden import uniform
-from tests.golden import nasty
+from tervit_np.verify.golden import uniform_from_name
+from tests.golden import edge_cases
 from tests.golden.golden import RESIZED, TRAINING
 from tests.golden.reference import loss_and_gradients
 
@@ -14,22 +14,22 @@ def leaf(array):
 
 
 def operators():
-    """Compute outputs and gradients on the nasty inputs."""
+    """Compute outputs and gradients on the edge cases."""
     arrays = {}
-    for case, values in nasty.layernorm_cases().items():
+    for case, values in edge_cases.layernorm_cases().items():
         x, gamma, beta = (leaf(a) for a in values[:3])
         y = F.layer_norm(x, x.shape[-1:], gamma, beta, eps=1e-6)
         y.backward(torch.from_numpy(values[3]))
-        found = {"y": y.detach(), "dx": x.grad, "dgamma": gamma.grad, "dbeta": beta.grad}
-        arrays |= {f"layernorm/{case}/{k}": v.numpy() for k, v in found.items()}
-    for case, (x, dy) in nasty.softmax_cases().items():
+        results = {"y": y.detach(), "dx": x.grad, "dgamma": gamma.grad, "dbeta": beta.grad}
+        arrays |= {f"layernorm/{case}/{k}": v.numpy() for k, v in results.items()}
+    for case, (x, dy) in edge_cases.softmax_cases().items():
         arrays |= pair(f"softmax/{case}", lambda x: x.softmax(dim=-1), x, dy)
     for form, approximate in (("erf", "none"), ("tanh", "tanh")):
-        x, dy = nasty.gelu_values()
+        x, dy = edge_cases.gelu_values()
         gelu = torch.nn.GELU(approximate=approximate)
         arrays |= pair(f"gelu/{form}", gelu, x, dy)
     for case in RESIZED:
-        table = torch.from_numpy(uniform(f"table {case}", (case[0], case[0], 3)))
+        table = torch.from_numpy(uniform_from_name(f"table {case}", (case[0], case[0], 3)))
         channels_first = table.permute(2, 0, 1)[None]
         size = (case[1], case[1])
         large = F.interpolate(channels_first, size=size, mode="bicubic", align_corners=False)
@@ -46,7 +46,7 @@ def pair(name, function, x, dy):
 
 def losses():
     """Compute each loss and its gradient."""
-    values = nasty.loss_cases()
+    values = edge_cases.loss_cases()
     z, labels = leaf(values[0]), torch.from_numpy(values[3])
     teacher, soft = torch.from_numpy(values[1]), torch.from_numpy(values[2])
     t = 3.0
@@ -73,7 +73,7 @@ NO_DECAY = ("cls_token", "dist_token", "pos_embed")
 
 
 def training(model, images, labels):
-    """Clip and step by AdamW, a few times.  -> norms before clipping, losses, final parameters."""
+    """Take a few clipped AdamW steps.  -> norms before clipping, losses, final parameters."""
     named = list(model.named_parameters())
     decayed = [p for n, p in named if p.ndim > 1 and n not in NO_DECAY]
     rest = [p for n, p in named if p.ndim == 1 or n in NO_DECAY]

@@ -1,7 +1,7 @@
-"""Swin in PyTorch, written from its description and sharing no line with tervit_np.
+"""Swin in PyTorch, written from its description without lines of tervit_np.
 
-Windows are walked one by one with explicit loops over positions, so that nothing depends on the
-order of a reshape. Parameter names are the official ones.
+Explicit loops visit the windows and their positions, so that no result depends on the order of a
+reshape. Parameter names are the official ones.
 """
 
 import torch
@@ -18,22 +18,23 @@ class WindowAttention(nn.Module):
         self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
 
     def bias(self):
-        w, places = self.window, [(y, x) for y in range(self.window) for x in range(self.window)]
+        w, positions = self.window, [(y, x) for y in range(self.window) for x in range(self.window)]
         rows = [
-            [(a - c + w - 1) * (2 * w - 1) + (b - d + w - 1) for c, d in places] for a, b in places
+            [(a - c + w - 1) * (2 * w - 1) + (b - d + w - 1) for c, d in positions]
+            for a, b in positions
         ]
         return self.relative_position_bias_table[torch.tensor(rows)].permute(2, 0, 1)
 
-    def forward(self, x, apart):
-        """(B, T, D) tokens of one window; apart (T, T) says which pairs are strangers."""
+    def forward(self, x, mask):
+        """Attend in one window.  tokens (B, T, D), mask (T, T), 1 for masked pairs."""
         q, k, v = self.qkv(x).chunk(3, dim=-1)
         width = x.shape[-1] // self.heads
         bias, mixed = self.bias(), []
         for h in range(self.heads):
-            mine = slice(h * width, (h + 1) * width)
-            scores = q[..., mine] @ k[..., mine].transpose(1, 2) / width**0.5
-            scores = scores + bias[h] - 100.0 * apart
-            mixed.append(scores.softmax(dim=-1) @ v[..., mine])
+            columns = slice(h * width, (h + 1) * width)
+            scores = q[..., columns] @ k[..., columns].transpose(1, 2) / width**0.5
+            scores = scores + bias[h] - 100.0 * mask
+            mixed.append(scores.softmax(dim=-1) @ v[..., columns])
         return self.proj(torch.cat(mixed, dim=-1))
 
 
@@ -41,16 +42,16 @@ class Block(nn.Module):
     def __init__(self, dim, heads, side, window, shifted, hidden):
         super().__init__()
         self.side, self.window = side, min(window, side)
-        self.by = window // 2 if shifted and side > window else 0
+        self.shift_size = window // 2 if shifted and side > window else 0
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.attn = WindowAttention(dim, heads, self.window)
         self.mlp = nn.ModuleDict({"fc1": nn.Linear(dim, hidden), "fc2": nn.Linear(hidden, dim)})
 
-    def region(self, place):
-        """Which of the three bands of a rolled axis a place lies in."""
-        if self.by == 0 or place < self.side - self.window:
+    def region(self, position):
+        """Return the band, of three, of a position on a rolled axis."""
+        if self.shift_size == 0 or position < self.side - self.window:
             return 0
-        return 1 if place < self.side - self.by else 2
+        return 1 if position < self.side - self.shift_size else 2
 
     def forward(self, x):
         """(B, H, W, D) -> (B, H, W, D)."""
@@ -58,12 +59,13 @@ class Block(nn.Module):
         out = torch.zeros_like(x)
         for top in range(0, n, w):
             for left in range(0, n, w):
-                places = [(top + i, left + j) for i in range(w) for j in range(w)]
-                true = [((y + self.by) % n, (z + self.by) % n) for y, z in places]
-                rows, columns = (torch.tensor(axis) for axis in zip(*true, strict=True))
-                regions = torch.tensor([3 * self.region(y) + self.region(z) for y, z in places])
-                apart = (regions[:, None] != regions[None, :]).to(x.dtype)
-                out[:, rows, columns] = self.attn(normed[:, rows, columns], apart)
+                positions = [(top + i, left + j) for i in range(w) for j in range(w)]
+                s = self.shift_size
+                original = [((y + s) % n, (z + s) % n) for y, z in positions]
+                rows, columns = (torch.tensor(axis) for axis in zip(*original, strict=True))
+                regions = torch.tensor([3 * self.region(y) + self.region(z) for y, z in positions])
+                mask = (regions[:, None] != regions[None, :]).to(x.dtype)
+                out[:, rows, columns] = self.attn(normed[:, rows, columns], mask)
         x = x + out
         hidden = F.gelu(self.mlp["fc1"](self.norm2(x)))
         return x + self.mlp["fc2"](hidden)
@@ -76,8 +78,8 @@ class Merging(nn.Module):
         self.norm = nn.LayerNorm(4 * dim)
 
     def forward(self, x):
-        parts = [x[:, r::2, c::2] for c in (0, 1) for r in (0, 1)]
-        return self.reduction(self.norm(torch.cat(parts, dim=-1)))
+        neighbours = [x[:, r::2, c::2] for c in (0, 1) for r in (0, 1)]
+        return self.reduction(self.norm(torch.cat(neighbours, dim=-1)))
 
 
 class Stage(nn.Module):

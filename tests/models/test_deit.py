@@ -6,7 +6,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.losses import cross_entropy
 from tervit_np.verify.adjoint import LIMIT, adjoint_checks
-from tervit_np.verify.golden import CASES, compare_case, filled_model, inputs
+from tervit_np.verify.golden import CASES, filled_model, golden_checks, inputs
 from tests.checks import BACKENDS, as_operator, check, fill, relative_error
 
 TINY = {"image_size": 4, "patch_size": 2, "num_classes": 3, "dim": 4, "depth": 2, "heads": 2}
@@ -60,7 +60,7 @@ def test_every_gradient_by_differences(shape):
 
 @pytest.mark.parametrize("case", CASES)
 def test_golden_values_float64(case):
-    for quantity in compare_case(case):
+    for quantity in golden_checks(case):
         assert quantity.error < 1e-12, f"{quantity.name}: {quantity.error:.1e}"
 
 
@@ -68,7 +68,7 @@ def test_golden_values_float64(case):
 @pytest.mark.parametrize("case", CASES)
 def test_golden_values_float32(case, backend):
     with tv.backend(backend):
-        for quantity in compare_case(case, "float32"):
+        for quantity in golden_checks(case, "float32"):
             limit = 3e-4 if quantity.name.startswith("grad.") else 2e-5
             assert quantity.error < limit, f"{quantity.name}: {quantity.error:.1e}"
 

@@ -6,7 +6,7 @@ from tervit_np.analysis.report.attention import attention_map
 from tervit_np.losses import cross_entropy
 from tervit_np.verify.adjoint import LIMIT, adjoint_checks
 from tervit_np.verify.frozen import freeze
-from tervit_np.verify.golden import filled_model, inputs, results
+from tervit_np.verify.golden import filled_model, forward_backward, inputs
 from tests.golden.golden import SWIN_CASES, fingerprint, stored
 
 COUNTS = {"tiny": 28_288_354, "small": 49_606_258, "base": 87_768_224}
@@ -15,7 +15,7 @@ COUNTS = {"tiny": 28_288_354, "small": 49_606_258, "base": 87_768_224}
 def errors(case, dtype):
     """Yield (name, relative error) of logits, loss and the fingerprint of every gradient."""
     config = SWIN_CASES[case]
-    ours = fingerprint(results(filled_model(config, dtype), *inputs(config, 2)))
+    ours = fingerprint(forward_backward(filled_model(config, dtype), *inputs(config, 2)))
     golden = {k: stored("swin")[f"{case}/{k}"] for k in ("logits", "loss", "names", "gradients")}
     assert set(ours["names"]) == set(golden["names"])
     for name in ("logits", "loss"):

@@ -23,7 +23,7 @@ def test_window_attention_without_a_mask():
         lambda qkv, bias: ops.window_attention(qkv, bias, None),
         ops.window_attention_backward,
     )
-    assert all(found.ok for found in operator.check_gradients(np.random.default_rng(1)))
+    assert all(found.ok for found in operator.gradient_checks(np.random.default_rng(1)))
 
 
 def test_windows_lie_row_by_row():

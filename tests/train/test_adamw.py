@@ -4,7 +4,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.param import Param
 from tervit_np.train.adamw import decays
-from tervit_np.verify.golden import CASES, filled_model, inputs, results
+from tervit_np.verify.golden import CASES, filled_model, forward_backward, inputs
 from tests.checks import BACKENDS, close
 from tests.golden.golden import TRAINED, TRAINING, stored
 
@@ -18,7 +18,7 @@ def test_five_clipped_steps_match_pytorch():
         named, TRAINING.lr, betas=TRAINING.betas, weight_decay=TRAINING.weight_decay
     )
     for step in range(TRAINING.steps):
-        loss = results(model, *inputs(config))["loss"]
+        loss = forward_backward(model, *inputs(config))["loss"]
         assert loss == pytest.approx(golden["losses"][step], rel=1e-12)
         norm = tv.clip_grad_norm(named, TRAINING.max_norm)
         assert norm == pytest.approx(golden["norms"][step], rel=1e-12)

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from tervit_np.quant import Blend, Ternary, UniformAct, UniformWeight
-from tervit_np.verify.hand_examples import EXAMPLES, compare_examples
+from tervit_np.verify.hand_examples import EXAMPLES, example_checks
 
 
 def test_the_library_agrees_with_every_example():
-    for comparison in compare_examples():
+    for comparison in example_checks():
         assert comparison.error < 1e-14, comparison.name
 
 
@@ -24,5 +24,5 @@ def test_every_example_changes_its_input():
 
 def test_codes_are_compared_too(monkeypatch):
     monkeypatch.setattr(UniformWeight, "encode", lambda self, w: Ternary("tensor").encode(w))
-    wrong = [comparison.name for comparison in compare_examples() if comparison.error > 0.01]
+    wrong = [comparison.name for comparison in example_checks() if comparison.error > 0.01]
     assert wrong == ["int8 (channel) codes", "int4 (tensor) codes"]

@@ -40,7 +40,7 @@ def write_report(out_dir: str | Path, test: LabelledSet, *, threads: int = 1) ->
     Raises
     ------
     ValueError
-        If the folder holds no run, no finished stage, or damaged files.
+        If the folder contains no run, no finished stage, or damaged files.
     """
     run = read_run(out_dir)
     if not run.stages:
