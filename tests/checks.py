@@ -14,6 +14,10 @@ from tervit_np.verify.contracts import aliasing_checks
 from tervit_np.verify.diagnosis import likely_mistake
 from tervit_np.verify.operators import Operator, as_tuple
 
+EXACT = 0.0  # the same operations in the same order
+ROUNDOFF64 = 1e-12  # float64 sums in another order, compared with the largest value
+ROUNDOFF32 = 1e-6  # the same in float32
+
 BACKENDS = ("numpy", "numba") if importlib.util.find_spec("numba") else ("numpy",)
 
 
@@ -59,7 +63,7 @@ def check_linear_in_dy(operator, rng):
     single = [[g.copy() for g in backward(operator, dy, cache)] for dy in (one, two)]
     combined = backward(operator, a * one + b * two, cache)
     for g, g_one, g_two in zip(combined, *single, strict=True):
-        close(g, a * g_one + b * g_two, 1e-12, f"{operator.name}: not linear in dy")
+        close(g, a * g_one + b * g_two, ROUNDOFF64, f"{operator.name}: not linear in dy")
 
 
 def check_float32(operator, rng, tolerance):
@@ -125,7 +129,7 @@ def check_accumulation(module, x, rng):
     module.backward(dy, cache)
     for (name, param), g, first in zip(module.named_params(), grads, once, strict=True):
         assert param.grad is g, f"{name}: the backward replaces the gradient array"
-        close(g, 2 * first, 1e-12 if y.dtype == np.float64 else 1e-6, name)
+        close(g, 2 * first, ROUNDOFF64 if y.dtype == np.float64 else ROUNDOFF32, name)
     module.zero_grad()
     assert not any(g.any() for g in grads)
 

@@ -5,7 +5,7 @@ from tervit_np.arrays import read_only, rows
 
 
 @pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4), (0, 3, 4)])
-def test_rows_of_the_last_axis(shape):
+def test_rows_is_a_matrix_of_the_last_axis(shape):
     x = np.arange(np.prod(shape), dtype=float).reshape(shape)
     matrix = rows(x)
     assert matrix.shape == (x.size // 4, 4)

@@ -3,7 +3,7 @@ import pytest
 from tervit_np import blas
 
 
-def test_one_thread_inside_and_as_before_outside():
+def test_one_thread_applies_inside_the_block_only():
     before = blas.num_threads()
     if before is None:
         pytest.skip("this NumPy carries no OpenBLAS that can be asked")

@@ -27,7 +27,7 @@ def test_the_right_backward_passes():
 
 
 @pytest.mark.parametrize("message", MISTAKES)
-def test_mistakes_are_found(message):
+def test_mistakes_fail_the_checks(message):
     backward = MISTAKES[message] or remembering()
     with pytest.raises((AssertionError, ValueError), match=message):
         check(squared(backward))
@@ -56,7 +56,7 @@ def test_a_transposed_gradient_is_named():
         check(operator)
 
 
-def test_float32_output_that_widens_is_found():
+def test_an_output_that_becomes_float64_fails():
     x = np.random.default_rng(2).normal(size=(2, 3))
     operator = Operator(
         "double", {"x": x}, lambda x: (x * np.float64(2), None), lambda dy, _: 2 * dy

@@ -23,7 +23,7 @@ def test_the_context_restores_after_an_error():
     assert backends.backend_name() == before
 
 
-def test_unknown_backends_are_named():
+def test_unknown_backends_are_refused():
     with (
         pytest.raises(ValueError, match="'cuda'; expected one of numba, numpy"),
         tv.backend("cuda"),
@@ -31,7 +31,7 @@ def test_unknown_backends_are_named():
         pass
 
 
-def test_float64_always_runs_what_is_read():
+def test_float64_always_runs_the_numpy_lines():
     pytest.importorskip("numba")
     with tv.backend("numba"):
         assert dispatch.compiled(np.ones(3)) is None

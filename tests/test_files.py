@@ -5,7 +5,7 @@ import pytest
 from tervit_np.files import atomic_write, check_writable, write_text
 
 
-def test_text_appears_whole(tmp_path):
+def test_text_is_written(tmp_path):
     write_text(tmp_path / "a.html", "first ±")
     with pytest.raises(UnicodeEncodeError):
         write_text(tmp_path / "a.html", "\ud800")
@@ -14,7 +14,7 @@ def test_text_appears_whole(tmp_path):
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(28, "No space left on device")])
-def test_what_stood_there_stays(tmp_path, stop):
+def test_the_old_file_survives_a_failed_write(tmp_path, stop):
     file = tmp_path / "x"
     file.write_text("old")
     with pytest.raises(type(stop)) as caught, atomic_write(file) as partial:
@@ -33,7 +33,7 @@ def test_a_link_stays_a_link(tmp_path):
     assert [path.read_text() for path in (tmp_path / "elsewhere").iterdir()] == ["new"]
 
 
-def test_contents_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
+def test_contents_are_synced_before_the_rename(tmp_path, monkeypatch):
     """Or a power cut leaves the new name with nothing in it."""
     done = []
     monkeypatch.setattr("os.fsync", lambda file: done.append("contents"))
@@ -43,7 +43,7 @@ def test_contents_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
     assert done == ["contents", "name"]
 
 
-def test_places_where_no_file_can_be_written(tmp_path, monkeypatch):
+def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe")
     refused = {
         tmp_path: "is a folder; expected the name of a file",

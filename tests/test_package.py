@@ -40,7 +40,7 @@ def test_importing_takes_less_than_importing_numpy():
     assert min(shares) < 1, shares
 
 
-def test_what_is_heavy_is_loaded_only_when_used():
+def test_heavy_packages_are_imported_on_first_use():
     alone, built = run(LOADED)
     assert "numpy" not in alone  # the command line sets threads before NumPy starts
     for heavy in ("numba", "matplotlib", "PIL", "torch"):
@@ -48,19 +48,19 @@ def test_what_is_heavy_is_loaded_only_when_used():
 
 
 @pytest.mark.parametrize("name", tv.__all__)
-def test_every_promised_name_is_there(name):
+def test_every_public_name_exists(name):
     if name == "kernels":
         pytest.importorskip("numba")
     assert getattr(tv, name) is not None
     assert name in dir(tv)
 
 
-def test_names_of_the_contract():
+def test_the_contract_names_are_public():
     promised = {"DeiT", "DeiTConfig", "AdamW", "clip_grad_norm", "backend", "quantize"}
     promised |= {"create_model", "list_models", "save_checkpoint", "load_checkpoint"}
     assert promised | {"quant", "losses", "kernels", "train"} <= set(tv.__all__)
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="module 'tervit_np' has no attribute 'Resnet'"):
         tv.Resnet  # noqa: B018

@@ -19,7 +19,7 @@ def test_strided_data_becomes_contiguous():
     np.testing.assert_array_equal(param.data, [[0, 3], [1, 4], [2, 5]])
 
 
-def test_a_single_number_stays_a_single_number():
+def test_a_scalar_stays_a_scalar():
     assert Param(np.array(2.0)).shape == ()
 
 

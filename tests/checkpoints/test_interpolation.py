@@ -3,6 +3,7 @@ import pytest
 
 from tervit_np.checkpoints.interpolation import cubic, interpolation_matrix, resize_grid
 from tervit_np.verify.golden import uniform_from_name
+from tests.checks import ROUNDOFF32, ROUNDOFF64
 from tests.golden.golden import RESIZED, stored
 
 
@@ -10,19 +11,19 @@ from tests.golden.golden import RESIZED, stored
 def test_interpolation_matches_pytorch(case):
     old, new = case
     found = resize_grid(uniform_from_name(f"table {case}", (old, old, 3)), new)
-    np.testing.assert_allclose(found, stored("operators")[f"resized/{case}"], atol=1e-12)
+    np.testing.assert_allclose(found, stored("operators")[f"resized/{case}"], atol=ROUNDOFF64)
 
 
 def test_float32_stays_float32_and_accurate():
     table = uniform_from_name("table", (14, 14, 3))
     found = resize_grid(table.astype(np.float32), 20)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, resize_grid(table, 20), atol=1e-6)
+    np.testing.assert_allclose(found, resize_grid(table, 20), atol=ROUNDOFF32)
 
 
 @pytest.mark.parametrize("sizes", RESIZED)
 def test_each_row_of_weights_sums_to_one(sizes):
-    np.testing.assert_allclose(interpolation_matrix(*sizes).sum(axis=1), 1, atol=1e-14)
+    np.testing.assert_allclose(interpolation_matrix(*sizes).sum(axis=1), 1, atol=ROUNDOFF64)
 
 
 def test_the_same_size_keeps_the_table():

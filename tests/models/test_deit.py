@@ -7,7 +7,7 @@ import tervit_np as tv
 from tervit_np.losses import cross_entropy
 from tervit_np.verify.adjoint import LIMIT, adjoint_checks
 from tervit_np.verify.golden import CASES, filled_model, golden_checks, inputs
-from tests.checks import BACKENDS, as_operator, check, fill, relative_error
+from tests.checks import BACKENDS, ROUNDOFF64, as_operator, check, fill, relative_error
 
 TINY = {"image_size": 4, "patch_size": 2, "num_classes": 3, "dim": 4, "depth": 2, "heads": 2}
 SHAPES = {
@@ -50,7 +50,7 @@ class Stacked:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_gradient_by_differences(shape):
+def test_every_gradient_matches_differences(shape):
     config = tv.DeiTConfig(**SHAPES[shape])
     rng = np.random.default_rng(1)
     model = fill(tv.DeiT(config, rng, "float64"), rng)
@@ -59,14 +59,14 @@ def test_every_gradient_by_differences(shape):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_golden_values_float64(case):
+def test_float64_matches_the_golden_values(case):
     for quantity in golden_checks(case):
-        assert quantity.error < 1e-12, f"{quantity.name}: {quantity.error:.1e}"
+        assert quantity.error < ROUNDOFF64, f"{quantity.name}: {quantity.error:.1e}"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("case", CASES)
-def test_golden_values_float32(case, backend):
+def test_float32_matches_the_golden_values(case, backend):
     with tv.backend(backend):
         for quantity in golden_checks(case, "float32"):
             limit = 3e-4 if quantity.name.startswith("grad.") else 2e-5
@@ -74,7 +74,7 @@ def test_golden_values_float32(case, backend):
 
 
 @pytest.mark.parametrize("overrides", [{}, {"distilled": True}, {"stem": "conv", "pool": "mean"}])
-def test_adjoint_after_training(overrides):
+def test_the_adjoint_check_passes_after_training(overrides):
     """Gradients that are right at initialization may be wrong where weights have grown."""
     model = tiny(image_size=8, patch_size=4, drop_path=0.2, **overrides)
     rng = np.random.default_rng(2)
@@ -99,7 +99,7 @@ def train(model, images, labels, steps, lr, rng=None):
 
 
 @pytest.mark.parametrize("overrides", [{}, {"distilled": True}, {"stem": "conv", "pool": "mean"}])
-def test_sixteen_images_are_learned_by_heart(overrides):
+def test_sixteen_images_are_memorised(overrides):
     config = tv.DeiTConfig(16, 4, 10, 32, 2, 2, init="xavier", **overrides)
     rng = np.random.default_rng(3)
     model = tv.DeiT(config, rng)
@@ -136,9 +136,9 @@ def test_gradients_of_a_batch_are_the_sum_over_its_parts(case):
 
     dimages, whole = gradients(slice(0, 5))
     (d1, one), (d2, two) = gradients(slice(0, 2)), gradients(slice(2, 5))
-    assert relative_error(np.concatenate([d1, d2]), dimages) < 1e-12
+    assert relative_error(np.concatenate([d1, d2]), dimages) < ROUNDOFF64
     for name, gradient in whole.items():
-        assert relative_error(one[name] + two[name], gradient) < 1e-12, name
+        assert relative_error(one[name] + two[name], gradient) < ROUNDOFF64, name
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -158,7 +158,7 @@ def test_backward_accumulates_and_may_skip_the_images(shape):
         np.testing.assert_array_equal(g, 2 * first, err_msg=name)
 
 
-def test_forwards_do_not_depend_on_what_ran_before():
+def test_forwards_do_not_depend_on_earlier_calls():
     model = tiny()
     rng = np.random.default_rng(10)
     one, two = rng.normal(size=(2, 3, 3, 4, 4))
@@ -173,7 +173,7 @@ def test_forwards_do_not_depend_on_what_ran_before():
     np.testing.assert_array_equal(model.head.weight.grad, gradient)
 
 
-def test_a_gradient_of_another_shape_is_explained():
+def test_a_gradient_of_another_shape_is_refused():
     images = np.zeros((2, 3, 4, 4))
     one, pair = tiny(), tiny(distilled=True)
     right = np.ones((2, 3))
@@ -183,7 +183,7 @@ def test_a_gradient_of_another_shape_is_explained():
             model.backward(wrong, cache)
 
 
-def test_stochastic_depth_grows_linearly_and_only_trains():
+def test_drop_rates_grow_linearly_and_apply_in_training_only():
     model = tiny(depth=5, drop_path=0.4)
     np.testing.assert_allclose([b.drop_rate for b in model.blocks], [0, 0.1, 0.2, 0.3, 0.4])
     images = np.random.default_rng(11).normal(size=(8, 3, 4, 4))
@@ -218,7 +218,7 @@ def test_names_and_their_order_are_the_official_ones():
     assert names == ["pos_embed", *patches, *blocks, *end]
 
 
-def test_official_shapes():
+def test_shapes_are_the_official_ones():
     model = tv.create_model("deit_tiny_distilled_patch16_224", depth=1)
     shapes = {name: param.shape for name, param in model.named_params()}
     expected = {
@@ -259,12 +259,12 @@ def test_official_shapes():
         ({"drop_path": -0.1}, r"drop_path is -0\.1"),
     ],
 )
-def test_what_cannot_be_built_is_explained(change, message):
+def test_invalid_configurations_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         tv.DeiTConfig(**TINY | change)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float16", "complex64", "number", None, object])
-def test_only_two_types_of_parameters(dtype):
+def test_parameters_are_float32_or_float64(dtype):
     with pytest.raises(ValueError, match="expected float32 or float64"):
         tiny(dtype)

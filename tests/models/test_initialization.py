@@ -33,7 +33,7 @@ def looks_uniform(a, bound):
 
 
 @pytest.mark.parametrize("scheme", ["deit", "xavier"])
-def test_what_both_schemes_share(scheme):
+def test_both_schemes_agree_outside_matrices(scheme):
     s = state(init=scheme, distilled=True)
     for name, value in s.items():
         if "norm" in name and name.endswith("weight"):
@@ -47,14 +47,14 @@ def test_what_both_schemes_share(scheme):
     assert looks_uniform(s["patch_embed.proj.bias"], bound)
 
 
-def test_deit():
+def test_deit_draws_normal_matrices():
     s = state()
     for name, value in s.items():
         if value.ndim == 2:
             assert looks_normal(value, 0.02), name
 
 
-def test_xavier():
+def test_xavier_draws_uniform_matrices():
     s = state(init="xavier")
     for name, value in s.items():
         if value.ndim == 2 and not name.startswith("head"):
@@ -63,7 +63,7 @@ def test_xavier():
 
 
 @pytest.mark.parametrize("scheme", ["deit", "xavier"])
-def test_convolutions_of_the_stem_start_as_pytorchs(scheme):
+def test_convolutions_of_the_stem_start_as_in_pytorch(scheme):
     s = state(init=scheme, stem="conv")
     fans = {"conv1": 3 * 9, "conv2": 16 * 9, "proj": 32 * 2 * 2}
     for layer, fan_in in fans.items():

@@ -29,7 +29,7 @@ def test_float_restores_the_same_logits_and_params_keep_their_identity(model):
         np.testing.assert_array_equal(data, copy)
 
 
-def test_the_ternary_plan_reaches_every_layer(model):
+def test_the_ternary_plan_covers_every_layer(model):
     tv.quantize(model, "ternary")
     for name, layer in model.quantizable():
         if name.endswith("products"):
@@ -54,6 +54,6 @@ def test_the_plan_of_a_model_makes_the_same_model(model, plan):
     np.testing.assert_array_equal(model.predict(IMAGES), expected)
 
 
-def test_an_unknown_plan_is_explained(model):
+def test_an_unknown_plan_is_refused(model):
     with pytest.raises(ValueError, match="binary"):
         tv.quantize(model, "binary")

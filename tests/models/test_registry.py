@@ -21,7 +21,7 @@ def test_parameters_are_counted_as_published(name, monkeypatch):
     assert (model.num_params(), len(model.named_params())) == IMAGENET[name]
 
 
-def test_the_names():
+def test_list_models_has_the_promised_names():
     names = tv.list_models()
     assert names == sorted(set(names))
     assert {*IMAGENET, "deit_shapes", "deit_cifar", "deit_cifar_p4"} <= set(names)
@@ -35,7 +35,7 @@ def test_the_small_models_run(name):
     assert logits.dtype == np.float32
 
 
-def test_the_small_models_are_as_described():
+def test_the_small_models_have_the_promised_configurations():
     shapes, cifar, fine = (CONFIGS[f"deit_{k}"] for k in ("shapes", "cifar", "cifar_p4"))
     assert (shapes.patch_size, shapes.dim, shapes.depth, shapes.stem) == (8, 64, 4, "linear")
     assert (cifar.patch_size, cifar.dim, cifar.depth, cifar.stem) == (8, 96, 4, "conv")
@@ -43,7 +43,7 @@ def test_the_small_models_are_as_described():
     assert {c.pool for c in (shapes, cifar, fine)} == {"mean"}
 
 
-def test_overrides():
+def test_keyword_arguments_override_the_configuration():
     model = tv.create_model("deit_shapes", num_classes=7, depth=1, dtype="float64", pool="cls")
     assert model.config.num_classes == 7
     assert len(model.blocks) == 1
@@ -52,7 +52,7 @@ def test_overrides():
     assert CONFIGS["deit_shapes"].num_classes == 10
 
 
-def test_the_seed_decides():
+def test_the_seed_determines_the_parameters():
     one, same, other = (tv.create_model("deit_shapes", seed=s).state_dict() for s in (1, 1, 2))
     for name, value in one.items():
         np.testing.assert_array_equal(value, same[name])
@@ -66,7 +66,7 @@ def test_single_precision_is_rounded_double_precision():
         np.testing.assert_array_equal(value, double[name].astype(np.float32))
 
 
-def test_unknown_names_and_fields_are_explained():
+def test_unknown_names_and_fields_are_refused():
     with pytest.raises(ValueError, match="unknown model 'resnet50'; known: deit_base_dist"):
         tv.create_model("resnet50")
     with pytest.raises(ValueError, match="unknown configuration field 'width'; known: image_size"):

@@ -7,6 +7,7 @@ from tervit_np.losses import cross_entropy
 from tervit_np.verify.adjoint import LIMIT, adjoint_checks
 from tervit_np.verify.frozen import freeze
 from tervit_np.verify.golden import filled_model, forward_backward, inputs
+from tests.checks import ROUNDOFF64
 from tests.golden.golden import SWIN_CASES, fingerprint, stored
 
 COUNTS = {"tiny": 28_288_354, "small": 49_606_258, "base": 87_768_224}
@@ -26,14 +27,14 @@ def errors(case, dtype):
 
 
 @pytest.mark.parametrize("case", SWIN_CASES)
-def test_golden_values_float64(case):
+def test_float64_matches_the_golden_values(case):
     for name, error in errors(case, "float64"):
-        assert error < 1e-12, name
+        assert error < ROUNDOFF64, name
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize("case", SWIN_CASES)
-def test_golden_values_float32(case, backend):
+def test_float32_matches_the_golden_values(case, backend):
     if backend == "numba":
         pytest.importorskip("numba")
     with tv.backend(backend):
@@ -43,7 +44,7 @@ def test_golden_values_float32(case, backend):
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
 @pytest.mark.parametrize("case", ["window 2", "window 4", "window 8, shrinking"])
-def test_every_parameter_by_differences(case, plan):
+def test_every_gradient_matches_differences(case, plan):
     config = SWIN_CASES[case]
     model = freeze(tv.quantize(filled_model(config), plan))
     found = list(adjoint_checks(model, inputs(config, 2)[0], np.random.default_rng(0)))
@@ -51,13 +52,13 @@ def test_every_parameter_by_differences(case, plan):
 
 
 @pytest.mark.parametrize("size", COUNTS)
-def test_official_counts(size):
+def test_parameters_are_counted_as_published(size):
     model = tv.create_model(f"swin_{size}_patch4_window7_224")
     assert model.num_params() == COUNTS[size]
     assert len(model.named_params()) == (173 if size == "tiny" else 329)
 
 
-def test_official_names_in_official_order():
+def test_names_and_their_order_are_the_official_ones():
     names = [n for n, _ in tv.create_model("swin_cifar").named_params()]
     embed = [f"patch_embed.{m}.{p}" for m in ("proj", "norm") for p in ("weight", "bias")]
     assert names[:4] == embed
@@ -84,7 +85,7 @@ def test_the_ternary_plan_covers_blocks_and_merging():
     assert not {"head", "patch_embed.proj"} & set(ternary)
 
 
-def test_sixteen_images_are_learned_by_heart():
+def test_sixteen_images_are_memorised():
     model = tv.create_model("swin_cifar", image_size=16, dim=16, depths=(2, 2), window=2, seed=1)
     rng = np.random.default_rng(0)
     images, labels = rng.normal(size=(16, 3, 16, 16)).astype(np.float32), np.arange(16) % 10
@@ -125,6 +126,6 @@ def test_attention_maps_average_to_one():
         ({"drop_path": 1.0}, "drop_path 1.0"),
     ],
 )
-def test_what_cannot_be_built_is_explained(change, words):
+def test_invalid_configurations_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
         tv.create_model("swin_cifar", **change)

@@ -21,7 +21,7 @@ def gradients(model, images, labels):
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
 @pytest.mark.parametrize("config", [DEIT, SWIN_CASES["four stages"]], ids=["deit", "swin"])
-def test_gradients_are_equal_to_the_last_bit(config, plan):
+def test_recomputing_gives_the_same_bits(config, plan):
     """Drop path too: the second forward draws what the first drew."""
     model = tv.models.build(replace(config, drop_path=0.5), np.random.default_rng(0), "float32")
     tv.quantize(model, plan)
@@ -38,7 +38,7 @@ def test_gradients_are_equal_to_the_last_bit(config, plan):
         np.testing.assert_array_equal(gradient, less[2][name], err_msg=name)
 
 
-def test_drop_path_does_drop_here():
+def test_drop_path_drops_images_in_this_test():
     """The test above would pass without any randomness."""
     model = tv.DeiT(DEIT, np.random.default_rng(0))
     images = np.random.default_rng(1).normal(size=(4, 3, 16, 16)).astype(np.float32)
@@ -49,7 +49,7 @@ def test_drop_path_does_drop_here():
 
 
 @pytest.mark.parametrize("name", ["deit_shapes", "swin_cifar"])
-def test_little_is_kept(name):
+def test_recomputing_saves_most_activations(name):
     model = tv.create_model(name)
     everything = sum(row.bytes for row in saved_activations(model, 4))
     model.recompute = True

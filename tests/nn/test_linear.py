@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np.nn import Conv2d, Linear
-from tests.checks import as_operator, check, check_accumulation, close, fill
+from tests.checks import ROUNDOFF64, as_operator, check, check_accumulation, close, fill
 
 
 def rng(seed=0):
@@ -10,18 +10,18 @@ def rng(seed=0):
 
 
 @pytest.mark.parametrize("leading", [(4,), (2, 3)])
-def test_linear(leading):
+def test_linear_passes_all_checks(leading):
     layer = fill(Linear(5, 7, "float64"), rng())
     check(as_operator(layer, rng(1).normal(size=(*leading, 5))))
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 2, 1), (2, 2, 0), (3, 1, 1)])
-def test_convolution(kernel, stride, padding):
+def test_convolution_passes_all_checks(kernel, stride, padding):
     layer = fill(Conv2d(2, 3, kernel, stride, padding, "float64"), rng())
     check(as_operator(layer, rng(1).normal(size=(2, 5, 4, 2))))
 
 
-def test_convolution_is_what_the_formula_says():
+def test_convolution_follows_the_formula():
     layer = fill(Conv2d(2, 3, 3, 2, 1, "float64"), rng())
     x = rng(1).normal(size=(1, 5, 6, 2))
     y, _ = layer.forward(x)
@@ -30,7 +30,7 @@ def test_convolution_is_what_the_formula_says():
     for i, j in np.ndindex(3, 3):
         window = padded[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3]
         expected = (layer.weight.data * window).sum(axis=(1, 2, 3)) + layer.bias.data
-        close(y[0, i, j], expected, 1e-14)
+        close(y[0, i, j], expected, ROUNDOFF64)
 
 
 def test_the_first_convolution_may_skip_its_input_gradient():
@@ -50,7 +50,7 @@ def test_gradients_accumulate(dtype):
     check_accumulation(fill(Conv2d(2, 3, 3, 2, 1, dtype), rng()), x, rng(2))
 
 
-def test_shapes_and_names_are_pytorchs():
+def test_shapes_and_names_match_pytorch():
     assert [(n, p.shape) for n, p in Linear(5, 7).named_params()] == [
         ("weight", (7, 5)),
         ("bias", (7,)),

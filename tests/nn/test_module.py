@@ -100,7 +100,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("message", REFUSED)
-def test_refusals_say_why_and_change_nothing(message):
+def test_a_refused_state_dict_changes_nothing(message):
     model = Pair()
     before, state = model.state_dict(), ones(model)
     REFUSED[message](state)
@@ -110,7 +110,7 @@ def test_refusals_say_why_and_change_nothing(message):
         np.testing.assert_array_equal(value, before[name])
 
 
-def test_zero_grad_is_in_place():
+def test_zero_grad_works_in_place():
     model = Pair()
     held = [param.grad for _, param in model.named_params()]
     for grad in held:

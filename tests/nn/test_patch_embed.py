@@ -2,24 +2,24 @@ import numpy as np
 import pytest
 
 from tervit_np.nn import ConvStem, PatchEmbed, PatchProjection
-from tests.checks import as_operator, check, check_accumulation, close, fill
+from tests.checks import ROUNDOFF64, as_operator, check, check_accumulation, close, fill
 
 
 def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def test_projection():
+def test_the_projection_passes_all_checks():
     layer = fill(PatchProjection(2, 3, 5, "float64"), rng())
     check(as_operator(layer, rng(1).normal(size=(2, 2, 6, 3))))
 
 
-def test_patch_embed():
+def test_the_patch_embedding_passes_all_checks():
     check(as_operator(fill(PatchEmbed(2, 4, "float64"), rng()), rng(1).normal(size=(2, 3, 4, 4))))
 
 
 @pytest.mark.parametrize(("patch", "size", "form"), [(4, 4, "erf"), (4, 12, "tanh"), (8, 8, "erf")])
-def test_conv_stem(patch, size, form):
+def test_the_conv_stem_passes_all_checks(patch, size, form):
     stem = fill(ConvStem(patch, 4, form, "float64"), rng())
     operator = as_operator(stem, rng(1).normal(size=(1, 3, size, size)))
     y, _ = operator.forward(*operator.inputs.values())
@@ -49,10 +49,10 @@ def test_a_patch_is_multiplied_in_the_order_of_the_convolution():
     for i, j in np.ndindex(2, 3):
         cut = images[0, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
         expected = (layer.weight.data * cut).sum(axis=(1, 2, 3)) + layer.bias.data
-        close(tokens[0, 3 * i + j], expected, 1e-14)
+        close(tokens[0, 3 * i + j], expected, ROUNDOFF64)
 
 
-def test_names_and_shapes():
+def test_names_and_shapes_match_the_checkpoints():
     assert [(n, p.shape) for n, p in PatchEmbed(16, 8).named_params()] == [
         ("proj.weight", (8, 3, 16, 16)),
         ("proj.bias", (8,)),

@@ -8,14 +8,14 @@ from tests.checks import as_operator, check, check_accumulation, fill
 
 
 @pytest.mark.parametrize("shifted", [False, True])
-def test_everything(shifted):
+def test_a_swin_block_passes_all_checks(shifted):
     rng = np.random.default_rng(0)
     block = fill(SwinBlock(6, 2, 4, 2, shifted, 8, 0.0, "erf", "float64"), rng)
     check(as_operator(block, rng.normal(size=(2, 4, 4, 6))), tolerance=1e-4)
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_window_attention(masked):
+def test_window_attention_passes_all_checks(masked):
     rng = np.random.default_rng(1)
     module = fill(WindowAttention(6, 3, 2, "float64"), rng)
     mask = ops.shift_mask(4, 4, 2, 1) if masked else None
@@ -28,7 +28,7 @@ def test_gradients_accumulate():
     check_accumulation(block, rng.normal(size=(2, 4, 4, 6)), rng)
 
 
-def test_a_small_map_is_one_window_and_stays():
+def test_a_small_map_is_one_window_without_shift():
     block = SwinBlock(6, 2, 4, 7, True, 8, 0.0)
     assert (block.window, block.shift_size, block.mask) == (4, 0, None)
     assert block.attn.relative_position_bias_table.shape == (49, 2)
@@ -48,7 +48,7 @@ def test_drop_path_silences_both_branches():
     np.testing.assert_array_equal(block.backward(dy, cache)[same], dy[same])
 
 
-def test_eight_bit_products_stay_near_and_round_by_token_and_head():
+def test_8_bit_products_stay_close_and_quantize_per_token_and_head():
     rng = np.random.default_rng(5)
     products, qkv = WindowProducts(2), rng.normal(size=(8, 4, 24))
     bias, mask = rng.normal(size=(2, 4, 4)), ops.shift_mask(4, 4, 2, 1)

@@ -4,13 +4,13 @@ import pytest
 from tervit_np.ops import attention, attention_backward
 from tervit_np.ops.attention import merge_heads, split_qkv
 from tervit_np.verify.operators import Operator
-from tests.checks import check, close
+from tests.checks import ROUNDOFF64, check, close
 
 
 @pytest.mark.parametrize(
     ("batch", "tokens", "heads", "width"), [(2, 3, 2, 4), (1, 1, 1, 1), (2, 5, 3, 2), (3, 2, 1, 5)]
 )
-def test_everything(batch, tokens, heads, width):
+def test_attention_passes_all_checks(batch, tokens, heads, width):
     qkv = 1.5 * np.random.default_rng(0).normal(size=(batch, tokens, 3 * heads * width))
     if tokens == 1:  # one token attends to itself whatever q and k: their gradients are zero
         qkv[..., : 2 * heads * width] = 0
@@ -50,8 +50,8 @@ def test_forward_and_backward_equal_the_loops():
                     dv[s] += a[s] * do
                     dq[t] += dscores[s] * k[s]
                     dk[s] += dscores[s] * q[t]
-    close(out, expected, 1e-14)
-    close(attention_backward(dout, cache), gradient, 1e-13)
+    close(out, expected, ROUNDOFF64)
+    close(attention_backward(dout, cache), gradient, ROUNDOFF64)
 
 
 def test_a_constant_added_to_all_keys_changes_nothing():
@@ -61,15 +61,15 @@ def test_a_constant_added_to_all_keys_changes_nothing():
     out, cache = attention(qkv, 3)
     shifted = qkv.copy()
     shifted[..., 6:12] += rng.normal(size=6)
-    close(attention(shifted, 3)[0], out, 1e-13)
+    close(attention(shifted, 3)[0], out, ROUNDOFF64)
     dqkv = attention_backward(dout, cache)
-    assert np.abs(dqkv[..., 6:12].sum(axis=1)).max() < 1e-13
+    assert np.abs(dqkv[..., 6:12].sum(axis=1)).max() < ROUNDOFF64
 
 
 def test_order_of_tokens_does_not_matter():
     rng = np.random.default_rng(3)
     qkv, order = rng.normal(size=(2, 5, 12)), rng.permutation(5)
-    close(attention(qkv[:, order], 2)[0], attention(qkv, 2)[0][:, order], 1e-13)
+    close(attention(qkv[:, order], 2)[0], attention(qkv, 2)[0][:, order], ROUNDOFF64)
 
 
 def test_split_and_merge_are_inverse_and_split_is_a_view():
@@ -81,7 +81,7 @@ def test_split_and_merge_are_inverse_and_split_is_a_view():
         np.testing.assert_array_equal(merge_heads(part), qkv[..., 8 * p : 8 * p + 8])
 
 
-def test_rounded_probabilities_multiply_v_and_gradients_pass_straight_through():
+def test_quantized_probabilities_multiply_v_and_gradients_pass_straight_through():
     rng = np.random.default_rng(4)
     qkv, dout = rng.normal(size=(1, 3, 6)), rng.normal(size=(1, 3, 2))
     out, cache = attention(qkv, 1, lambda probs: np.round(probs * 8) / 8)
@@ -89,12 +89,12 @@ def test_rounded_probabilities_multiply_v_and_gradients_pass_straight_through():
     np.testing.assert_array_equal(out, (used @ qkv[:, None, :, 4:])[:, 0])
     exact = attention(qkv, 1)[1]
     dv = attention_backward(dout, cache)[..., 4:]
-    close(dv[0], used[0, 0].T @ dout[0], 1e-15)
+    close(dv[0], used[0, 0].T @ dout[0], ROUNDOFF64)
     same = attention_backward(dout, exact)[..., :4]
-    close(attention_backward(dout, cache)[..., :4], same, 1e-15)
+    close(attention_backward(dout, cache)[..., :4], same, ROUNDOFF64)
 
 
 @pytest.mark.parametrize("width", [7, 6, 13])
-def test_a_width_that_does_not_divide_is_explained(width):
+def test_a_width_that_does_not_divide_is_refused(width):
     with pytest.raises(ValueError, match=f"last axis {width} is not 3 x 4 heads x K"):
         attention(np.ones((1, 2, width)), 4)

@@ -3,7 +3,7 @@ import pytest
 
 from tervit_np.ops import col2im, im2col
 from tervit_np.verify.operators import Operator
-from tests.checks import check, close
+from tests.checks import ROUNDOFF64, check, close
 
 SHAPES = [  # batch, height, width, channels, kernel, stride, padding
     (2, 5, 4, 3, 3, 2, 1),
@@ -16,7 +16,7 @@ SHAPES = [  # batch, height, width, channels, kernel, stride, padding
 
 
 @pytest.mark.parametrize(("b", "h", "w", "c", "kernel", "stride", "padding"), SHAPES)
-def test_everything(b, h, w, c, kernel, stride, padding):
+def test_convolution_passes_all_checks(b, h, w, c, kernel, stride, padding):
     x = np.random.default_rng(0).normal(size=(b, h, w, c))
 
     def forward(x):
@@ -29,7 +29,7 @@ def test_everything(b, h, w, c, kernel, stride, padding):
 
 
 @pytest.mark.parametrize(("b", "h", "w", "c", "kernel", "stride", "padding"), SHAPES)
-def test_windows_are_what_the_formula_says(b, h, w, c, kernel, stride, padding):
+def test_windows_follow_the_formula(b, h, w, c, kernel, stride, padding):
     x = np.random.default_rng(1).normal(size=(b, h, w, c))
     columns = im2col(x, kernel, stride, padding)
     high, wide = ((n + 2 * padding - kernel) // stride + 1 for n in (h, w))
@@ -48,10 +48,10 @@ def test_a_pixel_in_several_windows_gets_the_sum():
     np.testing.assert_array_equal(counts, np.outer(edge, edge))
 
 
-def test_adjoint():
+def test_col2im_is_the_adjoint_of_im2col():
     """<im2col(x), y> = <x, col2im(y)>, exactly the same products in another order."""
     rng = np.random.default_rng(2)
     x = rng.normal(size=(2, 6, 7, 3))
     columns = im2col(x, 3, 2, 1)
     y = rng.normal(size=columns.shape)
-    close((columns * y).sum(), (x * col2im(y, x.shape, 3, 2, 1)).sum(), 1e-13)
+    close((columns * y).sum(), (x * col2im(y, x.shape, 3, 2, 1)).sum(), ROUNDOFF64)

@@ -7,13 +7,13 @@ import tervit_np as tv
 from tervit_np.ops import gelu, gelu_backward
 from tervit_np.ops.gelu import FORMS
 from tervit_np.verify.operators import Operator
-from tests.checks import BACKENDS, check, close
+from tests.checks import BACKENDS, ROUNDOFF32, ROUNDOFF64, check, close
 from tests.golden.golden import stored
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("shape", [(1,), (7,), (2, 3, 4)])
-def test_everything(form, shape):
+def test_gelu_passes_all_checks(form, shape):
     x = 2 * np.random.default_rng(0).normal(size=shape)
 
     def backward(dy, x):
@@ -22,35 +22,37 @@ def test_everything(form, shape):
     check(Operator(f"gelu {form}", {"x": x}, lambda x: gelu(x, form), backward))
 
 
-def test_exact_form_is_x_times_the_normal_distribution():
+def test_the_exact_form_is_x_times_the_normal_cdf():
     x = np.linspace(-6, 6, 101)
     expected = [v * math.erfc(-v / math.sqrt(2)) / 2 for v in x]
-    np.testing.assert_allclose(gelu(x)[0], expected, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(gelu(x)[0], expected, rtol=0, atol=ROUNDOFF64)
 
 
-def test_the_forms_differ_visibly_and_by_no_more_than_known():
+def test_the_forms_differ_by_up_to_5e_4():
     x = np.linspace(-5, 5, 2_001)
     gap = np.abs(gelu(x, "erf")[0] - gelu(x, "tanh")[0]).max()
     assert 4e-4 < gap < 5e-4
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_nasty_values_against_pytorch(form):
+def test_extreme_values_match_pytorch(form):
     golden = stored("operators")
     x, dy = golden[f"gelu/{form}/x"], golden[f"gelu/{form}/dy"]
-    np.testing.assert_allclose(gelu(x, form)[0], golden[f"gelu/{form}/y"], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        gelu(x, form)[0], golden[f"gelu/{form}/y"], rtol=ROUNDOFF64, atol=ROUNDOFF64
+    )
     found = gelu_backward(dy, x, form)
-    np.testing.assert_allclose(found, golden[f"gelu/{form}/dx"], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(found, golden[f"gelu/{form}/dx"], rtol=ROUNDOFF64, atol=ROUNDOFF64)
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_float32_far_out(form, backend):
+def test_float32_is_accurate_far_from_zero(form, backend):
     """The ends are flat and straight, and nothing overflows on the way there."""
     x = np.array([-1e4, -40.0, -9.0, 0.0, 9.0, 40.0, 1e4], np.float32)
     with tv.backend(backend):
-        close(gelu(x, form)[0], np.maximum(x, 0), 1e-7)
-        close(gelu_backward(np.ones_like(x), x, form), np.where(x == 0, 0.5, x > 0), 1e-6)
+        close(gelu(x, form)[0], np.maximum(x, 0), ROUNDOFF32)
+        close(gelu_backward(np.ones_like(x), x, form), np.where(x == 0, 0.5, x > 0), ROUNDOFF32)
 
 
 def test_an_unknown_form_is_refused():

@@ -8,13 +8,13 @@ from tests.checks import BACKENDS, check
 
 
 @pytest.mark.parametrize("leading", [(), (1,), (4,), (2, 3), (2, 1, 3)])
-def test_everything(leading):
+def test_linear_passes_all_checks(leading):
     n = np.random.default_rng(0).normal
     inputs = {"x": n(size=(*leading, 5)), "w": n(size=(7, 5)), "b": n(size=7)}
     check(Operator(f"linear {leading}", inputs, linear, linear_backward))
 
 
-def test_is_a_sum_over_inputs():
+def test_linear_is_a_sum_over_inputs():
     rng = np.random.default_rng(1)
     x, w, b = rng.normal(size=(2, 3)), rng.normal(size=(4, 3)), rng.normal(size=4)
     y, _ = linear(x, w, b)
@@ -23,7 +23,7 @@ def test_is_a_sum_over_inputs():
             assert y[i, o] == pytest.approx(sum(x[i, k] * w[o, k] for k in range(3)) + b[o])
 
 
-def test_without_a_bias():
+def test_linear_works_without_a_bias():
     x, w = np.ones((2, 3)), np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(linear(x, w)[0], [[3, 12], [3, 12]])
 
@@ -37,7 +37,7 @@ def test_no_images_give_no_outputs_and_zero_gradients():
     assert not db.any()
 
 
-def test_a_wrong_width_is_explained():
+def test_a_wrong_width_is_refused():
     with pytest.raises(
         ValueError,
         match=r"x has last axis 48, weight expects 64 \(weight is \(out, in\) = \(192, 64\)\)",

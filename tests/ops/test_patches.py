@@ -9,7 +9,7 @@ SHAPES = [(2, 3, 4, 6, 2), (1, 1, 3, 3, 3), (2, 2, 5, 3, 1), (1, 3, 8, 4, 4)]
 
 
 @pytest.mark.parametrize(("b", "c", "h", "w", "patch"), SHAPES)
-def test_everything(b, c, h, w, patch):
+def test_patchify_passes_all_checks(b, c, h, w, patch):
     images = np.random.default_rng(0).normal(size=(b, c, h, w))
     check(Operator("patchify", {"x": images}, lambda x: (patchify(x, patch), x.shape), unpatchify))
 
@@ -26,7 +26,7 @@ def test_tokens_run_row_by_row_vectors_over_channel_row_column(b, c, h, w, patch
 
 
 @pytest.mark.parametrize(("height", "width"), [(6, 8), (8, 6)])
-def test_cut_patches_are_refused(height, width):
+def test_sizes_that_do_not_divide_are_refused(height, width):
     with pytest.raises(
         ValueError, match=f"{height} x {width} images do not split into patches of 4"
     ):

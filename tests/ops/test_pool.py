@@ -7,12 +7,12 @@ from tests.checks import check
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4), (1, 1, 1), (3, 7, 2)])
-def test_everything(shape):
+def test_mean_pool_passes_all_checks(shape):
     x = np.random.default_rng(0).normal(size=shape)
     check(Operator("mean_pool", {"x": x}, mean_pool, mean_pool_backward))
 
 
-def test_value_and_gradient():
+def test_the_mean_and_its_gradient_are_right():
     y, cache = mean_pool(np.array([[[1.0, 5.0], [2.0, 7.0]]]))
     np.testing.assert_array_equal(y, [[1.5, 6.0]])
     dx = mean_pool_backward(np.array([[4.0, -2.0]]), cache)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np.quant import Blend, Ternary, UniformWeight
+from tests.checks import ROUNDOFF64
 
 W = np.random.default_rng(0).normal(size=(3, 7))
 DW_HAT = np.random.default_rng(1).normal(size=W.shape)
@@ -13,17 +14,19 @@ def test_a_ramp_begins_float_and_ends_quantized_to_the_last_bit():
     np.testing.assert_array_equal(Blend(INNER, 1.0).forward(W)[0], INNER.forward(W)[0])
 
 
-def test_between_lies_the_weighted_mean():
+def test_a_blend_is_the_weighted_mean():
     w_hat, _ = INNER.forward(W)
-    np.testing.assert_allclose(Blend(INNER, 0.3).forward(W)[0], 0.7 * W + 0.3 * w_hat, rtol=1e-15)
+    np.testing.assert_allclose(
+        Blend(INNER, 0.3).forward(W)[0], 0.7 * W + 0.3 * w_hat, rtol=ROUNDOFF64
+    )
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.3, 1.0])
-def test_the_gradient_is_blended_alike(amount):
+def test_the_gradient_is_blended_in_the_same_way(amount):
     inside = np.abs(W) < 0.9
     blend = Blend(INNER, amount)
     dw = blend.backward(DW_HAT, blend.forward(W)[1])
-    np.testing.assert_allclose(dw, DW_HAT * np.where(inside, 1, 1 - amount), atol=1e-15)
+    np.testing.assert_allclose(dw, DW_HAT * np.where(inside, 1, 1 - amount), atol=ROUNDOFF64)
 
 
 def test_the_backward_uses_the_amount_of_its_forward():
@@ -33,7 +36,7 @@ def test_the_backward_uses_the_amount_of_its_forward():
     np.testing.assert_array_equal(blend.backward(DW_HAT, cache), DW_HAT)
 
 
-def test_codes_bits_and_parameters_are_those_of_the_end():
+def test_codes_bits_and_parameters_are_those_of_the_inner_quantizer():
     blend = Blend(UniformWeight(4), 0.2)
     for one, two in zip(blend.encode(W), UniformWeight(4).encode(W), strict=True):
         np.testing.assert_array_equal(one, two)

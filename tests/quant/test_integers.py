@@ -23,5 +23,5 @@ from tervit_np.quant import (
         (Blend(Ternary()), UniformAct(8), False),
     ],
 )
-def test_only_what_the_kernels_can_recover(weight, act, expected):
+def test_only_ternary_weights_and_8_bit_tokens_are_integers(weight, act, expected):
     assert is_integer_matmul(weight, act) == expected

@@ -34,7 +34,7 @@ def test_patterns_match_the_whole_name():
         assert plan.choose(other) == (IDENTITY, IDENTITY)
 
 
-def test_every_layer_gets_quantizers_of_its_own():
+def test_every_layer_gets_its_own_quantizers():
     plan = Plan([(r".*", Ternary(), ACT)])
     one, two = plan.choose("x"), plan.choose("y")
     assert one[0] is not two[0]
@@ -43,7 +43,7 @@ def test_every_layer_gets_quantizers_of_its_own():
 
 
 @pytest.mark.parametrize("stem", ["linear", "conv"])
-def test_the_default_ternary_plan(stem):
+def test_the_default_plan_makes_the_encoder_ternary(stem):
     """The encoder ternary, what touches pixels and classes 8 bit, attention's products float."""
     found = kinds("ternary", tv.create_model("deit_shapes", depth=1, stem=stem))
     for name, kind in found.items():
@@ -55,7 +55,7 @@ def test_the_default_ternary_plan(stem):
     assert kinds("ternary", distilled)["head_dist"] is UniformWeight
 
 
-def test_int8_covers_what_ternary_covers():
+def test_int8_covers_the_same_layers_as_ternary():
     model = tv.create_model("deit_shapes", depth=1)
     eight, three = kinds("int8", model), kinds("ternary", model)
     assert {n for n, k in eight.items() if k is not Identity} == {
@@ -71,7 +71,7 @@ def test_swin_names_are_covered():
     assert isinstance(ternary.choose("patch_embed.norm")[0], UniformWeight)
 
 
-def test_names_and_plans():
+def test_plans_are_found_by_name():
     plan = Plan([])
     assert named_plan(plan) is plan
     assert named_plan("int8") is PLANS["int8"]
@@ -89,7 +89,7 @@ def test_names_and_plans():
         ("abc", "'abc' is not \\(pattern"),
     ],
 )
-def test_what_is_not_a_rule_is_refused(rule, words):
+def test_malformed_rules_are_refused(rule, words):
     with pytest.raises(ValueError, match=words):
         Plan([rule])
 

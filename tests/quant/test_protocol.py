@@ -4,7 +4,7 @@ import pytest
 from tervit_np.quant import Blend, Convention, Identity, QuantizedTensor, Quantizer, conventions
 from tervit_np.quant.protocol import require_residual
 from tervit_np.verify.frozen import QUANTIZERS
-from tests.checks import close
+from tests.checks import ROUNDOFF32, ROUNDOFF64, close
 
 W = np.random.default_rng(0).normal(size=(3, 8))
 
@@ -22,11 +22,11 @@ def test_every_quantizer_keeps_shape_and_type(quantizer):
         for result in (w_hat, dw, frozen):
             assert result.shape == W.shape
             assert result.dtype == dtype
-        close(frozen, w_hat, 1e-6 if dtype == "float32" else 1e-15)
+        close(frozen, w_hat, ROUNDOFF32 if dtype == "float32" else ROUNDOFF64)
 
 
 @pytest.mark.parametrize("quantizer", [q for q in QUANTIZERS if has_codes(q)], ids=repr)
-def test_a_file_holds_what_the_forward_computes(quantizer):
+def test_codes_dequantize_to_the_forward(quantizer):
     quantized = quantizer.inner if isinstance(quantizer, Blend) else quantizer
     found = quantizer.encode(W)
     assert found.codes.dtype in (np.int8, np.uint8)
@@ -34,7 +34,7 @@ def test_a_file_holds_what_the_forward_computes(quantizer):
     assert len(np.unique(found.codes)) <= 2**quantizer.bits
 
 
-def test_codes_by_hand():
+def test_codes_dequantize_as_computed_by_hand():
     weight = QuantizedTensor(
         np.array([[1, -1], [0, 1]], np.int8), np.array([2.0, 3.0]), np.zeros((), int)
     )
@@ -43,7 +43,7 @@ def test_codes_by_hand():
     assert tokens.dequantize().tolist() == [[125, -2.5]]
 
 
-def test_a_missing_residual_says_how_to_keep_it():
+def test_a_missing_residual_is_explained():
     assert require_residual(W) is W
     with pytest.raises(ValueError, match=r"forward\(w, keep_residual=True\)"):
         require_residual(None)
@@ -58,7 +58,7 @@ def test_an_unfinished_quantizer_cannot_be_built():
         Half()
 
 
-def test_the_convention_table():
+def test_every_quantizer_states_its_convention():
     """Printed with `pytest -s`: every rule answers the four questions."""
     table = conventions()
     assert set(table) == {"Identity", "Ternary", "UniformWeight", "UniformAct", "Blend"}

@@ -22,24 +22,24 @@ QUANTIZERS = [
 
 
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
-def test_through_json_and_back(quantizer):
+def test_quantizers_survive_json(quantizer):
     text = json.dumps(quantizer_to_spec(quantizer))
     again = quantizer_from_spec(json.loads(text))
     assert type(again) is type(quantizer)
     assert vars(again) == vars(quantizer)
 
 
-def test_every_rule_is_tried_above():
+def test_the_cases_cover_every_rule():
     assert {type(q).__name__ for q in QUANTIZERS} == set(RULES)
 
 
-def test_a_blend_is_what_it_becomes():
+def test_a_blend_is_stored_as_its_inner_quantizer():
     spec = quantizer_to_spec(Blend(Blend(UniformWeight(4), 0.1), 0.5))
     assert spec == {"rule": "UniformWeight", "bits": 4, "per": "channel"}
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_plans_through_json_and_back(name):
+def test_plans_survive_json(name):
     again = plan_from_spec(json.loads(json.dumps(plan_to_spec(PLANS[name]))))
     assert isinstance(again, Plan)
     assert repr(again) == repr(PLANS[name])
@@ -59,7 +59,7 @@ def test_plans_through_json_and_back(name):
         ({"rule": "UniformAct", "kind": 3}, "kind is 3"),
     ],
 )
-def test_what_describes_no_quantizer(spec, words):
+def test_malformed_quantizers_are_refused(spec, words):
     with pytest.raises(ValueError, match=words):
         quantizer_from_spec(spec)
 
@@ -67,6 +67,6 @@ def test_what_describes_no_quantizer(spec, words):
 @pytest.mark.parametrize(
     "spec", [3, "abc", [["a"]], [["a", 1, 2, 3]], [3], [["a", {"rule": "Identity"}, None]]]
 )
-def test_what_describes_no_plan(spec):
+def test_malformed_plans_are_refused(spec):
     with pytest.raises(ValueError, match="a plan is a list|unknown quantizer"):
         plan_from_spec(spec)

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from tervit_np.arrays import read_only
 from tervit_np.quant import ternarize
-from tests.checks import close
+from tests.checks import ROUNDOFF32, ROUNDOFF64, close
 
 FACTORS = {"twn": 0.7, "absmean": 0.5, 0.25: 0.25}
 weights = st.floats(-1e3, 1e3, width=32)
@@ -55,18 +55,18 @@ def test_every_option_follows_the_formula(threshold, scale, granularity, shape):
     ):
         expected, alpha, delta = by_the_formula(row, FACTORS[threshold], scale)
         assert codes.tolist() == expected
-        assert math.isclose(a, alpha, rel_tol=1e-14)
-        assert math.isclose(d, delta, rel_tol=1e-14)
+        assert math.isclose(a, alpha, rel_tol=ROUNDOFF64)
+        assert math.isclose(d, delta, rel_tol=ROUNDOFF64)
 
 
-def test_the_paper_by_hand():
+def test_a_row_ternarizes_as_computed_by_hand():
     """mean|w| = 0.6, Delta = 0.42; 0.5 and 1.5 remain, their mean is 1."""
     fitted = ternarize(np.array([[0.1, -0.5, 0.3, 1.5]]))
     assert fitted.codes.tolist() == [[0, -1, 0, 1]]
     np.testing.assert_allclose([*fitted.scale, *fitted.threshold], [1.0, 0.42])
 
 
-def test_absmean_with_mean_is_bitnet():
+def test_absmean_with_mean_matches_bitnet():
     """b1.58: clip(round(w / mean|w|), -1, 1) mean|w|, in which halves round to 0 as ours do."""
     w = np.array([[0.5, -0.5, 1.5, 1.5], [2.0, -0.9, 0.1, 1.0]])
     gamma = np.abs(w).mean(axis=1, keepdims=True)
@@ -95,7 +95,7 @@ def test_the_exact_interval_beats_every_support(w):
 
 @given(w=matrices, power=st.integers(-20, 20))
 @settings(max_examples=40, deadline=None)
-def test_scaling_and_signs(w, power):
+def test_scaling_and_signs_carry_over(w, power):
     """Codes do not feel a factor, scales follow it to the last bit; both are odd in w."""
     w = w.astype(np.float64)  # of float32 values, so that no power of two rounds
     for threshold in ("twn", "exact"):
@@ -109,7 +109,7 @@ def test_scaling_and_signs(w, power):
 
 @given(w=matrices)
 @settings(max_examples=40, deadline=None)
-def test_channels_are_rows_of_their_own(w):
+def test_channels_are_independent(w):
     fitted = ternarize(w)
     for i, row in enumerate(w):
         alone = ternarize(row, granularity="tensor")
@@ -117,7 +117,7 @@ def test_channels_are_rows_of_their_own(w):
         assert fitted.scale[i] == alone.scale
 
 
-def test_gaussian_rows_lose_a_fifth():
+def test_gaussian_rows_have_an_error_of_a_fifth():
     """Why support is the default: 0.19 of |w|^2 against 0.28, and the optimum is not far below."""
     w = rng().normal(size=(64, 1000))
     error = {
@@ -143,7 +143,7 @@ def test_gaussian_rows_lose_a_fifth():
         ([1e308, 1e-320], [1, 0], 1e308),
     ],
 )
-def test_rows_without_an_error(row, codes, alpha, threshold):
+def test_extreme_rows_are_exact(row, codes, alpha, threshold):
     """Zero, one weight, equal weights, denormals, sums beyond float64: all exact."""
     fitted = ternarize(np.array([row]), threshold=threshold)
     assert fitted.codes.tolist() == [codes]
@@ -151,13 +151,13 @@ def test_rows_without_an_error(row, codes, alpha, threshold):
 
 
 @pytest.mark.parametrize("threshold", ["twn", "exact"])
-def test_float32_near_its_end(threshold):
+def test_the_largest_float32_weights_are_exact(threshold):
     big = np.finfo(np.float32).max
     fitted = ternarize(np.array([[big, -big, big / 2]], np.float32), threshold=threshold)
     assert fitted.scale.dtype == np.float32
     wide = ternarize(np.array([[big, -big, big / 2]], np.float64), threshold=threshold)
     np.testing.assert_array_equal(fitted.codes, wide.codes)
-    close(fitted.scale, wide.scale, 1e-7)
+    close(fitted.scale, wide.scale, ROUNDOFF32)
 
 
 def test_a_weight_on_the_threshold_is_zero():
@@ -181,7 +181,7 @@ def test_the_scale_keeps_the_type(dtype):
     assert fitted.scale.dtype == fitted.threshold.dtype == fitted.dequantize().dtype == dtype
 
 
-def test_whole_numbers_become_real():
+def test_integers_become_real():
     fitted = ternarize(np.array([[1, -5, 2]]))
     assert fitted.codes.tolist() == [[0, -1, 1]]
     assert fitted.scale.tolist() == [3.5]
@@ -213,6 +213,6 @@ def test_weights_are_only_read():
         (3.0, {}, "has no channels"),
     ],
 )
-def test_refusals(w, options, words):
+def test_wrong_weights_and_options_are_refused(w, options, words):
     with pytest.raises(ValueError, match=words):
         ternarize(np.array(w), **options)

@@ -4,7 +4,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.arrays import read_only
 from tervit_np.quant import Ternary, ternarize
-from tests.checks import BACKENDS, close
+from tests.checks import BACKENDS, ROUNDOFF32, ROUNDOFF64, close
 
 OPTIONS = [
     {"granularity": g, "threshold": t, "scale": s, "clip": c}
@@ -37,7 +37,7 @@ def test_forward_is_ternarize_of_the_clipped_weight(options, shape):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_float32_on_every_backend(options, backend):
+def test_float32_equals_the_codes_on_every_backend(options, backend):
     w = weights((4, 3, 2, 2), "float32")
     quantizer = Ternary(**options)
     with tv.backend(backend):
@@ -45,7 +45,7 @@ def test_float32_on_every_backend(options, backend):
     assert w_hat.dtype == np.float32
     codes = quantizer.encode(w)
     np.testing.assert_array_equal(np.sign(w_hat), codes.codes)
-    close(w_hat, codes.dequantize(), 1e-7)
+    close(w_hat, codes.dequantize(), ROUNDOFF32)
 
 
 def test_the_gradient_passes_straight_through():
@@ -68,7 +68,7 @@ def test_quantizing_twice_is_quantizing_once(options):
     w_hat, _ = Ternary(**options).forward(weights())
     again, _ = Ternary(**options).forward(w_hat)
     if options["scale"] == "support":
-        close(again, w_hat, 1e-15)
+        close(again, w_hat, ROUNDOFF64)
     else:
         assert np.abs(again).max() < np.abs(w_hat).max()
 
@@ -83,7 +83,7 @@ def test_the_latent_weight_is_only_read():
         quantizer.frozen(w, cache)
 
 
-def test_no_residual_is_kept_unless_asked():
+def test_the_residual_is_cached_on_request_only():
     quantizer = Ternary()
     _, cache = quantizer.forward(weights())
     assert cache.residual is None
@@ -94,14 +94,14 @@ def test_no_residual_is_kept_unless_asked():
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("clip", [None, 2.0])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_refused(bad, clip, backend):
+def test_non_finite_weights_are_refused(bad, clip, backend):
     w = np.array([[1.0, bad]], np.float32)
     with tv.backend(backend), pytest.raises(ValueError, match="NaN or infinite"):
         Ternary(clip=clip).forward(w)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_huge_tiny_and_zero_rows(backend):
+def test_huge_tiny_and_zero_rows_stay_finite(backend):
     big, tiny = np.finfo(np.float32).max, np.float32(1e-45)
     w = np.array([[big, -big, 0], [tiny, 0, -tiny], [0, 0, 0]], np.float32)
     with tv.backend(backend):
@@ -116,7 +116,7 @@ def test_options_are_checked_when_built():
         Ternary("row")
 
 
-def test_it_prints_its_rule():
+def test_the_repr_states_the_rule():
     assert repr(Ternary()) == "ternary (channel, twn, support)"
     assert repr(Ternary("tensor", 0.4, clip=2.5)) == (
         "ternary (tensor, 0.4 mean|w|, support, clip 2.5)"

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 import tervit_np as tv
 from tervit_np.arrays import read_only
 from tervit_np.quant import UniformAct, UniformWeight
-from tests.checks import BACKENDS
+from tests.checks import BACKENDS, ROUNDOFF32, ROUNDOFF64
 
 values = st.floats(-1e6, 1e6, width=32).map(lambda v: v if abs(v) > 1e-6 else 0.0)
 matrices = arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(1, 6)), elements=values)
@@ -31,7 +31,7 @@ def data(shape=(3, 4, 5), dtype="float64"):
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (2, 3, 2, 2), (4, 6), (7,)])
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
-def test_codes_multiply_out_to_the_forward(quantizer, shape):
+def test_codes_dequantize_to_the_forward(quantizer, shape):
     x = data(shape)
     codes = quantizer.encode(x)
     assert codes.codes.shape == shape
@@ -40,7 +40,7 @@ def test_codes_multiply_out_to_the_forward(quantizer, shape):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
-def test_float32_to_the_same_bits_on_every_backend(quantizer, backend):
+def test_float32_gives_the_same_bits_on_every_backend(quantizer, backend):
     x = data(dtype="float32")
     with tv.backend(backend):
         x_hat, _ = quantizer.forward(x)
@@ -66,13 +66,13 @@ def test_minmax_codes_fill_their_range(bits):
     assert codes.zero_point.dtype.kind == "i"
 
 
-def test_symmetric_by_hand_with_ties_to_even():
+def test_symmetric_codes_round_ties_to_even():
     """max 127 gives step 1, so halves are halves."""
     x = np.array([[127.0, 0.5, 1.5, 2.5, -0.5, -1.5, 0.49]])
     assert UniformWeight().encode(x).codes.tolist() == [[127, 0, 2, 2, 0, -2, 0]]
 
 
-def test_minmax_by_hand():
+def test_minmax_codes_match_those_by_hand():
     """Range -51 to 204 is 255 steps of 1, zero at 51; 1.5 rounds to 2 before 51 is added."""
     x = np.array([[-51.0, 204.0, 0.0, 1.5, 0.5]])
     q, scale, zero = UniformAct(8, "minmax").encode(x)
@@ -80,7 +80,7 @@ def test_minmax_by_hand():
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_minmax_reaches_to_zero(sign):
+def test_the_minmax_range_contains_zero(sign):
     """A range on one side is extended, so that zero is a code: padding and ReLU stay exact."""
     x = sign * np.array([[2.0, 3.0, 5.1]])
     q, scale, zero = UniformAct(8, "minmax").encode(x)
@@ -91,7 +91,7 @@ def test_minmax_reaches_to_zero(sign):
 
 @given(x=matrices)
 @settings(max_examples=60, deadline=None)
-def test_the_error_is_half_a_step(x):
+def test_the_error_is_at_most_half_a_step(x):
     """Symmetric: everywhere; min-max: at an end up to a whole step, where the zero point rounds."""
     for quantizer, steps in [(UniformWeight(), 0.5), (UniformAct(), 0.5),
                              (UniformAct(8, "minmax"), 1.0)]:  # fmt: skip
@@ -102,14 +102,14 @@ def test_the_error_is_half_a_step(x):
 
 @given(x=matrices)
 @settings(max_examples=40, deadline=None)
-def test_symmetric_is_odd_and_keeps_the_largest(x):
+def test_symmetric_quantization_is_odd_and_keeps_the_largest(x):
     x_hat, _ = UniformAct().forward(x)
     np.testing.assert_array_equal(UniformAct().forward(-x)[0], -x_hat)
     rows = np.arange(len(x)), np.abs(x).argmax(axis=1)
-    np.testing.assert_allclose(x_hat[rows], x[rows], rtol=1e-15)
+    np.testing.assert_allclose(x_hat[rows], x[rows], rtol=ROUNDOFF64)
 
 
-def test_one_scale_for_each_group():
+def test_each_row_has_its_own_scale():
     """A token, channel or tensor does not feel what happens outside it."""
     x = data((2, 3, 4))
     changed = x.copy()
@@ -125,7 +125,7 @@ def test_one_scale_for_each_group():
         assert (quantizer.forward(x)[0] != quantizer.forward(changed)[0])[1].any()
 
 
-def test_shapes_of_scales():
+def test_scales_have_the_shape_of_their_granularity():
     x = data((2, 3, 4))
     assert UniformAct().encode(x).scale.shape == (2, 3, 1)
     assert UniformAct(8, "minmax").encode(x).zero_point.shape == (2, 3, 1)
@@ -149,7 +149,7 @@ def test_zeros_stay_zeros_and_denormals_stay_small(quantizer, backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
-def test_what_is_not_finite_is_refused(quantizer, bad, backend):
+def test_non_finite_values_are_refused(quantizer, bad, backend):
     x = np.array([[1.0, bad]], np.float32)
     with tv.backend(backend), pytest.raises(ValueError, match="NaN or infinite"):
         quantizer.forward(x)
@@ -158,13 +158,13 @@ def test_what_is_not_finite_is_refused(quantizer, bad, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_end_of_float32(backend):
+def test_the_largest_float32_values_stay_finite(backend):
     """One side fits; a range of twice the largest number has no step in float32."""
     big = np.float32(3.4e38)
     with tv.backend(backend):
         for quantizer in (UniformWeight(), UniformAct(), UniformAct(8, "minmax")):
             x_hat, _ = quantizer.forward(np.array([[big, 0]], np.float32))
-            np.testing.assert_allclose(x_hat, [[big, 0]], rtol=1e-6)
+            np.testing.assert_allclose(x_hat, [[big, 0]], rtol=ROUNDOFF32)
         with pytest.raises(ValueError, match="too large"):
             UniformAct(8, "minmax").forward(np.array([[big, -big]], np.float32))
 
@@ -182,7 +182,7 @@ def test_the_last_float32_is_exact_or_refused(quantizer, backend):
         except ValueError as error:
             assert "too large" in str(error)
         else:
-            np.testing.assert_allclose(x_hat, x, rtol=1e-6)
+            np.testing.assert_allclose(x_hat, x, rtol=ROUNDOFF32)
 
 
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
@@ -191,14 +191,14 @@ def test_the_gradient_passes_straight_through(quantizer):
     dx_hat = read_only(np.random.default_rng(1).normal(size=(3, 4, 5)))
     _, cache = quantizer.forward(x, keep_residual=True)
     np.testing.assert_array_equal(quantizer.backward(dx_hat, cache), dx_hat)
-    np.testing.assert_allclose(quantizer.frozen(x, cache), quantizer.forward(x)[0], rtol=1e-15)
+    np.testing.assert_allclose(quantizer.frozen(x, cache), quantizer.forward(x)[0], rtol=ROUNDOFF64)
     with pytest.raises(ValueError, match="keep_residual=True"):
         quantizer.frozen(x, quantizer.forward(x)[1])
 
 
 @pytest.mark.parametrize("bits", [1, 9, 8.0, "8", True])
 @pytest.mark.parametrize("kind", [UniformWeight, UniformAct])
-def test_bits_from_2_to_8(kind, bits):
+def test_bits_outside_2_to_8_are_refused(kind, bits):
     with pytest.raises(ValueError, match="expected an integer from 2 to 8"):
         kind(bits)
 
@@ -212,6 +212,6 @@ def test_options_are_checked_when_built():
         UniformAct(8, "affine")
 
 
-def test_they_print_their_rule():
+def test_the_repr_states_the_rule():
     assert repr(UniformWeight(4)) == "int4 (channel)"
     assert repr(UniformAct(8, "minmax", "tensor")) == "int8 minmax (tensor)"

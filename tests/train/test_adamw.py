@@ -5,7 +5,7 @@ import tervit_np as tv
 from tervit_np.param import Param
 from tervit_np.train.adamw import decays
 from tervit_np.verify.golden import CASES, filled_model, forward_backward, inputs
-from tests.checks import BACKENDS, close
+from tests.checks import BACKENDS, ROUNDOFF32, ROUNDOFF64, close
 from tests.golden.golden import TRAINED, TRAINING, stored
 
 
@@ -19,15 +19,15 @@ def test_five_clipped_steps_match_pytorch():
     )
     for step in range(TRAINING.steps):
         loss = forward_backward(model, *inputs(config))["loss"]
-        assert loss == pytest.approx(golden["losses"][step], rel=1e-12)
+        assert loss == pytest.approx(golden["losses"][step], rel=ROUNDOFF64)
         norm = tv.clip_grad_norm(named, TRAINING.max_norm)
-        assert norm == pytest.approx(golden["norms"][step], rel=1e-12)
+        assert norm == pytest.approx(golden["norms"][step], rel=ROUNDOFF64)
         optimizer.step()
     for name, param in named:
         data, expected = param.data, golden[f"param.{name}"]
         if name.endswith("qkv.bias"):  # Adam makes steps of the key third's rounding
             data, expected = np.delete(data.reshape(3, -1), 1, 0), expected.reshape(3, -1)[[0, 2]]
-        close(data, expected, 1e-12, name)
+        close(data, expected, ROUNDOFF64, name)
 
 
 def steps(dtype, backend="numpy", count=3):
@@ -49,7 +49,7 @@ def test_single_precision_follows_double(backend):
         steps("float32", backend)[0], steps("float64")[0], strict=True
     ):
         assert one.data.dtype == np.float32
-        close(one.data, two.data, 1e-6, name)
+        close(one.data, two.data, ROUNDOFF32, name)
 
 
 def test_the_first_step_is_lr_in_the_direction_of_the_sign():

@@ -4,7 +4,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.param import Param
 from tervit_np.train import EMA
-from tests.checks import BACKENDS, close
+from tests.checks import BACKENDS, ROUNDOFF32, ROUNDOFF64, close
 
 VALUES = np.random.default_rng(0).normal(size=(30, 2, 3))
 
@@ -24,7 +24,7 @@ def test_the_average_follows_the_formula():
     for t, value in enumerate(VALUES):
         d = min(0.9, (1 + t) / (10 + t))
         average = d * average + (1 - d) * value
-    close(ema.average["w"], average, 1e-14)
+    close(ema.average["w"], average, ROUNDOFF64)
     assert ema.steps == 30
 
 
@@ -33,7 +33,7 @@ def test_single_precision_follows_double(backend):
     with tv.backend(backend):
         ema, _ = run("float32")
     assert ema.average["w"].dtype == np.float32
-    close(ema.average["w"], run("float64")[0].average["w"], 1e-6)
+    close(ema.average["w"], run("float64")[0].average["w"], ROUNDOFF32)
 
 
 def test_the_average_starts_at_the_parameters_and_leaves_them_quickly():
