@@ -5,7 +5,6 @@ is one line, which suggests the nearest spelling.
 """
 
 import argparse
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, Protocol
 
@@ -122,5 +121,7 @@ def add_to_all(
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean X?", or "" if no known word is similar."""
+    import difflib
+
     near = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {near[0]}?" if near else ""
