@@ -10,13 +10,12 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 from numba import extending
-from numba.core import cgutils, types
-from numba.core.base import BaseContext as Context
-from numba.core.typing.context import Context as TypingContext
-from numba.core.typing.templates import Signature
+from numba.core import base, cgutils, types
+from numba.core.typing import context, templates
 
-__all__ = ["Context", "Signature", "TypingContext"]  # types of an intrinsic's arguments
-
+TypingContext: TypeAlias = context.Context
+Context: TypeAlias = base.BaseContext
+Signature: TypeAlias = templates.Signature
 Builder: TypeAlias = ir.IRBuilder
 Value: TypeAlias = ir.Value
 Values: TypeAlias = tuple[ir.Value, ...]
@@ -26,7 +25,7 @@ I8, I16, I32, I64, F32 = (*map(ir.IntType, (8, 16, 32, 64)), ir.FloatType())
 
 
 def intrinsic(define: Callable[..., Intrinsic]) -> Callable[..., Any]:
-    """Make a function that kernels can call; its first parameter is filled in by Numba."""
+    """Make a function that kernels can call; Numba passes its first argument, `typing`."""
     return extending.intrinsic(define)
 
 

@@ -1,4 +1,4 @@
-"""Matrix products of which neither side is a weight: float32, and bytes.
+"""Matrix products whose operands both change with every image: float32, and bytes.
 
     acc[m, c, :] += a[m] b[c, :]                                      float32, one input a step
     acc[m, c, :] += a[m, 0] b[c, :, 0] + ... + a[m, 3] b[c, :, 3]     a uint8, b int8, four inputs
@@ -52,7 +52,7 @@ class View(NamedTuple):
     stride: int  # from one row to the next
 
 
-@kernel(boundscheck=False, forceinline=True)  # strides are constants at some call sites
+@kernel(boundscheck=False, forceinline=True)  # LLVM then sees constant strides
 def gemm_rows(
     tiles: tuple[GemmTile, ...], a: View, b: View, columns: int, steps: int, out: Array
 ) -> None:

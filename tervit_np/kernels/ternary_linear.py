@@ -51,11 +51,8 @@ def ternary_linear(
         return y + bias if len(bias) else y
     from tervit_np.kernels.ternary_gemm import quantize_and_multiply
 
-    out: Array
     if threads == 1:
-        out = quantize_and_multiply(
-            _tile(variant, len(x) == 1, len(packed.packed)), x, packed, bias
-        )
+        out = quantize_and_multiply(_tile(variant, len(x), packed), x, packed, bias)
     else:
         out = _with_threads(variant, x, packed, bias, threads)
     return out[: len(x), : packed.outputs]
@@ -64,9 +61,8 @@ def ternary_linear(
 def _with_threads(variant: str, x: Array, w: Panels, bias: Array, threads: int) -> Array:
     """Multiply, each thread a range of panels.  -> (M', 64 P)."""
     from tervit_np.kernels.ternary_gemm import linear, pack_inputs
-    from tervit_np.kernels.tiles import TILES
 
-    tile, panels = TILES[variant], len(w.packed)
+    (tile, _), panels = _tiles(variant), len(w.packed)
     tokens, padded_bias, out = pack_inputs(tile, x, w, bias)
 
     def work(thread_id: int) -> None:
@@ -74,8 +70,7 @@ def _with_threads(variant: str, x: Array, w: Panels, bias: Array, threads: int) 
         linear(tile, tokens, w, padded_bias, out, start, stop)
 
     _team(threads).run(work, [])
-    y: Array = out
-    return y
+    return out
 
 
 @cache
@@ -104,7 +99,7 @@ def integer_product(x: Array, packed: Panels, variant: str) -> Array:
         return out
     from tervit_np.kernels.ternary_gemm import linear
 
-    tile = _tile(variant, len(x) == 1, len(packed.packed))
+    tile = _tile(variant, len(x), packed)
     q = np.zeros((-(-len(x) // tile.mr) * tile.mr, 4 * packed.packed.shape[1]), np.int8)
     q[: len(x), : packed.inputs] = x
     tokens = QuantizedTokens(q, np.ones(len(q), np.float32), q.sum(axis=1, dtype=np.int32))
@@ -129,15 +124,20 @@ def ternary_matmul_from_floats(x_hat: Array, w_hat: Array, bias: Array | None) -
     outputs, inputs = w_hat.shape
     packed, scale = pack_rows(np.ascontiguousarray(w_hat))
     panels = Panels(packed, scale, outputs, inputs)
-    tile = _tile(selected_variant(), len(x_hat) == 1, len(packed))
+    tile = _tile(selected_variant(), len(x_hat), panels)
     out = quantize_and_multiply(tile, x_hat, panels, _NO_BIAS if bias is None else bias)
     return np.ascontiguousarray(out[: len(x_hat), :outputs])
 
 
+def _tile(variant: str, tokens: int, w: Panels) -> "Tile":
+    """Return the tile for so many tokens: for one token, the GEMV tile if it fits the panels."""
+    tile, gemv = _tiles(variant)
+    return gemv if tokens == 1 and gemv is not None and len(w.packed) >= gemv.panels else tile
+
+
 @cache
-def _tile(variant: str, one_token: bool, panels: int) -> "Tile":
-    """Return the tile for one token or for many."""
+def _tiles(variant: str) -> "tuple[Tile, Tile | None]":
+    """Return a variant's tile for many tokens, and its GEMV tile if it has one."""
     from tervit_np.kernels.tiles import GEMV_TILES, TILES
 
-    gemv = GEMV_TILES.get(variant)
-    return gemv if one_token and gemv and panels >= gemv.panels else TILES[variant]
+    return TILES[variant], GEMV_TILES.get(variant)
