@@ -24,7 +24,7 @@ def test_candidates_take_turns():
 
 
 def test_medians_and_quartiles():
-    found = interleaved({"slow": lambda: time.sleep(0.01), "fast": lambda: None}, 5)
-    assert 0.009 < found["slow"].median < 0.1
-    assert found["fast"].median < 0.005
-    assert all(t.low <= t.median <= t.high for t in found.values())
+    times = interleaved({"slow": lambda: time.sleep(0.01), "fast": lambda: None}, 5)
+    assert 0.009 < times["slow"].median < 0.1
+    assert times["fast"].median < 0.005
+    assert all(t.low <= t.median <= t.high for t in times.values())

@@ -16,5 +16,5 @@ CASES = {"distilled": DEIT, "conv": MEAN, **SWIN_CASES}  # some of them shift th
 def test_logits_are_equal(config, fused):
     model, images = model_of(config, "float"), images_of(config)
     with torch.inference_mode():
-        found = to_torch(model, fused)(torch.from_numpy(images)).numpy()
-    assert relative_error(found, model.predict(images)) < 1e-5
+        logits = to_torch(model, fused)(torch.from_numpy(images)).numpy()
+    assert relative_error(logits, model.predict(images)) < 1e-5

@@ -24,7 +24,7 @@ def _arm():
 
 @pytest.mark.parametrize("triple", [LINUX, MACOS])
 @pytest.mark.parametrize(
-    ("name", "listed", "found"),
+    ("name", "listed", "expected"),
     [
         ("generic", "", set()),
         ("cortex-a72", "+neon,+crc", set()),
@@ -36,8 +36,8 @@ def _arm():
         ("neoverse-n1", "-dotprod", set()),
     ],
 )
-def test_dot_products_follow_from_name_and_features(triple, name, listed, found):
-    assert dot_products(triple, name, listed) == found
+def test_dot_products_follow_from_name_and_features(triple, name, listed, expected):
+    assert dot_products(triple, name, listed) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,6 @@ def test_the_variant_follows_from_the_name(monkeypatch, name, best):
     monkeypatch.setattr(llvm, "get_process_triple", lambda: MACOS)
     monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: name)
     monkeypatch.setattr(llvm, "get_host_cpu_features", llvm.FeatureMap)
-    found = isa.features.__wrapped__()
-    assert isa.supported(found)[-1] == best
+    assert isa.supported(isa.features.__wrapped__())[-1] == best
     monkeypatch.setattr(config, "CPU_NAME", "generic")
     assert isa.features.__wrapped__() == {"neon"}  # which every 64-bit Arm has

@@ -38,14 +38,12 @@ def test_it_equals_the_trained_layer(backend, shape):
     stored = trained.weight_quant.encode(trained.weight.data)
     layer = pack_int8(stored.codes, stored.scale)
     with tv.backend(backend):
-        found = int8_linear(x, layer, trained.bias.data)
+        y = int8_linear(x, layer, trained.bias.data)
         without = int8_linear(x, layer)
-    assert found.shape == (rows, outputs)
+    assert y.shape == (rows, outputs)
     if rows:
-        assert relative_error(found, trained.forward(x)[0]) < 1e-6
-        np.testing.assert_allclose(
-            found - without, np.tile(trained.bias.data, (rows, 1)), atol=1e-5
-        )
+        assert relative_error(y, trained.forward(x)[0]) < 1e-6
+        np.testing.assert_allclose(y - without, np.tile(trained.bias.data, (rows, 1)), atol=1e-5)
 
 
 @EACH_BACKEND
@@ -54,14 +52,14 @@ def test_extreme_inputs_are_exact(backend, sign):
     x = np.full((7, 3072), 127.0, np.float32)
     layer = pack_int8(np.full((20, 3072), sign * 127, np.int8), np.float32(1))
     with tv.backend(backend):
-        found = int8_linear(x, layer)
-    np.testing.assert_array_equal(found, np.float32(sign * 127 * 127 * 3072))
+        y = int8_linear(x, layer)
+    np.testing.assert_array_equal(y, np.float32(sign * 127 * 127 * 3072))
 
 
 def test_the_largest_number_of_inputs_fits_32_bits():
     x, codes = np.full((1, 65_793), 1.0, np.float32), np.full((1, 65_793), -128, np.int8)
-    found = int8_linear(x, pack_int8(codes, np.float32(1)))
-    np.testing.assert_allclose(found, -128.0 * 65_793, rtol=1e-6)
+    y = int8_linear(x, pack_int8(codes, np.float32(1)))
+    np.testing.assert_allclose(y, -128.0 * 65_793, rtol=1e-6)
     with pytest.raises(ValueError, match="65794 inputs; at most 65793"):
         pack_int8(np.ones((1, 65_794), np.int8), np.float32(1))
 

@@ -30,12 +30,12 @@ def test_the_fastest_supported_variant_is_selected(monkeypatch, lacking, best):
 
 
 @pytest.mark.parametrize(
-    ("found", "best"),
+    ("features", "best"),
     [({"neon"}, "neon"), ({"neon", "dotprod"}, "sdot"), ({"neon", "i8mm"}, "neon"),
      ({"neon", "dotprod", "i8mm"}, "usdot")],
 )  # fmt: skip
-def test_the_fastest_variant_on_arm_depends_on_its_features(found, best):
-    assert supported(frozenset(found))[-1] == best
+def test_the_fastest_variant_on_arm_depends_on_its_features(features, best):
+    assert supported(frozenset(features))[-1] == best
 
 
 def test_avx_vnni_is_enough_for_256_bits():

@@ -70,14 +70,14 @@ def test_tokens_are_quantized_as_in_training(shape, scale):
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32) * np.float32(scale)
     x[shape[0] // 2] = 0
     expected = UniformAct(8).encode(x)
-    found = [quantize_tokens(x, 6)]
+    quantized = [quantize_tokens(x, 6)]
     if "numba" in BACKENDS:
         from tervit_np.kernels.quantize import quantize_rows
 
-        tokens = type(found[0])(*(np.full_like(a, 99) for a in found[0]))
+        tokens = type(quantized[0])(*(np.full_like(a, 99) for a in quantized[0]))
         quantize_rows(x, x.shape[1], tokens)
-        found.append(tokens)
-    for tokens in found:
+        quantized.append(tokens)
+    for tokens in quantized:
         assert tokens.q.shape == (-(-shape[0] // 6) * 6, -(-shape[1] // 4) * 4)
         np.testing.assert_array_equal(tokens.q[: shape[0], : shape[1]], expected.codes)
         assert not tokens.q[shape[0] :].any()

@@ -25,9 +25,9 @@ TILED = tuple(variant for variant in SUPPORTED if has_tile(variant))
 
 
 def assert_exact(x, t, variant):
-    found = integer_product(x, pack(t, 1.0), variant)
-    assert found.dtype == np.int32
-    np.testing.assert_array_equal(found, x.astype(np.int64) @ t.astype(np.int64).T)
+    y = integer_product(x, pack(t, 1.0), variant)
+    assert y.dtype == np.int32
+    np.testing.assert_array_equal(y, x.astype(np.int64) @ t.astype(np.int64).T)
 
 
 def random_integers(m, k, n, seed=0):
@@ -93,11 +93,11 @@ def test_it_equals_the_trained_layer(variant, m):
     layer.bias.data[...] = rng.normal(size=300)
     x = rng.normal(size=(m, 48)).astype(np.float32)
     stored = layer.weight_quant.encode(layer.weight.data)
-    found = ternary_linear(x, pack(stored.codes, stored.scale), layer.bias.data, variant)
-    assert found.shape == (m, 300)
-    assert relative_error(found, layer.forward(x)[0]) < 1e-6
+    y = ternary_linear(x, pack(stored.codes, stored.scale), layer.bias.data, variant)
+    assert y.shape == (m, 300)
+    assert relative_error(y, layer.forward(x)[0]) < 1e-6
     without = ternary_linear(x, pack(stored.codes, stored.scale), None, variant)
-    np.testing.assert_allclose(found - without, np.tile(layer.bias.data, (m, 1)), atol=1e-5)
+    np.testing.assert_allclose(y - without, np.tile(layer.bias.data, (m, 1)), atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", TILED)
@@ -145,14 +145,14 @@ def test_training_multiplies_the_same_integers(shape):
     w = Ternary().forward(rng.normal(size=(n, k)).astype(np.float32))[0]
     w[n // 2] = 0
     b = rng.normal(size=n).astype(np.float32)
-    found, cache = ops.linear(x, w, b, is_integer_matmul=True)
+    y, cache = ops.linear(x, w, b, is_integer_matmul=True)
     exact = x.astype(np.float64) @ w.T.astype(np.float64) + b
-    assert found.shape == (m, n)
-    assert found.flags.c_contiguous
+    assert y.shape == (m, n)
+    assert y.flags.c_contiguous
     if m:
-        assert relative_error(found, exact) < 3e-7
+        assert relative_error(y, exact) < 3e-7
     assert cache.x is x
-    np.testing.assert_allclose(found, ops.linear(x, w, b)[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(y, ops.linear(x, w, b)[0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(not TILED, reason="no compiled tile runs here")
@@ -161,8 +161,8 @@ def test_one_wrong_weight_changes_its_output(byte):
     x, t = random_integers(6, 8, 64)
     packed = pack(t, 1.0)
     packed.packed[0, 1, byte] ^= 0b01  # changes the weight in slot 0
-    found = integer_product(x, packed, TILED[-1])
-    wrong = (found != x.astype(np.int64) @ t.T.astype(np.int64)).any(axis=0)
+    y = integer_product(x, packed, TILED[-1])
+    wrong = (y != x.astype(np.int64) @ t.T.astype(np.int64)).any(axis=0)
     assert wrong.nonzero()[0].tolist() == [byte // 4]
 
 
@@ -172,5 +172,5 @@ def test_it_quantizes_as_quantize_tokens_does():
     tokens = quantize_tokens(x)
     sums = tokens.q[:, :20].astype(np.int64) @ t.T.astype(np.int64)
     for variant in SUPPORTED:
-        found = ternary_linear(x, pack(t, 0.5), None, variant)
-        assert relative_error(found, sums * tokens.scale[:, None] * 0.5) < 2e-7
+        y = ternary_linear(x, pack(t, 0.5), None, variant)
+        assert relative_error(y, sums * tokens.scale[:, None] * 0.5) < 2e-7
