@@ -73,6 +73,10 @@ def load(name: str, split: str, root: str | Path | None = None) -> ImageSet | St
             f"unknown data set {name!r}; expected {', '.join(ABOUT)}, or folder:PATH or "
             "imagenet:PATH for class folders"
         )
+    return _load_cifar(name, split, base)
+
+
+def _load_cifar(name: str, split: str, base: Path) -> ImageSet:
     path = locate(name, base)
     if path is None:
         raise DataError(

@@ -1,10 +1,15 @@
 """`tervit eval`: the accuracy of a saved model, or of published weights."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from tervit_np.cli.models import add_model, images_for, open_model
 from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
+
+if TYPE_CHECKING:
+    from data_tools import LabelledSet
+    from tervit_np.train.evaluate import Evaluation
 
 HELP = """Measure accuracy and loss of a saved model."""
 EXAMPLES = """\
@@ -41,7 +46,6 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate; print the accuracy of each class and of all images."""
     import data_tools
-    from data_tools.wordnet import in_words
     from tervit_np.train import evaluate
 
     threads = thread_count(args.threads)
@@ -55,14 +59,8 @@ def run(args: argparse.Namespace) -> int:
     )
     images = images_for(loaded, args.data, args.split)
     evaluation = evaluate(loaded.model, images, threads=threads, quiet=False)
-    correct = evaluation.logits.argmax(axis=1) == images.labels
     if len(images.classes) <= _MAX_CLASSES:
-        names = in_words(images.classes)
-        width = max(map(len, names))
-        for label, name in enumerate(names):
-            rows = (images.labels == label) & evaluation.readable
-            if rows.any():
-                print(f"  {name:<{width}}  {100 * correct[rows].mean():5.1f} %  of {rows.sum()}")
+        _print_classes(evaluation, images)
     if isinstance(images, data_tools.StreamedSet):
         print(f"pictures: {images.summary()}")
     print(
@@ -70,3 +68,16 @@ def run(args: argparse.Namespace) -> int:
         f"{100 * evaluation.error:.2f} %, loss {evaluation.loss:.4f}{evaluation.kernel_note}"
     )
     return 0
+
+
+def _print_classes(evaluation: "Evaluation", images: "LabelledSet") -> None:
+    """Print the accuracy on the readable images of each class."""
+    from data_tools.wordnet import in_words
+
+    correct = evaluation.logits.argmax(axis=1) == images.labels
+    names = in_words(images.classes)
+    width = max(map(len, names))
+    for label, name in enumerate(names):
+        rows = (images.labels == label) & evaluation.readable
+        if rows.any():
+            print(f"  {name:<{width}}  {100 * correct[rows].mean():5.1f} %  of {rows.sum()}")

@@ -1,7 +1,7 @@
 """`tervit export`: a trained model as one small file, for our kernels or as an ONNX graph."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tervit_np.cli.models import add_model, open_model
 from tervit_np.cli.options import add_stage
@@ -56,25 +56,10 @@ def run(args: argparse.Namespace) -> int:
     if args.format not in _FILES:
         raise ValueError(f"--format is {args.format!r}; expected {' or '.join(_FILES)}")
     loaded = open_model(args.model, args.stage, args.plan)
-    out = Path(args.out) if args.out else _default_path(loaded, args.format)
     if loaded.model.packed:
         raise ValueError(f"{loaded.file} is packed; export the model that it was exported from")
-    if out.exists() and out.samefile(loaded.file):
-        raise ValueError(
-            f"--out is {out}, the model itself, which would be overwritten; name another file"
-        )
-    extra = {
-        "data": loaded.data,
-        "classes": list(loaded.classes),
-        "mean": list(loaded.mean),
-        "std": list(loaded.std),
-    }
-    if args.format == "onnx":
-        _export_onnx(loaded, out, extra, args.precision)
-    else:
-        from tervit_np.deploy import export
-
-        export(loaded.model, out, precision=args.precision or "float32", extra=extra)
+    out = Path(args.out) if args.out else _default_path(loaded, args.format)
+    _export(loaded, out, args.format, args.precision)
     if not plan_of(loaded.model).rules:
         print("note: no layer of this model is quantized; try --plan ternary or another --stage")
     size, float32 = out.stat().st_size, sizes(loaded.model).float32
@@ -89,11 +74,23 @@ def _default_path(loaded: "LoadedModel", file_format: str) -> "Path":
     return loaded.file.with_name(name)
 
 
-def _export_onnx(
-    loaded: "LoadedModel", out: "Path", extra: dict[str, Any], precision: str | None
-) -> None:
+def _export(loaded: "LoadedModel", out: "Path", file_format: str, precision: str | None) -> None:
+    from tervit_np.deploy import export
     from tervit_np.deploy.onnx_file import export_onnx
 
-    if precision is not None:
+    if out.exists() and out.samefile(loaded.file):
+        raise ValueError(
+            f"--out is {out}, the model itself, which would be overwritten; name another file"
+        )
+    if file_format == "onnx" and precision is not None:
         raise ValueError("--precision applies to packed files; an ONNX graph computes in float32")
-    export_onnx(loaded.model, out, extra=extra)
+    extra = {
+        "data": loaded.data,
+        "classes": list(loaded.classes),
+        "mean": list(loaded.mean),
+        "std": list(loaded.std),
+    }
+    if file_format == "onnx":
+        export_onnx(loaded.model, out, extra=extra)
+    else:
+        export(loaded.model, out, precision=precision or "float32", extra=extra)

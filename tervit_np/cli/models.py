@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tervit_np.cli.parser import did_you_mean
 
@@ -60,40 +60,53 @@ def open_model(
     ValueError
         If the model does not exist, its file is damaged, or an option does not apply to it.
     """
-    from tervit_np.checkpoints.npz import is_npz_checkpoint
     from tervit_np.checkpoints.official import find_weights
-    from tervit_np.deploy import is_packed
     from tervit_np.models import CONFIGS, quantize
     from tervit_np.train.memory import keep_freed_memory
     from tervit_np.train.stages import plan_named
 
     keep_freed_memory()
     file = find_weights(source) if source in CONFIGS else model_file(source, stage)
-    if file.suffix == ".onnx":
-        raise ValueError(
-            f"{file} is an ONNX graph, for other programs; name the model that it was exported from"
-        )
-    packed = is_packed(file)
-    own = packed or file.suffix == ".npz" or is_npz_checkpoint(file)
-    if own and any(sizes.values()):
-        raise ValueError(
-            f"{file} has a fixed size; --image-size and --window apply to .pth and .safetensors"
-        )
-    if packed and plan is not None:
-        raise ValueError(f"{file} is packed and has no latent weights that --plan could quantize")
-    if not packed and attention is not None:
-        raise ValueError(
-            f"--attention applies to packed files and {file} is not packed; see `tervit export`"
-        )
-    if packed:
+    form = _file_form(file)
+    _check_options(file, form, plan, attention, sizes)
+    if form == "packed":
         loaded = _load_packed(file, threads, attention or "float32")
-    elif own:
+    elif form == "npz":
         loaded = _load_npz(file)
     else:
         loaded = _load_weights(file, {k: v for k, v in sizes.items() if v is not None})
     if plan is not None:
         quantize(loaded.model, plan_named(plan))
     return loaded
+
+
+def _file_form(file: Path) -> Literal["packed", "npz", "weights"]:
+    from tervit_np.checkpoints.npz import is_npz_checkpoint
+    from tervit_np.deploy import is_packed
+
+    if file.suffix == ".onnx":
+        raise ValueError(
+            f"{file} is an ONNX graph, for other programs; name the model that it was exported from"
+        )
+    if is_packed(file):
+        return "packed"
+    return "npz" if file.suffix == ".npz" or is_npz_checkpoint(file) else "weights"
+
+
+def _check_options(
+    file: Path, form: str, plan: str | None, attention: str | None, sizes: dict[str, int | None]
+) -> None:
+    """Raise ValueError for an option that does not apply to this form of file."""
+    if form != "weights" and any(sizes.values()):
+        raise ValueError(
+            f"{file} has a fixed size; --image-size and --window apply to .pth and .safetensors"
+        )
+    if form == "packed" and plan is not None:
+        raise ValueError(f"{file} is packed and has no latent weights that --plan could quantize")
+    if form != "packed" and attention is not None:
+        raise ValueError(
+            f"--attention applies to packed files and {file} is not packed; see `tervit export`"
+        )
 
 
 def model_file(source: str, stage: str | None) -> Path:

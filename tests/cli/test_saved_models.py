@@ -237,7 +237,7 @@ class TestExport:
         assert tervit("eval", tmp_path / "x")[1].endswith(f"(packed, {kernel})\n")
         code, _, error = tervit("eval", tmp_path / "x", "--attention", "int8")
         assert (code, len(error.splitlines())) == (2, 1)
-        assert f"not on the kernel '{kernel}'" in error
+        assert f"the kernel is '{kernel}'" in error
 
     def test_the_onnx_graph_has_int2_constants(self, tervit, run, tmp_path):
         onnx = pytest.importorskip("onnx", reason="writes ONNX, which is not installed")
