@@ -1,6 +1,6 @@
 """The array type of every signature, and the letters of its shapes.
 
-B batch, T tokens, D width, H heads, K head width, C classes, P patch; `...` is any number of
+B batch, T tokens, D dim, H heads, K head dim, C classes, P patch; `...` is any number of
 leading axes.
 """
 

@@ -20,8 +20,8 @@ def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> tuple
     Raises
     ------
     ValueError
-        If shapes differ or the batch is empty, a label lies outside 0..C-1, a soft target does not
-        sum to one, or `smoothing` lies outside 0..1.
+        If shapes differ or the batch is empty, a label is outside 0..C-1, a soft target does not
+        sum to one, or `smoothing` is outside 0..1.
     """
     _check_logits(logits)
     targets = _targets(logits, np.asarray(labels), smoothing)

@@ -50,10 +50,10 @@ def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
         tmp_path / "pipe": "is not a regular file and is not replaced",
         tmp_path / "none" / "x": "there is no folder .*none",
     }
-    for place, words in refused.items():
-        for attempt in (check_writable, lambda place: write_text(place, "x")):
+    for path, words in refused.items():
+        for attempt in (check_writable, lambda path: write_text(path, "x")):
             with pytest.raises(OSError, match=words):
-                attempt(place)
+                attempt(path)
     check_writable(tmp_path / "x")
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(OSError, match="x could not be written .its folder is read-only"):

@@ -15,9 +15,9 @@ print((clock() - middle) / (middle - start))
 """
 LOADED = """
 import json, sys, tervit_np
-alone = sorted(sys.modules)
+before = sorted(sys.modules)
 tervit_np.create_model("deit_shapes"), tervit_np.train, tervit_np.quant
-print(json.dumps([alone, sorted(sys.modules)]))
+print(json.dumps([before, sorted(sys.modules)]))
 """
 
 
@@ -34,15 +34,15 @@ def run(code, **environment):
 
 def test_importing_takes_less_than_importing_numpy():
     """With what models need, in processor time; the least of a few tries."""
-    shares = []
-    while len(shares) < 5 and min(shares, default=1) >= 1:
-        shares.append(run(TIMED))
-    assert min(shares) < 1, shares
+    ratios = []
+    while len(ratios) < 5 and min(ratios, default=1) >= 1:
+        ratios.append(run(TIMED))
+    assert min(ratios) < 1, ratios
 
 
 def test_heavy_packages_are_imported_on_first_use():
-    alone, built = run(LOADED)
-    assert "numpy" not in alone  # the command line sets threads before NumPy starts
+    before, built = run(LOADED)
+    assert "numpy" not in before  # the command line sets threads before NumPy starts
     for heavy in ("numba", "matplotlib", "PIL", "torch"):
         assert heavy not in built
 

@@ -67,19 +67,19 @@ def recognise(arrays: Mapping[str, Array]) -> tuple[str, Config]:
     ValueError
         If the architecture is not registered.
     """
-    found = architecture(arrays)
-    name = None if found is None else known_name(found)
-    if found is None or name is None:
+    arch = architecture(arrays)
+    name = None if arch is None else known_name(arch)
+    if arch is None or name is None:
         raise ValueError(
             "unknown architecture: expected weights of a registered DeiT or Swin, got those of "
-            + ("another kind of model" if found is None else str(found))
+            + ("another kind of model" if arch is None else str(arch))
         )
     config = CONFIGS[name]
     sizes: dict[str, Any] = {}
     if (head := arrays.get("head.weight")) is not None:
         sizes["num_classes"] = head.shape[0]
     if isinstance(config, DeiTConfig) and (positions := arrays.get("pos_embed")) is not None:
-        sizes["image_size"] = round((positions.shape[1] - config.extra_tokens) ** 0.5) * found.patch
+        sizes["image_size"] = round((positions.shape[1] - config.extra_tokens) ** 0.5) * arch.patch
     if isinstance(config, SwinConfig):
         tables = [arrays.get(_TABLE.format(stage)) for stage in range(len(config.depths))]
         windows = [(round(len(t) ** 0.5) + 1) // 2 for t in tables if t is not None]

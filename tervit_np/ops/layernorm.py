@@ -6,8 +6,8 @@ over the last axis. With g = gamma dy, and both mu and var depending on x:
 
     dL/dx = rstd (g - mean(g) - xhat mean(g xhat))
 
-The two means are what a wrong backward forgets: they remove from g its part along the constant
-vector and along xhat, the two directions in which x may move without changing y.
+A wrong backward usually lacks the two means. They remove from g its part along the constant vector
+and along xhat, the two directions in which x may change without changing y.
 """
 
 from typing import NamedTuple

@@ -92,7 +92,7 @@ class RunFolder:
         try:
             run_config = json.loads(file.read_text())
         except FileNotFoundError:
-            raise ValueError(f"{self.path} holds no run: there is no run.json in it") from None
+            raise ValueError(f"{self.path} holds no run: it has no run.json") from None
         except ValueError as error:
             raise ValueError(f"{file} is damaged: {error}") from None
         if not isinstance(run_config, dict):

@@ -47,14 +47,14 @@ def test_the_head_is_drawn_anew_for_another_number_of_classes(deit):
 
 @pytest.mark.parametrize("size", [16, 48])
 def test_positions_are_interpolated_for_another_image_size(deit, size):
-    """Tokens that stand for no patch keep their positions, the grid is interpolated."""
+    """Class and distillation tokens keep their positions, the grid is interpolated."""
     model, changes = tv.pretrained(deit, image_size=size)
     side = size // 8
     assert changes == [f"pos_embed: 18 -> {2 + side * side} tokens, interpolated"]
-    found = model.state_dict()["pos_embed"]
-    np.testing.assert_array_equal(found[:, :2], deit["pos_embed"][:, :2])
+    positions = model.state_dict()["pos_embed"]
+    np.testing.assert_array_equal(positions[:, :2], deit["pos_embed"][:, :2])
     grid = resize_grid(deit["pos_embed"][0, 2:].reshape(4, 4, 12), side)
-    np.testing.assert_array_equal(found[0, 2:], grid.reshape(side * side, 12))
+    np.testing.assert_array_equal(positions[0, 2:], grid.reshape(side * side, 12))
 
 
 def test_bias_tables_are_interpolated_for_another_window(swin):

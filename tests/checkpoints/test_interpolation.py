@@ -10,15 +10,15 @@ from tests.golden.golden import RESIZED, stored
 @pytest.mark.parametrize("case", RESIZED)
 def test_interpolation_matches_pytorch(case):
     old, new = case
-    found = resize_grid(uniform_from_name(f"table {case}", (old, old, 3)), new)
-    np.testing.assert_allclose(found, stored("operators")[f"resized/{case}"], atol=ROUNDOFF64)
+    resized = resize_grid(uniform_from_name(f"table {case}", (old, old, 3)), new)
+    np.testing.assert_allclose(resized, stored("operators")[f"resized/{case}"], atol=ROUNDOFF64)
 
 
 def test_float32_stays_float32_and_accurate():
     table = uniform_from_name("table", (14, 14, 3))
-    found = resize_grid(table.astype(np.float32), 20)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, resize_grid(table, 20), atol=ROUNDOFF32)
+    resized = resize_grid(table.astype(np.float32), 20)
+    assert resized.dtype == np.float32
+    np.testing.assert_allclose(resized, resize_grid(table, 20), atol=ROUNDOFF32)
 
 
 @pytest.mark.parametrize("sizes", RESIZED)

@@ -79,7 +79,7 @@ def test_missing_folders_are_created(tmp_path):
 
 
 class Unwritable:
-    """Fails when its bytes are asked for, like a disk that is full."""
+    """Raises an error when written, as on a full disk."""
 
     def __array__(self, *_, **__):
         raise OSError(28, "No space left on device")

@@ -10,11 +10,11 @@ from tervit_np.models import CONFIGS
 
 @pytest.fixture
 def published(monkeypatch, tmp_path):
-    """Let a small DeiT be official, its file in a folder.  -> the file."""
+    """Register a small DeiT as official, with its file in a folder.  -> the file."""
     monkeypatch.setenv("TERVIT_DATA", str(tmp_path / "data"))
     monkeypatch.setitem(CONFIGS, "small", tv.DeiTConfig(8, 4, 3, 8, 1, 2))
     file = tmp_path / "small-00000000.pth"
-    tv.save_safetensors(tv.create_model("small").state_dict(), file)  # told by its content
+    tv.save_safetensors(tv.create_model("small").state_dict(), file)  # recognised by its content
     digest = file_hash(file, "sha256")[:8]
     monkeypatch.setitem(official.OFFICIAL, "small", Mirror(file.as_uri(), None, "sha256", digest))
     return file
@@ -73,7 +73,7 @@ def test_every_official_file_belongs_to_a_model():
 
 
 def test_swin_needs_no_digest(monkeypatch, tmp_path):
-    """Its files have none published: structure alone is checked."""
+    """No digests of its files are published: only the structure is checked."""
     monkeypatch.setitem(CONFIGS, "swin_tiny_patch4_window7_224", CONFIGS["swin_cifar"])
     monkeypatch.delitem(CONFIGS, "swin_cifar")
     state = tv.create_model("swin_tiny_patch4_window7_224").state_dict()

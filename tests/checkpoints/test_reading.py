@@ -12,17 +12,17 @@ import tervit_np as tv
 STORED = Path(__file__).parent / "formats"
 FORMS = ("small.pth", "small_older.pth", "small.safetensors")
 EACH = 400  # mutations of each form
-SPARE = 100_000  # bytes of Python objects beside twice the file
+SPARE = 100_000  # bytes of Python objects in addition to twice the file
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_all_formats_give_the_same_arrays(form):
     """A Swin with its index tables and a mask; see make_golden.py."""
-    found = tv.load_checkpoint(STORED / form)
+    arrays = tv.load_checkpoint(STORED / form)
     expected = tv.load_checkpoint(STORED / FORMS[0])
-    assert list(found) == list(expected)
-    assert not any("index" in name or "mask" in name for name in found)
-    for name, array in found.items():
+    assert list(arrays) == list(expected)
+    assert not any("index" in name or "mask" in name for name in arrays)
+    for name, array in arrays.items():
         np.testing.assert_array_equal(array, expected[name])
         assert array.dtype == np.float32
 
@@ -31,21 +31,21 @@ def mutations(content, rng):
     """Yield damaged copies: bits flipped, bytes changed, cut, lengthened, lengths changed."""
     for i in range(EACH):
         bad = bytearray(content)
-        kind, near = i % 5, min(len(bad), 4000) if i % 2 else len(bad)  # headers come first
+        kind, limit = i % 5, min(len(bad), 4000) if i % 2 else len(bad)  # headers come first
         if kind == 0:
             bad = bad[: rng.integers(len(bad))]
         elif kind == 1:
-            bad[rng.integers(near)] ^= 1 << rng.integers(8)
+            bad[rng.integers(limit)] ^= 1 << rng.integers(8)
         elif kind == 2:
-            for place in rng.integers(near, size=4):
-                bad[place] = rng.integers(256)
+            for start in rng.integers(limit, size=4):
+                bad[start] = rng.integers(256)
         elif kind == 3:  # what may be a length becomes huge, negative or off by one
-            place = rng.integers(near - 8)
-            value = [2**62, 2**64 - 1, int.from_bytes(bad[place : place + 8], "little") ^ 1][i % 3]
-            bad[place : place + 8] = value.to_bytes(8, "little")
+            start = rng.integers(limit - 8)
+            value = [2**62, 2**64 - 1, int.from_bytes(bad[start : start + 8], "little") ^ 1][i % 3]
+            bad[start : start + 8] = value.to_bytes(8, "little")
         else:
-            place = rng.integers(len(bad))
-            bad[place:place] = rng.bytes(rng.integers(1, 64))
+            start = rng.integers(len(bad))
+            bad[start:start] = rng.bytes(rng.integers(1, 64))
         yield bytes(bad)
 
 
@@ -61,15 +61,15 @@ def test_damaged_files_are_refused_or_harmless(tmp_path, form):
         tracemalloc.start()
         began = time.perf_counter()
         try:
-            found = tv.load_checkpoint(path)
+            arrays = tv.load_checkpoint(path)
         except ValueError as error:
             assert str(error)
         else:
             loaded += 1
-            assert sum(a.nbytes for a in found.values()) <= 2 * len(bad)
-            assert all(np.isfinite(a).all() for a in found.values())
-            if sorted(found) == sorted(shapes):
-                assert all(sorted(found[n].shape) == sorted(shapes[n]) for n in shapes)
+            assert sum(a.nbytes for a in arrays.values()) <= 2 * len(bad)
+            assert all(np.isfinite(a).all() for a in arrays.values())
+            if sorted(arrays) == sorted(shapes):
+                assert all(sorted(arrays[n].shape) == sorted(shapes[n]) for n in shapes)
         slowest = max(slowest, time.perf_counter() - began)
         peak = max(peak, tracemalloc.get_traced_memory()[1] - 2 * len(bad))
         tracemalloc.stop()

@@ -58,7 +58,7 @@ def test_unknown_architectures_are_refused():
 
 
 def test_an_architecture_has_a_readable_name():
-    found = Architecture("DeiT", 384, 16, (12,))
-    assert str(found) == "a DeiT of width 384 with 12 blocks on patches of 16"
-    assert known_name(found) == "deit_small_patch16_224"
-    assert known_name(found._replace(dim=385)) is None
+    deit_small = Architecture("DeiT", 384, 16, (12,))
+    assert str(deit_small) == "a DeiT of width 384 with 12 blocks on patches of 16"
+    assert known_name(deit_small) == "deit_small_patch16_224"
+    assert known_name(deit_small._replace(dim=385)) is None

@@ -41,9 +41,9 @@ def test_no_images_give_no_rows():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("given", ["float32", "float64", "uint8"])
-def test_logits_have_the_models_type(dtype, given):
-    images = read_only(np.abs(IMAGES).astype(given))
+@pytest.mark.parametrize("image_dtype", ["float32", "float64", "uint8"])
+def test_logits_have_the_models_type(dtype, image_dtype):
+    images = read_only(np.abs(IMAGES).astype(image_dtype))
     assert build(dtype).predict(images).dtype == dtype
     assert build(dtype).dtype == dtype
 

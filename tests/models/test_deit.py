@@ -75,7 +75,7 @@ def test_float32_matches_the_golden_values(case, backend):
 
 @pytest.mark.parametrize("overrides", [{}, {"distilled": True}, {"stem": "conv", "pool": "mean"}])
 def test_the_adjoint_check_passes_after_training(overrides):
-    """Gradients that are right at initialization may be wrong where weights have grown."""
+    """Gradients that are right at initialization may be wrong for larger weights."""
     model = tiny(image_size=8, patch_size=4, drop_path=0.2, **overrides)
     rng = np.random.default_rng(2)
     images, labels = rng.normal(size=(6, 3, 8, 8)), rng.integers(0, 3, 6)
@@ -134,10 +134,10 @@ def test_gradients_of_a_batch_are_the_sum_over_its_parts(case):
         dimages = stacked.backward(dy, cache)
         return dimages, {name: p.grad.copy() for name, p in model.named_params()}
 
-    dimages, whole = gradients(slice(0, 5))
+    dimages, of_batch = gradients(slice(0, 5))
     (d1, one), (d2, two) = gradients(slice(0, 2)), gradients(slice(2, 5))
     assert relative_error(np.concatenate([d1, d2]), dimages) < ROUNDOFF64
-    for name, gradient in whole.items():
+    for name, gradient in of_batch.items():
         assert relative_error(one[name] + two[name], gradient) < ROUNDOFF64, name
 
 
@@ -148,12 +148,12 @@ def test_backward_accumulates_and_may_skip_the_images(shape):
     images = np.random.default_rng(8).normal(size=(2, 3, config.image_size, config.image_size))
     logits, cache = model.forward(images)
     dy = np.random.default_rng(9).normal(size=logits.shape)
-    held = [p.grad for _, p in model.named_params()]
+    arrays = [p.grad for _, p in model.named_params()]
     assert model.backward(dy, cache).shape == images.shape
-    once = [g.copy() for g in held]
+    once = [g.copy() for g in arrays]
     dlogits = tuple(dy) if model.pair else dy
     assert model.model.backward(dlogits, cache, input_grad=False).size == 0
-    for (name, param), g, first in zip(model.named_params(), held, once, strict=True):
+    for (name, param), g, first in zip(model.named_params(), arrays, once, strict=True):
         assert param.grad is g
         np.testing.assert_array_equal(g, 2 * first, err_msg=name)
 

@@ -13,7 +13,7 @@ def state(**options):
 
 
 def looks_normal(a, std):
-    """Mean and spread within four standard errors, and tails beyond what a uniform has."""
+    """Mean and standard deviation within four standard errors, tails longer than uniform ones."""
     error = std / math.sqrt(a.size)
     return (
         abs(a.mean()) < 4 * error

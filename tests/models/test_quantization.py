@@ -15,8 +15,8 @@ def model():
 
 
 def test_float_restores_the_same_logits_and_params_keep_their_identity(model):
-    before, held = model.predict(IMAGES), [p.data for _, p in model.named_params()]
-    copies = [a.copy() for a in held]
+    before, arrays = model.predict(IMAGES), [p.data for _, p in model.named_params()]
+    copies = [a.copy() for a in arrays]
     seen = [before]
     for plan in ("int8", "ternary"):
         assert tv.quantize(model, plan) is model
@@ -24,7 +24,7 @@ def test_float_restores_the_same_logits_and_params_keep_their_identity(model):
     assert 0 < np.abs(seen[1] - before).max() < np.abs(seen[2] - before).max()
     tv.quantize(model, "float")
     np.testing.assert_array_equal(model.predict(IMAGES), before)
-    for (_, param), data, copy in zip(model.named_params(), held, copies, strict=True):
+    for (_, param), data, copy in zip(model.named_params(), arrays, copies, strict=True):
         assert param.data is data
         np.testing.assert_array_equal(data, copy)
 
@@ -47,10 +47,10 @@ def test_the_ternary_plan_covers_every_layer(model):
 def test_the_plan_of_a_model_makes_the_same_model(model, plan):
     tv.quantize(model, plan)
     expected = model.predict(IMAGES)
-    found = plan_of(model)
-    assert (found.rules == []) == (plan == "float")
+    plan_again = plan_of(model)
+    assert (plan_again.rules == []) == (plan == "float")
     tv.quantize(model, "float")
-    tv.quantize(model, found)
+    tv.quantize(model, plan_again)
     np.testing.assert_array_equal(model.predict(IMAGES), expected)
 
 

@@ -47,8 +47,8 @@ def test_float32_matches_the_golden_values(case, backend):
 def test_every_gradient_matches_differences(case, plan):
     config = SWIN_CASES[case]
     model = freeze(tv.quantize(filled_model(config), plan))
-    found = list(adjoint_checks(model, inputs(config, 2)[0], np.random.default_rng(0)))
-    assert max(d.error for d in found) < LIMIT, max(found, key=lambda d: d.error).name
+    checks = list(adjoint_checks(model, inputs(config, 2)[0], np.random.default_rng(0)))
+    assert max(d.error for d in checks) < LIMIT, max(checks, key=lambda d: d.error).name
 
 
 @pytest.mark.parametrize("size", COUNTS)

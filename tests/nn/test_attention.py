@@ -43,9 +43,9 @@ def test_8_bit_products_stay_close_and_quantize_q_k_v_per_token_and_head():
     out, cache = products.forward(qkv)
     exact, _ = attention(qkv, 2)
     assert 0 < np.abs(out - exact).max() < 0.05
-    used = cache[0].qkv.reshape(2, 5, 6, 4)  # 3 x 2 heads, K = 4
-    scale = np.abs(used).max(axis=-1, keepdims=True) / 127
-    codes = used / scale
+    qkv_hat = cache[0].qkv.reshape(2, 5, 6, 4)  # 3 x 2 heads, K = 4
+    scale = np.abs(qkv_hat).max(axis=-1, keepdims=True) / 127
+    codes = qkv_hat / scale
     np.testing.assert_allclose(codes, np.rint(codes), atol=1e-9)
     dqkv = products.backward(rng.normal(size=out.shape), cache)
     assert dqkv.shape == qkv.shape

@@ -37,10 +37,10 @@ def test_the_first_convolution_may_skip_its_input_gradient():
     layer = fill(Conv2d(2, 3, 3, 2, 1, "float64"), rng())
     y, cache = layer.forward(rng(1).normal(size=(2, 4, 4, 2)))
     assert layer.backward(np.ones_like(y), cache) is not None
-    whole = layer.weight.grad.copy()
+    expected_grad = layer.weight.grad.copy()
     layer.zero_grad()
     assert layer.backward(np.ones_like(y), cache, input_grad=False) is None
-    np.testing.assert_array_equal(layer.weight.grad, whole)
+    np.testing.assert_array_equal(layer.weight.grad, expected_grad)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

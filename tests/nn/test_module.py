@@ -39,11 +39,11 @@ def test_names_follow_the_order_of_assignment():
 
 def test_state_dict_round_trip_copies_and_keeps_identity():
     model = Pair()
-    held = [param.data for _, param in model.named_params()]
+    arrays = [param.data for _, param in model.named_params()]
     model.load_state_dict(ones(model))
     state = model.state_dict()
     assert list(state) == NAMES
-    for (_, param), data in zip(model.named_params(), held, strict=True):
+    for (_, param), data in zip(model.named_params(), arrays, strict=True):
         assert param.data is data
         assert (data == 1).all()
     state["token"][...] = 7
@@ -112,10 +112,10 @@ def test_a_refused_state_dict_changes_nothing(message):
 
 def test_zero_grad_works_in_place():
     model = Pair()
-    held = [param.grad for _, param in model.named_params()]
-    for grad in held:
+    arrays = [param.grad for _, param in model.named_params()]
+    for grad in arrays:
         grad += 1
     model.zero_grad()
-    for (_, param), grad in zip(model.named_params(), held, strict=True):
+    for (_, param), grad in zip(model.named_params(), arrays, strict=True):
         assert param.grad is grad
         assert not grad.any()

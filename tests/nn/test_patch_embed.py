@@ -35,10 +35,10 @@ def test_gradients_accumulate_and_the_images_may_be_skipped(kind):
     y, cache = embed.forward(images)
     dy = rng(3).normal(size=y.shape)
     assert embed.backward(dy, cache).shape == images.shape
-    whole = [p.grad.copy() for _, p in embed.named_params()]
+    gradients = [p.grad.copy() for _, p in embed.named_params()]
     embed.zero_grad()
     assert embed.backward(dy, cache, input_grad=False) is None
-    for (_, param), expected in zip(embed.named_params(), whole, strict=True):
+    for (_, param), expected in zip(embed.named_params(), gradients, strict=True):
         np.testing.assert_array_equal(param.grad, expected)
 
 

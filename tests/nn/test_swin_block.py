@@ -57,8 +57,8 @@ def test_8_bit_products_stay_close_and_quantize_per_token_and_head():
     products.act_quant = UniformAct(8)
     out, cache = products.forward(qkv, bias, mask)
     assert 0 < np.abs(out - exact).max() < 0.05
-    used = cache[0].qkv.reshape(8, 4, 6, 4)
-    codes = used / (np.abs(used).max(axis=-1, keepdims=True) / 127)
+    qkv_hat = cache[0].qkv.reshape(8, 4, 6, 4)
+    codes = qkv_hat / (np.abs(qkv_hat).max(axis=-1, keepdims=True) / 127)
     np.testing.assert_allclose(codes, np.rint(codes), atol=1e-9)
     dqkv, dbias = products.backward(rng.normal(size=out.shape), cache)
     assert (dqkv.shape, dbias.shape) == (qkv.shape, bias.shape)

@@ -36,14 +36,14 @@ def test_forward_and_backward_equal_the_loops():
     expected, gradient = np.empty_like(out), np.zeros_like(qkv)
     for b in range(batch):
         for h in range(heads):
-            mine = slice(h * width, (h + 1) * width)
+            columns = slice(h * width, (h + 1) * width)
             q, k, v = rows_of(qkv[b], h, width, dim)
             dq, dk, dv = rows_of(gradient[b], h, width, dim)
             for t in range(tokens):
                 scores = np.array([q[t] @ k[s] for s in range(tokens)]) / np.sqrt(width)
                 a = np.exp(scores) / np.exp(scores).sum()
-                do = dout[b, t, mine]
-                expected[b, t, mine] = sum(a[s] * v[s] for s in range(tokens))
+                do = dout[b, t, columns]
+                expected[b, t, columns] = sum(a[s] * v[s] for s in range(tokens))
                 da = np.array([do @ v[s] for s in range(tokens)])
                 dscores = (np.diag(a) - np.outer(a, a)) @ da / np.sqrt(width)
                 for s in range(tokens):

@@ -32,10 +32,10 @@ def test_convolution_passes_all_checks(b, h, w, c, kernel, stride, padding):
 def test_windows_follow_the_formula(b, h, w, c, kernel, stride, padding):
     x = np.random.default_rng(1).normal(size=(b, h, w, c))
     columns = im2col(x, kernel, stride, padding)
-    high, wide = ((n + 2 * padding - kernel) // stride + 1 for n in (h, w))
-    assert columns.shape == (b, high, wide, kernel * kernel * c)
-    windows = columns.reshape(b, high, wide, kernel, kernel, c)
-    for i, j, r, k in np.ndindex(high, wide, kernel, kernel):
+    out_h, out_w = ((n + 2 * padding - kernel) // stride + 1 for n in (h, w))
+    assert columns.shape == (b, out_h, out_w, kernel * kernel * c)
+    windows = columns.reshape(b, out_h, out_w, kernel, kernel, c)
+    for i, j, r, k in np.ndindex(out_h, out_w, kernel, kernel):
         row, column = stride * i + r - padding, stride * j + k - padding
         inside = 0 <= row < h and 0 <= column < w
         expected = x[:, row, column] if inside else np.zeros((b, c))

@@ -41,8 +41,8 @@ def test_extreme_values_match_pytorch(form):
     np.testing.assert_allclose(
         gelu(x, form)[0], golden[f"gelu/{form}/y"], rtol=ROUNDOFF64, atol=ROUNDOFF64
     )
-    found = gelu_backward(dy, x, form)
-    np.testing.assert_allclose(found, golden[f"gelu/{form}/dx"], rtol=ROUNDOFF64, atol=ROUNDOFF64)
+    dx = gelu_backward(dy, x, form)
+    np.testing.assert_allclose(dx, golden[f"gelu/{form}/dx"], rtol=ROUNDOFF64, atol=ROUNDOFF64)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -18,10 +18,10 @@ def test_patchify_passes_all_checks(b, c, h, w, patch):
 def test_tokens_run_row_by_row_vectors_over_channel_row_column(b, c, h, w, patch):
     images = np.arange(b * c * h * w).reshape(b, c, h, w)
     vectors = patchify(images, patch)
-    wide = w // patch
-    for i, j in np.ndindex(h // patch, wide):
+    grid_w = w // patch
+    for i, j in np.ndindex(h // patch, grid_w):
         cut = images[:, :, i * patch : (i + 1) * patch, j * patch : (j + 1) * patch]
-        np.testing.assert_array_equal(vectors[:, i * wide + j], cut.reshape(b, -1))
+        np.testing.assert_array_equal(vectors[:, i * grid_w + j], cut.reshape(b, -1))
     np.testing.assert_array_equal(unpatchify(vectors, images.shape), images)
 
 

@@ -23,7 +23,7 @@ def test_window_attention_works_without_a_mask():
         lambda qkv, bias: ops.window_attention(qkv, bias, None),
         ops.window_attention_backward,
     )
-    assert all(found.ok for found in operator.gradient_checks(np.random.default_rng(1)))
+    assert all(check.ok for check in operator.gradient_checks(np.random.default_rng(1)))
 
 
 def test_windows_are_ordered_row_by_row():
@@ -44,8 +44,8 @@ def test_the_index_matches_the_official_one():
 
 def test_pairs_with_one_relative_position_add_up():
     index = ops.relative_position_index(2)
-    found = ops.relative_bias_backward(np.ones((1, 4, 4)), index, 9)[:, 0]
-    np.testing.assert_array_equal(found, np.bincount(index.ravel(), minlength=9))
+    dtable = ops.relative_bias_backward(np.ones((1, 4, 4)), index, 9)[:, 0]
+    np.testing.assert_array_equal(dtable, np.bincount(index.ravel(), minlength=9))
 
 
 def test_masked_regions_of_a_window_do_not_attend_to_each_other():

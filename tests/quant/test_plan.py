@@ -45,8 +45,8 @@ def test_every_layer_gets_its_own_quantizers():
 @pytest.mark.parametrize("stem", ["linear", "conv"])
 def test_the_default_plan_makes_the_encoder_ternary(stem):
     """The encoder ternary, what touches pixels and classes 8 bit, attention's products float."""
-    found = kinds("ternary", tv.create_model("deit_shapes", depth=1, stem=stem))
-    for name, kind in found.items():
+    kind_of = kinds("ternary", tv.create_model("deit_shapes", depth=1, stem=stem))
+    for name, kind in kind_of.items():
         if name.endswith("products"):
             assert kind is Identity
         else:

@@ -28,10 +28,10 @@ def test_every_quantizer_keeps_shape_and_type(quantizer):
 @pytest.mark.parametrize("quantizer", [q for q in QUANTIZERS if has_codes(q)], ids=repr)
 def test_codes_dequantize_to_the_forward(quantizer):
     quantized = quantizer.inner if isinstance(quantizer, Blend) else quantizer
-    found = quantizer.encode(W)
-    assert found.codes.dtype in (np.int8, np.uint8)
-    np.testing.assert_array_equal(found.dequantize(), quantized.forward(W)[0])
-    assert len(np.unique(found.codes)) <= 2**quantizer.bits
+    encoded = quantizer.encode(W)
+    assert encoded.codes.dtype in (np.int8, np.uint8)
+    np.testing.assert_array_equal(encoded.dequantize(), quantized.forward(W)[0])
+    assert len(np.unique(encoded.codes)) <= 2**quantizer.bits
 
 
 def test_codes_dequantize_as_computed_by_hand():

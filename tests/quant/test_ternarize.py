@@ -70,7 +70,7 @@ def test_absmean_with_mean_matches_bitnet():
     """b1.58: clip(round(w / mean|w|), -1, 1) mean|w|, in which halves round to 0 as ours do."""
     w = np.array([[0.5, -0.5, 1.5, 1.5], [2.0, -0.9, 0.1, 1.0]])
     gamma = np.abs(w).mean(axis=1, keepdims=True)
-    assert gamma[0] == 1  # so the first two weights lie on the threshold
+    assert gamma[0] == 1  # so the first two weights are equal to the threshold
     bitnet = np.clip(np.rint(w / gamma), -1, 1)
     fitted = ternarize(w, threshold="absmean", scale="mean")
     np.testing.assert_array_equal(fitted.codes, bitnet)
@@ -88,23 +88,23 @@ def test_the_exact_interval_beats_every_support(w):
         best = float((row**2).sum())
         for chosen in itertools.product([False, True], repeat=len(row)):
             if any(chosen):
-                kept = sizes[list(chosen)]
-                best = min(best, float((row**2).sum() - kept.sum() ** 2 / len(kept)))
+                selected = sizes[list(chosen)]
+                best = min(best, float((row**2).sum() - selected.sum() ** 2 / len(selected)))
         assert ((row - w_hat) ** 2).sum() <= best + 1e-12 * (row**2).sum()
 
 
 @given(w=matrices, power=st.integers(-20, 20))
 @settings(max_examples=40, deadline=None)
 def test_scaling_and_signs_carry_over(w, power):
-    """Codes do not feel a factor, scales follow it to the last bit; both are odd in w."""
+    """A factor changes no code and multiplies the scales exactly; w_hat is odd in w."""
     w = w.astype(np.float64)  # of float32 values, so that no power of two rounds
     for threshold in ("twn", "exact"):
-        one = ternarize(w, threshold=threshold)
-        grown = ternarize(np.ldexp(w, power), threshold=threshold)
-        np.testing.assert_array_equal(grown.codes, one.codes)
-        np.testing.assert_array_equal(grown.scale, np.ldexp(one.scale, power))
-        turned = ternarize(-w, threshold=threshold)
-        np.testing.assert_array_equal(turned.dequantize(), -one.dequantize())
+        fitted = ternarize(w, threshold=threshold)
+        scaled = ternarize(np.ldexp(w, power), threshold=threshold)
+        np.testing.assert_array_equal(scaled.codes, fitted.codes)
+        np.testing.assert_array_equal(scaled.scale, np.ldexp(fitted.scale, power))
+        negated = ternarize(-w, threshold=threshold)
+        np.testing.assert_array_equal(negated.dequantize(), -fitted.dequantize())
 
 
 @given(w=matrices)
@@ -112,9 +112,9 @@ def test_scaling_and_signs_carry_over(w, power):
 def test_channels_are_independent(w):
     fitted = ternarize(w)
     for i, row in enumerate(w):
-        alone = ternarize(row, granularity="tensor")
-        np.testing.assert_array_equal(fitted.codes[i], alone.codes)
-        assert fitted.scale[i] == alone.scale
+        single = ternarize(row, granularity="tensor")
+        np.testing.assert_array_equal(fitted.codes[i], single.codes)
+        assert fitted.scale[i] == single.scale
 
 
 def test_gaussian_rows_have_an_error_of_a_fifth():
@@ -155,9 +155,9 @@ def test_the_largest_float32_weights_are_exact(threshold):
     big = np.finfo(np.float32).max
     fitted = ternarize(np.array([[big, -big, big / 2]], np.float32), threshold=threshold)
     assert fitted.scale.dtype == np.float32
-    wide = ternarize(np.array([[big, -big, big / 2]], np.float64), threshold=threshold)
-    np.testing.assert_array_equal(fitted.codes, wide.codes)
-    close(fitted.scale, wide.scale, ROUNDOFF32)
+    expected = ternarize(np.array([[big, -big, big / 2]], np.float64), threshold=threshold)
+    np.testing.assert_array_equal(fitted.codes, expected.codes)
+    close(fitted.scale, expected.scale, ROUNDOFF32)
 
 
 def test_a_weight_on_the_threshold_is_zero():

@@ -64,7 +64,7 @@ def test_the_clip_stops_the_gradient_at_and_beyond_it():
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_quantizing_twice_is_quantizing_once(options):
-    """Where alpha is the mean of the support; the mean of the whole row shrinks at each turn."""
+    """True for scale "support"; with "mean" the scale shrinks each time."""
     w_hat, _ = Ternary(**options).forward(weights())
     again, _ = Ternary(**options).forward(w_hat)
     if options["scale"] == "support":

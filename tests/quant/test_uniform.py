@@ -92,7 +92,7 @@ def test_the_minmax_range_contains_zero(sign):
 @given(x=matrices)
 @settings(max_examples=60, deadline=None)
 def test_the_error_is_at_most_half_a_step(x):
-    """Symmetric: everywhere; min-max: at an end up to a whole step, where the zero point rounds."""
+    """Half a step, except at an end of a min-max range, where the zero point rounds: one step."""
     for quantizer, steps in [(UniformWeight(), 0.5), (UniformAct(), 0.5),
                              (UniformAct(8, "minmax"), 1.0)]:  # fmt: skip
         scale = np.reshape(quantizer.encode(x).scale, (-1, 1))
@@ -137,7 +137,7 @@ def test_scales_have_the_shape_of_their_granularity():
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
 def test_zeros_stay_zeros_and_denormals_stay_small(quantizer, backend):
-    """A row so small that its step underflows counts as a row of zeros."""
+    """A row whose step underflows is treated as a row of zeros."""
     with tv.backend(backend):
         zeros, _ = quantizer.forward(np.zeros((2, 3), np.float32))
         tiny, _ = quantizer.forward(np.array([[1e-45, -1e-45, 0]], np.float32))
@@ -172,7 +172,7 @@ def test_the_largest_float32_values_stay_finite(backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
 def test_the_last_float32_is_exact_or_refused(quantizer, backend):
-    """The step is rounded, so the last level may lie beyond the largest number: never infinity."""
+    """The step is rounded, so the last level may exceed the largest float32; it must not be inf."""
     last = np.finfo(np.float32).max
     for largest in (last, np.nextafter(last, np.float32(0))):
         x = np.array([[largest, 0]], np.float32)

@@ -90,7 +90,7 @@ def test_the_rate_may_change_and_arrays_are_updated_in_place():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_resumed_optimizer_goes_on_to_the_same_bits(dtype):
-    whole, _ = steps(dtype, count=6)
+    uninterrupted, _ = steps(dtype, count=6)
     half, optimizer = steps(dtype, count=3)
     again = tv.AdamW(half, lr=0.01, weight_decay=0.1)
     again.load_state_dict(optimizer.state_dict(), optimizer.steps)
@@ -102,5 +102,5 @@ def test_a_resumed_optimizer_goes_on_to_the_same_bits(dtype):
             for _, param in half:
                 param.grad[...] = rng.normal(size=param.shape)
             again.step()
-    for (_, one), (_, two) in zip(half, whole, strict=True):
+    for (_, one), (_, two) in zip(half, uninterrupted, strict=True):
         np.testing.assert_array_equal(one.data, two.data)

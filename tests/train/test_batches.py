@@ -11,8 +11,8 @@ def test_an_epoch_shows_every_image_once(data):
     plain = Recipe(batch_size=8, augment=Augment(0, False))
     batches = Batches(data.train, plain, seed=0)
     drawn = np.concatenate([batches.draw(0, step)[0] for step in range(8)])
-    whole = normalise(data.train.images, data.train.mean, data.train.std)
-    assert sorted(x.tobytes() for x in drawn) == sorted(x.tobytes() for x in whole)
+    expected = normalise(data.train.images, data.train.mean, data.train.std)
+    assert sorted(x.tobytes() for x in drawn) == sorted(x.tobytes() for x in expected)
 
 
 def test_a_step_does_not_depend_on_the_steps_before(data, recipe):

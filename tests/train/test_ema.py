@@ -56,7 +56,7 @@ def test_swapping_twice_changes_nothing():
 
 
 def test_a_loaded_average_goes_on_to_the_same_bits():
-    whole, _ = run("float64")
+    uninterrupted, _ = run("float64")
     half, _ = run("float64", values=VALUES[:15])
     param = Param(np.zeros((2, 3)))
     again = EMA([("w", param)], 0.9)
@@ -64,4 +64,4 @@ def test_a_loaded_average_goes_on_to_the_same_bits():
     for value in VALUES[15:]:
         param.data[...] = value
         again.update()
-    np.testing.assert_array_equal(again.average["w"], whole.average["w"])
+    np.testing.assert_array_equal(again.average["w"], uninterrupted.average["w"])

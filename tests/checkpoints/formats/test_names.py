@@ -27,8 +27,8 @@ def hugging_face(state, prefix):
             out[name.replace(name.split(".")[0], heads[name.split(".")[0]], 1)] = value
             continue
         new = "layernorm." + name.removeprefix("norm.") if name.startswith("norm.") else name
-        for ours, theirs in pairs:
-            new = new.replace(ours, theirs)
+        for ours, arrays in pairs:
+            new = new.replace(ours, arrays)
         if ".attn.qkv." in new:
             for part, rows in zip(("query", "key", "value"), np.split(value, 3), strict=True):
                 out[f"{prefix}.{new.replace('attn.qkv', f'attention.attention.{part}')}"] = rows
@@ -41,10 +41,10 @@ def hugging_face(state, prefix):
 def test_hugging_face_names_are_renamed(prefix, distilled):
     config = tv.DeiTConfig(16, 8, 5, 12, 2, 3, distilled=distilled)
     state = tv.DeiT(config, np.random.default_rng(0)).state_dict()
-    found = official_names(hugging_face(state, prefix))
-    assert set(found) == set(state)
+    renamed = official_names(hugging_face(state, prefix))
+    assert set(renamed) == set(state)
     for name, value in state.items():
-        np.testing.assert_array_equal(found[name], value, err_msg=name)
+        np.testing.assert_array_equal(renamed[name], value, err_msg=name)
 
 
 def test_official_names_stay():
@@ -53,20 +53,20 @@ def test_official_names_stay():
 
 
 def test_timm_merging_layers_and_head_are_renamed():
-    theirs = {"layers.1.downsample.norm.weight": np.ones(1), "head.fc.weight": np.ones(2)}
-    assert set(official_names(theirs)) == {"layers.0.downsample.norm.weight", "head.weight"}
+    arrays = {"layers.1.downsample.norm.weight": np.ones(1), "head.fc.weight": np.ones(2)}
+    assert set(official_names(arrays)) == {"layers.0.downsample.norm.weight", "head.weight"}
 
 
 def test_official_merging_layers_stay():
-    theirs = {
+    arrays = {
         "layers.0.downsample.norm.weight": np.ones(1),
         "layers.1.downsample.norm.weight": np.ones(1),
     }
-    assert set(official_names(theirs)) == set(theirs)
+    assert set(official_names(arrays)) == set(arrays)
 
 
 def test_hugging_face_swin_is_renamed():
-    theirs = {
+    arrays = {
         "swin.encoder.layers.0.blocks.1.attention.self.relative_position_bias_table": np.ones(1),
         "swin.encoder.layers.0.blocks.1.attention.self.query.weight": np.ones((2, 2)),
         "swin.encoder.layers.0.blocks.1.attention.self.key.weight": np.ones((2, 2)),
@@ -77,7 +77,7 @@ def test_hugging_face_swin_is_renamed():
         "swin.layernorm.weight": np.ones(1),
         "classifier.bias": np.ones(1),
     }
-    assert set(official_names(theirs)) == {
+    assert set(official_names(arrays)) == {
         "layers.0.blocks.1.attn.relative_position_bias_table",
         "layers.0.blocks.1.attn.qkv.weight",
         "layers.0.blocks.1.norm1.bias",

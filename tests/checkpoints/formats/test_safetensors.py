@@ -26,12 +26,12 @@ def test_arrays_survive_a_round_trip(tmp_path, dtype):
         "empty": np.zeros((0, 3), dtype),
     }
     tv.save_safetensors(state, tmp_path / "x.safetensors")
-    found, _ = read_safetensors(tmp_path / "x.safetensors")
+    arrays, _ = read_safetensors(tmp_path / "x.safetensors")
     for name, value in state.items():
-        np.testing.assert_array_equal(found[name], value)
-        assert found[name].dtype == value.dtype
-        assert found[name].shape == value.shape
-    assert found["matrix"].flags.writeable
+        np.testing.assert_array_equal(arrays[name], value)
+        assert arrays[name].dtype == value.dtype
+        assert arrays[name].shape == value.shape
+    assert arrays["matrix"].flags.writeable
 
 
 @pytest.mark.parametrize("view", [lambda x: x.T, lambda x: x[::-1], lambda x: x[:, ::2]])
@@ -95,8 +95,8 @@ def test_mutations_are_read_or_refused(tmp_path):
     rng, path, refused = np.random.default_rng(0), tmp_path / "x.safetensors", 0
     for i in range(500):
         bad = bytearray(good)
-        for place in rng.integers(0, 160, 1 + i % 3):
-            bad[place] = rng.integers(256)
+        for position in rng.integers(0, 160, 1 + i % 3):
+            bad[position] = rng.integers(256)
         path.write_bytes(bad[: rng.integers(len(bad))] if i % 5 == 0 else bad)
         try:
             assert sum(a.nbytes for a in read_safetensors(path)[0].values()) <= 2 * len(good)

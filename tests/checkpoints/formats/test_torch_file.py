@@ -21,7 +21,7 @@ def save(value, path, older):
 
 
 def tensors():
-    """Every dtype and every way a tensor can lie in its storage."""
+    """Every dtype and every layout of a tensor in its storage."""
     base = torch.arange(24.0).reshape(4, 6)
     return {
         "plain": base,
@@ -42,11 +42,12 @@ def tensors():
 @OLDER
 def test_every_kind_of_tensor_is_read(tmp_path, older):
     expected = tensors()
-    found = read_torch(save(expected, tmp_path / "x.pth", older))
-    assert list(found) == list(expected)
+    arrays = read_torch(save(expected, tmp_path / "x.pth", older))
+    assert list(arrays) == list(expected)
     for name, tensor in expected.items():
-        wide = tensor.detach().float() if tensor.dtype == torch.bfloat16 else tensor.detach()
-        np.testing.assert_array_equal(found[name], wide.numpy(), err_msg=name)
+        is_bfloat16 = tensor.dtype == torch.bfloat16  # which NumPy does not have
+        values = (tensor.float() if is_bfloat16 else tensor).detach().numpy()
+        np.testing.assert_array_equal(arrays[name], values, err_msg=name)
 
 
 @OLDER
@@ -65,8 +66,8 @@ def test_a_pytorch_state_dict_loads_into_our_model(tmp_path, older, wrapper):
 @OLDER
 def test_a_state_dict_with_metadata_is_read(tmp_path, older):
     layer = torch.nn.Linear(3, 2)
-    found = read_torch(save(layer.state_dict(), tmp_path / "x.pth", older))
-    np.testing.assert_array_equal(found["weight"], layer.weight.detach().numpy())
+    arrays = read_torch(save(layer.state_dict(), tmp_path / "x.pth", older))
+    np.testing.assert_array_equal(arrays["weight"], layer.weight.detach().numpy())
 
 
 @OLDER
@@ -153,11 +154,11 @@ def test_mutations_are_read_or_refused(tmp_path, older):
                 bad[rng.integers(len(bad))] = rng.integers(256)
         path.write_bytes(bad)
         try:
-            found = read_torch(path)
+            arrays = read_torch(path)
         except ValueError:
             refused += 1
         else:
-            assert all(a.size <= 40 * 30 * 100 for a in found.values())
+            assert all(a.size <= 40 * 30 * 100 for a in arrays.values())
     assert refused > 100
 
 
@@ -171,7 +172,7 @@ def test_other_files_are_refused(tmp_path, content):
 
 @OLDER
 def test_tensors_that_would_fill_memory_are_refused(tmp_path, older):
-    """One number spread over a large shape, and many tensors in one storage."""
+    """One number expanded to a large shape, and many tensors in one storage."""
     path = tmp_path / "x.pth"
     with pytest.raises(ValueError, match="its storages need 4 and its tensors 4000000000"):
         read_torch(save({"w": torch.ones(1).expand(10**9)}, path, older))
