@@ -104,7 +104,7 @@ with figure(7.2, 3.0) as fig:
 # One row of eight weights and its ternary copy. The float weights :math:`w`
 # are called *latent*: the network never multiplies by them, only by
 # :math:`\hat w`. ``Ternary`` is the library's quantizer: ``forward`` gives
-# :math:`\hat w` (and a cache for the way back), ``codes`` the integers behind
+# :math:`\hat w` (and a cache for the way back), ``encode`` the integers behind
 # it.
 
 rng = np.random.default_rng(7)

@@ -1,6 +1,6 @@
 """Models with the official architectures and names, by name, with or without quantizers."""
 
-from tervit_np.models.classifier import Classifier
+from tervit_np.models.classifier import Classifier, Logits
 from tervit_np.models.deit import DeiT, DeiTConfig
 from tervit_np.models.initialization import initialize
 from tervit_np.models.quantization import plan_of, quantize
@@ -12,6 +12,7 @@ __all__ = [
     "Classifier",
     "DeiT",
     "DeiTConfig",
+    "Logits",
     "Swin",
     "SwinConfig",
     "build",

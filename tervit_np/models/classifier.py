@@ -1,13 +1,15 @@
 """The base of DeiT and Swin: checks of shapes, prediction in batches."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tervit_np.arrays import Array
 from tervit_np.nn import Module
+
+Logits: TypeAlias = Array | tuple[Array, ...]  # (B, C), or the pair of a distilled model
 
 
 class Classifier(Module):
@@ -27,11 +29,14 @@ class Classifier(Module):
                 "normalised, channels first"
             )
 
-    def check_dlogits(self, dlogits: tuple[Array, ...], shape: tuple[int, int], heads: int) -> None:
-        """Raise ValueError unless there is one `dlogits` of the logits' shape per head."""
-        shapes, expected = [np.shape(d) for d in dlogits], [shape] * heads
+    def dlogits_per_head(self, dlogits: Logits, batch: int, heads: int) -> list[Array]:
+        """Return the gradient of each head's logits; ValueError if shapes or number differ."""
+        per_head = list(dlogits) if isinstance(dlogits, tuple | list) else [dlogits]
+        shapes = [np.shape(d) for d in per_head]
+        expected = [(batch, self.config.num_classes)] * heads
         if shapes != expected:
             raise ValueError(f"backward: dlogits have shapes {shapes}, the logits {expected}")
+        return per_head
 
     def require_latent_weights(self) -> None:
         """Raise ValueError if the model is packed."""
@@ -48,11 +53,11 @@ class Classifier(Module):
         train: bool = False,
         rng: np.random.Generator | None = None,
         keep_cache: bool = True,
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Logits, Any]:
         """Classify.  (B, 3, S, S) -> logits, cache."""
         raise NotImplementedError
 
-    def backward(self, dlogits: Any, cache: Any, *, input_grad: bool = True) -> Array:
+    def backward(self, dlogits: Logits, cache: Any, *, input_grad: bool = True) -> Array:
         """Add into every gradient; return dimages."""
         raise NotImplementedError
 

@@ -8,21 +8,20 @@ model returns a pair of logits; `predict` returns their mean (of logits, not of 
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tervit_np import ops
 from tervit_np.arrays import Array
-from tervit_np.models.classifier import Classifier, float_dtype
+from tervit_np.models.classifier import Classifier, Logits, float_dtype
 from tervit_np.models.initialization import SCHEMES, initialize
 from tervit_np.nn import Block, Blocks, ConvStem, LayerNorm, Linear, PatchEmbed
 from tervit_np.nn.linear import QuantLinearCache
 from tervit_np.ops.gelu import FORMS
+from tervit_np.ops.layernorm import LayerNormCache
 from tervit_np.param import Param
-
-Logits: TypeAlias = Any  # (B, C), or the pair of a distilled model
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,9 @@ class DeiTConfig:
 class DeiTCache(NamedTuple):
     """What the backward pass needs."""
 
-    patch_embed: Any
+    patch_embed: Any  # PatchProjectionCache or ConvStemCache
     blocks: list[Any]  # for each block a BlockCache or a CheckpointedInput
-    norm: Any
+    norm: LayerNormCache
     shape: tuple[int, ...]  # of the tokens after the last block, (B, T, D)
     heads: list[QuantLinearCache]
 
@@ -173,9 +172,7 @@ class DeiT(Classifier):
         ValueError
             If `dlogits` does not have the shape of the logits.
         """
-        per_head = tuple(dlogits) if isinstance(dlogits, tuple | list) else (dlogits,)
-        shape = (cache.shape[0], self.config.num_classes)
-        self.check_dlogits(per_head, shape, len(self._heads()))
+        per_head = self.dlogits_per_head(dlogits, cache.shape[0], len(self._heads()))
         heads = zip(self._heads(), per_head, cache.heads, strict=True)
         dpooled = [head.backward(d, c) for head, d, c in heads]
         if self.config.pool == "mean":

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 
 from tervit_np import ops
 from tervit_np.arrays import Array
-from tervit_np.models.classifier import Classifier, float_dtype
+from tervit_np.models.classifier import Classifier, Logits, float_dtype
 from tervit_np.models.initialization import SCHEMES, initialize
 from tervit_np.nn import (
     Blocks,
@@ -25,8 +25,11 @@ from tervit_np.nn import (
     PatchProjection,
     SwinBlock,
 )
+from tervit_np.nn.linear import QuantLinearCache
+from tervit_np.nn.patch_embed import PatchProjectionCache
 from tervit_np.nn.swin_block import EPS
 from tervit_np.ops.gelu import FORMS
+from tervit_np.ops.layernorm import LayerNormCache
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,15 @@ class SwinPatchEmbed(Module):
         self.proj = PatchProjection(3, patch, dim, dtype)
         self.norm = LayerNorm(dim, EPS, dtype)
 
-    def forward(self, images: Array) -> tuple[Array, tuple[Any, Any]]:
+    def forward(self, images: Array) -> tuple[Array, tuple[PatchProjectionCache, LayerNormCache]]:
         """Embed."""
         z, c1 = self.proj.forward(images)
         z, c2 = self.norm.forward(z)
         return z, (c1, c2)
 
-    def backward(self, dy: Array, cache: tuple[Any, Any], input_grad: bool) -> Array | None:
+    def backward(
+        self, dy: Array, cache: tuple[PatchProjectionCache, LayerNormCache], input_grad: bool
+    ) -> Array | None:
         """Add into the gradients; return dimages, or None without `input_grad`."""
         return self.proj.backward(self.norm.backward(dy, cache[1]), cache[0], input_grad)
 
@@ -149,11 +154,11 @@ class SwinStage(Module):
 class SwinCache(NamedTuple):
     """What the backward pass needs."""
 
-    patch_embed: Any
+    patch_embed: tuple[PatchProjectionCache, LayerNormCache]
     layers: list[Any]
-    norm: Any
+    norm: LayerNormCache
     shape: tuple[int, ...]  # of the last map
-    head: Any
+    head: QuantLinearCache
 
 
 class Swin(Classifier):
@@ -202,9 +207,9 @@ class Swin(Classifier):
         logits, c3 = self.head.forward(pooled)
         return logits, SwinCache(c1, caches, c2, x.shape, c3)
 
-    def backward(self, dlogits: Array, cache: SwinCache, *, input_grad: bool = True) -> Array:
+    def backward(self, dlogits: Logits, cache: SwinCache, *, input_grad: bool = True) -> Array:
         """Add into every gradient; return dimages (B, 3, H, W), empty without `input_grad`."""
-        self.check_dlogits((dlogits,), (cache.shape[0], self.config.num_classes), 1)
+        (dlogits,) = self.dlogits_per_head(dlogits, cache.shape[0], 1)
         dpooled = self.head.backward(dlogits, cache.head)
         tokens = cache.shape[1] * cache.shape[2]
         dnormed = ops.mean_pool_backward(dpooled, tokens).reshape(cache.shape)

@@ -1,7 +1,5 @@
 """Swin's step from one stage to the next: half the height and width, twice the channels."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -10,6 +8,7 @@ from tervit_np.nn.layernorm import LayerNorm
 from tervit_np.nn.linear import Linear, QuantLinearCache
 from tervit_np.nn.module import Module
 from tervit_np.nn.swin_block import EPS
+from tervit_np.ops.layernorm import LayerNormCache
 from tervit_np.ops.merging import merge, merge_backward
 
 
@@ -20,12 +19,12 @@ class PatchMerging(Module):
         self.reduction = Linear(4 * dim, 2 * dim, dtype, bias=False)
         self.norm = LayerNorm(4 * dim, EPS, dtype)
 
-    def forward(self, x: Array) -> tuple[Array, tuple[Any, QuantLinearCache]]:
+    def forward(self, x: Array) -> tuple[Array, tuple[LayerNormCache, QuantLinearCache]]:
         """Merge."""
         normed, c1 = self.norm.forward(merge(x))
         y, c2 = self.reduction.forward(normed)
         return y, (c1, c2)
 
-    def backward(self, dy: Array, cache: tuple[Any, QuantLinearCache]) -> Array:
+    def backward(self, dy: Array, cache: tuple[LayerNormCache, QuantLinearCache]) -> Array:
         """Add into the gradients, return dx."""
         return merge_backward(self.norm.backward(self.reduction.backward(dy, cache[1]), cache[0]))

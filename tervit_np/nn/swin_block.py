@@ -12,6 +12,7 @@ from tervit_np.nn.layernorm import LayerNorm
 from tervit_np.nn.linear import Linear, QuantLinearCache
 from tervit_np.nn.mlp import MLP, MLPCache
 from tervit_np.nn.module import Module
+from tervit_np.ops.layernorm import LayerNormCache
 from tervit_np.ops.window_attention import WindowAttentionCache
 from tervit_np.param import Param
 from tervit_np.quant import Identity
@@ -83,10 +84,10 @@ class WindowAttention(Module):
 class SwinBlockCache(NamedTuple):
     """What the backward pass needs."""
 
-    norm1: Any
+    norm1: LayerNormCache
     attn: WindowAttentionModuleCache
     drop1: Array | None
-    norm2: Any
+    norm2: LayerNormCache
     mlp: MLPCache
     drop2: Array | None
 

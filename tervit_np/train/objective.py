@@ -6,18 +6,17 @@ two heads       (1 - w) cross-entropy of the class head + w distillation of the 
                 without a teacher, the mean of both heads' cross-entropies
 """
 
-from typing import Any
-
 import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.losses import cross_entropy, distillation, hard_distillation
+from tervit_np.models import Logits
 from tervit_np.train.stages import Stage
 
 
 def objective(
-    logits: Any, targets: Array, teacher_logits: Array | None, stage: Stage
-) -> tuple[float, Any]:
+    logits: Logits, targets: Array, teacher_logits: Array | None, stage: Stage
+) -> tuple[float, Logits]:
     """Return the loss, a mean over the batch, and its gradient in the shape of `logits`."""
     class_logits, distilled_logits = logits if isinstance(logits, tuple) else (logits, logits)
     class_loss, dclass = cross_entropy(class_logits, targets)
@@ -38,6 +37,6 @@ def objective(
     return loss, (1 - w) * dclass + w * dsecond
 
 
-def mean_logits(logits: Any) -> Array:
+def mean_logits(logits: Logits) -> Array:
     """Return one array of logits: the mean of a distilled model's two heads."""
     return np.asarray((logits[0] + logits[1]) / 2 if isinstance(logits, tuple) else logits)

@@ -10,15 +10,15 @@ memory, a thread splits its part into pieces and runs them in turn (gradient acc
 import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.models import Classifier
+from tervit_np.models import Classifier, Logits
 from tervit_np.param import zero_grad
 
-Loss = Callable[[Any, slice], tuple[float, Any]]  # (logits, part of the batch) -> loss, dlogits
+# (logits, part of the batch) -> loss, dlogits
+Loss = Callable[[Logits, slice], tuple[float, Logits]]
 
 
 class ParallelModel:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.models import Classifier, quantize
+from tervit_np.models import Classifier, Logits, quantize
 from tervit_np.quant import Blend
 from tervit_np.train.adamw import AdamW
 from tervit_np.train.clip import clip_grad_norm
@@ -54,7 +54,7 @@ class StageTrainer:
         self.set_ramp(ramp_amount(step, stage.ramp * self.total))
         self.optimizer.lr = warmup_cosine(step, self.total, stage.lr, stage.warmup, stage.final_lr)
 
-        def loss(logits: Any, part: slice) -> tuple[float, Any]:
+        def loss(logits: Logits, part: slice) -> tuple[float, Logits]:
             teacher_logits = None
             if self.teacher is not None:
                 teacher_logits = mean_logits(self.teacher.forward(images[part])[0])
