@@ -72,10 +72,10 @@ def test_an_absent_module_is_named():
 
 def test_every_fence_in_the_library_belongs_to_an_exercise_of_its_file():
     root = Path(tervit_np.__file__).parent
-    found = set()
+    fenced = set()
     for file in root.rglob("*.py"):
         if file.parent.name not in ("exercises", "tasks"):
             module = ".".join(file.relative_to(root).with_suffix("").parts)
             names = re.findall(r"^ *# exercise (\w+): ", file.read_text("utf-8"), re.MULTILINE)
-            found |= {(name, module) for name in names}
-    assert found == {(exercise.name, exercise.module) for exercise in EXERCISES}
+            fenced |= {(name, module) for name in names}
+    assert fenced == {(exercise.name, exercise.module) for exercise in EXERCISES}

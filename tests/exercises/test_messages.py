@@ -9,8 +9,8 @@ AGAIN = "`tervit exercise hint linear_backward`"
 
 def test_a_verdict_has_a_line_for_each_finding_and_its_message_below():
     why = "it is transposed: " + "long words " * 12
-    found = [Finding("x"), Finding("y", why), Finding("line 3, `z`", "not written yet: write")]
-    lines = list(verdict_lines(Verdict(found, "one\ntwo", 0.0)))
+    findings = [Finding("x"), Finding("y", why), Finding("line 3, `z`", "not written yet: write")]
+    lines = list(verdict_lines(Verdict(findings, "one\ntwo", 0.0)))
     assert lines[:3] == ["  ok     x", "  WRONG  y", lines[2]]
     assert lines[2].startswith("         it is transposed: long")
     assert max(map(len, lines)) <= 80

@@ -53,7 +53,7 @@ def losses():
     kl = F.kl_div(
         (z / t).log_softmax(1), (teacher / t).log_softmax(1), reduction="batchmean", log_target=True
     )
-    found = {
+    losses_by_name = {
         "plain": F.cross_entropy(z, labels),
         "smooth": F.cross_entropy(z, labels, label_smoothing=0.2),
         "soft": F.cross_entropy(z, soft),
@@ -62,7 +62,7 @@ def losses():
         "distilled": t * t * kl,
     }
     arrays = {}
-    for name, loss in found.items():
+    for name, loss in losses_by_name.items():
         arrays[f"losses/{name}/loss"] = loss.detach().numpy()
         (gradient,) = torch.autograd.grad(loss, z, retain_graph=True)
         arrays[f"losses/{name}/gradient"] = gradient.numpy()

@@ -34,9 +34,9 @@ def test_every_parameter_of_a_model_passes(case, steps):
     config = replace(CASES[case], drop_path=0.3)
     images, labels = inputs(config)
     model = trained(filled_model(config), images, labels, steps)
-    found = list(adjoint_checks(model, images, np.random.default_rng(0)))
-    assert [d.name for d in found] == ["images", *dict(model.named_params())]
-    assert max(d.error for d in found) < LIMIT, max(found, key=lambda d: d.error).name
+    checks = list(adjoint_checks(model, images, np.random.default_rng(0)))
+    assert [d.name for d in checks] == ["images", *dict(model.named_params())]
+    assert max(d.error for d in checks) < LIMIT, max(checks, key=lambda d: d.error).name
 
 
 @pytest.mark.parametrize("plan", ["int8", "ternary"])
@@ -44,8 +44,8 @@ def test_every_parameter_of_a_model_passes(case, steps):
 def test_every_parameter_passes_through_frozen_quantizers(case, plan):
     images, _ = inputs(CASES[case])
     model = freeze(tv.quantize(filled_model(CASES[case]), plan))
-    found = list(adjoint_checks(model, images, np.random.default_rng(0)))
-    assert max(d.error for d in found) < LIMIT, max(found, key=lambda d: d.error).name
+    checks = list(adjoint_checks(model, images, np.random.default_rng(0)))
+    assert max(d.error for d in checks) < LIMIT, max(checks, key=lambda d: d.error).name
 
 
 def test_rounding_without_freezing_fails_the_check():
@@ -64,15 +64,15 @@ def test_a_trained_and_frozen_model_passes(plan):
     images, labels = inputs(CASES["conv-mean"])
     model = tv.quantize(filled_model(CASES["conv-mean"]), plan)
     model = freeze(trained(model, images, labels))
-    found = list(adjoint_checks(model, images, np.random.default_rng(0)))
-    assert max(d.error for d in found) < LIMIT
+    checks = list(adjoint_checks(model, images, np.random.default_rng(0)))
+    assert max(d.error for d in checks) < LIMIT
 
 
 def test_only_restricts_the_check_to_some_names():
     images, _ = inputs(CASES["plain"])
     only = ["head.weight", "images"]
-    found = adjoint_checks(filled_model(CASES["plain"]), images, np.random.default_rng(0), only)
-    assert [d.name for d in found] == ["images", "head.weight"]
+    checks = adjoint_checks(filled_model(CASES["plain"]), images, np.random.default_rng(0), only)
+    assert [d.name for d in checks] == ["images", "head.weight"]
 
 
 def checks_under(mutant, case="plain"):

@@ -44,10 +44,10 @@ def test_golden_values_name_the_first_pass_that_is_wrong(name, where):
 
 def test_a_missing_scale_of_attention_is_named():
     """The softmax operator lacks the factor of its check; attention lacks sqrt(K)."""
-    found = notes("differences", "softmax-scale")
-    assert any("1/sqrt(K) is missing" in note for note in found)
-    assert any("a factor of the scale is missing" in note for note in found)
-    assert any(note.startswith("right from the logits down to") for note in found)
+    failed_notes = notes("differences", "softmax-scale")
+    assert any("1/sqrt(K) is missing" in note for note in failed_notes)
+    assert any("a factor of the scale is missing" in note for note in failed_notes)
+    assert any(note.startswith("right from the logits down to") for note in failed_notes)
 
 
 @pytest.mark.parametrize(

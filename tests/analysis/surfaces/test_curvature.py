@@ -20,13 +20,13 @@ from tervit_np.losses import cross_entropy
 
 def test_curvature_is_that_of_the_quantized_weights(tiny, sample):
     """That of a float model with w_hat, not that of the latent weights."""
-    found = curvature(tiny("ternary"), *sample, steps=30, probes=4)
+    quantized_curvature = curvature(tiny("ternary"), *sample, steps=30, probes=4)
     flat = curvature(smooth(tiny("ternary")), *sample, steps=30, probes=4)
     latent = curvature(tiny(), *sample, steps=30, probes=4)
-    assert found.size == 188
-    assert found.spectrum.largest == pytest.approx(flat.spectrum.largest, rel=1e-5)
-    assert found.trace.mean == pytest.approx(flat.trace.mean, rel=1e-5)
-    assert abs(found.spectrum.largest / latent.spectrum.largest - 1) > 0.01
+    assert quantized_curvature.size == 188
+    assert quantized_curvature.spectrum.largest == pytest.approx(flat.spectrum.largest, rel=1e-5)
+    assert quantized_curvature.trace.mean == pytest.approx(flat.trace.mean, rel=1e-5)
+    assert abs(quantized_curvature.spectrum.largest / latent.spectrum.largest - 1) > 0.01
 
 
 def test_curvature_of_named_weights_alone(tiny, sample):
@@ -40,10 +40,10 @@ def test_curvature_of_named_weights_alone(tiny, sample):
 def test_predictions_agree_with_their_definitions(tiny, sample):
     model = tiny()
     names = ternary_weights(model)
-    found = predictions(model, *sample, 3.0, names=names)
-    assert [p.name for p in found] == list(KINDS)
+    predicted = predictions(model, *sample, 3.0, names=names)
+    assert [p.name for p in predicted] == list(KINDS)
     hessian = LossHessian(smooth(model), *sample, names=names)
-    for p, plan in zip(found, KINDS.values(), strict=True):
+    for p, plan in zip(predicted, KINDS.values(), strict=True):
         rules = [rule for rule in plan.rules if "blocks" in rule[0]]
         other = smooth(quantized(model, tv.quant.Plan(rules)))
         other.patch_embed, other.head = hessian.model.patch_embed, hessian.model.head

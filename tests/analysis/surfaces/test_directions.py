@@ -36,12 +36,12 @@ def test_one_seed_gives_all_models_the_same_gaussian_numbers(tiny):
 def test_a_line_passes_through_the_model(tiny, sample):
     model = tiny("ternary")
     direction = random_direction(model)
-    found = line(model, *sample, direction, around_zero(0.6, 5))
+    result = line(model, *sample, direction, around_zero(0.6, 5))
     losses = image_losses(model, *sample)
-    assert found.x[2] == 0
-    assert found.loss[2] == losses.mean(dtype=float)
-    assert found.error[2] == pytest.approx(losses.std(ddof=1) / np.sqrt(len(losses)), rel=0.15)
-    assert np.ptp(found.loss) > 0.01
+    assert result.x[2] == 0
+    assert result.loss[2] == losses.mean(dtype=float)
+    assert result.error[2] == pytest.approx(losses.std(ddof=1) / np.sqrt(len(losses)), rel=0.15)
+    assert np.ptp(result.loss) > 0.01
 
 
 def test_moving_latent_weights_differs_from_moving_quantized_ones(tiny, sample):
@@ -63,10 +63,10 @@ def test_a_grid_contains_lines(tiny, sample):
     model = tiny("int8")
     first, second = random_direction(model, 0), random_direction(model, 1)
     x, y = [-0.2, 0.0, 0.3], [0.0, 0.1]
-    found = grid2d(model, *sample, (first, second), x, y)
-    assert found.loss.shape == (3, 2)
-    np.testing.assert_array_equal(found.loss[:, 0], line(model, *sample, first, x).loss)
-    np.testing.assert_array_equal(found.loss[1], line(model, *sample, second, y).loss)
+    result = grid2d(model, *sample, (first, second), x, y)
+    assert result.loss.shape == (3, 2)
+    np.testing.assert_array_equal(result.loss[:, 0], line(model, *sample, first, x).loss)
+    np.testing.assert_array_equal(result.loss[1], line(model, *sample, second, y).loss)
 
 
 def test_a_symmetric_grid_contains_an_exact_zero():

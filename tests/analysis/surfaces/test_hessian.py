@@ -37,9 +37,9 @@ def test_products_eigenvalues_and_trace_agree_with_a_dense_hessian(hessian):
     scale = np.linalg.norm(matrix @ v)
     np.testing.assert_allclose(hessian.product(v), matrix @ v, atol=1e-6 * scale)
     exact = np.linalg.eigvalsh(matrix)
-    found = lanczos(hessian.product, hessian.size, steps=40)
-    assert abs(found.largest - exact[-1]) < 1e-6 * exact[-1]
-    assert abs(found.smallest - exact[0]) < 1e-6 * exact[-1]
+    spectrum = lanczos(hessian.product, hessian.size, steps=40)
+    assert abs(spectrum.largest - exact[-1]) < 1e-6 * exact[-1]
+    assert abs(spectrum.smallest - exact[0]) < 1e-6 * exact[-1]
     estimate = trace(hessian.product, hessian.size, probes=40)
     assert abs(estimate.mean - matrix.trace()) < 3 * estimate.error
     assert estimate.error < 0.3 * abs(matrix.trace())
@@ -54,8 +54,8 @@ def test_products_agree_with_the_closed_form_of_a_linear_classifier(tiny, sample
     p = np.exp(log_softmax(logits))
     within = np.einsum("bc,cd->bcd", p, np.eye(3)) - np.einsum("bc,bd->bcd", p, p)
     exact = np.einsum("bcd,bi,bj->cidj", within, x, x).reshape(12, 12) / len(x)
-    found = np.stack([hessian.product(e) for e in np.eye(12)])
-    np.testing.assert_allclose(found, exact, atol=1e-7)
+    products = np.stack([hessian.product(e) for e in np.eye(12)])
+    np.testing.assert_allclose(products, exact, atol=1e-7)
 
 
 def test_the_loss_bends_as_the_product_says(hessian):

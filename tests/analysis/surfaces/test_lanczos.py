@@ -12,39 +12,39 @@ def symmetric(values, seed=0):
 def test_all_steps_give_the_whole_spectrum():
     values = np.sort(np.random.default_rng(0).normal(size=30))
     matrix = symmetric(values)
-    found = lanczos(lambda v: matrix @ v, 30, steps=30)
-    np.testing.assert_allclose(found.values, values, atol=1e-10)
-    assert found.bounds.max() < 1e-10
+    spectrum = lanczos(lambda v: matrix @ v, 30, steps=30)
+    np.testing.assert_allclose(spectrum.values, values, atol=1e-10)
+    assert spectrum.bounds.max() < 1e-10
 
 
 def test_the_ends_converge_first_and_within_the_bounds():
     values = np.concatenate([np.linspace(-1, 1, 197), [-4, 6, 9]])
     matrix = symmetric(values)
-    found = lanczos(lambda v: matrix @ v, 200, steps=15)
-    assert found.largest == pytest.approx(9, abs=1e-6)
-    assert found.smallest == pytest.approx(-4, abs=1e-4)
-    assert found.bounds[-1] < 1e-4 < found.bounds[7]  # the middle comes last
-    for value, bound in zip(found.values, found.bounds, strict=True):
+    spectrum = lanczos(lambda v: matrix @ v, 200, steps=15)
+    assert spectrum.largest == pytest.approx(9, abs=1e-6)
+    assert spectrum.smallest == pytest.approx(-4, abs=1e-4)
+    assert spectrum.bounds[-1] < 1e-4 < spectrum.bounds[7]  # the middle comes last
+    for value, bound in zip(spectrum.values, spectrum.bounds, strict=True):
         assert np.abs(values - value).min() <= bound + 1e-9
 
 
 def test_a_negative_eigenvalue_of_larger_magnitude_is_not_the_largest():
     matrix = symmetric(np.array([-10.0, *np.linspace(0, 1, 40), 3]))
-    found = lanczos(lambda v: matrix @ v, 42, steps=42)
-    assert (found.largest, found.smallest) == pytest.approx((3, -10))
+    spectrum = lanczos(lambda v: matrix @ v, 42, steps=42)
+    assert (spectrum.largest, spectrum.smallest) == pytest.approx((3, -10))
 
 
 def test_no_copies_of_an_eigenvalue_appear():
     """Without reorthogonalisation roundoff repeats the largest eigenvalue."""
     values = np.concatenate([np.linspace(0, 1, 119), [1000.0]])
     matrix = symmetric(values)
-    found = lanczos(lambda v: matrix @ v, 120, steps=80)
-    assert (found.values > 10).sum() == 1
+    spectrum = lanczos(lambda v: matrix @ v, 120, steps=80)
+    assert (spectrum.values > 10).sum() == 1
 
 
 def test_an_invariant_space_ends_the_iteration():
-    found = lanczos(lambda v: 2 * v, 10, steps=10)
-    np.testing.assert_allclose(found.values, [2])
+    spectrum = lanczos(lambda v: 2 * v, 10, steps=10)
+    np.testing.assert_allclose(spectrum.values, [2])
 
 
 def test_seeds_differ_and_no_steps_are_refused():

@@ -6,8 +6,8 @@ from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_e
 def test_the_error_of_a_mean_agrees_with_the_formula():
     losses = np.random.default_rng(0).exponential(size=(2, 3, 400))
     expected = losses.std(axis=2, ddof=1) / np.sqrt(400)
-    found = standard_error(losses, bootstrap_weights(400, 0, 4000))
-    np.testing.assert_allclose(found, expected, rtol=0.06)
+    error = standard_error(losses, bootstrap_weights(400, 0, 4000))
+    np.testing.assert_allclose(error, expected, rtol=0.06)
 
 
 def test_each_resample_has_as_many_images():

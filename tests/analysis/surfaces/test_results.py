@@ -21,11 +21,11 @@ def leaves(value):
 
 
 def test_all_results_are_read_back_to_six_digits(stored):
-    found, file = stored
+    surfaces, file = stored
     again = read_surfaces(file)
-    assert type(again) is type(found)
+    assert type(again) is type(surfaces)
     assert isinstance(again.same.grids[0].loss, np.ndarray)
-    pairs = list(zip(leaves(found), leaves(again), strict=True))
+    pairs = list(zip(leaves(surfaces), leaves(again), strict=True))
     assert len(pairs) > 1000
     for a, b in pairs:
         assert a == (b if isinstance(a, str) else pytest.approx(b, rel=1e-5))

@@ -9,19 +9,19 @@ from tervit_np.analysis.surfaces.stairs import stairs, ternary_codes
 def test_codes_that_differ_are_counted(tiny, sample):
     model = tiny("ternary", dim=16, seed=1)
     direction = random_direction(model)
-    found = stairs(model, *sample, direction, steps=9)
+    result = stairs(model, *sample, direction, steps=9)
     origin = ternary_codes(model)
-    assert found.codes == origin.size == 16 * 16 * 3 + 16 * 16 + 2 * 16 * 32
-    assert (found.curve.x[4], found.changed[4]) == (0, 0)
-    there = ternary_codes(AffineModels(model, (direction,)).at((float(found.curve.x[-1]),)))
-    assert found.changed[-1] == (there != origin).sum() > 0
+    assert result.codes == origin.size == 16 * 16 * 3 + 16 * 16 + 2 * 16 * 32
+    assert (result.curve.x[4], result.changed[4]) == (0, 0)
+    there = ternary_codes(AffineModels(model, (direction,)).at((float(result.curve.x[-1]),)))
+    assert result.changed[-1] == (there != origin).sum() > 0
 
 
 def test_the_loss_is_nearly_constant_between_flips(tiny, sample):
     model = tiny("ternary", dtype="float64", dim=16, seed=1)
-    found = stairs(model, *sample, random_direction(model), steps=201)
-    jump = np.abs(np.diff(found.curve.loss))
-    same = np.diff(found.changed) == 0
+    result = stairs(model, *sample, random_direction(model), steps=201)
+    jump = np.abs(np.diff(result.curve.loss))
+    same = np.diff(result.changed) == 0
     assert 0.2 < same.mean() < 1
     assert np.median(jump[same]) < 0.1 * np.median(jump[~same])
 

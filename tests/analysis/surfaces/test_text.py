@@ -13,8 +13,8 @@ from tervit_np.analysis.surfaces.stairs import Stairs
 def gaps(latent, eight, layer, channel, loss=0.5):
     kinds = ("8-bit", "ternary, layer-wise", "ternary, channel-wise")
     rows = zip(kinds, (eight, layer, channel), (0, eight, layer), strict=True)
-    found = tuple(Gap(k, loss + g, g, 0.02, before - g, 0.03) for k, g, before in rows)
-    return Gaps(latent, loss, 0.01, found)
+    three_kinds = tuple(Gap(k, loss + g, g, 0.02, before - g, 0.03) for k, g, before in rows)
+    return Gaps(latent, loss, 0.01, three_kinds)
 
 
 def test_gaps_are_described_by_their_signs():

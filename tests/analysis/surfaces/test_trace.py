@@ -6,18 +6,18 @@ from tervit_np.analysis.surfaces.trace import signs, trace
 
 def test_a_diagonal_operator_is_exact():
     d = np.random.default_rng(0).normal(size=60)
-    found = trace(lambda v: d * v, 60, probes=3)
-    assert found.mean == pytest.approx(d.sum())
-    assert found.error < 1e-12
+    estimate = trace(lambda v: d * v, 60, probes=3)
+    assert estimate.mean == pytest.approx(d.sum())
+    assert estimate.error < 1e-12
 
 
 def test_the_error_agrees_with_the_formula():
     m = np.random.default_rng(1).normal(size=(80, 80))
     m = m + m.T
-    found = trace(lambda v: m @ v, 80, probes=400)
+    estimate = trace(lambda v: m @ v, 80, probes=400)
     variance = 2 * ((m**2).sum() - (np.diag(m) ** 2).sum())
-    assert found.error == pytest.approx(np.sqrt(variance / 400), rel=0.15)
-    assert abs(found.mean - m.trace()) < 3 * found.error
+    assert estimate.error == pytest.approx(np.sqrt(variance / 400), rel=0.15)
+    assert abs(estimate.mean - m.trace()) < 3 * estimate.error
 
 
 def test_each_probe_draws_its_own_signs():
