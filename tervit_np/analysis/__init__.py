@@ -1,1 +1,1 @@
-"""What trained models look like: loss surfaces, comparisons, sizes, costs, the report."""
+"""Analysis of trained models: loss surfaces, comparisons, sizes, costs, the report."""

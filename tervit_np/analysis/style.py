@@ -55,7 +55,7 @@ def figure(width: float, height: float, **options: Any) -> Iterator["Figure"]:
 
 
 def save(figure: "Figure", path: Path) -> Path:
-    """Write a PNG whole or not at all."""
+    """Write a PNG atomically."""
     with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=144)
     return path
