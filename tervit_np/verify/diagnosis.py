@@ -18,33 +18,38 @@ def likely_mistake(check: GradientCheck, factors: dict[str, float] | None = None
     `factors` are lengths that may be missing as a factor, such as {"K": 4, "batch": 3}: the ratio
     of the gradients is compared with each length, its square, its root and their inverses.
     """
-    a, b = np.asarray(check.analytic), np.asarray(check.numeric)
-    if not np.isfinite(a).all():
+    analytic, numeric = np.asarray(check.analytic), np.asarray(check.numeric)
+    if not np.isfinite(analytic).all():
         return "the gradient is not finite: a division by zero or an overflow in the backward"
-    if a.shape != b.shape:
-        return f"its shape is {a.shape}, expected {b.shape}: a sum or a transpose is missing"
-    if not a.any() and b.any():
+    if analytic.shape != numeric.shape:
+        expected = f"its shape is {analytic.shape}, expected {numeric.shape}"
+        return f"{expected}: a sum or a transpose is missing"
+    if not analytic.any() and numeric.any():
         return "the gradient is zero: it is never computed or never added"
-    if (ratio := _constant_ratio(a, b)) is not None:
+    if (ratio := _constant_ratio(analytic, numeric)) is not None:
         return _explain_ratio(ratio, factors or {})
-    if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and _close(a.swapaxes(-1, -2), b):
+    if _is_transposed(analytic, numeric):
         return "it is transposed"
-    rest = a - b
-    if a.ndim >= 2 and _close(rest, np.broadcast_to(rest.mean(axis=-1, keepdims=True), a.shape)):
+    error = analytic - numeric
+    if error.ndim >= 2 and _close(error, error.mean(axis=-1, keepdims=True)):
         return "off by a constant in each row: the mean (or the sum) along the row is not removed"
-    wrong = np.abs(rest) > 1e-6 * np.abs(b).max()
+    wrong = np.abs(error) > 1e-6 * np.abs(numeric).max()
     if wrong.mean() < 0.9:
         return (
-            f"{wrong.sum()} of {wrong.size} elements are wrong: an edge, an overlap or an index "
-            "(assigned where it should be added?)"
+            f"{wrong.sum()} of {wrong.size} elements are wrong: those of an edge, an overlap or an "
+            "index (assigned where it should be added?)"
         )
-    if a.size > 1 and np.sign(a[wrong] * b[wrong]).mean() > 0.6:
+    if error.size > 1 and np.sign(analytic[wrong] * numeric[wrong]).mean() > 0.6:
         return "roughly right: a term of the derivative is missing, or one factor is wrong"
     return "unrelated to the true gradient: the wrong operand, axis or order"
 
 
+def _is_transposed(a: Array, b: Array) -> bool:
+    return a.ndim >= 2 and a.shape[-1] == a.shape[-2] and _close(a.swapaxes(-1, -2), b)
+
+
 def _constant_ratio(a: Array, b: Array) -> float | None:
-    """Return r where a = r b everywhere."""
+    """Return r if a = r b for all elements."""
     if not b.any():
         return None
     ratio = float((a * b).sum() / (b * b).sum())
@@ -52,6 +57,7 @@ def _constant_ratio(a: Array, b: Array) -> float | None:
 
 
 def _explain_ratio(ratio: float, factors: dict[str, float]) -> str:
+    """Compare a constant ratio with known constants, then with powers of the factors."""
     for constant, mistake in _CONSTANTS.items():
         if np.isclose(ratio, constant, rtol=1e-4):
             return f"exactly {constant:g} times the true gradient: {mistake}"
