@@ -4,7 +4,8 @@ Every layer also has a path in NumPy, which runs without Numba. `import tervit_n
 this package; its first use does.
 """
 
-from tervit_np.kernels.int8_linear import Int8Weights, int8_linear, pack_int8
+from tervit_np.kernels.int8_linear import int8_linear
+from tervit_np.kernels.int8_weights import Int8Weights, pack_int8
 from tervit_np.kernels.isa import VARIANTS, has_tile, selected_variant, supported
 from tervit_np.kernels.panels import Panels, QuantizedTokens, pack, quantize_tokens, unpack
 from tervit_np.kernels.ternary_linear import (

@@ -6,7 +6,7 @@ from tervit_np.arrays import Array
 from tervit_np.compiled.exponential import F
 from tervit_np.compiled.jit import kernel
 from tervit_np.kernels.gemm import View, gemm_rows
-from tervit_np.kernels.int8_linear import Int8Weights
+from tervit_np.kernels.int8_weights import Int8Weights
 from tervit_np.kernels.panels import QuantizedTokens
 from tervit_np.kernels.quantize import quantize_rows
 from tervit_np.kernels.tiles import BYTE_TILES, MR

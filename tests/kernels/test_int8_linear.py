@@ -5,7 +5,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.kernels import int8_linear, pack_int8
-from tervit_np.kernels.int8_linear import unpack_int8
+from tervit_np.kernels.int8_weights import unpack_int8
 from tervit_np.nn import Linear
 from tervit_np.quant import UniformAct, UniformWeight
 from tests.checks import BACKENDS, relative_error
