@@ -3,12 +3,12 @@
     v = 81 d0 + 27 d1 + 9 d2 + 3 d3 + d4      d = t + 1 in {0, 1, 2}, v = 0..242
     b = ceil(256 v / 243)
 
-The byte b stores the fraction v / 243 in units of 1/256. Multiplication alone decodes it: the
-integer part of 3 b / 256 is the first digit, and the fractional part holds the other ones:
+The byte b is the fraction v / 243 in units of 1/256, rounded up. Multiplication alone decodes it:
+the integer part of 3 b / 256 is the first digit, and the fractional part holds the other ones:
 
     d0 = (3 b) >> 8,  b = (3 b) & 255,  d1 = (3 b) >> 8, ...
 
-No v encodes to 13 of the 256 bytes; `decode` refuses them.
+13 of the 256 bytes encode no v, and `decode` refuses them.
 """
 
 import numpy as np

@@ -21,7 +21,7 @@ def block_weights(block: Block | SwinBlock, shape: tuple[int, ...]) -> BlockWeig
     """Collect the weights of a block for images of `shape` tokens, (T,) in DeiT, (H, W) in Swin."""
     attn: Any = block.attn
     windows = swin_windows(block, shape) if isinstance(block, SwinBlock) else deit_window(shape)
-    token_index, bias_index, attn_bias = windows
+    token_index, attn_bias, bias_index = windows
     return BlockWeights(
         norm1=_norm_weights(block.norm1),
         qkv=_linear_weights(attn.qkv),
@@ -30,8 +30,8 @@ def block_weights(block: Block | SwinBlock, shape: tuple[int, ...]) -> BlockWeig
         fc1=_linear_weights(block.mlp.fc1),
         fc2=_linear_weights(block.mlp.fc2),
         token_index=token_index,
-        bias_index=bias_index,
         attn_bias=_pad_keys(attn_bias),
+        bias_index=bias_index,
         heads=attn.products.heads,
         eps=block.norm1.eps,
         gelu_erf=block.mlp.gelu_form == "erf",
@@ -41,20 +41,20 @@ def block_weights(block: Block | SwinBlock, shape: tuple[int, ...]) -> BlockWeig
 def deit_window(shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """Describe the one window of an image of (T,) tokens, without a bias.
 
-    -> token_index (1, T), bias_index (1,), attn_bias (1, 1, 1, T)
+    -> token_index (1, T), attn_bias (1, 1, 1, T), bias_index (1,)
     """
     (tokens,) = shape
     token_index = np.arange(tokens, dtype=np.int32)[None]
-    return token_index, np.zeros(1, np.int32), np.zeros((1, 1, 1, tokens), np.float32)
+    return token_index, np.zeros((1, 1, 1, tokens), np.float32), np.zeros(1, np.int32)
 
 
 def swin_windows(block: SwinBlock, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """Describe the windows of a map of (H, W) tokens.
 
-    -> token_index (W, T), bias_index (W,), attn_bias (biases, H, T, T)
+    -> token_index (nW, T), attn_bias (N, H, T, T), bias_index (nW,)
 
-    With a shift there are at most four masks (no edge, right edge, lower edge, corner), each of
-    which makes one attention bias.
+    Without a shift, all windows have the same bias. With a shift there are at most four masks, and
+    so N <= 4 biases: of windows at no edge, at the right edge, at the lower edge, in the corner.
     """
     numbers = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(1, *shape, 1)
     windows = window_partition(cyclic_shift(numbers, block.shift_size), block.window)[:, :, 0]
@@ -62,14 +62,14 @@ def swin_windows(block: SwinBlock, shape: tuple[int, ...]) -> tuple[Array, Array
     attn = block.attn
     bias = relative_bias(attn.relative_position_bias_table.data, attn.relative_position_index)
     if block.mask is None:
-        return token_index, np.zeros(len(token_index), np.int32), bias[None]
+        return token_index, bias[None], np.zeros(len(token_index), np.int32)
     masks, bias_index = np.unique(block.mask, axis=0, return_inverse=True)
     attn_bias = bias[None] + masks[:, None].astype(np.float32)
-    return token_index, bias_index.reshape(-1).astype(np.int32), attn_bias
+    return token_index, attn_bias, bias_index.reshape(-1).astype(np.int32)
 
 
 def _pad_keys(attn_bias: Array) -> Array:
-    """Pad the keys to whole registers with a bias that gives them no weight.  (..., T, T'')."""
+    """Pad the keys to whole registers, with PADDING_BIAS.  (..., T) -> (..., T')."""
     keys = attn_bias.shape[-1]
     padded = zeros((*attn_bias.shape[:-1], round_up(keys, LANES)), np.float32)
     padded[...] = PADDING_BIAS

@@ -55,11 +55,12 @@ def export(
         raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
     arrays = packed_arrays(model, np.dtype(precision))
     meta = {**describe(model), "plan": plan_to_spec(plan_of(model)), "extra": dict(extra or {})}
-    texts = {"format": FORMAT, **{key: _json(key, value) for key, value in meta.items()}}
+    texts = {"format": FORMAT, **{key: _to_json(key, value) for key, value in meta.items()}}
     save_safetensors(arrays, path, texts | {"sha256": checksum(arrays, texts)})
 
 
-def _json(key: str, value: Any) -> str:
+def _to_json(key: str, value: Any) -> str:
+    """Write a value of the metadata as JSON, without NaN and infinity."""
     try:
         return json.dumps(value, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:

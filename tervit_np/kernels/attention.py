@@ -45,36 +45,36 @@ from tervit_np.kernels.gemm import View, gemm_rows
 from tervit_np.kernels.team import round_up
 from tervit_np.kernels.tiles import FLOAT_TILES, LANES, MR
 
-PADDING_BIAS = -1e30  # attn_bias of keys beyond the window: exp32 makes 1e-38 of them
+PADDING_BIAS = -1e30  # attn_bias of keys beyond the window, which makes their exponentials 1e-38
 
 
 class AttentionScratch(NamedTuple):
-    """Buffers for one head of one window: T tokens, K columns, rounded up to whole registers."""
+    """Buffers for one head of one window; T' and K' are rounded up to multiples of LANES."""
 
-    k_transposed: Array  # float32 (K', T'')
-    scores: Array  # float32 (MR, T'')
+    k_transposed: Array  # float32 (K', T')
+    scores: Array  # float32 (MR, T'), then their exponentials
     out: Array  # float32 (MR, K')
     row_max: Array  # float32 (MR,): the largest score of each query
-    inv_sum: Array  # float32 (MR,): 1 / sum of its exponentials
+    inv_sum: Array  # float32 (MR,): one over the sum of its exponentials
 
 
 def make_attention_scratch(window_tokens: int, head_dim: int) -> AttentionScratch:
     """Allocate scratch for windows of T tokens and heads of K columns."""
     keys, columns = round_up(window_tokens, LANES), round_up(head_dim, LANES)
     return AttentionScratch(
-        zeros((columns, keys), np.float32),
-        zeros((MR, keys), np.float32),
-        zeros((MR, columns), np.float32),
-        zeros((MR,), np.float32),
-        zeros((MR,), np.float32),
+        k_transposed=zeros((columns, keys), np.float32),
+        scores=zeros((MR, keys), np.float32),
+        out=zeros((MR, columns), np.float32),
+        row_max=zeros((MR,), np.float32),
+        inv_sum=zeros((MR,), np.float32),
     )
 
 
 def rows_read(window_tokens: int) -> int:
     """Return how many rows of qkv `attend` may read for a window of T tokens.
 
-    Whole tiles of queries, whole registers of keys, and one more row, because the registers that
-    hold the columns of the last head may extend into the next row.
+    It reads whole tiles of queries and whole registers of keys, and a row more, because a register
+    that holds the last columns of a row may extend into the next one.
     """
     rows: int = max(round_up(window_tokens, MR), round_up(window_tokens, LANES))
     return rows + 1
@@ -84,14 +84,14 @@ def rows_read(window_tokens: int) -> int:
 def attend(
     qkv: Array, head: int, head_dim: int, attn_bias: Array, scratch: AttentionScratch, out: Array
 ) -> None:
-    """Attend in one head.  qkv (rows_read(T) or more, 3 D...) -> K columns of out (T, D).
+    """Attend in one head.  qkv (rows_read(T) or more, 3 D or more) -> K columns of out (T, D).
 
-    attn_bias (T, T''), or (1, T'') if it is the same for all queries. Rows of qkv beyond T may hold
+    attn_bias (T, T'), or (1, T') if it is the same for all queries. Rows of qkv beyond T may hold
     any finite numbers.
     """
     (tokens, dim), stride = out.shape, qkv.shape[1]
+    start, stop, scale = head * head_dim, (head + 1) * head_dim, ONE / np.sqrt(F(head_dim))
     keys, columns = scratch.k_transposed.shape[1], scratch.out.shape[1]
-    scale, start, stop = ONE / np.sqrt(F(head_dim)), head * head_dim, (head + 1) * head_dim
     for t in range(0, keys, LANES):
         for d in range(0, columns, LANES):
             transpose_tile(qkv, t, dim + start + d, scratch.k_transposed, d, t)
@@ -112,7 +112,7 @@ def attend(
 
 @kernel(fastmath=REORDER, boundscheck=False)
 def _scale_and_add_bias(scores: Array, scale: np.float32, attn_bias: Array) -> np.float32:
-    """Scores = scale scores + attn_bias, in place; return the largest.  (T''), (T'')."""
+    """scores = scale scores + attn_bias, in place; return the largest.  (T'), (T')."""
     largest = np.int32(-(2**31))
     for t in range(scores.shape[0]):
         score = scores[t] * scale + attn_bias[t]
@@ -123,7 +123,7 @@ def _scale_and_add_bias(scores: Array, scale: np.float32, attn_bias: Array) -> n
 
 @kernel(fastmath=REORDER, boundscheck=False)
 def _exp_and_sum(scores: Array, row_max: np.float32) -> np.float32:
-    """Scores = exp(scores - row_max), in place; return their sum.  (T'')."""
+    """scores = exp(scores - row_max), in place; return their sum.  (T')."""
     total = F(0)
     for t in range(scores.shape[0]):
         value = exp32(scores[t] - row_max)

@@ -6,8 +6,10 @@
 
 A window is the set of tokens that attend to each other: Swin's window, or a whole image in DeiT.
 Windows do not depend on each other, so a few at a time pass through the whole block in a workspace
-that fits the L2 cache. Their tokens are gathered and scattered by index; no map is copied, rolled
-or cut. Threads that share a window wait for each other twice: before attention and after it.
+that fits the L2 cache. Their tokens are gathered and scattered by index, without a copy of the map
+that is rolled and cut. Threads that share a window wait for each other before and after attention.
+
+The argument `shared` is the workspace of a team of threads, `private` that of the calling thread.
 """
 
 from collections.abc import Callable
@@ -45,7 +47,7 @@ class LinearWeights(NamedTuple):
 
 
 class BlockWeights(NamedTuple):
-    """The parameters of a block for images of W windows of T tokens."""
+    """The parameters of a block for images of nW windows of T tokens."""
 
     norm1: NormWeights
     qkv: LinearWeights
@@ -53,9 +55,9 @@ class BlockWeights(NamedTuple):
     norm2: NormWeights
     fc1: LinearWeights
     fc2: LinearWeights
-    token_index: Array  # int32 (W, T): the tokens of each window, by their number in the image
-    bias_index: Array  # int32 (W,): which of the biases each window takes
-    attn_bias: Array  # float32 (biases, H, T, T''), or (1, 1, 1, T''): added to the scores
+    token_index: Array  # int32 (nW, T): the tokens of each window, by their number in the image
+    attn_bias: Array  # float32 (N, H, T, T'), or (1, 1, 1, T') in DeiT: added to the scores
+    bias_index: Array  # int32 (nW,): which of the N biases each window takes
     heads: int
     eps: float
     gelu_erf: bool  # GELU with erf, otherwise with tanh
@@ -73,19 +75,19 @@ def run_block(
     thread_id: int,
     num_threads: int,
 ) -> None:
-    """Run a block on windows start..stop - 1 of x (B W T, D), in place.
+    """Run a block on windows start..stop - 1 of x (B nW T, D), in place.
 
-    A team that shares `shared` calls this with the same windows in each of its threads; a thread
-    alone is number 0 of 1.
+    All threads of a team call this with the same windows and the same `shared`. A thread that works
+    alone passes thread_id 0 and num_threads 1.
     """
     window_tokens = w.token_index.shape[1]
-    windows = windows_per_pass(window_tokens)
-    for window in range(start, stop, windows):
-        count = min(windows, stop - window)
-        row_start, row_stop = thread_range(count * window_tokens, tile.mr, thread_id, num_threads)
-        gather_tokens(x, w.token_index, shared, window, row_start, row_stop, tile.mr)
-        block_forward(tile, w, shared, private, window, count, thread_id, num_threads)
-        scatter_tokens(x, w.token_index, shared, window, row_start, row_stop)
+    step = windows_per_pass(window_tokens)
+    for first in range(start, stop, step):
+        windows = min(step, stop - first)
+        row_start, row_stop = thread_range(windows * window_tokens, tile.mr, thread_id, num_threads)
+        gather_tokens(x, w.token_index, shared, first, row_start, row_stop, tile.mr)
+        block_forward(tile, w, shared, private, first, windows, thread_id, num_threads)
+        scatter_tokens(x, w.token_index, shared, first, row_start, row_stop)
 
 
 @kernel(boundscheck=False)
@@ -94,28 +96,28 @@ def block_forward(
     w: BlockWeights,
     shared: SharedWorkspace,
     private: ThreadWorkspace,
-    window: int,
-    count: int,
+    first: int,
+    windows: int,
     thread_id: int,
     num_threads: int,
 ) -> None:
-    """Run a block on the `count` windows in the workspace, which begin with window `window`."""
-    tokens = count * w.token_index.shape[1]
+    """Run a block on the windows in the workspace: `windows` of them, from number `first` on."""
+    tokens = windows * w.token_index.shape[1]
     start, stop = thread_range(tokens, tile.mr, thread_id, num_threads)
-    step = private.hidden.shape[0]
+    step = private.hidden.shape[0]  # MLP_ROWS, rounded up to whole tiles
     for row in range(start, stop, step):
         rows = round_up(min(step, stop - row), tile.mr)
-        forward_to_qkv(tile, w, shared, private, row, row + rows)
+        norm1_to_qkv(tile, w, shared, private, row, row + rows)
     barrier(shared.barrier_count, num_threads)
-    attend_heads(w, shared, private, window, count, thread_id, num_threads)
+    attend_heads(w, shared, private, first, windows, thread_id, num_threads)
     barrier(shared.barrier_count, num_threads)
     for row in range(start, stop, step):
         rows = round_up(min(step, stop - row), tile.mr)
-        forward_from_proj(tile, w, shared, private, row, row + rows)
+        proj_to_fc2(tile, w, shared, private, row, row + rows)
 
 
 @kernel(boundscheck=False)
-def forward_to_qkv(
+def norm1_to_qkv(
     tile: Tile,
     w: BlockWeights,
     shared: SharedWorkspace,
@@ -132,7 +134,7 @@ def forward_to_qkv(
 
 
 @kernel(boundscheck=False)
-def forward_from_proj(
+def proj_to_fc2(
     tile: Tile,
     w: BlockWeights,
     shared: SharedWorkspace,
@@ -142,11 +144,8 @@ def forward_from_proj(
 ) -> None:
     """x += proj(attn_out),  branch = fc2(gelu(fc1(LN(x)))),  for rows start..stop - 1."""
     x, branch, rows = shared.x[start:stop], shared.branch[start:stop], stop - start
-    tokens, hidden_tokens = (
-        first_rows(private.tokens, rows),
-        first_rows(private.hidden_tokens, rows),
-    )
-    hidden = private.hidden[:rows]
+    tokens, hidden = first_rows(private.tokens, rows), private.hidden[:rows]
+    hidden_tokens = first_rows(private.hidden_tokens, rows)
     quantize_rows(shared.attn_out[start:stop], x.shape[1], tokens)
     linear_all_panels(tile, tokens, w.proj, branch)
     residual_layernorm_quantize(x, branch, w.norm2.gamma, w.norm2.beta, w.eps, tokens)
@@ -160,17 +159,18 @@ def attend_heads(
     w: BlockWeights,
     shared: SharedWorkspace,
     private: ThreadWorkspace,
-    window: int,
-    count: int,
+    first: int,
+    windows: int,
     thread_id: int,
     num_threads: int,
 ) -> None:
-    """Attend in this thread's range of the heads of `count` windows from `window` on."""
-    windows, tokens = w.token_index.shape
-    start, stop = thread_range(count * w.heads, 1, thread_id, num_threads)
+    """Attend in one thread's range of all heads of the windows in the workspace."""
+    image_windows, tokens = w.token_index.shape
+    start, stop = thread_range(windows * w.heads, 1, thread_id, num_threads)
     for item in range(start, stop):
         i, head = divmod(item, w.heads)
-        attn_bias = w.attn_bias[w.bias_index[(window + i) % windows], head % w.attn_bias.shape[1]]
+        bias = w.attn_bias[w.bias_index[(first + i) % image_windows]]
+        attn_bias = bias[head % bias.shape[0]]
         qkv, out = shared.qkv[i * tokens :], shared.attn_out[i * tokens : (i + 1) * tokens]
         attend_head(qkv, head, shared.x.shape[1] // w.heads, attn_bias, private.scratch, out)
 

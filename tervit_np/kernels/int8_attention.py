@@ -35,26 +35,27 @@ _MAGNITUDE = np.int32(0x7FFFFFFF)  # all bits but the sign
 
 
 class Int8AttentionScratch(NamedTuple):
-    """Buffers for one head of one window: T tokens, K columns, rounded up to whole registers.
+    """Buffers for one head of one window.
 
-    A word is 4 bytes, the inputs of one step of the integer product.
+    T' and K' are rounded up to multiples of LANES, and Tq is T rounded up to a multiple of MR. A
+    word is 4 bytes, the inputs of one step of the integer product; W words hold K columns, padded.
     """
 
-    q: Array  # uint8 (T', 4 W): K columns in W words, zero point 128
-    q_scale: Array  # float32 (T',), times 1 / sqrt(K)
-    k: Array  # int8 (T'', 4 W)
-    k_scale: Array  # float32 (T'',)
-    k_sums: Array  # int32 (T'',): 128 times the sum of each row of k
-    k_transposed: Array  # int8 (W, 4 T''): k transposed word by word
-    v: Array  # int8 (T'', K')
+    q: Array  # uint8 (Tq, 4 W), zero point 128
+    q_scale: Array  # float32 (Tq,), times 1 / sqrt(K)
+    k: Array  # int8 (T', 4 W)
+    k_scale: Array  # float32 (T',)
+    k_sums: Array  # int32 (T',): 128 times the sum of each row of k
+    k_transposed: Array  # int8 (W, 4 T'): k transposed word by word
+    v: Array  # int8 (T', K')
     v_scale: Array  # float32 (K',)
     v_inv_scale: Array  # float32 (K',)
     v_max_bits: Array  # int32 (K',): the largest magnitude of each column, as bits
-    v_words: Array  # int8 (T'' / 4, 4 K'): four rows of v interleaved, a word for each column
-    products: Array  # int32 (MR, T''): q k^T
-    scores: Array  # float32 (MR, T'')
+    v_words: Array  # int8 (T' / 4, 4 K'): four rows of v interleaved, a word for each column
+    products: Array  # int32 (MR, T'): q k^T
+    scores: Array  # float32 (MR, T')
     row_max: Array  # float32 (MR,): the largest score of each query
-    exps: Array  # uint8 (MR, T''): e
+    exps: Array  # uint8 (MR, T'): e
     exp_sums: Array  # int32 (MR,): the sum of each row of e
     out: Array  # int32 (MR, K'): e v
 

@@ -1,6 +1,7 @@
 """Buffers that a block computes in: some shared by a team of threads, some private to each thread.
 
-They are allocated once for all blocks of one shape and all images.
+They are allocated once for all images and all blocks of one shape. In the shapes, M' and R' are
+rounded up to whole tiles, D' and F' to whole panels.
 """
 
 from typing import NamedTuple
@@ -16,26 +17,26 @@ from tervit_np.kernels.panels import PANEL, STEP, QuantizedTokens
 from tervit_np.kernels.team import round_up
 from tervit_np.kernels.tiles import Tile
 
-TOKENS_PER_PASS = 256  # tokens that pass through a block together, rounded down to whole windows
+TOKENS_PER_PASS = 256  # whole windows of at most so many tokens pass through a block together
 MLP_ROWS = 66  # tokens that pass through all layers of an MLP before the next ones do
 
 
 class SharedWorkspace(NamedTuple):
-    """The tokens of one pass of a team: M tokens, padded to M' for whole tiles."""
+    """The M tokens of the windows that pass through a block together."""
 
     x: Array  # float32 (M', D): the residual stream
-    branch: Array  # float32 (M', D'): what the last branch adds to x, not yet added
-    qkv: Array  # float32 (M'', 3 D'): followed by rows that attention reads and does not use
-    attn_out: Array  # float32 (M', D): attention's output, before proj
-    barrier_count: Array  # int64 (1,)
+    branch: Array  # float32 (M', D'): output of proj or fc2, until the next step adds it to x
+    qkv: Array  # float32 (M' or more, (3 D)'): attention reads some rows beyond M
+    attn_out: Array  # float32 (M', D): output of attention, input of proj
+    barrier_count: Array  # int64 (1,): for the barriers of the threads that share this
 
 
 class ThreadWorkspace(NamedTuple):
-    """The private buffers of one thread, for at most R = MLP_ROWS tokens (R' for whole tiles)."""
+    """The private buffers of one thread, for R = MLP_ROWS tokens and an MLP of F hidden columns."""
 
-    tokens: QuantizedTokens  # (R', D): inputs of qkv, proj and fc1
-    hidden: Array  # float32 (R', 64 P): outputs of fc1
-    hidden_tokens: QuantizedTokens  # (R', hidden width): inputs of fc2
+    tokens: QuantizedTokens  # (R', D): input of qkv, proj and fc1
+    hidden: Array  # float32 (R', F'): output of fc1
+    hidden_tokens: QuantizedTokens  # (R', F): input of fc2
     scratch: AttentionScratch | Int8AttentionScratch
 
 
@@ -46,7 +47,7 @@ def windows_per_pass(window_tokens: int) -> int:
 
 
 def make_shared_workspace(tile: Tile, window_tokens: int, dim: int) -> SharedWorkspace:
-    """Allocate for windows of T tokens of `dim` columns."""
+    """Allocate the buffers of a team, for windows of T tokens and D columns."""
     tokens = windows_per_pass(window_tokens) * window_tokens
     rows = round_up(tokens, tile.mr)
     qkv_rows = max(rows, tokens - window_tokens + rows_read(window_tokens))
@@ -62,7 +63,7 @@ def make_shared_workspace(tile: Tile, window_tokens: int, dim: int) -> SharedWor
 def make_thread_workspace(
     tile: Tile, window_tokens: int, dim: int, hidden_dim: int, heads: int, attention: str
 ) -> ThreadWorkspace:
-    """Allocate for one thread; `attention` is "float32" or "int8"."""
+    """Allocate the buffers of one thread; `attention` is "float32" or "int8"."""
     rows = round_up(MLP_ROWS, tile.mr)
     make_scratch = make_int8_attention_scratch if attention == "int8" else make_attention_scratch
     return ThreadWorkspace(
