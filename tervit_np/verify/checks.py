@@ -30,6 +30,7 @@ _DROP_PATH = 0.5  # so that whole models check stochastic depth too
 _BATCH = 8  # enough that the two branches of a block drop different images
 
 
+# Names in the first column of the table: adjoint is a part of differences, example of golden.
 ROW_CHECKS = ("differences", "adjoint", "golden", "example", "frozen", "contracts")
 
 

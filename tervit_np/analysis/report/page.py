@@ -18,6 +18,7 @@ from tervit_np.analysis.report.weights import draw_weights, ternary_layer
 from tervit_np.analysis.sizes import sizes, ternarity
 from tervit_np.analysis.style import stage_colour
 from tervit_np.analysis.surfaces.section import surface_section
+from tervit_np.arrays import Array
 from tervit_np.checkpoints import load_model
 from tervit_np.files import write_text
 from tervit_np.models import Classifier
@@ -127,57 +128,65 @@ def _figures(run: RunRecord, results: list[Result], test: LabelledSet) -> list[s
     folder, last = run.folder.path, results[-1]
     readable = last.evaluation.readable
     images, logits = test.take(np.flatnonzero(readable)), last.evaluation.logits[readable]
-    name = last.stage.name
-    pieces = []
-    if len(results) > 1:
-        drawn = draw_recovery(run.stages, folder / "recovery.png")
-        pieces += [
-            html.heading("The drop and the recovery"),
-            html.picture(drawn, "Test accuracy before (hollow) and after (filled) each stage."),
-        ]
-    pieces += [
-        html.heading("Training"),
-        html.picture(
-            draw_curves(run, folder / "curves.png"),
-            "Loss of the training batches, with augmentation and label smoothing, and accuracy.",
-        ),
+    return [
+        *_training(run, folder),
+        *_weights(last.model, folder),
+        *_attention(results, images, folder),
+        *_errors(last.stage.name, images, logits, folder),
     ]
-    if ternarity(last.model) is not None:
-        layer = ternary_layer(last.model)
-        pieces += [
-            html.heading("Where the ternary weights come from"),
-            html.picture(
-                draw_weights(last.model, folder / "weights.png"),
-                f"Latent weights of six channels of {layer}, smallest to largest threshold.",
-            ),
-        ]
-    models = {r.stage.name: r.model for r in (results[0], last)}
-    pieces += [
+
+
+def _training(run: RunRecord, folder: Path) -> list[str]:
+    curves = html.picture(
+        draw_curves(run, folder / "curves.png"),
+        "Loss of the training batches, with augmentation and label smoothing, and accuracy.",
+    )
+    if len(run.stages) == 1:
+        return [html.heading("Training"), curves]
+    recovery = html.picture(
+        draw_recovery(run.stages, folder / "recovery.png"),
+        "Test accuracy before (hollow) and after (filled) each stage.",
+    )
+    heading = html.heading("The drop and the recovery")
+    return [heading, recovery, html.heading("Training"), curves]
+
+
+def _weights(model: Classifier, folder: Path) -> list[str]:
+    if ternarity(model) is None:
+        return []
+    caption = (
+        f"Latent weights of six channels of {ternary_layer(model)}, smallest to largest threshold."
+    )
+    return [
+        html.heading("Where the ternary weights come from"),
+        html.picture(draw_weights(model, folder / "weights.png"), caption),
+    ]
+
+
+def _attention(results: list[Result], images: LabelledSet, folder: Path) -> list[str]:
+    """Draw the attention of the first and the last stage."""
+    models = {result.stage.name: result.model for result in (results[0], results[-1])}
+    return [
         html.heading("Where the model looks"),
         html.picture(
             draw_attention(models, images, folder / "attention.png"),
             "Attention that each patch receives in the last block, mean over heads and queries.",
         ),
-        html.heading("Confused classes"),
-        html.picture(
-            draw_confusion(
-                images.labels,
-                logits.argmax(axis=1),
-                in_words(images.classes),
-                folder / "confusion.png",
-            ),
-            f"Confusion matrix of the {name} model in percent.",
-        ),
     ]
-    drawn_mistakes = draw_mistakes(images, logits, folder / "mistakes.png")
-    if drawn_mistakes is not None:
-        pieces += [
-            html.heading("Most probable mistakes"),
-            html.picture(
-                drawn_mistakes,
-                f"Wrong predictions of the {name} model with the highest probability.",
-            ),
-        ]
+
+
+def _errors(stage: str, images: LabelledSet, logits: Array, folder: Path) -> list[str]:
+    """Draw the confusion matrix and, if there are any, the most probable mistakes."""
+    predicted, names = logits.argmax(axis=1), in_words(images.classes)
+    confusion = draw_confusion(images.labels, predicted, names, folder / "confusion.png")
+    pieces = [
+        html.heading("Confused classes"),
+        html.picture(confusion, f"Confusion matrix of the {stage} model in percent."),
+    ]
+    mistakes = draw_mistakes(images, logits, folder / "mistakes.png")
+    if mistakes is not None:
+        caption = f"Wrong predictions of the {stage} model with the highest probability."
+        pieces += [html.heading("Most probable mistakes"), html.picture(mistakes, caption)]
     return pieces
 
 
