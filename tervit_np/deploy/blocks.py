@@ -36,7 +36,7 @@ class PackedBlocks(Blocks):
         super().__init__(blocks)
         self.num_threads, self.attention = num_threads, attention
         self._weights: list[BlockWeights] = []  # collected by the first forward pass
-        self._local = threading.local()  # .session, one for each thread that calls `forward`
+        self._local = threading.local()  # holds `session`, one for each calling thread
 
     def forward(
         self,
@@ -63,7 +63,8 @@ class PackedBlocks(Blocks):
             return super().forward(x, train, rng, recompute, keep_cache)
         from tervit_np.deploy.session import packed_forward  # compiles
 
-        return packed_forward(self._weights, x, self._session(x.shape[1:-1])), []
+        session = self._session(x.shape[1:-1])
+        return packed_forward(self._weights, x, session), []
 
     def _session(self, shape: tuple[int, ...]) -> "InferenceSession":
         """Return the calling thread's session for images of `shape` tokens and this kernel."""
@@ -72,7 +73,7 @@ class PackedBlocks(Blocks):
         from tervit_np.kernels.tiles import TILES
 
         if not self._weights:
-            self._weights += [block_weights(block, shape) for block in self]
+            self._weights = [block_weights(block, shape) for block in self]
         tile = TILES[selected_variant()]
         session: InferenceSession | None = getattr(self._local, "session", None)
         if session is None or session.tile is not tile:

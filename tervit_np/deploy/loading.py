@@ -68,7 +68,9 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]} is missing") from None
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: its description and its arrays do not fit ({error})") from None
+        raise ValueError(
+            f"{path}: its metadata and its arrays do not fit together ({error})"
+        ) from None
     return PackedModel(model, meta["extra"] if isinstance(meta["extra"], dict) else {})
 
 

@@ -27,7 +27,7 @@ class InferenceSession:
 
 
 def packed_forward(blocks: Sequence[BlockWeights], x: Array, session: InferenceSession) -> Array:
-    """Run blocks from first to last.  (B, T, D) or (B, H, W, D) -> float32 alike.
+    """Run blocks from first to last.  (B, T, D) or (B, H, W, D) -> float32 of the same shape.
 
     Each thread runs its range of the windows, in a shared workspace that no other thread uses; if
     there are fewer windows than threads, all threads share each window.

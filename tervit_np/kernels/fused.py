@@ -87,13 +87,13 @@ def gelu_quantize(x: Array, gelu_erf: bool, inputs: int, out: QuantizedTokens) -
 
 @kernel(fastmath={"contract"}, boundscheck=False)
 def _gelu_erf(row: Array) -> None:
-    """x Phi(x) in place."""
+    """x = x Phi(x), in place.  (I,)."""
     for i in range(row.shape[0]):
         row[i] *= cumulative(row[i])
 
 
 @kernel(fastmath={"contract"}, boundscheck=False)
 def _gelu_tanh(row: Array) -> None:
-    """GELU by its tanh formula (ops/gelu.py), in place."""
+    """x = x (1 + tanh u) / 2, in place, with u as in ops/gelu.py.  (I,)."""
     for i in range(row.shape[0]):
         row[i] *= tanh_gate(row[i])

@@ -5,8 +5,8 @@
 Twin of `quantize_tokens` in panels.py. Adding 1.5 2^23 to x / s leaves the nearest integer in the
 low bits of the float.
 
-A few rows pass through each of the three loops before the next ones do: the maximum and the sum of
-a row are complete only after its last element, and meanwhile the next row can begin.
+Each of the three loops runs over ROWS_PER_PASS rows before the next loop begins. The maximum and
+the sum of a row are known only after its last element; the CPU begins the next row meanwhile.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from tervit_np.compiled.fakequant import symmetric_step
 from tervit_np.compiled.jit import kernel
 from tervit_np.kernels.panels import QuantizedTokens
 
-ROWS_PER_PASS = 4  # rows that pass through one loop before the next loop, in the L1 cache
+ROWS_PER_PASS = 4  # few enough for the L1 cache
 ROUND = F(1.5 * 2**23)  # for |x| < 2^22, the low bits of x + ROUND hold the nearest integer
 ROUND_BITS = np.int32(np.float32(ROUND).view(np.int32))
 _Q_MAX = np.int32(127)
@@ -52,6 +52,7 @@ def nearest_integer(value: np.float32) -> np.int32:
 
 @kernel(boundscheck=False)
 def _round_rows(x: Array, inputs: int, start: int, scale: Array, q: Array) -> None:
+    """q = round(x / s), padded with 0.  (R, ...), (M',) -> rows of q (M', I') from `start` on."""
     for m in range(x.shape[0]):
         step = scale[start + m] if scale[start + m] > _ZERO else ONE
         for i in range(inputs):
@@ -62,7 +63,10 @@ def _round_rows(x: Array, inputs: int, start: int, scale: Array, q: Array) -> No
 
 @kernel(boundscheck=False)
 def _sum_rows(rows: int, inputs: int, start: int, q: Array, row_sums: Array) -> None:
-    """Sum q in a loop of its own: vectors of bytes and of 32-bit sums have different lengths."""
+    """row_sums = sum(q), in a loop of its own because its vectors hold fewer numbers.
+
+    (M', I') -> row_sums (M',), `rows` of them from `start` on.
+    """
     for m in range(start, start + rows):
         total = np.int32(0)
         for i in range(inputs):

@@ -111,7 +111,7 @@ def atomic_add(typing: TypingContext, barrier_count: types.Array) -> Intrinsic:
 
 @intrinsic
 def atomic_load(typing: TypingContext, barrier_count: types.Array) -> Intrinsic:
-    """Atomically read a barrier's counter; an ordinary load might be done only once in a loop."""
+    """Atomically read a barrier's counter, again in each turn of a loop."""
 
     def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         pointer = array_data(context, builder, barrier_count, args[0])

@@ -6,14 +6,14 @@ import pytest
 from tervit_np.deploy.base3 import decode, encode
 
 
-def test_every_five_codes_there_and_back():
+def test_decode_inverts_encode_for_all_five_codes():
     codes = np.array(list(itertools.product((-1, 0, 1), repeat=5)), np.int8)
     data = encode(codes)
     assert len(np.unique(data)) == 243
     np.testing.assert_array_equal(decode(data, codes.size).reshape(-1, 5), codes)
 
 
-def test_every_byte_is_five_codes_or_refused():
+def test_every_byte_decodes_to_five_codes_or_is_refused():
     refused = 0
     for byte in range(256):
         data = np.array([byte], np.uint8)
@@ -28,14 +28,14 @@ def test_every_byte_is_five_codes_or_refused():
 
 
 @pytest.mark.parametrize("count", range(1, 12))
-def test_any_number_of_codes(count):
+def test_the_last_byte_may_hold_fewer_codes(count):
     codes = np.random.default_rng(count).integers(-1, 2, count).astype(np.int8)
     data = encode(codes)
     assert data.nbytes == -(-count // 5)
     np.testing.assert_array_equal(decode(data, count), codes)
 
 
-def test_what_was_cut_or_filled_is_refused():
+def test_decode_refuses_too_few_or_too_many_bytes():
     data = encode(np.ones(7, np.int8))
     for bad in (data[:1], np.append(data, data[0]), data.astype(np.int32)):
         with pytest.raises(ValueError, match="is not 7 ternary codes"):

@@ -1,4 +1,4 @@
-"""Packed layers in the places of linear layers, projections of patches and convolutions."""
+"""Packed layers, compared with the linear layers, projections and convolutions they replace."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ CASES = {
 @pytest.mark.parametrize("quantizer", [Ternary(), UniformWeight(8), UniformWeight(4, "tensor")],
                          ids=["ternary", "8 bits", "4 bits"])  # fmt: skip
 @pytest.mark.parametrize("case", CASES)
-def test_the_same_outputs(backend, case, quantizer):
+def test_packed_layers_compute_what_the_layers_do(backend, case, quantizer):
     make, shape = CASES[case]
     layer, rng = make(), np.random.default_rng(0)
     layer.weight.data[...] = rng.normal(size=layer.weight.shape)

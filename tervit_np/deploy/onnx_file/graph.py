@@ -43,7 +43,7 @@ class Graph:
         return self.constant(f"[{', '.join(map(str, values))}]", np.array(values, np.int64))
 
     def reshape(self, x: str, *shape: int) -> str:
-        """Reshape; 0 keeps the length of an axis, and -1 stands for what the others leave."""
+        """Reshape; 0 keeps the length of an axis, and -1 is inferred from the other axes."""
         return self.op("Reshape", x, self.int64(*shape))
 
     def transpose(self, x: str, *axes: int) -> str:

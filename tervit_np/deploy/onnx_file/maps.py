@@ -1,7 +1,6 @@
 """Swin's operations on maps in ONNX operators: windows, their shift, patch merging.
 
-Each function computes what the function or module of this name in tervit_np/ops or tervit_np/nn
-does.
+Each function computes what the function or module of this name does in ops/ or nn/.
 """
 
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.deploy.onnx_file.graph import Graph
-from tervit_np.deploy.onnx_file.parts import attention, layernorm, with_mlp
+from tervit_np.deploy.onnx_file.parts import add_mlp_branch, attention, layernorm
 from tervit_np.deploy.onnx_file.quantized import linear
 
 
@@ -17,14 +16,13 @@ def swin_block(graph: Graph, x: str, name: str, module: Any, side: int) -> str:
     """Attention in windows, which may be shifted, and an MLP.  (B, S, S, D) -> (B, S, S, D)."""
     window, dim = module.window, module.attn.qkv.weight.shape[1]
     normed = layernorm(graph, x, f"{name}.norm1", module.norm1)
-    windows = _window_partition(
-        graph, _shift(graph, normed, module.shift_size, side), side, window, dim
-    )
+    shifted = _cyclic_shift(graph, normed, module.shift_size, side)
+    windows = _window_partition(graph, shifted, side, window, dim)
     bias = _relative_bias(graph, f"{name}.attn", module.attn, window)
     attended = attention(graph, windows, f"{name}.attn", module.attn, bias, module.mask)
     branch = _window_reverse(graph, attended, side, window, dim)
-    branch = _shift(graph, branch, (side - module.shift_size) % side, side)
-    return with_mlp(graph, graph.op("Add", x, branch), name, module)
+    branch = _cyclic_shift(graph, branch, (side - module.shift_size) % side, side)
+    return add_mlp_branch(graph, graph.op("Add", x, branch), name, module)
 
 
 def _relative_bias(graph: Graph, name: str, module: Any, window: int) -> str:
@@ -35,14 +33,13 @@ def _relative_bias(graph: Graph, name: str, module: Any, window: int) -> str:
     return graph.transpose(graph.op("Gather", stored, index, axis=0), 2, 0, 1)
 
 
-def _shift(graph: Graph, x: str, shift_size: int, side: int) -> str:
+def _cyclic_shift(graph: Graph, x: str, shift_size: int, side: int) -> str:
     """Roll a map by -shift_size: cut it in two and swap the parts.  (B, S, S, D) -> the same."""
     if shift_size == 0:
         return x
     for axis in (1, 2):
-        x = graph.concat(
-            [graph.slice(x, axis, shift_size, side), graph.slice(x, axis, 0, shift_size)], axis
-        )
+        back, front = graph.slice(x, axis, shift_size, side), graph.slice(x, axis, 0, shift_size)
+        x = graph.concat([back, front], axis)
     return x
 
 
@@ -60,7 +57,7 @@ def _window_reverse(graph: Graph, x: str, side: int, window: int, dim: int) -> s
     return graph.reshape(graph.transpose(cut, 0, 1, 3, 2, 4, 5), -1, side, side, dim)
 
 
-def merging(graph: Graph, x: str, name: str, module: Any, side: int) -> str:
+def patch_merging(graph: Graph, x: str, name: str, module: Any, side: int) -> str:
     """Merge 2 x 2 neighbours into one token.  (B, S, S, D) -> (B, S/2, S/2, 2 D)."""
     parts = []
     for column in (0, 1):

@@ -73,10 +73,10 @@ def block(graph: Graph, x: str, name: str, module: Any) -> str:
     """Attention and an MLP, each with a residual connection.  (B, T, D) -> (B, T, D)."""
     normed = layernorm(graph, x, f"{name}.norm1", module.norm1)
     x = graph.op("Add", x, attention(graph, normed, f"{name}.attn", module.attn))
-    return with_mlp(graph, x, name, module)
+    return add_mlp_branch(graph, x, name, module)
 
 
-def with_mlp(graph: Graph, x: str, name: str, module: Any) -> str:
+def add_mlp_branch(graph: Graph, x: str, name: str, module: Any) -> str:
     """Add the MLP branch, the second half of a block.  (..., D) -> (..., D)."""
     normed = layernorm(graph, x, f"{name}.norm2", module.norm2)
     return graph.op("Add", x, mlp(graph, normed, f"{name}.mlp", module.mlp))

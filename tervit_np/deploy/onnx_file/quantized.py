@@ -37,14 +37,14 @@ def _dequantized_weight(graph: Graph, name: str, layer: Any) -> str:
     """Store a weight as integers (O, I), and dequantize it.  -> float32 (I, O)."""
     quantizer = layer.weight_quant
     if isinstance(quantizer, Identity):
-        weight = graph.constant(f"{name}.weight", _matrix(layer, layer.weight.data))
+        weight = graph.constant(f"{name}.weight", _as_matrix(layer, layer.weight.data))
         return graph.transpose(weight, 1, 0)
     if not isinstance(quantizer, Ternary | UniformWeight):
         raise ValueError(
             f"onnx: {name} has weights {quantizer!r}, which ONNX operators cannot express"
         )
     codes, scale, _ = quantizer.encode(layer.weight.data)
-    codes = _matrix(layer, codes).astype(_narrowest(int(quantizer.bits)))
+    codes = _as_matrix(layer, codes).astype(_smallest_integer_type(int(quantizer.bits)))
     w_hat = graph.op(
         "DequantizeLinear",
         graph.constant(f"{name}.codes", codes),
@@ -54,14 +54,14 @@ def _dequantized_weight(graph: Graph, name: str, layer: Any) -> str:
     return graph.transpose(w_hat, 1, 0)
 
 
-def _matrix(layer: Any, weights: Array) -> Array:
+def _as_matrix(layer: Any, weights: Array) -> Array:
     """Reshape a weight to the order of the inputs.  (O, ...) -> (O, I)."""
     if isinstance(layer, Conv2d):
         weights = weights.transpose(0, 2, 3, 1)  # the order of im2col's columns
     return weights.reshape(len(weights), -1)
 
 
-def _narrowest(bits: int) -> Any:
+def _smallest_integer_type(bits: int) -> Any:
     """Return the smallest integer type of ONNX that has this many bits."""
     import ml_dtypes  # comes with onnx
 
@@ -82,7 +82,7 @@ def _symmetric(graph: Graph, x: str, quantizer: UniformAct) -> str:
     op, limit = graph.op, 2 ** (quantizer.bits - 1) - 1
     max_magnitude = _reduce(graph, "ReduceMax", op("Abs", x), quantizer)
     scale = op("Div", max_magnitude, graph.float32(limit))
-    q = op("Round", op("Div", x, _not_zero(graph, scale)))
+    q = op("Round", op("Div", x, _nonzero_scale(graph, scale)))
     q = op("Clip", q, _bound(graph, -limit), _bound(graph, limit))
     return op("Mul", q, scale)
 
@@ -94,7 +94,7 @@ def _minmax(graph: Graph, x: str, quantizer: UniformAct) -> str:
     low = op("Min", _reduce(graph, "ReduceMin", x, quantizer), zero)
     high = op("Max", _reduce(graph, "ReduceMax", x, quantizer), zero)
     scale = op("Div", op("Sub", high, low), graph.float32(levels))
-    divisor = _not_zero(graph, scale)
+    divisor = _nonzero_scale(graph, scale)
     zero_point = op("Clip", op("Round", op("Div", op("Neg", low), divisor)), zero, top)
     q = op("Add", op("Round", op("Div", x, divisor)), zero_point)
     return op("Mul", op("Sub", op("Clip", q, zero, top), zero_point), scale)
@@ -106,7 +106,7 @@ def _reduce(graph: Graph, operator: str, x: str, quantizer: UniformAct) -> str:
     return graph.op(operator, x, *axes, keepdims=1)
 
 
-def _not_zero(graph: Graph, scale: str) -> str:
+def _nonzero_scale(graph: Graph, scale: str) -> str:
     """Return a scale to divide by: 1 where the scale is 0, because all values are."""
     return graph.op("Where", graph.op("Equal", scale, graph.float32(0)), graph.float32(1), scale)
 

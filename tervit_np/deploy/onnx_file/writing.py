@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tervit_np.deploy.onnx_file.graph import Graph
-from tervit_np.deploy.onnx_file.maps import merging, swin_block
+from tervit_np.deploy.onnx_file.maps import patch_merging, swin_block
 from tervit_np.deploy.onnx_file.parts import block, conv_stem, layernorm, patches
 from tervit_np.deploy.onnx_file.quantized import linear
 from tervit_np.files import atomic_write
@@ -134,7 +134,7 @@ def _swin(graph: Graph, images: str, model: Swin) -> str:
         for j, module in enumerate(stage.blocks):
             x = swin_block(graph, x, f"layers.{i}.blocks.{j}", module, side)
         if stage.downsample is not None:
-            x = merging(graph, x, f"layers.{i}.downsample", stage.downsample, side)
+            x = patch_merging(graph, x, f"layers.{i}.downsample", stage.downsample, side)
     x = layernorm(graph, x, "norm", model.norm)
     return linear(graph, _mean(graph, x, 1, 2), "head", model.head)
 
