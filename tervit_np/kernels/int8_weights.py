@@ -1,6 +1,6 @@
 """8-bit weights as the kernels read them.
 
-    packed int8 (Q, 4 O')    Q steps of 4 inputs, O' outputs; the four inputs of an output are adjacent
+    packed int8 (Q, 4 O')    Q steps of 4 inputs, O' outputs; the inputs of an output are adjacent
 
 Outputs are padded to 16 and inputs to 4, with zeros.
 """
