@@ -3,3 +3,14 @@
 from tervit_np.cli.startup import prepare
 
 prepare()
+
+import pytest  # noqa: E402
+
+FLOAT32 = ("compiled", "kernels", "models", "nn", "ops", "verify")  # folders
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of arithmetic, of which processors compute other last bits."""
+    for item in items:
+        if item.path.parent.name in FLOAT32 and item.path.name != "test_jit.py":
+            item.add_marker(pytest.mark.float32)

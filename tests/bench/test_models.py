@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+import tervit_np as tv
 from tervit_np.bench import compare_models, models
 from tervit_np.models import create_model
-from tests.checks import relative_error
 
 
 def test_every_candidate_is_timed_for_every_batch_size():
@@ -18,12 +18,11 @@ def test_every_candidate_is_timed_for_every_batch_size():
         one.ratio("jax")
 
 
-def test_the_packed_model_is_the_ternary_one():
-    from tervit_np.models import quantize
-
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_packed_model_is_the_ternary_one(tmp_path, threads):
     images = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
-    expected = quantize(create_model("swin_cifar"), "ternary").predict(images)
-    for threads in (1, 2):
-        packed, packed_int8 = models._packed(create_model("swin_cifar"), threads)
-        assert relative_error(packed.predict(images), expected) < 0.02
-        assert 0 < relative_error(packed_int8.predict(images), expected) < 0.1
+    tv.export(tv.quantize(create_model("swin_cifar"), "ternary"), tmp_path / "x")
+    found = models._packed(create_model("swin_cifar"), threads)
+    for packed, attention in zip(found, ("float32", "int8"), strict=True):
+        expected = tv.load_packed(tmp_path / "x", attention=attention).predict(images)
+        np.testing.assert_array_equal(packed.predict(images), expected)

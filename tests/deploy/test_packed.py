@@ -9,21 +9,24 @@ import tervit_np as tv
 from tervit_np.analysis.sizes import sizes
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy import is_packed
+from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.onnx_file import export_onnx
 from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight
-from tests.checks import BACKENDS, relative_error
+from tests.checks import BACKENDS
 from tests.golden.golden import SWIN_CASES
+from tests.rounding import assert_same, assert_same_layers, clear_images, generator
 
 DEIT = tv.DeiTConfig(16, 4, 5, 20, 2, 2, distilled=True)
 MEAN = tv.DeiTConfig(16, 8, 5, 24, 2, 3, pool="mean", stem="conv", gelu="tanh")
-SWIN = SWIN_CASES["four stages"]
-CASES = pytest.mark.parametrize("config", [DEIT, MEAN, SWIN], ids=["distilled", "conv", "swin"])
+SWIN, SHIFTED = SWIN_CASES["four stages"], SWIN_CASES["window 4"]
+CASES = pytest.mark.parametrize(
+    "config", [DEIT, MEAN, SWIN, SHIFTED], ids=["distilled", "conv", "swin", "shifted windows"]
+)
 
 
 def model_of(config, plan="ternary"):
-    model = tv.models.build(config, np.random.default_rng(0))
-    rng = np.random.default_rng(1)
+    model, rng = tv.models.build(config, generator(0)), generator(1)
     for _, param in model.named_params():
         param.data += rng.normal(0, 0.1, param.shape)
     return tv.quantize(model, plan)
@@ -31,31 +34,65 @@ def model_of(config, plan="ternary"):
 
 def images_of(config, count=3):
     size = config.image_size
-    return np.random.default_rng(2).normal(size=(count, 3, size, size)).astype(np.float32)
+    return generator(2).normal(size=(count, 3, size, size)).astype(np.float32)
 
 
+def clear_images_of(model, count=3):
+    """Images of which no value is near a rounding boundary of this model (tests/rounding.py)."""
+    size = model.config.image_size
+    return clear_images([model], count, (3, size, size), seed=2)
+
+
+@pytest.mark.rounding
 @CASES
 @pytest.mark.parametrize("plan", ["ternary", "int8", "float"])
 def test_the_same_answers(tmp_path, config, plan):
-    model, images = model_of(config, plan), images_of(config)
+    model = model_of(config, plan)
+    images = clear_images_of(model)
     tv.export(model, tmp_path / "x", extra={"classes": list("abcde")})
     packed = tv.load_packed(tmp_path / "x")
     assert packed.extra == {"classes": list("abcde")}
     for backend in BACKENDS:
         with tv.backend(backend):
-            assert relative_error(packed.predict(images), model.predict(images)) < 1e-5
+            assert_same(packed.predict(images), model.predict(images))
+            assert_same_layers(packed.model, model, images)
+
+
+@pytest.mark.rounding
+@CASES
+def test_where_some_layers_are_not_ternary(tmp_path, config):
+    """Such blocks run one by one."""
+    plan = Plan([(r".*(qkv|proj|fc1)", Ternary(), UniformAct(8))])
+    model = model_of(config, plan)
+    images = clear_images_of(model)
+    tv.export(model, tmp_path / "x")
+    packed = tv.load_packed(tmp_path / "x")
+    assert not any(
+        isinstance(getattr(m, "blocks", None), PackedBlocks)
+        for _, m in packed.model.named_modules()
+    )
+    assert_same(packed.predict(images), model.predict(images))
+    assert_same_layers(packed.model, model, images)
 
 
 @CASES
 def test_half_precision_for_the_rest(tmp_path, config):
+    """The same file as in float32, but for the bits that float16 has not."""
     model, images = model_of(config), images_of(config)
-    sized = {}
     for precision in ("float32", "float16"):
         tv.export(model, tmp_path / precision, precision=precision)
-        sized[precision] = (tmp_path / precision).stat().st_size
-    assert sized["float16"] < sized["float32"]
-    assert relative_error(tv.load_packed(tmp_path / "float16").predict(images),
-                          model.predict(images)) < 0.05  # fmt: skip
+    wide, _ = read_safetensors(tmp_path / "float32")
+    half, _ = read_safetensors(tmp_path / "float16")
+    for name, array in half.items():
+        expected = wide[name].astype(np.float16) if wide[name].dtype == np.float32 else wide[name]
+        assert array.dtype == expected.dtype, name
+        np.testing.assert_array_equal(array, expected, err_msg=name)
+    widened = {name: half[name].astype(array.dtype) for name, array in wide.items()}
+    rewritten(tmp_path / "float32", lambda arrays, metadata: arrays.update(widened))
+    np.testing.assert_array_equal(
+        tv.load_packed(tmp_path / "float16").predict(images),
+        tv.load_packed(tmp_path / "float32").predict(images),
+    )
 
 
 def test_as_small_as_promised(tmp_path):
@@ -92,7 +129,7 @@ def test_quantizers_without_a_place(tmp_path):
     tv.export(tv.quantize(model, plan), tmp_path / "x")
     images = images_of(DEIT)
     found = tv.load_packed(tmp_path / "x").predict(images)
-    assert relative_error(found, model.predict(images)) < 1e-5
+    np.testing.assert_array_equal(found, model.predict(images))
     with pytest.raises(ValueError, match="precision is 'int4'"):
         tv.export(model, tmp_path / "x", precision="int4")
 

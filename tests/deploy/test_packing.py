@@ -7,17 +7,21 @@ import tervit_np as tv
 from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.packing import packed_copy
-from tests.checks import BACKENDS, relative_error
-from tests.deploy.test_packed import CASES, DEIT, images_of, model_of
+from tests.checks import BACKENDS
+from tests.deploy.test_packed import CASES, DEIT, clear_images_of, images_of, model_of
+from tests.rounding import assert_same, assert_same_layers
 
 
+@pytest.mark.rounding
 @CASES
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_copy_answers_as_the_model_does(config, backend):
-    model, images = model_of(config), images_of(config)
+    model = model_of(config)
+    images = clear_images_of(model)
     with tv.backend(backend):
         copy = packed_copy(model)
-        assert relative_error(copy.predict(images), model.predict(images)) < 1e-2
+        assert_same(copy.predict(images), model.predict(images))
+        assert_same_layers(copy, model, images)
 
 
 def test_it_is_the_file_without_the_file(tmp_path):

@@ -17,12 +17,13 @@ from tervit_np.kernels.attention import (
 from tervit_np.kernels.team import round_up
 from tervit_np.kernels.tiles import LANES
 from tests.checks import relative_error
+from tests.rounding import generator
 
 SHAPES = [(197, 3, 64), (49, 3, 32), (65, 2, 64), (16, 3, 32), (17, 2, 10), (5, 1, 7), (1, 2, 16)]
 
 
 def draw(tokens, heads, width, seed=0):
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     return rng.normal(size=(tokens, 3 * heads * width)).astype(np.float32)
 
 
@@ -61,7 +62,7 @@ def test_attention_in_an_image_equals_the_operator(tokens, heads, width):
 
 @pytest.mark.parametrize(("tokens", "heads", "width"), SHAPES)
 def test_attention_in_a_window_adds_bias_and_mask(tokens, heads, width):
-    qkv, rng = draw(tokens, heads, width), np.random.default_rng(1)
+    qkv, rng = draw(tokens, heads, width), generator(1)
     bias = rng.normal(size=(heads, tokens, tokens))
     mask = np.where(rng.random((1, tokens, tokens)) < 0.3, -100.0, 0.0)
     expected = ops.window_attention(qkv[None].astype(np.float64), bias, mask)[0][0]

@@ -6,13 +6,14 @@ import pytest
 import tervit_np as tv
 from data_tools import Augment, ImageSet
 from tervit_np.train import Data, Recipe
+from tests.rounding import generator
 
 CLASSES = ("red", "green", "blue")
 
 
 def colours(count: int, split: str, seed: int) -> ImageSet:
     """Noisy 8-pixel images whose class is their strongest channel."""
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     labels = rng.integers(0, 3, count)
     images = rng.integers(0, 160, (count, 8, 8, 3))
     images[np.arange(count), :, :, labels] += 80
@@ -28,7 +29,7 @@ def data() -> Data:
 @pytest.fixture
 def model() -> tv.DeiT:
     config = tv.DeiTConfig(8, 4, 3, 16, 2, 2, drop_path=0.3, pool="mean", init="xavier")
-    return tv.DeiT(config, np.random.default_rng(0))
+    return tv.DeiT(config, generator(0))
 
 
 @pytest.fixture

@@ -11,19 +11,22 @@ from tervit_np.analysis.surfaces.affine_models import (
     with_weights,
 )
 from tervit_np.verify.golden import CASES, filled_model, inputs
+from tests.rounding import assert_same, assert_same_layers, clear_images
 
 
 def small(case="conv-mean", plan="float", dtype="float32"):
     return tv.quantize(filled_model(CASES[case], dtype), plan)
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("plan", ["float", "int8", "ternary"])
 def test_rounded_weights_give_the_same_logits_without_weight_quantizers(case, plan):
-    images = inputs(CASES[case])[0].astype(np.float32)
     model = small(case, plan)
+    images = clear_images([model], 3, (3, *2 * [CASES[case].image_size]))
     fixed = rounded(model)
-    np.testing.assert_allclose(fixed.predict(images), model.predict(images), atol=1e-5)
+    assert_same(fixed.predict(images), model.predict(images))
+    assert_same_layers(fixed, model, images)
     kinds = {type(layer.weight_quant) for _, layer in fixed.quantizable()}
     assert kinds == {tv.quant.Identity}
     assert type(model.head.weight_quant) is not tv.quant.Identity or plan == "float"

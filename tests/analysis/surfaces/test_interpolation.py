@@ -4,23 +4,27 @@ import pytest
 from tervit_np.analysis.surfaces.gaps import quantized
 from tervit_np.analysis.surfaces.interpolation import crossings, interpolation
 from tervit_np.analysis.surfaces.runner import image_losses
+from tests.rounding import SAME
 
 
 def mean_loss(model, sample):
     return image_losses(model, *sample).mean(dtype=float)
 
 
-def test_both_ends_have_the_losses_of_their_models(tiny, sample):
+@pytest.mark.rounding
+def test_both_ends_have_the_losses_of_their_models(tiny, clear_sample):
     start, end = tiny(), tiny("ternary", seed=4)
+    sample = clear_sample(end)
     floats, ternary = interpolation(start, end, *sample, [0.0, 0.5, 1.0]).curves
     assert floats.loss[0] == mean_loss(start, sample)
     assert ternary.loss[0] == mean_loss(quantized(start, "ternary"), sample)
-    assert floats.loss[2] == pytest.approx(mean_loss(quantized(end, "float"), sample), abs=1e-5)
+    assert floats.loss[2] == pytest.approx(mean_loss(quantized(end, "float"), sample), abs=SAME)
+    assert ternary.loss[2] == pytest.approx(mean_loss(end, sample), abs=SAME)
     assert (floats.name, ternary.name) == ("float", "ternary")
     middle = quantized(start, "float")
     for (_, p), (_, q) in zip(middle.named_params(), end.named_params(), strict=True):
         p.data = (p.data + q.data) / 2
-    assert floats.loss[1] == pytest.approx(mean_loss(middle, sample), abs=1e-5)
+    assert floats.loss[1] == pytest.approx(mean_loss(middle, sample), abs=SAME)
 
 
 def test_the_default_grid_contains_both_ends(tiny, sample):

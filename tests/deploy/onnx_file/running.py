@@ -5,6 +5,8 @@ import importlib.util
 import numpy as np
 import pytest
 
+from tests.rounding import generator
+
 onnx = pytest.importorskip("onnx", reason="writes ONNX graphs, for which onnx is not installed")
 from onnx import TensorProto, helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
@@ -30,7 +32,7 @@ def run(model, runtime, **inputs):
     return session.run(None, inputs)[0]
 
 
-def model_of(graph, output, **inputs):
+def model_of_graph(graph, output, **inputs):
     """Make a ModelProto of a Graph that computes `output` from arrays of these shapes."""
     graph.nodes.append(helper.make_node("Identity", [output], ["y"]))
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, x.shape)
@@ -44,8 +46,8 @@ def model_of(graph, output, **inputs):
 
 def results(graph, output, **inputs):
     """Run a Graph in the reference evaluator.  -> its output."""
-    return run(model_of(graph, output, **inputs), "reference", **inputs)
+    return run(model_of_graph(graph, output, **inputs), "reference", **inputs)
 
 
 def normal(*shape):
-    return np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    return generator(3).normal(size=shape).astype(np.float32)

@@ -6,9 +6,11 @@ from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.deploy.onnx_file.quantized import linear, quantize_activations
 from tervit_np.nn import Linear
 from tervit_np.quant import IDENTITY, Blend, Ternary, UniformAct, UniformWeight
-from tests.checks import fill, relative_error
-from tests.deploy.onnx_file.running import RUNTIMES, model_of, normal, onnx, results, run
+from tests.checks import ROUNDOFF32, fill
+from tests.deploy.onnx_file.running import RUNTIMES, model_of_graph, normal, onnx, results, run
+from tests.rounding import assert_same, generator
 
+pytestmark = pytest.mark.rounding
 TOKENS = normal(3, 4, 10)
 TOKENS[0, 1] = 0  # no scale
 TOKENS[0, 2] = np.abs(TOKENS[0, 2])  # min-max grids that begin at 0
@@ -40,12 +42,10 @@ def test_tokens_round_as_in_numpy(kind, per, bits):
 )
 def test_a_layer(quantizer, stored, runtime):
     """Also with a number of outputs that fills no whole bytes."""
-    layer = fill(
-        Linear(10, 7, weight_quant=quantizer, act_quant=UniformAct()), np.random.default_rng(0)
-    )
+    layer = fill(Linear(10, 7, weight_quant=quantizer, act_quant=UniformAct()), generator())
     graph = Graph()
-    model = model_of(graph, linear(graph, "x", "fc", layer), x=TOKENS)
-    assert relative_error(run(model, runtime, x=TOKENS), layer.forward(TOKENS)[0]) < 1e-6
+    model = model_of_graph(graph, linear(graph, "x", "fc", layer), x=TOKENS)
+    assert_same(run(model, runtime, x=TOKENS), layer.forward(TOKENS)[0], ROUNDOFF32)
     types = {constant.name: constant.data_type for constant in model.graph.initializer}
     name = "fc.weight" if stored == "FLOAT" else "fc.codes"
     assert types[name] == getattr(onnx.TensorProto, stored)

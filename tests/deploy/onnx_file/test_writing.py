@@ -7,21 +7,26 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.deploy.onnx_file import export_onnx, writing
+from tervit_np.deploy.onnx_file.graph import Graph
+from tervit_np.deploy.onnx_file.quantized import linear
 from tervit_np.models import Classifier
+from tervit_np.nn import Linear
 from tervit_np.quant import IDENTITY, Plan, Ternary, UniformWeight
-from tests.checks import relative_error
-from tests.deploy.onnx_file.running import RUNTIMES, onnx, run
-from tests.deploy.test_packed import CASES, DEIT, images_of, model_of
+from tests.checks import ROUNDOFF32
+from tests.deploy.onnx_file.running import RUNTIMES, model_of_graph, onnx, run
+from tests.deploy.test_packed import CASES, DEIT, clear_images_of, images_of, model_of
+from tests.rounding import assert_same, generator, layer_inputs
 
 
+@pytest.mark.rounding
 @CASES
 @pytest.mark.parametrize("plan", ["float", "int8", "ternary"])
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_the_same_logits(config, plan, runtime):
-    """Small models, in which no value lies so near a boundary that an order of sums moves it."""
-    model, images = model_of(config, plan), images_of(config)
+    model = model_of(config, plan)
+    images = clear_images_of(model)
     found = run(writing.onnx_model(model, {}), runtime, images=images)
-    assert relative_error(found, model.predict(images)) < 1e-5
+    assert_same(found, model.predict(images))
 
 
 @pytest.mark.slow
@@ -33,24 +38,25 @@ def test_the_same_logits(config, plan, runtime):
     ],
 )
 def test_full_width(name, shorter):
-    """Inputs stay float in one plan: nothing is rounded that could fall on the other side.
+    """The whole model with inputs in floats, of which no code can flip; rounded, layer by layer.
 
-    With rounded inputs the two backends of ours differ by as much as an ONNX runtime does; the
-    reference evaluator adds up as NumPy does and so rounds alike.
+    No image is clear of a million roundings.
     """
     images = images_of(tv.models.CONFIGS[name], 1)
-    model = tv.create_model(name, **shorter)
+    model, rng = tv.create_model(name, **shorter), generator()
     for param in (param for _, param in model.named_params()):
-        param.data += np.random.default_rng(0).normal(0, 0.02, param.shape).astype(np.float32)
+        param.data += rng.normal(0, 0.02, param.shape).astype(np.float32)
     plan = Plan([(r"(blocks|layers)\..*", Ternary(), IDENTITY), (".*", UniformWeight(), IDENTITY)])
     graph = writing.onnx_model(tv.quantize(model, plan), {})
     for runtime in RUNTIMES:
-        assert relative_error(run(graph, runtime, images=images), model.predict(images)) < 1e-5
-    graph = writing.onnx_model(tv.quantize(model, "ternary"), {})
-    with tv.backend("numpy"):
-        expected = model.predict(images)
-    assert relative_error(run(graph, "reference", images=images), expected) < 1e-4
-    assert relative_error(run(graph, "onnxruntime", images=images), expected) < 0.1
+        assert_same(run(graph, runtime, images=images), model.predict(images))
+    inputs = layer_inputs(tv.quantize(model, "ternary"), images)
+    for name, layer in model.quantizable():
+        if isinstance(layer, Linear):
+            (x,), graph = inputs[name], Graph()
+            graph = model_of_graph(graph, linear(graph, "x", name, layer), x=x)
+            for runtime in RUNTIMES:
+                assert_same(run(graph, runtime, x=x), layer.forward(x)[0], 2 * ROUNDOFF32, name)
 
 
 def test_any_number_of_images():

@@ -1,0 +1,262 @@
+"""Run the tests of arithmetic with other seeds, and as if on other processors.
+
+    python -m tests.processors                 everything: about 40 configurations
+    python -m tests.processors --short         a few that take seconds, as in CI
+    python -m tests.processors --only Numba    those whose name holds this text
+    python -m tests.processors --list          what would run here, and what cannot
+
+Processors sum in other orders, with other vectors, and with or without fused multiply-adds: the
+last bits of float32 results differ, and a test that takes one processor's bits for granted fails on
+the next one. A configuration is an environment in which pytest runs the marked tests:
+
+    seeds               TERVIT_TEST_SEED, which all generators of tests/rounding.py read
+    compiled code       NUMBA_CPU_NAME and NUMBA_CPU_FEATURES: code for another processor
+    NumPy's code        OPENBLAS_CORETYPE, with NPY_DISABLE_CPU_FEATURES to match
+    integer kernels     TERVIT_KERNEL, each variant that runs here
+    without Numba       TERVIT_BACKEND=numpy; and an interpreter that cannot import Numba
+    threads             two BLAS threads; one is the default
+
+Other seeds run the tests that are marked `rounding`; other processors also those marked `float32`
+(tests/conftest.py). Compiling for another processor takes minutes the first time; Numba's cache
+keeps the code. What this processor cannot run is skipped and the reason is given. The exit status
+is 1 if a test failed anywhere.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from tervit_np import blas
+from tervit_np.backends import backend_name
+from tervit_np.environment import usable_cores
+from tervit_np.kernels import VARIANTS, selected_variant
+
+ROOT = Path(__file__).parents[1]
+SEEDS = range(1, 21)
+X86_64_V2 = ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "cx16")
+HASWELL = (*X86_64_V2, "avx", "avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe")
+SKYLAKE = (*HASWELL, "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
+TARGETS = {  # of LLVM: the features that code for them may use
+    "x86-64-v2": X86_64_V2,
+    "haswell": HASWELL,
+    "skylake-avx512": SKYLAKE,
+    "cortex-a72": ("neon",),
+    "neoverse-n1": ("neon", "dotprod"),
+}
+CORES = {"Sandybridge": "avx", "Haswell": "avx2", "Zen": "avx2", "SkylakeX": "avx512f"}
+NUMPY_AVX2, NUMPY_AVX512 = ("AVX2", "FMA3", "X86_V3"), ("AVX512", "X86_V4")
+OWN = ("TERVIT_BACKEND", "TERVIT_KERNEL", "TERVIT_TEST_SEED", "NUMBA_CPU_NAME",
+       "NUMBA_CPU_FEATURES", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")  # fmt: skip
+BLOCK_NUMBA = 'import sys\nsys.modules["numba"] = None\n'
+
+
+class Configuration(NamedTuple):
+    """An environment to run the tests in."""
+
+    name: str
+    variables: Mapping[str, str]
+    markers: str = "rounding or float32"
+    short: bool = False
+    impossible: str = ""  # why this processor cannot run it
+    without_numba: bool = False
+
+
+class Result(NamedTuple):
+    """How the tests went."""
+
+    passed: int
+    failed: tuple[str, ...]
+    skipped: int
+    seconds: float
+    used: str  # what the arithmetic ran on
+    output: str
+
+
+def configurations() -> Iterator[Configuration]:
+    """Yield all configurations, the usual one first."""
+    here = cpu_features()
+    absent = "" if find_spec("numba") else "Numba is not installed"
+    yield Configuration("as it is", {})
+    for seed in SEEDS:
+        yield Configuration(f"seed {seed}", {"TERVIT_TEST_SEED": str(seed)}, "rounding", seed < 3)
+    for target, features in TARGETS.items():
+        flags = ",".join(f"+{feature}" for feature in features)
+        variables = {"NUMBA_CPU_NAME": target, "NUMBA_CPU_FEATURES": flags}
+        yield Configuration(
+            f"Numba for {target}", variables, impossible=absent or lacking(features, here)
+        )
+    for core, feature in CORES.items():
+        yield Configuration(
+            f"OpenBLAS {core}",
+            {"OPENBLAS_CORETYPE": core, "NPY_DISABLE_CPU_FEATURES": numpy_features_beyond(core)},
+            short=core == "Haswell",
+            impossible=lacking((feature,), here),
+        )
+    for variant in VARIANTS:
+        yield Configuration(
+            f"kernel {variant}", {"TERVIT_KERNEL": variant}, impossible=absent or refusal(variant)
+        )
+    yield Configuration("backend numpy", {"TERVIT_BACKEND": "numpy"}, short=True)
+    yield Configuration("without Numba", {}, without_numba=True)
+    threads = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    yield Configuration("two BLAS threads", threads)
+
+
+def cpu_features() -> set[str]:
+    """Return this processor's features as LLVM names them, whatever NUMBA_CPU_NAME says."""
+    if find_spec("llvmlite"):
+        import llvmlite.binding as llvm
+
+        found = {name for name, here in llvm.get_host_cpu_features().items() if here}
+        if llvm.get_process_triple().startswith(("aarch64", "arm64")):
+            found |= {"neon"}
+        return found
+    umath = np._core._multiarray_umath
+    return {name.lower() for name, here in umath.__cpu_features__.items() if here}
+
+
+def lacking(needed: tuple[str, ...], here: set[str]) -> str:
+    """Say which features are missing."""
+    missing = [feature for feature in needed if feature not in here]
+    return f"this processor lacks {', '.join(missing)}" if missing else ""
+
+
+def refusal(variant: str) -> str:
+    """Say why a kernel does not run here."""
+    from tervit_np.kernels.isa import check_supported
+
+    try:
+        check_supported(variant)
+    except ValueError as error:
+        return str(error).split(";")[0]
+    return ""
+
+
+def numpy_features_beyond(core: str) -> str:
+    """Name the vector code that NumPy has and a processor of OpenBLAS's family would not run."""
+    beyond = {"Sandybridge": NUMPY_AVX2 + NUMPY_AVX512, "SkylakeX": ()}.get(core, NUMPY_AVX512)
+    umath = np._core._multiarray_umath
+    here = [name for name in umath.__cpu_dispatch__ if umath.__cpu_features__.get(name)]
+    return " ".join(name for name in here if name.startswith(beyond)) if beyond else ""
+
+
+def run(configuration: Configuration, arguments: list[str]) -> Result:
+    """Run the marked tests in a process of their own."""
+    environment = {key: value for key, value in os.environ.items() if key not in OWN}
+    environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment |= {key: value for key, value in configuration.variables.items() if value}
+    with tempfile.TemporaryDirectory() as folder:
+        path = [folder, str(ROOT), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+        if configuration.without_numba:
+            Path(folder, "sitecustomize.py").write_text(BLOCK_NUMBA)
+        report = Path(folder, "report.json")
+        options = ["-m", configuration.markers, "-p", "no:cacheprovider", *arguments]
+        start = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.processors", "--report", str(report), *options],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds, output = time.monotonic() - start, done.stdout + done.stderr
+        if not report.exists():
+            return Result(0, (f"ended with status {done.returncode}",), 0, seconds, "", output)
+        counts = json.loads(report.read_text())
+    failed = tuple(counts["failed"]) or (() if counts["passed"] else ("no test has run",))
+    return Result(counts["passed"], failed, counts["skipped"], seconds, counts["used"], output)
+
+
+class Counter:
+    """A plugin of pytest that counts how tests end."""
+
+    def __init__(self) -> None:
+        self.passed, self.skipped, self.failed = 0, 0, dict[str, None]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test once: by its call, or by what kept it from being called."""
+        if report.failed:
+            self.failed[report.nodeid] = None
+        elif report.skipped:
+            self.skipped += 1
+        elif report.when == "call":
+            self.passed += 1
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Count a file that cannot be read as a failure."""
+        if report.failed:
+            self.failed[report.nodeid] = None
+
+
+def report_here(path: Path, arguments: list[str]) -> int:
+    """Run pytest in this process and write its counts."""
+    counter = Counter()
+    status = pytest.main(arguments, plugins=[counter])
+    counts = {"passed": counter.passed, "skipped": counter.skipped, "failed": list(counter.failed)}
+    path.write_text(json.dumps(counts | {"used": in_use()}))
+    return int(status)
+
+
+def in_use() -> str:
+    """Describe what the arithmetic of this process runs on."""
+    target = os.environ.get("NUMBA_CPU_NAME", "")
+    parts = [f"OpenBLAS {blas.core_name()}", f"backend {backend_name()}", selected_variant()]
+    return ", ".join([*parts, f"Numba for {target}"] if target else parts)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the configurations and print a line for each."""
+    if arguments[:1] == ["--report"]:
+        return report_here(Path(arguments[1]), arguments[2:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="a few configurations")
+    parser.add_argument("--only", metavar="TEXT", default="", help="names that hold this text")
+    parser.add_argument("--list", action="store_true", help="name them and stop")
+    parser.add_argument("--jobs", type=int, default=usable_cores(), help="so many at a time")
+    args, rest = parser.parse_known_args(arguments)
+    chosen = [c for c in configurations() if args.only in c.name and (c.short or not args.short)]
+    if args.short:
+        chosen = [c._replace(markers="rounding") for c in chosen if not c.impossible]
+    if args.list:
+        print("\n".join(c.name + (f": {c.impossible}" if c.impossible else "") for c in chosen))
+        return 0
+    return run_all(chosen, args.jobs, rest)
+
+
+def run_all(chosen: list[Configuration], jobs: int, arguments: list[str]) -> int:
+    """Run configurations, print the table and the names of what failed."""
+    possible = [c for c in chosen if not c.impossible]
+    print(f"{'configuration':24} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}  ran on")
+    broken = []
+    with ThreadPoolExecutor(jobs) as pool:
+        results = pool.map(lambda c: run(c, arguments), possible)
+        for c, result in zip(possible, results, strict=True):
+            numbers = result.passed, len(result.failed), result.skipped, result.seconds
+            row = "{:7} {:7} {:8} {:8.0f}".format(*numbers)
+            print(f"{c.name:24} {row}  {result.used}", flush=True)
+            if result.failed:
+                broken.append((c.name, result))
+    for c in chosen:
+        if c.impossible:
+            print(f"{c.name:24} not run: {c.impossible}")
+    for name, result in broken:
+        print(f"\n== {name}\n{result.output[-4000:]}\n" + "\n".join(result.failed))
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
