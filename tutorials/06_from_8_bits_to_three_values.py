@@ -555,12 +555,12 @@ quote("float", accuracy["float"], 77.4, 3, True)
 quote("8 bits less float", accuracy["8 bits"] - accuracy["float"], 0, 1, True)
 quote("4 bits less float", accuracy["4 bits"] - accuracy["float"], 0, 1, True)
 matrix_cost = accuracy["float"] - accuracy["matrix"]
-quote("float less matrix", matrix_cost, 28, 10, True)
+quote("float less matrix", matrix_cost, 28, 15, True)
 channel_cost = accuracy["float"] - accuracy["channel"]
-quote("float less channel", channel_cost, 24, 10, True)
-quote("channel", accuracy["channel"], 53.8, 10, True)
+quote("float less channel", channel_cost, 24, 15, True)
+quote("channel", accuracy["channel"], 53.8, 15, True)
 gain = accuracy["channel"] - accuracy["matrix"]
-quote("channel less matrix", gain, 4, 5, True)
+quote("channel less matrix", gain, 4, 7, True)
 gain = accuracy["channel, exact"] - accuracy["channel"]
 quote("exact less channel", gain, 0, 4, True)
 ratio = [
@@ -570,7 +570,7 @@ ratio = [
 quote("scale of the whole row / of the support", np.mean(ratio), 0.72, 0.02)
 mean_row = accuracy["channel, scale of whole row"]
 quote("the same codes, scale of the whole row", mean_row, 20, 10, True)
-quote("channel, largest", accuracy["channel, from the largest"], 51, 10, True)
+quote("channel, largest", accuracy["channel, from the largest"], 51, 15, True)
 quote("matrix, largest", accuracy["matrix, from the largest"], 17, 8, True)
 
 # %%
