@@ -1,6 +1,7 @@
 """Run the tests of arithmetic with other seeds, and as if on other processors.
 
-    python -m tests.processors                 everything: about 40 configurations
+    python -m tests.processors                 about 40 configurations, under an hour on one core
+    python -m tests.processors --float32       the same with more tests: some hours
     python -m tests.processors --short         a few that take seconds, as in CI
     python -m tests.processors --only Numba    those whose name holds this text
     python -m tests.processors --list          what would run here, and what cannot
@@ -16,10 +17,10 @@ the next one. A configuration is an environment in which pytest runs the marked 
     without Numba       TERVIT_BACKEND=numpy; and an interpreter that cannot import Numba
     threads             two BLAS threads; one is the default
 
-Other seeds run the tests that are marked `rounding`; other processors also those marked `float32`
-(tests/conftest.py). Compiling for another processor takes minutes the first time; Numba's cache
-keeps the code. What this processor cannot run is skipped and the reason is given. The exit status
-is 1 if a test failed anywhere.
+They are the tests marked `rounding`; `--float32` adds, on other processors, those marked `float32`
+(tests/conftest.py), which compare float32 with float64 and have no rounding between. Compiling for
+another processor takes minutes the first time; Numba's cache keeps the code. What this processor
+cannot run is skipped and the reason is given. The exit status is 1 if a test failed anywhere.
 """
 
 import argparse
@@ -67,7 +68,6 @@ class Configuration(NamedTuple):
 
     name: str
     variables: Mapping[str, str]
-    markers: str = "rounding or float32"
     short: bool = False
     impossible: str = ""  # why this processor cannot run it
     without_numba: bool = False
@@ -90,7 +90,7 @@ def configurations() -> Iterator[Configuration]:
     absent = "" if find_spec("numba") else "Numba is not installed"
     yield Configuration("as it is", {})
     for seed in SEEDS:
-        yield Configuration(f"seed {seed}", {"TERVIT_TEST_SEED": str(seed)}, "rounding", seed < 3)
+        yield Configuration(f"seed {seed}", {"TERVIT_TEST_SEED": str(seed)}, short=seed < 3)
     for target, features in TARGETS.items():
         flags = ",".join(f"+{feature}" for feature in features)
         variables = {"NUMBA_CPU_NAME": target, "NUMBA_CPU_FEATURES": flags}
@@ -152,7 +152,7 @@ def numpy_features_beyond(core: str) -> str:
     return " ".join(name for name in here if name.startswith(beyond)) if beyond else ""
 
 
-def run(configuration: Configuration, arguments: list[str]) -> Result:
+def run(configuration: Configuration, markers: str, arguments: list[str]) -> Result:
     """Run the marked tests in a process of their own."""
     environment = {key: value for key, value in os.environ.items() if key not in OWN}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -163,7 +163,7 @@ def run(configuration: Configuration, arguments: list[str]) -> Result:
         if configuration.without_numba:
             Path(folder, "sitecustomize.py").write_text(BLOCK_NUMBA)
         report = Path(folder, "report.json")
-        options = ["-m", configuration.markers, "-p", "no:cacheprovider", *arguments]
+        options = ["-m", markers, "-p", "no:cacheprovider", *arguments]
         start = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", "tests.processors", "--report", str(report), *options],
@@ -224,26 +224,28 @@ def main(arguments: list[str]) -> int:
         return report_here(Path(arguments[1]), arguments[2:])
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--short", action="store_true", help="a few configurations")
+    parser.add_argument("--float32", action="store_true", help="also the tests marked float32")
     parser.add_argument("--only", metavar="TEXT", default="", help="names that hold this text")
     parser.add_argument("--list", action="store_true", help="name them and stop")
     parser.add_argument("--jobs", type=int, default=usable_cores(), help="so many at a time")
     args, rest = parser.parse_known_args(arguments)
     chosen = [c for c in configurations() if args.only in c.name and (c.short or not args.short)]
     if args.short:
-        chosen = [c._replace(markers="rounding") for c in chosen if not c.impossible]
+        chosen = [c for c in chosen if not c.impossible]
     if args.list:
         print("\n".join(c.name + (f": {c.impossible}" if c.impossible else "") for c in chosen))
         return 0
-    return run_all(chosen, args.jobs, rest)
+    markers = "rounding or float32" if args.float32 else "rounding"
+    return run_all(chosen, markers, args.jobs, rest)
 
 
-def run_all(chosen: list[Configuration], jobs: int, arguments: list[str]) -> int:
+def run_all(chosen: list[Configuration], markers: str, jobs: int, arguments: list[str]) -> int:
     """Run configurations, print the table and the names of what failed."""
     possible = [c for c in chosen if not c.impossible]
     print(f"{'configuration':24} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}  ran on")
     broken = []
     with ThreadPoolExecutor(jobs) as pool:
-        results = pool.map(lambda c: run(c, arguments), possible)
+        results = pool.map(lambda c: run(c, markers, arguments), possible)
         for c, result in zip(possible, results, strict=True):
             numbers = result.passed, len(result.failed), result.skipped, result.seconds
             row = "{:7} {:7} {:8} {:8.0f}".format(*numbers)
