@@ -46,17 +46,9 @@ def add_arguments(parser: CommandParser) -> None:
     hint.add_argument("name", nargs="?", help="default: the first that is not solved")
     solution.add_argument("name")
     solution.add_argument(
-        "--reveal",
-        action="store_true",
-        help="show it at once, with common wrong answers",
+        "--reveal", action="store_true", help="show it at once, with common wrong answers"
     )
-    add_to_all(
-        (parser, start),
-        "--once",
-        action="store_true",
-        default=False,
-        help="check once, do not watch the file",
-    )
+    add_to_all((parser, start), "--once", action="store_true", default=False, help="do not watch")
     add_to_all(
         (parser, *actions),
         "--dir",
