@@ -1,4 +1,4 @@
-"""Blocks in compiled functions against the same blocks module by module."""
+"""Compiled blocks, compared with the same blocks run module by module."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ INT8 = DEIT, MEAN, SWIN_CASES["window 2"]
 TILES = [r for r in supported(isa.features()) if has_tile(r)] if COMPILED else []
 
 
-def runs(model):
+def modules_with_blocks(model):
     return [m for _, m in model.named_modules() if isinstance(getattr(m, "blocks", None), Blocks)]
 
 
@@ -42,26 +42,26 @@ def file(tmp_path, config):
     return tmp_path / "x"
 
 
-def test_module_by_module(file, config):
+def test_compiled_blocks_compute_what_the_modules_do(file, config):
     packed, images = tv.load_packed(file), clear_images_of(model_of(config), 5)
     found = packed.predict(images)
-    for module in runs(packed.model):
+    for module in modules_with_blocks(packed.model):
         assert isinstance(module.blocks, PackedBlocks)
         module.blocks = Blocks(module.blocks)
     assert_same(found, packed.predict(images))
 
 
-@pytest.mark.parametrize("members", [2, 3, 5])
-def test_threads_change_no_bit(file, config, members):
+@pytest.mark.parametrize("num_threads", [2, 3, 5])
+def test_threads_change_no_bit(file, config, num_threads):
     images = images_of(config, 4)
-    alone = tv.load_packed(file).predict(images)
-    together = tv.load_packed(file, threads=members)
+    one_thread = tv.load_packed(file).predict(images)
+    packed = tv.load_packed(file, threads=num_threads)
     for count in (1, 4):
-        np.testing.assert_array_equal(together.predict(images[:count]), alone[:count])
+        np.testing.assert_array_equal(packed.predict(images[:count]), one_thread[:count])
 
 
 @pytest.mark.parametrize("variant", TILES)
-def test_every_variant(file, config, variant, monkeypatch):
+def test_all_variants_give_the_same_bits(file, config, variant, monkeypatch):
     packed, images = tv.load_packed(file), images_of(config)
     expected = packed.predict(images)
     monkeypatch.setenv("TERVIT_KERNEL", variant)
@@ -88,10 +88,12 @@ print(selected_variant(), gemm.LANES)
         ("usdot", "neoverse-n1", "+neon", "sdot 4"),
     ],
 )
-def test_compiled_for_another_processor(tmp_path, needed, target, features, found):
-    """Narrower registers, fewer of them, no dot product: the same answers."""
+def test_a_kernel_compiled_for_another_cpu_gives_the_same_logits(
+    tmp_path, needed, target, features, found
+):
+    """The targets have narrower or fewer registers, or no dot product instruction."""
     if needed not in TILES:
-        pytest.skip(f"needs a processor with {needed}")
+        pytest.skip(f"needs a CPU with {needed}")
     models = {"float32": model_of(SWIN), "int8": with_int8_attention(model_of(DEIT))}
     images = {name: clear_images_of(model, 2) for name, model in models.items()}
     for name, config in (("float32", SWIN), ("int8", DEIT)):
@@ -117,17 +119,17 @@ def test_an_image_does_not_depend_on_its_neighbours(file, config):
         np.testing.assert_array_equal(packed.predict(images[i : i + 1])[0], whole[i])
 
 
-def test_several_callers_at_once(file, config):
+def test_several_threads_may_call_predict_at_once(file, config):
     packed, images = tv.load_packed(file, threads=2), images_of(config, 3)
-    expected = packed.predict(images)
+    expected = tv.load_packed(file).predict(images)
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: packed.predict(images), range(12)):
             np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("config_", INT8, ids=["deit", "conv", "swin"])
-def test_attention_on_bytes(tmp_path, config_):
-    """Fewer tokens and blocks: of larger models, no image is clear of all exponentials."""
+def test_int8_attention_equals_its_numpy_reference(tmp_path, config_):
+    """Small models: in larger ones, every image has an exponential next to a rounding boundary."""
     model = model_of(config_)
     tv.export(model, tmp_path / "x")
     reference = with_int8_attention(model)
@@ -137,13 +139,13 @@ def test_attention_on_bytes(tmp_path, config_):
     assert (errors(found, model.predict(images)) > SAME).all()
 
 
-@pytest.mark.parametrize("members", [1, 2])
-def test_values_that_cannot_be_rounded(file, config, members):
-    """One thread fails and the other does not wait for it for ever."""
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_a_value_that_is_not_finite_is_refused(file, config, num_threads):
+    """If one thread fails, the other stops waiting for it."""
     images = images_of(config, 1)
-    packed = tv.load_packed(file, threads=members)
+    packed = tv.load_packed(file, threads=num_threads)
     packed.predict(images)
-    last = runs(packed.model)[-1].blocks[-1]
+    last = modules_with_blocks(packed.model)[-1].blocks[-1]
     last.norm1.bias.data[0] = np.nan
     with pytest.raises(ValueError, match="NaN or infinite"):
         packed.predict(images)
@@ -151,7 +153,7 @@ def test_values_that_cannot_be_rounded(file, config, members):
     assert np.isfinite(packed.predict(images)).all()
 
 
-def test_options_that_do_not_exist(file):
+def test_unknown_options_are_refused(file):
     with pytest.raises(ValueError, match="threads is 0"):
         tv.load_packed(file, threads=0)
     with pytest.raises(ValueError, match="'int4'; expected at least 1, and one of float32, int8"):

@@ -1,4 +1,4 @@
-"""From a model to its file and back, and what becomes of damaged files."""
+"""A model is written to a packed file and loaded again; damaged files are refused."""
 
 import json
 
@@ -46,7 +46,7 @@ def clear_images_of(model, count=3):
 @pytest.mark.rounding
 @CASES
 @pytest.mark.parametrize("plan", ["ternary", "int8", "float"])
-def test_the_same_answers(tmp_path, config, plan):
+def test_a_loaded_model_predicts_what_the_exported_one_does(tmp_path, config, plan):
     model = model_of(config, plan)
     images = clear_images_of(model)
     tv.export(model, tmp_path / "x", extra={"classes": list("abcde")})
@@ -60,8 +60,7 @@ def test_the_same_answers(tmp_path, config, plan):
 
 @pytest.mark.rounding
 @CASES
-def test_where_some_layers_are_not_ternary(tmp_path, config):
-    """Such blocks run one by one."""
+def test_blocks_with_float_layers_run_layer_by_layer(tmp_path, config):
     plan = Plan([(r".*(qkv|proj|fc1)", Ternary(), UniformAct(8))])
     model = model_of(config, plan)
     images = clear_images_of(model)
@@ -76,8 +75,8 @@ def test_where_some_layers_are_not_ternary(tmp_path, config):
 
 
 @CASES
-def test_half_precision_for_the_rest(tmp_path, config):
-    """The same file as in float32, but for the bits that float16 has not."""
+def test_float16_changes_only_what_is_not_quantized(tmp_path, config):
+    """Its file is that of float32, with floats rounded to float16."""
     model, images = model_of(config), images_of(config)
     for precision in ("float32", "float16"):
         tv.export(model, tmp_path / precision, precision=precision)
@@ -95,8 +94,8 @@ def test_half_precision_for_the_rest(tmp_path, config):
     )
 
 
-def test_as_small_as_promised(tmp_path):
-    """DeiT-Tiny: the size as stored, and less than 3 % for header and names."""
+def test_the_file_has_the_size_that_sizes_gives(tmp_path):
+    """For DeiT-Tiny, header and names take less than 3 %."""
     model = tv.quantize(tv.create_model("deit_tiny_patch16_224"), "ternary")
     tv.export(model, tmp_path / "x")
     stored = sizes(model).stored
@@ -115,12 +114,12 @@ def test_ternary_layers_never_become_floats(tmp_path):
     tv.export(model_of(DEIT), tmp_path / "x")
     model = tv.load_packed(tmp_path / "x").model
     assert isinstance(model.blocks[1].mlp.fc2, PackedLinear)
-    held = [name for name, _ in model.named_params()]
+    names = [name for name, _ in model.named_params()]
     assert not any(name.startswith("blocks.") and "weight" in name and "norm" not in name
-                   for name in held)  # fmt: skip
+                   for name in names)  # fmt: skip
 
 
-def test_quantizers_without_a_place(tmp_path):
+def test_export_refuses_quantizers_that_the_format_cannot_store(tmp_path):
     model = model_of(DEIT)
     plan = Plan([(r"blocks\..*", Ternary(), UniformAct(8, "minmax"))])
     with pytest.raises(ValueError, match="blocks.0.attn.qkv has weights .* symmetric 8-bit inputs"):
@@ -134,7 +133,7 @@ def test_quantizers_without_a_place(tmp_path):
         tv.export(model, tmp_path / "x", precision="int4")
 
 
-def test_values_beyond_half_precision(tmp_path):
+def test_export_refuses_values_too_large_for_float16(tmp_path):
     model = model_of(DEIT)
     model.norm.bias.data[0] = 1e6
     with pytest.raises(ValueError, match=r"norm\.bias has values too large for float16"):
@@ -142,7 +141,7 @@ def test_values_beyond_half_precision(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-def test_values_that_are_no_numbers(tmp_path):
+def test_export_refuses_values_that_are_not_finite(tmp_path):
     model = model_of(DEIT)
     model.norm.bias.data[0] = np.inf
     with pytest.raises(ValueError, match=r"norm\.bias holds NaN or infinite values"):
@@ -154,8 +153,8 @@ def test_values_that_are_no_numbers(tmp_path):
 
 
 @CASES
-def test_a_packed_model_is_for_running_only(tmp_path, config):
-    """Its latent weights are gone: what wrote or quantized it would do so without its layers."""
+def test_a_packed_model_cannot_be_written_or_quantized_again(tmp_path, config):
+    """It has no latent weights."""
     tv.export(model_of(config), tmp_path / "x")
     packed = tv.load_packed(tmp_path / "x")
     attempts = (
@@ -170,7 +169,7 @@ def test_a_packed_model_is_for_running_only(tmp_path, config):
     assert not (tmp_path / "y").exists()
 
 
-def test_a_variable_that_makes_no_sense_is_no_damage_of_the_file(tmp_path, monkeypatch):
+def test_a_wrong_environment_variable_is_not_reported_as_a_damaged_file(tmp_path, monkeypatch):
     tv.export(model_of(DEIT), tmp_path / "x")
     monkeypatch.setattr("tervit_np.backends._selected", None)
     monkeypatch.setenv("TERVIT_BACKEND", "fortran")
@@ -213,15 +212,14 @@ def _swap(name, value):
         (lambda arrays, meta: meta.update(config="{"), "do not fit"),
     ],
 )
-def test_files_that_contradict_themselves(tmp_path, change, words):
+def test_files_with_contradictions_are_refused(tmp_path, change, words):
     tv.export(model_of(DEIT), tmp_path / "x")
     rewritten(tmp_path / "x", change)
     with pytest.raises(ValueError, match=words):
         tv.load_packed(tmp_path / "x")
 
 
-def test_a_thousand_mutations(tmp_path):
-    """Every byte counts: what is not refused reads as the same model."""
+def test_damaged_files_are_refused_or_read_as_the_same_model(tmp_path):
     tv.export(model_of(DEIT), tmp_path / "good", extra={"classes": ["a"]})
     good = (tmp_path / "good").read_bytes()
     images, rng = images_of(DEIT, 1), np.random.default_rng(0)
@@ -245,10 +243,10 @@ def test_a_thousand_mutations(tmp_path):
         read += 1
         np.testing.assert_array_equal(packed.predict(images), expected)
         assert packed.extra == {"classes": ["a"]}
-    assert read < 5  # an order or a space that means nothing
+    assert read < 5  # changes of key order or white space
 
 
-def test_other_files(tmp_path):
+def test_files_of_other_kinds_are_refused(tmp_path):
     with pytest.raises(ValueError, match="nowhere: no such file"):
         tv.load_packed("nowhere")
     tv.save_safetensors({"x": np.zeros(3)}, tmp_path / "x.safetensors")
@@ -258,7 +256,7 @@ def test_other_files(tmp_path):
     assert not is_packed(tmp_path)
 
 
-def test_the_header_is_plain_json(tmp_path):
+def test_the_header_is_json(tmp_path):
     tv.export(model_of(DEIT), tmp_path / "x")
     content = (tmp_path / "x").read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])

@@ -1,4 +1,4 @@
-"""A model in memory, put on packed kernels as it is now."""
+"""A packed copy of a model in memory."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tests.rounding import assert_same, assert_same_layers
 @pytest.mark.rounding
 @CASES
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_copy_answers_as_the_model_does(config, backend):
+def test_a_packed_copy_predicts_what_the_model_does(config, backend):
     model = model_of(config)
     images = clear_images_of(model)
     with tv.backend(backend):
@@ -24,7 +24,7 @@ def test_a_copy_answers_as_the_model_does(config, backend):
         assert_same_layers(copy, model, images)
 
 
-def test_it_is_the_file_without_the_file(tmp_path):
+def test_a_packed_copy_equals_the_exported_and_loaded_model(tmp_path):
     model, images = model_of(DEIT), images_of(DEIT)
     tv.export(model, tmp_path / "x")
     np.testing.assert_array_equal(
@@ -32,7 +32,7 @@ def test_it_is_the_file_without_the_file(tmp_path):
     )
 
 
-def test_the_model_stays_what_it_was():
+def test_model_and_packed_copy_do_not_share_weights():
     model, images = model_of(DEIT), images_of(DEIT)
     before = model.predict(images)
     copy = packed_copy(model)
@@ -40,11 +40,11 @@ def test_the_model_stays_what_it_was():
     assert isinstance(copy.head, PackedLinear)
     copied = copy.predict(images)
     np.testing.assert_array_equal(model.predict(images), before)
-    for _, param in model.named_params():  # nor does the copy follow the model
+    for _, param in model.named_params():
         param.data += 1
     np.testing.assert_array_equal(copy.predict(images), copied)
 
 
 @pytest.mark.parametrize("plan", ["float", "int8"])
-def test_models_without_ternary_layers_stay_themselves(plan):
+def test_a_model_without_ternary_layers_has_no_packed_copy(plan):
     assert packed_copy(model_of(DEIT, plan)) is None

@@ -1,4 +1,4 @@
-"""One head in registers against ops/attention.py and ops/window_attention.py in float64."""
+"""Attention of one head, compared with ops/attention.py and ops/window_attention.py in float64."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Attention on bytes against the same rounding in NumPy, and against attention in float64."""
+"""int8 attention, compared with the same rounding in NumPy, and with attention in float64."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Graphs run by whoever is here: onnx's reference evaluator, onnxruntime."""
+"""Run graphs in onnx's reference evaluator and, if it is installed, in onnxruntime."""
 
 import importlib.util
 

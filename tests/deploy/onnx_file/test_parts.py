@@ -20,7 +20,7 @@ def quantized(module, plan):
 
 @pytest.mark.parametrize("gelu", ["erf", "tanh"])
 @pytest.mark.parametrize("plan", [named_plan("float"), named_plan("ternary"), PRODUCTS])
-def test_a_block(gelu, plan):
+def test_block_computes_what_the_module_does(gelu, plan):
     module, graph = quantized(Block(12, 3, 20, 0.0, gelu), plan), Graph()
     x = clear_images([module], 2, (5, 12))
     found = results(graph, parts.block(graph, "x", "blocks.0", module), x=x)
@@ -28,7 +28,7 @@ def test_a_block(gelu, plan):
 
 
 @pytest.mark.parametrize("act", [None, UniformAct()])
-def test_patches(act):
+def test_patches_computes_what_the_module_does(act):
     module, graph = fill(PatchEmbed(4, 10), generator()), Graph()
     if act is not None:
         module.proj.weight_quant, module.proj.act_quant = UniformWeight(), act
@@ -38,7 +38,7 @@ def test_patches(act):
 
 
 @pytest.mark.parametrize("act", [None, UniformAct()])
-def test_the_convolutional_stem(act):
+def test_conv_stem_computes_what_the_module_does(act):
     module, graph = fill(ConvStem(8, 12), generator()), Graph()
     if act is not None:
         for layer in (module.conv1, module.conv2, module.proj):

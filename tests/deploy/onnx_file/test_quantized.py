@@ -40,7 +40,7 @@ def test_tokens_round_as_in_numpy(kind, per, bits):
         (IDENTITY, "FLOAT"),
     ],
 )
-def test_a_layer(quantizer, stored, runtime):
+def test_linear_computes_what_the_layer_does(quantizer, stored, runtime):
     """Also with a number of outputs that fills no whole bytes."""
     layer = fill(Linear(10, 7, weight_quant=quantizer, act_quant=UniformAct()), generator())
     graph = Graph()
@@ -51,7 +51,7 @@ def test_a_layer(quantizer, stored, runtime):
     assert types[name] == getattr(onnx.TensorProto, stored)
 
 
-def test_unknown_quantizers():
+def test_quantizers_without_onnx_operators_are_refused():
     layer = Linear(10, 7, weight_quant=Blend(Ternary()))
     with pytest.raises(ValueError, match="fc has weights .* which ONNX operators cannot express"):
         linear(Graph(), "x", "fc", layer)

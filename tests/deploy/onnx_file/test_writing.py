@@ -1,4 +1,4 @@
-"""Whole models: what a graph says, a file holds, and what is refused."""
+"""Whole models: the logits of their graphs, the contents of their files, and refusals."""
 
 import json
 
@@ -22,7 +22,7 @@ from tests.rounding import assert_same, generator, layer_inputs
 @CASES
 @pytest.mark.parametrize("plan", ["float", "int8", "ternary"])
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_the_same_logits(config, plan, runtime):
+def test_the_graph_gives_the_logits_of_the_model(config, plan, runtime):
     model = model_of(config, plan)
     images = clear_images_of(model)
     found = run(writing.onnx_model(model, {}), runtime, images=images)
@@ -37,7 +37,7 @@ def test_the_same_logits(config, plan, runtime):
         ("swin_tiny_patch4_window7_224", {"depths": (2, 1, 1, 1)}),
     ],
 )
-def test_full_width(name, shorter):
+def test_the_graph_of_a_full_width_model_gives_its_logits(name, shorter):
     """The whole model with inputs in floats, of which no code can flip; rounded, layer by layer.
 
     No image is clear of a million roundings.
@@ -59,14 +59,14 @@ def test_full_width(name, shorter):
                 assert_same(run(graph, runtime, x=x), layer.forward(x)[0], 2 * ROUNDOFF32, name)
 
 
-def test_any_number_of_images():
+def test_the_graph_takes_any_number_of_images():
     model = model_of(DEIT)
     graph = writing.onnx_model(model, {})
     for count in (1, 4):
         assert run(graph, "reference", images=images_of(DEIT, count)).shape == (count, 5)
 
 
-def test_the_file(tmp_path):
+def test_the_file_holds_two_bits_a_ternary_weight(tmp_path):
     """DeiT-Tiny: two bits for each ternary weight, a byte for the others, the graph itself."""
     model = tv.quantize(tv.create_model("deit_tiny_patch16_224"), "ternary")
     export_onnx(model, tmp_path / "x.onnx", extra={"classes": ["a"], "mean": [0.5]})
@@ -82,7 +82,7 @@ def test_the_file(tmp_path):
     assert [opset.version for opset in read.opset_import] == [25]
 
 
-def test_what_cannot_be_written(tmp_path, monkeypatch):
+def test_export_onnx_refuses_what_it_cannot_write(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="Classifier is neither a DeiT nor a Swin"):
         other = Classifier()
         other.config = DEIT
