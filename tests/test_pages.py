@@ -13,6 +13,7 @@ PAGES = [
     *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"),
     *ROOT.glob("tutorials/*.md"),
 ]  # fmt: skip
+PAGES.remove(ROOT / "CHANGELOG.md")  # it also names what no longer exists
 CHAPTERS = sorted(ROOT.glob("tutorials/[0-9][0-9]_*.py"))
 WRITTEN = {"runs", "exercises"}  # folders that commands make
 FOLDERS = ROOT, ROOT / "tervit_np", ROOT / "tervit_np" / "exercises"  # where names may start
