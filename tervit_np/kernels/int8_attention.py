@@ -5,9 +5,9 @@
     O = s_d sum_n e[m, n] v[n, d] / sum_n e[m, n]                v int8, a scale per column
 
 The integer product takes one unsigned side. e is never negative; q is stored with the zero point
-128, which adds 128 sum_d k[n, d] to the product, a number of key n that is subtracted again. v has
-one scale per column because a scale per token could not be taken out of the sum over n. Dividing by
-the sum of the rounded e makes O a weighted mean of the values, whatever the rounding.
+128, which adds 128 sum_d k[n, d] to the product; this number, the compensation of key n, is then
+subtracted. v has one scale per column because a scale per token could not be taken out of the sum
+over n. Because O is divided by the sum of the rounded e, it is a weighted mean of the values.
 
 In windows of few tokens the quantization takes longer than the faster products save.
 """
@@ -45,7 +45,7 @@ class Int8AttentionScratch(NamedTuple):
     q_scale: Array  # float32 (Tq,), times 1 / sqrt(K)
     k: Array  # int8 (T', 4 W)
     k_scale: Array  # float32 (T',)
-    k_sums: Array  # int32 (T',): 128 times the sum of each row of k
+    k_compensation: Array  # int32 (T',): 128 times the sum of each row of k
     k_transposed: Array  # int8 (W, 4 T'): k transposed word by word
     v: Array  # int8 (T', K')
     v_scale: Array  # float32 (K',)
@@ -69,7 +69,7 @@ def make_int8_attention_scratch(window_tokens: int, head_dim: int) -> Int8Attent
         q_scale=zeros((queries,), np.float32),
         k=zeros((keys, 4 * words), np.int8),
         k_scale=zeros((keys,), np.float32),
-        k_sums=zeros((keys,), np.int32),
+        k_compensation=zeros((keys,), np.int32),
         k_transposed=zeros((words, 4 * keys), np.int8),
         v=zeros((keys, columns), np.int8),
         v_scale=zeros((columns,), np.float32),
@@ -137,7 +137,7 @@ def _quantize_keys(qkv: Array, start: int, stop: int, scratch: Int8AttentionScra
         total = np.int32(0)
         for d in range(k.shape[0]):
             total = np.int32(total + np.int32(scratch.k[t, d]))
-        scratch.k_sums[t] = _ZERO_POINT * total
+        scratch.k_compensation[t] = _ZERO_POINT * total
     for t in range(0, scratch.k.shape[0], LANES):
         for d in range(0, scratch.k_transposed.shape[0], LANES):
             transpose_tile(scratch.k, t, d, scratch.k_transposed, d, t)
@@ -204,11 +204,11 @@ def _quantize_row(values: Array, inv_scale: np.float32, zero_point: np.int32, ou
 def _dequantize_scores(
     queries: int, m: int, attn_bias: Array, scratch: Int8AttentionScratch
 ) -> None:
-    """S = s_m s_n (q k^T - k_sums) / sqrt(K) + attn_bias, for `queries` queries from m on."""
+    """S = s_m s_n (q k^T - k_compensation) / sqrt(K) + attn_bias, for `queries` queries from m on."""
     for i in range(queries):
         query_bias = attn_bias[(m + i) % attn_bias.shape[0]]
         for t in range(scratch.scores.shape[1]):
-            total = F(np.int32(scratch.products[i, t] - scratch.k_sums[t]))
+            total = F(np.int32(scratch.products[i, t] - scratch.k_compensation[t]))
             scale = scratch.q_scale[m + i] * scratch.k_scale[t]
             scratch.scores[i, t] = total * scale + query_bias[t]
 
