@@ -204,7 +204,7 @@ def _quantize_row(values: Array, inv_scale: np.float32, zero_point: np.int32, ou
 def _dequantize_scores(
     queries: int, m: int, attn_bias: Array, scratch: Int8AttentionScratch
 ) -> None:
-    """S = s_m s_n (q k^T - k_compensation) / sqrt(K) + attn_bias, for `queries` queries from m on."""
+    """S = s_m s_n (q k^T - k_compensation) / sqrt(K) + attn_bias, for queries m, m + 1, ..."""
     for i in range(queries):
         query_bias = attn_bias[(m + i) % attn_bias.shape[0]]
         for t in range(scratch.scores.shape[1]):
