@@ -115,6 +115,19 @@ def margins(module, x):
     return np.min([np.full(len(x), 0.5), *smallest], axis=0)
 
 
+def constant_margin(module, x):
+    """Return the smallest distance from a half among values that all images share.
+
+    A class token is the same in all of them before the first attention. Where it is within MARGIN,
+    no image is clear, and the test needs other weights.
+    """
+    with recorded() as record:
+        in_float64(module).forward(x.astype(np.float64))
+    distances = [each.distance.reshape(len(x), -1) for each in record]
+    shared = [d[0][np.ptp(d, axis=0) < 1e-9] for d in distances]
+    return min((d.min(initial=0.5) for d in shared), default=0.5)
+
+
 def clear(modules, x):
     """Tell which images keep MARGIN in all modules.  (B, ...) -> bool (B,)."""
     return np.min([margins(module, x) for module in modules], axis=0) > MARGIN

@@ -11,6 +11,7 @@ from tervit_np.quant import Ternary, UniformAct
 from tests import rounding
 from tests.rounding import (
     FLIP,
+    MARGIN,
     Rounded,
     assert_same,
     assert_same_codes,
@@ -18,6 +19,7 @@ from tests.rounding import (
     assert_same_or_flipped,
     clear,
     clear_images,
+    constant_margin,
     flips,
     from_half,
     generator,
@@ -157,3 +159,13 @@ def test_a_mistake_of_one_layer_is_named(model, name, change):
     with pytest.raises(AssertionError, match=name.rpartition(".")[0]):
         assert_same_layers(other, model, images)
     assert "forward" not in vars(model.norm)
+
+
+def test_values_that_all_images_share_have_a_margin_of_their_own():
+    """A class token is the same in all images until it attends."""
+    layer = Linear(4, 3, act_quant=UniformAct(8))
+    images = generator().normal(size=(3, 2, 4)).astype(np.float32)
+    images[:, 0] = 127, 30.2, 0, 0
+    assert constant_margin(layer, images) == pytest.approx(0.3, abs=1e-5)
+    images[:, 0, 1] = 30.50001
+    assert constant_margin(layer, images) < MARGIN

@@ -15,7 +15,15 @@ from tervit_np.deploy.onnx_file import export_onnx
 from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight
 from tests.checks import BACKENDS
 from tests.golden.golden import SWIN_CASES
-from tests.rounding import assert_same, assert_same_layers, clear_images, generator
+from tests.kernels.int8_reference import with_int8_attention
+from tests.rounding import (
+    MARGIN,
+    assert_same,
+    assert_same_layers,
+    clear_images,
+    constant_margin,
+    generator,
+)
 
 DEIT = tv.DeiTConfig(16, 4, 5, 20, 2, 2, distilled=True)
 MEAN = tv.DeiTConfig(16, 8, 5, 24, 2, 3, pool="mean", stem="conv", gelu="tanh")
@@ -26,10 +34,15 @@ CASES = pytest.mark.parametrize(
 
 
 def model_of(config, plan="ternary"):
-    model, rng = tv.models.build(config, generator(0)), generator(1)
-    for _, param in model.named_params():
-        param.data += rng.normal(0, 0.1, param.shape)
-    return tv.quantize(model, plan)
+    """Draw a model until the values that all images share keep the margin (tests/rounding.py)."""
+    rng, images = generator(0), images_of(config)
+    while True:
+        model = tv.models.build(config, rng)
+        for _, param in model.named_params():
+            param.data += rng.normal(0, 0.1, param.shape)
+        tv.quantize(model, plan)
+        if constant_margin(with_int8_attention(model), images) > MARGIN:
+            return model
 
 
 def images_of(config, count=3):
