@@ -19,7 +19,7 @@ from tervit_np.arrays import Array
 from tervit_np.checkpoints.npz import FORMAT, read_npz, write_npz
 from tervit_np.files import write_text
 
-MUST_AGREE = ("seed", "backend", "model", "stages", "recipe", "data")
+MUST_AGREE = ("seed", "threads", "backend", "model", "stages", "recipe", "data")
 
 
 class Saved(NamedTuple):
