@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from tervit_np.kernels import gemm
-
 pytest.importorskip("numba")
 
+from tervit_np.kernels import gemm
 from tervit_np.kernels.gemm import View, gemm_rows
 from tervit_np.kernels.tiles import BYTE_TILES, FLOAT_TILES, LANES, MR
 from tests.checks import relative_error
