@@ -39,7 +39,7 @@ _SHAPES = {  # by variant (isa.py)
     "avx2": (32, 3 if _WIDE else 2, 1),
     "vnni256": (32, 6 if _WIDE else 2, 1),
     "vnni512": (64, 6, 1),  # 24 sums, 4 vectors of weights, 1 of inputs
-    "neon": (16, 3, 1),  # 12 sums, and room for products
+    "neon": (16, 3, 1),  # 12 sums; the other registers hold products
     "sdot": (16, 5, 1),  # 20 sums, 4 vectors of weights, 3 masks, inputs
     "usdot": (16, 5, 1),
 }
