@@ -117,8 +117,8 @@ quote("linear against convolution", deviation, 0, 1e-12)
 # The MLP and its GELU
 # --------------------
 # Attention mixes tokens; then an MLP works on each token by itself: a linear
-# layer to :math:`4D` numbers, a bend (an *activation function*), and a linear
-# layer back. The bend is the GELU (Hendrycks, Gimpel 2016), with :math:`\Phi`
+# layer to :math:`4D` numbers, an *activation function*, and a linear layer
+# back. The activation is the GELU (Hendrycks, Gimpel 2016), with :math:`\Phi`
 # the Gaussian distribution function and :math:`\varphi = \Phi'` its density:
 #
 # .. math::

@@ -307,21 +307,24 @@ smooth = surfaces.smooth(taught)  # float64, rounded weights, float inputs
 wide = {name: d.astype(float) for name, d in near.items()}
 
 
-def bend(model, d, h):
+def curvature_along(model, d, h):
     """Second difference of the loss along d."""
     loss = surfaces.line(model, images, labels, d, [-h, 0, h]).loss
     return (loss[0] - 2 * loss[1] + loss[2]) / h**2
 
 
 print("h        latent, rounded again    rounded, moved")
-bends = {}
+curvatures = {}
 for h in 0.1, 0.03, 0.01, 0.003, 0.001:
-    bends[h] = bend(taught, near, h), bend(smooth, wide, h)
-    print("{:<7g} {:20.1f} {:18.3f}".format(h, *bends[h]))
-quote("moved, h = 0.1", bends[0.1][1], 3.4, 1.5, True)
-change = bends[0.003][1] / bends[0.01][1] - 1
+    curvatures[h] = (
+        curvature_along(taught, near, h),
+        curvature_along(smooth, wide, h),
+    )
+    print("{:<7g} {:20.1f} {:18.3f}".format(h, *curvatures[h]))
+quote("moved, h = 0.1", curvatures[0.1][1], 3.4, 1.5, True)
+change = curvatures[0.003][1] / curvatures[0.01][1] - 1
 quote("moved, change from h = 0.01 to 0.003", change, 0, 0.02)
-growth = abs(bends[0.001][0] / bends[0.1][0])
+growth = abs(curvatures[0.001][0] / curvatures[0.1][0])
 assert FAST or growth > 20
 
 # %%
@@ -421,11 +424,11 @@ quote("largest over average", largest / average, 13_500, 9_000, True)
 # one. (And some are bent downwards. That does not mean that the training
 # failed: these are test images, without the label smoothing and the shifts
 # that training had, so nobody minimised this function.) Now the predictions,
-# compared with the gap with float activations. "Slope" and "bend" are the
+# compared with the gap with float activations. "Slope" and "curvature" are the
 # first and the second term:
 
 found = surfaces.predictions(model, images[few], labels[few], largest)
-head = "measured", "slope", "bend", "sum", "1/2 lambda |eps|^2"
+head = "measured", "slope", "curvature", "sum", "1/2 lambda |eps|^2"
 print("{:22} {:>9} {:>9} {:>9} {:>9} {:>19}".format("", *head))
 for p in found:
     terms = p.gap, p.slope, p.second - p.slope, p.second
@@ -439,7 +442,7 @@ quote("8 bits, slope / measured", eight.slope / eight.gap, 0.86, 0.8, True)
 quote("ternary, measured", three.gap, 0.860, 0.55, True)
 quote("ternary, second order", three.second, 0.571, 0.5, True)
 quadratic = three.second - three.slope
-quote("ternary, bend", quadratic, 0.516, 0.5, True)
+quote("ternary, curvature", quadratic, 0.516, 0.5, True)
 quote("ternary, the estimate", three.bound, 3275, 2_000, True)
 length = 100 * np.sqrt(three.relative)
 quote("ternary, |eps| / |w|, %", length, 38.9, 1.5, True)
@@ -471,7 +474,7 @@ quote("rows shorter, %", shorter, 8, 0.7, True)
 # * The estimate says 3275 where 0.860 was measured: too large by four
 #   thousand. It happens to lie above the gap, which nothing guarantees. It
 #   supposes that the whole rounding error points into the one direction that
-#   is bent most. The *average* curvature gives 0.234 where the bend is 0.516,
+#   is curved most. The *average* curvature gives 0.234, the term is 0.516:
 #   the right order. Rounding errors are not without direction: the best scale
 #   leaves eps at a right angle to :math:`\hat w`, so rows become 8 % shorter,
 #   and eps has a cosine of -0.39 with w. But they do not seek the steepest
