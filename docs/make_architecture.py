@@ -80,8 +80,8 @@ def draw(path: Path) -> None:
         for column, (kind, meaning) in enumerate(_MEANINGS.items()):
             box = {"boxstyle": "round,pad=0.3", "facecolor": _COLOURS[kind], "edgecolor": FAINT}
             axes.text(0.01 + column / 4, len(rows) + 0.6, meaning, va="center", size=9, bbox=box)
-        with atomic_write(path) as partial:
-            picture.savefig(partial, format="svg", metadata={"Date": None})
+        with atomic_write(path) as file:
+            picture.savefig(file, format="svg", metadata={"Date": None})
 
 
 def _box(axes: "Axes", left: float, row: int, width: float, name: str) -> None:

@@ -1,17 +1,28 @@
 """Atomic writes: after a full disk, Ctrl-C or a power cut the old file is still complete.
 
 The new contents are written to a partial file in the same folder, which then replaces the old file.
+The partial file has a random name and is created anew, never through a link, so that whoever can
+write to the folder cannot choose what is overwritten.
 """
 
 import os
+import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+_CREATE |= getattr(os, "O_BINARY", 0)  # Windows
+_NAME_BYTES = 200  # of the target's name that the partial file repeats; names end at 255
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Yield the path of a partial file, which replaces `path` if the block ends without an error.
+def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
+    """Yield a binary file, which replaces `path` if the block ends without an error.
+
+    The new file has the permissions of the old one, or those of any new file.
 
     Raises
     ------
@@ -20,10 +31,12 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """
     check_writable(path)
     target = Path(path).resolve()  # a link stays a link
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    name = os.fsdecode(os.fsencode(target.name)[:_NAME_BYTES])
+    partial = target.with_name(f".{name}.{secrets.token_hex(8)}.partial")
     try:
-        yield partial
-        with open(partial, "rb+") as file:
+        with _create(partial, target) as file:
+            yield file
+            file.flush()
             os.fsync(file.fileno())  # the contents must be on disk before the rename
         os.replace(partial, target)
     except OSError as error:
@@ -33,10 +46,20 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def _create(partial: Path, target: Path) -> IO[bytes]:
+    """Create a file that did not exist, with the permissions of `target`."""
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    number = os.open(partial, _CREATE, 0o666 if mode is None else mode)
+    if mode is not None and hasattr(os, "fchmod"):
+        with suppress(PermissionError):  # file systems without permissions
+            os.fchmod(number, mode)
+    return open(number, "wb")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8."""
-    with atomic_write(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    with atomic_write(path) as file:
+        file.write(text.encode())
 
 
 def check_writable(path: str | Path) -> None:

@@ -18,7 +18,7 @@ def test_the_old_file_survives_a_failed_write(tmp_path, stop):
     file = tmp_path / "x"
     file.write_text("old")
     with pytest.raises(type(stop)) as caught, atomic_write(file) as partial:
-        partial.write_text("half of the n")
+        partial.write(b"half of the n")
         raise stop
     assert str(caught.value) in ("", f"{file} could not be written (No space left on device)")
     assert file.read_text() == "old"
@@ -31,6 +31,59 @@ def test_a_link_stays_a_link(tmp_path):
     write_text(tmp_path / "link", "new")
     assert (tmp_path / "link").is_symlink()
     assert [path.read_text() for path in (tmp_path / "elsewhere").iterdir()] == ["new"]
+
+
+@pytest.fixture
+def partials(monkeypatch):
+    """Record the names of the partial files."""
+    names = []
+    replace = os.replace
+    monkeypatch.setattr("os.replace", lambda old, new: (names.append(old), replace(old, new)))
+    return names
+
+
+def test_partial_files_have_other_names_each_time(tmp_path, partials):
+    for _ in range(3):
+        write_text(tmp_path / "x", "new")
+    assert len(set(partials)) == 3
+    assert all(name.parent == tmp_path and name.name.startswith(".x.") for name in partials)
+
+
+@pytest.mark.parametrize("link", ["absent", "victim", "folder"])
+def test_a_partial_file_is_never_opened_through_a_link(tmp_path, monkeypatch, link):
+    """Even if its name is known: only a file that did not exist is written."""
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr("secrets.token_hex", lambda _: "known")
+    (tmp_path / ".x.known.partial").symlink_to(tmp_path / link)
+    with pytest.raises(OSError, match="x could not be written .File exists"):
+        write_text(tmp_path / "x", "new")
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert not (tmp_path / "x").exists() and not (tmp_path / "absent").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o400])
+def test_a_file_keeps_its_permissions(tmp_path, mode):
+    (tmp_path / "x").write_text("old")
+    (tmp_path / "x").chmod(mode)
+    with atomic_write(tmp_path / "x") as file:
+        assert os.fstat(file.fileno()).st_mode & 0o777 == mode
+        file.write(b"new")
+    assert (tmp_path / "x").stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_new_file_has_the_usual_permissions(tmp_path):
+    (tmp_path / "usual").touch()
+    write_text(tmp_path / "x", "new")
+    assert (tmp_path / "x").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    for name in ("x" * 255, "ä" * 127):
+        write_text(tmp_path / name, "new")
+        assert (tmp_path / name).read_text() == "new"
 
 
 def test_contents_are_synced_before_the_rename(tmp_path, monkeypatch):

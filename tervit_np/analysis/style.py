@@ -56,6 +56,6 @@ def figure(width: float, height: float, **options: Any) -> Iterator["Figure"]:
 
 def save(figure: "Figure", path: Path) -> Path:
     """Write a PNG atomically."""
-    with atomic_write(path) as partial:
-        figure.savefig(partial, format="png", dpi=144)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=144)
     return path

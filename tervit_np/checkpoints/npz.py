@@ -40,7 +40,7 @@ def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    with atomic_write(path) as partial, open(partial, "wb") as file:
+    with atomic_write(path) as file:
         np.savez(file, meta=text, **arrays)  # type: ignore[arg-type]
 
 

@@ -73,8 +73,8 @@ def fetch_weights(
     actual = recognise(load_checkpoint(candidate, lenient=True))[0]
     if actual != name:
         raise ValueError(f"{candidate} holds the weights of {actual}, not of {name}")
-    with atomic_write(target) as partial:
-        shutil.copyfile(candidate, partial)
+    with atomic_write(target) as file, open(candidate, "rb") as source_file:
+        shutil.copyfileobj(source_file, file)
     if source is None:
         shutil.rmtree(folder / ".download", ignore_errors=True)
     return target

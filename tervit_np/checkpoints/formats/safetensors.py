@@ -137,7 +137,7 @@ def save_safetensors(
         position = offsets[1]
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the data begin at a multiple of eight bytes
-    with atomic_write(path) as partial, open(partial, "wb") as file:
+    with atomic_write(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for array in arrays:
             file.write(array.data if array.size else b"")

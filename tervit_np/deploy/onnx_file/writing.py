@@ -44,8 +44,8 @@ def export_onnx(
     model.require_latent_weights()
     _check_package()
     content = onnx_model(model, extra or {}).SerializeToString()
-    with atomic_write(path) as partial:
-        partial.write_bytes(content)
+    with atomic_write(path) as file:
+        file.write(content)
 
 
 def _check_package() -> None:
