@@ -33,7 +33,7 @@ class Spec:
     classes: tuple[str, ...]
     batches: dict[str, tuple[str, ...]]  # file names of each split, without .bin
     label_bytes: int  # per image in the binary form; the last one is the label
-    label_key: bytes  # of the dictionary in the python form
+    label_key: str  # of the dictionary in the python form
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
@@ -43,7 +43,7 @@ CIFAR = {
         CIFAR10,
         {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)},
         1,
-        b"labels",
+        "labels",
         (0.4914, 0.4822, 0.4465),
         (0.2470, 0.2435, 0.2616),
     ),
@@ -51,7 +51,7 @@ CIFAR = {
         CIFAR100,
         {"train": ("train",), "test": ("test",)},
         2,
-        b"fine_labels",
+        "fine_labels",
         (0.5071, 0.4865, 0.4409),
         (0.2673, 0.2564, 0.2762),
     ),
@@ -125,11 +125,11 @@ def _parse_binary(content: bytes, source: str, spec: Spec) -> tuple[Array, Array
 
 def _parse_pickle(content: bytes, source: str, spec: Spec) -> tuple[Array, Array]:
     batch = unpickle(content, source)
-    pixels: Any = batch.get(b"data")
+    pixels: Any = batch.get("data")
     labels: Any = batch.get(spec.label_key)
     is_matrix = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim == 2
     if not is_matrix or pixels.shape[1] != _PIXELS or not isinstance(labels, list):
-        raise DataError(f"{source}: expected uint8 data (N, 3072) and {spec.label_key.decode()}")
+        raise DataError(f"{source}: expected uint8 data (N, 3072) and {spec.label_key}")
     are_integers = all(isinstance(label, int) and abs(label) < 2**31 for label in labels)
     if len(labels) != len(pixels) or not are_integers:
         raise DataError(f"{source}: expected one integer label for each of {len(pixels)} images")

@@ -3,6 +3,7 @@
 import io
 import pickle
 import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -93,3 +94,17 @@ def png():
         return buffer.getvalue()
 
     return encode
+
+
+@pytest.fixture
+def traced():
+    """Return what a function returns and the most bytes that were allocated meanwhile."""
+
+    def run(function):
+        tracemalloc.start()
+        try:
+            return function(), tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return run

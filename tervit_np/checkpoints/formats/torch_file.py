@@ -5,9 +5,7 @@ older   five pickles: magic number, version, system, object, storage keys; then 
         as an int64 count and its data
 """
 
-import io
 import mmap
-import pickle
 import struct
 import zipfile
 import zlib
@@ -18,22 +16,22 @@ from typing import Any
 
 import numpy as np
 
+from data_tools.pickle_machine import shown
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.torch_pickle import (
-    PlainUnpickler,
+    PlainReader,
     Storage,
     Tensor,
-    TensorUnpickler,
+    TensorReader,
 )
 
 MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
 _WRAPPERS = ("model", "state_dict", "model_state")  # keys that may contain the state dict
-# What pickle, zipfile and zlib raise for damaged bytes.
+# What zipfile and zlib raise for damaged bytes.
 _DAMAGE = (
-    pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError,
-    TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError, RecursionError,
-    NotImplementedError, RuntimeError, ImportError, OSError,
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, KeyError, IndexError,
+    OverflowError, MemoryError, NotImplementedError, RuntimeError, OSError,
 )  # fmt: skip
 _Read = Callable[[Storage], Array]
 
@@ -89,7 +87,7 @@ def _open_zip(path: Path, lenient: bool, stack: ExitStack) -> tuple[Any, _Read]:
     pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise ValueError(f"it is a zip file with {len(pickles)} data.pkl in it, expected one")
-    content = TensorUnpickler(io.BytesIO(_member(archive, pickles[0])), lenient).load()
+    content = TensorReader(_member(archive, pickles[0]), 0, lenient).load()
     root = pickles[0].removesuffix("data.pkl")
 
     def read(storage: Storage) -> Array:
@@ -114,20 +112,23 @@ def _open_older(path: Path, lenient: bool, stack: ExitStack) -> tuple[Any, _Read
     stream = stack.enter_context(open(path, "rb"))
     # A memory map never reads beyond the file, whatever length a pickle claims.
     file = stack.enter_context(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-    if _plain(file) != MAGIC:
+    plain = PlainReader(file)
+    if not _is_integer(plain.load(), MAGIC):
         raise ValueError("it is not a zip file and does not begin like an older one; truncated?")
-    version, _ = _plain(file), _plain(file)
-    if version != _VERSION:
-        raise ValueError(f"it has version {version!r}, expected {_VERSION}")
-    unpickler = TensorUnpickler(file, lenient)
-    content = unpickler.load()
-    keys = _plain(file)
-    start = file.tell()
+    version, _ = plain.load(), plain.load()
+    if not _is_integer(version, _VERSION):
+        raise ValueError(f"it has another version than {_VERSION}")
+    tensors = TensorReader(file, plain.position, lenient)
+    content = tensors.load()
+    plain.position = tensors.position
+    keys, start = plain.load(), plain.position
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise ValueError("its list of storages is damaged")
     offsets: dict[str, int] = {}
     for key in keys:
-        storage = unpickler.storages.get(key)
+        storage = tensors.storages.get(key)
         if storage is None:
-            raise ValueError(f"it lists a storage {key!r} that no tensor uses")
+            raise ValueError(f"it lists a storage {shown(key)} that no tensor uses")
         offsets[key] = start
         start += 8 + storage.length * storage.dtype.itemsize
     if start != path.stat().st_size:
@@ -145,8 +146,8 @@ def _open_older(path: Path, lenient: bool, stack: ExitStack) -> tuple[Any, _Read
     return content, read
 
 
-def _plain(file: mmap.mmap) -> Any:
-    return PlainUnpickler(file).load()
+def _is_integer(value: Any, expected: int) -> bool:
+    return type(value) is int and value == expected
 
 
 def _state_dict(content: Any) -> dict[str, Tensor]:

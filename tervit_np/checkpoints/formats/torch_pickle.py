@@ -1,20 +1,19 @@
-"""The pickles inside PyTorch's files, read by an unpickler that allows tensors and nothing else.
+"""The pickles inside PyTorch's files, read by a reader that allows tensors and nothing else.
 
-A pickle is a program that calls functions by name. This unpickler allows the few functions that
-rebuild a tensor, which it replaces by ours, and OrderedDict. Any other name raises an error or, in
-lenient mode, is replaced by an inert object that stores nothing and does nothing.
+The names of the few functions that rebuild a tensor, and of OrderedDict, stand for functions of
+ours. Any other name raises an error or, in lenient mode, stands for an object that stores nothing
+and does nothing.
 """
 
 import math
-import pickle
-import pickletools
-from collections import OrderedDict
 from collections.abc import Callable
 from mmap import mmap
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from data_tools.pickle_machine import Function, PickleError, Skipped, shown
+from data_tools.pickles import PickleReader
 from tervit_np.arrays import Array
 
 STORAGES = {
@@ -63,108 +62,91 @@ class Tensor(NamedTuple):
         return view.astype(view.dtype.newbyteorder("="))
 
 
-class Inert:
-    """Replaces an object that lenient mode skips: accepts all calls and stores nothing."""
+class _TensorDict(dict[Any, Any]):
+    """An OrderedDict, without the attributes that PyTorch adds to a state dict."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-
-    def __call__(self, *args: Any, **kwargs: Any) -> "Inert":
-        """Do nothing."""
-        return self
-
-    def __setstate__(self, state: Any) -> None: ...
-
-    def __setitem__(self, key: Any, value: Any) -> None: ...
-
-    def __hash__(self) -> int:
-        return 0
-
-    def append(self, value: Any) -> None:
-        """Do nothing."""
-
-    def extend(self, values: Any) -> None:
-        """Do nothing."""
+    def set_state(self, state: Any) -> None:
+        """Ignore the attributes."""
 
 
-class _TensorDict(OrderedDict[Any, Any]):
-    """A state dict without the attributes that PyTorch adds to one."""
-
-    def __setstate__(self, state: Any) -> None: ...
-
-
-class PlainUnpickler(pickle.Unpickler):
+class PlainReader(PickleReader):
     """Loads numbers, texts, lists and dictionaries."""
 
-    def __init__(self, file: IO[bytes] | mmap) -> None:
-        _check_memo(file)
-        super().__init__(file, encoding="utf-8")
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Raise ValueError: plain values name no functions."""
-        raise ValueError(f"it names {module}.{name} where only plain values are allowed")
+    encoding = "utf-8"
 
 
-def _check_memo(file: Any) -> None:
-    """Raise ValueError if a memo number is too large; the unpickler would allocate as many."""
-    start = file.tell()
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument not in range(count + 1):
-            raise ValueError(f"its instruction {count} stores an object as memo {argument}")
-    file.seek(start)
-
-
-class TensorUnpickler(PlainUnpickler):
+class TensorReader(PlainReader):
     """Loads dictionaries of tensors; `lenient` skips other objects."""
 
-    def __init__(self, file: IO[bytes] | mmap, lenient: bool) -> None:
-        super().__init__(file)
+    def __init__(self, content: bytes | mmap, position: int, lenient: bool) -> None:
+        super().__init__(content, position)
         self._lenient = lenient
         self.storages: dict[str, Storage] = {}
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find(self, module: str, name: str) -> Function | Skipped | str:
         """Return what the name stands for.
 
         Raises
         ------
-        ValueError
+        PickleError
             If it is not part of a tensor.
         """
         if (module, name) in _KNOWN:
-            return _KNOWN[module, name]
+            return Function(_KNOWN[module, name])
+        if (module, name) == ("collections", "OrderedDict"):
+            return Function(self._ordered_dict)
         if module in ("torch", "torch.storage") and name in STORAGES:
             return name
         if self._lenient:
-            return Inert
-        raise ValueError(
-            f"it names {module}.{name}, which is not part of a tensor (training state? "
+            return Skipped()
+        raise PickleError(
+            f"it names {shown(module, name)}, which is not part of a tensor (training state? "
             "lenient=True skips it without running it)"
         )
 
-    def persistent_load(self, pid: Any) -> Storage:
+    def bad_key(self, key: Any) -> None:
+        """Refuse a pair with another key; lenient mode leaves it out."""
+        if not self._lenient:
+            super().bad_key(key)
+
+    def persistent(self, identity: Any) -> Storage:
         """Describe a storage; its data are elsewhere in the file."""
+        pid = identity
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
-            raise ValueError("it refers to an object that is not a storage")
+            raise PickleError("it refers to an object that is not a storage")
         kind, key, count = pid[1], pid[2], pid[4]
-        if kind not in STORAGES or not isinstance(key, str) or not _is_size(count):
-            raise ValueError("it describes a storage whose kind, key or length is invalid")
+        is_known = isinstance(kind, str) and kind in STORAGES
+        if not is_known or not isinstance(key, str) or not _is_size(count):
+            raise PickleError("it describes a storage whose kind, key or length is invalid")
         described = Storage(kind, key, count)
         storage = self.storages.setdefault(key, described)
         if storage != described:
-            raise ValueError(f"it describes the storage {key} twice and differently")
+            raise PickleError(f"it describes the storage {shown(key)} twice and differently")
         return storage
+
+    def _ordered_dict(self, pairs: Any = ()) -> _TensorDict:
+        """Return an OrderedDict; Python 2 gave it a list of pairs."""
+        new = _TensorDict()
+        if not isinstance(pairs, list | tuple):
+            raise PickleError("a dictionary is not made of pairs")
+        for pair in pairs:
+            if not isinstance(pair, list | tuple) or len(pair) != 2:
+                raise PickleError("a dictionary is not made of pairs")
+            self.set_items(new, list(pair))
+        return new
 
 
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
     """Describe a tensor; check that it is inside its storage."""
     numbers = [offset, *_tuple(shape), *_tuple(strides)]
     if not isinstance(storage, Storage) or not all(map(_is_size, numbers)):
-        raise ValueError("a tensor's storage, offset, shape or strides are damaged")
+        raise PickleError("a tensor's storage, offset, shape or strides are damaged")
     if len(shape) != len(strides) or len(shape) > 32:
-        raise ValueError(f"a tensor has {len(shape)} axes and {len(strides)} strides")
+        raise PickleError(f"a tensor has {len(shape)} axes and {len(strides)} strides")
     count = math.prod(shape)
     last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if count else 0
     if offset > storage.length or last >= max(storage.length, 1):
-        raise ValueError(f"a tensor {tuple(shape)} is outside its storage of {storage.length}")
+        raise PickleError(f"a tensor {tuple(shape)} is outside its storage of {storage.length}")
     return Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
@@ -172,9 +154,13 @@ def _rebuild_parameter(data: Any, *rest: Any) -> Any:
     return data
 
 
+def _size(numbers: Any = ()) -> tuple[Any, ...]:
+    return _tuple(numbers)
+
+
 def _tuple(value: Any) -> tuple[Any, ...]:
     if not isinstance(value, tuple | list):
-        raise ValueError("a tensor's shape or strides are damaged")
+        raise PickleError("a tensor's shape or strides are damaged")
     return tuple(value)
 
 
@@ -183,8 +169,7 @@ def _is_size(number: Any) -> bool:
 
 
 _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
-    ("collections", "OrderedDict"): _TensorDict,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    ("torch", "Size"): tuple,
+    ("torch", "Size"): _size,
 }

@@ -194,8 +194,8 @@ def test_compressed_members_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("code", [b"r\xff\xff\xff\x7f", b"p2000000000\n", b"p-1\n"])
-def test_a_memo_number_that_would_fill_memory_is_refused(tmp_path, code):
+def test_a_large_memo_number_fills_no_memory(tmp_path, code):
     path = tmp_path / "x.pth"
     path.write_bytes(b"\x80\x02}" + code + b".")
-    with pytest.raises(ValueError, match=r"instruction 2 stores an object as memo -?\d+"):
+    with pytest.raises(ValueError, match="not a readable PyTorch file"):
         read_torch(path)

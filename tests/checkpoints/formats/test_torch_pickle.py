@@ -1,0 +1,132 @@
+"""Pickles of PyTorch files that were written by hand, in both containers."""
+
+import struct
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+from tervit_np.checkpoints.formats.torch_file import MAGIC, read_torch
+from tervit_np.checkpoints.formats.torch_pickle import TensorReader
+
+NAMES = b"\x8a\x0a" + MAGIC.to_bytes(10, "little")
+TENSOR = (
+    b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n"
+    b"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x02tQK\x00K\x02\x85K\x01\x85\x89"
+    b"ccollections\nOrderedDict\n)RtR"
+)
+ITEM = b"X\x01\x00\x00\x00w" + TENSOR + b"s"
+DATA = np.array([1, 2], "<f4").tobytes()
+
+
+def zip_file(path, content):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", b"\x80\x02" + content)
+        archive.writestr("x/data/0", DATA)
+    return path
+
+
+def older_file(path, content, version=b"M\xe9\x03", keys=b"]X\x01\x00\x00\x000a"):
+    parts = [NAMES, version, b"}", content.removesuffix(b"."), keys]
+    written = b"".join(b"\x80\x02" + part + b"." for part in parts)
+    path.write_bytes(written + struct.pack("<Q", 2) + DATA)
+    return path
+
+
+CONTAINERS = pytest.mark.parametrize("write", [zip_file, older_file])
+LENIENT = pytest.mark.parametrize("lenient", [False, True])
+DOUBLED = b")" + b"2\x86" * 40
+NAMESPACE = b"cargparse\nNamespace\n)\x81"
+
+
+@CONTAINERS
+@LENIENT
+def test_a_state_dict_is_read(tmp_path, write, lenient):
+    arrays = read_torch(write(tmp_path / "x.pth", b"}" + ITEM + b"."), lenient)
+    np.testing.assert_array_equal(arrays["w"], [1, 2])
+
+
+@CONTAINERS
+@LENIENT
+@pytest.mark.parametrize(
+    "pair",
+    [DOUBLED + b"N", b"N" + b"\x85" * 50_000 + b"N", b"(" + DOUBLED + b"\x91N", TENSOR + b"N"],
+    ids=["doubled", "deep", "set", "tensor"],
+)
+def test_keys_are_never_compared_or_hashed(tmp_path, write, lenient, pair):
+    """Strict reading refuses such a key, lenient reading leaves the pair out."""
+    path = write(tmp_path / "x.pth", b"}" + pair + b"s" + ITEM + b".")
+    start = time.process_time()
+    if lenient:
+        assert list(read_torch(path, True)) == ["w"]
+    else:
+        with pytest.raises(ValueError, match=r"a key is a \w+, expected a text"):
+            read_torch(path)
+    assert time.process_time() - start < 2
+
+
+@CONTAINERS
+def test_many_skipped_objects_as_keys_take_no_time(tmp_path, write):
+    keys = b"(" + (b"h\x00)RN") * 60_000 + b"u"
+    path = write(tmp_path / "x.pth", b"cabc\nABC\n\x940}" + keys + ITEM + b".")
+    start = time.process_time()
+    assert list(read_torch(path, lenient=True)) == ["w"]
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("version", [DOUBLED, b"]", b"K\x05", b"X\x03\x00\x00\x00abc", b"N"])
+def test_another_version_is_refused(tmp_path, version):
+    path = older_file(tmp_path / "x.pth", b"}" + ITEM, version)
+    with pytest.raises(ValueError, match="another version than 1001"):
+        read_torch(path)
+
+
+@pytest.mark.parametrize("keys", [b"}", b"X\x01\x00\x00\x000", b"]]a", b"]" + DOUBLED + b"a"])
+def test_a_damaged_list_of_storages_is_refused(tmp_path, keys):
+    with pytest.raises(ValueError, match="its list of storages is damaged"):
+        read_torch(older_file(tmp_path / "x.pth", b"}" + ITEM, keys=keys))
+
+
+@CONTAINERS
+@pytest.mark.parametrize(
+    "training_state",
+    [
+        NAMESPACE + b"}X\x02\x00\x00\x00lrK\x01sb",
+        b"cnumpy.core.multiarray\nscalar\n)R",
+        b"\x8f(K\x01K\x02\x90",
+        b"(K\x01icollections\ndeque\n",
+        b"(cdatetime\ndate\nK\x01o",
+        b"cuuid\nUUID\n)}\x92",
+    ],
+)
+def test_lenient_reading_skips_training_state(tmp_path, write, training_state):
+    content = b"}X\x04\x00\x00\x00args" + training_state + b"s" + ITEM + b"."
+    assert list(read_torch(write(tmp_path / "x.pth", content), lenient=True)) == ["w"]
+
+
+@CONTAINERS
+@LENIENT
+@pytest.mark.parametrize(
+    "name", [b"os\nsystem", b"builtins\neval", b"numpy\nload", b"torch\nload", b"pydoc\nlocate"]
+)
+def test_functions_are_never_called(tmp_path, write, lenient, name):
+    called = b"c" + name + b"\n(X\x04\x00\x00\x00exittR"
+    path = write(tmp_path / "x.pth", b"}X\x01\x00\x00\x00a" + called + b"s" + ITEM + b".")
+    if lenient:
+        assert list(read_torch(path, True)) == ["w"]
+    else:
+        with pytest.raises(ValueError, match=r"it names \w+\.\w+, which is not part of a tensor"):
+            read_torch(path)
+
+
+def test_the_state_dict_of_python_2_is_read():
+    pairs = b"ccollections\nOrderedDict\n((lU\x01w" + TENSOR + b"\x86atR."
+    (key,) = TensorReader(pairs, 0, False).load()
+    assert key == "w"
+
+
+@pytest.mark.parametrize("arguments", [b"K\x01\x85", b"]K\x01a\x85", b"]K\x01\x85a\x85", b"NN\x86"])
+def test_dictionaries_are_made_of_pairs(arguments):
+    with pytest.raises(ValueError, match="not made of pairs|wrong number of arguments"):
+        TensorReader(b"ccollections\nOrderedDict\n" + arguments + b"R.", 0, False).load()
