@@ -5,18 +5,16 @@ Archives are read in place, never unpacked, so that no file name in them can wri
 
 import hashlib
 import os
-import tarfile
-import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from data_tools.imageset import DataError
+from data_tools.tar import contents, members
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")  # first bytes of gzip, bzip2, xz
 _SKIPPED = ("decoded", "__MACOSX")  # folders: our cache, and what macOS adds to archives
 
 
@@ -103,13 +101,6 @@ def _is_cycle(entry: os.DirEntry[str]) -> bool:
     return entry.is_symlink() and Path(entry.path).resolve() in Path(entry.path).absolute().parents
 
 
-class _Member(NamedTuple):
-    """Position of a file in an uncompressed archive, in bytes."""
-
-    offset: int
-    size: int
-
-
 class Archive:
     """Files in a tar archive, compressed or not."""
 
@@ -118,11 +109,7 @@ class Archive:
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted."""
-        return sorted(self._members)
-
-    def read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        """Yield name and content of the wanted files, in the order of the archive."""
-        return self._read_through(wanted) if self._is_compressed() else self._read_by_seek(wanted)
+        return self._names
 
     def fingerprint(self) -> str:
         """Hash name, size and time of modification of the archive."""
@@ -130,46 +117,17 @@ class Archive:
         return short_hash(repr((self.path.name, stat.st_size, stat.st_mtime_ns)))
 
     @cached_property
-    def _members(self) -> dict[str, _Member]:
-        """All plain files: no links, devices or sparse files."""
-        with _open_tar(self.path) as archive:
-            return {
-                _normalized(member.name): _Member(member.offset_data, member.size)
-                for member in archive
-                if member.isfile() and not member.issparse()
-            }
+    def _names(self) -> list[str]:
+        counts = Counter(_normalized(member.name) for member in members(self.path))
+        twice = next((name for name, count in counts.items() if count > 1), None)
+        if twice is not None:
+            raise DataError(f"{self.path}: two files are named {twice}; expected one")
+        return sorted(counts)
 
-    def _is_compressed(self) -> bool:
-        with open(self.path, "rb") as file:
-            return file.read(6).startswith(_COMPRESSED)
-
-    def _read_by_seek(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        with open(self.path, "rb") as file:
-            for name, (offset, size) in self._members.items():
-                if wanted(name):
-                    file.seek(offset)
-                    yield name, file.read(size)
-
-    def _read_through(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        with _open_tar(self.path) as archive:
-            for member in archive:
-                name = _normalized(member.name)
-                if name in self._members and wanted(name):
-                    file = archive.extractfile(member)
-                    assert file is not None  # the members are plain files
-                    yield name, file.read()
-
-
-@contextmanager
-def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
-    """Open a tar file; turn whatever goes wrong while it is read into a DataError."""
-    try:
-        with tarfile.open(path, "r|*") as archive:
-            yield archive
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path}: not a readable tar archive, perhaps incomplete ({error}); download it again"
-        ) from None
+    def read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+        """Yield name and content of the wanted files, in the order of the archive."""
+        for name, content in contents(self.path, lambda name: wanted(_normalized(name))):
+            yield _normalized(name), content
 
 
 def _normalized(name: str) -> str:
