@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_tools.crops import erase_, random_resized_crop
-from data_tools.imageset import Array, DataError
+from data_tools.imageset import Array, DataError, check_labels
 from data_tools.mixing import cutmix, mixup
 from data_tools.preprocess import normalise
 from data_tools.randaugment import randaugment
@@ -143,7 +143,14 @@ def cutout_(images: Array, side: int, mean: tuple[float, ...], rng: np.random.Ge
 
 
 def soft_targets(labels: Array, num_classes: int, smoothing: float) -> Array:
-    """Return smoothed one-hot rows: (1 - smoothing) onehot + smoothing / C.  (B,) -> (B, C)."""
+    """Return smoothed one-hot rows: (1 - smoothing) onehot + smoothing / C.  (B,) -> (B, C).
+
+    Raises
+    ------
+    DataError
+        If a label is outside 0..C-1.
+    """
+    check_labels(labels, num_classes, "augment")
     targets = np.full((len(labels), num_classes), smoothing / num_classes, np.float32)
     targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
     return targets

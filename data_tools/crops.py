@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _CROP = 0.875  # of the resized short side, what the evaluation crop keeps
+_LONGEST = 16  # longest shape, in short sides, that is resized as a whole
 _RATIOS = (3 / 4, 4 / 3)
 _ATTEMPTS = 10  # draws of a box that fits
 
@@ -26,16 +27,29 @@ _ATTEMPTS = 10  # draws of a box that fits
 def center_crop(picture: "Image", size: int) -> Array:
     """Return the evaluation crop.  -> uint8 (size, size, 3).
 
-    Rounds as torchvision does: the long side is truncated, the offset is int(round(d / 2)).
+    Rounds as torchvision does: the long side is truncated, the offset is int(round(d / 2)). Of a
+    picture more than 16 times as long as wide, only the centre is resized: of 1 x 6000 pixels the
+    whole would become 256 x 1,536,000.
     """
     from PIL import Image
 
+    picture = _without_ends(picture)
     width, height = picture.size
     short, target = min(width, height), int(size / _CROP)
     width, height = int(target * width / short), int(target * height / short)
     resized = picture.resize((width, height), Image.Resampling.BICUBIC)
     left, top = int(round((width - size) / 2.0)), int(round((height - size) / 2.0))
     return np.asarray(resized.crop((left, top, left + size, top + size)))
+
+
+def _without_ends(picture: "Image") -> "Image":
+    """Crop a very long picture to its centre; return any other unchanged."""
+    width, height = picture.size
+    longest = _LONGEST * min(width, height)
+    if max(width, height) <= longest:
+        return picture
+    left, top = max(width - longest, 0) // 2, max(height - longest, 0) // 2
+    return picture.crop((left, top, left + min(width, longest), top + min(height, longest)))
 
 
 def random_resized_crop(

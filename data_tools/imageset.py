@@ -64,7 +64,8 @@ class ImageSet:
     Raises
     ------
     DataError
-        If images or labels have other types or shapes than below.
+        If images or labels have other types or shapes than below, a label is outside the classes,
+        a class occurs twice, or a mean or standard deviation is not a number to divide by.
     """
 
     name: str
@@ -81,6 +82,15 @@ class ImageSet:
             raise DataError(
                 f"{self.name}: images are {dtype} {shape}, labels {self.labels.shape}; expected "
                 "uint8 (N, H, W, 3) and (N,)"
+            )
+        check_labels(self.labels, len(self.classes), self.name)
+        if len(set(self.classes)) < len(self.classes):
+            repeated = [name for name in self.classes if self.classes.count(name) > 1]
+            raise DataError(f"{self.name}: the class {repeated[0]!r} occurs twice")
+        if not np.isfinite((self.mean, self.std)).all() or min(self.std) <= 0:
+            raise DataError(
+                f"{self.name}: mean is {self.mean}, std {self.std}; expected finite numbers, and "
+                "standard deviations above 0"
             )
 
     def __len__(self) -> int:
@@ -114,6 +124,18 @@ class ImageSet:
             )
         remaining, held_out = random_split(len(self), count, seed)
         return self.take(remaining), replace(self.take(held_out), split="val")
+
+
+def check_labels(labels: Array, classes: int, source: str) -> None:
+    """Raise DataError unless all labels are whole numbers from 0 to `classes` - 1."""
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"{source}: labels are {labels.dtype}, expected whole numbers")
+    low, high = np.min(labels, initial=0), np.max(labels, initial=0)
+    if low < 0 or high >= max(classes, 1):
+        raise DataError(
+            f"{source}: labels from {low} to {high}, expected 0 to {classes - 1}, one number for "
+            f"each of {classes} classes"
+        )
 
 
 def random_split(total: int, count: int, seed: int) -> tuple[Array, Array]:

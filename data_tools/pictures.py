@@ -1,9 +1,15 @@
-"""Decode picture files into uint8 arrays, on several threads: Pillow releases the GIL to decode."""
+"""Decode picture files into uint8 arrays, on several threads: Pillow releases the GIL to decode.
+
+Pillow also knows formats whose decoders start other programs (EPS: Ghostscript), open further files
+of any format (IPTC), exist on Windows only (WMF) or will be removed (IM). FORMATS has the others,
+and only these are tried.
+"""
 
 import io
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,15 +21,77 @@ from data_tools.progress import Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm")
+FORMATS = {  # Pillow's name: endings in lower case
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "BMP": (".bmp",),
+    "DIB": (".dib",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    "AVIF": (".avif", ".avifs"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    "TGA": (".tga", ".icb", ".vda", ".vst"),
+    "ICO": (".ico",),
+    "CUR": (".cur",),
+    "ICNS": (".icns",),
+    "QOI": (".qoi",),
+    "PCX": (".pcx",),
+    "DCX": (".dcx",),
+    "PSD": (".psd",),
+    "DDS": (".dds",),
+    "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
+    "SUN": (".ras",),
+    "XBM": (".xbm",),
+    "XPM": (".xpm",),
+    "FITS": (".fits", ".fit"),
+    "FLI": (".fli", ".flc"),
+    "BLP": (".blp",),
+    "FTEX": (".ftc", ".ftu"),
+    "GBR": (".gbr",),
+    "MSP": (".msp",),
+    "PCD": (".pcd",),
+    "PIXAR": (".pxr",),
+}
+_WITHOUT_SIGNATURE = ("TGA", "PCD")  # any bytes may be one: tried for their endings only
 _SLICE = 64  # pictures that one thread decodes at a time
 _KINDS = {"L": "grey"}  # a readable name for a Pillow mode that has none
 _ORIENTATION = 0x0112  # EXIF tag; 1 means upright
+_UPRIGHT = {  # orientation: name of the Transpose that turns the picture upright
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 
 
 def is_picture(name: str) -> bool:
-    """Return whether the suffix of a file name is that of a picture."""
-    return name.lower().endswith(SUFFIXES)
+    """Return whether the ending of a file name, in any letter case, is that of a picture."""
+    return name.lower().endswith(endings())
+
+
+@cache
+def endings() -> tuple[str, ...]:
+    """Return the endings of the formats that the installed Pillow can decode."""
+    return tuple(ending for name in _installed_formats() for ending in FORMATS[name])
+
+
+@cache
+def _installed_formats() -> tuple[str, ...]:
+    """Return the names in FORMATS that the installed Pillow can decode."""
+    from PIL import Image, features
+
+    Image.init()
+    libraries = {"JPEG2000": "jpg_2000", "WEBP": "webp", "AVIF": "avif", "JPEG": "jpg"}
+    return tuple(
+        name
+        for name in FORMATS
+        if name in Image.OPEN and (name not in libraries or features.check(libraries[name]))
+    )
 
 
 def decode(content: bytes, source: str, size: int, exact: bool = False) -> Array:
@@ -59,31 +127,53 @@ def open_picture(content: bytes, source: str) -> tuple["Image", str]:
     DataError
         If the file is not a picture, or damaged.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     if not content:
         raise DataError(f"{source}: not a readable picture: the file is empty")
     try:
-        with Image.open(io.BytesIO(content)) as file:
-            upright = file.getexif().get(_ORIENTATION, 1) == 1
-            kind = _KINDS.get(file.mode, file.mode) if upright else "rotated"
-            picture = file if upright else ImageOps.exif_transpose(file)
-            return _rgb(picture, source), kind
+        with Image.open(io.BytesIO(content), formats=_formats_for(source)) as file:
+            file.load()
+            kind = _KINDS.get(file.mode, file.mode)
+            turn = _UPRIGHT.get(_orientation(file))
+            picture = _rgb(file, source)
+        if turn is None:
+            return picture, kind
+        return picture.transpose(Image.Transpose[turn]), "rotated"
     except DataError:
         raise
     except UnidentifiedImageError:
         raise DataError(f"{source}: not a readable picture: unknown format") from None
     except Image.DecompressionBombError:
         raise DataError(f"{source}: the picture is too large for the memory") from None
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # the decoders raise anything when a file is damaged
         raise DataError(f"{source}: not a readable picture, perhaps incomplete ({error})") from None
+
+
+def _formats_for(source: str) -> tuple[str, ...]:
+    """Return the formats to try: a file's ending may be wrong, its first bytes decide."""
+    ending = os.path.splitext(source)[1].lower()
+    return tuple(
+        name
+        for name in _installed_formats()
+        if name not in _WITHOUT_SIGNATURE or ending in FORMATS[name]
+    )
+
+
+def _orientation(picture: "Image") -> int:
+    """Return how the camera was held, 1 to 8; damage to the other metadata does not matter."""
+    try:
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # metadata are read by code that raises anything; the pixels are good
+        return 1
 
 
 def _rgb(picture: "Image", source: str) -> "Image":
     """Convert to RGB; keep the upper 8 of 16 bits, which Pillow would clip."""
     from PIL import Image
 
-    if picture.mode.startswith("I;16"):
+    picture.info.pop("transparency", None)
+    if picture.mode.startswith("I;16") or (picture.mode, picture.format) == ("I", "PPM"):
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
     if picture.mode in ("I", "F"):  # the file does not say which value is white
         raise DataError(f"{source}: its pixels have 32 bits; save it with 8 or 16")
@@ -93,14 +183,24 @@ def _rgb(picture: "Image", source: str) -> "Image":
 def decode_all(
     files: Iterable[tuple[str, bytes]], total: int, folder: str, size: int, exact: bool
 ) -> tuple[Array, list[str]]:
-    """Decode all files in order and show progress.  -> uint8 (total, size, size, 3), names."""
+    """Decode all files in order and show progress.  -> uint8 (total, size, size, 3), names.
+
+    Raises
+    ------
+    DataError
+        If pictures cannot be read: how many, and the first.
+    """
     images = np.empty((total, size, size, 3), np.uint8)
     names: list[str] = []
+    faults: dict[int, DataError] = {}
     progress = Progress(total)
 
     def decode_slice(items: list[tuple[int, tuple[str, bytes]]]) -> list[str]:
         for index, (name, content) in items:
-            images[index] = decode(content, f"{folder}/{name}", size, exact)
+            try:
+                images[index] = decode(content, f"{folder}/{name}", size, exact)
+            except DataError as error:
+                faults[index] = error
         return [name for _, (name, _) in items]
 
     numbered = enumerate(files)
@@ -114,6 +214,10 @@ def decode_all(
                     f"decoding {len(names)} of {total} pictures, {progress.time_left(len(names))}"
                 )
     progress.end()
+    if faults:
+        first = faults[min(faults)]
+        others = f" ({len(faults)} of {total} pictures are wrong)" * (len(faults) > 1)
+        raise DataError(f"{first}; remove or replace it{others}")
     return images, names
 
 

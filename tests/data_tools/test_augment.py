@@ -167,3 +167,9 @@ def test_soft_targets_are_smoothed_one_hot_rows():
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(DataError):
         Augment(**wrong)
+
+
+@pytest.mark.parametrize("labels", [[0, -1], [5, 0], [0.0, 1.0]])
+def test_labels_outside_the_classes_are_refused(labels):
+    with pytest.raises(DataError, match="augment: labels"):
+        soft_targets(np.array(labels), 5, 0.1)

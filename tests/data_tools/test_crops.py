@@ -32,6 +32,27 @@ def test_center_crop_is_the_official_crop(shape, size):
     np.testing.assert_array_equal(crop, torchvision_crop(picture, size))
 
 
+@pytest.mark.parametrize("shape", [(1, 6000), (9000, 2), (1, 1), (1, 17), (3, 400)])
+def test_a_thin_picture_is_cut_before_it_is_resized(shape, monkeypatch):
+    sizes = []
+    resize = Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image,
+        "resize",
+        lambda self, size, *args: sizes.append(size) or resize(self, size, *args),
+    )
+    crop = center_crop(noise(*shape), 224)
+    assert crop.shape == (224, 224, 3)
+    assert crop.std() > 10 or shape == (1, 1)
+    assert max(map(max, sizes)) <= 16 * 256
+
+
+def test_a_thin_picture_keeps_its_centre():
+    pixels = np.zeros((6000, 2, 3), np.uint8)
+    pixels[2998:3002] = 255
+    assert center_crop(Image.fromarray(pixels), 64).min() == 255
+
+
 def test_random_boxes_have_the_specified_area_and_aspect_ratio():
     """The box is drawn from 8 to 100 % of the area, 3:4 to 4:3, anywhere inside."""
     from data_tools import crops

@@ -52,3 +52,27 @@ def test_hold_out_refuses_all_or_nothing(toy, count):
 def test_wrong_shapes_and_types_are_refused(shape, kind, labels):
     with pytest.raises(DataError, match=r"toy: images are .*; expected uint8 \(N, H, W, 3\)"):
         make(np.zeros(shape, kind), np.zeros(labels, np.int64))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"labels": np.array([0, -1])}, "labels from -1 to 0, expected 0 to 1"),
+        ({"labels": np.array([0, 2])}, "labels from 0 to 2, expected 0 to 1"),
+        ({"labels": np.array([0, 10**12])}, "expected 0 to 1"),
+        ({"labels": np.array([0.0, 1.0])}, "labels are float64, expected whole numbers"),
+        ({"classes": ("a", "a")}, "the class 'a' occurs twice"),
+        ({"std": (0.2, 0.0, 0.2)}, "standard deviations above 0"),
+        ({"mean": (0.2, float("nan"), 0.2)}, "expected finite numbers"),
+    ],
+)
+def test_labels_classes_and_statistics_are_checked(changes, words):
+    values = {
+        "images": np.zeros((2, 4, 4, 3), np.uint8),
+        "labels": np.zeros(2, np.int64),
+        "classes": ("a", "b"),
+        "mean": (0.5,) * 3,
+        "std": (0.2,) * 3,
+    }
+    with pytest.raises(DataError, match=words):
+        ImageSet("toy", "train", **(values | changes))

@@ -1,11 +1,12 @@
 import io
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data_tools import DataError
-from data_tools.pictures import decode, decode_all
+from data_tools.pictures import FORMATS, decode, decode_all, endings, is_picture, open_picture
 
 
 def encoded(picture, kind="PNG", **options):
@@ -89,3 +90,124 @@ def test_incomplete_files_are_refused_by_name(kind):
 def test_exact_refuses_another_size():
     with pytest.raises(DataError, match="x: the picture is 4 x 6, expected 5 x 5"):
         decode(encoded(Image.new("L", (4, 6))), "x", 5, exact=True)
+
+
+ROTATED = (0x112, 3, 1, struct.pack("<H", 6))
+
+
+def exif(*tags):
+    """Build an EXIF block of tags (number, type, count, value), which need not be legal."""
+    offset, data, entries = 8 + 2 + 12 * len(tags) + 4, b"", struct.pack("<H", len(tags))
+    for number, kind, count, value in tags:
+        if len(value) <= 4:
+            entries += struct.pack("<HHI", number, kind, count) + value.ljust(4, b"\0")
+        else:
+            entries += struct.pack("<HHII", number, kind, count, offset + len(data))
+            data += value
+    return b"Exif\0\0II*\0" + struct.pack("<I", 8) + entries + struct.pack("<I", 0) + data
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        (282, 10, 1, struct.pack("<ii", -1, 0)),  # a resolution of -1/0
+        (282, 2, 3, b"72\0"),
+        (34665, 2, 5, b"exif\0"),  # a pointer that is text
+        (40965, 2, 4, b"R98\0"),
+        (36867, 7, 3, b"\xff\xfe\x00"),
+        (700, 99, 8, b"12345678"),  # a type that does not exist
+    ],
+)
+def test_odd_metadata_do_not_hide_the_orientation(kind, odd):
+    content = encoded(halves(size=(30, 20)), kind, exif=exif(ROTATED, odd))
+    picture, found = open_picture(content, "x")
+    assert (picture.size, found) == ((20, 30), "rotated")
+
+
+@pytest.mark.parametrize("value", [b"\0\0", b"\x09\0", b"\xff\xff", b"6"])
+def test_an_orientation_that_does_not_exist_means_upright(value):
+    content = encoded(halves(size=(30, 20)), "JPEG", exif=exif((0x112, 3, 1, value)))
+    assert open_picture(content, "x")[0].size in ((30, 20), (20, 30))
+    damaged = encoded(halves(size=(30, 20)), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert open_picture(damaged, "x")[0].size == (30, 20)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_pillow_turns_it(orientation):
+    from PIL import ImageOps
+
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    noise = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    content = encoded(Image.fromarray(noise), exif=tags)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
+    np.testing.assert_array_equal(np.asarray(open_picture(content, "x")[0]), expected)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind not in ("ICO", "ICNS")])
+def test_every_format_that_pillow_can_write_is_read(kind):
+    Image.init()
+    ending = FORMATS[kind][0]
+    if kind not in Image.SAVE or not is_picture(ending):
+        pytest.skip("this Pillow cannot write it")
+    mode = {"XBM": "1", "MSP": "1", "BLP": "P"}.get(kind, "RGB")
+    picture, _ = open_picture(encoded(halves().convert(mode), kind), f"x{ending.upper()}")
+    assert (picture.size, picture.mode) == ((40, 20), "RGB")
+
+
+def test_every_ending_that_pillow_decodes_is_a_picture():
+    """What is left out starts programs, opens further files, or has no decoder."""
+    Image.init()
+    left_out = {ending for ending, kind in Image.EXTENSION.items() if kind in Image.OPEN}
+    left_out -= set(endings())
+    assert left_out <= {".eps", ".ps", ".wmf", ".emf", ".iim", ".mpg", ".mpeg", ".bufr", ".grib",
+                        ".h5", ".hdf", ".im"}  # fmt: skip
+    for name in ("a.TIF", "b.Jp2", "c.JFIF", "d.avif", "e.tar.png"):
+        assert is_picture(name)
+    for name in ("a.txt", "png", "b.heic", "c.eps", "d.jpg.part"):
+        assert not is_picture(name)
+
+
+def test_a_format_without_a_signature_is_tried_for_its_ending_alone():
+    content = encoded(halves(), "TGA")
+    assert open_picture(content, "x.tga")[0].size == (40, 20)
+    with pytest.raises(DataError, match="x.jpg: not a readable picture: unknown format"):
+        open_picture(content, "x.jpg")
+
+
+def test_postscript_is_not_handed_to_another_program(monkeypatch):
+    def refuse(*args, **options):
+        raise AssertionError(f"started {args}")
+
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+    for name in ("x.jpg", "x.eps", "x.png"):
+        with pytest.raises(DataError, match="unknown format"):
+            open_picture(content, name)
+
+
+@pytest.mark.parametrize(
+    "fault", [ZeroDivisionError("odd"), RecursionError(), MemoryError(), UserWarning("corrupt")]
+)
+def test_whatever_a_decoder_raises_is_an_error_of_the_data(monkeypatch, fault):
+    def load(_):
+        raise fault
+
+    content = encoded(halves())
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load)
+    with pytest.raises(DataError, match="x: not a readable picture"):
+        open_picture(content, "x")
+
+
+def test_grey_pixels_of_sixteen_bits_in_a_pgm_file_are_read():
+    grey = np.asarray(halves("L", (8, 8)))
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    out = decode(encoded(deep, "PPM"), "x.pgm", 8, exact=True)
+    np.testing.assert_array_equal(out, np.repeat(grey[:, :, None], 3, 2))
+
+
+def test_all_unreadable_pictures_are_counted():
+    files = [(f"{i}.png", encoded(halves()) if i % 3 else b"\x89PNG") for i in range(9)]
+    with pytest.raises(DataError, match=r"f/0.png: not a readable .*\(3 of 9 pictures are wrong"):
+        decode_all(files, 9, "f", 8, False)
