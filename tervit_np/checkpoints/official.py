@@ -11,7 +11,7 @@ from data_tools import data_root
 from data_tools.download import download, file_hash
 from data_tools.mirrors import Mirror
 from data_tools.paths import writable_folder
-from tervit_np.checkpoints.reading import load_checkpoint
+from tervit_np.checkpoints.reading import read_weights
 from tervit_np.checkpoints.recognition import recognise
 from tervit_np.files import atomic_write
 
@@ -70,7 +70,8 @@ def fetch_weights(
     else:
         candidate = Path(source)
         _check_digest(candidate, OFFICIAL[name].digest)
-    actual = recognise(load_checkpoint(candidate, lenient=True))[0]
+    weights = read_weights(candidate, lenient=True)
+    actual = recognise(weights.arrays, weights.maps)[0]
     if actual != name:
         raise ValueError(f"{candidate} holds the weights of {actual}, not of {name}")
     with atomic_write(target) as file, open(candidate, "rb") as source_file:

@@ -1,16 +1,21 @@
 """Recognise the architecture of weights by their names and shapes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import isqrt
 from typing import Any, NamedTuple
 
 from tervit_np.arrays import Array
+from tervit_np.checkpoints.formats.buffers import Map
+from tervit_np.checkpoints.windows import swin_sizes
 from tervit_np.models.deit import DeiTConfig
 from tervit_np.models.registry import CONFIGS, Config
 from tervit_np.models.swin import SwinConfig
 
-_TABLE = "layers.{}.blocks.0.attn.relative_position_bias_table"  # of (2 window - 1)^2 rows
+_BLOCK = re.compile(r"blocks\.(\d{1,4})\.")
+_STAGE_BLOCK = re.compile(r"layers\.(\d{1,4})\.blocks\.(\d{1,4})\.")
+_CONV_STRIDE = 4  # of the two convolutions before the patches of a conv stem
 
 
 class Architecture(NamedTuple):
@@ -21,11 +26,13 @@ class Architecture(NamedTuple):
     patch: int
     depths: tuple[int, ...]
     distilled: bool = False
+    conv_stem: bool = False
 
     def __str__(self) -> str:
         blocks = "+".join(map(str, self.depths))
         kind = f"distilled {self.kind}" if self.distilled else self.kind
-        return f"a {kind} of width {self.dim} with {blocks} blocks on patches of {self.patch}"
+        stem = " after a conv stem" if self.conv_stem else ""
+        return f"a {kind} of width {self.dim} with {blocks} blocks on patches of {self.patch}{stem}"
 
 
 def architecture(arrays: Mapping[str, Array]) -> Architecture | None:
@@ -34,22 +41,35 @@ def architecture(arrays: Mapping[str, Array]) -> Architecture | None:
     if patch is None or patch.ndim != 4:
         return None
     dim, size = patch.shape[0], patch.shape[-1]
-    if depth := _count(arrays, r"blocks\.(\d+)\."):
-        return Architecture("DeiT", dim, size, (depth,), "dist_token" in arrays)
-    stages = _count(arrays, r"layers\.(\d+)\.")
-    depths = tuple(_count(arrays, rf"layers\.{i}\.blocks\.(\d+)\.") for i in range(stages))
-    return Architecture("Swin", dim, size, depths) if depths and all(depths) else None
+    if depth := len({m[1] for name in arrays if (m := _BLOCK.match(name))}):
+        conv_stem = "patch_embed.conv1.weight" in arrays
+        size *= _CONV_STRIDE if conv_stem else 1
+        return Architecture("DeiT", dim, size, (depth,), "dist_token" in arrays, conv_stem)
+    depths = _stage_depths(arrays)
+    return Architecture("Swin", dim, size, depths) if depths else None
 
 
-def _count(arrays: Mapping[str, Array], pattern: str) -> int:
-    return len({match[1] for name in arrays if (match := re.match(pattern, name))})
+def _stage_depths(names: Iterable[str]) -> tuple[int, ...]:
+    """Count the blocks of each stage of a Swin."""
+    blocks: dict[str, set[str]] = {}
+    for name in names:
+        if match := _STAGE_BLOCK.match(name):
+            blocks.setdefault(match[1], set()).add(match[2])
+    return tuple(len(blocks[stage]) for stage in sorted(blocks, key=int))
 
 
 def architecture_of(config: Config) -> Architecture:
     """Describe the architecture of a configuration."""
     if isinstance(config, SwinConfig):
         return Architecture("Swin", config.dim, config.patch_size, config.depths)
-    return Architecture("DeiT", config.dim, config.patch_size, (config.depth,), config.distilled)
+    return Architecture(
+        "DeiT",
+        config.dim,
+        config.patch_size,
+        (config.depth,),
+        config.distilled,
+        config.stem == "conv",
+    )
 
 
 def known_name(wanted: Architecture) -> str | None:
@@ -59,43 +79,83 @@ def known_name(wanted: Architecture) -> str | None:
     )
 
 
-def recognise(arrays: Mapping[str, Array]) -> tuple[str, Config]:
+def recognise(arrays: Mapping[str, Array], maps: Iterable[Map] = ()) -> tuple[str, Config]:
     """Recognise the model of weights.  -> registered name, configuration with their sizes.
+
+    `maps` are the sizes of Swin's maps as far as the file has masks. Weights without a head get
+    the number of classes of the registered model.
 
     Raises
     ------
     ValueError
-        If the architecture is not registered.
+        If the architecture is not registered, or a tensor contradicts it.
     """
-    arch = architecture(arrays)
-    name = None if arch is None else known_name(arch)
-    if arch is None or name is None:
+    arch = require_architecture(arrays)
+    name = known_name(arch)
+    if name is None:
         raise ValueError(
-            "unknown architecture: expected weights of a registered DeiT or Swin, got those of "
-            + ("another kind of model" if arch is None else str(arch))
+            f"unknown architecture: expected weights of a registered DeiT or Swin, got those of "
+            f"{arch}"
         )
     config = CONFIGS[name]
-    sizes: dict[str, Any] = {}
-    if (head := arrays.get("head.weight")) is not None:
-        sizes["num_classes"] = head.shape[0]
-    if isinstance(config, DeiTConfig) and (positions := arrays.get("pos_embed")) is not None:
-        sizes["image_size"] = round((positions.shape[1] - config.extra_tokens) ** 0.5) * arch.patch
-    if isinstance(config, SwinConfig):
-        tables = [arrays.get(_TABLE.format(stage)) for stage in range(len(config.depths))]
-        windows = [(round(len(t) ** 0.5) + 1) // 2 for t in tables if t is not None]
-        if len(windows) == len(tables):
-            sizes |= {"window": windows[0], "image_size": _image_size(config, windows)}
+    sizes: dict[str, Any] = _head_sizes(arrays)
+    if isinstance(config, DeiTConfig):
+        sizes |= _deit_sizes(arrays, arch)
+    else:
+        sizes |= swin_sizes(arrays, config, maps)
     return name, replace(config, **sizes)
 
 
-def _image_size(config: SwinConfig, windows: list[int]) -> int:
-    """Infer the image size, which no tensor has.
+def require_architecture(arrays: Mapping[str, Array]) -> Architecture:
+    """Infer the architecture; ValueError if it is neither DeiT nor Swin."""
+    arch = architecture(arrays)
+    if arch is None:
+        names = ", ".join(list(arrays)[:3])
+        raise ValueError(
+            "unknown architecture: expected weights of a registered DeiT or Swin, got those of "
+            f"another kind of model, with the tensors {names}, ..."
+        )
+    return arch
 
-    If the last window is smaller than the first, it is the last map. Otherwise the size is that of
-    the model's name or, if its maps do not split into windows, that at which the last map is one
-    window.
+
+def _head_sizes(arrays: Mapping[str, Array]) -> dict[str, int]:
+    """Read the number of classes from the heads, if there are any."""
+    shapes = {
+        name: arrays[name].shape for name in ("head.weight", "head_dist.weight") if name in arrays
+    }
+    if not shapes:
+        return {}
+    if any(len(shape) != 2 for shape in shapes.values()) or len(set(shapes.values())) > 1:
+        words = " and ".join(f"{name} is {shape}" for name, shape in shapes.items())
+        raise ValueError(f"{words}, expected (classes, width)")
+    return {"num_classes": next(iter(shapes.values()))[0]}
+
+
+def _deit_sizes(arrays: Mapping[str, Array], arch: Architecture) -> dict[str, Any]:
+    """Read image size and pooling from the positions and the class token."""
+    positions = arrays.get("pos_embed")
+    if positions is None:
+        raise ValueError("pos_embed is missing; a DeiT has positions that are learned")
+    extra = ("cls_token" in arrays) + arch.distilled
+    side = patches_side(positions, extra)
+    pool = "cls" if "cls_token" in arrays else "mean"
+    return {"image_size": side * arch.patch, "pool": pool}
+
+
+def patches_side(positions: Array, extra: int) -> int:
+    """Return the side of the square of patches that positions (1, E + S S, D) belong to.
+
+    Raises
+    ------
+    ValueError
+        If they have another shape, or do not fill a square after `extra` tokens.
     """
-    fits = all(side <= windows[0] or side % windows[0] == 0 for side in config.sides)
-    if fits and windows[-1] == windows[0]:
-        return config.image_size
-    return windows[-1] * config.patch_size << (len(config.depths) - 1)
+    tokens = positions.shape[1] - extra if positions.ndim == 3 and len(positions) == 1 else 0
+    side = isqrt(max(tokens, 0))
+    if side < 1 or side * side != tokens:
+        raise ValueError(
+            f"pos_embed is {positions.shape}, expected (1, tokens, width) with one position for "
+            f"each patch of a square image after {extra} for the class and distillation tokens, as "
+            f"many as there are; so {extra + side**2} or {extra + (side + 1) ** 2} tokens"
+        )
+    return side

@@ -172,7 +172,7 @@ def _load_weights(file: Path, sizes: dict[str, Any]) -> LoadedModel:
     from data_tools.wordnet import imagenet_classes
     from tervit_np.checkpoints import pretrained
 
-    model, changes = pretrained(file, **sizes)
+    model, changes = pretrained(file, lenient=True, **sizes)
     for change in changes:
         print(f"{file.name}: {change}")
     count = model.config.num_classes

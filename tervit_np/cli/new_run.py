@@ -59,8 +59,9 @@ def _stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":
 
 def _model(args: argparse.Namespace, preset: str, config: dict[str, Any]) -> "Classifier":
     """Create the model, or adapt --weights to it: a new head, interpolated positions."""
-    from tervit_np.checkpoints import load_checkpoint, pretrained, transfer
+    from tervit_np.checkpoints import pretrained, transfer
     from tervit_np.checkpoints.official import find_weights
+    from tervit_np.checkpoints.reading import read_weights
     from tervit_np.cli.models import model_file
     from tervit_np.models import CONFIGS, create_model
 
@@ -68,10 +69,11 @@ def _model(args: argparse.Namespace, preset: str, config: dict[str, Any]) -> "Cl
         return create_model(args.model or preset, seed=args.seed, **config)
     file = find_weights(args.weights) if args.weights in CONFIGS else model_file(args.weights, None)
     if args.model is None:
-        model, changes = pretrained(file, seed=args.seed, **config)
+        model, changes = pretrained(file, seed=args.seed, lenient=True, **config)
     else:
         model = create_model(args.model, seed=args.seed, **config)
-        changes = transfer(model, load_checkpoint(file))
+        weights = read_weights(file, lenient=True)
+        changes = weights.notes + transfer(model, weights.arrays)
     for change in changes:
         print(f"{file.name}: {change}", file=sys.stderr)
     return model

@@ -6,7 +6,6 @@ Parameter names and their order are those of the official checkpoints. With a di
 model returns a pair of logits; `predict` returns their mean (of logits, not of probabilities).
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from tervit_np import ops
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier, Logits, float_dtype
 from tervit_np.models.initialization import SCHEMES, initialize
+from tervit_np.models.limits import check_drop_path, check_mlp_ratio, check_size
 from tervit_np.nn import Block, Blocks, ConvStem, LayerNorm, Linear, PatchEmbed
 from tervit_np.nn.linear import QuantLinearCache
 from tervit_np.ops.gelu import FORMS
@@ -61,13 +61,9 @@ class DeiTConfig:
                     f"{field} is {getattr(self, field)!r}; expected one of {', '.join(known)}"
                 )
         for field in ("image_size", "patch_size", "num_classes", "dim", "depth", "heads"):
-            size = getattr(self, field)
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f"{field} is {size!r}, expected a positive integer")
-        if not (self.mlp_ratio * self.dim >= 1 and math.isfinite(self.mlp_ratio)):
-            raise ValueError(f"mlp_ratio is {self.mlp_ratio}; the MLP would have no hidden units")
-        if not 0 <= self.drop_path < 1:
-            raise ValueError(f"drop_path is {self.drop_path}, expected at least 0 and below 1")
+            check_size(field, getattr(self, field))
+        check_mlp_ratio(self.mlp_ratio, self.dim)
+        check_drop_path(self.drop_path)
         if self.image_size % self.patch_size:
             raise ValueError(
                 f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}"
@@ -91,6 +87,29 @@ class DeiTConfig:
     def extra_tokens(self) -> int:
         """Number of tokens that are not patches."""
         return 0 if self.pool == "mean" else 1 + self.distilled
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of a model, computed without building one."""
+        dim, hidden = self.dim, int(self.dim * self.mlp_ratio)
+        block = 4 * dim + 4 * dim * dim + 4 * dim + 2 * dim * hidden + hidden + dim
+        tokens = (2 * self.extra_tokens + self.patches) * dim
+        heads = (1 + self.distilled) * self.num_classes * (dim + 1)
+        return self._stem_parameters + tokens + self.depth * block + 2 * dim + heads
+
+    @property
+    def _stem_parameters(self) -> int:
+        dim, patch = self.dim, self.patch_size
+        if self.stem == "linear":
+            return dim * (3 * patch**2 + 1)
+        quarter, half = dim // 4, dim // 2
+        convolutions = quarter * (27 + 1) + half * (9 * quarter + 1)
+        return convolutions + dim * (half * (patch // 4) ** 2 + 1)
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes of a model's arrays that are not parameters: none."""
+        return 0
 
 
 class DeiTCache(NamedTuple):

@@ -75,19 +75,33 @@ def create_model(
     Raises
     ------
     ValueError
-        If the name or a field is unknown, or the fields do not fit together.
+        If the name or a field is unknown, the fields do not fit together, or the model does not
+        fit into memory.
     """
     config = named_config(name)
     if num_classes is not None:
         config_overrides["num_classes"] = num_classes
-    return build(_override(config, config_overrides), np.random.default_rng(seed), dtype)
+    return build(override(config, config_overrides), np.random.default_rng(seed), dtype)
 
 
 def build(
     config: Config, rng: np.random.Generator | None, dtype: DTypeLike = "float32"
 ) -> Classifier:
-    """Build a model; without `rng`, gamma is 1 and every other parameter 0."""
-    model: Classifier = MODELS[type(config).__name__.removesuffix("Config")][0](config, rng, dtype)
+    """Build a model; without `rng`, gamma is 1 and every other parameter 0.
+
+    Raises
+    ------
+    ValueError
+        If the dtype is neither float32 nor float64, or the model does not fit into memory.
+    """
+    kind = type(config).__name__.removesuffix("Config")
+    try:
+        model: Classifier = MODELS[kind][0](config, rng, dtype)
+    except MemoryError:
+        raise ValueError(
+            f"a {kind} of {config.parameters:,} parameters does not fit into memory; choose a "
+            "smaller image_size, window or model"
+        ) from None
     return model
 
 
@@ -105,9 +119,27 @@ def config_from(model: str, fields: dict[str, Any]) -> Config:
     return config
 
 
-def _override(config: Config, overrides: dict[str, Any]) -> Config:
+def override(config: Config, overrides: dict[str, Any]) -> Config:
+    """Replace fields of a configuration.
+
+    Raises
+    ------
+    ValueError
+        If a field is unknown or belongs to the other kind of model, or the fields do not fit
+        together.
+    """
     known = [field.name for field in fields(config)]
-    unknown = [key for key in overrides if key not in known]
-    if unknown:
-        raise ValueError(f"unknown configuration field {unknown[0]!r}; known: {', '.join(known)}")
+    for key in overrides:
+        if key not in known:
+            listed = ", ".join(known)
+            kind = type(config).__name__.removesuffix("Config")
+            if other := next((n for n, (_, c) in MODELS.items() if _has_field(c, key)), None):
+                raise ValueError(
+                    f"{key} is an option of a {other}, and this model is a {kind}; it has {listed}"
+                )
+            raise ValueError(f"unknown configuration field {key!r}; known: {listed}")
     return replace(config, **overrides)
+
+
+def _has_field(config_type: Any, name: str) -> bool:
+    return any(field.name == name for field in fields(config_type))

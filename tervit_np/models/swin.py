@@ -16,6 +16,7 @@ from tervit_np import ops
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier, Logits, float_dtype
 from tervit_np.models.initialization import SCHEMES, initialize
+from tervit_np.models.limits import MAX_STAGES, check_drop_path, check_mlp_ratio, check_size
 from tervit_np.nn import (
     Blocks,
     LayerNorm,
@@ -61,15 +62,19 @@ class SwinConfig:
             raise ValueError(
                 f"init is {self.init!r}, gelu {self.gelu!r}; expected {SCHEMES} and {FORMS}"
             )
-        numbers = (self.image_size, self.patch_size, self.num_classes, self.dim, self.window)
-        if not all(isinstance(n, int) and n > 0 for n in (*numbers, *self.depths, *self.heads)):
-            raise ValueError("sizes, depths and heads of a Swin must be positive integers")
-        if not self.depths or len(self.depths) != len(self.heads):
-            raise ValueError(f"depths {self.depths} and heads {self.heads} differ in length")
-        if not 0 <= self.drop_path < 1 or not self.mlp_ratio * self.dim >= 1:
+        for field in ("image_size", "patch_size", "num_classes", "dim", "window"):
+            check_size(field, getattr(self, field))
+        if not 1 <= len(self.depths) <= MAX_STAGES:
+            raise ValueError(f"there are {len(self.depths)} depths, expected 1 to {MAX_STAGES}")
+        if len(self.depths) != len(self.heads):
             raise ValueError(
-                f"drop_path {self.drop_path} or mlp_ratio {self.mlp_ratio} is out of range"
+                f"{len(self.depths)} depths and {len(self.heads)} heads differ in length"
             )
+        for depth, heads in zip(self.depths, self.heads, strict=True):
+            check_size("depth", depth)
+            check_size("heads", heads)
+        check_mlp_ratio(self.mlp_ratio, self.dim)
+        check_drop_path(self.drop_path)
         if self.image_size % (self.patch_size * 2 ** (len(self.depths) - 1)):
             raise ValueError(
                 f"image_size {self.image_size} does not halve {len(self.depths) - 1} times into "
@@ -91,6 +96,30 @@ class SwinConfig:
     def sides(self) -> list[int]:
         """Height and width of the map in each stage."""
         return [self.image_size // self.patch_size // 2**i for i in range(len(self.depths))]
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of a model, computed without building one."""
+        last_dim = self.dim << len(self.depths) - 1
+        total = self.dim * (3 * self.patch_size**2 + 3) + last_dim * (2 + self.num_classes)
+        for stage, (depth, heads, side) in enumerate(
+            zip(self.depths, self.heads, self.sides, strict=True)
+        ):
+            dim, rows = self.dim << stage, (2 * min(self.window, side) - 1) ** 2
+            hidden = int(dim * self.mlp_ratio)
+            block = 9 * dim + 4 * dim * dim + 2 * dim * hidden + hidden + rows * heads
+            total += depth * block + (dim < last_dim) * (8 * dim + 8 * dim * dim)
+        return total + self.num_classes
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes of the index tables of all blocks and of the masks of the shifted ones."""
+        total = 0
+        for depth, side in zip(self.depths, self.sides, strict=True):
+            window = min(self.window, side)
+            mask = (side * window) ** 2 if side > window else 0
+            total += 8 * (depth * window**4 + depth // 2 * mask)
+        return total
 
 
 class SwinPatchEmbed(Module):

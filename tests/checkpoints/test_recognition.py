@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np.checkpoints.formats.buffers import Map
 from tervit_np.checkpoints.recognition import Architecture, architecture, known_name, recognise
 from tervit_np.models import deit, swin
 
@@ -32,6 +33,8 @@ def test_sizes_are_inferred_from_the_shapes(quick):
     [
         ("swin_tiny_patch4_window7_224", {"window": 8, "image_size": 256, "num_classes": 7}),
         ("swin_tiny_patch4_window7_224", {"window": 14}),
+        ("swin_tiny_patch4_window7_224", {"window": 14, "image_size": 448}),
+        ("swin_base_patch4_window7_224", {"window": 12, "image_size": 384}),
         ("swin_cifar", {}),
         ("swin_cifar", {"window": 8}),
     ],
@@ -39,6 +42,65 @@ def test_sizes_are_inferred_from_the_shapes(quick):
 def test_the_image_size_of_a_swin_is_inferred(quick, name, sizes):
     model = tv.create_model(name, **sizes)
     assert recognise(model.state_dict())[1] == model.config
+
+
+@pytest.mark.parametrize(("size", "side"), [(448, 112), (672, 168)])
+def test_a_mask_shows_the_image_size(quick, size, side):
+    """Windows of 7 fit the maps of all these sizes."""
+    model = tv.create_model("swin_tiny_patch4_window7_224", image_size=size)
+    mask = Map("layers.0.blocks.1.attn_mask", 0, side, 7)
+    assert recognise(model.state_dict(), [mask])[1] == model.config
+    assert (
+        recognise(model.state_dict(), [mask._replace(stage=1, side=side // 2)])[1] == model.config
+    )
+
+
+@pytest.mark.parametrize(
+    ("maps", "words"),
+    [
+        ([Map("a", 0, 16, 4)], "a belongs to windows of 4, the bias tables do not"),
+        ([Map("a", 0, 56, 7), Map("b", 1, 56, 7)], "a to images of 224 and b to images of 448"),
+        ([Map("a", 9, 56, 7)], "a belongs to windows of 7"),
+    ],
+)
+def test_masks_that_contradict_the_tables_are_refused(quick, maps, words):
+    with pytest.raises(ValueError, match=words):
+        recognise(tv.create_model("swin_tiny_patch4_window7_224").state_dict(), maps)
+
+
+@pytest.mark.parametrize(
+    ("name", "windows"),
+    [
+        ("swin_tiny_patch4_window7_224", (7, 7, 14, 7)),
+        ("swin_small_patch4_window7_224", (7, 7, 14, 7)),
+        ("swin_base_patch4_window7_224", (14, 7, 14, 7)),
+    ],
+)
+def test_swin_s3_is_refused_by_name(quick, name, windows):
+    """Its stages have windows of different sizes; nothing is interpolated into another model."""
+    model = tv.create_model(name)
+    state = model.state_dict()
+    for key, table in state.items():
+        if key.endswith("relative_position_bias_table"):
+            window = windows[int(key.split(".")[1])]
+            state[key] = np.zeros(((2 * window - 1) ** 2, table.shape[1]), np.float32)
+    for attempt in (lambda: tv.pretrained(state), lambda: tv.transfer(model, state)):
+        with pytest.raises(ValueError, match=r"windows of its stages are .* Swin S3"):
+            attempt()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("deit_cifar", {}),
+        ("deit_cifar_p4", {}),
+        ("deit_tiny_patch16_224", {"pool": "mean"}),
+        ("deit_cifar", {"pool": "cls", "image_size": 64}),
+    ],
+)
+def test_stem_and_pooling_are_inferred(quick, name, change):
+    model = tv.create_model(name, **change)
+    assert recognise(model.state_dict()) == (name, model.config)
 
 
 def test_a_missing_table_is_named(quick):

@@ -1,5 +1,6 @@
 """Published weights: their accuracy, predictions, size and fine-tuning."""
 
+import argparse
 import re
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 import tervit_np as tv
 from tervit_np.checkpoints import official
 from tervit_np.models import CONFIGS
+from tests.checkpoints.torch_writer import write_torch
 
 IDS = ("n01440764", "n01443537", "n02102040")
 
@@ -139,6 +141,48 @@ def test_wrong_arguments_are_refused(tervit, file, net, args, words):
     code, _, error = tervit(*args)
     assert (code, len(error.splitlines())) == (2, 1), error
     assert words in error
+
+
+@pytest.mark.parametrize("command", ["eval", "size"])
+def test_a_training_checkpoint_is_read(tervit, file, net, tmp_path, command):
+    """Its training state is skipped; no option is needed."""
+    state = {f"module.{name}": array for name, array in tv.load_checkpoint(file).items()}
+    value = {"state_dict": state, "args": argparse.Namespace(lr=0.1), "epoch": 3}
+    path = write_torch(value, tmp_path / "checkpoint.pth")
+    data = ("--data", f"imagenet:{net}") if command == "eval" else ()
+    code, out, error = tervit(command, path, *data)
+    assert code == 0, error
+    assert "checkpoint.pth: read the tensors whose names begin with 'state_dict.module.'" in out
+
+
+def test_weights_without_a_head_are_trained_but_not_evaluated(tervit, file, net, tmp_path):
+    state = tv.load_checkpoint(file)
+    path = tmp_path / "headless.safetensors"
+    tv.save_safetensors({k: v for k, v in state.items() if not k.startswith("head")}, path)
+    code, _, error = tervit("eval", path, "--data", f"imagenet:{net}")
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "headless.safetensors: head.weight is missing" in error
+    assert "`tervit train --weights FILE --data SET` draws and trains one" in error
+    code, _, error = tervit(
+        "train", "--data", f"imagenet:{net},size=32,per_class=6", "--weights", path, "--stages",
+        "float:0.5", "--batch-size", 6, "--workers", 1, "--threads", 1, "--validation", 4,
+        "--out", tmp_path / "run", "--quiet",
+    )  # fmt: skip
+    assert code == 0, error
+    assert "head.weight: absent, drawn anew for 3 classes" in error
+
+
+@pytest.mark.parametrize(
+    "args", [("eval", "FILE"), ("train", "--data", "shapes", "--model", "deit_shapes")]
+)
+def test_options_of_the_other_model_are_refused(tervit, monkeypatch, tmp_path, args):
+    monkeypatch.setitem(CONFIGS, "small", tv.DeiTConfig(32, 16, 2, 8, 1, 2))
+    path = tmp_path / "deit.safetensors"
+    tv.save_safetensors(tv.create_model("small").state_dict(), path)
+    args = [str(path) if arg == "FILE" else arg for arg in args]
+    code, _, error = tervit(*args, "--window", 7)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "window is an option of a Swin, and this model is a DeiT" in error
 
 
 def test_only_weights_from_elsewhere_are_interpolated(tervit, tmp_path):

@@ -255,6 +255,10 @@ def test_shapes_are_the_official_ones():
         ({"stem": "conv"}, "conv stem needs patch_size and dim in multiples of 4, found 2 and 4"),
         ({"mlp_ratio": 0.1}, r"mlp_ratio is 0\.1; the MLP would have no hidden units"),
         ({"mlp_ratio": float("nan")}, "mlp_ratio is nan"),
+        ({"mlp_ratio": 1e9}, r"mlp_ratio is 1000000000\.0, expected a number up to 256"),
+        ({"depth": 300_000}, "depth is 300000, expected at most 4096"),
+        ({"image_size": 800_000}, "image_size is 800000, expected at most 16384"),
+        ({"num_classes": True}, "num_classes is True, expected a positive integer"),
         ({"drop_path": 1.0}, r"drop_path is 1\.0, expected at least 0 and below 1"),
         ({"drop_path": -0.1}, r"drop_path is -0\.1"),
     ],
@@ -268,3 +272,17 @@ def test_invalid_configurations_are_refused(change, message):
 def test_parameters_are_float32_or_float64(dtype):
     with pytest.raises(ValueError, match="expected float32 or float64"):
         tiny(dtype)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"distilled": True, "mlp_ratio": 1.7},
+        {"pool": "mean"},
+        {"dim": 8, "patch_size": 4, "stem": "conv", "heads": 2},
+    ],
+)
+def test_parameters_are_counted_without_building_a_model(change):
+    config = tv.DeiTConfig(**TINY | change)
+    assert config.parameters == tv.DeiT(config, None).num_params()

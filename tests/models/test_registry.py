@@ -3,6 +3,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.models import CONFIGS, deit
+from tervit_np.models.registry import MODELS
 
 IMAGENET = {
     "deit_tiny_patch16_224": (5_717_416, 152),
@@ -73,3 +74,29 @@ def test_unknown_names_and_fields_are_refused():
         tv.create_model("deit_shapes", width=3)
     with pytest.raises(ValueError, match="num_classes is 0"):
         tv.create_model("deit_shapes", num_classes=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("deit_shapes", {"window": 7}, "window is an option of a Swin, and this model is a DeiT"),
+        ("deit_shapes", {"depths": (1,)}, "depths is an option of a Swin"),
+        ("swin_cifar", {"stem": "conv"}, "stem is an option of a DeiT, and this model is a Swin"),
+        ("swin_cifar", {"distilled": True}, "distilled is an option of a DeiT"),
+    ],
+)
+def test_options_of_the_other_model_are_named(name, change, words):
+    with pytest.raises(ValueError, match=words):
+        tv.create_model(name, **change)
+
+
+@pytest.mark.parametrize("name", ["deit_shapes", "swin_cifar"])
+def test_a_model_that_does_not_fit_into_memory_is_refused(monkeypatch, name):
+    def full(*_):
+        raise MemoryError
+
+    config = CONFIGS[name]
+    kind = type(config).__name__.removesuffix("Config")
+    monkeypatch.setitem(MODELS, kind, (full, type(config)))
+    with pytest.raises(ValueError, match="parameters does not fit into memory; choose a smaller"):
+        tv.create_model(name)

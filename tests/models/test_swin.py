@@ -122,10 +122,29 @@ def test_attention_maps_average_to_one():
         ({"window": 3}, "does not split into windows of 3"),
         ({"image_size": 20}, "does not split into windows|does not halve"),
         ({"gelu": "relu"}, "gelu 'relu'"),
-        ({"dim": 0}, "positive integers"),
-        ({"drop_path": 1.0}, "drop_path 1.0"),
+        ({"dim": 0}, "dim is 0, expected a positive integer"),
+        ({"drop_path": 1.0}, r"drop_path is 1\.0"),
+        ({"depths": (1,) * 11}, "there are 11 depths, expected 1 to 10"),
+        ({"depths": (True, 1)}, "depth is True, expected a positive integer"),
+        ({"window": 2**15}, "window is 32768, expected at most 16384"),
+        ({"mlp_ratio": float("inf")}, "mlp_ratio is inf, expected a number up to 256"),
     ],
 )
 def test_invalid_configurations_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
         tv.create_model("swin_cifar", **change)
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"window": 2, "mlp_ratio": 1.3}, {"depths": (3, 2), "heads": (2, 2)}]
+)
+def test_parameters_and_buffers_are_counted_without_building_a_model(change):
+    model = tv.create_model("swin_cifar", **change)
+    assert model.config.parameters == model.num_params()
+    buffers = [
+        value.nbytes
+        for _, module in model.named_modules()
+        for name, value in vars(module).items()
+        if name in ("mask", "relative_position_index") and value is not None
+    ]
+    assert model.config.buffer_bytes == sum(buffers)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from data_tools.pickle_machine import shown
+from data_tools.pickle_machine import Skipped, shown
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.torch_pickle import (
     PlainReader,
@@ -24,10 +24,10 @@ from tervit_np.checkpoints.formats.torch_pickle import (
     Tensor,
     TensorReader,
 )
+from tervit_np.checkpoints.formats.wrappers import flatten
 
 MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
-_WRAPPERS = ("model", "state_dict", "model_state")  # keys that may contain the state dict
 # What zipfile and zlib raise for damaged bytes.
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, KeyError, IndexError,
@@ -37,9 +37,9 @@ _Read = Callable[[Storage], Array]
 
 
 def read_torch(path: Path, lenient: bool = False) -> dict[str, Array]:
-    """Read the state dict of a .pth or .pt file.  -> {name: array}.
+    """Read the tensors of a .pth or .pt file.  -> {name: array}.
 
-    The state dict is the object of the file, or its item "model", "state_dict" or "model_state".
+    The keys of dictionaries in dictionaries are joined with dots: model.head.weight.
 
     Raises
     ------
@@ -151,14 +151,15 @@ def _is_integer(value: Any, expected: int) -> bool:
 
 
 def _state_dict(content: Any) -> dict[str, Tensor]:
-    """Find the dictionary of tensors in a loaded object."""
-    for key in _WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-            break
+    """Collect the tensors in a loaded object, by their keys joined with dots."""
+    if isinstance(content, Skipped):
+        raise ValueError(
+            "it holds a whole model instead of its weights; load it where it was made and write "
+            "torch.save(model.state_dict(), FILE)"
+        )
     if not isinstance(content, dict):
         raise ValueError(f"it holds a {type(content).__name__}, expected a dictionary of tensors")
-    tensors = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    tensors = {name: v for name, v in flatten(content).items() if isinstance(v, Tensor)}
     if not tensors:
         raise ValueError("it holds no named tensors")
     return tensors

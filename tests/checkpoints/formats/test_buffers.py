@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np import ops
-from tervit_np.checkpoints.formats.buffers import drop_buffers
+from tervit_np.checkpoints.formats.buffers import Map, drop_buffers
 
 INDEX, MASK = "layers.0.blocks.1.attn.relative_position_index", "layers.0.blocks.1.attn_mask"
 
@@ -14,7 +14,22 @@ def good():
 
 
 def test_correct_buffers_are_dropped():
-    assert list(drop_buffers(good())) == ["w"]
+    parameters, maps = drop_buffers(good())
+    assert list(parameters) == ["w"]
+    assert maps == [Map(MASK, 0, 8, 4)]
+
+
+@pytest.mark.parametrize(("side", "window"), [(4, 2), (12, 4), (21, 7)])
+def test_the_masks_of_every_map_are_known(side, window):
+    mask = np.array(ops.shift_mask(side, side, window, window // 2), np.float32)
+    assert drop_buffers({MASK: mask})[1] == [Map(MASK, 0, side, window)]
+
+
+def test_a_window_that_would_fill_memory_is_refused():
+    """The index of a window of 90 tokens has 65 million numbers of eight bytes."""
+    for name, shape in ((INDEX, (90**2, 90**2)), (MASK, (4, 40**2, 40**2))):
+        with pytest.raises(ValueError, match="fits no square window of at most 32 tokens"):
+            drop_buffers({name: np.broadcast_to(np.int8(0), shape)})
 
 
 @pytest.mark.parametrize("name", [INDEX, MASK])
