@@ -82,7 +82,7 @@ def test_training_state_needs_lenient(tmp_path, older):
     path = save(value, tmp_path / "x.pth", older)
     with pytest.raises(ValueError, match=r"names argparse\.Namespace|names numpy"):
         read_torch(path)
-    np.testing.assert_array_equal(read_torch(path, lenient=True)["w"], [1, 1])
+    np.testing.assert_array_equal(read_torch(path, lenient=True)["model.w"], [1, 1])
 
 
 class Hostile:
