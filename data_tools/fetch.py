@@ -17,7 +17,7 @@ from data_tools.files import ARCHIVES, open_files
 from data_tools.folders import PREFIX
 from data_tools.imageset import DataError, ImageSet
 from data_tools.mirrors import MIRRORS
-from data_tools.paths import data_root, writable_folder
+from data_tools.paths import PARTIAL, data_root, remove_abandoned, writable_folder
 from data_tools.streamed import StreamedSet
 
 
@@ -62,7 +62,8 @@ def _import_copy(
     _require_writable(base)
     suffix = next((s for s in ARCHIVES if source.name.endswith(s)), "")
     target = base / f"{name}{suffix}"
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=base) as partial:
+    remove_abandoned(base)
+    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=base) as partial:
         copy = Path(partial, "copy")
         if source.is_dir():
             shutil.copytree(source, copy)

@@ -4,22 +4,34 @@ A folder with 1.3 million names takes long to walk and, as Python strings, much 
 are therefore one array of bytes with offsets. The cache is valid while the modification times of
 all folders are the same: adding or removing a file changes that of its folder, and there are few
 folders.
+
+    <data folder>/indexes/<folder>-<hash>-<split>.list    a line of JSON, then the three arrays
 """
 
+import json
 import os
-from collections.abc import Iterable
+import sys
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 
 from data_tools.files import Folder, short_hash
 from data_tools.folders import find_splits
 from data_tools.imageset import Array, DataError, NoSuchSplit
-from data_tools.paths import data_root, user_cache, writable_folder
+from data_tools.paths import (
+    data_root,
+    partial_path,
+    remove_abandoned,
+    user_cache,
+    writable_folder,
+)
 
-FORMAT = 1
+FORMAT = 2
+_MAX_HEADER = 1_500_000  # bytes of the line of JSON: about 30,000 folders
+_ARRAYS = {"text": "u1", "offsets": "<i8", "labels": "<i8"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +51,11 @@ class Listing:
     def name(self, i: int) -> str:
         """Return the name of picture i, relative to `path`."""
         k = self.selected[i]
-        return self.text[self.offsets[k] : self.offsets[k + 1]].tobytes().decode()
+        return (
+            self.text[self.offsets[k] : self.offsets[k + 1]]
+            .tobytes()
+            .decode("utf-8", "surrogateescape")
+        )
 
     def take(self, indices: Array) -> "Listing":
         """Return the pictures at `indices`; names are shared, not copied."""
@@ -98,7 +114,7 @@ def list_pictures(path: Path, split: str, root: Path | None = None) -> Listing:
     if not path.is_dir():
         raise DataError(f"{path}: expected a folder of pictures")
     absolute = path.resolve()
-    name = f"{absolute.name}-{short_hash(str(absolute))}-{split}.npz"
+    name = f"{absolute.name}-{short_hash(str(absolute))}-{split}.list"
     for base in (data_root(root), user_cache()):
         if (listing := _read(base / "indexes" / name, path)) is not None:
             return listing
@@ -123,7 +139,7 @@ def _walk(path: Path, split: str) -> tuple[Listing, dict[str, int]]:
     if unknown:
         raise DataError(f"{path}: class {min(unknown)!r} of {split} does not occur in train")
     names = sorted(class_of)
-    encoded = [name.encode() for name in names]
+    encoded = [name.encode("utf-8", "surrogateescape") for name in names]
     offsets = np.zeros(len(names) + 1, np.int64)
     np.cumsum([len(name) for name in encoded], out=offsets[1:])
     labels = np.array([label[class_of[name]] for name in names], np.int64)
@@ -137,43 +153,84 @@ def _modified(folder: Path) -> int:
 
 def _write(target: Path, listing: Listing, folders: dict[str, int]) -> None:
     """Write the cache atomically; without permission or space, write none."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    remove_abandoned(target.parent)
+    partial = partial_path(target.parent)
+    arrays = [np.asarray(getattr(listing, name), kind) for name, kind in _ARRAYS.items()]
+    header = {
+        "format": FORMAT,
+        "lengths": [len(array) for array in arrays],
+        "classes": listing.classes,
+        "folders": folders,
+    }
+    parts = [array.tobytes() for array in arrays]
+    line = json.dumps({**header, "checksum": _checksum(header, *parts)}).encode() + b"\n"
+    if len(line) > _MAX_HEADER:
+        return
     try:
-        with open(partial, "wb") as file:
-            np.savez(
-                file,
-                format=FORMAT,
-                text=listing.text,
-                starts=listing.offsets,
-                labels=listing.labels,
-                classes=_join_lines(listing.classes),
-                folders=_join_lines(folders),
-                times=np.array(list(folders.values())),
-            )
+        with open(partial, "xb") as file:
+            file.write(line)
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, target)
     except OSError:
         partial.unlink(missing_ok=True)
 
 
 def _read(file: Path, path: Path) -> Listing | None:
-    """Read a cached listing; None if it is absent, damaged or out of date."""
+    """Read a cached listing; None if it is absent, out of date, or damaged, which is said."""
     try:
-        with np.load(file, allow_pickle=False) as stored:
-            if stored["format"] != FORMAT:
-                return None
-            times = zip(_split_lines(stored["folders"]), stored["times"].tolist(), strict=True)
-            if any(_modified(path / folder) != time for folder, time in times):
-                return None
-            offsets, labels = stored["starts"], stored["labels"]
-            classes = tuple(_split_lines(stored["classes"]))
-            return Listing(path, stored["text"], offsets, np.arange(len(labels)), labels, classes)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return _open(file, path)
+    except FileNotFoundError:  # no cache, or a folder that has been removed
+        return None
+    except Exception as error:  # json raises anything for damaged bytes
+        reason = str(error) or type(error).__name__
+        print(f"note: the cache {file} is damaged ({reason}) and is made anew", file=sys.stderr)
         return None
 
 
-def _join_lines(names: Iterable[str]) -> Array:
-    return np.frombuffer("\n".join(names).encode(), np.uint8)
+def _open(cache: Path, path: Path) -> Listing | None:
+    """Read the cache of the folder `path`; None if it is out of date."""
+    with open(cache, "rb") as file:
+        header = json.loads(file.readline(_MAX_HEADER))
+        body = file.read()
+    if header.get("format") != FORMAT:
+        return None
+    if header.pop("checksum", None) != _checksum(header, body):
+        raise ValueError("its checksum is wrong")
+    if any(_modified(path / folder) != time for folder, time in header["folders"].items()):
+        return None
+    text, offsets, labels = _split(body, header["lengths"])
+    classes = tuple(map(str, header["classes"]))
+    _check(text, offsets, labels, len(classes))
+    return Listing(path, text, offsets, np.arange(len(labels)), labels, classes)
 
 
-def _split_lines(text: Array) -> list[str]:
-    return text.tobytes().decode().split("\n")
+def _checksum(header: dict[str, Any], *parts: bytes) -> int:
+    """Return a CRC of all fields and bytes."""
+    checksum = zlib.crc32(json.dumps(header).encode())
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return checksum
+
+
+def _split(body: bytes, lengths: list[int]) -> list[Array]:
+    """Return the arrays, which share the memory of `body`."""
+    arrays, start = [], 0
+    for length, kind in zip(lengths, _ARRAYS.values(), strict=True):
+        arrays.append(np.frombuffer(body, kind, length, start))
+        start += arrays[-1].nbytes
+    return arrays
+
+
+def _check(text: Array, offsets: Array, labels: Array, classes: int) -> None:
+    """Raise ValueError if a label is out of range or a name leads out of the folder."""
+    if len(offsets) != len(labels) + 1 or offsets[0] != 0 or offsets[-1] != len(text):
+        raise ValueError("its names and labels differ in number")
+    if (np.diff(offsets) < 1).any() or labels.min() < 0 or labels.max() >= classes:
+        raise ValueError("a name or a label is out of range")
+    names = text.tobytes()
+    bounds = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+    may_climb = b".." in names and any(b".." in names[a:b].split(b"/") for a, b in bounds)
+    if may_climb or (text[offsets[:-1]] == ord("/")).any() or b"\0" in names:
+        raise ValueError("a name leads out of the folder")

@@ -1,9 +1,16 @@
 """Folders for data: the one that TERVIT_DATA names, and the user's cache folder."""
 
 import os
+import secrets
+import shutil
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
+
+PARTIAL = ".partial-"  # begins the names of what is renamed when it is complete
+_ABANDONED = 24 * 3600  # seconds since the last change to a file whose process must have ended
 
 
 def data_root(root: str | Path | None = None) -> Path:
@@ -35,3 +42,30 @@ def writable_folder(*folders: Path) -> Path | None:
         except OSError:
             continue
     return None
+
+
+def partial_path(folder: Path) -> Path:
+    """Return a random name for a new file or folder, which nobody can have taken before."""
+    return folder / f"{PARTIAL}{secrets.token_hex(8)}"
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the partial files and folders that killed processes have left in a folder."""
+    for path in folder.glob(f"{PARTIAL}*"):
+        with suppress(OSError):
+            if time.time() - path.lstat().st_mtime < _ABANDONED:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a folder's entries to disk; not all systems can."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

@@ -1,3 +1,4 @@
+import json
 import os
 import time
 
@@ -81,14 +82,88 @@ def test_a_new_class_and_a_lost_folder_invalidate_the_cache(path, walks):
     assert len(walks) == 3
 
 
-def test_a_damaged_cache_is_written_anew(path, walks, tmp_path):
+@pytest.fixture
+def cache(path, tmp_path):
     list_pictures(path, "train")
-    (cache,) = (tmp_path / "data" / "indexes").iterdir()
+    (file,) = (tmp_path / "data" / "indexes").iterdir()
+    return file
+
+
+def test_a_damaged_cache_is_made_anew_and_named(path, walks, cache, capsys):
     content = cache.read_bytes()
-    for damaged in (b"", content[:100], content[:-30], b"x" * len(content)):
+    damages = [
+        *(b"", content[:100], content[:-30], b"x" * len(content), bytes(len(content))),
+        *(content + b"\0", content.replace(b"ant", b"bat"), content.replace(b"/0", b"/1")),
+        *(b"[" * 10**5, b"[1]\n", b"{}\n", b"PK\3\4" + content),
+    ]
+    for count, damaged in enumerate(damages, 1):
         cache.write_bytes(damaged)
         assert len(list_pictures(path, "train")) == 9
-    assert len(walks) == 5
+        assert len(walks) == 1 + count
+        if damaged != b"{}\n":  # of another format
+            assert f"the cache {cache} is damaged" in capsys.readouterr().err
+    assert cache.read_bytes() == content
+
+
+def test_the_checksum_covers_every_byte(path, walks, cache):
+    content = cache.read_bytes()
+    for offset in range(len(content)):
+        flipped = content[offset] ^ (1 << offset % 8)
+        cache.write_bytes(content[:offset] + bytes([flipped]) + content[offset + 1 :])
+        pictures = list_pictures(path, "train")
+        assert names(pictures)[-1] == "train/cat/3.JPEG" and pictures.labels.tolist()[-1] == 2
+
+
+def forged(content, change):
+    """A cache that somebody has changed, with the right checksum."""
+    line, _, body = content.partition(b"\n")
+    header = json.loads(line)
+    del header["checksum"]
+    body = change(header, body) or body
+    checksum = listing._checksum(header, body)
+    return json.dumps({**header, "checksum": checksum}).encode() + b"\n" + body
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header, body: body.replace(b"train/ant/0.JPEG", b"/../../../../etc"),
+        lambda header, body: body.replace(b"train/ant/0.JPEG", b"train/../../0.JP"),
+        lambda header, body: body.replace(b"train/ant/0.JPEG", b"/etc/passwd.JPEG"),
+        lambda header, body: body.replace(b"train/bee/1.JPEG", b"train/bee/\0.JPEG"),
+        lambda header, body: body[:-8] + (9).to_bytes(8, "little"),
+        lambda header, body: body[:-8] + b"\xff" * 8,
+        lambda header, body: header.update(lengths=[144, 10, 10**12]),
+        lambda header, body: header.update(lengths=[144, 10]),
+        lambda header, body: header.update(lengths=[144, 9, 10]),
+        lambda header, body: header.update(lengths=[144, -1, 9]),
+        lambda header, body: header.update(classes=["ant"]),
+        lambda header, body: header.update(classes=7),
+        lambda header, body: header.update(folders=[1]),
+    ],
+)
+def test_a_forged_cache_is_refused(path, walks, cache, change, capsys):
+    content = cache.read_bytes()
+    assert forged(content, lambda header, body: None) == content
+    cache.write_bytes(forged(content, change))
+    assert len(list_pictures(path, "train")) == 9
+    assert "is damaged" in capsys.readouterr().err
+    assert len(walks) == 2
+
+
+def test_odd_names_are_cached(path, walks):
+    """A line feed in a folder's name, and a name that is not UTF-8, as in old archives."""
+    odd = path / "train" / "two\nlines"
+    odd.mkdir()
+    (odd / "x.png").touch()
+    with open(os.path.join(os.fsencode(path), b"train", b"bee", b"caf\xe9.png"), "wb"):
+        pass
+    later(path / "train")
+    first, second = (list_pictures(path, "train") for _ in range(2))
+    assert len(walks) == 1
+    assert names(first) == names(second)
+    assert {"train/two\nlines/x.png", "train/bee/caf\udce9.png"} <= set(names(second))
+    assert second.classes == ("ant", "bee", "cat", "two\nlines")
 
 
 def test_without_a_writable_folder_each_call_walks(path, walks, monkeypatch):
