@@ -1,7 +1,8 @@
 """A progress line on standard error, at most once a second, so that short work prints none."""
 
-import sys
 import time
+
+from data_tools.terminal import StatusLine
 
 
 class Progress:
@@ -13,7 +14,7 @@ class Progress:
     def __init__(self, total: float, done: float = 0) -> None:
         self.total, self.started_at = total, done
         self.began = self.last = time.monotonic()
-        self.terminal = sys.stderr.isatty()
+        self._line = StatusLine()
 
     def due(self) -> bool:
         """Return whether a second has passed since the last line."""
@@ -22,8 +23,7 @@ class Progress:
     def show(self, text: str) -> None:
         """Print a line."""
         self.last = time.monotonic()
-        sys.stderr.write(f"\r\x1b[K{text}" if self.terminal else f"{text}\n")
-        sys.stderr.flush()
+        self._line.show(text)
 
     def rate(self, done: float) -> float:
         """Return the speed since the start, in units per second."""
@@ -38,5 +38,10 @@ class Progress:
 
     def end(self) -> None:
         """Erase the line, if a terminal shows one."""
-        if self.terminal and self.last > self.began:
-            sys.stderr.write("\r\x1b[K")
+        if self.last > self.began:
+            self._line.erase()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the line is rewritten."""
+        return self._line.terminal

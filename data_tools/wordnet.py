@@ -4,6 +4,8 @@ import re
 from functools import cache
 from importlib import resources
 
+from data_tools.terminal import printable
+
 _ID = re.compile(r"n\d{8}")
 
 
@@ -20,8 +22,8 @@ def are_wordnet_ids(classes: tuple[str, ...]) -> bool:
 
 
 def in_words(classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Replace WordNet ids of ImageNet's classes by words; return other names unchanged."""
+    """Return names to print or draw: for WordNet ids of ImageNet's classes their words."""
     if not are_wordnet_ids(classes):
-        return classes
+        return tuple(map(printable, classes))
     words = dict(imagenet_classes())
     return tuple(words.get(name, name) for name in classes)

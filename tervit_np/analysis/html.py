@@ -1,8 +1,10 @@
 """A self-contained HTML page: text, tables and pictures in one file, light and dark, no scripts."""
 
 import base64
-from html import escape
+import html
 from pathlib import Path
+
+from data_tools.terminal import printable_lines
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d1d1f; --soft: #5f6368; --paper: #ffffff;
@@ -43,7 +45,7 @@ def document(title: str, body: list[str]) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{_escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         + "\n".join(body)
         + "\n</body>\n</html>\n"
     )
@@ -51,21 +53,21 @@ def document(title: str, body: list[str]) -> str:
 
 def heading(text: str, level: int = 2) -> str:
     """Return a heading."""
-    return f"<h{level}>{escape(text)}</h{level}>"
+    return f"<h{level}>{_escape(text)}</h{level}>"
 
 
 def paragraph(text: str, kind: str = "") -> str:
     """Return a paragraph; `kind` is "lead", "soft" or empty."""
     attribute = f' class="{kind}"' if kind else ""
-    return f"<p{attribute}>{escape(text)}</p>"
+    return f"<p{attribute}>{_escape(text)}</p>"
 
 
 def table(head: list[str], rows: list[list[str]], colours: list[str]) -> str:
     """Return a table; the first column has a dot in the row's colour."""
-    cells = ["<tr>" + "".join(f"<th>{escape(h)}</th>" for h in head) + "</tr>"]
+    cells = ["<tr>" + "".join(f"<th>{_escape(h)}</th>" for h in head) + "</tr>"]
     for row, colour in zip(rows, colours, strict=True):
         dot = f'<span class="key" style="background:{colour}"></span>'
-        first, *others = map(escape, row)
+        first, *others = map(_escape, row)
         cells.append(f"<tr><td>{dot}{first}</td>{''.join(f'<td>{c}</td>' for c in others)}</tr>")
     return f'<div class="wide"><table>{"".join(cells)}</table></div>'
 
@@ -73,24 +75,29 @@ def table(head: list[str], rows: list[list[str]], colours: list[str]) -> str:
 def picture(path: Path, caption: str) -> str:
     """Return a figure that contains the PNG itself."""
     data = base64.b64encode(path.read_bytes()).decode()
-    image = f'<img src="data:image/png;base64,{data}" alt="{escape(caption, quote=True)}">'
-    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+    image = f'<img src="data:image/png;base64,{data}" alt="{_escape(caption)}">'
+    return f"<figure>{image}<figcaption>{_escape(caption)}</figcaption></figure>"
 
 
 def code(text: str) -> str:
     """Return preformatted text."""
-    return f"<pre>{escape(text)}</pre>"
+    return f"<pre>{_escape(text)}</pre>"
 
 
 def definitions(pairs: dict[str, str]) -> str:
     """Return a list of terms and values."""
     return (
         "<dl>"
-        + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in pairs.items())
+        + "".join(f"<dt>{_escape(k)}</dt><dd>{_escape(v)}</dd>" for k, v in pairs.items())
         + "</dl>"
     )
 
 
 def details(summary: str, content: str) -> str:
     """Return content that the reader unfolds."""
-    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+    return f"<details><summary>{_escape(summary)}</summary>{content}</details>"
+
+
+def _escape(text: str) -> str:
+    """Return text as HTML; characters that UTF-8 lacks, or that a browser obeys, as escapes."""
+    return html.escape(printable_lines(text))

@@ -7,7 +7,9 @@ a check that failed, 2 for a request that cannot be met (one line says why), 130
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
+from data_tools.terminal import plain_output, printable
 from tervit_np import __version__
 from tervit_np.cli import (
     bench,
@@ -45,6 +47,18 @@ COMMANDS: dict[str, Command] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     startup.prepare()
+    out = sys.stdout
+    with plain_output():
+        try:
+            return _run(argv)
+        except BrokenPipeError:  # the reader of our output has closed it, as in `| head`
+            return 0
+        finally:
+            _flush(out)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Parse and run one command; a request that cannot be met is one line.  -> exit code."""
     parser = make_parser()
     args = parser.parse_args(argv)
     if args.command is None:
@@ -52,18 +66,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     startup.show_log()
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt as stopped:  # train.Interrupted, a subclass, says how to continue
         print(f"\n{str(stopped) or 'stopped'}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has closed it, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, ImportError) as error:
         if os.environ.get("TERVIT_DEBUG"):
             raise
-        print(f"tervit {args.command}: {error}", file=sys.stderr)
+        print(f"tervit {args.command}: {printable(error)}", file=sys.stderr)
         return 2
+
+
+def _flush(out: TextIO) -> None:
+    """Write what a stream still holds, or drop it, lest Python fails at its end."""
+    try:
+        out.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def make_parser() -> CommandParser:

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from data_tools.terminal import printable
 from tervit_np.cli.models import add_model, images_for, open_model
 from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
@@ -63,10 +64,11 @@ def run(args: argparse.Namespace) -> int:
         _print_classes(evaluation, images)
     if isinstance(images, data_tools.StreamedSet):
         print(f"pictures: {images.summary()}")
-    print(
+    result = (
         f"{loaded.file}: {images.name} {images.split} accuracy {100 * evaluation.accuracy:.2f} ± "
         f"{100 * evaluation.error:.2f} %, loss {evaluation.loss:.4f}{evaluation.kernel_note}"
     )
+    print(printable(result))
     return 0
 
 

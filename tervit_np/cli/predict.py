@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_tools.terminal import printable
 from tervit_np.cli.models import LoadedModel, add_model, open_model
 from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
@@ -56,9 +57,11 @@ def run(args: argparse.Namespace) -> int:
         logits = loaded.model.predict(normalise(pixels[None], loaded.mean, loaded.std))
         probs = np.exp(log_softmax(logits))[0]
         best = np.argsort(-probs)[: args.top]
-        print(f"{name}: " + ", ".join(f"{names[i]} {100 * probs[i]:.1f} %" for i in best))
+        print(
+            f"{printable(name)}: " + ", ".join(f"{names[i]} {100 * probs[i]:.1f} %" for i in best)
+        )
     for message in unreadable:
-        print(f"tervit predict: {message}", file=sys.stderr)
+        print(f"tervit predict: {printable(message)}", file=sys.stderr)
     return 2 if unreadable else 0
 
 

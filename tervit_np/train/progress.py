@@ -3,9 +3,10 @@
 A terminal shows one line that is overwritten; a log file gets a new line every ten seconds.
 """
 
-import sys
 import time
 from typing import TextIO
+
+from data_tools.terminal import StatusLine
 
 
 class TrainingProgress:
@@ -13,9 +14,8 @@ class TrainingProgress:
 
     def __init__(self, total: int, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.total, self.quiet = total, quiet
-        self.stream = stream or sys.stderr
-        self._terminal = self.stream.isatty()
-        self._every = 0.2 if self._terminal else 10.0
+        self._line = StatusLine(stream)
+        self._every = 0.2 if self._line.terminal else 10.0
         self._started = self._shown = time.monotonic()
         self._images = self._steps = 0
         self._loss = 0.0
@@ -36,7 +36,7 @@ class TrainingProgress:
         self._shown = now
         seconds_left = (now - self._started) / self._steps * (self.total - done)
         percent = 100 * done / self.total
-        self._write(
+        self._line.show(
             f"{epoch + ',':<14} run {percent:3.0f} %  {self.rate:6.0f} images/s  "
             f"loss {self._loss:.3f}  {clock(seconds_left)} left"
         )
@@ -44,12 +44,7 @@ class TrainingProgress:
     def print(self, text: str) -> None:
         """Print a line that stays on the screen."""
         if not self.quiet:
-            self.stream.write(("\r\x1b[K" if self._terminal else "") + text + "\n")
-            self.stream.flush()
-
-    def _write(self, text: str) -> None:
-        self.stream.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
-        self.stream.flush()
+            self._line.keep(text)
 
 
 def clock(seconds: float) -> str:

@@ -4,9 +4,9 @@ During the search the number of steps is a lower bound: it assumes that all arms
 same multiplier and share stages. After the search it is exact.
 """
 
-import sys
 import time
 
+from data_tools.terminal import StatusLine
 from tervit_np.train.progress import clock
 
 
@@ -17,7 +17,7 @@ class Progress:
         self.quiet = quiet
         self.remaining = 0  # steps
         self.trial = ""
-        self._terminal = sys.stderr.isatty()
+        self._line = StatusLine()
         self._done = 0
         self._start = self._shown = time.monotonic()
 
@@ -34,7 +34,7 @@ class Progress:
         """Count one step of training."""
         self._done += 1
         self.remaining = max(self.remaining - 1, 0)
-        if time.monotonic() - self._shown > (0.5 if self._terminal else 60):
+        if time.monotonic() - self._shown > (0.5 if self._line.terminal else 60):
             self._show()
 
     def _show(self) -> None:
@@ -45,5 +45,4 @@ class Progress:
         text = f"{percent:3.0f} %  {self.trial}"
         if self._done:
             text += f"  {clock((self._shown - self._start) / self._done * self.remaining)} left"
-        sys.stderr.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
-        sys.stderr.flush()
+        self._line.show(text)

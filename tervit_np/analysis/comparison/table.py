@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from data_tools.terminal import printable
 from tervit_np.analysis.comparison.plan import Arm, Contrast
 from tervit_np.analysis.comparison.record import Record
 from tervit_np.analysis.comparison.statistics import Summary, summarize
@@ -77,6 +78,7 @@ def format_interval(summary: Summary) -> str:
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table whose columns are as wide as their widest cells."""
+    head, *rows = ([printable(cell) for cell in row] for row in (head, *rows))
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     lines = [head, ["-" * width for width in widths], *rows]
     return "".join(
