@@ -67,7 +67,7 @@ def draw(path: Path) -> None:
 
     rows = layers()
     settings = {"svg.fonttype": "none", "svg.hashsalt": "architecture"}
-    with matplotlib.rc_context(settings), figure(10, 0.46 * (len(rows) + 1)) as picture:
+    with figure(10, 0.46 * (len(rows) + 1)) as picture, matplotlib.rc_context(settings):
         axes = picture.subplots()
         axes.set(xlim=(0, 1), ylim=(len(rows) + 1, 0))
         axes.axis("off")

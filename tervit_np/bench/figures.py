@@ -131,6 +131,8 @@ def _ceilings(axes: Any, table: VariantTable, levels: tuple[str, ...], span: Spa
         _note(axes, label, start, speed, 3)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
     axes.set_xlim(*span)
     axes.set_ylim(1, 2 * top)
 
