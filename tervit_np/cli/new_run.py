@@ -1,20 +1,20 @@
 """The arguments of a new run: the preset of the data set, changed by the options."""
 
 import argparse
-import re
 import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tervit_np.cli.options import thread_count
+from tervit_np.cli.options import DEFAULT_SEED, thread_count
 
 if TYPE_CHECKING:
     from tervit_np.models import Classifier
     from tervit_np.train import Recipe, RunArguments, Stage
     from tervit_np.train.presets import Preset
 
+DEFAULT_DATA = "shapes"
 _RECIPE = ("batch_size", "label_smoothing", "weight_decay", "ema", "accumulate", "recompute")
 _AUGMENT = {"mixup": "mixup", "cutmix": "cutmix", "randaugment": "randaugment_ops"}
 
@@ -23,6 +23,8 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
     """Return the arguments of `tervit_np.train.run` for a new run."""
     from tervit_np import train
 
+    args.data = DEFAULT_DATA if args.data is None else args.data
+    args.seed = DEFAULT_SEED if args.seed is None else args.seed
     preset = train.preset_for(args.data)
     stages = _stages(args, preset)  # before the slow load, so that a misspelling shows at once
     validation = preset.validation if args.validation is None else args.validation
@@ -44,10 +46,11 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
 
 
 def run_folder(out: str | None, data: str) -> Path:
-    """Return --out, or a new folder in runs/ named after the data set."""
-    from tervit_np.train.folder import unused_folder
+    """Return --out, or make a new folder in runs/ named after the data set."""
+    from tervit_np.train.folder import new_folder
+    from tervit_np.train.names import file_name_from
 
-    return Path(out) if out else unused_folder(Path("runs"), re.sub(r"[^\w.-]+", "-", data))
+    return Path(out) if out else new_folder(Path("runs"), file_name_from(data))
 
 
 def _stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":

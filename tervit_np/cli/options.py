@@ -3,13 +3,16 @@
 import argparse
 from typing import TypeAlias
 
+DEFAULT_SEED = 0
 Options: TypeAlias = "argparse._ActionsContainer"  # a parser, or a group of its options
 
 
-def add_seed(options: Options, of: str = "random numbers") -> None:
-    """Add --seed."""
-    options.add_argument("--seed", type=int, default=0, metavar="N",
-                         help=f"seed of {of} (default: 0)")  # fmt: skip
+def add_seed(
+    options: Options, of: str = "random numbers", default: int | None = DEFAULT_SEED
+) -> None:
+    """Add --seed; a default of None tells whether it was given."""
+    options.add_argument("--seed", type=int, default=default, metavar="N",
+                         help=f"seed of {of} (default: {DEFAULT_SEED})")  # fmt: skip
 
 
 def add_threads(options: Options) -> None:

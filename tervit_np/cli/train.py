@@ -1,10 +1,13 @@
 """`tervit train`: train a preset or your own list of stages, and write a run folder."""
 
 import argparse
+import errno
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from data_tools.terminal import printable
 from tervit_np.cli.options import (
     Options,
     add_quiet,
@@ -14,6 +17,9 @@ from tervit_np.cli.options import (
     worker_count,
 )
 from tervit_np.cli.parser import CommandParser
+
+if TYPE_CHECKING:
+    from tervit_np.train import RunArguments
 
 HELP = """Train a model from float to ternary, stage by stage, and write a report."""
 EXAMPLES = """\
@@ -27,6 +33,9 @@ EXAMPLES = """\
 Plans of --stages: float, int8, intN (N-bit weights, N = 2 to 7), ternary, and ternary-layer (one
 threshold and scale per matrix). RATE is the peak learning rate of the stage."""
 
+_WITH_RESUME = ("resume", "workers", "quiet", "help")  # these change no bit of the result
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options, in four groups."""
@@ -39,7 +48,6 @@ def add_arguments(parser: CommandParser) -> None:
 def _add_model_options(group: Options) -> None:
     group.add_argument(
         "--data",
-        default="shapes",
         metavar="SET",
         help="data set; also selects the preset of that name (default: shapes)",
     )
@@ -105,8 +113,10 @@ def _add_recipe_options(group: Options) -> None:
 
 def _add_run_options(group: Options) -> None:
     group.add_argument("--out", metavar="DIR", help="run folder (default: a new one in runs/)")
-    group.add_argument("--resume", metavar="RUN", help="continue the run in this folder")
-    add_seed(group, "initial weights, order of images and augmentation")
+    group.add_argument(
+        "--resume", metavar="RUN", help="continue the run in this folder, with its options"
+    )
+    add_seed(group, "initial weights, order of images and augmentation", default=None)
     add_threads(group)
     add_workers(group)
     group.add_argument(
@@ -115,6 +125,7 @@ def _add_run_options(group: Options) -> None:
     group.add_argument(
         "--recompute",
         action="store_true",
+        default=None,
         help="save memory: recompute the blocks in the backward pass",
     )
     add_quiet(group)
@@ -122,9 +133,7 @@ def _add_run_options(group: Options) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, write the report, print the accuracies."""
-    began = time.monotonic()
     from tervit_np import train
-    from tervit_np.analysis.report import write_report
     from tervit_np.cli.new_run import arguments_from_options, run_folder
     from tervit_np.train.folder import RunFolder
 
@@ -132,7 +141,37 @@ def run(args: argparse.Namespace) -> int:
         arguments, out = arguments_from_options(args), run_folder(args.out, args.data)
     else:
         out = Path(args.resume)
-        arguments = train.run_arguments_from(RunFolder(out).read_run_config())
+        run_config = RunFolder(out).read_run_config()
+        _refuse_other_options(args)
+        arguments = train.run_arguments_from(run_config)
+    with RunFolder(out).lock():
+        return _train(args, arguments, out)
+
+
+def _refuse_other_options(args: argparse.Namespace) -> None:
+    """Refuse options beside --resume that a run cannot change."""
+    actions = args.parser._option_string_actions
+    given = [
+        name
+        for name, action in actions.items()
+        if name.startswith("--")
+        and action.dest not in _WITH_RESUME
+        and getattr(args, action.dest, None) is not None
+    ]
+    if given:
+        raise ValueError(
+            f"{' and '.join(given)} cannot be given with --resume, which continues a run with the "
+            f"options that it began with; leave {'it' if len(given) == 1 else 'them'} out, or "
+            f"begin a new run from its weights: --weights {args.resume}"
+        )
+
+
+def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path) -> int:
+    """Train in a folder that is locked.  -> exit code."""
+    from tervit_np import train
+    from tervit_np.train.folder import RunFolder
+
+    began = time.monotonic()
     try:
         results = train.run(
             arguments.model,
@@ -150,11 +189,27 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         if not (out / "run.json").exists():
             raise
-        raise OSError(
-            f"{error}; make room and continue with `tervit train --resume {out}`"
-        ) from None
-    page = write_report(out, arguments.data.test, threads=arguments.threads)
+        room = "make room and " if error.errno in _FULL else ""
+        raise OSError(f"{error}; {room}continue with `tervit train --resume {out}`") from None
+    accuracies = "  ".join(f"{r.stage} {100 * r.accuracy:.1f}" for r in results)
+    page = _report(out, arguments)
     RunFolder(out).log(kind="run", seconds=round(time.monotonic() - began, 1))
-    print(f"report: {page}")
-    print("test accuracy: " + "  ".join(f"{r.stage} {100 * r.accuracy:.1f}" for r in results))
-    return 0
+    if page is not None:
+        print(f"report: {page}")
+    print(f"test accuracy: {accuracies}")
+    return 0 if page is not None else 2
+
+
+def _report(out: Path, arguments: "RunArguments") -> Path | None:
+    """Write the report; None if that failed, which must not cost the last lines."""
+    from tervit_np.analysis.report import write_report
+
+    try:
+        return write_report(out, arguments.data.test, threads=arguments.threads)
+    except (ValueError, OSError, ImportError) as error:
+        print(
+            f"tervit train: the models are in {out}, but no report: {printable(error)}; "
+            f"`tervit train --resume {out}` tries again",
+            file=sys.stderr,
+        )
+        return None

@@ -11,15 +11,47 @@ No generator states are stored: every random number is drawn from (seed, stage, 
 import itertools
 import json
 import os
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data_tools.terminal import note
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.npz import FORMAT, read_npz, write_npz
 from tervit_np.files import write_text
+from tervit_np.json_files import Each, first_difference, mismatch, read_json
+from tervit_np.train import metrics
+from tervit_np.train.lock import locked
+from tervit_np.train.names import check_file_name
 
 MUST_AGREE = ("seed", "threads", "backend", "model", "stages", "recipe", "data")
+
+# Partial files of what is written under the lock; `tervit export` may write others meanwhile.
+_PARTIAL = re.compile(r"\..+\.(npz|json|jsonl|html|png)\.[0-9a-f]+\.partial")
+_DATA = {"name": str, "classes": [str], "train": int, "val": int, "test": int}
+_CONFIG = {
+    "command": str,
+    "started": str,
+    "seed": int,
+    "threads": int,
+    "backend": str,
+    "model": {"model": str, "config": dict, "dtype": str, "parameters": int},
+    "stages": [{"name": str, "epochs": float}],
+    "recipe": {"batch_size": int, "betas": [float], "augment": dict},
+    "data": _DATA,
+    "environment": Each(str),
+}
+_POSITION = {
+    "stage": int,
+    "step": int,
+    "results": [list],
+    "start": [float],
+    "seconds": float,
+    "metrics_bytes": int,
+}
 
 
 class Saved(NamedTuple):
@@ -38,21 +70,49 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
 
     def stage_file(self, stage: str) -> Path:
-        """Return the path of a stage's model."""
+        """Return the path of a stage's model; ValueError if the name is a path itself."""
+        check_file_name("stage name", stage)
         return self.path / f"{stage}.npz"
 
-    def begin(self, run_config: dict[str, Any]) -> None:
-        """Start a new run in an empty or absent folder.
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Make the folder if it is absent, and keep other processes out while the block runs.
+
+        Raises
+        ------
+        ValueError
+            If another process uses the folder.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self.path):
+                yield
+        finally:
+            with suppress(OSError):  # it is not empty
+                self.path.rmdir()
+
+    def remove_partial_files(self) -> None:
+        """Remove what writes of killed processes have left; the folder must be locked."""
+        for file in self.path.glob(".*.partial"):
+            if _PARTIAL.fullmatch(file.name):
+                file.unlink(missing_ok=True)
+
+    def begin(self, run_config: dict[str, Any], initial: Saved) -> None:
+        """Start a new run, whose first checkpoint is `initial`, in an empty or absent folder.
+
+        run.json is written last: a folder that has it has a checkpoint too, so a missing checkpoint
+        was lost and is not still to come.
 
         Raises
         ------
         ValueError
             If the folder already holds a run.
         """
-        self._refuse_another()
+        self.refuse_another()
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.path / "run.json", json.dumps(run_config, indent=1))
         self.metrics.write_text("")
+        self.save(initial)
+        write_text(self.path / "run.json", json.dumps(run_config, indent=1))
 
     def begin_after(self, earlier: "RunFolder", run_config: dict[str, Any]) -> None:
         """Start a run from a copy of another, finished run that has trained its first stages.
@@ -66,11 +126,11 @@ class RunFolder:
             If the other run is not finished, its stages are not the first ones of this run, or the
             folder already holds a run.
         """
-        self._refuse_another()
+        self.refuse_another()
         stages = run_config["stages"][: len(earlier.read_run_config()["stages"])]
         earlier.check_same_config({**run_config, "stages": stages})
         saved = earlier.load()
-        if saved is None or saved.position["stage"] != len(stages):
+        if saved.position["stage"] != len(stages):
             raise ValueError(f"{earlier.path} is not finished; its stages cannot be copied")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f".{self.path.name}.partial")
@@ -79,7 +139,8 @@ class RunFolder:
         write_text(partial / "run.json", json.dumps(run_config, indent=1))
         os.rename(partial, self.path)
 
-    def _refuse_another(self) -> None:
+    def refuse_another(self) -> None:
+        """Raise ValueError if the folder already holds a run."""
         if (self.path / "run.json").exists():
             raise ValueError(
                 f"{self.path} already holds a run: continue it with --resume, or choose another "
@@ -88,15 +149,10 @@ class RunFolder:
 
     def read_run_config(self) -> dict[str, Any]:
         """Read run.json; ValueError if it is missing or damaged."""
-        file = self.path / "run.json"
         try:
-            run_config = json.loads(file.read_text())
-        except FileNotFoundError:
+            run_config: dict[str, Any] = read_json(self.path / "run.json", _CONFIG)
+        except (FileNotFoundError, NotADirectoryError):
             raise ValueError(f"{self.path} holds no run: it has no run.json") from None
-        except ValueError as error:
-            raise ValueError(f"{file} is damaged: {error}") from None
-        if not isinstance(run_config, dict):
-            raise ValueError(f"{file} is damaged: expected a JSON object")
         return run_config
 
     def check_same_config(self, run_config: dict[str, Any]) -> None:
@@ -104,38 +160,84 @@ class RunFolder:
         stored = self.read_run_config()
         current = json.loads(json.dumps(run_config))  # tuples become lists, as in the file
         for key in MUST_AGREE:
-            if stored.get(key) != current[key]:
+            if difference := first_difference(stored.get(key), current[key], key):
+                field, before, now = difference
                 raise ValueError(
-                    f"resume: {key} was {_short(stored.get(key))} when this run began and is now "
-                    f"{_short(current[key])}; continue with the same settings to get the same bits"
+                    f"resume: {field} was {before} when this run began and is now {now}; "
+                    "continue with the same settings to get the same bits"
                 )
 
     def log(self, **record: Any) -> None:
         """Append one record to metrics.jsonl."""
-        with open(self.metrics, "a") as file:
-            file.write(json.dumps(record) + "\n")
+        metrics.append(self.metrics, record)
 
     def save(self, state: Saved) -> None:
-        """Write the checkpoint, with the current length of the metrics."""
-        meta = {"format": FORMAT, **state.position, "metrics_bytes": self.metrics.stat().st_size}
+        """Write the checkpoint, with the current length of the metrics, which are synced before."""
+        meta = {"format": FORMAT, **state.position, "metrics_bytes": metrics.sync(self.metrics)}
         write_npz(self.checkpoint, state.arrays, meta)
 
-    def load(self) -> Saved | None:
-        """Read the checkpoint and truncate the metrics to it; None if there is none yet."""
-        if not self.checkpoint.exists():
-            self.metrics.write_text("")  # also if `begin` was interrupted before it wrote them
-            return None
+    def load(self) -> Saved:
+        """Read the checkpoint; cut the metrics to its time, or make them anew from what is left.
+
+        Raises
+        ------
+        ValueError
+            If the checkpoint is missing or damaged.
+        """
+        if not self.checkpoint.is_file():
+            raise ValueError(
+                f"{self.checkpoint} is missing, and without it this run cannot continue to the "
+                "same result: restore the file from a copy, or train in a new folder, perhaps from "
+                f"a finished stage of this run (--weights {self.path})"
+            )
         saved = Saved(*read_npz(self.checkpoint))
-        os.truncate(self.metrics, saved.position["metrics_bytes"])
+        problem = mismatch(saved.position, _POSITION)
+        if problem or any(len(result) != 5 for result in saved.position["results"]):
+            raise ValueError(f"{self.checkpoint} is damaged: {problem or 'a result is incomplete'}")
+        length = saved.position["metrics_bytes"]
+        if not metrics.cut(self.metrics, length):
+            self._restore_metrics(saved, length)
         return saved
 
+    def _restore_metrics(self, saved: Saved, length: int) -> None:
+        """Keep the lines of the metrics that are left, and make those of finished stages anew."""
+        found = self.metrics.stat().st_size if self.metrics.is_file() else 0
+        stages = self.read_run_config()["stages"]
+        results = zip(stages, saved.position["results"], strict=False)
+        metrics.rewrite(self.metrics, length, [_stage_record(*pair) for pair in results])
+        self.save(saved)  # with the new length
+        note(
+            f"{self.metrics} has lost lines: it has {found} bytes, {length} were written, and what "
+            "is left may be damaged; training continues to the same weights, and the curves of the "
+            "report have gaps"
+        )
 
-def unused_folder(parent: Path, name: str) -> Path:
-    """Return the first of parent/name, parent/name-2, parent/name-3 ... that holds no run."""
-    names = itertools.chain([name], (f"{name}-{i}" for i in itertools.count(2)))
-    return next(parent / n for n in names if not (parent / n).exists())
+
+def _stage_record(stage: dict[str, Any], result: list[Any]) -> dict[str, Any]:
+    """Make the record of a finished stage from its result in the checkpoint."""
+    name, start_accuracy, start_loss, accuracy, loss = result
+    return {
+        "kind": "stage",
+        **stage,
+        "stage": name,
+        "start": {"test_accuracy": start_accuracy, "test_loss": start_loss},
+        "end": {"test_accuracy": accuracy, "test_loss": loss},
+        "seconds": None,
+    }
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def new_folder(parent: Path, name: str) -> Path:
+    """Make and return the first of parent/name, parent/name-2 ... that does not exist.
+
+    Two processes that ask at once get two folders.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for path in (parent / n for n in itertools.chain([name], _numbered(name))):
+        with suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError("unreachable: there are more numbers than folders")
+
+
+def _numbered(name: str) -> Iterator[str]:
+    return (f"{name}-{i}" for i in itertools.count(2))

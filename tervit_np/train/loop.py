@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data_tools import ImageSet, StreamedSet
+from data_tools.terminal import note
 from tervit_np.blas import one_thread
 from tervit_np.checkpoints import load_model, save_checkpoint
 from tervit_np.models import Classifier, quantize
@@ -24,7 +25,7 @@ from tervit_np.train.folder import RunFolder, Saved
 from tervit_np.train.interrupt import Interrupted, StopRequest
 from tervit_np.train.memory import keep_freed_memory
 from tervit_np.train.progress import TrainingProgress
-from tervit_np.train.run_config import check_run, make_run_config
+from tervit_np.train.run_config import check_run, machine_changes, make_run_config
 from tervit_np.train.stages import Recipe, Stage
 from tervit_np.train.trainer import StageTrainer, model_arrays
 
@@ -80,19 +81,37 @@ def run(
     check_run(model, stages, recipe, data.train, threads)
     folder = RunFolder(out_dir)
     run_config = make_run_config(model, stages, recipe, data, seed, threads, command)
-    saved = None
     if resume:
-        folder.check_same_config(run_config)
-        saved = folder.load()
+        folder.read_run_config()  # or there is nothing to lock
     else:
-        folder.begin(run_config)
-    keep_freed_memory()
-    loop = _Loop(model, list(stages), data, folder, recipe, seed, threads, quiet, workers)
-    try:
-        with one_thread(), StopRequest() as stop:
-            return loop.run(saved, stop, on_step)
-    finally:
-        loop.batches.close()
+        folder.refuse_another()
+    with folder.lock():
+        saved = _resumed(folder, run_config) if resume else None
+        if saved is None:
+            folder.remove_partial_files()
+            folder.begin(run_config, _initial(model))
+        keep_freed_memory()
+        loop = _Loop(model, list(stages), data, folder, recipe, seed, threads, quiet, workers)
+        try:
+            with one_thread(), StopRequest() as stop:
+                return loop.run(saved, stop, on_step)
+        finally:
+            loop.batches.close()
+
+
+def _resumed(folder: RunFolder, run_config: dict[str, Any]) -> Saved:
+    """Read the checkpoint of a run with the same settings; note what differs on this machine."""
+    folder.check_same_config(run_config)
+    if changes := machine_changes(folder.read_run_config(), run_config):
+        note(f"{changes}; the last bits of the result may differ from an uninterrupted run's")
+    folder.remove_partial_files()
+    return folder.load()
+
+
+def _initial(model: Classifier) -> Saved:
+    """Return the state before the first step."""
+    position = {"stage": 0, "step": 0, "results": [], "start": (0.0, 0.0), "seconds": 0.0}
+    return Saved({f"model.{name}": p.data for name, p in model.named_params()}, position)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The configuration of a run: everything that determines its bits, and where it ran (run.json)."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,9 @@ from tervit_np.environment import environment
 from tervit_np.models import Classifier
 from tervit_np.train.stages import Recipe, Stage
 
+DECIDES_BITS = (
+    "tervit_np", "numpy", "numba", "blas", "system", "processor", "kernel", "compiled for",
+)  # fmt: skip
 Splits = tuple[LabelledSet, LabelledSet | None, LabelledSet]  # train, validation, test
 
 
@@ -47,7 +51,7 @@ def _check_stages(stages: Sequence[Stage]) -> None:
     names = [stage.name for stage in stages]
     if not names:
         raise ValueError("train: the list of stages is empty")
-    if len(set(names)) < len(names):
+    if len({name.casefold() for name in names}) < len(names):  # some systems ignore the case
         raise ValueError(f"train: stage names repeat: {', '.join(names)}")
     for i, stage in enumerate(stages):
         if stage.teacher is not None and stage.teacher not in names[:i]:
@@ -77,8 +81,32 @@ def make_run_config(
         "stages": [stage.describe() for stage in stages],
         "recipe": recipe.describe(),
         "data": _describe_data(*data),
-        "environment": environment(),
+        "environment": {**environment(), **compiler()},
     }
+
+
+def compiler() -> dict[str, str]:
+    """Describe what Numba compiles for: it decides the order of some sums, and so last bits."""
+    if backend_name() == "numpy":
+        return {"kernel": "none", "compiled for": "nothing"}
+    import llvmlite.binding as llvm
+
+    from tervit_np.kernels import selected_variant
+
+    given = [os.environ.get(name) for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")]
+    target = " ".join(word for word in given if word) or llvm.get_host_cpu_name()
+    return {"kernel": selected_variant(), "compiled for": target}
+
+
+def machine_changes(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Say in which parts of the machine that may change bits two configurations differ."""
+    old, new = before["environment"], now["environment"]
+    changes = [
+        f"{key} was {old[key]} and is now {new[key]}"
+        for key in DECIDES_BITS
+        if key in old and key in new and old[key] != new[key]
+    ]
+    return f"since this run began, {', '.join(changes)}" if changes else ""
 
 
 def _describe_data(

@@ -19,6 +19,7 @@ from data_tools import Augment
 from tervit_np.quant import Plan, UniformAct, UniformWeight, named_plan
 from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST
 from tervit_np.quant.spec import plan_to_spec
+from tervit_np.train.names import check_file_name
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class Stage:
     freeze: str = ""  # regular expression; parameters whose names contain it are not trained
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.-]+", self.name) or self.name in ("checkpoint", "run"):
-            raise ValueError(f"stage name {self.name!r} cannot name a file; use letters and digits")
+        check_file_name("stage name", self.name)
+        if self.name.casefold() == "checkpoint":
+            raise ValueError(f"stage name {self.name!r} is that of the run's checkpoint")
         try:
             re.compile(self.freeze)
         except re.error as error:

@@ -170,7 +170,7 @@ class TestReport:
         with pytest.raises(ValueError, match="no stage of this run is finished"):
             write_report(tmp_path, None)
         (tmp_path / "metrics.jsonl").write_text("{broken\n")
-        with pytest.raises(ValueError, match="damaged"):
+        with pytest.raises(ValueError, match="no stage of this run is finished"):
             write_report(tmp_path, None)
 
 

@@ -1,11 +1,19 @@
 import json
+import os
 import re
+import shutil
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from tervit_np.cli import main
 from tervit_np.cli.new_run import parse_stages
 from tervit_np.train import PRESETS
 
+ROOT = Path(__file__).parents[2]
 SMALL = ("--model", "deit_shapes", "--batch-size", 16, "--validation", 8, "--quiet")
 
 
@@ -106,3 +114,170 @@ def test_ctrl_c_saves_and_resuming_finishes(pictures, tmp_path, popen):
     assert "everything is saved" in error
     assert f"tervit train --resume {out}" in error
     assert (out / "checkpoint.npz").exists()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, pictures):
+    """A finished run of two short stages."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    args = ["train", "--data", f"folder:{pictures}", "--stages", "float:2,ternary:1", "--out", out]
+    assert main([str(arg) for arg in (*args, *SMALL)]) == 0
+    return out
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--seed", 0), ("--seed", 5), ("--stages", "float:9"), ("--data", "shapes"), ("--out", "x"),
+        ("--batch-size", 32), ("--ema", 0.5), ("--model", "swin_cifar"), ("--recompute",),
+        ("--threads", 1), ("--freeze", "head"), ("--mixup", 0.1), ("--accumulate", 2),
+        ("--validation", 8), ("--weights", "x.npz"),
+    ],
+)  # fmt: skip
+def test_options_that_a_run_cannot_change_are_refused(tervit, run, option):
+    before = (run / "report.html").stat().st_mtime_ns
+    code, _, error = tervit("train", "--resume", run, *option)
+    assert code == 2
+    assert f"{option[0]} cannot be given with --resume" in error
+    assert (run / "report.html").stat().st_mtime_ns == before
+
+
+def test_options_that_change_no_bit_are_obeyed(tervit, run):
+    code, _, error = tervit("train", "--resume", run, "--workers", 1, "--quiet")
+    assert (code, error) == (0, "")
+
+
+def test_a_lost_checkpoint_does_not_cost_the_finished_stages(tervit, run):
+    (run / "checkpoint.npz").unlink()
+    before = {file.name: file.read_bytes() for file in run.iterdir()}
+    code, _, error = tervit("train", "--resume", run)
+    assert code == 2
+    assert "checkpoint.npz is missing" in error
+    assert {file.name: file.read_bytes() for file in run.iterdir()} == before
+
+
+@pytest.mark.parametrize("left", [0, 300, None])
+def test_after_lost_metrics_the_report_is_written(tervit, run, left):
+    if left is None:
+        (run / "metrics.jsonl").unlink()
+    else:
+        os.truncate(run / "metrics.jsonl", left)
+    (run / "report.html").unlink()
+    code, text, error = tervit("train", "--resume", run, "--quiet")
+    assert code == 0
+    assert error.count("has lost lines") == 1
+    assert "test accuracy: float" in text
+    assert "metrics.jsonl has lost lines" in (run / "report.html").read_text()
+    assert b"\0" not in (run / "metrics.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("stage", ["float", "ternary"])
+def test_a_report_without_a_lost_model_says_so(tervit, run, stage):
+    (run / f"{stage}.npz").unlink()
+    assert tervit("train", "--resume", run, "--quiet")[0] == 0
+    assert f"{stage}.npz is missing." in (run / "report.html").read_text()
+
+
+def test_a_report_that_fails_does_not_cost_the_last_lines(tervit, run, monkeypatch):
+    def broken(*args, **options):
+        raise OSError("the disk is on fire")
+
+    monkeypatch.setattr("tervit_np.analysis.report.write_report", broken)
+    code, text, error = tervit("train", "--resume", run, "--quiet")
+    assert code == 2
+    assert text.startswith("test accuracy: float")
+    assert "no report: the disk is on fire" in error
+
+
+def test_a_figure_that_fails_does_not_cost_the_report(tervit, run, monkeypatch):
+    def broken(*args, **options):
+        raise ParseError("no formula")
+
+    class ParseError(Exception):
+        pass
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", broken)
+    code, _, error = tervit("train", "--resume", run, "--quiet")
+    assert code == 0
+    assert "lacks a figure: a figure could not be drawn (ParseError: no formula)" in error
+    assert "A figure is missing here" in (run / "report.html").read_text()
+
+
+def test_a_run_is_locked_while_it_trains(tervit, pictures, tmp_path, popen):
+    out = tmp_path / "run"
+    args = ("train", "--data", f"folder:{pictures}", "--stages", "float:2000", "--out", out, *SMALL)
+    first = popen(*args)
+    first.wait_for_file(out / "metrics.jsonl", "step")
+    for second in (args, ("train", "--resume", out)):
+        code, _, error = tervit(*second)
+        assert code == 2
+        assert "already holds a run" in error or f"in use by process {first.process.pid}" in error
+    first.interrupt()
+    assert first.finish()[0] == 130
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in lines if line["kind"] == "step"]
+    assert steps == sorted(set(steps))
+
+
+def test_two_runs_without_a_name_get_two_folders(pictures, tmp_path, popen, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *sys.path]))
+    args = ("train", "--data", f"folder:{pictures}", "--stages", "float:1", *SMALL)
+    runs = [popen(*args, "--seed", seed) for seed in (1, 2)]
+    assert [run.finish()[0] for run in runs] == [0, 0]
+    folders = sorted((tmp_path / "runs").iterdir())
+    seeds = [json.loads((folder / "run.json").read_text())["seed"] for folder in folders]
+    assert sorted(seeds) == [1, 2]
+
+
+def test_another_kernel_is_said_when_a_run_is_resumed(tervit, run):
+    config = json.loads((run / "run.json").read_text())
+    config["environment"] |= {"kernel": "abacus", "processor": "Difference Engine"}
+    (run / "run.json").write_text(json.dumps(config))
+    code, _, error = tervit("train", "--resume", run, "--quiet")
+    assert code == 0
+    (line,) = error.splitlines()
+    assert "processor was Difference Engine and is now" in line
+    assert "kernel was abacus and is now" in line
+    assert "may differ" in line
+
+
+HOSTILE = [
+    "$\\frac{$",
+    "$5",
+    "a_b^c$x$",
+    "\x1b[31mred",
+    "<script>alert(1)</script>",
+    "猫",
+    "\udcff\udcfe",
+]
+
+
+def test_no_class_name_prevents_the_report(shell, tmp_path):
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 4), ("test", 2)):
+        for name in HOSTILE:
+            folder = tmp_path / "data" / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{i}.png")
+    out = tmp_path / "run"
+    done = shell(
+        "train", "--data", f"folder:{tmp_path / 'data'}", "--stages", "float:1", "--out", out,
+        "--model", "deit_shapes", "--batch-size", 8, "--validation", 4, "--quiet",
+        PYTHONIOENCODING="ascii", PYTHONUTF8="0", MPLBACKEND="module://nowhere.to_be_found",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "test accuracy: float" in done.stdout
+    assert "A figure is missing" not in (out / "report.html").read_text("utf-8")
+    evaluated = shell("eval", out, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert evaluated.returncode == 0
+    assert "\x1b" not in evaluated.stdout
+    assert "+-" in evaluated.stdout

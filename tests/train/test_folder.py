@@ -1,25 +1,79 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from tervit_np.train.folder import MUST_AGREE, RunFolder, Saved, unused_folder
+from tervit_np.train.folder import MUST_AGREE, RunFolder, Saved, new_folder
 
-RUN_CONFIG = dict.fromkeys(MUST_AGREE, 1)
+RUN_CONFIG = {
+    "command": "",
+    "started": "today",
+    "seed": 1,
+    "threads": 1,
+    "backend": "numpy",
+    "model": {"model": "DeiT", "config": {}, "dtype": "float32", "parameters": 7},
+    "stages": [{"name": "a", "epochs": 1}],
+    "recipe": {"batch_size": 8, "betas": [0.9, 0.99], "augment": {}},
+    "data": {"name": "shapes", "classes": ["x"], "train": 8, "val": 0, "test": 8},
+    "environment": {"numpy": "2"},
+}
+WEIGHTS = {"model.w": np.arange(3.0)}
+
+
+def saved(stage=0, step=0, results=()):
+    position = {"stage": stage, "step": step, "results": list(results)}
+    return Saved(WEIGHTS, {**position, "start": [0.0, 0.0], "seconds": 1.0})
+
+
+def begun(path, **changes):
+    folder = RunFolder(path)
+    folder.begin(RUN_CONFIG | changes, saved())
+    return folder
+
+
+def step(n):
+    return {"kind": "step", "stage": "a", "step": n, "loss": 2.5}
+
+
+def lines(folder):
+    return [json.loads(line) for line in folder.metrics.read_text().splitlines()]
 
 
 def test_a_folder_holds_one_run(tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    folder.begin(RUN_CONFIG)
+    folder = begun(tmp_path / "run")
     with pytest.raises(ValueError, match="already holds a run.*--resume"):
-        folder.begin(RUN_CONFIG)
+        folder.begin(RUN_CONFIG, saved())
     assert folder.read_run_config() == RUN_CONFIG
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", "\x00", DEEP, '{"seed": "1"}', "9" * 5000, "null"]
+)
 def test_a_damaged_run_config_is_refused(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(ValueError, match="damaged"):
+    with pytest.raises(ValueError, match="run.json is damaged"):
+        RunFolder(tmp_path).read_run_config()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"stages": [{"name": "a", "epochs": "1"}]},
+            r"stages\[0\].epochs is \"1\"; expected a finite",
+        ),
+        ({"stages": ["float"]}, r"stages\[0\] is \"float\"; expected an object"),
+        ({"environment": {"numpy": 2}}, "environment.numpy is 2; expected text"),
+        ({"seed": True}, "seed is true; expected an integer"),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_named(tmp_path, changes, words):
+    (tmp_path / "run.json").write_text(json.dumps(RUN_CONFIG | changes))
+    with pytest.raises(ValueError, match=words):
         RunFolder(tmp_path).read_run_config()
 
 
@@ -30,65 +84,136 @@ def test_an_empty_folder_holds_no_run(tmp_path):
 
 @pytest.mark.parametrize("key", MUST_AGREE)
 def test_every_setting_must_agree(tmp_path, key):
-    folder = RunFolder(tmp_path)
-    folder.begin(RUN_CONFIG)
+    folder = begun(tmp_path)
     folder.check_same_config(RUN_CONFIG)
-    with pytest.raises(ValueError, match=f"{key} was 1 .* now 2"):
+    with pytest.raises(ValueError, match=f"{key} was .* now 2"):
         folder.check_same_config(RUN_CONFIG | {key: 2})
 
 
-def test_loading_truncates_the_metrics_to_the_checkpoint(tmp_path):
-    folder = RunFolder(tmp_path)
-    folder.begin(RUN_CONFIG)
-    folder.log(kind="step", step=1)
-    folder.save(Saved({"model.w": np.arange(3.0)}, {"stage": 0, "step": 1}))
-    folder.log(kind="step", step=2)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"stages": [{"name": "a", "epochs": 2}]}, r"stages\[0\].epochs was 1 .* now 2"),
+        ({"recipe": RUN_CONFIG["recipe"] | {"betas": [0.9, 0.9]}}, r"recipe.betas\[1\] was 0.99"),
+        ({"data": RUN_CONFIG["data"] | {"classes": []}}, "data.classes was a list of 1"),
+    ],
+)
+def test_the_field_that_differs_is_named(tmp_path, changes, words):
+    with pytest.raises(ValueError, match=words):
+        begun(tmp_path).check_same_config(RUN_CONFIG | changes)
+
+
+def test_loading_truncates_the_metrics_to_the_checkpoint(tmp_path, capsys):
+    folder = begun(tmp_path)
+    folder.log(**step(1))
+    folder.save(saved(step=1))
+    folder.log(**step(2))
     arrays, position = folder.load()
-    np.testing.assert_array_equal(arrays["model.w"], np.arange(3.0))
+    np.testing.assert_array_equal(arrays["model.w"], WEIGHTS["model.w"])
     assert (position["stage"], position["step"]) == (0, 1)
-    assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1]
+    assert [line["step"] for line in lines(folder)] == [1]
+    assert capsys.readouterr().err == ""
 
 
-def test_without_a_checkpoint_the_metrics_start_again(tmp_path):
-    folder = RunFolder(tmp_path)
-    folder.begin(RUN_CONFIG)
-    folder.log(kind="step", step=1)
-    assert folder.load() is None
+def test_a_run_that_has_just_begun_loads_its_initial_state(tmp_path):
+    folder = begun(tmp_path)
+    folder.log(**step(1))
+    assert folder.load().position["step"] == 0
     assert folder.metrics.read_text() == ""
-    folder.metrics.unlink()  # interrupted between the two files that begin() writes
-    assert folder.load() is None
-    assert folder.metrics.read_text() == ""
+
+
+RESULT = ["a", 0.1, 2.5, 0.9, 0.5]  # stage, accuracy and loss before and after
+
+
+def cut_in_a_line(content):
+    return content[:-7]
+
+
+def zeros(content):  # as a power cut leaves blocks that were not written
+    return content[:-9] + b"\0" * 9
+
+
+def garbage_in_front(content):
+    return b"\xff\xfe{" + content[3:]
+
+
+def other_json(content):
+    return b'{"kind": "step", "stage": 3}\n' + content
+
+
+@pytest.mark.parametrize(
+    "damage", [cut_in_a_line, zeros, garbage_in_front, other_json, lambda _: b"", None]
+)
+def test_lost_lines_of_the_metrics_are_said_and_the_rest_stays(tmp_path, capsys, damage):
+    folder = begun(tmp_path)
+    for n in (20, 40, 60):
+        folder.log(**step(n))
+    folder.save(saved(stage=1, results=[RESULT]))
+    if damage is None:
+        folder.metrics.unlink()
+    else:
+        folder.metrics.write_bytes(damage(folder.metrics.read_bytes()))
+    assert folder.load().position["stage"] == 1
+    assert "metrics.jsonl has lost lines" in capsys.readouterr().err
+    (stage,) = [line for line in lines(folder) if line["kind"] == "stage"]
+    assert stage["end"] == {"test_accuracy": 0.9, "test_loss": 0.5}
+    assert {line["step"] for line in lines(folder)[:-1]} <= {20, 40, 60}
+    folder.load()  # it is whole again
+    assert capsys.readouterr().err == ""
+
+
+def test_a_missing_checkpoint_is_not_absent_work(tmp_path):
+    folder = begun(tmp_path)
+    folder.log(**step(20))
+    folder.checkpoint.unlink()
+    with pytest.raises(ValueError, match="checkpoint.npz is missing.*--weights"):
+        folder.load()
+    assert [line["step"] for line in lines(folder)] == [20]
+
+
+def test_partial_files_of_killed_processes_are_removed(tmp_path):
+    folder = begun(tmp_path)
+    names = (".checkpoint.npz.77.partial", ".a.npz.00ff12.partial", ".metrics.jsonl.9.partial")
+    others = (".packed.safetensors.12.partial", "a.partial", ".partial")
+    for name in (*names, *others):
+        (tmp_path / name).touch()
+    folder.remove_partial_files()
+    remaining = {file.name for file in tmp_path.iterdir()}
+    assert not remaining & set(names)
+    assert set(others) <= remaining
+
+
+A, B = ({"name": name, "epochs": 1} for name in "ab")
 
 
 def finished(path, stages, done):
-    folder = RunFolder(path)
-    folder.begin(RUN_CONFIG | {"stages": stages})
-    folder.log(kind="step", step=1)
-    folder.save(Saved({"model.w": np.arange(3.0)}, {"stage": done, "step": 0}))
+    folder = begun(path, stages=stages)
+    folder.log(**step(1))
+    folder.save(saved(stage=done))
     folder.stage_file("a").write_text("the model")
     return folder
 
 
 def test_a_run_begins_after_another(tmp_path):
     """Its checkpoint, metrics and models are copied; run.json lists all stages."""
-    earlier = finished(tmp_path / "one", ["a"], 1)
+    earlier = finished(tmp_path / "one", [A], 1)
     folder = RunFolder(tmp_path / "deep" / "two")
-    folder.begin_after(earlier, RUN_CONFIG | {"stages": ["a", "b"]})
-    assert folder.read_run_config()["stages"] == ["a", "b"]
+    folder.begin_after(earlier, RUN_CONFIG | {"stages": [A, B]})
+    assert folder.read_run_config()["stages"] == [A, B]
     assert folder.load().position["stage"] == 1
     assert folder.metrics.read_text() == earlier.metrics.read_text() != ""
     assert folder.stage_file("a").read_text() == "the model"
     assert [path.name for path in folder.path.parent.iterdir()] == ["two"]
     with pytest.raises(ValueError, match="already holds a run"):
-        folder.begin_after(earlier, RUN_CONFIG | {"stages": ["a", "b"]})
+        folder.begin_after(earlier, RUN_CONFIG | {"stages": [A, B]})
 
 
 @pytest.mark.parametrize(
     ("stages", "done", "changes", "words"),
     [
-        (["a"], 0, {"stages": ["a", "b"]}, "one is not finished"),
-        (["a"], 1, {"stages": ["b", "a"]}, "stages was"),
-        (["a"], 1, {"stages": ["a", "b"], "seed": 2}, "seed was 1 .* now 2"),
+        ([A], 0, {"stages": [A, B]}, "one is not finished"),
+        ([A], 1, {"stages": [B, A]}, r"stages\[0\].name was"),
+        ([A], 1, {"stages": [A, B], "seed": 2}, "seed was 1 .* now 2"),
     ],
 )
 def test_a_run_continues_only_a_finished_run_with_the_same_settings(
@@ -100,8 +225,24 @@ def test_a_run_continues_only_a_finished_run_with_the_same_settings(
     assert not (tmp_path / "two").exists()
 
 
-def test_unused_folders_are_numbered(tmp_path):
-    assert unused_folder(tmp_path, "shapes").name == "shapes"
-    for name in ("shapes", "shapes-2"):
-        (tmp_path / name).mkdir()
-    assert unused_folder(tmp_path, "shapes").name == "shapes-3"
+def test_new_folders_are_numbered(tmp_path):
+    names = [new_folder(tmp_path / "runs", "shapes").name for _ in range(3)]
+    assert names == ["shapes", "shapes-2", "shapes-3"]
+
+
+def test_threads_that_ask_at_once_get_different_folders(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: new_folder(tmp_path, "shapes"), range(24)))
+    assert len(set(folders)) == 24
+
+
+def test_a_folder_in_which_nothing_begins_is_removed(tmp_path):
+    with RunFolder(tmp_path / "run").lock():
+        assert (tmp_path / "run").is_dir()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["../a", "/tmp/a", "..", "a/b", "a\0b", "nul", "COM1.x", ""])
+def test_no_stage_file_is_outside_of_the_folder(tmp_path, name):
+    with pytest.raises(ValueError, match="stage name"):
+        RunFolder(tmp_path).stage_file(name)

@@ -11,7 +11,7 @@ from tervit_np.train.resume import stage_from
     ("change", "words"),
     [
         ({"name": "a/b"}, "cannot name a file"),
-        ({"name": "checkpoint"}, "cannot name a file"),
+        ({"name": "Checkpoint"}, "that of the run's checkpoint"),
         ({"plan": "trinary"}, "trinary"),
         ({"epochs": 0}, "epochs must be positive"),
         ({"epochs": float("nan")}, "epochs must be positive"),

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tervit_np.train import Recipe, Stage
+from tervit_np.train.names import check_file_name
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class ComparisonPlan:
     about: str = ""
 
     def __post_init__(self) -> None:
+        check_file_name("the plan's name", self.name)  # of its folder, runs/compare-NAME
         _check_arms(self.arms)
         names = [arm.name for arm in self.arms]
         named = {"baseline": [self.baseline]}
@@ -118,7 +120,7 @@ def _check_arms(arms: tuple[Arm, ...]) -> None:
                 f"{arms[0].name!r} for {arms[0].epochs:g}; a comparison needs equal budgets"
             )
         names = [stage.name for stage in arm.stages]
-        if len(set(names)) < len(names):
+        if len({name.casefold() for name in names}) < len(names):
             raise ValueError(f"arm {arm.name!r}: stage names repeat: {', '.join(names)}")
         for j, stage in enumerate(arm.stages):
             if stage.teacher is not None and stage.teacher not in names[:j]:

@@ -10,6 +10,7 @@ share them, and continue to the same bits as if each had trained all of its stag
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,9 @@ class Trials:
         """Train the stages that are not stored.  -> folder and results of all stages."""
         run = self._stage_folder(seed, stages)
         resume = (run.path / "run.json").exists()
+        if resume and not run.checkpoint.exists():  # a finished trial whose results were deleted
+            shutil.rmtree(run.path)
+            resume = False
         if not resume and len(stages) > 1:
             run.begin_after(self._train(seed, stages[:-1])[0], self._run_config(seed, stages))
             resume = True

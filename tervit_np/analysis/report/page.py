@@ -1,11 +1,13 @@
 """Write the report of a run: report.html and its figures as PNG files, in the run's folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from data_tools import LabelledSet
+from data_tools.terminal import note
 from data_tools.wordnet import in_words
 from tervit_np.analysis import html
 from tervit_np.analysis.report.attention import draw_attention
@@ -44,16 +46,19 @@ def write_report(out_dir: str | Path, test: LabelledSet, *, threads: int = 1) ->
         If the folder contains no run, no finished stage, or damaged files.
     """
     run = read_run(out_dir)
-    if not run.stages:
+    files = [run.folder.stage_file(stage.name) for stage in run.stages]
+    if not any(file.is_file() for file in files):
         raise ValueError(f"{run.folder.path}: no stage of this run is finished, nothing to report")
     results = []
-    for stage in run.stages:
-        model, _ = load_model(run.folder.stage_file(stage.name))
-        results.append(Result(stage, model, evaluate(model, test, threads=threads)))
+    for stage, file in zip(run.stages, files, strict=True):
+        if file.is_file():
+            model, _ = load_model(file)
+            results.append(Result(stage, model, evaluate(model, test, threads=threads)))
     title = f"{run.config['data']['name']}: {', '.join(r.stage.name for r in results)}"
     body = [
         html.heading(title, 1),
         html.paragraph(_story(run.stages), "lead"),
+        *_losses(run, [file.name for file in files if not file.is_file()]),
         *_table(results),
         *_figures(run, results, test),
         *surface_section(run.folder.path),
@@ -62,6 +67,14 @@ def write_report(out_dir: str | Path, test: LabelledSet, *, threads: int = 1) ->
     file = run.folder.path / "report.html"
     write_text(file, html.document(f"tervit: {title}", body))
     return file
+
+
+def _losses(run: RunRecord, files: list[str]) -> list[str]:
+    """Say what is missing in the run's folder, and so on the page."""
+    missing = [f"{file} is missing." for file in files]
+    if run.damaged or any(stage.seconds is None for stage in run.stages):
+        missing.append("metrics.jsonl has lost lines: curves and times are incomplete.")
+    return [html.paragraph(" ".join(missing))] if missing else []
 
 
 def _story(stages: list[StageRecord]) -> str:
@@ -136,19 +149,32 @@ def _figures(run: RunRecord, results: list[Result], test: LabelledSet) -> list[s
     ]
 
 
+def _picture(draw: Callable[[], Path | None], caption: str) -> list[str]:
+    """Draw a figure.  -> pieces of the page: none if there is nothing to draw, or why it failed.
+
+    The page is written after long training: one figure must not prevent it.
+    """
+    try:
+        file = draw()
+    except (ValueError, OSError, ImportError) as error:
+        note(f"the report lacks a figure: {error}")
+        return [html.paragraph(f"A figure is missing here: {error}")]
+    return [] if file is None else [html.picture(file, caption)]
+
+
 def _training(run: RunRecord, folder: Path) -> list[str]:
-    curves = html.picture(
-        draw_curves(run, folder / "curves.png"),
+    curves = _picture(
+        lambda: draw_curves(run, folder / "curves.png"),
         "Loss of the training batches, with augmentation and label smoothing, and accuracy.",
     )
     if len(run.stages) == 1:
-        return [html.heading("Training"), curves]
-    recovery = html.picture(
-        draw_recovery(run.stages, folder / "recovery.png"),
+        return [html.heading("Training"), *curves]
+    recovery = _picture(
+        lambda: draw_recovery(run.stages, folder / "recovery.png"),
         "Test accuracy before (hollow) and after (filled) each stage.",
     )
     heading = html.heading("The drop and the recovery")
-    return [heading, recovery, html.heading("Training"), curves]
+    return [heading, *recovery, html.heading("Training"), *curves]
 
 
 def _weights(model: Classifier, folder: Path) -> list[str]:
@@ -159,7 +185,7 @@ def _weights(model: Classifier, folder: Path) -> list[str]:
     )
     return [
         html.heading("Where the ternary weights come from"),
-        html.picture(draw_weights(model, folder / "weights.png"), caption),
+        *_picture(lambda: draw_weights(model, folder / "weights.png"), caption),
     ]
 
 
@@ -168,8 +194,8 @@ def _attention(results: list[Result], images: LabelledSet, folder: Path) -> list
     models = {result.stage.name: result.model for result in (results[0], results[-1])}
     return [
         html.heading("Where the model looks"),
-        html.picture(
-            draw_attention(models, images, folder / "attention.png"),
+        *_picture(
+            lambda: draw_attention(models, images, folder / "attention.png"),
             "Attention that each patch receives in the last block, mean over heads and queries.",
         ),
     ]
@@ -178,23 +204,25 @@ def _attention(results: list[Result], images: LabelledSet, folder: Path) -> list
 def _errors(stage: str, images: LabelledSet, logits: Array, folder: Path) -> list[str]:
     """Draw the confusion matrix and, if there are any, the most probable mistakes."""
     predicted, names = logits.argmax(axis=1), in_words(images.classes)
-    confusion = draw_confusion(images.labels, predicted, names, folder / "confusion.png")
-    pieces = [
+    mistakes = _picture(
+        lambda: draw_mistakes(images, logits, folder / "mistakes.png"),
+        f"Wrong predictions of the {stage} model with the highest probability.",
+    )
+    return [
         html.heading("Confused classes"),
-        html.picture(confusion, f"Confusion matrix of the {stage} model in percent."),
+        *_picture(
+            lambda: draw_confusion(images.labels, predicted, names, folder / "confusion.png"),
+            f"Confusion matrix of the {stage} model in percent.",
+        ),
+        *([html.heading("Most probable mistakes"), *mistakes] if mistakes else []),
     ]
-    mistakes = draw_mistakes(images, logits, folder / "mistakes.png")
-    if mistakes is not None:
-        caption = f"Wrong predictions of the {stage} model with the highest probability."
-        pieces += [html.heading("Most probable mistakes"), html.picture(mistakes, caption)]
-    return pieces
 
 
 def _provenance(run: RunRecord, model: Classifier) -> list[str]:
     """Write the command, the data and the software of the run."""
     config = run.config
     data, machine = config["data"], config["environment"]
-    seconds = sum(stage.seconds for stage in run.stages)
+    seconds = sum(stage.seconds or 0 for stage in run.stages)
     stages = ", ".join(f"{s['name']} {s['epochs']:g}" for s in config["stages"])
     facts = {
         "seed": str(config["seed"]),

@@ -1,11 +1,11 @@
 """A run folder as the report reads it: configuration, metrics, stages."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tervit_np.train.folder import RunFolder
+from tervit_np.train.metrics import read_metrics
 
 
 class StageRecord(NamedTuple):
@@ -16,7 +16,7 @@ class StageRecord(NamedTuple):
     start_loss: float
     accuracy: float
     loss: float
-    seconds: float
+    seconds: float | None  # None where the record was lost
     epochs: float
 
 
@@ -29,6 +29,7 @@ class RunRecord:
     stages: list[StageRecord]  # the finished ones
     steps: list[dict[str, Any]]
     evaluations: list[dict[str, Any]]
+    damaged: int  # lines of the metrics that could not be read
 
     @property
     def stage_names(self) -> list[str]:
@@ -51,13 +52,11 @@ def read_run(path: str | Path) -> RunRecord:
     """
     folder = RunFolder(path)
     config = folder.read_run_config()
-    try:
-        lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
-        kinds = {k: [x for x in lines if x["kind"] == k] for k in ("step", "eval", "stage")}
-        stages = [_stage(line) for line in kinds["stage"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder.metrics}: missing or damaged ({error})") from None
-    return RunRecord(folder, config, stages, kinds["step"], kinds["eval"])
+    records, damaged = read_metrics(folder.metrics)
+    kinds = {k: [x for x in records if x["kind"] == k] for k in ("step", "eval", "stage")}
+    finished = {line["stage"]: _stage(line) for line in kinds["stage"]}
+    stages = [finished[s["name"]] for s in config["stages"] if s["name"] in finished]
+    return RunRecord(folder, config, stages, kinds["step"], kinds["eval"], damaged)
 
 
 def _stage(line: dict[str, Any]) -> StageRecord:

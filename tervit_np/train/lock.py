@@ -1,0 +1,103 @@
+"""One process for a folder: a lock that the operating system releases when its process ends.
+
+The lock is on the file .lock in the folder, which is removed at the end. A lock file that a killed
+process has left behind is not locked, and is taken over. Two threads of one process exclude each
+other too; one thread may lock a folder again.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from data_tools.terminal import note, printable
+
+FILE = ".lock"
+_held: dict[Path, int] = {}  # folders that threads of this process have locked, thread by folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Lock an existing folder while the block runs.
+
+    Raises
+    ------
+    ValueError
+        If another process, or another thread, has locked it; the message names the process.
+    OSError
+        If the lock file cannot be written.
+    """
+    key, thread = folder.resolve(), threading.get_ident()
+    if _held.get(key) == thread:
+        yield
+        return
+    file = _acquire(folder)
+    _held[key] = thread
+    try:
+        yield
+    finally:
+        del _held[key]
+        if sys.platform == "win32":  # an open file cannot be removed there
+            os.close(file)
+            (folder / FILE).unlink(missing_ok=True)
+        else:
+            (folder / FILE).unlink(missing_ok=True)
+            os.close(file)
+
+
+def _acquire(folder: Path) -> int:
+    """Open the lock file and lock it.  -> its descriptor."""
+    path = folder / FILE
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        try:
+            if not _lock(file):
+                holder = os.read(file, 100).decode(errors="replace").strip()
+                raise ValueError(
+                    f"{folder} is in use by {printable(holder) or 'another process'}; wait until "
+                    "it has finished, or stop it first"
+                )
+            if _is_current(file, path):
+                os.truncate(file, 0)
+                os.write(file, f"process {os.getpid()}\n".encode())
+                return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)  # its owner removed it between our two steps
+
+
+def _is_current(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> bool:
+        """Lock a byte far behind the text, which others may then still read."""
+        os.lseek(file, 1 << 20, os.SEEK_SET)
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(file, 0, os.SEEK_SET)
+        return True
+
+else:
+    import fcntl
+
+    def _lock(file: int) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            note("this file system has no locks: do not train twice at once in one folder")
+        return True

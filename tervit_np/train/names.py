@@ -1,0 +1,31 @@
+"""Names that become files: of stages, plans and runs."""
+
+import re
+
+_PATTERN = re.compile(r"\w[\w.-]*(?<!\.)")
+_LONGEST = 100  # bytes; most file systems allow 255 with the ending
+# Names of devices on Windows, with any ending: opening nul.npz there opens no file.
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+
+
+def check_file_name(what: str, name: str) -> None:
+    """Check that a name is one component of a path, on every system.
+
+    Raises
+    ------
+    ValueError
+        If it is empty, too long, a path, hidden, a device of Windows, or has other characters than
+        letters, digits, and ``_ . -``.
+    """
+    if (size := len(name.encode(errors="replace"))) > _LONGEST:
+        raise ValueError(f"{what} has {size} bytes; expected at most {_LONGEST}")
+    if not _PATTERN.fullmatch(name) or _DEVICES.fullmatch(name):
+        raise ValueError(
+            f"{what} {name!r} cannot name a file; use letters, digits, and _ . - between them"
+        )
+
+
+def file_name_from(text: str) -> str:
+    """Make a file name of any text: /data/my photos becomes data-my-photos."""
+    name = re.sub(r"[^\w.-]+", "-", text)[-_LONGEST // 4 :].strip(".-") or "run"
+    return f"run-{name}" if _DEVICES.fullmatch(name) else name

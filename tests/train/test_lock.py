@@ -1,0 +1,100 @@
+"""A folder is used by one process, or one thread, at a time."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tervit_np.train.lock import FILE, locked
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from tervit_np.train.lock import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that holds the lock until its input is closed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "locked\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_second_process_is_refused_and_told_which_is_the_first(tmp_path, holder):
+    with (
+        pytest.raises(ValueError, match=f"is in use by process {holder.pid}; wait"),
+        locked(tmp_path),
+    ):
+        pass
+    assert (tmp_path / FILE).exists()
+    holder.communicate("")
+    assert not (tmp_path / FILE).exists()
+    with locked(tmp_path):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, holder):
+    holder.kill()
+    holder.wait()
+    assert (tmp_path / FILE).exists()
+    with locked(tmp_path):
+        assert str(os.getpid()) in (tmp_path / FILE).read_text()
+    assert not (tmp_path / FILE).exists()
+
+
+@pytest.mark.parametrize("left", ["", "process 1\n", "\x1b[31m\0", f"process {os.getpid()}\n"])
+def test_a_lock_file_that_nobody_holds_is_no_lock(tmp_path, left):
+    (tmp_path / FILE).write_text(left)
+    with locked(tmp_path):
+        pass
+
+
+def test_another_thread_is_refused_and_the_same_may_lock_again(tmp_path):
+    errors = []
+
+    def other():
+        try:
+            with locked(tmp_path):
+                pass
+        except ValueError as error:
+            errors.append(str(error))
+
+    with locked(tmp_path):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        with locked(tmp_path / "."):
+            pass
+        assert (tmp_path / FILE).exists()
+    assert len(errors) == 1
+    assert "in use" in errors[0]
+
+
+def test_a_folder_under_another_name_is_the_same_folder(tmp_path, holder):
+    link = tmp_path.parent / f"{tmp_path.name}-link"
+    link.symlink_to(tmp_path)
+    with pytest.raises(ValueError, match="in use"), locked(link):
+        pass
+
+
+def test_a_link_in_place_of_the_lock_file_is_not_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("text")
+    (tmp_path / FILE).symlink_to(victim)
+    with pytest.raises(OSError), locked(tmp_path):
+        pass
+    assert victim.read_text() == "text"

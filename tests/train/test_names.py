@@ -1,0 +1,42 @@
+import pytest
+
+from tervit_np.train.names import check_file_name, file_name_from
+
+
+@pytest.mark.parametrize("name", ["float", "8-bit", "ternary-layer", "v1.2", "_x", "größe", "相"])
+def test_names_of_letters_and_digits_are_files(name):
+    check_file_name("name", name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", ".", "..", ".hidden", "-rf", "a.", "/abs", "a/b", "../up", "x/../../..", "a\\b", "C:",
+        "C:\\x", "a\0", "\0", "a\nb", "a b", "a\x1b[31m", "con", "CON", "Nul", "aux.npz", "prn.x",
+        "com1", "LPT9", "com¹", "a:b", "a*", "a?", "a|b", '"', "~", "$HOME", "%TEMP%", "\udcff",
+        "a\u202eb", "x" * 101, "相" * 50,
+    ],
+)  # fmt: skip
+def test_what_is_a_path_somewhere_is_refused(name):
+    with pytest.raises(ValueError, match="^name "):
+        check_file_name("name", name)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("shapes", "shapes"),
+        ("folder:/data/my photos@64", "folder-data-my-photos-64"),
+        ("folder:/../..", "folder-..-"),
+        ("..", "run"),
+        ("nul", "run-nul"),
+        ("folder:\x1b[31m\udcff", "folder-31m"),
+    ],
+)
+def test_any_text_becomes_a_file_name(text, name):
+    assert file_name_from(text).startswith(name.rstrip("-."))
+    check_file_name("name", file_name_from(text))
+
+
+def test_a_long_text_becomes_a_short_name():
+    check_file_name("name", file_name_from("folder:" + "相/" * 3000))
