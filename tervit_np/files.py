@@ -40,10 +40,16 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())  # the contents must be on disk before the rename
         os.replace(partial, target)
     except OSError as error:
-        reason = error.strerror or error
-        raise OSError(f"{path} could not be written ({reason})") from None
+        raise _in_words(error, path) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _in_words(error: OSError, path: str | Path) -> OSError:
+    """Name the file; the error keeps its number, which tells a full disk from other reasons."""
+    words = OSError(f"{path} could not be written ({error.strerror or error})")
+    words.errno = error.errno
+    return words
 
 
 def _create(partial: Path, target: Path) -> IO[bytes]:

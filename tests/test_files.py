@@ -21,6 +21,7 @@ def test_the_old_file_survives_a_failed_write(tmp_path, stop):
         partial.write(b"half of the n")
         raise stop
     assert str(caught.value) in ("", f"{file} could not be written (No space left on device)")
+    assert getattr(caught.value, "errno", 28) == 28
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 

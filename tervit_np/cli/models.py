@@ -121,8 +121,7 @@ def model_file(source: str, stage: str | None) -> Path:
     from tervit_np.train.folder import RunFolder
 
     folder = RunFolder(path)
-    names = [s["name"] for s in folder.read_run_config()["stages"]]
-    done = [name for name in names if folder.stage_file(name).exists()]
+    done = [name for name in folder.stage_names() if folder.stage_file(name).exists()]
     if not done:
         raise ValueError(f"{path}: no stage is finished; continue with `tervit train --resume`")
     if stage is not None and stage not in done:

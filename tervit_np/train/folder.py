@@ -149,8 +149,15 @@ class RunFolder:
 
     def read_run_config(self) -> dict[str, Any]:
         """Read run.json; ValueError if it is missing or damaged."""
+        return self._read(_CONFIG)
+
+    def stage_names(self) -> list[str]:
+        """Read the names of all stages, finished or not, from run.json; ValueError as above."""
+        return [stage["name"] for stage in self._read({"stages": [{"name": str}]})["stages"]]
+
+    def _read(self, schema: dict[str, Any]) -> dict[str, Any]:
         try:
-            run_config: dict[str, Any] = read_json(self.path / "run.json", _CONFIG)
+            run_config: dict[str, Any] = read_json(self.path / "run.json", schema)
         except (FileNotFoundError, NotADirectoryError):
             raise ValueError(f"{self.path} holds no run: it has no run.json") from None
         return run_config

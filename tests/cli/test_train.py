@@ -74,8 +74,19 @@ def test_stages_take_their_rates_from_the_preset():
     assert stages[2].lr == 3e-4
 
 
-def test_the_error_for_a_full_disk_says_how_to_continue(tervit, pictures, tmp_path, monkeypatch):
-    """The second stage's file does not fit; with room the run is finished."""
+@pytest.mark.parametrize(
+    ("number", "reason", "advice"),
+    [
+        (28, "No space left on device", "make room and continue"),
+        (122, "Disk quota exceeded", "make room and continue"),
+        (30, "Read-only file system", "continue"),
+        (5, "Input/output error", "continue"),
+    ],
+)
+def test_the_error_for_a_disk_says_how_to_continue(
+    tervit, pictures, tmp_path, monkeypatch, number, reason, advice
+):
+    """The second stage's file is not written; afterwards the run is finished."""
     from tervit_np.train import folder
 
     out = tmp_path / "run"
@@ -84,7 +95,7 @@ def test_the_error_for_a_full_disk_says_how_to_continue(tervit, pictures, tmp_pa
 
     def full(path, *args):
         if len(saved) == 2:
-            raise OSError(28, "No space left on device")
+            raise OSError(number, reason)
         saved.append(path)
         write(path, *args)
 
@@ -92,10 +103,7 @@ def test_the_error_for_a_full_disk_says_how_to_continue(tervit, pictures, tmp_pa
     args = ("--data", f"folder:{pictures}", "--stages", "float:1,ternary:2", "--out", out)
     code, _, error = tervit("train", *args, *SMALL)
     assert code == 2
-    assert (
-        f"No space left on device; make room and continue with `tervit train --resume {out}`"
-        in error
-    )
+    assert f"{reason}; {advice} with `tervit train --resume {out}`" in error
     monkeypatch.setattr(folder, "write_npz", write)
     code, text, _ = tervit("train", "--resume", out, "--quiet")
     assert code == 0

@@ -59,11 +59,11 @@ def run_models(path: str | Path) -> RunModels:
     folder = RunFolder(path)
     models: dict[str, Classifier] = {}
     stages: dict[str, str] = {}
-    for stage in folder.read_run_config()["stages"]:
-        if (file := folder.stage_file(stage["name"])).exists():
+    for stage in folder.stage_names():
+        if (file := folder.stage_file(stage)).exists():
             model, _ = load_model(file)
             if (kind := _kind(model)) is not None:
-                models[kind], stages[kind] = model, stage["name"]
+                models[kind], stages[kind] = model, stage
     for kind in ("float", "ternary"):
         if kind not in models:
             raise ValueError(
