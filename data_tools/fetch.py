@@ -60,7 +60,7 @@ def _import_copy(
         raise DataError(f"{present} exists already; remove it to import another copy")
     splits = [read_cifar(name, split, files) for split in COUNTS]
     _require_writable(base)
-    suffix = next((s for s in ARCHIVES if source.name.endswith(s)), "")
+    suffix = next((s for s in ARCHIVES if source.name.lower().endswith(s)), "")
     target = base / f"{name}{suffix}"
     remove_abandoned(base)
     with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=base) as partial:

@@ -1,6 +1,7 @@
 """One interface to the files of a folder and of a tar archive.
 
 Archives are read in place, never unpacked, so that no file name in them can write outside a folder.
+Hidden files are left out, and what operating systems and file servers add: thumbnails, waste bins.
 """
 
 import hashlib
@@ -15,7 +16,9 @@ from data_tools.imageset import DataError
 from data_tools.tar import contents, members
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_SKIPPED = ("decoded", "__MACOSX")  # folders: our cache, and what macOS adds to archives
+_ADDED = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information",
+          "lost+found", "Thumbs.db", "desktop.ini")  # fmt: skip
+_CACHES = ("decoded", "indexes")  # our own, in data folders
 
 
 class Files(Protocol):
@@ -43,7 +46,7 @@ def open_files(path: Path) -> Files:
     """
     if path.is_dir():
         return Folder(path)
-    if path.is_file() and path.name.endswith(ARCHIVES):
+    if path.is_file() and path.name.lower().endswith(ARCHIVES):
         return Archive(path)
     if path.exists():
         raise DataError(f"{path}: expected a folder or an archive ({', '.join(ARCHIVES)})")
@@ -51,11 +54,20 @@ def open_files(path: Path) -> Files:
 
 
 class Folder:
-    """All files below a folder, without hidden ones; links are followed."""
+    """All files below a folder, without hidden ones; links are followed.
+
+    Raises
+    ------
+    DataError
+        If a folder cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._entries = list(_walk(str(path), ""))
+        try:
+            self._entries = list(_walk(str(path), ""))
+        except OSError as error:
+            raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted."""
@@ -72,8 +84,12 @@ class Folder:
     def read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of the wanted files, sorted by name."""
         for name in filter(wanted, self._names):
-            with open(os.path.join(self.path, name), "rb") as file:
-                yield name, file.read()
+            try:
+                with open(os.path.join(self.path, name), "rb") as file:
+                    content = file.read()
+            except OSError as error:
+                raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
+            yield name, content
 
     def fingerprint(self) -> str:
         """Hash names, sizes and times of modification."""
@@ -86,14 +102,19 @@ def _walk(folder: str, prefix: str) -> Iterator[str]:
     """Yield files as "name" and folders as "name/", without a system call for each file."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if _is_added(entry.name):
                 continue
             if entry.is_dir():
-                if entry.name not in _SKIPPED and not _is_cycle(entry):
+                if not _is_cycle(entry) and not _is_cache(entry):
                     yield f"{prefix}{entry.name}/"
                     yield from _walk(entry.path, f"{prefix}{entry.name}/")
             elif entry.is_file():
                 yield prefix + entry.name
+
+
+def _is_added(name: str) -> bool:
+    """Return whether a file or folder is hidden, or not the user's own."""
+    return name.startswith(".") or name in _ADDED
 
 
 def _is_cycle(entry: os.DirEntry[str]) -> bool:
@@ -101,8 +122,18 @@ def _is_cycle(entry: os.DirEntry[str]) -> bool:
     return entry.is_symlink() and Path(entry.path).resolve() in Path(entry.path).absolute().parents
 
 
+def _is_cache(entry: os.DirEntry[str]) -> bool:
+    """Return whether the entry is one of our caches, and not a class of that name."""
+    return entry.name in _CACHES and all(
+        name.startswith(".")
+        or name.endswith(".npz")
+        or Path(entry.path, name, "meta.json").exists()
+        for name in os.listdir(entry.path)
+    )
+
+
 class Archive:
-    """Files in a tar archive, compressed or not."""
+    """Files in a tar archive, compressed or not, without hidden ones."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -118,7 +149,8 @@ class Archive:
 
     @cached_property
     def _names(self) -> list[str]:
-        counts = Counter(_normalized(member.name) for member in members(self.path))
+        names = (_normalized(member.name) for member in members(self.path))
+        counts = Counter(name for name in names if not any(map(_is_added, name.split("/"))))
         twice = next((name for name, count in counts.items() if count > 1), None)
         if twice is not None:
             raise DataError(f"{self.path}: two files are named {twice}; expected one")
@@ -126,7 +158,12 @@ class Archive:
 
     def read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of the wanted files, in the order of the archive."""
-        for name, content in contents(self.path, lambda name: wanted(_normalized(name))):
+        own = set(self._names)
+
+        def is_wanted(name: str) -> bool:
+            return _normalized(name) in own and wanted(_normalized(name))
+
+        for name, content in contents(self.path, is_wanted):
             yield _normalized(name), content
 
 
@@ -136,4 +173,4 @@ def _normalized(name: str) -> str:
 
 def short_hash(text: str) -> str:
     """Return the first twelve hexadecimal digits of a text's SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]

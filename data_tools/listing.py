@@ -2,8 +2,8 @@
 
 A folder with 1.3 million names takes long to walk and, as Python strings, much memory. All names
 are therefore one array of bytes with offsets. The cache is valid while the modification times of
-all folders are the same: adding or removing a file changes that of its folder, and there are few
-folders.
+all folders and lists of labels are the same: adding or removing a file changes that of its folder,
+and there are few folders.
 
     <data folder>/indexes/<folder>-<hash>-<split>.list    a line of JSON, then the three arrays
 """
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from data_tools.files import Folder, short_hash
-from data_tools.folders import find_splits
-from data_tools.imageset import Array, DataError, NoSuchSplit
+from data_tools.imageset import Array, DataError
+from data_tools.layout import find_layout
 from data_tools.paths import (
     data_root,
     partial_path,
@@ -29,7 +29,7 @@ from data_tools.paths import (
     writable_folder,
 )
 
-FORMAT = 2
+FORMAT = 3
 _MAX_HEADER = 1_500_000  # bytes of the line of JSON: about 30,000 folders
 _ARRAYS = {"text": "u1", "offsets": "<i8", "labels": "<i8"}
 
@@ -118,40 +118,36 @@ def list_pictures(path: Path, split: str, root: Path | None = None) -> Listing:
     for base in (data_root(root), user_cache()):
         if (listing := _read(base / "indexes" / name, path)) is not None:
             return listing
-    listing, folders = _walk(path, split)
+    listing, times = _walk(path, split)
     target = writable_folder(data_root(root) / "indexes", user_cache() / "indexes")
     if target is not None:
-        _write(target / name, listing, folders)
+        _write(target / name, listing, times)
     return listing
 
 
 def _walk(path: Path, split: str) -> tuple[Listing, dict[str, int]]:
-    """List the pictures, and the modification time of each folder."""
+    """List the pictures, and the times of modification of folders and lists of labels."""
     files = Folder(path)
-    folders = {folder: _modified(path / folder) for folder in files.folders()}
-    splits = find_splits(files)
-    if split not in splits:
-        raise NoSuchSplit(f"{path} has no split {split!r}; it has {' and '.join(splits)}")
-    class_of = splits[split]
-    classes = tuple(sorted(set(splits.get("train", class_of).values())))
+    times = {folder: _modified(path / folder) for folder in files.folders()}
+    layout = find_layout(files)
+    lists = [name for found in layout.splits.values() for name in found.lists]
+    times |= {name: _modified(path / name) for name in lists}
+    class_of, classes = layout.split(split).class_of, layout.classes
     label = {name: i for i, name in enumerate(classes)}
-    unknown = set(class_of.values()) - label.keys()
-    if unknown:
-        raise DataError(f"{path}: class {min(unknown)!r} of {split} does not occur in train")
     names = sorted(class_of)
     encoded = [name.encode("utf-8", "surrogateescape") for name in names]
     offsets = np.zeros(len(names) + 1, np.int64)
     np.cumsum([len(name) for name in encoded], out=offsets[1:])
     labels = np.array([label[class_of[name]] for name in names], np.int64)
     text = np.frombuffer(b"".join(encoded), np.uint8)
-    return Listing(path, text, offsets, np.arange(len(names)), labels, classes), folders
+    return Listing(path, text, offsets, np.arange(len(names)), labels, classes), times
 
 
-def _modified(folder: Path) -> int:
-    return folder.stat().st_mtime_ns
+def _modified(path: Path) -> int:
+    return path.stat().st_mtime_ns
 
 
-def _write(target: Path, listing: Listing, folders: dict[str, int]) -> None:
+def _write(target: Path, listing: Listing, times: dict[str, int]) -> None:
     """Write the cache atomically; without permission or space, write none."""
     remove_abandoned(target.parent)
     partial = partial_path(target.parent)
@@ -160,7 +156,7 @@ def _write(target: Path, listing: Listing, folders: dict[str, int]) -> None:
         "format": FORMAT,
         "lengths": [len(array) for array in arrays],
         "classes": listing.classes,
-        "folders": folders,
+        "times": times,
     }
     parts = [array.tobytes() for array in arrays]
     line = json.dumps({**header, "checksum": _checksum(header, *parts)}).encode() + b"\n"
@@ -198,7 +194,7 @@ def _open(cache: Path, path: Path) -> Listing | None:
         return None
     if header.pop("checksum", None) != _checksum(header, body):
         raise ValueError("its checksum is wrong")
-    if any(_modified(path / folder) != time for folder, time in header["folders"].items()):
+    if any(_modified(path / name) != time for name, time in header["times"].items()):
         return None
     text, offsets, labels = _split(body, header["lengths"])
     classes = tuple(map(str, header["classes"]))

@@ -4,6 +4,7 @@ import io
 import pickle
 import tarfile
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,3 +109,37 @@ def traced():
             tracemalloc.stop()
 
     return run
+
+
+class FilesInMemory:
+    """A folder that is a dictionary, for tests of layouts."""
+
+    path = Path("set")
+
+    def __init__(self, contents):
+        self.contents = contents
+
+    def names(self):
+        return sorted(self.contents)
+
+    def read(self, wanted):
+        return ((name, self.contents[name]) for name in filter(wanted, self.names()))
+
+    def fingerprint(self):
+        return "none"
+
+
+@pytest.fixture
+def files_of():
+    """Make a folder of these files: names, or names with contents; "*" stands for two pictures."""
+
+    def make(*names, **contents):
+        files = dict.fromkeys(names, b"") | {
+            name.replace("__", "/"): text.encode() for name, text in contents.items()
+        }
+        for name in [name for name in files if "*" in name]:
+            del files[name]
+            files |= {name.replace("*", number): b"" for number in "12"}
+        return FilesInMemory(files)
+
+    return make

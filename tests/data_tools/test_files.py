@@ -11,7 +11,7 @@ from data_tools.files import Archive, Folder, open_files
 @pytest.fixture
 def folder(tmp_path):
     root = tmp_path / "root"
-    for name in ("b/two.txt", "a/one.txt", ".hidden", ".git/config", "decoded/cache.npy"):
+    for name in ("b/two.txt", "a/one.txt", ".hidden", ".git/config", "decoded/x-1/meta.json"):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"content of {name}")
@@ -47,7 +47,7 @@ def test_the_fingerprint_changes_with_every_file(folder, change):
 
 def test_the_fingerprint_ignores_our_own_cache(folder):
     before = Folder(folder).fingerprint()
-    (folder / "decoded/more.npy").write_text("x")
+    (folder / "decoded/x-1/more.npy").write_text("x")
     assert Folder(folder).fingerprint() == before
 
 
@@ -97,7 +97,7 @@ def test_only_plain_files_are_listed_and_nothing_is_unpacked(tmp_path, suffix):
             member.size = 5
             archive.addfile(member, io.BytesIO(b"hello"))
     files = open_files(path)
-    assert files.names() == ["../outside.txt", "/absolute.txt", "plain.txt"]
+    assert files.names() == ["/absolute.txt", "plain.txt"]
     assert set(contents(files).values()) == {b"hello"}
     assert [p.name for p in tmp_path.rglob("*")] == ["in", path.name]
 
@@ -131,3 +131,40 @@ def test_the_fingerprint_of_an_archive_includes_its_time(folder, tmp_path, tar_o
     before = Archive(path).fingerprint()
     os.utime(path, (1, 1))
     assert Archive(path).fingerprint() != before
+
+
+@pytest.mark.parametrize("name", ["decoded", "indexes"])
+def test_a_class_called_like_our_cache_is_not_left_out(tmp_path, name):
+    for file in (f"{name}/x.png", "other/y.png"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    assert Folder(tmp_path).names() == sorted([f"{name}/x.png", "other/y.png"])
+
+
+ADDED = ("__MACOSX/d/._x.png", "d/._x.png", "._d", "d/.DS_Store", "d/@eaDir/x.jpg/THUMB.jpg",
+         "d/Thumbs.db", "$RECYCLE.BIN/x.png", "lost+found/1.jpg", ".ipynb_checkpoints/x.png",
+         "d/.ipynb_checkpoints/x-checkpoint.png")  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", ["", ".tar", ".tar.gz", ".TAR"])
+def test_what_systems_add_to_folders_and_archives_is_left_out(tmp_path, suffix):
+    for name in (*ADDED, "d/x.png"):
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    path = tmp_path / f"root{suffix}"
+    if suffix:
+        with tarfile.open(path, "w:gz" if suffix == ".tar.gz" else "w") as archive:
+            for name in (*ADDED, "d/x.png"):
+                archive.add(tmp_path / "root" / name, name)
+    files = open_files(path)
+    assert files.names() == ["d/x.png"]
+    assert contents(files) == {"d/x.png": b"x"}
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_read_is_named(folder):
+    (folder / "a").chmod(0)
+    with pytest.raises(DataError, match="a: cannot be read"):
+        Folder(folder)
+    (folder / "a").chmod(0o700)

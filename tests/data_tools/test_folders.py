@@ -69,7 +69,7 @@ def test_archives_are_read_like_folders(tiny_imagenet, tmp_path, tar_of, suffix)
 
 def test_a_listed_but_missing_picture_is_refused(tiny_imagenet):
     (tiny_imagenet / "val" / "images" / "val_2.JPEG").unlink()
-    with pytest.raises(DataError, match="val/images/val_2.JPEG is missing; unpack"):
+    with pytest.raises(DataError, match="val_annotations.txt: val_2.JPEG is missing; unpack"):
         load(f"folder:{tiny_imagenet}", "test")
 
 

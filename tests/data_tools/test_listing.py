@@ -139,7 +139,7 @@ def forged(content, change):
         lambda header, body: header.update(lengths=[144, -1, 9]),
         lambda header, body: header.update(classes=["ant"]),
         lambda header, body: header.update(classes=7),
-        lambda header, body: header.update(folders=[1]),
+        lambda header, body: header.update(times=[1]),
     ],
 )
 def test_a_forged_cache_is_refused(path, walks, cache, change, capsys):
