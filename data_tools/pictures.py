@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_tools.imageset import Array, DataError
+from data_tools.picture_memory import JPEG, TooLargeError, fit_in_memory, metadata_bytes
 from data_tools.progress import Progress
 
 if TYPE_CHECKING:
@@ -132,10 +133,14 @@ def open_picture(content: bytes, source: str) -> tuple["Image", str]:
     if not content:
         raise DataError(f"{source}: not a readable picture: the file is empty")
     try:
+        metadata = metadata_bytes(content)
         with Image.open(io.BytesIO(content), formats=_formats_for(source)) as file:
+            turn = _turn(file) if file.format in JPEG else None
+            fit_in_memory(file, content, metadata, turn is not None)
             file.load()
+            if turn is None and (turn := _turn(file)):  # a PNG may say it after its pixels
+                fit_in_memory(file, content, metadata, True)
             kind = _KINDS.get(file.mode, file.mode)
-            turn = _UPRIGHT.get(_orientation(file))
             picture = _rgb(file, source)
         if turn is None:
             return picture, kind
@@ -144,8 +149,8 @@ def open_picture(content: bytes, source: str) -> tuple["Image", str]:
         raise
     except UnidentifiedImageError:
         raise DataError(f"{source}: not a readable picture: unknown format") from None
-    except Image.DecompressionBombError:
-        raise DataError(f"{source}: the picture is too large for the memory") from None
+    except (TooLargeError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{source}: the picture is too large: {error}") from None
     except Exception as error:  # the decoders raise anything when a file is damaged
         raise DataError(f"{source}: not a readable picture, perhaps incomplete ({error})") from None
 
@@ -160,12 +165,12 @@ def _formats_for(source: str) -> tuple[str, ...]:
     )
 
 
-def _orientation(picture: "Image") -> int:
-    """Return how the camera was held, 1 to 8; damage to the other metadata does not matter."""
+def _turn(picture: "Image") -> str | None:
+    """Return what turns a picture upright; damage to the other metadata does not matter."""
     try:
-        return int(picture.getexif().get(_ORIENTATION, 1))
+        return _UPRIGHT.get(int(picture.getexif().get(_ORIENTATION, 1)))
     except Exception:  # metadata are read by code that raises anything; the pixels are good
-        return 1
+        return None
 
 
 def _rgb(picture: "Image", source: str) -> "Image":
@@ -177,7 +182,7 @@ def _rgb(picture: "Image", source: str) -> "Image":
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
     if picture.mode in ("I", "F"):  # the file does not say which value is white
         raise DataError(f"{source}: its pixels have 32 bits; save it with 8 or 16")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def decode_all(
