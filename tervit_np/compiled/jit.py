@@ -9,6 +9,7 @@ writable, each process compiles its kernels anew.
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from numba.core import event
 from numba.core.dispatcher import Dispatcher
 
 from data_tools.paths import user_cache, writable_folder
+from tervit_np.compiled.cache import CheckedCache
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -34,6 +36,8 @@ def source_hash() -> str:
 
 CACHE = writable_folder(user_cache() / "kernels" / source_hash())
 if CACHE is not None:
+    with suppress(OSError):  # of another owner
+        CACHE.chmod(0o700)  # who can write there can run code here
     numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
 
 _logger = logging.getLogger(__name__)
@@ -73,7 +77,14 @@ def kernel(
 
     Types of parameters are for the reader; Numba compiles for the types of the arguments.
     """
-    return numba.njit(
-        nogil=True, cache=CACHE is not None, error_model="numpy",
-        fastmath=fastmath, boundscheck=boundscheck, forceinline=forceinline,
-    )  # fmt: skip
+
+    def decorate(function: Function) -> "Dispatcher[Function]":
+        dispatcher = numba.njit(
+            nogil=True, error_model="numpy", fastmath=fastmath, boundscheck=boundscheck,
+            forceinline=forceinline,
+        )(function)  # fmt: skip
+        if CACHE is not None:
+            dispatcher._cache = CheckedCache(function)  # type: ignore[attr-defined]
+        return dispatcher
+
+    return decorate

@@ -1,0 +1,91 @@
+"""Damaged files of the kernel cache are compiled anew, and named."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from tervit_np.compiled.cache import _CheckedFiles  # noqa: E402
+
+USE = (
+    "import numpy as np, tervit_np as tv; print(tv.ops.gelu(np.ones((2, 3), np.float32))[0][0, 0])"
+)
+
+
+def files(folder):
+    return _CheckedFiles(str(folder), "gelu-1.py311", "stamp")
+
+
+def flip(content):
+    bits = np.frombuffer(content, np.uint8).copy()
+    bits[len(bits) // 2] ^= 4
+    return bits.tobytes()
+
+
+DAMAGES = {
+    "empty": lambda _: b"",
+    "cut in the checksum": lambda content: content[:9],
+    "cut behind it": lambda content: content[:32],
+    "cut at the end": lambda content: content[:-1],
+    "longer": lambda content: content + b"x",
+    "a flipped bit": flip,
+    "zeros": lambda content: bytes(len(content)),
+    "garbage": lambda _: b"garbage\n" * 9,
+    "a pickle": lambda _: b"\x80\x04K\x01.",
+}
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_counts_as_absent_and_is_named(tmp_path, capsys, ending, damage):
+    files(tmp_path).save("key", ["code"])
+    assert files(tmp_path).load("key") == ["code"]
+    (file,) = tmp_path.glob(f"*.{ending}")
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    assert files(tmp_path).load("key") is None
+    assert f"{file} was damaged" in capsys.readouterr().err
+    files(tmp_path).save("key", ["code"])
+    assert files(tmp_path).load("key") == ["code"]
+    assert capsys.readouterr().err == ""
+
+
+def test_another_source_or_an_absent_file_is_no_damage(tmp_path, capsys):
+    assert files(tmp_path).load("key") is None
+    files(tmp_path).save("key", 1)
+    assert _CheckedFiles(str(tmp_path), "gelu-1.py311", "edited").load("key") is None
+    next(tmp_path.glob("*.nbc")).unlink()
+    assert files(tmp_path).load("key") is None
+    assert capsys.readouterr().err == ""
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(_CheckedFiles, "said", False)
+    for _ in range(2):
+        files(tmp_path / "absent").save("key", 1)
+    assert capsys.readouterr().err.count("could not be saved") == 1
+
+
+def run(cache):
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache), "LOCALAPPDATA": str(cache)}
+    return subprocess.run(
+        [sys.executable, "-c", USE], capture_output=True, text=True, check=False, env=environment
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the cache is elsewhere")
+def test_kernels_run_with_a_damaged_cache(tmp_path):
+    sound = tmp_path / "sound"
+    assert run(sound).stdout.strip() == "0.8413447"
+    for ending, damage in (("nbi", "empty"), ("nbc", "a flipped bit"), ("nbc", "empty")):
+        broken = shutil.copytree(sound, tmp_path / f"{ending}-{damage}")
+        for file in broken.rglob(f"*.{ending}"):
+            file.write_bytes(DAMAGES[damage](file.read_bytes()))
+        done = run(broken)
+        assert done.stdout.strip() == "0.8413447", done.stderr
+        assert str(broken) in done.stderr
+        assert run(broken).stderr == ""
