@@ -12,6 +12,7 @@ import numpy as np
 from data_tools.files import Files
 from data_tools.imageset import DataError, ImageSet
 from data_tools.layout import find_layout
+from data_tools.paths import expand_user
 from data_tools.pictures import decode_all
 from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
@@ -22,10 +23,10 @@ def parse_name(name: str) -> tuple[Path, int]:
     """Split "folder:PATH@SIZE".  -> path, size; DataError if the size is not a number."""
     path, at, size = name.removeprefix(PREFIX).rpartition("@")
     if not at:
-        return Path(size).expanduser(), 32
+        return expand_user(size), 32
     if not size.isdigit() or not 4 <= int(size) <= 1024:
         raise DataError(f"{name}: the size after @ is {size!r}; expected a number from 4 to 1024")
-    return Path(path).expanduser(), int(size)
+    return expand_user(path), int(size)
 
 
 def read_folder(name: str, split: str, files: Files) -> ImageSet:

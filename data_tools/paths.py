@@ -3,10 +3,12 @@
 import os
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 PARTIAL = ".partial-"  # begins the names of what is renamed when it is complete
@@ -15,21 +17,61 @@ _ABANDONED = 24 * 3600  # seconds since the last change to a file whose process 
 
 def data_root(root: str | Path | None = None) -> Path:
     """Return the data folder: `root` if given, else TERVIT_DATA, else the user's cache."""
-    if root is not None:
-        return Path(root).expanduser()
-    named = os.environ.get("TERVIT_DATA")
-    return Path(named).expanduser() if named else user_cache()
+    if root is None:
+        root = os.environ.get("TERVIT_DATA")
+    return expand_user(root) if root else user_cache()
+
+
+def expand_user(path: str | Path) -> Path:
+    """Replace a leading ~ by a home folder.
+
+    Raises
+    ------
+    ValueError
+        If there is no such home folder, as for a user without an entry in a container.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path}: there is no such home folder; name the folder in full") from None
 
 
 def user_cache() -> Path:
-    """Return our folder in the user's cache folder, which each operating system has elsewhere."""
+    """Return our folder in the user's cache folder, which each operating system has elsewhere.
+
+    A user without a home folder gets one in the folder for temporary files.
+    """
+    try:
+        return _cache_folder() / "tervit_np"
+    except RuntimeError:
+        return _private_folder(Path(tempfile.gettempdir()) / f"tervit_np-{_user()}")
+
+
+def _cache_folder() -> Path:
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Caches"
     else:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tervit_np"
+    return Path(base)
+
+
+@cache
+def _private_folder(path: Path) -> Path:
+    """Make a folder that only this user can write; another name if somebody else has this one.
+
+    The cache holds compiled code: who writes into it can run code as this user.
+    """
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    status = path.lstat()
+    own = stat.S_ISDIR(status.st_mode) and status.st_uid == _user() and not status.st_mode & 0o077
+    return path if own else Path(tempfile.mkdtemp(prefix="tervit_np-"))
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def writable_folder(*folders: Path) -> Path | None:

@@ -17,6 +17,7 @@ import numpy as np
 from data_tools.crops import center_crop
 from data_tools.imageset import Array, DataError, random_split
 from data_tools.listing import Listing, list_pictures
+from data_tools.paths import expand_user
 from data_tools.pictures import open_picture
 from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from data_tools.wordnet import imagenet_classes
@@ -111,7 +112,7 @@ def parse_streamed(name: str) -> tuple[Path, dict[str, str]]:
     unknown = [option for option in options if option not in _OPTIONS]
     if unknown:
         raise DataError(f"{name}: unknown option {unknown[0]!r}; expected {', '.join(_OPTIONS)}")
-    return Path(path).expanduser(), options
+    return expand_user(path), options
 
 
 def _positive_int(name: str, text: str) -> int:
@@ -124,7 +125,7 @@ def _class_names(text: str, classes: tuple[str, ...]) -> list[str]:
     """Return the classes that `text` names: how many, a file with one per line, or a+b+c."""
     if text.isdigit():
         return list(classes[: int(text)])
-    file = Path(text).expanduser()
+    file = expand_user(text)
     if file.is_file():
         return file.read_text(encoding="utf-8").split()
     return text.split("+")

@@ -6,11 +6,15 @@ the default if Numba is not installed. dispatch.py chooses between NumPy lines a
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from data_tools.terminal import note
+
 BACKENDS = ("numba", "numpy")
 VARIABLE = "TERVIT_BACKEND"
+_JIT_OFF = "NUMBA_DISABLE_JIT"
 _selected: str | None = None  # set on first use
 
 
@@ -25,8 +29,11 @@ def backend_name() -> str:
     global _selected
     if _selected is None:
         installed = importlib.util.find_spec("numba") is not None
-        requested = os.environ.get(VARIABLE) or ("numba" if installed else "numpy")
-        _selected = _checked(requested, VARIABLE)
+        default = "numba" if installed and not jit_is_off() else "numpy"
+        requested = os.environ.get(VARIABLE)
+        _selected = _checked(requested or default, VARIABLE)
+        if not requested and installed and default == "numpy":
+            note(f"{_JIT_OFF} is set, so everything runs in NumPy alone, several times slower")
     return _selected
 
 
@@ -47,4 +54,16 @@ def _checked(name: str, option: str = "backend") -> str:
         raise ValueError(f"{option} is {name!r}; expected one of {', '.join(BACKENDS)}")
     if name == "numba" and importlib.util.find_spec("numba") is None:
         raise ValueError("backend 'numba' needs Numba, which is not installed: pip install numba")
+    if name == "numba" and jit_is_off():
+        raise ValueError(f"{option} is 'numba', but {_JIT_OFF} is set: unset one of them")
     return name
+
+
+def jit_is_off() -> bool:
+    """Tell whether Numba compiles nothing, as debuggers and coverage tools request."""
+    if (config := getattr(sys.modules.get("numba"), "config", None)) is not None:
+        return bool(config.DISABLE_JIT)
+    try:
+        return int(os.environ.get(_JIT_OFF) or 0) != 0
+    except ValueError:  # Numba ignores it too
+        return False

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -58,3 +59,31 @@ def test_everything_runs_without_numba(monkeypatch):
         [sys.executable, "-c", WITHOUT_NUMBA], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "True", done.stderr
+
+
+@pytest.mark.parametrize("value", ["1", "2"])
+def test_without_compilation_the_backend_is_numpy_and_says_so(value):
+    pytest.importorskip("numba")
+    use = "import tervit_np as tv, numpy as np; m = tv.create_model('deit_shapes'); "
+    use += "print(tv.quantize(m, 'ternary').predict(np.ones((1, 3, 32, 32), np.float32)).shape)"
+    environment = os.environ | {"NUMBA_DISABLE_JIT": value}
+    environment.pop("TERVIT_BACKEND", None)
+    done = subprocess.run(
+        [sys.executable, "-c", use], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.stdout.strip() == "(1, 10)", done.stderr
+    assert done.stderr.startswith("note: NUMBA_DISABLE_JIT is set")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", ["", "0", "yes"])
+def test_values_that_numba_ignores_change_nothing(monkeypatch, value):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", value)
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    assert not backends.jit_is_off()
+
+
+def test_numba_without_compilation_is_refused(monkeypatch):
+    monkeypatch.setattr(backends, "jit_is_off", lambda: True)
+    with pytest.raises(ValueError, match="NUMBA_DISABLE_JIT is set"), tv.backend("numba"):
+        pass

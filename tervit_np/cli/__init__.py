@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from data_tools.terminal import plain_output, printable
 from tervit_np import __version__
 from tervit_np.cli import (
     bench,
@@ -47,6 +46,8 @@ COMMANDS: dict[str, Command] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     startup.prepare()
+    from data_tools.terminal import plain_output  # imports NumPy
+
     out = sys.stdout
     with plain_output():
         try:
@@ -77,6 +78,8 @@ def _run(argv: Sequence[str] | None) -> int:
     except (ValueError, OSError, ImportError) as error:
         if os.environ.get("TERVIT_DEBUG"):
             raise
+        from data_tools.terminal import printable
+
         print(f"tervit {args.command}: {printable(error)}", file=sys.stderr)
         return 2
 

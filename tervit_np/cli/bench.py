@@ -97,6 +97,10 @@ def _measure(args: argparse.Namespace, section: str) -> Any:
     """Measure a section, print each row when it is measured, store the section."""
     from pathlib import Path
 
+    from tervit_np.backends import jit_is_off
+
+    if jit_is_off():
+        raise ValueError("NUMBA_DISABLE_JIT is set, so there are no kernels to measure; unset it")
     from tervit_np import bench
     from tervit_np.bench.store import save_section
     from tervit_np.environment import environment, installed_version

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _software() -> Iterator[Finding]:
-    from tervit_np.backends import backend_name
+    from tervit_np.backends import backend_name, jit_is_off
     from tervit_np.environment import installed_version
 
     yield Finding("Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
@@ -57,7 +57,8 @@ def _software() -> Iterator[Finding]:
             advice += " (without it everything runs in NumPy, several times slower)"
         yield Finding(package, version, advice)
     slow = backend_name() == "numpy" and installed_version("numba") != "absent"
-    advice = "TERVIT_BACKEND=numpy is set; unset it to train faster" if slow else ""
+    reason = "NUMBA_DISABLE_JIT" if jit_is_off() else "TERVIT_BACKEND=numpy"
+    advice = f"{reason} is set; unset it to train faster" if slow else ""
     yield Finding("backend", backend_name(), advice)
 
 

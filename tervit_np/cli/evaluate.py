@@ -3,7 +3,6 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from data_tools.terminal import printable
 from tervit_np.cli.models import add_model, images_for, open_model
 from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
@@ -47,6 +46,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate; print the accuracy of each class and of all images."""
     import data_tools
+    from data_tools.terminal import printable
     from tervit_np.train import evaluate
 
     threads = thread_count(args.threads)

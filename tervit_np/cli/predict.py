@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_tools.terminal import printable
 from tervit_np.cli.models import LoadedModel, add_model, open_model
 from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
@@ -37,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from data_tools import DataError, normalise
+    from data_tools.terminal import printable
     from data_tools.wordnet import in_words
     from tervit_np.losses import log_softmax
 

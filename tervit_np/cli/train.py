@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_tools.terminal import printable
 from tervit_np.cli.options import (
     Options,
     add_quiet,
@@ -202,6 +201,7 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path) -> in
 
 def _report(out: Path, arguments: "RunArguments") -> Path | None:
     """Write the report; None if that failed, which must not cost the last lines."""
+    from data_tools.terminal import printable
     from tervit_np.analysis.report import write_report
 
     try:

@@ -135,3 +135,11 @@ def test_without_numba_there_is_nothing_to_measure(tervit, monkeypatch):
         code, printed, error = tervit("bench", *args)
         assert (code, printed) == (2, "")
         assert error.startswith("tervit bench: the kernels need Numba, which is not installed")
+
+
+def test_without_compilation_there_is_nothing_to_measure(shell):
+    pytest.importorskip("numba")
+    done = shell("bench", NUMBA_DISABLE_JIT="1")
+    assert done.returncode == 2
+    assert "there are no kernels to measure; unset it" in done.stderr
+    assert "Traceback" not in done.stderr

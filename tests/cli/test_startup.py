@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from tervit_np.cli import startup
@@ -33,3 +36,10 @@ def test_numbers_of_threads_that_are_set_stay(monkeypatch):
     startup.prepare()
     assert startup.os.environ["OPENBLAS_NUM_THREADS"] == "3"
     assert startup.os.environ["OMP_NUM_THREADS"] == "1"
+
+
+def test_numpy_is_imported_after_the_threads_are_set():
+    """An import at the top of a command module would start OpenBLAS with its own number."""
+    code = "import sys, tervit_np.cli, tervit_np.__main__; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
