@@ -4,18 +4,24 @@
     request      a batch that the workers fill into a slot; at most one request per slot
     task         a part of a request: a few pictures for one worker
 
+Workers end with the process that started them, however that ends, and the resource tracker of
+Python then frees the shared memory.
+
 An augmented picture depends on (seed, stage, epoch, index of the picture) alone, whichever worker
 decodes it and when. Workers are spawned, because the threads of BLAS do not survive a fork.
 """
 
+import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.shared_memory import SharedMemory
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -42,21 +48,60 @@ class _TaskResult(NamedTuple):
     errors: list[str]  # of those that could not
 
 
+_GUARD = (
+    'a script that trains must do so under `if __name__ == "__main__":`, because each decoding '
+    "process imports it"
+)
+
+
+class _Spawning(SpawnContext):
+    """Starts processes and remembers them, so that it is known how they ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
+        """Create a process."""
+        self.started.append(SpawnProcess(*args, **kwargs))
+        return self.started[-1]
+
+    def how_one_died(self) -> str:
+        """Say how the first process ended that was not ended by the pool."""
+        deadline = time.monotonic() + 5  # the pool, which ends the others, may be asking, too
+        while any(p.exitcode is None for p in self.started) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        codes = [p.exitcode for p in self.started if p.exitcode not in (None, 0, -signal.SIGTERM)]
+        if codes and codes[0] == 1:
+            return f"a decoding process could not start or failed, see above; {_GUARD}"
+        if codes and codes[0] == -getattr(signal, "SIGKILL", 9):
+            return (
+                "a decoding process was killed, perhaps because memory ran out; try fewer with "
+                "--workers"
+            )
+        status = f" with status {codes[0]}" if codes else ""
+        return f"a decoding process died{status}; try another number of them with --workers"
+
+
 class Prefetcher:
     """Delivers augmented batches of a streamed set, with up to `ahead` more in preparation."""
 
     def __init__(
         self, images: StreamedSet, augment: Augment, batch: int, workers: int, ahead: int = 3
     ) -> None:
+        # Python refuses to start processes while one imports the script that started it.
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise DataError(_GUARD)
         self.images, self.batch, self.slots = images, batch, ahead + 1
         shape = (self.slots, batch, images.size, images.size, 3)
         self._memory = SharedMemory(create=True, size=int(np.prod(shape)))
         self._pixels: Array = np.ndarray(shape, np.uint8, self._memory.buf)
         self._free_slots = list(range(self.slots))
         self._requests: OrderedDict[Key, tuple[int, list[Future[_TaskResult]]]] = OrderedDict()
+        self._spawning = _Spawning()
         self._pool = ProcessPoolExecutor(
             max(workers, 1),
-            get_context("spawn"),
+            self._spawning,
             _init_worker,
             (self._memory.name, shape, str(images.listing.path), augment),
         )
@@ -98,9 +143,7 @@ class Prefetcher:
         try:
             results = [task.result() for task in tasks]
         except BrokenProcessPool:
-            raise DataError(
-                "a decoding process died, perhaps because memory ran out; try fewer with --workers"
-            ) from None
+            raise DataError(self._spawning.how_one_died()) from None
         kinds = [kind for result in results for kind in result.kinds]
         self.images.kinds.update(filter(None, kinds))
         for result in results:
@@ -142,9 +185,18 @@ _worker: _Worker  # set once in each worker process
 def _init_worker(memory_name: str, shape: tuple[int, ...], folder: str, augment: Augment) -> None:
     """Attach a worker to the shared memory, and leave Ctrl-C to the parent process."""
     global _worker
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     memory = SharedMemory(memory_name)
     _worker = _Worker(memory, np.ndarray(shape, np.uint8, memory.buf), folder, augment)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended: a killed parent cannot say so."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run_task(task: _Task) -> _TaskResult:

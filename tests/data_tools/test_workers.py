@@ -1,5 +1,8 @@
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import data_tools
 from data_tools import Augment, DataError
 from data_tools.workers import Prefetcher
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 AUGMENT = Augment(randaugment_ops=2, randaugment_magnitude=9)
 
 
@@ -100,14 +104,77 @@ def test_seek_cancels_requests_unless_its_own_is_pending(make_prefetcher):
     assert fetch(prefetcher, indices, (1, 0))[0].shape == (8, 16, 16, 3)
 
 
-def test_a_dead_worker_is_reported(make_prefetcher):
-    prefetcher, indices = make_prefetcher(), np.arange(8)
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGKILL, "was killed, perhaps because memory ran out; try fewer with --workers"),
+        (signal.SIGSEGV, "died with status -11; try another number of them"),
+        (signal.SIGABRT, "died with status -6; try another number of them"),
+    ],
+)
+def test_a_dead_worker_is_reported_with_its_cause(make_prefetcher, number, words):
+    prefetcher, indices = make_prefetcher(2), np.arange(8)
     fetch(prefetcher, indices)
-    for pid in list(prefetcher._pool._processes):
-        os.kill(pid, signal.SIGKILL)
-    with pytest.raises(DataError, match="a decoding process died.*--workers"):
+    os.kill(next(iter(prefetcher._pool._processes)), number)
+    with pytest.raises(DataError, match=f"a decoding process {words}"):
         for step in range(1, 4):
             fetch(prefetcher, indices, (0, step))
+
+
+SCRIPT = """
+import os, sys, time
+import numpy as np
+import data_tools
+from data_tools.workers import Prefetcher
+
+def main():
+    images = data_tools.load(f"imagenet:{sys.argv[1]},size=16", "train")
+    prefetcher = Prefetcher(images, data_tools.Augment(), 4, 2)
+    try:
+        prefetcher.request((0, 0), np.arange(4), (0, 0, 0))
+        prefetcher.get((0, 0), np.zeros(4, int))
+        print(prefetcher._memory.name, *prefetcher._pool._processes, flush=True)
+        time.sleep(60)
+    finally:
+        prefetcher.close()
+"""
+GUARD = '\nif __name__ == "__main__":\n    main()\n'
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_workers_end_with_a_killed_process(pictures, tmp_path, number):
+    """And the shared memory is freed."""
+    (tmp_path / "script.py").write_text(SCRIPT + GUARD)
+    run = [sys.executable, str(tmp_path / "script.py"), str(pictures)]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        name, *workers = process.stdout.readline().split()
+        assert len(workers) >= 1 and os.path.exists(f"/dev/shm/{name}")
+        process.send_signal(number)
+    deadline = time.monotonic() + 30
+    while any(map(alive, workers)) or os.path.exists(f"/dev/shm/{name}"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("code", ["main()", "raise OSError('no such library')"])
+def test_a_script_without_a_guard_is_told_so(pictures, tmp_path, code):
+    """So is one that fails when another process imports it."""
+    guarded = GUARD if "raise" in code else ""
+    fails = f'\nif __name__ != "__main__":\n    {code}\n' if guarded else f"\n{code}\n"
+    (tmp_path / "script.py").write_text(SCRIPT.replace("sleep(60)", "sleep(0)") + fails + guarded)
+    run = [sys.executable, str(tmp_path / "script.py"), str(pictures)]
+    done = subprocess.run(run, capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
+    last = done.stderr.strip().splitlines()[-1]
+    assert 'under `if __name__ == "__main__":`, because each decoding process imports it' in last
 
 
 def test_close_ends_workers_and_frees_memory(images):
