@@ -35,13 +35,13 @@ class NumPyStep:
         self.parallel = ParallelModel(self.model, threads)
         self.params = self.model.named_params()
         self.optimizer = tv.AdamW(self.params, 1e-3, (0.9, 0.98))
-        self.rngs = np.random.default_rng(0).spawn(threads)
+        self.rng = np.random.default_rng(0)
 
     def __call__(self) -> float:
         """Take the step; return the loss."""
         labels = self.labels
         loss = self.parallel.gradients(
-            self.images, lambda z, part: cross_entropy(z, labels[part], 0.1), self.rngs
+            self.images, lambda z, part: cross_entropy(z, labels[part], 0.1), self.rng
         )
         tv.clip_grad_norm(self.params, 1.0)
         self.optimizer.step()

@@ -7,12 +7,21 @@ negated distance cuts a hole.
 
 import numpy as np
 
+from data_tools.elementary import cos, sin
 from data_tools.imageset import Array
+
+_SIN, _COS = float(sin(np.pi / 5)), float(cos(np.pi / 5))  # of half a star's sector
+
+
+def length(x: Array | float, y: Array | float) -> Array:
+    """sqrt(x^2 + y^2), rounded alike on every machine, as np.hypot is not."""
+    root: Array = np.sqrt(x * x + y * y)
+    return root
 
 
 def disk(x: Array, y: Array) -> Array:
     """A filled circle."""
-    return np.hypot(x, y) - 0.8
+    return length(x, y) - 0.8
 
 
 def square(x: Array, y: Array) -> Array:
@@ -27,20 +36,21 @@ def triangle(x: Array, y: Array) -> Array:
 
 
 def star(x: Array, y: Array) -> Array:
-    """A five-pointed star: one straight edge, repeated by folding the plane into one sector."""
-    sector = 2 * np.pi / 5
-    angle = np.abs((np.arctan2(x, y) + sector / 2) % sector - sector / 2)
-    radius = np.hypot(x, y)
-    across, along = radius * np.sin(angle), radius * np.cos(angle)
-    inner_x, inner_y = 0.4 * np.sin(sector / 2), 0.4 * np.cos(sector / 2)
+    """Five points: straight edges between an outer and an inner radius, folded into one sector."""
+    across, along = np.abs(x), y  # of the axis through the upper tip
+    for side in (1, -1):  # two mirrors fold all sectors onto that of this tip
+        beyond = np.maximum(side * _COS * across - _SIN * along, 0)
+        across, along = across - 2 * side * _COS * beyond, along + 2 * _SIN * beyond
+    across = np.abs(across)
+    inner_x, inner_y = 0.4 * _SIN, 0.4 * _COS
     nx, ny = 1.0 - inner_y, inner_x  # normal of the edge from the tip (0, 1) to the inner corner
-    distance: Array = (across * nx + (along - 1.0) * ny) / np.hypot(nx, ny)
+    distance: Array = (across * nx + (along - 1.0) * ny) / float(length(nx, ny))
     return distance
 
 
 def ring(x: Array, y: Array) -> Array:
     """A circle with a round hole."""
-    return np.abs(np.hypot(x, y) - 0.62) - 0.2
+    return np.abs(length(x, y) - 0.62) - 0.2
 
 
 def cross(x: Array, y: Array) -> Array:
@@ -51,14 +61,14 @@ def cross(x: Array, y: Array) -> Array:
 
 def crescent(x: Array, y: Array) -> Array:
     """A disk minus another disk."""
-    return np.maximum(np.hypot(x, y) - 0.85, 0.68 - np.hypot(x - 0.42, y))
+    return np.maximum(length(x, y) - 0.85, 0.68 - length(x - 0.42, y))
 
 
 def heart(x: Array, y: Array) -> Array:
     """A square standing on a corner, with a half-disk on each upper edge."""
     a = np.abs(x)
     diamond = (a + np.abs(y + 0.12)) * 0.7071 - 0.52
-    return np.minimum(diamond, np.hypot(a - 0.368, y - 0.248) - 0.52)
+    return np.minimum(diamond, length(a - 0.368, y - 0.248) - 0.52)
 
 
 def arrow(x: Array, y: Array) -> Array:
@@ -71,7 +81,7 @@ def arrow(x: Array, y: Array) -> Array:
 
 def pair(x: Array, y: Array) -> Array:
     """Two separate disks."""
-    return np.hypot(np.abs(x) - 0.46, y) - 0.36
+    return length(np.abs(x) - 0.46, y) - 0.36
 
 
 OUTLINES = (disk, square, triangle, star, ring, cross, crescent, heart, arrow, pair)

@@ -11,6 +11,7 @@ The gradient (p - q) / B is exact when every row of q sums to one, which is chec
 
 import numpy as np
 
+from data_tools import elementary
 from tervit_np.arrays import Array
 
 
@@ -28,7 +29,7 @@ def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> tuple
     log_p = log_softmax(logits)
     batch = logits.shape[0]
     loss = -float((targets * log_p).sum(dtype=np.float64)) / batch
-    return loss, (np.exp(log_p) - targets) / batch
+    return loss, (_exp(log_p) - targets) / batch
 
 
 def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tuple[float, Array]:
@@ -46,10 +47,10 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
         raise ValueError(f"distillation: temperature is {temperature}, expected a positive number")
     log_s = log_softmax(student / temperature)
     log_t = log_softmax(teacher.astype(student.dtype, copy=False) / temperature)
-    p_t = np.exp(log_t)
+    p_t = _exp(log_t)
     batch = student.shape[0]
     loss = temperature**2 * float((p_t * (log_t - log_s)).sum(dtype=np.float64)) / batch
-    return loss, (np.exp(log_s) - p_t) * (temperature / batch)
+    return loss, (_exp(log_s) - p_t) * (temperature / batch)
 
 
 def hard_distillation(student: Array, teacher: Array) -> tuple[float, Array]:
@@ -61,8 +62,14 @@ def hard_distillation(student: Array, teacher: Array) -> tuple[float, Array]:
 def log_softmax(logits: Array) -> Array:
     """Logarithm of the softmax of each row, without overflow.  (B, C) -> (B, C)."""
     shifted: Array = logits - logits.max(axis=1, keepdims=True)
-    log_sum: Array = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return shifted - log_sum
+    log_sum = elementary.log(elementary.exp(shifted).sum(axis=1, keepdims=True))
+    log_p: Array = shifted - log_sum.astype(logits.dtype)
+    return log_p
+
+
+def _exp(x: Array) -> Array:
+    """exp to the same bits on every machine, in the precision of x."""
+    return elementary.exp(x).astype(x.dtype)
 
 
 def _targets(logits: Array, labels: Array, smoothing: float) -> Array:

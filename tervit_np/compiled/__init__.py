@@ -5,20 +5,22 @@ test compares the two. It is faster because it reads a row once, keeps it in the
 all steps, and writes it once. dispatch.py imports this package on first use.
 """
 
-from tervit_np.compiled.bias import add_bias_, column_sum
+from tervit_np.compiled.attention import attention_backward, attention_mix, attention_probs
 from tervit_np.compiled.conv import col2im, im2col
 from tervit_np.compiled.fakequant import fake_quant_rows, fake_quant_rows_minmax
 from tervit_np.compiled.gelu import gelu, gelu_backward, gelu_tanh, gelu_tanh_backward
 from tervit_np.compiled.layernorm import layernorm, layernorm_backward
+from tervit_np.compiled.linear import linear, linear_backward
 from tervit_np.compiled.optimizer import adamw_, ema_, square_sum
 from tervit_np.compiled.softmax import softmax, softmax_backward
 from tervit_np.compiled.ternarize import ternarize_rows
 
 __all__ = [
     "adamw_",
-    "add_bias_",
+    "attention_backward",
+    "attention_mix",
+    "attention_probs",
     "col2im",
-    "column_sum",
     "ema_",
     "fake_quant_rows",
     "fake_quant_rows_minmax",
@@ -29,6 +31,8 @@ __all__ = [
     "im2col",
     "layernorm",
     "layernorm_backward",
+    "linear",
+    "linear_backward",
     "softmax",
     "softmax_backward",
     "square_sum",

@@ -26,3 +26,11 @@ def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     count = int(np.prod(shape)) * np.dtype(dtype).itemsize
     array: Array = zero_bytes(count).view(dtype).reshape(shape)
     return array
+
+
+@kernel(boundscheck=False)
+def empty_matrix(rows: int, columns: int) -> Array:
+    """Return an uninitialised float32 (rows, columns) that begins at a whole line."""
+    raw = np.empty(rows * columns + _LINE // 4, np.float32)
+    first = -raw.ctypes.data % _LINE // 4
+    return raw[first : first + rows * columns].reshape((rows, columns))

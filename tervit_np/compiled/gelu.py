@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.arithmetic import fma
 from tervit_np.compiled.exponential import ONE, F, exp32
 from tervit_np.compiled.gaussian import cumulative
 from tervit_np.compiled.jit import kernel
@@ -18,7 +19,7 @@ _SCALE, _CUBIC = F(math.sqrt(2 / math.pi)), F(0.044715)
 _CUBIC3 = F(3 * 0.044715)
 
 
-@kernel(fastmath={"contract"})
+@kernel()
 def gelu(x: Array) -> Array:
     """y = x Phi(x).  (M, N) -> (M, N)."""
     y = np.empty_like(x)
@@ -28,7 +29,7 @@ def gelu(x: Array) -> Array:
     return y
 
 
-@kernel(fastmath={"contract"})
+@kernel()
 def gelu_backward(dy: Array, x: Array) -> Array:
     """dx = dy (Phi(x) + x phi(x)).  (M, N), (M, N) -> (M, N)."""
     dx = np.empty_like(x)
@@ -36,17 +37,23 @@ def gelu_backward(dy: Array, x: Array) -> Array:
     for i in range(flat.size):
         a = flat[i]
         density = _DENSITY * exp32(-_HALF * a * a)
-        out[i] = grad[i] * (cumulative(a) + a * density)
+        out[i] = grad[i] * fma(a, density, cumulative(a))
     return dx
 
 
-@kernel(fastmath={"contract"})
+@kernel()
+def _tanh_argument(a: np.float32) -> np.float32:
+    """u = sqrt(2/pi) (a + 0.044715 a^3)."""
+    return _SCALE * fma(_CUBIC * a * a, a, a)
+
+
+@kernel()
 def _tanh(u: np.float32) -> np.float32:
     """tanh(u) = 1 - 2 / (exp(2u) + 1)."""
     return ONE - _TWO / (exp32(_TWO * u) + ONE)
 
 
-@kernel(fastmath={"contract"})
+@kernel()
 def gelu_tanh(x: Array) -> Array:
     """y = x (1 + tanh u) / 2, u = sqrt(2/pi) (x + 0.044715 x^3).  (M, N) -> (M, N)."""
     y = np.empty_like(x)
@@ -56,20 +63,20 @@ def gelu_tanh(x: Array) -> Array:
     return y
 
 
-@kernel(fastmath={"contract"})
+@kernel()
 def tanh_gate(a: np.float32) -> np.float32:
     """Return (1 + tanh u) / 2, the approximation of Phi(a)."""
-    return _HALF * (ONE + _tanh(_SCALE * (a + _CUBIC * a * a * a)))
+    return fma(_HALF, _tanh(_tanh_argument(a)), _HALF)
 
 
-@kernel(fastmath={"contract"})
+@kernel()
 def gelu_tanh_backward(dy: Array, x: Array) -> Array:
     """dx = dy ((1 + t) / 2 + x (1 - t^2) u' / 2), t = tanh u.  (M, N), (M, N) -> (M, N)."""
     dx = np.empty_like(x)
     grad, flat, out = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
     for i in range(flat.size):
         a = flat[i]
-        t = _tanh(_SCALE * (a + _CUBIC * a * a * a))
-        du = _SCALE * (ONE + _CUBIC3 * a * a)
-        out[i] = grad[i] * (_HALF * (ONE + t) + _HALF * a * (ONE - t * t) * du)
+        t = _tanh(_tanh_argument(a))
+        du = _SCALE * fma(_CUBIC3 * a, a, ONE)
+        out[i] = grad[i] * fma(_HALF * a * fma(-t, t, ONE), du, fma(_HALF, t, _HALF))
     return dx

@@ -62,27 +62,25 @@ class _CompilationNotice(event.Listener):
 
 event.register("numba:compile", _CompilationNotice())
 
-# Flags for sums: LLVM may reorder terms, which vectorizing a sum requires, and fuse products with
-# sums; NaN and infinity keep their meaning.
-REORDER = {"reassoc", "contract", "nsz"}
-
 
 def kernel(
     *,
-    fastmath: bool | set[str] = False,
     boundscheck: bool | None = None,
     forceinline: bool = False,
 ) -> "Callable[[Function], Dispatcher[Function]]":
     """Compile a function on its first call: no GIL, errors as in NumPy, cached on disk.
+
+    There is no option for fast mathematics: with its flags a function gives other bits where it is
+    inlined than where it is linked, and on each processor its own. arithmetic.py has what kernels
+    use instead.
 
     Types of parameters are for the reader; Numba compiles for the types of the arguments.
     """
 
     def decorate(function: Function) -> "Dispatcher[Function]":
         dispatcher = numba.njit(
-            nogil=True, error_model="numpy", fastmath=fastmath, boundscheck=boundscheck,
-            forceinline=forceinline,
-        )(function)  # fmt: skip
+            nogil=True, error_model="numpy", boundscheck=boundscheck, forceinline=forceinline
+        )(function)
         if CACHE is not None:
             dispatcher._cache = CheckedCache(function)  # type: ignore[attr-defined]
         return dispatcher

@@ -7,11 +7,19 @@ mean, variance and output are computed.
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.arithmetic import (
+    address_of,
+    fma,
+    row_dot,
+    row_dot3,
+    row_squares,
+    row_sum,
+)
 from tervit_np.compiled.exponential import ONE, F
-from tervit_np.compiled.jit import REORDER, kernel
+from tervit_np.compiled.jit import kernel
 
 
-@kernel(fastmath=REORDER)
+@kernel()
 def layernorm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
     """(M, D), (D,), (D,) -> y (M, D), xhat (M, D), rstd (M, 1)."""
     rows, width = x.shape
@@ -19,24 +27,18 @@ def layernorm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, A
     rstd = np.empty((rows, 1), np.float32)
     inv_width = ONE / F(width)
     for m in range(rows):
-        total = F(0)
-        for i in range(width):
-            total += x[m, i]
-        mean = total * inv_width
-        squares = F(0)
-        for i in range(width):
-            centred = x[m, i] - mean
-            squares += centred * centred
-        r = ONE / np.sqrt(squares * inv_width + F(eps))
+        row = address_of(x) + 4 * m * width
+        mean: np.float32 = row_sum(row, width) * inv_width
+        r = ONE / np.sqrt(fma(row_squares(row, mean, width), inv_width, F(eps)))
         rstd[m, 0] = r
         for i in range(width):
             normal = (x[m, i] - mean) * r
             xhat[m, i] = normal
-            y[m, i] = normal * gamma[i] + beta[i]
+            y[m, i] = fma(normal, gamma[i], beta[i])
     return y, xhat, rstd
 
 
-@kernel(fastmath=REORDER)
+@kernel()
 def layernorm_backward(
     dy: Array, xhat: Array, rstd: Array, gamma: Array
 ) -> tuple[Array, Array, Array]:
@@ -46,15 +48,13 @@ def layernorm_backward(
     dgamma, dbeta = np.zeros(width, np.float32), np.zeros(width, np.float32)
     inv_width = ONE / F(width)
     for m in range(rows):
-        mean_g, mean_gx = F(0), F(0)
-        for i in range(width):
-            g = dy[m, i] * gamma[i]
-            mean_g += g
-            mean_gx += g * xhat[m, i]
-        mean_g, mean_gx, r = mean_g * inv_width, mean_gx * inv_width, rstd[m, 0]
+        dy_row, xhat_row = address_of(dy) + 4 * m * width, address_of(xhat) + 4 * m * width
+        mean_g = row_dot(dy_row, address_of(gamma), width) * inv_width
+        mean_gx = row_dot3(dy_row, address_of(gamma), xhat_row, width) * inv_width
+        r = rstd[m, 0]
         for i in range(width):
             d, normal = dy[m, i], xhat[m, i]
-            dx[m, i] = r * (d * gamma[i] - mean_g - normal * mean_gx)
-            dgamma[i] += d * normal
+            dx[m, i] = r * fma(-normal, mean_gx, fma(d, gamma[i], -mean_g))
+            dgamma[i] = fma(d, normal, dgamma[i])
             dbeta[i] += d
     return dx, dgamma, dbeta

@@ -9,11 +9,12 @@ import math
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.arithmetic import address_of, fma, row_dot
 from tervit_np.compiled.exponential import ONE, F
-from tervit_np.compiled.jit import REORDER, kernel
+from tervit_np.compiled.jit import kernel
 
 
-@kernel(fastmath={"contract"})
+@kernel()
 def adamw_(
     p: Array,
     g: Array,
@@ -34,25 +35,21 @@ def adamw_(
     inv_root, eps32 = F(1 / math.sqrt(bias_correction2)), F(eps)
     for i in range(p.size):
         grad = g[i]
-        mean = old1 * m[i] + new1 * grad
-        square = old2 * v[i] + new2 * grad * grad
+        mean = fma(old1, m[i], new1 * grad)
+        square = fma(old2, v[i], new2 * grad * grad)
         m[i], v[i] = mean, square
-        p[i] = p[i] * shrink - step * mean / (np.sqrt(square) * inv_root + eps32)
+        p[i] = fma(p[i], shrink, -(step * mean / fma(np.sqrt(square), inv_root, eps32)))
 
 
-@kernel(fastmath=REORDER)
+@kernel()
 def square_sum(g: Array) -> float:
     """Sum the squares, in float64.  (N,) -> float."""
-    total = 0.0
-    for i in range(g.size):
-        wide = np.float64(g[i])
-        total += wide * wide
-    return total
+    return row_dot(address_of(g), address_of(g), g.size, np.float64)
 
 
-@kernel(fastmath={"contract"})
+@kernel()
 def ema_(average: Array, p: Array, decay: float) -> None:
     """average = decay average + (1 - decay) p; flat arrays of one length."""
     old, new = F(decay), F(ONE - F(decay))
     for i in range(p.size):
-        average[i] = old * average[i] + new * p[i]
+        average[i] = fma(old, average[i], new * p[i])

@@ -29,6 +29,11 @@ def intrinsic(define: Callable[..., Intrinsic]) -> Callable[..., Any]:
     return extending.intrinsic(define)
 
 
+def intrinsic_of_literals(define: Callable[..., Intrinsic]) -> Callable[..., Any]:
+    """Make a function that gets a constant argument as a literal type, whose value is known."""
+    return extending.intrinsic(prefer_literal=True)(define)
+
+
 def array_data(context: Context, builder: Builder, kind: types.Array, array: Value) -> Value:
     """Return a pointer to the first element of an array of type `kind`."""
     return context.make_array(kind)(context, builder, array).data

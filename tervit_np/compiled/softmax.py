@@ -6,8 +6,11 @@ Twin of ops/softmax.py.
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.arithmetic import address_of, row_dot, row_sum
 from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_to_bits
-from tervit_np.compiled.jit import REORDER, kernel
+from tervit_np.compiled.jit import kernel
+
+ROWS_PER_PASS = 4  # a sum waits for stores, so those of other rows come between
 
 
 @kernel()
@@ -16,36 +19,47 @@ def ordered(bits: np.int32) -> np.int32:
     return np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
 
 
-@kernel(fastmath=REORDER)
+@kernel()
 def softmax(x: Array, scale: float) -> Array:
     """y = exp(s x - max) / sum, each row.  (M, N) -> (M, N)."""
-    y, s = np.empty_like(x), F(scale)
-    for m in range(x.shape[0]):
-        scores, row = x[m], y[m]
-        highest = np.int32(-(2**31))
-        for i in range(row.size):
-            highest = max(highest, ordered(float_to_bits(scores[i])))
-        largest = bits_to_float(ordered(highest))
-        for i in range(row.size):
-            row[i] = exp32(s * (scores[i] - largest))
-        total = F(0)
-        for i in range(row.size):
-            total += row[i]
-        inv_sum = ONE / total
-        for i in range(row.size):
-            row[i] *= inv_sum
+    y = np.empty_like(x)
+    softmax_rows(x, F(scale), y)
     return y
 
 
-@kernel(fastmath=REORDER)
+@kernel()
+def softmax_rows(x: Array, scale: np.float32, y: Array) -> None:
+    """Write the softmax of each row to y, which may be x.  (M, N) -> (M, N)."""
+    rows, width = x.shape
+    for first in range(0, rows, ROWS_PER_PASS):
+        stop = min(first + ROWS_PER_PASS, rows)
+        for m in range(first, stop):
+            highest = np.int32(-(2**31))
+            for i in range(width):
+                highest = max(highest, ordered(float_to_bits(x[m, i])))
+            largest = bits_to_float(ordered(highest))
+            for i in range(width):
+                y[m, i] = exp32(scale * (x[m, i] - largest))
+        for m in range(first, stop):
+            inv_sum = ONE / row_sum(address_of(y) + 4 * m * width, width)
+            for i in range(width):
+                y[m, i] *= inv_sum
+
+
+@kernel()
 def softmax_backward(dy: Array, y: Array, scale: float) -> Array:
     """dx = s y (dy - sum(dy y)), each row.  (M, N), (M, N) -> (M, N)."""
-    dx, s = np.empty_like(dy), F(scale)
-    for m in range(dy.shape[0]):
-        d, p, row = dy[m], y[m], dx[m]
-        dot = F(0)
-        for i in range(d.size):
-            dot += d[i] * p[i]
-        for i in range(d.size):
-            row[i] = s * p[i] * (d[i] - dot)
+    dx = np.empty_like(dy)
+    softmax_rows_backward(dy, y, F(scale), dx)
     return dx
+
+
+@kernel()
+def softmax_rows_backward(dy: Array, y: Array, scale: np.float32, dx: Array) -> None:
+    """Write dx, which may be dy.  (M, N), (M, N) -> (M, N)."""
+    rows, width = dy.shape
+    for m in range(rows):
+        first = 4 * m * width
+        dot = row_dot(address_of(dy) + first, address_of(y) + first, width)
+        for i in range(width):
+            dx[m, i] = scale * y[m, i] * (dy[m, i] - dot)

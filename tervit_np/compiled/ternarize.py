@@ -6,31 +6,32 @@ Twin of quant/ternarize.py for thresholds that are multiples of mean|w|; sums in
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.arithmetic import address_of, row_sum
 from tervit_np.compiled.exponential import F
-from tervit_np.compiled.jit import REORDER, kernel
+from tervit_np.compiled.jit import kernel
 
 
-@kernel(fastmath=REORDER)
+@kernel()
 def ternarize_rows(w: Array, factor: float, mean_scale: bool) -> tuple[Array, Array, Array]:
     """(M, N) -> w_hat (M, N), scale (M,), threshold (M,).  NaN or infinity in w: scale NaN."""
     rows, width = w.shape
-    w_hat = np.empty_like(w)
+    w_hat, magnitude = np.empty_like(w), np.empty(width, np.float64)
     scales, thresholds = np.empty(rows, np.float32), np.empty(rows, np.float32)
     for m in range(rows):
-        total = 0.0
         for i in range(width):
-            total += np.float64(abs(w[m, i]))
+            magnitude[i] = abs(w[m, i])
+        total = row_sum(address_of(magnitude), width, np.float64)
         mean = total / width
         delta = factor * mean
         cut = _round_down(delta)
-        support, count = 0.0, np.int32(0)
+        count = np.int32(0)
         for i in range(width):
-            magnitude = abs(w[m, i])
-            nonzero = magnitude > cut
-            support += np.float64(magnitude if nonzero else F(0))
+            nonzero = abs(w[m, i]) > cut
+            magnitude[i] = magnitude[i] if nonzero else 0.0
             count += np.int32(nonzero)
+        support = row_sum(address_of(magnitude), width, np.float64)
         scale = F(mean if mean_scale else support / max(float(count), 1.0))
-        scales[m] = scale if total < np.inf else F(np.nan)  # isfinite would be reordered away
+        scales[m] = scale if total < np.inf else F(np.nan)
         thresholds[m] = F(delta)
         for i in range(width):
             plus_or_zero = scale if w[m, i] > cut else F(0)

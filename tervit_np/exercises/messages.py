@@ -10,10 +10,6 @@ from tervit_np.exercises.student_file import NOT_WRITTEN
 
 _WIDTH = 80  # of a terminal
 _PRINTED = 12  # lines of a file's output that are shown
-_COMPILED_NOTE = (
-    "compiled(...) returns compiled code for float32; for float64, as checked here, it returns "
-    "None and the NumPy lines run."
-)
 
 
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
@@ -47,9 +43,6 @@ def solution_lines(exercise: Exercise) -> Iterator[str]:
     yield f"The lines of tervit_np/{exercise.module.replace('.', '/')}.py:"
     yield ""
     yield from textwrap.indent(exercise.solution(), "    ").splitlines()
-    if "compiled(" in exercise.solution():
-        yield ""
-        yield from _filled(_COMPILED_NOTE, "")
 
 
 def wrong_lines(exercise: Exercise) -> Iterator[str]:

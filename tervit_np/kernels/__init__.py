@@ -9,7 +9,7 @@ from tervit_np.kernels.int8_weights import Int8Weights, pack_int8
 from tervit_np.kernels.isa import VARIANTS, has_tile, selected_variant, supported
 from tervit_np.kernels.panels import Panels, QuantizedTokens, pack, quantize_tokens, unpack
 from tervit_np.kernels.ternary_linear import (
-    integer_path_is_faster,
+    fits_integers,
     integer_product,
     ternary_linear,
     ternary_matmul_from_floats,
@@ -22,7 +22,7 @@ __all__ = [
     "VARIANTS",
     "has_tile",
     "int8_linear",
-    "integer_path_is_faster",
+    "fits_integers",
     "integer_product",
     "pack",
     "pack_int8",

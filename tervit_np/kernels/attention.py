@@ -21,8 +21,9 @@ from numba import types
 
 from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zeros
+from tervit_np.compiled.arithmetic import address_of, fma, row_sum
 from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_to_bits
-from tervit_np.compiled.jit import REORDER, kernel
+from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.simd import (
     F32,
     I64,
@@ -103,33 +104,32 @@ def attend(
             query_bias = attn_bias[(m + i) % attn_bias.shape[0]]
             scratch.row_max[i] = _scale_and_add_bias(scratch.scores[i], scale, query_bias)
         for i in range(queries):
-            scratch.inv_sum[i] = ONE / _exp_and_sum(scratch.scores[i], scratch.row_max[i])
+            _exponentials(scratch.scores[i], scratch.row_max[i])
+        for i in range(queries):
+            row = address_of(scratch.scores) + 4 * i * keys
+            scratch.inv_sum[i] = ONE / row_sum(row, tokens)
         exps, v = View(scratch.scores, 0, keys), View(qkv, 2 * dim + start, stride)
         gemm_rows(FLOAT_TILES, exps, v, columns, tokens, scratch.out)
         for i in range(queries):
             _normalize(scratch.out[i], scratch.inv_sum[i], out[m + i, start:stop])
 
 
-@kernel(fastmath=REORDER, boundscheck=False)
+@kernel(boundscheck=False)
 def _scale_and_add_bias(scores: Array, scale: np.float32, attn_bias: Array) -> np.float32:
     """scores = scale scores + attn_bias, in place; return the largest.  (T'), (T')."""
     largest = np.int32(-(2**31))
     for t in range(scores.shape[0]):
-        score = scores[t] * scale + attn_bias[t]
+        score = fma(scores[t], scale, attn_bias[t])
         scores[t] = score
         largest = max(largest, ordered(float_to_bits(score)))  # as integers (softmax.py)
     return bits_to_float(ordered(largest))
 
 
-@kernel(fastmath=REORDER, boundscheck=False)
-def _exp_and_sum(scores: Array, row_max: np.float32) -> np.float32:
-    """scores = exp(scores - row_max), in place; return their sum.  (T')."""
-    total = F(0)
+@kernel(boundscheck=False)
+def _exponentials(scores: Array, row_max: np.float32) -> None:
+    """scores = exp(scores - row_max), in place.  (T')."""
     for t in range(scores.shape[0]):
-        value = exp32(scores[t] - row_max)
-        scores[t] = value
-        total += value
-    return total
+        scores[t] = exp32(scores[t] - row_max)
 
 
 @kernel(boundscheck=False)

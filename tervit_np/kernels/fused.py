@@ -11,10 +11,11 @@ the L1 cache until it has become 8-bit integers.
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.arithmetic import address_of, fma, row_squares, row_sum
 from tervit_np.compiled.exponential import ONE, F
 from tervit_np.compiled.gaussian import cumulative
 from tervit_np.compiled.gelu import tanh_gate
-from tervit_np.compiled.jit import REORDER, kernel
+from tervit_np.compiled.jit import kernel
 from tervit_np.kernels.panels import QuantizedTokens
 from tervit_np.kernels.quantize import ROWS_PER_PASS, quantize_pass
 
@@ -38,38 +39,35 @@ def residual_layernorm_quantize(
         quantize_pass(normed[: rows.shape[0]], dim, start, out)
 
 
-@kernel(fastmath=REORDER, boundscheck=False)
+@kernel(boundscheck=False)
 def _add_branch(x: Array, branch: Array, mean: Array) -> None:
     """x += branch,  mean = sum(x) / D.  (R, D), (R, D') -> mean (R,)."""
     inv_dim = ONE / F(x.shape[1])
-    for m in range(x.shape[0]):
-        total = F(0)
-        for i in range(x.shape[1]):
-            value = x[m, i] + branch[m, i]
-            x[m, i] = value
-            total += value
-        mean[m] = total * inv_dim
+    rows, dim = x.shape
+    for m in range(rows):
+        for i in range(dim):
+            x[m, i] += branch[m, i]
+    for m in range(rows):
+        mean[m] = row_sum(address_of(x) + 4 * m * dim, dim) * inv_dim
 
 
-@kernel(fastmath=REORDER, boundscheck=False)
+@kernel(boundscheck=False)
 def _reciprocal_std(x: Array, mean: Array, eps: np.float32, rstd: Array) -> None:
     """rstd = 1 / sqrt(var + eps).  (R, D), (R,) -> rstd (R,)."""
     inv_dim = ONE / F(x.shape[1])
     for m in range(x.shape[0]):
-        row_mean, squares = mean[m], F(0)
-        for i in range(x.shape[1]):
-            centred = x[m, i] - row_mean
-            squares += centred * centred
-        rstd[m] = ONE / np.sqrt(squares * inv_dim + eps)
+        row = address_of(x) + 4 * m * x.shape[1]
+        squares = row_squares(row, mean[m], x.shape[1])
+        rstd[m] = ONE / np.sqrt(fma(squares, inv_dim, eps))
 
 
-@kernel(fastmath=REORDER, boundscheck=False)
+@kernel(boundscheck=False)
 def _normalize(x: Array, mean: Array, rstd: Array, gamma: Array, beta: Array, out: Array) -> None:
     """out = (x - mean) rstd gamma + beta.  (R, D), (R,), (R,), (D,), (D,) -> out (R, D)."""
     for m in range(x.shape[0]):
         row_mean, row_rstd = mean[m], rstd[m]
         for i in range(x.shape[1]):
-            out[m, i] = (x[m, i] - row_mean) * row_rstd * gamma[i] + beta[i]
+            out[m, i] = fma((x[m, i] - row_mean) * row_rstd, gamma[i], beta[i])
 
 
 @kernel(boundscheck=False)
@@ -85,14 +83,14 @@ def gelu_quantize(x: Array, gelu_erf: bool, inputs: int, out: QuantizedTokens) -
         quantize_pass(rows, inputs, start, out)
 
 
-@kernel(fastmath={"contract"}, boundscheck=False)
+@kernel(boundscheck=False)
 def _gelu_erf(row: Array) -> None:
     """x = x Phi(x), in place.  (I,)."""
     for i in range(row.shape[0]):
         row[i] *= cumulative(row[i])
 
 
-@kernel(fastmath={"contract"}, boundscheck=False)
+@kernel(boundscheck=False)
 def _gelu_tanh(row: Array) -> None:
     """x = x (1 + tanh u) / 2, in place, with u as in ops/gelu.py.  (I,)."""
     for i in range(row.shape[0]):

@@ -18,6 +18,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zeros
+from tervit_np.compiled.arithmetic import fma
 from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_to_bits
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.softmax import ordered
@@ -200,7 +201,7 @@ def _quantize_row(values: Array, inv_scale: np.float32, zero_point: np.int32, ou
         out[i] = nearest_integer(values[i] * inv_scale) + zero_point
 
 
-@kernel(fastmath={"contract"}, boundscheck=False)
+@kernel(boundscheck=False)
 def _dequantize_scores(
     queries: int, m: int, attn_bias: Array, scratch: Int8AttentionScratch
 ) -> None:
@@ -210,7 +211,7 @@ def _dequantize_scores(
         for t in range(scratch.scores.shape[1]):
             total = F(np.int32(scratch.products[i, t] - scratch.k_compensation[t]))
             scale = scratch.q_scale[m + i] * scratch.k_scale[t]
-            scratch.scores[i, t] = total * scale + query_bias[t]
+            scratch.scores[i, t] = fma(total, scale, query_bias[t])
 
 
 @kernel(boundscheck=False)
@@ -223,7 +224,7 @@ def _find_row_max(queries: int, scratch: Int8AttentionScratch) -> None:
         scratch.row_max[i] = bits_to_float(ordered(largest))
 
 
-@kernel(fastmath={"contract"}, boundscheck=False)
+@kernel(boundscheck=False)
 def _exp_and_sum(queries: int, scratch: Int8AttentionScratch) -> None:
     """e = round(255 exp(S - row_max)),  exp_sums = sum(e)."""
     for i in range(queries):

@@ -108,9 +108,12 @@ def integer_product(x: Array, packed: Panels, variant: str) -> Array:
     return out[: len(x), : packed.outputs]
 
 
-def integer_path_is_faster(inputs: int) -> bool:
-    """Tell whether the selected variant beats BLAS on floats, and can sum so many inputs."""
-    return inputs <= MAX_INPUTS and selected_variant() in ("avx2", "vnni256", "vnni512")
+def fits_integers(inputs: int) -> bool:
+    """Tell whether the kernels can sum so many inputs.
+
+    Where they are no faster than floats they are used all the same, for the same bits.
+    """
+    return inputs <= MAX_INPUTS
 
 
 def ternary_matmul_from_floats(x_hat: Array, w_hat: Array, bias: Array | None) -> Array:
@@ -124,6 +127,8 @@ def ternary_matmul_from_floats(x_hat: Array, w_hat: Array, bias: Array | None) -
     outputs, inputs = w_hat.shape
     packed, scale = pack_rows(np.ascontiguousarray(w_hat))
     panels = Panels(packed, scale, outputs, inputs)
+    if not has_tile(selected_variant()):
+        return ternary_linear(x_hat, panels, bias)
     tile = _tile(selected_variant(), len(x_hat), panels)
     out = quantize_and_multiply(tile, x_hat, panels, _NO_BIAS if bias is None else bias)
     return np.ascontiguousarray(out[: len(x_hat), :outputs])

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.dispatch import compiled
 from tervit_np.ops.softmax import softmax, softmax_backward
 
 
@@ -41,6 +42,12 @@ def attention(
     """
     if qkv.shape[-1] % (3 * heads):
         raise ValueError(f"attention: last axis {qkv.shape[-1]} is not 3 x {heads} heads x K")
+    if (compiled_ops := compiled(qkv)) is not None:
+        qkv = np.ascontiguousarray(qkv)
+        probs = compiled_ops.attention_probs(qkv, heads)
+        probs_hat = probs if quantize_probs is None else quantize_probs(probs)
+        out: Array = compiled_ops.attention_mix(probs_hat, qkv)
+        return out, AttentionCache(qkv, probs, probs_hat)
     q, k, v = split_qkv(qkv, heads)
     probs, _ = softmax(q @ k.swapaxes(-1, -2), scale=q.shape[-1] ** -0.5)
     probs_hat = probs if quantize_probs is None else quantize_probs(probs)
@@ -50,6 +57,11 @@ def attention(
 def attention_backward(dout: Array, cache: AttentionCache) -> Array:
     """Undo `out = softmax(q k^T / sqrt(K)) v`.  (B, T, D) -> dqkv (B, T, 3 D)."""
     qkv, probs, probs_hat = cache
+    dqkv: Array
+    if (compiled_ops := compiled(dout)) is not None:
+        dout = np.ascontiguousarray(dout)
+        dqkv, _ = compiled_ops.attention_backward(dout, qkv, probs, probs_hat)
+        return dqkv
     heads = probs.shape[1]
     q, k, v = split_qkv(qkv, heads)
     dqkv = np.empty_like(qkv)

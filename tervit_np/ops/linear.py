@@ -49,24 +49,26 @@ def _matmul(x: Array, weight: Array, bias: Array | None, is_integer_matmul: bool
     (M, I), (O, I), (O,) -> (M, O).
     """
     engine = integer_engine(x) if is_integer_matmul else None
-    if engine is not None and engine.integer_path_is_faster(x.shape[1]):
+    if engine is not None and engine.fits_integers(x.shape[1]):
         y: Array = engine.ternary_matmul_from_floats(x, weight, bias)
+        return y
+    if (compiled_ops := compiled(x)) is not None and weight.dtype == x.dtype:
+        y = compiled_ops.linear(x, weight, bias)
         return y
     y = x @ weight.T
     if bias is not None:
-        if (compiled_ops := compiled(x)) is not None:
-            compiled_ops.add_bias_(y, bias)
-        else:
-            y += bias
+        y += bias
     return y
 
 
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:
     """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,)."""
+    if (compiled_ops := compiled(dy)) is not None and cache.weight.dtype == dy.dtype:
+        dx, dweight, dbias = compiled_ops.linear_backward(rows(dy), rows(cache.x), cache.weight)
+        return dx.reshape(cache.x.shape), dweight, dbias
     # exercise linear_backward: dx, dweight and dbias from dy, cache.x and cache.weight
     dy2, x2 = rows(dy), rows(cache.x)
     dx = dy2 @ cache.weight
     dweight = dy2.T @ x2
-    compiled_ops = compiled(dy2)
-    dbias = dy2.sum(axis=0) if compiled_ops is None else compiled_ops.column_sum(dy2)
+    dbias = dy2.sum(axis=0)
     return dx.reshape(cache.x.shape), dweight, dbias

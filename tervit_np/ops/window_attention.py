@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.dispatch import compiled
 from tervit_np.ops.attention import merge_heads, split_heads, split_qkv
 from tervit_np.ops.softmax import softmax, softmax_backward
 
@@ -34,6 +35,12 @@ def window_attention(
     `quantize_probs` quantizes the probabilities before they multiply v, as in `attention`.
     """
     heads = attn_bias.shape[0]
+    if (compiled_ops := compiled(qkv)) is not None:
+        qkv = np.ascontiguousarray(qkv)
+        probs = compiled_ops.attention_probs(qkv, heads, attn_bias, mask)
+        probs_hat = probs if quantize_probs is None else quantize_probs(probs)
+        out: Array = compiled_ops.attention_mix(probs_hat, qkv)
+        return out, WindowAttentionCache(qkv, probs, probs_hat)
     q, k, v = split_qkv(qkv, heads)
     scores = q @ k.swapaxes(-1, -2)
     scores *= q.dtype.type(q.shape[-1] ** -0.5)
@@ -49,6 +56,11 @@ def window_attention(
 def window_attention_backward(dout: Array, cache: WindowAttentionCache) -> tuple[Array, Array]:
     """Undo window_attention.  (B nW, T, D) -> dqkv (B nW, T, 3 D), dattn_bias (H, T, T)."""
     qkv, probs, probs_hat = cache
+    dqkv: Array
+    if (compiled_ops := compiled(dout)) is not None:
+        dout = np.ascontiguousarray(dout)
+        dqkv, dattn_bias = compiled_ops.attention_backward(dout, qkv, probs, probs_hat, True)
+        return dqkv, dattn_bias
     heads = probs.shape[1]
     q, k, v = split_qkv(qkv, heads)
     dqkv = np.empty_like(qkv)

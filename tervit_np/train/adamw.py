@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from data_tools import elementary
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.param import Param
@@ -40,7 +41,7 @@ class AdamW:
     def step(self) -> None:
         """Update every parameter in place."""
         self.steps += 1
-        corrections = [1 - beta**self.steps for beta in self.betas]
+        corrections = [1 - elementary.power(beta, self.steps) for beta in self.betas]
         for name, param in self.named_params:
             decay = self.weight_decay if name in self._decayed else 0.0
             self._update(param, self.first[name], self.second[name], decay, *corrections)

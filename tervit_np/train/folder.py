@@ -27,7 +27,7 @@ from tervit_np.train import metrics
 from tervit_np.train.lock import locked
 from tervit_np.train.names import check_file_name
 
-MUST_AGREE = ("seed", "threads", "backend", "model", "stages", "recipe", "data")
+MUST_AGREE = ("seed", "backend", "model", "stages", "recipe", "data")
 
 # Partial files of what is written under the lock; `tervit export` may write others meanwhile.
 _PARTIAL = re.compile(r"\..+\.(npz|json|jsonl|html|png)\.[0-9a-f]+\.partial")

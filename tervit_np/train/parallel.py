@@ -1,15 +1,21 @@
-"""Data parallelism: each thread runs a part of the batch on its own replica of the model.
+"""One batch on several cores, to the same bits on any number of them.
 
-The replicas share the weights' memory and have their own gradients. The gradient of a mean over B
-images is the sum over the parts of (n_i / B) times the part's mean, added in the order of the
-parts: the last bits of the result depend on the number of threads, and on nothing else. NumPy and
-compiled code release Python's lock while they compute, and BLAS runs one thread per part. To save
-memory, a thread splits its part into pieces and runs them in turn (gradient accumulation).
+    g = sum over parts p of (n_p / B) g_p        in the order of the parts
+
+A gradient of a mean over B images is a weighted sum of the parts' own means. How a batch is cut
+depends on its size alone. Each part runs on a replica that shares the weights' memory and owns its
+gradients; these are added in the order of the parts, whichever thread is ready first. NumPy and the
+compiled kernels leave Python's lock while they compute.
+
+Parts of about a thousand tokens fit the caches better than a batch, and only those in progress
+need memory.
 """
 
 import copy
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
 import numpy as np
 
@@ -19,41 +25,77 @@ from tervit_np.param import zero_grad
 
 # (logits, part of the batch) -> loss, dlogits
 Loss = Callable[[Logits, slice], tuple[float, Logits]]
+PART_TOKENS = 1024
+LEAST_PARTS = 4  # work for four threads; more and smaller parts would spend their time in Python
 
 
 class ParallelModel:
-    """A model and its replicas; `gradients` computes the model's gradients of a whole batch."""
+    """A model and its replicas; `gradients` fills `model`'s gradients from a whole batch.
+
+    `accumulate` cuts a batch into so many times more parts, for less memory.
+    """
 
     def __init__(self, model: Classifier, threads: int, accumulate: int = 1) -> None:
         self.model, self.accumulate = model, accumulate
-        self.replicas = [model, *(replica(model) for _ in range(threads - 1))]
         self.named_params = model.named_params()
-        self._params = [[p for _, p in self.named_params]]
-        self._params += [[p for _, p in r.named_params()] for r in self.replicas[1:]]
-        self._pool = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="tervit")
+        self.replicas = [replica(model) for _ in range(threads)]
+        self._replica_params = [[p for _, p in r.named_params()] for r in self.replicas]
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tervit")
 
-    def gradients(self, images: Array, loss: Loss, rngs: list[np.random.Generator]) -> float:
+    def gradients(self, images: Array, loss: Loss, rng: np.random.Generator | None = None) -> float:
         """Run forward and backward on a batch (B, 3, S, S); return the mean loss.
 
-        `rngs` holds one generator for each part, for drop path.
+        Drop path draws from a child of `rng` for each part.
         """
-        parts = split_range(0, len(images), len(self.replicas))
-
-        def work(i: int) -> float:
-            zero_grad(self._params[i])
-            pieces = split_range(parts[i].start, parts[i].stop, self.accumulate)
-            return sum(_add_part(self.replicas[i], images, p, loss, rngs[i]) for p in pieces)
-
-        others = [self._pool.submit(work, i) for i in range(1, len(parts))]
-        total = work(0) + sum(other.result() for other in others)
-        for params in self._params[1 : len(parts)]:
-            for param, replicated in zip(self._params[0], params, strict=True):
-                param.grad += replicated.grad
+        parts = split_range(len(images), self.accumulate * part_count(self.model, len(images)))
+        rngs = [None] * len(parts) if rng is None else rng.spawn(len(parts))
+        zero_grad(p for _, p in self.named_params)
+        total, idle = 0.0, list(range(len(self.replicas)))
+        running: deque[tuple[int, Future[float]]] = deque()
+        submit = self._pool.submit if len(self.replicas) > 1 else _call
+        try:
+            for part, child in zip(parts, rngs, strict=True):
+                if not idle:
+                    total += self._finish(running, idle)
+                number = idle.pop()
+                task = submit(self._part, number, images, part, loss, child)
+                running.append((number, task))
+            while running:
+                total += self._finish(running, idle)
+        finally:
+            wait([task for _, task in running])
         return total
+
+    def _part(
+        self, number: int, images: Array, part: slice, loss: Loss, rng: np.random.Generator | None
+    ) -> float:
+        """Compute the gradients of a part on a replica; return its share of the loss."""
+        model = self.replicas[number]
+        zero_grad(self._replica_params[number])
+        logits, cache = model.forward(images[part], train=True, rng=rng)
+        value, dlogits = loss(logits, part)
+        weight: float = (part.stop - part.start) / len(images)
+        model.backward(_scale(dlogits, weight), cache, input_grad=False)
+        return value * weight
+
+    def _finish(self, running: "deque[tuple[int, Future[float]]]", idle: list[int]) -> float:
+        """Wait for the first part in progress, add its gradients, return its share of the loss."""
+        number, task = running.popleft()
+        value = task.result()
+        for (_, param), own in zip(self.named_params, self._replica_params[number], strict=True):
+            param.grad += own.grad
+        idle.append(number)
+        return value
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
+
+
+def part_count(model: Classifier, images: int) -> int:
+    """Return into how many parts a batch is cut: a multiple of four, of about 1,024 tokens each."""
+    tokens: int = images * (model.config.image_size // model.config.patch_size) ** 2
+    return LEAST_PARTS * max(round(tokens / (LEAST_PARTS * PART_TOKENS)), 1)
 
 
 def replica(model: Classifier) -> Classifier:
@@ -62,20 +104,18 @@ def replica(model: Classifier) -> Classifier:
     return copy.deepcopy(model, shared)
 
 
-def split_range(start: int, stop: int, parts: int) -> list[slice]:
-    """Split start..stop into at most `parts` non-empty ranges of nearly equal length."""
-    bounds = np.linspace(start, stop, min(parts, stop - start) + 1).round().astype(int)
+def split_range(count: int, parts: int) -> list[slice]:
+    """Split 0..count into at most `parts` non-empty ranges of nearly equal length."""
+    bounds = np.linspace(0, count, min(parts, count) + 1).round().astype(int)
     return [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-def _add_part(
-    model: Classifier, images: Array, part: slice, loss: Loss, rng: np.random.Generator
-) -> float:
-    """Add the gradients of a part of the batch; return its weighted loss, value * n_i / B."""
-    x = images[part]
-    logits, cache = model.forward(x, train=True, rng=rng)
-    value, dlogits = loss(logits, part)
-    weight = len(x) / len(images)
-    scaled = tuple(d * weight for d in dlogits) if isinstance(dlogits, tuple) else dlogits * weight
-    model.backward(scaled, cache, input_grad=False)
-    return value * weight
+def _scale(dlogits: Any, weight: float) -> Any:
+    return tuple(d * weight for d in dlogits) if isinstance(dlogits, tuple) else dlogits * weight
+
+
+def _call(function: Callable[..., float], *args: Any) -> "Future[float]":
+    """Call a function at once, where one thread is all there is."""
+    done: Future[float] = Future()
+    done.set_result(function(*args))
+    return done

@@ -6,6 +6,8 @@ lr(t) = floor + (peak - floor) (1 + cos(pi (t - W) / (T - W))) / 2     otherwise
 
 import math
 
+from data_tools import elementary
+
 
 def warmup_cosine(step: int, total: int, peak: float, warmup: float, final: float) -> float:
     """Return the learning rate of one step.
@@ -18,4 +20,4 @@ def warmup_cosine(step: int, total: int, peak: float, warmup: float, final: floa
         return peak * (step + 1) / warm
     floor = final * peak
     progress = (step - warm) / max(total - warm, 1)
-    return floor + (peak - floor) * (1 + math.cos(math.pi * progress)) / 2
+    return floor + (peak - floor) * (1 + float(elementary.cos(math.pi * progress))) / 2

@@ -93,7 +93,7 @@ class Recipe:
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
     ema: float = 0.0  # decay of the average; 0 for none
-    accumulate: int = 1  # pieces into which each thread splits its part of a batch
+    accumulate: int = 1  # cuts a batch into so many times more parts (train/parallel.py)
     recompute: bool = False  # cache the inputs of blocks alone, run them again in the backward pass
     augment: Augment = field(default_factory=Augment)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from data_tools import elementary
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, Logits, quantize
 from tervit_np.quant import Blend
@@ -37,7 +38,7 @@ class StageTrainer:
             _insert_blends(model)
         model.recompute = recipe.recompute
         self.parallel = ParallelModel(model, threads, recipe.accumulate)
-        self._blends = _blends(self.parallel.replicas) if stage.ramp else []
+        self._blends = _blends([model, *self.parallel.replicas]) if stage.ramp else []
         self.params = [(n, p) for n, p in self.parallel.named_params if not stage.freezes(n)]
         if not self.params:
             raise ValueError(f"stage {stage.name}: freeze {stage.freeze!r} leaves nothing to train")
@@ -60,7 +61,7 @@ class StageTrainer:
                 teacher_logits = mean_logits(self.teacher.forward(images[part])[0])
             return objective(logits, targets[part], teacher_logits, stage)
 
-        value = self.parallel.gradients(images, loss, rng.spawn(len(self.parallel.replicas)))
+        value = self.parallel.gradients(images, loss, rng)
         norm = clip_grad_norm(self.params, self.recipe.clip_norm)
         if not math.isfinite(norm):
             raise ValueError(
@@ -122,7 +123,7 @@ class StageTrainer:
 
 def ramp_amount(step: int, length: float) -> float:
     """Return the amount of quantization: sigmoid(16 t/T - 6), then 1 (TeTRA's ramp)."""
-    return 1.0 if step >= length else 1 / (1 + math.exp(6 - 16 * step / length))
+    return 1.0 if step >= length else 1 / (1 + float(elementary.exp(6 - 16 * step / length)))
 
 
 def model_arrays(arrays: dict[str, Array]) -> dict[str, Array]:

@@ -3,6 +3,7 @@ import pytest
 
 numba = pytest.importorskip("numba")
 
+from tervit_np.compiled import exponential  # noqa: E402
 from tervit_np.compiled.exponential import exp32  # noqa: E402
 
 
@@ -26,3 +27,11 @@ def test_exp_saturates():
     assert y[2] == 1
     assert y[3] == y[4] > 1e38
     assert np.isnan(y[5])
+
+
+def test_coefficients_are_the_fit():
+    r = np.cos(np.pi * (np.arange(64) + 0.5) / 64) * np.log(2) / 2
+    powers = r[:, None] ** np.arange(2, 6)
+    fit = np.linalg.lstsq(powers, np.exp(r) - 1 - r, rcond=None)[0]
+    stored = [getattr(exponential, f"_C{i}") for i in range(2, 6)]
+    np.testing.assert_allclose(stored, fit, rtol=1e-7)

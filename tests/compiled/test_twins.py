@@ -200,3 +200,26 @@ def gradients(layer, cache, dy):
     dx = layer.backward(dy, cache)
     dx = dx if isinstance(dx, tuple) else (dx,)
     return (*dx, *(p.grad.copy() for _, p in layer.named_params()))
+
+
+@pytest.mark.parametrize("tokens, heads, width", [(1, 1, 4), (17, 2, 24), (65, 3, 64)])
+@pytest.mark.parametrize("windows", [False, True])
+def test_attention(tokens, heads, width, windows):
+    qkv, dout = array((4, tokens, 3 * heads * width)), array((4, tokens, heads * width), seed=1)
+    bias, mask = array((heads, tokens, tokens), seed=2), array((2, tokens, tokens), seed=3)
+
+    def run(qkv, dout):
+        if windows:
+            out, cache = ops.window_attention(qkv, bias, mask)
+            return out, cache.probs, *ops.window_attention_backward(dout, cache)
+        out, cache = ops.attention(qkv, heads)
+        return out, cache.probs, ops.attention_backward(dout, cache)
+
+    assert_close(*both(run, qkv, dout), 1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_linear(shape):
+    x, w, dy = array(shape), array((6, shape[-1]), seed=1), array((*shape[:-1], 6), seed=2)
+    cache = ops.linear(x, w)[1]
+    assert_close(*both(lambda dy: ops.linear_backward(dy, cache), dy), 1e-5)

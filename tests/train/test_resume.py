@@ -82,21 +82,23 @@ def test_a_finished_run_resumes_to_its_results(model, data, recipe, tmp_path, un
     assert_same(everything(tmp_path / "whole"), uninterrupted[1])
 
 
-def test_two_threads_resume_to_the_same_bits(model, data, recipe, tmp_path):
+def test_other_threads_give_the_same_bits(model, data, recipe, tmp_path, uninterrupted):
     def ctrl_c(done):
         if done == 35:
             os.kill(os.getpid(), signal.SIGINT)
 
-    train(model, data, recipe, tmp_path / "whole", threads=2)
+    for threads in (2, 3, 4):
+        train(model, data, recipe, tmp_path / str(threads), threads=threads)
+        assert_same(everything(tmp_path / str(threads)), uninterrupted[1])
     with pytest.raises(Interrupted):
         train(model, data, recipe, tmp_path / "stopped", threads=2, on_step=ctrl_c)
-    train(model, data, recipe, tmp_path / "stopped", threads=2, resume=True)
-    assert_same(everything(tmp_path / "stopped"), everything(tmp_path / "whole"))
+    train(model, data, recipe, tmp_path / "stopped", threads=3, resume=True)
+    assert_same(everything(tmp_path / "stopped"), uninterrupted[1])
 
 
 def test_resuming_with_other_settings_is_refused(model, data, recipe, tmp_path, uninterrupted):
-    with pytest.raises(ValueError, match="threads was 1 .* now 2"):
-        train(model, data, recipe, tmp_path / "whole", threads=2, resume=True)
+    with pytest.raises(ValueError, match="seed was 5 .* now 6"):
+        run(model, STAGES, data, tmp_path / "whole", True, recipe=recipe, seed=6, quiet=True)
 
 
 def test_run_json_rebuilds_the_arguments(monkeypatch, model, data, recipe, tmp_path):

@@ -172,7 +172,7 @@ BACKWARD = [
         (
             "loss-sign",
             "the gradient is targets minus probabilities",
-            ("losses", "cross_entropy", "np.exp(log_p) - targets", "targets - np.exp(log_p)"),
+            ("losses", "cross_entropy", "_exp(log_p) - targets", "targets - _exp(log_p)"),
         ),
         (
             "temperature",

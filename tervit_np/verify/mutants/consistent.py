@@ -145,12 +145,12 @@ CONSISTENT = [
         "golden",
         "divergence",
         "KL(student || teacher) in place of KL(teacher || student)",
-        ("losses", "distillation", "p_t * (log_t - log_s)", "np.exp(log_s) * (log_s - log_t)"),
+        ("losses", "distillation", "p_t * (log_t - log_s)", "_exp(log_s) * (log_s - log_t)"),
         (
             "losses",
             "distillation",
-            "(np.exp(log_s) - p_t)",
-            "((d := np.exp(log_s) * (log_s - log_t)) - np.exp(log_s) * d.sum(1, keepdims=True))",
+            "(_exp(log_s) - p_t)",
+            "((d := _exp(log_s) * (log_s - log_t)) - _exp(log_s) * d.sum(1, keepdims=True))",
         ),
     ),
     mutant(

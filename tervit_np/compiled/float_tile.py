@@ -1,0 +1,229 @@
+"""The register tile of the float product: what stays in registers while the inputs pass.
+
+    tile[m, v, :] = fma(a[m], b[v, :], tile[m, v, :])        m < MR,  v < vectors
+
+MR x vectors registers hold sums, `vectors` hold numbers of b, and one holds a number of a in all
+its lanes: 24 + 4 + 1 of 32 registers (AVX-512, NEON), 12 + 2 + 1 of 16 (AVX2). More rows would
+leave sums no register, fewer would load more often than they multiply.
+
+Memory is addressed as in BLAS, by the number of a byte, so that one piece of machine code serves
+arrays of any strides.
+"""
+
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba import types
+from numba.core.datamodel.models import PrimitiveModel
+from numba.extending import register_model
+
+from tervit_np.compiled.arithmetic import fused
+from tervit_np.compiled.simd import (
+    F32,
+    I8,
+    I64,
+    Builder,
+    Value,
+    broadcast,
+    intrinsic,
+    load,
+    store,
+    transpose,
+)
+from tervit_np.compiled.target import LANES, REGISTERS
+
+MR = 6
+VECTORS = 4 if REGISTERS == 32 else 2
+NR = VECTORS * LANES  # columns of a whole tile
+STRIP = 48  # rows that are packed together: whole tiles, and whole registers of any length
+FLOAT = 4  # bytes
+_VECTOR = ir.VectorType(F32, LANES)
+
+
+class Whole(NamedTuple):
+    """A tile of NR columns."""
+
+    vectors: int = VECTORS
+
+
+class Half(NamedTuple):
+    """Two registers wide, for columns that are left."""
+
+    vectors: int = 2
+
+
+class Narrow(NamedTuple):
+    """One register wide."""
+
+    vectors: int = 1
+
+
+class Strip(NamedTuple):
+    """Not a tile, but as many registers as STRIP numbers fill."""
+
+    vectors: int = STRIP // LANES
+
+
+WHOLE, HALF, NARROW, STRIP_SHAPE = Whole(), Half(), Narrow(), Strip()
+
+
+class FloatTile(types.Type):
+    """The type of a tile: MR x `vectors` registers."""
+
+    def __init__(self, shape: types.NamedTuple) -> None:
+        self.vectors: int = vectors_of(shape)
+        super().__init__(f"FloatTile({self.vectors})")
+
+
+@register_model(FloatTile)
+class _FloatTileModel(PrimitiveModel):
+    def __init__(self, manager: Any, tile: FloatTile) -> None:
+        super().__init__(manager, tile, ir.ArrayType(_VECTOR, MR * tile.vectors))
+
+
+def vectors_of(shape: Any) -> int:
+    """Return the width of a shape from its type."""
+    return int(shape.instance_class._field_defaults["vectors"])
+
+
+def _at(builder: Builder, address: Value) -> Value:
+    return builder.inttoptr(address, I8.as_pointer())
+
+
+@intrinsic
+def width_of(typing: Any, shape: Any) -> Any:
+    """Return how many numbers `vectors` registers hold."""
+    count = vectors_of(shape) * LANES
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        return I64(count)
+
+    return types.intp(shape), generate
+
+
+@intrinsic
+def zero_tile(typing: Any, shape: Any) -> Any:
+    """Return a tile of zeros."""
+    tile = FloatTile(shape)
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        return ir.Constant(context.get_value_type(tile), None)
+
+    return tile(shape), generate
+
+
+@intrinsic
+def load_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
+    """Return the tile at c; with a row_stride of 0, one row for all."""
+    tile = FloatTile(shape)
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        sums = ir.Constant(context.get_value_type(tile), ir.Undefined)
+        base, offset = _at(builder, args[1]), I64(0)
+        for m in range(MR):
+            for v in range(tile.vectors):
+                value = load(builder, base, _plus(builder, offset, v), _VECTOR)
+                sums = builder.insert_value(sums, value, m * tile.vectors + v)
+            offset = builder.add(offset, args[2])
+        return sums
+
+    return tile(shape, types.intp, types.intp), generate
+
+
+@intrinsic
+def store_tile(typing: Any, tile: Any, c: Any, row_stride: Any) -> Any:
+    """Write the tile to c."""
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        base, offset = _at(builder, args[1]), I64(0)
+        for m in range(MR):
+            for v in range(tile.vectors):
+                value = builder.extract_value(args[0], m * tile.vectors + v)
+                store(builder, value, base, _plus(builder, offset, v))
+            offset = builder.add(offset, args[2])
+        return context.get_dummy_value()
+
+    return types.void(tile, types.intp, types.intp), generate
+
+
+@intrinsic
+def multiply_add(typing: Any, tile: Any, a: Any, row_stride: Any, b: Any) -> Any:
+    """One step of the sums: a holds MR numbers row_stride apart, b holds `vectors` registers."""
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        sums, a_base, offset = args[0], _at(builder, args[1]), I64(0)
+        b_base = _at(builder, args[3])
+        columns = [load(builder, b_base, _plus(builder, I64(0), v), _VECTOR)
+                   for v in range(tile.vectors)]  # fmt: skip
+        for m in range(MR):
+            number = broadcast(builder, load(builder, a_base, offset, F32), LANES)
+            for v in range(tile.vectors):
+                i = m * tile.vectors + v
+                before = builder.extract_value(sums, i)
+                after = fused(builder, number, columns[v], before)
+                sums = builder.insert_value(sums, after, i)
+            offset = builder.add(offset, args[2])
+        return sums
+
+    return tile(tile, types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def copy_vectors(typing: Any, shape: Any, source: Any, target: Any) -> Any:
+    """Copy `vectors` registers of neighbouring numbers."""
+    count = vectors_of(shape)
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        source_base, target_base = _at(builder, args[1]), _at(builder, args[2])
+        for v in range(count):
+            offset = _plus(builder, I64(0), v)
+            store(builder, load(builder, source_base, offset, _VECTOR), target_base, offset)
+        return context.get_dummy_value()
+
+    return types.void(shape, types.intp, types.intp), generate
+
+
+@intrinsic
+def transpose_square(
+    typing: Any, source: Any, source_stride: Any, target: Any, target_stride: Any
+) -> Any:
+    """Transpose LANES x LANES numbers."""
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        base, offset, rows = _at(builder, args[0]), I64(0), []
+        for _ in range(LANES):
+            rows.append(load(builder, base, offset, _VECTOR))
+            offset = builder.add(offset, args[1])
+        base, offset = _at(builder, args[2]), I64(0)
+        for row in transpose(builder, rows):
+            store(builder, row, base, offset)
+            offset = builder.add(offset, args[3])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 4), generate
+
+
+@intrinsic
+def load_float(typing: Any, address: Any) -> Any:
+    """Return one number."""
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        return load(builder, _at(builder, args[0]), I64(0), F32)
+
+    return types.float32(types.intp), generate
+
+
+@intrinsic
+def store_float(typing: Any, address: Any, value: Any) -> Any:
+    """Write one number."""
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        store(builder, args[1], _at(builder, args[0]), I64(0))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.float32), generate
+
+
+def _plus(builder: Builder, offset: Value, vectors: int) -> Value:
+    """Add the bytes of some registers."""
+    return builder.add(offset, I64(FLOAT * LANES * vectors))

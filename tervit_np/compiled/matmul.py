@@ -1,0 +1,71 @@
+"""`a @ b` for arrays, by sgemm.py: stacks of matrices, any strides, a start for the sums."""
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.compiled.float_tile import FLOAT
+from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.sgemm import Matrix, sgemm, workspace
+
+_LINE = 64
+
+
+def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = None) -> Array:
+    """Return start + a @ b.  (..., M, K), (..., K, N), (..., M, N) or (N,) -> (..., M, N).
+
+    At most two leading axes. `start` may be `out`, which is then added to; the columns of both are
+    neighbours in memory.
+    """
+    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    if out is None:
+        out = empty(shape)
+    begin, begin_strides = 0, (0, 0, 0, 0)
+    if start is not None:
+        begin, begin_strides = _address(start), _strides(start, shape[:-2])
+    work = workspace()
+    batch = (1, 1, *shape[:-2])[-2:]
+    _multiply(
+        (*batch, shape[-2], shape[-1], a.shape[-1]),
+        _address(a), _strides(a, shape[:-2]), _address(b), _strides(b, shape[:-2]),
+        begin, begin_strides, _address(out), _strides(out, shape[:-2]), *work,
+    )  # fmt: skip
+    return out
+
+
+def empty(shape: tuple[int, ...]) -> Array:
+    """Return an uninitialised float32 array that begins at a whole line of the cache."""
+    count = int(np.prod(shape)) * FLOAT
+    raw = np.empty(count + _LINE, np.uint8)
+    first = -_address(raw) % _LINE
+    return raw[first : first + count].view(np.float32).reshape(shape)
+
+
+def _address(x: Array) -> int:
+    address: int = x.__array_interface__["data"][0]
+    return address
+
+
+def _strides(x: Array, batch: tuple[int, ...]) -> tuple[int, ...]:
+    """Return four strides, 0 along leading axes that x lacks or has once."""
+    kept = [0 if size == 1 else stride for size, stride in zip(x.shape, x.strides, strict=True)]
+    return (*[0] * (4 - x.ndim), *kept[:-2], *x.strides[-2:])
+
+
+@kernel(boundscheck=False)
+def _multiply(
+    shape: tuple[int, ...], a: int, a_strides: tuple[int, ...], b: int, b_strides: tuple[int, ...],
+    start: int, start_strides: tuple[int, ...], c: int, c_strides: tuple[int, ...], work: int,
+    most_columns: int,
+) -> None:  # fmt: skip
+    """Multiply a stack of matrices: shape (S, H, M, N, K), four strides each."""
+    for s in range(shape[0]):
+        for h in range(shape[1]):
+            begin = start + s * start_strides[0] + h * start_strides[1] if start else 0
+            sgemm(
+                shape[2], shape[3], shape[4],
+                Matrix(a + s * a_strides[0] + h * a_strides[1], a_strides[2], a_strides[3]),
+                Matrix(b + s * b_strides[0] + h * b_strides[1], b_strides[2], b_strides[3]),
+                Matrix(begin, start_strides[2], FLOAT),
+                Matrix(c + s * c_strides[0] + h * c_strides[1], c_strides[2], FLOAT),
+                work, most_columns,
+            )  # fmt: skip

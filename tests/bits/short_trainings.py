@@ -1,0 +1,113 @@
+"""Short trainings and predictions whose bits are the same on every processor: their hashes.
+
+python tests/bits/short_trainings.py            print the hashes
+python tests/bits/short_trainings.py --threads 3 --only swin
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import tervit_np as tv
+from data_tools import Augment, ImageSet
+from tervit_np.train import Data, Recipe, Stage, run
+
+CLASSES = tuple("abcd")
+
+
+def images(count: int, size: int, seed: int) -> ImageSet:
+    """Make bytes without the C library: integers alone."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (count, size, size, 3), np.uint8)
+    labels = rng.integers(0, len(CLASSES), count)
+    return ImageSet("noise", "train", pixels, labels, CLASSES, (0.5,) * 3, (0.25,) * 3)
+
+
+def digest(arrays: dict[str, np.ndarray]) -> str:
+    """Hash arrays in the order of their names."""
+    h = hashlib.sha256()
+    for name in sorted(arrays):
+        h.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    return h.hexdigest()[:16]
+
+
+def trained(
+    model: tv.DeiT | tv.Swin, stages: list[Stage], recipe: Recipe, threads: int
+) -> dict[str, str]:
+    """Train, and hash each stage's weights and the predictions of the packed end."""
+    size = model.config.image_size
+    data = Data(images(96, size, 1), None, images(40, size, 2))
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        run(model, stages, data, Path(folder) / "run", recipe=recipe, threads=threads, quiet=True)
+        for stage in stages:
+            found[stage.name] = digest(
+                tv.load_checkpoint(Path(folder) / "run" / f"{stage.name}.npz")
+            )
+        if stages[-1].plan == "ternary":
+            tv.export(model, Path(folder) / "packed")
+            pixels = np.random.default_rng(3).random((8, 3, size, size), np.float32)
+            for attention in ("float32", "int8"):
+                logits = tv.load_packed(Path(folder) / "packed", attention=attention).predict(
+                    pixels
+                )
+                found[f"packed {attention}"] = digest({"logits": logits})
+    return found
+
+
+def deit(threads: int) -> dict[str, str]:
+    """Float, 8-bit, ternary; mixup, drop path, averaged weights, clipping, a conv stem."""
+    config = tv.DeiTConfig(
+        16, 4, 4, 40, 2, 2, drop_path=0.2, stem="conv", pool="mean", init="xavier"
+    )
+    recipe = Recipe(batch_size=32, ema=0.9, augment=Augment(crop_padding=2, mixup=0.4))
+    stages = [Stage("float", "float", 2), Stage("8-bit", "int8", 1), Stage("ternary", "ternary", 2)]
+    return trained(tv.DeiT(config, np.random.default_rng(0)), stages, recipe, threads)
+
+
+def distilled(threads: int) -> dict[str, str]:
+    """A float teacher, then a ramped ternary student; tanh GELU, cutmix, recomputation."""
+    config = tv.DeiTConfig(16, 4, 4, 32, 2, 1, distilled=True, gelu="tanh")
+    recipe = Recipe(
+        batch_size=24, recompute=True, accumulate=2, augment=Augment(cutmix=1.0, cutout=4)
+    )
+    stages = [
+        Stage("float", "float", 1),
+        Stage("ternary", "ternary", 2, teacher="float", temperature=2.0, ramp=0.5),
+    ]
+    return trained(tv.DeiT(config, np.random.default_rng(0)), stages, recipe, threads)
+
+
+def swin(threads: int) -> dict[str, str]:
+    """Windows with and without shift, merging, relative position bias."""
+    config = tv.SwinConfig(32, 2, 4, 24, (2, 2), (2, 4), 4, drop_path=0.1, init="xavier")
+    recipe = Recipe(batch_size=16)
+    stages = [Stage("float", "float", 1), Stage("ternary", "ternary", 1)]
+    return trained(tv.Swin(config, np.random.default_rng(0)), stages, recipe, threads)
+
+
+RUNS: dict[str, Callable[[int], dict[str, str]]] = {
+    "deit": deit,
+    "distilled": distilled,
+    "swin": swin,
+}
+
+
+def hashes(threads: int, only: list[str]) -> dict[str, dict[str, str]]:
+    """Return all hashes."""
+    return {name: RUNS[name](threads) for name in only}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", nargs="+", default=list(RUNS))
+    args = parser.parse_args()
+    json.dump(hashes(args.threads, args.only), sys.stdout, indent=1)
+    print()

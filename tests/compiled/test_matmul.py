@@ -1,0 +1,96 @@
+"""The float product: its order of summation, its shapes and strides."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tervit_np.compiled.matmul import matmul
+from tervit_np.compiled.sgemm import DEPTH
+
+RNG = np.random.default_rng(0)
+
+
+def floats(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def fused_product(a, b, start):
+    """The definition, exactly: one rounding to float32 a step."""
+    c = np.broadcast_to(start, (len(a), b.shape[1])).astype(np.float32).copy()
+    for k in range(a.shape[1]):
+        c = fma(a[:, k, None], b[None, k], c)
+    return c
+
+
+def fma(x, y, z):
+    """x y + z rounded once to float32.
+
+    The product of two float32 numbers is exact in float64. The sum is not: where its rounding
+    leaves a tie of float32, the part that was lost decides.
+    """
+    product = x.astype(np.float64) * y
+    total = product + z
+    back = total - product
+    lost = (product - (total - back)) + (z - back)  # Knuth's two-sum
+    toward = np.where(lost > 0, np.inf, -np.inf)
+    odd = (total.view(np.int64) & 1) == 1
+    sticky = np.where((lost != 0) & ~odd, np.nextafter(total, toward), total)  # round to odd
+    return sticky.astype(np.float32)
+
+
+SHAPES = [(1, 1, 1), (6, 3, 64), (7, 5, 65), (13, DEPTH + 3, 17), (50, 40, 33), (103, 2, 130),
+          (5, 800, 10), (197, 64, 197), (12, 1, 1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("m, k, n", SHAPES)
+def test_each_number_is_a_chain_of_fused_multiply_adds(m, k, n):
+    a, b, bias = floats(m, k), floats(k, n), floats(n)
+    np.testing.assert_array_equal(matmul(a, b), fused_product(a, b, np.float32(0)))
+    np.testing.assert_array_equal(matmul(a, b, bias), fused_product(a, b, bias))
+    c = floats(m, n)
+    expected = fused_product(a, b, c)
+    assert matmul(a, b, c, c) is c
+    np.testing.assert_array_equal(c, expected)
+
+
+@pytest.mark.parametrize("m, k, n", SHAPES)
+def test_strides_change_no_bit(m, k, n):
+    a, b = floats(m, k), floats(k, n)
+    expected = matmul(a, b)
+    spaced_a = np.repeat(np.repeat(a, 2, axis=0), 3, axis=1)[::2, ::3]
+    spaced_b = np.repeat(np.repeat(b, 2, axis=0), 3, axis=1)[::2, ::3]
+    for left in (a, np.asfortranarray(a), spaced_a):
+        for right in (b, np.asfortranarray(b), spaced_b):
+            np.testing.assert_array_equal(matmul(left, right), expected)
+    wide = np.full((m, n + 5), np.nan, np.float32)
+    matmul(a, b, out=wide[:, 2 : n + 2])
+    np.testing.assert_array_equal(wide[:, 2 : n + 2], expected)
+    assert np.isnan(wide[:, :2]).all() and np.isnan(wide[:, n + 2 :]).all()
+
+
+def test_stacks_are_multiplied_one_by_one():
+    a, b = floats(2, 3, 7, 20), floats(2, 3, 20, 9)
+    c = matmul(a, b)
+    for i in range(2):
+        for j in range(3):
+            np.testing.assert_array_equal(c[i, j], matmul(a[i, j], b[i, j]))
+    np.testing.assert_array_equal(matmul(a[0], b[0]), c[0])
+    shared = matmul(a, b[0, 0])
+    np.testing.assert_array_equal(shared[1, 2], matmul(a[1, 2], b[0, 0]))
+
+
+def test_rows_do_not_depend_on_their_neighbours():
+    a, b = floats(40, 30), floats(30, 70)
+    c = matmul(a, b)
+    for m in (0, 5, 39):
+        np.testing.assert_array_equal(matmul(a[m : m + 1], b)[0], c[m])
+
+
+def test_nan_and_infinity_pass():
+    a, b = floats(8, 4), floats(4, 20)
+    a[3, 2] = np.nan
+    a[5, 1] = math.inf
+    c = matmul(a, b)
+    assert np.isnan(c[3]).all() and np.isinf(c[5]).all()
+    assert np.isfinite(np.delete(c, [3, 5], axis=0)).all()
