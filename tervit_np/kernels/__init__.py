@@ -11,8 +11,9 @@ from tervit_np.kernels.panels import Panels, QuantizedTokens, pack, quantize_tok
 from tervit_np.kernels.ternary_linear import (
     fits_integers,
     integer_product,
+    multiply_floats,
+    pack_floats,
     ternary_linear,
-    ternary_matmul_from_floats,
 )
 
 __all__ = [
@@ -24,12 +25,13 @@ __all__ = [
     "int8_linear",
     "fits_integers",
     "integer_product",
+    "multiply_floats",
     "pack",
+    "pack_floats",
     "pack_int8",
     "quantize_tokens",
     "selected_variant",
     "supported",
     "ternary_linear",
-    "ternary_matmul_from_floats",
     "unpack",
 ]

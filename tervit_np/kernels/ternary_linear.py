@@ -116,22 +116,26 @@ def fits_integers(inputs: int) -> bool:
     return inputs <= MAX_INPUTS
 
 
-def ternary_matmul_from_floats(x_hat: Array, w_hat: Array, bias: Array | None) -> Array:
-    """Multiply dequantized x and w as integers times scales.  (M, I), (O, I), (O,) -> (M, O).
-
-    The integers and scales are recovered from the largest magnitude of each row.
-    """
+def pack_floats(w_hat: Array) -> Panels:
+    """Pack a dequantized weight: each row is its largest magnitude times -1, 0, 1.  (O, I)."""
     from tervit_np.kernels.packing import pack_rows
+
+    packed, scale = pack_rows(np.ascontiguousarray(w_hat))
+    return Panels(packed, scale, *w_hat.shape)
+
+
+def multiply_floats(x_hat: Array, panels: Panels, bias: Array | None) -> Array:
+    """Multiply dequantized tokens as integers times scales.  (M, I), panels, (O,) -> (M, O).
+
+    The integers of a token are recovered from its largest magnitude.
+    """
     from tervit_np.kernels.ternary_gemm import quantize_and_multiply
 
-    outputs, inputs = w_hat.shape
-    packed, scale = pack_rows(np.ascontiguousarray(w_hat))
-    panels = Panels(packed, scale, outputs, inputs)
     if not has_tile(selected_variant()):
         return ternary_linear(x_hat, panels, bias)
     tile = _tile(selected_variant(), len(x_hat), panels)
     out = quantize_and_multiply(tile, x_hat, panels, _NO_BIAS if bias is None else bias)
-    return np.ascontiguousarray(out[: len(x_hat), :outputs])
+    return np.ascontiguousarray(out[: len(x_hat), : panels.outputs])
 
 
 def _tile(variant: str, tokens: int, w: Panels) -> "Tile":

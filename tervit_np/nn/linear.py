@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tervit_np.arrays import Array
-from tervit_np.nn.module import Module
+from tervit_np.nn.quantized_layer import QuantizedLayer
 from tervit_np.ops.conv import col2im, im2col
 from tervit_np.ops.linear import LinearCache, linear, linear_backward
 from tervit_np.param import Param
-from tervit_np.quant import IDENTITY, Quantizer, is_integer_matmul
+from tervit_np.quant import IDENTITY, Quantizer
 
 
 class QuantLinearCache(NamedTuple):
@@ -25,7 +25,7 @@ class QuantLinearCache(NamedTuple):
     act: Any  # the activation quantizer's cache
 
 
-class Linear(Module):
+class Linear(QuantizedLayer):
     """y = x_hat w_hat^T + b.  (..., in) -> (..., out)."""
 
     def __init__(
@@ -45,12 +45,10 @@ class Linear(Module):
     def forward(self, x: Array) -> tuple[Array, QuantLinearCache]:
         """Quantize input and weight, then multiply."""
         x_hat, act = self.act_quant.forward(x)
-        w_hat, weight = self.weight_quant.forward(self.weight.data)
+        weight = self.quantized_weight()
         bias = None if self.bias is None else self.bias.data
-        y, product = linear(
-            x_hat, w_hat, bias, is_integer_matmul(self.weight_quant, self.act_quant)
-        )
-        return y, QuantLinearCache(product, weight, act)
+        y, product = linear(x_hat, weight.w_hat, bias, weight.packed)
+        return y, QuantLinearCache(product, weight.cache, act)
 
     def backward(self, dy: Array, cache: QuantLinearCache) -> Array:
         """Add into the gradients of weight and bias, return dx."""
@@ -70,7 +68,7 @@ class ConvCache(NamedTuple):
     act: Any
 
 
-class Conv2d(Module):
+class Conv2d(QuantizedLayer):
     """A k x k convolution: a linear layer on im2col rows.  (B, H, W, C) -> (B, Ho, Wo, O).
 
     The weight keeps PyTorch's shape (O, C, k, k). A "token" of the activation quantizer is one
@@ -89,17 +87,15 @@ class Conv2d(Module):
         self.weight = Param(np.zeros((out_channels, in_channels, kernel, kernel), dtype))
         self.bias = Param(np.zeros(out_channels, dtype))
         self.kernel, self.stride, self.padding = kernel, stride, padding
-        self.weight_quant: Quantizer = IDENTITY
-        self.act_quant: Quantizer = IDENTITY
 
     def forward(self, x: Array) -> tuple[Array, ConvCache]:
         """Gather windows, quantize, multiply."""
         columns = im2col(x, self.kernel, self.stride, self.padding)
         columns_hat, act = self.act_quant.forward(columns)
-        w_hat, weight = self.weight_quant.forward(self.weight.data)
+        w_hat, weight_cache, _ = self.quantized_weight()
         matrix = w_hat.transpose(0, 2, 3, 1).reshape(len(w_hat), -1)  # (O, k k C), as im2col's rows
         y, product = linear(columns_hat, matrix, self.bias.data)
-        return y, ConvCache(x.shape, product, weight, act)
+        return y, ConvCache(x.shape, product, weight_cache, act)
 
     def backward(self, dy: Array, cache: ConvCache, input_grad: bool = True) -> Array | None:
         """Add into the gradients; return dx, or None without `input_grad`."""

@@ -5,7 +5,7 @@ y = x W^T + b,  W is (out, in) as in PyTorch, so a row of W is one output channe
     dL/dx = dy W         dL/dW = dy^T x         dL/db = sum of dy over all rows
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tervit_np.arrays import Array, rows
 from tervit_np.dispatch import compiled, integer_engine
@@ -19,13 +19,13 @@ class LinearCache(NamedTuple):
 
 
 def linear(
-    x: Array, weight: Array, bias: Array | None = None, is_integer_matmul: bool = False
+    x: Array, weight: Array, bias: Array | None = None, packed: Any = None
 ) -> tuple[Array, LinearCache]:
     """Multiply by a matrix and add a bias.  (..., I), (O, I), (O,) -> (..., O).
 
-    With `is_integer_matmul` the caller promises that each row of x is a scale times 8-bit integers
-    of which the largest is 127 or -127, and each row of the weight a scale times -1, 0, 1. Compiled
-    code then multiplies the integers.
+    `packed` is the same weight in `kernels.Panels`, if each of its rows is a scale times -1, 0, 1
+    and each row of x a scale times 8-bit integers of which the largest is 127 or -127: the product
+    is then a sum of integers.
 
     Raises
     ------
@@ -39,18 +39,17 @@ def linear(
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:1]}")
-    y = _matmul(rows(x), weight, bias, is_integer_matmul)
+    y = _matmul(rows(x), weight, bias, packed)
     return y.reshape(*x.shape[:-1], weight.shape[0]), LinearCache(x, weight)
 
 
-def _matmul(x: Array, weight: Array, bias: Array | None, is_integer_matmul: bool) -> Array:
+def _matmul(x: Array, weight: Array, bias: Array | None, packed: Any) -> Array:
     """Multiply matrices: faster than a 3-D `@`, which runs many small products.
 
     (M, I), (O, I), (O,) -> (M, O).
     """
-    engine = integer_engine(x) if is_integer_matmul else None
-    if engine is not None and engine.fits_integers(x.shape[1]):
-        y: Array = engine.ternary_matmul_from_floats(x, weight, bias)
+    if packed is not None and (engine := integer_engine(x)) is not None:
+        y: Array = engine.multiply_floats(x, packed, bias)
         return y
     if (compiled_ops := compiled(x)) is not None and weight.dtype == x.dtype:
         y = compiled_ops.linear(x, weight, bias)

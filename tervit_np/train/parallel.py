@@ -8,7 +8,7 @@ gradients; these are added in the order of the parts, whichever thread is ready 
 compiled kernels leave Python's lock while they compute.
 
 Parts of about a thousand tokens fit the caches better than a batch, and only those in progress
-need memory.
+need memory. All parts share the quantized weights, computed once.
 """
 
 import copy
@@ -21,12 +21,13 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, Logits
+from tervit_np.nn.quantized_layer import QuantizedLayer
 from tervit_np.param import zero_grad
 
 # (logits, part of the batch) -> loss, dlogits
 Loss = Callable[[Logits, slice], tuple[float, Logits]]
 PART_TOKENS = 1024
-LEAST_PARTS = 4  # work for four threads; more and smaller parts would spend their time in Python
+LEAST_PARTS = 2  # more and smaller parts of a small batch would spend their time in Python
 
 
 class ParallelModel:
@@ -40,6 +41,8 @@ class ParallelModel:
         self.named_params = model.named_params()
         self.replicas = [replica(model) for _ in range(threads)]
         self._replica_params = [[p for _, p in r.named_params()] for r in self.replicas]
+        replica_layers = [layers_with_weights(r) for r in self.replicas]
+        self._layers = list(zip(layers_with_weights(model), *replica_layers, strict=True))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tervit")
 
     def gradients(self, images: Array, loss: Loss, rng: np.random.Generator | None = None) -> float:
@@ -50,6 +53,7 @@ class ParallelModel:
         parts = split_range(len(images), self.accumulate * part_count(self.model, len(images)))
         rngs = [None] * len(parts) if rng is None else rng.spawn(len(parts))
         zero_grad(p for _, p in self.named_params)
+        self._share_weights()
         total, idle = 0.0, list(range(len(self.replicas)))
         running: deque[tuple[int, Future[float]]] = deque()
         submit = self._pool.submit if len(self.replicas) > 1 else _call
@@ -65,6 +69,15 @@ class ParallelModel:
         finally:
             wait([task for _, task in running])
         return total
+
+    def _share_weights(self) -> None:
+        """Quantize each layer's weight once, on all threads, for all replicas."""
+        quantize = self._pool.map if len(self.replicas) > 1 else map
+        layers = [layer for layer, *_ in self._layers]
+        weights = quantize(QuantizedLayer.quantized_weight, layers)
+        for (_, *copies), weight in zip(self._layers, weights, strict=True):
+            for layer in copies:
+                layer.shared = weight
 
     def _part(
         self, number: int, images: Array, part: slice, loss: Loss, rng: np.random.Generator | None
@@ -93,9 +106,14 @@ class ParallelModel:
 
 
 def part_count(model: Classifier, images: int) -> int:
-    """Return into how many parts a batch is cut: a multiple of four, of about 1,024 tokens each."""
+    """Return into how many parts a batch is cut: an even number, of about 1,024 tokens each."""
     tokens: int = images * (model.config.image_size // model.config.patch_size) ** 2
     return LEAST_PARTS * max(round(tokens / (LEAST_PARTS * PART_TOKENS)), 1)
+
+
+def layers_with_weights(model: Classifier) -> list[QuantizedLayer]:
+    """Return the layers that have a weight to quantize."""
+    return [layer for _, layer in model.quantizable() if isinstance(layer, QuantizedLayer)]
 
 
 def replica(model: Classifier) -> Classifier:

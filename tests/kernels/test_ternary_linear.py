@@ -11,6 +11,7 @@ from tervit_np.kernels import (
     integer_product,
     isa,
     pack,
+    pack_floats,
     quantize_tokens,
     supported,
     ternary_linear,
@@ -145,7 +146,7 @@ def test_training_multiplies_the_same_integers(shape):
     w = Ternary().forward(rng.normal(size=(n, k)).astype(np.float32))[0]
     w[n // 2] = 0
     b = rng.normal(size=n).astype(np.float32)
-    y, cache = ops.linear(x, w, b, is_integer_matmul=True)
+    y, cache = ops.linear(x, w, b, pack_floats(w))
     exact = x.astype(np.float64) @ w.T.astype(np.float64) + b
     assert y.shape == (m, n)
     assert y.flags.c_contiguous
