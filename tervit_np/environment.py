@@ -10,6 +10,7 @@ import numpy as np
 from tervit_np import __version__
 from tervit_np.backends import backend_name
 from tervit_np.blas import core_name
+from tervit_np.target import fuses_multiply_adds
 
 
 def environment() -> dict[str, str]:
@@ -24,7 +25,17 @@ def environment() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor_name(),
         "cores": str(usable_cores()),
+        "last bits": difference_of_bits() or "the same on every processor",
     }
+
+
+def difference_of_bits() -> str:
+    """Say why training ends in other last bits here than elsewhere; empty where it does not."""
+    if backend_name() != "numba":
+        return "depend on BLAS, with which the NumPy backend multiplies"
+    if not fuses_multiply_adds():
+        return "differ from those of processors with fused multiply-adds, which this one lacks"
+    return ""
 
 
 def installed_version(package: str) -> str:

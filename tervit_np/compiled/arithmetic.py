@@ -37,7 +37,7 @@ from tervit_np.compiled.simd import (
     load,
     shuffle,
 )
-from tervit_np.compiled.target import FUSED
+from tervit_np.target import fuses_multiply_adds
 
 LANES = 16
 _FLOATS, _DOUBLES = ir.VectorType(F32, LANES), ir.VectorType(ir.DoubleType(), LANES)
@@ -240,7 +240,7 @@ def _present(builder: Builder, count: Value) -> Value:
 
 def fused(builder: Builder, a: Value, b: Value, c: Value) -> Value:
     """a b + c of numbers or vectors, rounded once; twice on a processor that cannot."""
-    if not FUSED:
+    if not fuses_multiply_adds():
         return builder.fadd(builder.fmul(a, b), c)
     vector = isinstance(a.type, ir.VectorType)
     number, count = (a.type.element, f"v{a.type.count}") if vector else (a.type, "")

@@ -30,10 +30,10 @@ from tervit_np.compiled.simd import (
     store,
     transpose,
 )
-from tervit_np.compiled.target import LANES, REGISTERS
+from tervit_np.target import lanes, registers
 
-MR = 6
-VECTORS = 4 if REGISTERS == 32 else 2
+LANES, MR = lanes(), 6
+VECTORS = 4 if registers() == 32 else 2
 NR = VECTORS * LANES  # columns of a whole tile
 STRIP = 48  # rows that are packed together: whole tiles, and whole registers of any length
 FLOAT = 4  # bytes

@@ -29,6 +29,7 @@ from tervit_np.compiled.exponential import F
 from tervit_np.compiled.float_tile import (
     FLOAT,
     HALF,
+    LANES,
     MR,
     NARROW,
     NR,
@@ -46,7 +47,7 @@ from tervit_np.compiled.float_tile import (
     zero_tile,
 )
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.target import LANES, SECOND_CACHE
+from tervit_np.target import second_cache
 
 DEPTH = 384
 ROW_BLOCK = 2 * STRIP
@@ -239,7 +240,7 @@ _own = threading.local()
 def workspace() -> tuple[int, int]:
     """Return the address of this thread's workspace, and for how many columns of B it is made."""
     if not hasattr(_own, "workspace"):
-        columns = max(SECOND_CACHE // 2 // (DEPTH * FLOAT) // NR, 1) * NR
+        columns = max(second_cache() // 2 // (DEPTH * FLOAT) // NR, 1) * NR
         _own.array = zeros((EDGE_FLOATS + A_FLOATS + DEPTH * columns,), np.float32)
         _own.workspace = _own.array.ctypes.data, columns
     found: tuple[int, int] = _own.workspace

@@ -17,6 +17,7 @@ An instruction that the CPU lacks would end the process, so features are checked
 import os
 from functools import cache
 
+from tervit_np import target
 from tervit_np.backends import backend_name
 
 WITHOUT_TILE = ("numpy", "loop", "vector")
@@ -36,22 +37,19 @@ VARIABLE = "TERVIT_KERNEL"
 
 @cache
 def features() -> frozenset[str]:
-    """Return the features of this CPU, in LLVM's spelling.
-
-    If NUMBA_CPU_NAME or NUMBA_CPU_FEATURES makes Numba compile for another CPU, return those of it.
-    """
+    """Return the features that Numba compiles for, with the dot products of an Arm."""
+    if not target.is_arm():
+        return target.features()
     import llvmlite.binding as llvm
     from numba import config
+
+    from tervit_np.kernels.arm_features import dot_products
 
     name, listed = config.CPU_NAME, config.CPU_FEATURES  # type: ignore[attr-defined]
     if not name and not listed:
         name, listed = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    result = frozenset(word[1:] for word in (listed or "").split(",") if word.startswith("+"))
-    if (triple := llvm.get_process_triple()).startswith(("aarch64", "arm64")):
-        from tervit_np.kernels.arm_features import dot_products
-
-        result |= dot_products(triple, name or "", listed or "") | {"neon"}
-    return result
+    dots = dot_products(llvm.get_process_triple(), name or "", listed or "")
+    return target.features() | dots | {"neon"}
 
 
 def supported(features: frozenset[str]) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ sums, the vectors loaded at a step, and masks have to fit the registers: 32 with
 
 from typing import Any, NamedTuple
 
-from tervit_np.kernels.isa import features
+from tervit_np.target import lanes
 
-_AVX2 = "avx2" in features()
-_WIDE = "avx512vl" in features()  # 32 vector registers instead of 16
-_AVX2_ONLY = _AVX2 and not _WIDE
-_VECTOR_BYTES = 64 if _WIDE else 32 if _AVX2 else 16
+LANES = lanes()  # of 32 bits, in a vector
+_VECTOR_BYTES = 4 * LANES
+_WIDE = LANES == 16  # AVX-512, with 32 vector registers
+_AVX2_ONLY = LANES == 8
 
 
 def _make_tile(base: type, name: str, *shape: int, variant: str = "") -> Any:
@@ -66,7 +66,6 @@ class GemmTile(NamedTuple):
     inputs: int  # of a step: 1 float32, or 4 bytes
 
 
-LANES = _VECTOR_BYTES // 4  # of 32 bits, in a vector
 MR = 3 if _AVX2_ONLY else 6  # 24 sums in 32 registers, or 12 in 16
 FLOAT_TILES: tuple[GemmTile, ...] = tuple(
     _make_tile(GemmTile, f"float32_{vectors}", vectors, 1) for vectors in (4, 2, 1)

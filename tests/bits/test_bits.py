@@ -12,13 +12,13 @@ import pytest
 pytest.importorskip("numba")
 
 from tervit_np.backends import backend_name  # noqa: E402
-from tervit_np.compiled.target import FUSED  # noqa: E402
+from tervit_np.target import fuses_multiply_adds  # noqa: E402
 from tests.bits.short_trainings import RUNS  # noqa: E402
 
 STORED = json.loads((Path(__file__).parent / "hashes.json").read_text())
 
 
-@pytest.mark.skipif(not FUSED or backend_name() != "numba", reason="needs fused multiply-adds")
+@pytest.mark.skipif(not fuses_multiply_adds() or backend_name() != "numba", reason="needs fused multiply-adds")
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("threads", [1, 3])
 def test_short_trainings_end_in_the_stored_bits(name, threads):
