@@ -12,6 +12,8 @@ from tervit_np.backends import backend_name
 from tervit_np.blas import core_name
 from tervit_np.target import fuses_multiply_adds
 
+SAME_BITS = "the same on every processor"
+
 
 def environment() -> dict[str, str]:
     """Describe Python, packages, BLAS kernel and processor as short strings."""
@@ -25,7 +27,7 @@ def environment() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor_name(),
         "cores": str(usable_cores()),
-        "last bits": difference_of_bits() or "the same on every processor",
+        "last bits": difference_of_bits() or SAME_BITS,
     }
 
 

@@ -3,11 +3,9 @@
 NUMBA_CPU_NAME and NUMBA_CPU_FEATURES make Numba compile for another processor than this one.
 """
 
-from functools import cache
 from pathlib import Path
 
 
-@cache
 def features() -> frozenset[str]:
     """Return the features that Numba compiles for, as LLVM spells them."""
     import llvmlite.binding as llvm
@@ -19,7 +17,6 @@ def features() -> frozenset[str]:
     return frozenset(word[1:] for word in listed.split(",") if word.startswith("+"))
 
 
-@cache
 def is_arm() -> bool:
     """Tell whether this is a 64-bit Arm."""
     import llvmlite.binding as llvm

@@ -84,10 +84,11 @@ def _machine() -> Iterator[Finding]:
     from tervit_np.environment import processor_features, processor_name, usable_cores
 
     features = [f for f in _FEATURES if f in processor_features()]
-    from tervit_np.environment import difference_of_bits
+    from tervit_np.environment import SAME_BITS, difference_of_bits
+
     yield Finding("processor", f"{processor_name()}, {usable_cores()} cores usable")
     yield Finding("instructions", " ".join(features) or "unknown")
-    yield Finding("last bits of training", difference_of_bits() or "the same on every processor")
+    yield Finding("last bits", difference_of_bits() or SAME_BITS)
     from tervit_np.kernels import selected_variant
 
     try:

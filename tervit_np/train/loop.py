@@ -18,6 +18,7 @@ from data_tools import ImageSet, StreamedSet
 from data_tools.terminal import note
 from tervit_np.blas import one_thread
 from tervit_np.checkpoints import load_model, save_checkpoint
+from tervit_np.environment import difference_of_bits
 from tervit_np.models import Classifier, quantize
 from tervit_np.train.batches import Batches
 from tervit_np.train.evaluate import Evaluation, evaluate
@@ -90,6 +91,8 @@ def run(
         if saved is None:
             folder.remove_partial_files()
             folder.begin(run_config, _initial(model))
+            if (reason := difference_of_bits()) and not quiet:
+                note(f"the last bits of the weights {reason}")
         keep_freed_memory()
         loop = _Loop(model, list(stages), data, folder, recipe, seed, threads, quiet, workers)
         try:

@@ -1,6 +1,5 @@
 """The configuration of a run: everything that determines its bits, and where it ran (run.json)."""
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -9,13 +8,12 @@ from data_tools import LabelledSet
 from tervit_np import __version__
 from tervit_np.backends import backend_name
 from tervit_np.checkpoints.npz import describe
-from tervit_np.environment import environment
+from tervit_np.environment import SAME_BITS, environment
 from tervit_np.models import Classifier
 from tervit_np.train.stages import Recipe, Stage
 
-DECIDES_BITS = (
-    "tervit_np", "numpy", "numba", "blas", "system", "processor", "kernel", "compiled for",
-)  # fmt: skip
+_SOFTWARE = ("tervit_np", "numpy", "numba")
+_MACHINE = ("last bits", "blas", "system", "processor")
 Splits = tuple[LabelledSet, LabelledSet | None, LabelledSet]  # train, validation, test
 
 
@@ -81,30 +79,18 @@ def make_run_config(
         "stages": [stage.describe() for stage in stages],
         "recipe": recipe.describe(),
         "data": _describe_data(*data),
-        "environment": {**environment(), **compiler()},
+        "environment": environment(),
     }
-
-
-def compiler() -> dict[str, str]:
-    """Describe what Numba compiles for: it decides the order of some sums, and so last bits."""
-    if backend_name() == "numpy":
-        return {"kernel": "none", "compiled for": "nothing"}
-    import llvmlite.binding as llvm
-
-    from tervit_np.kernels import selected_variant
-
-    given = [os.environ.get(name) for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")]
-    target = " ".join(word for word in given if word) or llvm.get_host_cpu_name()
-    return {"kernel": selected_variant(), "compiled for": target}
 
 
 def machine_changes(before: dict[str, Any], now: dict[str, Any]) -> str:
     """Say in which parts of the machine that may change bits two configurations differ."""
     old, new = before["environment"], now["environment"]
+    same_bits = old.get("last bits") == new["last bits"] == SAME_BITS
     changes = [
         f"{key} was {old[key]} and is now {new[key]}"
-        for key in DECIDES_BITS
-        if key in old and key in new and old[key] != new[key]
+        for key in (_SOFTWARE if same_bits else _SOFTWARE + _MACHINE)
+        if key in old and old[key] != new[key]
     ]
     return f"since this run began, {', '.join(changes)}" if changes else ""
 

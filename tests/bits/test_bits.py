@@ -11,14 +11,13 @@ import pytest
 
 pytest.importorskip("numba")
 
-from tervit_np.backends import backend_name  # noqa: E402
-from tervit_np.target import fuses_multiply_adds  # noqa: E402
+from tervit_np.environment import difference_of_bits  # noqa: E402
 from tests.bits.short_trainings import RUNS  # noqa: E402
 
 STORED = json.loads((Path(__file__).parent / "hashes.json").read_text())
 
 
-@pytest.mark.skipif(not fuses_multiply_adds() or backend_name() != "numba", reason="needs fused multiply-adds")
+@pytest.mark.skipif(bool(difference_of_bits()), reason=f"the bits {difference_of_bits()}")
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("threads", [1, 3])
 def test_short_trainings_end_in_the_stored_bits(name, threads):

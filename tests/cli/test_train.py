@@ -244,15 +244,15 @@ def test_two_runs_without_a_name_get_two_folders(pictures, tmp_path, popen, monk
     assert sorted(seeds) == [1, 2]
 
 
-def test_another_kernel_is_said_when_a_run_is_resumed(tervit, run):
+def test_a_machine_with_other_last_bits_is_said_when_a_run_is_resumed(tervit, run):
     config = json.loads((run / "run.json").read_text())
-    config["environment"] |= {"kernel": "abacus", "processor": "Difference Engine"}
+    config["environment"] |= {"last bits": "are decimal", "processor": "Difference Engine"}
     (run / "run.json").write_text(json.dumps(config))
     code, _, error = tervit("train", "--resume", run, "--quiet")
     assert code == 0
     (line,) = error.splitlines()
     assert "processor was Difference Engine and is now" in line
-    assert "kernel was abacus and is now" in line
+    assert "last bits was are decimal and is now" in line
     assert "may differ" in line
 
 
