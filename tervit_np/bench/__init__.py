@@ -1,4 +1,4 @@
-"""Timings of the kernels and models, compared with other libraries and with the CPU's limits."""
+"""Timings of kernels and models: compared with other libraries and with the CPU's limits."""
 
 from tervit_np.bench.baselines import Comparison, compare
 from tervit_np.bench.models import ModelComparison, compare_models

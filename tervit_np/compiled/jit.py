@@ -22,14 +22,14 @@ from tervit_np.compiled.cache import CheckedCache
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
-SOURCES = ("compiled", "kernels")  # folders of compiled code
+SOURCES = ("compiled/*.py", "kernels/*.py", "target.py")  # what compiled code depends on
 
 
 def source_hash() -> str:
-    """Hash the text of every file that holds compiled code."""
+    """Hash the text of every file on which compiled code depends."""
     digest = hashlib.sha256(numba.__version__.encode())
     package = Path(__file__).parents[1]
-    for file in sorted(file for folder in SOURCES for file in (package / folder).glob("*.py")):
+    for file in sorted(file for pattern in SOURCES for file in package.glob(pattern)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
