@@ -30,6 +30,25 @@ def classes_below(root: Tree, path: Path) -> dict[str, str]:
     return {file: name for name, folder in root.folders.items() for file in folder.all_pictures()}
 
 
+def check_no_class_is_lost(root: Tree, unread: list[str], path: Path) -> None:
+    """Refuse a class folder whose pictures are all of formats that cannot be read.
+
+    `unread` are the names of all such pictures. Without its class, the others get other labels.
+
+    Raises
+    ------
+    DataError
+        If there is such a folder.
+    """
+    for name in unread:
+        folder, slash, _ = name.removeprefix(root.path).partition("/")
+        if name.startswith(root.path) and slash and folder not in root.folders:
+            raise DataError(
+                f"{path}: {root.path}{folder}/ has no picture that can be read here, but {name}; "
+                "convert its pictures to JPEG or PNG, or remove the folder"
+            )
+
+
 def unsplit_root(tree: Tree, path: Path) -> Tree:
     """Return the folder whose folders are the classes, in a set without splits.
 

@@ -6,9 +6,11 @@ from typing import NamedTuple
 from data_tools import shapes, streamed
 from data_tools.cache import cached
 from data_tools.cifar import COUNTS, read_cifar
-from data_tools.files import ARCHIVES, Files, open_files, short_hash
+from data_tools.files import ARCHIVES, Files, Folder, open_files, short_hash
 from data_tools.folders import PREFIX, parse_name, read_folder
 from data_tools.imageset import DataError, ImageSet
+from data_tools.layout import find_layout
+from data_tools.left_out import note_on, print_note
 from data_tools.mirrors import MIRRORS
 from data_tools.paths import data_root
 from data_tools.streamed import StreamedSet
@@ -94,6 +96,8 @@ def _load_cifar(name: str, split: str, base: Path) -> ImageSet:
 def _load_folder(name: str, split: str, base: Path) -> ImageSet:
     path, size = parse_name(name)
     files = open_files(path)
+    if isinstance(files, Folder):  # to list an archive takes as long as to decode it
+        print_note(note_on(files, find_layout(files), split))
     absolute = path.resolve()
     key = f"folder-{absolute.name}-{short_hash(str(absolute))}-{size}px-{split}"
     return cached(base, key, files.fingerprint(), lambda: read_folder(name, split, files))

@@ -6,7 +6,6 @@ Hidden files are left out, and what operating systems and file servers add: thum
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from data_tools.tar import contents, members
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _ADDED = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information",
           "lost+found", "Thumbs.db", "desktop.ini")  # fmt: skip
+_DEEPEST = 64  # folders in each other
 _CACHES = ("decoded", "indexes")  # our own, in data folders
 
 
@@ -28,6 +28,12 @@ class Files(Protocol):
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted."""
+
+    def specials(self) -> list[str]:
+        """Return the names of what cannot be read as a file: links and devices."""
+
+    def empty_folders(self) -> list[str]:
+        """Return the folders without files, as "name/", as far as they are known."""
 
     def read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of the wanted files, in any order."""
@@ -64,22 +70,47 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._names: list[str] = []
+        self._specials: list[str] = []
+        self._folders = {"": True}  # name with a slash at the end: whether it is empty
         try:
-            self._entries = list(_walk(str(path), ""))
+            self._walk(str(path), "")
         except OSError as error:
             raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
+        self._names.sort()
+
+    def _walk(self, folder: str, prefix: str) -> None:
+        """List a folder and those below it, without a system call for each file."""
+        if prefix.count("/") > _DEEPEST:
+            raise DataError(f"{self.path}: more than {_DEEPEST} folders in each other")
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = f"{prefix}{entry.name}"
+                if _is_added(entry.name):
+                    continue
+                if entry.is_dir():
+                    if not _is_cycle(entry) and not _is_cache(entry):
+                        self._folders |= {prefix: False, f"{name}/": True}
+                        self._walk(entry.path, f"{name}/")
+                    continue
+                self._folders[prefix] = False
+                (self._names if entry.is_file() else self._specials).append(name)
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted."""
         return self._names
 
-    @cached_property
-    def _names(self) -> list[str]:
-        return sorted(name for name in self._entries if not name.endswith("/"))
+    def specials(self) -> list[str]:
+        """Return the names of links that lead nowhere, pipes and devices."""
+        return self._specials
+
+    def empty_folders(self) -> list[str]:
+        """Return the folders without files, as "name/"."""
+        return [name for name, is_empty in self._folders.items() if is_empty]
 
     def folders(self) -> list[str]:
         """Return this folder as "" and those below it as "name/"."""
-        return ["", *(name for name in self._entries if name.endswith("/"))]
+        return list(self._folders)
 
     def read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of the wanted files, sorted by name."""
@@ -98,20 +129,6 @@ class Folder:
         return short_hash(repr([(name, s.st_size, s.st_mtime_ns) for name, s in rows]))
 
 
-def _walk(folder: str, prefix: str) -> Iterator[str]:
-    """Yield files as "name" and folders as "name/", without a system call for each file."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if _is_added(entry.name):
-                continue
-            if entry.is_dir():
-                if not _is_cycle(entry) and not _is_cache(entry):
-                    yield f"{prefix}{entry.name}/"
-                    yield from _walk(entry.path, f"{prefix}{entry.name}/")
-            elif entry.is_file():
-                yield prefix + entry.name
-
-
 def _is_added(name: str) -> bool:
     """Return whether a file or folder is hidden, or not the user's own."""
     return name.startswith(".") or name in _ADDED
@@ -126,7 +143,7 @@ def _is_cache(entry: os.DirEntry[str]) -> bool:
     """Return whether the entry is one of our caches, and not a class of that name."""
     return entry.name in _CACHES and all(
         name.startswith(".")
-        or name.endswith(".npz")
+        or name.endswith((".list", ".npz"))
         or Path(entry.path, name, "meta.json").exists()
         for name in os.listdir(entry.path)
     )
@@ -148,13 +165,29 @@ class Archive:
         return short_hash(repr((self.path.name, stat.st_size, stat.st_mtime_ns)))
 
     @cached_property
+    def _is_plain(self) -> dict[str, bool]:
+        """Whether each member that is not hidden is a plain file, by name."""
+        is_plain: dict[str, bool] = {}
+        for member in members(self.path):
+            name = _normalized(member.name)
+            if any(map(_is_added, name.split("/"))):
+                continue
+            if name in is_plain:
+                raise DataError(f"{self.path}: two files are named {name}; expected one")
+            is_plain[name] = member.is_plain
+        return is_plain
+
+    @cached_property
     def _names(self) -> list[str]:
-        names = (_normalized(member.name) for member in members(self.path))
-        counts = Counter(name for name in names if not any(map(_is_added, name.split("/"))))
-        twice = next((name for name, count in counts.items() if count > 1), None)
-        if twice is not None:
-            raise DataError(f"{self.path}: two files are named {twice}; expected one")
-        return sorted(counts)
+        return sorted(name for name, is_plain in self._is_plain.items() if is_plain)
+
+    def specials(self) -> list[str]:
+        """Return the names of links, devices and files with holes."""
+        return [name for name, is_plain in self._is_plain.items() if not is_plain]
+
+    def empty_folders(self) -> list[str]:
+        """Return no name: an archive need not list its folders."""
+        return []
 
     def read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of the wanted files, in the order of the archive."""

@@ -12,6 +12,7 @@ import numpy as np
 from data_tools.files import Files
 from data_tools.imageset import DataError, ImageSet
 from data_tools.layout import find_layout
+from data_tools.left_out import note_on, print_note
 from data_tools.paths import expand_user
 from data_tools.pictures import decode_all
 from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
@@ -32,6 +33,8 @@ def parse_name(name: str) -> tuple[Path, int]:
 def read_folder(name: str, split: str, files: Files) -> ImageSet:
     """Read one split of the pictures in `files`, at the size that `name` asks for.
 
+    A note on standard error says what is left out.
+
     Raises
     ------
     NoSuchSplit
@@ -40,6 +43,7 @@ def read_folder(name: str, split: str, files: Files) -> ImageSet:
         If the layout is unknown, the split has a class that train lacks, or a picture is damaged.
     """
     layout = find_layout(files)
+    print_note(note_on(files, layout, split))
     class_of, classes = layout.split(split).class_of, layout.classes
     _, size = parse_name(name)
     contents = files.read(class_of.__contains__)

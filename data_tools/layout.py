@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from data_tools.class_folders import EXPECTED, classes_below, unsplit_root
+from data_tools.class_folders import (
+    EXPECTED,
+    check_no_class_is_lost,
+    classes_below,
+    unsplit_root,
+)
 from data_tools.class_names import class_order, clean_names
 from data_tools.files import Files
 from data_tools.imageset import DataError, NoSuchSplit
 from data_tools.label_lists import listed_classes
-from data_tools.pictures import is_picture
+from data_tools.pictures import is_picture, is_unread
 from data_tools.split_search import class_root, split_roots, splits_at, splits_in_classes
 from data_tools.tree import Tree, picture_tree
 
@@ -101,7 +106,7 @@ def _find_splits(files: Files) -> dict[str, Split]:
     roots = split_roots(tree)
     if not roots:
         root = unsplit_root(tree, files.path)
-        return {"train": Split(root.path, classes_below(root, files.path))}
+        return {"train": Split(root.path, _classes_below(root, files))}
     if len(roots) > 1:
         in_classes = splits_in_classes(roots, tree, files.path)
         return {split: Split(f"<class>/{split}/", c) for split, c in in_classes.items()}
@@ -113,10 +118,15 @@ def _labelled(files: Files, folders: dict[str, Tree]) -> dict[str, Split]:
     splits = {}
     for name, folder in folders.items():
         root = class_root(folder, name)
-        class_of = {} if root.is_flat else classes_below(root, files.path)
+        class_of = {} if root.is_flat else _classes_below(root, files)
         splits[name] = Split(folder.path, class_of)
     classes = {name for split in splits.values() for name in split.class_of.values()}
     for name, split in splits.items():
         if not split.class_of:
             splits[name] = Split(split.folder, *listed_classes(files, folders[name], name, classes))
     return splits
+
+
+def _classes_below(root: Tree, files: Files) -> dict[str, str]:
+    check_no_class_is_lost(root, list(filter(is_unread, files.names())), files.path)
+    return classes_below(root, files.path)

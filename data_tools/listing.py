@@ -21,6 +21,7 @@ import numpy as np
 from data_tools.files import Folder, short_hash
 from data_tools.imageset import Array, DataError
 from data_tools.layout import find_layout
+from data_tools.left_out import note_on, print_note
 from data_tools.paths import (
     data_root,
     partial_path,
@@ -44,6 +45,7 @@ class Listing:
     selected: Array  # int64 (n,): which of the N names belong to this listing
     labels: Array  # int64 (n,)
     classes: tuple[str, ...]
+    note: str = ""  # on what is left out
 
     def __len__(self) -> int:
         return len(self.selected)
@@ -104,6 +106,8 @@ class Listing:
 def list_pictures(path: Path, split: str, root: Path | None = None) -> Listing:
     """List the pictures of one split of a folder, from the cache if it is valid.
 
+    A note on standard error says what is left out.
+
     Raises
     ------
     NoSuchSplit
@@ -113,6 +117,12 @@ def list_pictures(path: Path, split: str, root: Path | None = None) -> Listing:
     """
     if not path.is_dir():
         raise DataError(f"{path}: expected a folder of pictures")
+    listing = _cached(path, split, root)
+    print_note(listing.note)
+    return listing
+
+
+def _cached(path: Path, split: str, root: Path | None) -> Listing:
     absolute = path.resolve()
     name = f"{absolute.name}-{short_hash(str(absolute))}-{split}.list"
     for base in (data_root(root), user_cache()):
@@ -140,7 +150,8 @@ def _walk(path: Path, split: str) -> tuple[Listing, dict[str, int]]:
     np.cumsum([len(name) for name in encoded], out=offsets[1:])
     labels = np.array([label[class_of[name]] for name in names], np.int64)
     text = np.frombuffer(b"".join(encoded), np.uint8)
-    return Listing(path, text, offsets, np.arange(len(names)), labels, classes), times
+    note = note_on(files, layout, split)
+    return Listing(path, text, offsets, np.arange(len(names)), labels, classes, note), times
 
 
 def _modified(path: Path) -> int:
@@ -156,6 +167,7 @@ def _write(target: Path, listing: Listing, times: dict[str, int]) -> None:
         "format": FORMAT,
         "lengths": [len(array) for array in arrays],
         "classes": listing.classes,
+        "note": listing.note,
         "times": times,
     }
     parts = [array.tobytes() for array in arrays]
@@ -199,7 +211,8 @@ def _open(cache: Path, path: Path) -> Listing | None:
     text, offsets, labels = _split(body, header["lengths"])
     classes = tuple(map(str, header["classes"]))
     _check(text, offsets, labels, len(classes))
-    return Listing(path, text, offsets, np.arange(len(labels)), labels, classes)
+    note = str(header["note"])
+    return Listing(path, text, offsets, np.arange(len(labels)), labels, classes, note)
 
 
 def _checksum(header: dict[str, Any], *parts: bytes) -> int:

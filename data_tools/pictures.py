@@ -55,6 +55,11 @@ FORMATS = {  # Pillow's name: endings in lower case
     "PCD": (".pcd",),
     "PIXAR": (".pxr",),
 }
+_UNREAD = (  # endings of pictures in formats that Pillow does not decode, or is not to
+    *(".heic", ".heif", ".jxl", ".jxr", ".svg", ".eps", ".ps", ".wmf", ".emf", ".iim", ".im"),
+    *(".exr", ".hdr", ".dcm", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf"),
+    *(".rw2", ".raf", ".pef", ".srw", ".fpx", ".mic", ".xcf", ".mng", ".jpg_large", ".jpeg_large"),
+)
 _WITHOUT_SIGNATURE = ("TGA", "PCD")  # any bytes may be one: tried for their endings only
 _SLICE = 64  # pictures that one thread decodes at a time
 _KINDS = {"L": "grey"}  # a readable name for a Pillow mode that has none
@@ -73,6 +78,12 @@ _UPRIGHT = {  # orientation: name of the Transpose that turns the picture uprigh
 def is_picture(name: str) -> bool:
     """Return whether the ending of a file name, in any letter case, is that of a picture."""
     return name.lower().endswith(endings())
+
+
+def is_unread(name: str) -> bool:
+    """Return whether the ending of a file name is that of a picture that cannot be decoded here."""
+    known = [ending for endings in FORMATS.values() for ending in endings]
+    return name.lower().endswith((*_UNREAD, *known)) and not is_picture(name)
 
 
 @cache

@@ -18,6 +18,7 @@ _BLOCK = 512
 _MAX_DESCRIPTION = 1 << 16  # bytes of a long name or a pax header
 _MAX_MEMBERS, _BYTES_PER_MEMBER = 50_000, 256  # as many, and one more for so many bytes
 _ANY_MEMBER = 4_000_000  # bytes that a member may have, however small the compressed archive is
+_FOLDER = b"5"
 _FILES, _NO_CONTENTS = (b"0", b"\0", b"7"), (b"1", b"2", b"3", b"4", b"5", b"6")
 _LONG_NAME, _PAX, _SPARSE = b"L", (b"x", b"X"), b"S"
 
@@ -27,10 +28,11 @@ class TarError(Exception):
 
 
 class Member(NamedTuple):
-    """A plain file in an archive."""
+    """A file in an archive."""
 
     name: str
     size: int
+    is_plain: bool  # no link, device or file with holes
 
 
 class _Header(NamedTuple):
@@ -43,7 +45,7 @@ class _Header(NamedTuple):
 
 
 def members(path: Path) -> Iterator[Member]:
-    """Yield each plain file; links, devices, folders and files with holes are left out.
+    """Yield each file, link and device; folders are left out.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def contents(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
     """Yield name and contents of the plain files whose names are wanted; raises as `members`."""
     with _opened(path) as stream:
         for member in _walk(stream):
-            if wanted(member.name):
+            if member.is_plain and wanted(member.name):
                 yield member.name, _contents(stream, member)
 
 
@@ -92,7 +94,7 @@ def _exactly(stream: Stream, size: int) -> bytes:
 
 
 def _walk(stream: Stream) -> Iterator[Member]:
-    """Yield the plain files, each while the stream is at its contents."""
+    """Yield the files, each while the stream is at its contents."""
     limit = _MAX_MEMBERS + stream.archive_size // _BYTES_PER_MEMBER
     for count, header in enumerate(_headers(stream)):
         if count > limit:
@@ -101,8 +103,8 @@ def _walk(stream: Stream) -> Iterator[Member]:
         size = 0 if header.kind in _NO_CONTENTS else header.size
         if not stream.is_compressed and start + size > stream.archive_size:
             raise TarError(f"a file of {size} bytes reaches beyond its end")
-        if header.kind in _FILES and not header.sparse and not header.name.endswith("/"):
-            yield Member(header.name, size)
+        if header.kind != _FOLDER and not header.name.endswith("/"):
+            yield Member(header.name, size, header.kind in _FILES and not header.sparse)
         stream.skip_to(start + _rounded(size))
         if stream.position < start + _rounded(size):
             raise TarError("it ends within a file")

@@ -125,6 +125,12 @@ class FilesInMemory:
     def read(self, wanted):
         return ((name, self.contents[name]) for name in filter(wanted, self.names()))
 
+    def specials(self):
+        return []
+
+    def empty_folders(self):
+        return []
+
     def fingerprint(self):
         return "none"
 

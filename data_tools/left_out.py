@@ -1,0 +1,82 @@
+"""What of a folder or an archive is not read, so that nobody has another data set than they think.
+
+`tervit data show` lists everything; loading a split prints a note of what may be pictures.
+"""
+
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from data_tools.files import Files
+from data_tools.layout import Layout
+from data_tools.pictures import is_picture
+
+_TEXTS = (  # endings of files that are no pictures
+    *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".md", ".rst", ".html", ".yaml", ".yml"),
+    *(".toml", ".ini", ".cfg", ".log", ".py", ".ipynb", ".mat", ".db", ".bib", ".sh"),
+)
+_NAMES = ("LICENSE", "README", "CHANGELOG", "NOTICE", "CITATION", "SOURCES")
+
+
+class LeftOut(NamedTuple):
+    """Files of one kind that are not read."""
+
+    what: str
+    number: int
+    example: str
+    matters: bool  # whether they may be pictures
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.what} ({self.example})"
+
+
+def left_out(files: Files, layout: Layout, below: str = "") -> list[LeftOut]:
+    """Return what is not read below a folder, by kind."""
+    kinds: dict[tuple[str, bool], list[str]] = {}
+    for what, matters, name in _unread(files, layout):
+        if name.startswith(below):
+            kinds.setdefault((what, matters), []).append(name)
+    return [LeftOut(what, len(all), all[0], matters) for (what, matters), all in kinds.items()]
+
+
+def _unread(files: Files, layout: Layout) -> Iterator[tuple[str, bool, str]]:
+    """Yield kind, whether it matters, and name of each file that is not read."""
+    lists = {name for split in layout.splits.values() for name in split.lists}
+    for name in files.names():
+        if is_picture(name):
+            if not any(name in split.class_of for split in layout.splits.values()):
+                yield _kind_of_picture(name, layout), True, name
+        elif name not in lists:
+            path = PurePosixPath(name)
+            ending = path.suffix.lower()
+            is_text = ending in _TEXTS or path.stem.upper() in _NAMES
+            yield f"{ending} files" if ending else "files without an ending", not is_text, name
+    for name in files.specials():
+        yield "links, or special files,", True, name
+    for name in files.empty_folders():
+        yield "empty folders", True, name
+
+
+def _kind_of_picture(name: str, layout: Layout) -> str:
+    for folder in layout.unlabelled.values():
+        if name.startswith(folder):
+            return f"pictures without labels in {folder}"
+    return "pictures outside the class folders"
+
+
+def note_on(files: Files, layout: Layout, split: str) -> str:
+    """Return a sentence on what is left out of a split and may be pictures; "" if nothing is."""
+    folder = layout.split(split).folder
+    found = [kind for kind in left_out(files, layout, folder) if kind.matters]
+    if not found:
+        return ""
+    return f"{files.path}, {split} split: left out are {', '.join(map(str, found))}"
+
+
+@cache
+def print_note(note: str) -> None:
+    """Print a note on standard error, the first time only."""
+    if note:
+        print(f"note: {note}", file=sys.stderr)
