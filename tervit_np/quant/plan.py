@@ -1,20 +1,20 @@
 r"""Which layer has which quantizers: a list of (pattern, weight quantizer, activation quantizer).
 
-Patterns are regular expressions matched in full against layer names; the first match wins, and a
-layer without a match stays float. The default ternary plan follows the paper: every matrix of the
-encoder ternary, patch embedding, stem and heads 8 bit (the paper reports that ternary weights there
-ruin accuracy), activations 8 bit at the input of every quantized layer.
+Patterns are regular expressions (quant/pattern.py), matched in full against layer names; the first
+match wins, and a layer without a match stays float. The default ternary plan follows the paper:
+every matrix of the encoder ternary, patch embedding, stem and heads 8 bit (the paper reports that
+ternary weights there ruin accuracy), activations 8 bit at the input of every quantized layer.
 
     Plan([(r"blocks\.\d+\.mlp\..*", Ternary(), UniformAct())])         # only the MLPs
 """
 
 import copy
-import re
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 from tervit_np.param import Param
 from tervit_np.quant.identity import IDENTITY
+from tervit_np.quant.pattern import Pattern
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct, UniformWeight
@@ -40,7 +40,7 @@ class Plan:
     ------
     ValueError
         If a rule is not (pattern, weight quantizer, activation quantizer), or a pattern is not a
-        regular expression.
+        regular expression that pattern.py knows.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
@@ -49,10 +49,9 @@ class Plan:
         for rule in self.rules:
             pattern, weight, act = _checked_rule(rule)
             try:
-                self._compiled.append((re.compile(pattern), weight, act))
-            except re.error as error:
-                message = f"plan: {pattern!r} is not a regular expression: {error}"
-                raise ValueError(message) from None
+                self._compiled.append((Pattern(pattern), weight, act))
+            except ValueError as error:
+                raise ValueError(f"plan: {error}") from None
 
     def choose(self, layer: str) -> tuple[Quantizer, Quantizer]:
         """Return fresh (weight, activation) quantizers for a layer name."""

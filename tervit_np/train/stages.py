@@ -17,6 +17,7 @@ from typing import Any
 
 from data_tools import Augment
 from tervit_np.quant import Plan, UniformAct, UniformWeight, named_plan
+from tervit_np.quant.pattern import Pattern
 from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST
 from tervit_np.quant.spec import plan_to_spec
 from tervit_np.train.names import check_file_name
@@ -51,11 +52,9 @@ class Stage:
         if self.name.casefold() == "checkpoint":
             raise ValueError(f"stage name {self.name!r} is that of the run's checkpoint")
         try:
-            re.compile(self.freeze)
-        except re.error as error:
-            raise ValueError(
-                f"stage {self.name}: freeze is not a regular expression ({error})"
-            ) from None
+            Pattern(self.freeze)
+        except ValueError as error:
+            raise ValueError(f"stage {self.name}: freeze: {error}") from None
         if isinstance(self.plan, str):
             plan_named(self.plan)
         for name in ("epochs", "lr", "temperature"):
@@ -74,7 +73,7 @@ class Stage:
 
     def freezes(self, name: str) -> bool:
         """Tell whether a parameter is frozen: the pattern occurs in its name."""
-        return bool(self.freeze) and re.search(self.freeze, name) is not None
+        return bool(self.freeze) and Pattern(self.freeze).search(name)
 
     def describe(self) -> dict[str, Any]:
         """Return the stage as JSON."""

@@ -1,0 +1,241 @@
+r"""The programs of regular expressions, for the machine in pattern.py.
+
+a . \d \w \s \. [a-z] [^0-9] (...) (?:...) x|y x* x+ x? x{2} x{2,} x{2,5} ^ $
+"""
+
+import string
+from typing import NamedTuple
+
+_MAX_LENGTH = 100_000  # of a pattern, in characters
+_MAX_PROGRAM = 200_000  # instructions; repetitions {m,n} are written out
+_MAX_DEPTH = 50  # of parentheses
+_DIGITS, _WORD = frozenset(string.digits), frozenset(string.ascii_letters + string.digits + "_")
+_CLASSES = {"d": _DIGITS, "w": _WORD, "s": frozenset(string.whitespace)}
+
+
+class Characters(NamedTuple):
+    """Take one character that is in the set, or that is not."""
+
+    members: frozenset[str]
+    inverted: bool = False
+
+    def accepts(self, character: str) -> bool:
+        """Tell whether it takes this character."""
+        return (character in self.members) != self.inverted
+
+
+class Split(NamedTuple):
+    """Go on at two instructions, by their distances."""
+
+    first: int
+    second: int
+
+
+class Edge(NamedTuple):
+    """Go on only at the start or at the end of the name."""
+
+    start: bool
+
+
+Instruction = Characters | Split | Edge
+Program = list[Instruction]
+_ANY = Characters(frozenset(), inverted=True)
+
+
+def compile_program(text: str) -> Program:
+    """Translate a regular expression.
+
+    Raises
+    ------
+    ValueError
+        If it is malformed, too long, or uses what the machine does not have.
+    """
+    return _Parser(text).parse()
+
+
+def shown(text: str) -> str:
+    """Quote a pattern in a message, shortened if it is long."""
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+class _Parser:
+    """Recursive descent over the text; every method returns the program of what it read."""
+
+    def __init__(self, text: str) -> None:
+        if len(text) > _MAX_LENGTH:
+            raise ValueError(f"{shown(text)} has {len(text)} characters, at most {_MAX_LENGTH}")
+        self._text, self._position, self._depth = text, 0, 0
+
+    def parse(self) -> Program:
+        program = self._alternatives()
+        if self._next():
+            raise self._error("unbalanced parenthesis")
+        return program
+
+    def _alternatives(self) -> Program:
+        branches = [self._sequence()]
+        while self._take("|"):
+            branches.append(self._sequence())
+        program = branches.pop()
+        if not branches:
+            return program
+        # Written from the last branch to the first: each begins with a choice to go past it.
+        length = len(program) + sum(len(branch) + 2 for branch in branches)
+        self._check_length(length)
+        parts: list[Program] = [program]
+        after = len(program)
+        for branch in reversed(branches):
+            jump = Split(after + 1, after + 1)
+            parts.append([Split(1, len(branch) + 2), *branch, jump])
+            after += len(branch) + 2
+        return [instruction for part in reversed(parts) for instruction in part]
+
+    def _sequence(self) -> Program:
+        program: Program = []
+        while self._next() not in ("", "|", ")"):
+            program += self._repeated(self._atom())
+            self._check_length(len(program))
+        return program
+
+    def _repeated(self, program: Program) -> Program:
+        while (bounds := self._bounds()) is not None:
+            least, most = bounds
+            optional = len(program) * (1 if most is None else most - least)
+            self._check_length(len(program) * least + 2 * optional + 2)
+            program = _repeat(program, least, most)
+        return program
+
+    def _bounds(self) -> tuple[int, int | None] | None:
+        """Read a quantifier, lazy or not, which is the same for a match of the whole."""
+        bounds: tuple[int, int | None]
+        if self._take("*"):
+            bounds = 0, None
+        elif self._take("+"):
+            bounds = 1, None
+        elif self._take("?"):
+            bounds = 0, 1
+        elif self._take("{"):
+            bounds = self._counts()
+        else:
+            return None
+        self._take("?")
+        return bounds
+
+    def _counts(self) -> tuple[int, int | None]:
+        stop = self._text.find("}", self._position)
+        low, comma, high = self._text[self._position : stop].partition(",")
+        if stop < 0 or not all(
+            n.isascii() and n.isdigit() and len(n) < 6 for n in (low, high or low)
+        ):
+            raise self._error("expected {m}, {m,} or {m,n}")
+        self._position = stop + 1
+        most = int(high) if high else None if comma else int(low)
+        if most is not None and most < int(low):
+            raise self._error("the first of {m,n} is larger than the second")
+        return int(low), most
+
+    def _atom(self) -> Program:
+        character = self._pop()
+        if character == "(":
+            return self._group()
+        if character == "[":
+            return [self._set()]
+        if character == ".":
+            return [_ANY]
+        if character in "^$":
+            return [Edge(character == "^")]
+        if character == "\\":
+            return [self._escaped()]
+        if character in "*+?{":
+            raise self._error("nothing to repeat")
+        return [Characters(frozenset(character))]
+
+    def _group(self) -> Program:
+        if self._take("?") and not self._take(":"):
+            raise self._error("groups are ( ) and (?: ), without look-ahead, names or flags")
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise self._error(f"more than {_MAX_DEPTH} nested parentheses")
+        program = self._alternatives()
+        self._depth -= 1
+        if not self._take(")"):
+            raise self._error("unbalanced parenthesis")
+        return program
+
+    def _escaped(self) -> Characters:
+        character = self._pop()
+        if character.lower() in _CLASSES:
+            return Characters(_CLASSES[character.lower()], character.isupper())
+        if not character or (character.isalnum() and character.isascii()):
+            raise self._error(f"unknown escape \\{character}")
+        return Characters(frozenset(character))
+
+    def _set(self) -> Characters:
+        inverted, members = self._take("^"), set[str]()
+        first = True
+        while first or self._next() != "]":
+            first = False
+            members |= self._set_item()
+        self._pop()
+        return Characters(frozenset(members), inverted)
+
+    def _set_item(self) -> frozenset[str]:
+        """Read a character, a class of characters, or a range a-z."""
+        low = self._set_character()
+        if isinstance(low, frozenset):
+            return low
+        if self._next() != "-" or self._text[self._position + 1 : self._position + 2] in ("", "]"):
+            return frozenset(low)
+        self._pop()
+        high = self._set_character()
+        if isinstance(high, frozenset) or high < low or ord(high) > 255:
+            raise self._error("bad range of characters")
+        return frozenset(map(chr, range(ord(low), ord(high) + 1)))
+
+    def _set_character(self) -> str | frozenset[str]:
+        character = self._pop()
+        if not character:
+            raise self._error("unterminated [")
+        if character != "\\":
+            return character
+        escaped = self._escaped()
+        if escaped.inverted:
+            raise self._error("an inverted class inside of [ ]")
+        return next(iter(escaped.members)) if len(escaped.members) == 1 else escaped.members
+
+    def _next(self) -> str:
+        return self._text[self._position : self._position + 1]
+
+    def _pop(self) -> str:
+        character = self._next()
+        self._position += 1
+        return character
+
+    def _take(self, character: str) -> bool:
+        taken = self._next() == character
+        self._position += taken
+        return taken
+
+    def _check_length(self, length: int) -> None:
+        if length > _MAX_PROGRAM:
+            raise self._error("it repeats too much")
+
+    def _error(self, reason: str) -> ValueError:
+        return ValueError(
+            f"{shown(self._text)} is not a regular expression: {reason} at character "
+            f"{min(self._position, len(self._text))}"
+        )
+
+
+def _repeat(program: Program, least: int, most: int | None) -> Program:
+    """Write a program `least` times, then optionally up to `most` times or any number of times."""
+    out = program * least
+    if most is None:
+        return [*out, Split(1, len(program) + 2), *program, Split(-len(program) - 1, 1)]
+    for _ in range(most - least):
+        out += [Split(1, len(program) + 1), *program]
+    return out
+
+
+def _is_count(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) < 6
