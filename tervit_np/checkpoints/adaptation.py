@@ -31,6 +31,7 @@ from tervit_np.param import Param
 
 _TABLE = "relative_position_bias_table"
 _HEADS = ("head", "head_dist")
+_BYTES_PER_PARAMETER = 4
 
 
 def pretrained(
@@ -70,7 +71,7 @@ def pretrained(
 def _config_of(found: Weights, new_head: bool) -> Config:
     """Return the configuration of weights; they may lack a head if a new one is drawn."""
     config = recognise(found.arrays, found.maps)[1]
-    require_fits(config, sum(array.nbytes for array in found.arrays.values()))
+    require_fits(config, found.arrays, _BYTES_PER_PARAMETER)
     if not new_head:
         _require_heads(found.arrays, architecture_of(config).distilled)
     return config

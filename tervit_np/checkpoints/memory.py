@@ -1,25 +1,30 @@
-"""The memory that a described model takes, compared with the file that describes it.
+"""The memory that a described model takes, compared with the arrays that are there.
 
 A file of a few hundred bytes can describe a model of any size. So nothing is allocated before the
-description is compared with the arrays that are there.
+description is compared with the arrays.
 """
 
+from collections.abc import Mapping
+
+from tervit_np.arrays import Array
 from tervit_np.models.registry import Config
 
-SPARE = 32_000_000  # bytes that a model may take in addition to twice its arrays
+_SPARE = 32_000_000  # bytes that a model may take in addition to twice its arrays
 
 
-def require_fits(config: Config, nbytes: int, bytes_per_parameter: float = 4) -> None:
-    """Check that arrays of `nbytes` bytes can hold the parameters of a configuration.
+def require_fits(config: Config, arrays: Mapping[str, Array], bytes_per_parameter: float) -> None:
+    """Check that arrays can hold the parameters of a configuration.
 
     Raises
     ------
     ValueError
-        If the model has more parameters, or larger index tables and masks.
+        If the model has more parameters, larger index tables and masks, or more blocks.
     """
+    nbytes = sum(array.nbytes for array in arrays.values())
     needed = config.parameters * bytes_per_parameter + config.buffer_bytes
-    if needed > 2 * nbytes + SPARE:
+    if needed > 2 * nbytes + _SPARE or config.blocks > len(arrays):
         raise ValueError(
-            f"a model of {config.parameters:,} parameters is described, for which its {nbytes:,} "
-            f"bytes of arrays are too few: the file is damaged, or tensors are missing"
+            f"it describes a model of {config.blocks} blocks and {config.parameters:,} parameters, "
+            f"and holds {len(arrays)} arrays of {nbytes:,} bytes: it is damaged, or arrays are "
+            "missing"
         )

@@ -8,7 +8,6 @@ Files are written atomically.
 
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,16 +16,19 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.checkpoints.formats.npz_archive import check_directory, read_arrays
+from tervit_np.checkpoints.memory import require_fits
 from tervit_np.files import atomic_write
-from tervit_np.models.classifier import Classifier
+from tervit_np.models.classifier import Classifier, float_dtype
 from tervit_np.models.quantization import plan_of, quantize
 from tervit_np.models.registry import build, config_from
 from tervit_np.quant import Plan
 from tervit_np.quant.spec import plan_from_spec, plan_to_spec
 
 FORMAT = "tervit_np 1"
-# What NumPy, zipfile, zlib and json raise for damaged bytes.
-_DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+MAX_META = 1_500_000  # bytes of JSON, which take up to twenty times as many in memory
+# What zipfile and json raise for damaged bytes.
+_DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile)
 
 
 def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> None:
@@ -34,12 +36,16 @@ def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> 
 
     Raises
     ------
+    ValueError
+        If the description is too long.
     OSError
         If the disk is full or the folder cannot be written; the partial file is deleted.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    if text.size > MAX_META:
+        raise ValueError(f"{path}: the description has {text.size} bytes, at most {MAX_META} fit")
     with atomic_write(path) as file:
         np.savez(file, meta=text, **arrays)  # type: ignore[arg-type]
 
@@ -59,17 +65,23 @@ def read_npz(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         raise ValueError(
             f"{path}: not a checkpoint of tervit_np, or truncated (it is not an .npz archive)"
         )
+    if not is_npz_checkpoint(path):
+        raise ValueError(f"{path}: an archive, but not a checkpoint of tervit_np")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        meta = json.loads(arrays.pop("meta").tobytes())
-    except (KeyError, AttributeError):  # no "meta", or it is not an array
-        raise ValueError(f"{path}: an archive, but not a checkpoint of tervit_np") from None
+        arrays = read_arrays(path)
+        meta = _parse(arrays.pop("meta").tobytes())
     except _DAMAGE as error:
         raise ValueError(f"{path}: a damaged checkpoint ({error})") from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise ValueError(f"{path}: not a checkpoint of this version (expected {FORMAT!r})")
     return arrays, meta
+
+
+def _parse(text: bytes) -> Any:
+    """Parse a description; ValueError if it is too long or not JSON."""
+    if len(text) > MAX_META:
+        raise ValueError(f"its description has {len(text)} bytes, at most {MAX_META} are read")
+    return json.loads(text)
 
 
 def save_checkpoint(
@@ -82,18 +94,33 @@ def save_checkpoint(
     """Write a model's parameters, configuration and plan; `extra` is any JSON.
 
     Without `plan`, the plan is that of the model's quantizers.
+
+    Raises
+    ------
+    ValueError
+        If the model is packed, or a parameter holds NaN or infinite values, which `load_model`
+        would refuse; an older file of this name is then kept.
+    OSError
+        If the file cannot be written.
     """
     rules = plan_to_spec(plan_of(model) if plan is None else plan)
     meta = {"format": FORMAT, **describe(model), "plan": rules}
+    for name, param in model.named_params():
+        if not np.isfinite(param.data).all():
+            raise ValueError(
+                f"{path} is not written: {name} holds NaN or infinite values; the training has "
+                "diverged"
+            )
     write_npz(Path(path), model.state_dict(), {**meta, "extra": extra or {}})
 
 
 def is_npz_checkpoint(path: Path) -> bool:
     """Tell whether a file is a checkpoint of tervit_np, whatever its name."""
     try:
+        check_directory(path)
         with zipfile.ZipFile(path) as archive:
             return "meta.npy" in archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
         return False
 
 
@@ -107,15 +134,34 @@ def load_model(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
     """
     arrays, meta = read_npz(Path(path))
     try:
+        model = described_model(meta, arrays)
+        model.load_state_dict(arrays)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    extra = meta.get("extra")
+    return model, extra if isinstance(extra, dict) else {}
+
+
+def described_model(
+    meta: Mapping[str, Any], arrays: Mapping[str, Array], bytes_per_parameter: float | None = None
+) -> Classifier:
+    """Build the model of a description, with its quantizers and without its weights.
+
+    A parameter takes the bytes of its dtype in the file, or as many as the caller says.
+
+    Raises
+    ------
+    ValueError
+        If the description is damaged, or the arrays are too few or too small for it.
+    """
+    try:
         config = config_from(meta["model"], meta["config"])
-        dtype = meta["dtype"]
+        dtype = float_dtype(meta["dtype"])
         plan = plan_from_spec(meta["plan"])
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: its description of the model is damaged ({error})") from None
-    model = build(config, None, dtype)
-    quantize(model, plan)
-    model.load_state_dict(arrays)
-    return model, meta.get("extra", {})
+        raise ValueError(f"its description of the model is damaged ({error})") from None
+    require_fits(config, arrays, bytes_per_parameter or dtype.itemsize)
+    return quantize(build(config, None, dtype), plan)
 
 
 def describe(model: Classifier) -> dict[str, Any]:

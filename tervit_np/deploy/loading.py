@@ -16,16 +16,18 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
+from tervit_np.checkpoints.npz import described_model
 from tervit_np.deploy.base3 import decode
 from tervit_np.deploy.blocks import ATTENTION
 from tervit_np.deploy.packing import pack_layers_, packable
 from tervit_np.deploy.writing import FORMAT, checksum, storage_kind
 from tervit_np.kernels import selected_variant
-from tervit_np.models import Classifier, build, config_from, quantize
+from tervit_np.models import Classifier
 from tervit_np.quant import Plan, QuantizedTensor
 from tervit_np.quant.identity import IDENTITY, ZERO
 from tervit_np.quant.spec import plan_from_spec
 
+_BYTES_PER_PARAMETER = 0.4  # twice those of five ternary codes to a byte
 _KEYS = ("model", "config", "dtype", "plan", "extra")
 
 
@@ -62,12 +64,11 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
     arrays, metadata = _read(path)
     try:
         meta = {key: json.loads(metadata[key]) for key in _KEYS}
-        model = build(config_from(meta["model"], meta["config"]), None, meta["dtype"])
-        quantize(model, plan_from_spec(meta["plan"]))
+        model = described_model(meta, arrays, _BYTES_PER_PARAMETER)
         _load_weights_(model, arrays, threads, attention)
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]} is missing") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f"{path}: its metadata and its arrays do not fit together ({error})"
         ) from None
@@ -75,8 +76,12 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
 
 
 def stored_plan(path: Path) -> Plan:
-    """Return the plan that a packed file was exported with."""
-    return plan_from_spec(json.loads(read_safetensors(path)[1]["plan"]))
+    """Return the plan that a packed file was exported with; ValueError if it is damaged."""
+    text = _read(path)[1].get("plan", "")
+    try:
+        return plan_from_spec(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: its plan is damaged ({error})") from None
 
 
 def is_packed(path: Path) -> bool:

@@ -89,6 +89,11 @@ class DeiTConfig:
         return 0 if self.pool == "mean" else 1 + self.distilled
 
     @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return self.depth
+
+    @property
     def parameters(self) -> int:
         """Number of parameters of a model, computed without building one."""
         dim, hidden = self.dim, int(self.dim * self.mlp_ratio)

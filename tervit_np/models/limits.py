@@ -11,7 +11,7 @@ MAX_SIZE = {
     "patch_size": 2**14,
     "num_classes": 2**20,
     "dim": 2**16,
-    "depth": 2**12,
+    "depth": 2**10,
     "heads": 2**16,
     "window": 2**14,
 }

@@ -98,6 +98,11 @@ class SwinConfig:
         return [self.image_size // self.patch_size // 2**i for i in range(len(self.depths))]
 
     @property
+    def blocks(self) -> int:
+        """Number of blocks in all stages."""
+        return sum(self.depths)
+
+    @property
     def parameters(self) -> int:
         """Number of parameters of a model, computed without building one."""
         last_dim = self.dim << len(self.depths) - 1

@@ -124,3 +124,26 @@ def test_an_architecture_has_a_readable_name():
     assert str(deit_small) == "a DeiT of width 384 with 12 blocks on patches of 16"
     assert known_name(deit_small) == "deit_small_patch16_224"
     assert known_name(deit_small._replace(dim=385)) is None
+
+
+def test_weights_that_claim_a_large_model_are_refused_before_it_is_built(quick):
+    """The names of DeiT-Base, and hardly any numbers."""
+    state = tv.create_model("deit_base_patch16_224").state_dict()
+    small = {n: a if n in ("patch_embed.proj.weight", "pos_embed") else a.ravel()[:1]
+             for n, a in state.items() if n != "head.weight"}  # fmt: skip
+    with pytest.raises(
+        ValueError, match=r"describes a model of 12 blocks and 86,567,656 parameters"
+    ):
+        tv.pretrained(small, num_classes=1000)
+
+
+@pytest.mark.parametrize("window", [64, 500])
+def test_bias_tables_of_huge_windows_are_refused(quick, window):
+    """The index of a window has the fourth power of its side in numbers."""
+    state = tv.create_model("swin_cifar").state_dict()
+    for name, table in state.items():
+        if name.endswith("relative_position_bias_table"):
+            shape = (2 * window - 1) ** 2, table.shape[1]
+            state[name] = np.broadcast_to(np.float32(0), shape)
+    with pytest.raises(ValueError, match="describes a model of 6 blocks"):
+        tv.pretrained(state)

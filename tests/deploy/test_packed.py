@@ -1,6 +1,7 @@
 """A model is written to a packed file and loaded again; damaged files are refused."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.analysis.sizes import sizes
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
-from tervit_np.deploy import is_packed
+from tervit_np.deploy import is_packed, stored_plan
 from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.onnx_file import export_onnx
@@ -230,6 +231,60 @@ def test_files_with_contradictions_are_refused(tmp_path, change, words):
     rewritten(tmp_path / "x", change)
     with pytest.raises(ValueError, match=words):
         tv.load_packed(tmp_path / "x")
+
+
+BOMBS = {
+    "depth": {"depth": 300_000},
+    "more blocks": {"depth": 1000},
+    "width": {"dim": 60_000},
+    "image size": {"image_size": 16_384},
+    "a huge image": {"image_size": 800_000},
+    "classes": {"num_classes": 2**20, "dim": 2**10},
+    "hidden units": {"mlp_ratio": 256, "dim": 2**12},
+    "an infinite ratio": {"mlp_ratio": 1e999},
+    "heads of text": {"heads": "2"},
+    "a list": {"dim": [20]},
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_description_larger_than_its_file_is_refused(tmp_path, kind):
+    """With a true checksum; nothing is allocated for it."""
+    tv.export(model_of(DEIT), tmp_path / "x")
+
+    def change(_, metadata):
+        metadata["config"] = json.dumps(json.loads(metadata["config"]) | BOMBS[kind])
+
+    rewritten(tmp_path / "x", change)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="x: its metadata and its arrays do not fit together"):
+            tv.load_packed(tmp_path / "x")
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"plan": "["},
+        {"plan": "[" * 100_000},
+        {"plan": '[["(", {"rule": "Ternary"}, {"rule": "UniformAct"}]]'},
+        {"plan": "[[1, 2, 3]]"},
+        {"config": "[" * 100_000},
+        {"dtype": "[1]"},
+        {"model": "{}"},
+    ],
+)
+def test_metadata_that_is_not_a_description_is_refused(tmp_path, change):
+    tv.export(model_of(DEIT), tmp_path / "x")
+    rewritten(tmp_path / "x", lambda _, metadata: metadata.update(change))
+    with pytest.raises(ValueError, match="x: its metadata and its arrays do not fit together"):
+        tv.load_packed(tmp_path / "x")
+    if "plan" in change:
+        with pytest.raises(ValueError, match="x: its plan is damaged"):
+            stored_plan(tmp_path / "x")
 
 
 def test_damaged_files_are_refused_or_read_as_the_same_model(tmp_path):

@@ -256,7 +256,7 @@ def test_shapes_are_the_official_ones():
         ({"mlp_ratio": 0.1}, r"mlp_ratio is 0\.1; the MLP would have no hidden units"),
         ({"mlp_ratio": float("nan")}, "mlp_ratio is nan"),
         ({"mlp_ratio": 1e9}, r"mlp_ratio is 1000000000\.0, expected a number up to 256"),
-        ({"depth": 300_000}, "depth is 300000, expected at most 4096"),
+        ({"depth": 300_000}, "depth is 300000, expected at most 1024"),
         ({"image_size": 800_000}, "image_size is 800000, expected at most 16384"),
         ({"num_classes": True}, "num_classes is True, expected a positive integer"),
         ({"drop_path": 1.0}, r"drop_path is 1\.0, expected at least 0 and below 1"),

@@ -17,7 +17,8 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.files import atomic_write
 
-_MAX_HEADER = 100_000_000  # bytes; the format's own limit
+_MAX_HEADER = 1_500_000  # bytes of JSON, which take up to twenty times as many in memory
+_MAX_AXES = 32
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
     "I16": "<i2", "I8": "|i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
@@ -37,15 +38,19 @@ def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     with open(path, "rb") as file:
         start = file.read(8)
         length = int.from_bytes(start, "little")
-        if len(start) < 8 or not 2 <= length <= min(_MAX_HEADER, size - 8):
+        if len(start) < 8 or not 2 <= length <= size - 8:
             raise ValueError(f"{path}: not a safetensors file, or truncated in its header")
+        if length > _MAX_HEADER:
+            raise ValueError(f"{path}: its header has {length} bytes, expected up to {_MAX_HEADER}")
         header = _parse(path, file.read(length))
     metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise ValueError(f"{path}: its __metadata__ is not an object of texts")
     data = np.memmap(path, np.uint8, "r", offset=8 + length) if size > 8 + length else _NO_DATA
     entries = {name: _entry(path, name, entry) for name, entry in header.items()}
     _check_tiling(path, entries, size - 8 - length)
     arrays = {name: _take(data, *entry) for name, entry in entries.items()}
-    return arrays, metadata if isinstance(metadata, dict) else {}
+    return arrays, metadata
 
 
 _NO_DATA = np.empty(0, np.uint8)
@@ -71,8 +76,10 @@ def _entry(path: Path, name: str, entry: Any) -> _Entry:
         raise ValueError(f"{path}: the entry of {name} is damaged") from None
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise ValueError(f"{path}: {name} has the unknown dtype {dtype!r}")
-    if not are_integers:
-        raise ValueError(f"{path}: the shape or the offsets of {name} are not integers from 0 up")
+    if not are_integers or len(shape) > _MAX_AXES:
+        raise ValueError(
+            f"{path}: the shape or the offsets of {name} are not integers from 0 up, or too many"
+        )
     count = 1
     for n in shape:
         count *= n
@@ -114,7 +121,7 @@ def save_safetensors(
     Raises
     ------
     ValueError
-        If the format has no name for an array's dtype.
+        If the format has no name for an array's dtype, or names and metadata are too long.
     OSError
         If the disk is full or the folder cannot be written.
     """
@@ -136,6 +143,11 @@ def save_safetensors(
         arrays.append(array)
         position = offsets[1]
     text = json.dumps(header, separators=(",", ":")).encode()
+    if len(text) > _MAX_HEADER - 8:
+        raise ValueError(
+            f"save_safetensors: names and metadata take {len(text)} bytes, expected up to "
+            f"{_MAX_HEADER}"
+        )
     text += b" " * (-len(text) % 8)  # the data begin at a multiple of eight bytes
     with atomic_write(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
