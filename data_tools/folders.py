@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_tools.class_names import is_number
 from data_tools.files import Files
 from data_tools.imageset import DataError, ImageSet
 from data_tools.layout import find_layout
@@ -21,11 +22,18 @@ PREFIX = "folder:"
 
 
 def parse_name(name: str) -> tuple[Path, int]:
-    """Split "folder:PATH@SIZE".  -> path, size; DataError if the size is not a number."""
+    """Split "folder:PATH@SIZE".  -> path, size.
+
+    Raises
+    ------
+    DataError
+        If the size is not a number from 4 to 1024.
+    """
+    whole = expand_user(name.removeprefix(PREFIX))
     path, at, size = name.removeprefix(PREFIX).rpartition("@")
-    if not at:
-        return expand_user(size), 32
-    if not size.isdigit() or not 4 <= int(size) <= 1024:
+    if not at or whole.exists():  # a path may have an @
+        return whole, 32
+    if not is_number(size) or not 4 <= int(size) <= 1024:
         raise DataError(f"{name}: the size after @ is {size!r}; expected a number from 4 to 1024")
     return expand_user(path), int(size)
 

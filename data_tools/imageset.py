@@ -1,5 +1,6 @@
 """Labelled images in memory, the interface of all labelled sets, and the errors of data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
@@ -56,6 +57,9 @@ class LabelledSet(Protocol):
     def take(self, indices: Array) -> "LabelledSet":
         """Return the images at `indices`."""
 
+    def relabel(self, labels: Sequence[int], classes: tuple[str, ...]) -> "LabelledSet":
+        """Return the same images with new classes: class i becomes labels[i]."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
@@ -108,6 +112,10 @@ class ImageSet:
     def take(self, indices: Array) -> "ImageSet":
         """Return the images at `indices`, in that order."""
         return replace(self, images=self.images[indices], labels=self.labels[indices])
+
+    def relabel(self, labels: Sequence[int], classes: tuple[str, ...]) -> "ImageSet":
+        """Return the same images with new classes: class i becomes labels[i]."""
+        return replace(self, labels=np.array(labels, np.int64)[self.labels], classes=classes)
 
     def hold_out(self, count: int, seed: int) -> tuple["ImageSet", "ImageSet"]:
         """Split off `count` random images for validation.  -> remaining, held out.

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,14 @@ class Listing:
         Raises
         ------
         DataError
-            If a class does not occur.
+            If a class does not occur, or is named twice.
         """
         unknown = [name for name in names if name not in self.classes]
         if unknown:
             examples = ", ".join(self.classes[:3]) + ", ..." * (len(self.classes) > 3)
             raise DataError(f"{self.path} has no class {unknown[0]!r}; it has {examples}")
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise DataError(f"the class {twice[0]!r} is named twice")
         new_label = np.full(len(self.classes), -1)
         new_label[[self.classes.index(name) for name in names]] = np.arange(len(names))
         subset = self.take(np.flatnonzero(new_label[self.labels] >= 0))
@@ -86,21 +89,9 @@ class Listing:
         ranks = np.arange(len(order)) - np.searchsorted(self.labels[order], self.labels[order])
         return self.take(np.sort(order[ranks < count]))
 
-    def relabel(self, classes: tuple[str, ...]) -> "Listing":
-        """Return the same pictures, labelled by a longer list of classes.
-
-        Raises
-        ------
-        DataError
-            If a class is not in the list.
-        """
-        missing = [name for name in self.classes if name not in classes]
-        if missing:
-            raise DataError(
-                f"{self.path}: class {missing[0]!r} is not one of the {len(classes)} expected"
-            )
-        new_label = np.array([classes.index(name) for name in self.classes])
-        return replace(self, labels=new_label[self.labels], classes=classes)
+    def relabel(self, labels: Sequence[int], classes: tuple[str, ...]) -> "Listing":
+        """Return the same pictures with new classes: class i becomes labels[i]."""
+        return replace(self, labels=np.array(labels, np.int64)[self.labels], classes=classes)
 
 
 def list_pictures(path: Path, split: str, root: Path | None = None) -> Listing:

@@ -9,18 +9,19 @@ the official crop; unreadable pictures are skipped and counted.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from data_tools.class_names import is_number
 from data_tools.crops import center_crop
 from data_tools.imageset import Array, DataError, random_split
 from data_tools.listing import Listing, list_pictures
 from data_tools.paths import expand_user
 from data_tools.pictures import open_picture
 from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from data_tools.wordnet import imagenet_classes
 
 PREFIX = "imagenet:"
 _OPTIONS = ("size", "classes", "per_class")
@@ -55,6 +56,10 @@ class StreamedSet:
     def take(self, indices: Array) -> "StreamedSet":
         """Return the pictures at `indices`."""
         return replace(self, listing=self.listing.take(indices))
+
+    def relabel(self, labels: Sequence[int], classes: tuple[str, ...]) -> "StreamedSet":
+        """Return the same pictures with new classes: class i becomes labels[i]."""
+        return replace(self, listing=self.listing.relabel(labels, classes))
 
     def hold_out(self, count: int, seed: int) -> tuple["StreamedSet", "StreamedSet"]:
         """Split off `count` random pictures for validation.  -> remaining, held out."""
@@ -107,6 +112,8 @@ def read_streamed(name: str, split: str, root: Path | None = None) -> StreamedSe
 
 def parse_streamed(name: str) -> tuple[Path, dict[str, str]]:
     """Split "imagenet:PATH,OPTION=VALUE".  -> path, options."""
+    if expand_user(name.removeprefix(PREFIX)).is_dir():  # a path may have commas
+        return expand_user(name.removeprefix(PREFIX)), {}
     path, *pairs = name.removeprefix(PREFIX).split(",")
     options = dict(pair.partition("=")[::2] for pair in pairs)
     unknown = [option for option in options if option not in _OPTIONS]
@@ -116,28 +123,25 @@ def parse_streamed(name: str) -> tuple[Path, dict[str, str]]:
 
 
 def _positive_int(name: str, text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 10**6:
+    if not is_number(text) or not 1 <= int(text) <= 10**6:
         raise DataError(f"{name}: {text!r} is not a positive whole number")
     return int(text)
 
 
 def _class_names(text: str, classes: tuple[str, ...]) -> list[str]:
-    """Return the classes that `text` names: how many, a file with one per line, or a+b+c."""
-    if text.isdigit():
-        return list(classes[: int(text)])
-    file = expand_user(text)
-    if file.is_file():
-        return file.read_text(encoding="utf-8").split()
-    return text.split("+")
-
-
-def with_imagenet_labels(images: StreamedSet) -> StreamedSet:
-    """Label the pictures of some of ImageNet's classes as a model of all thousand does.
+    """Return the classes that `text` names: how many, a file with one per line, or a+b+c.
 
     Raises
     ------
     DataError
-        If a class is not one of the thousand.
+        If there are fewer classes, or the file cannot be read.
     """
-    listing = images.listing.relabel(tuple(id for id, _ in imagenet_classes()))
-    return replace(images, listing=listing)
+    if is_number(text):
+        if not 1 <= int(text) <= len(classes):
+            raise DataError(f"classes={text}, but there are {len(classes)} classes")
+        return list(classes[: int(text)])
+    file = expand_user(text)
+    if not file.is_file():
+        return text.split("+")
+    lines = [line.strip() for line in file.read_bytes().decode("utf-8-sig", "replace").splitlines()]
+    return [line if line in classes else line.split()[0] for line in lines if line]

@@ -81,6 +81,12 @@ def fetch_weights(
     return target
 
 
+def is_official(file: Path) -> bool:
+    """Return whether a file is one of the official ones, by its name and, if known, its digest."""
+    digests = [mirror.digest for mirror in OFFICIAL.values() if mirror.file == file.name]
+    return bool(digests) and file_hash(file, "sha256").startswith(digests[0])
+
+
 def _check_digest(file: Path, digest: str) -> None:
     """Check the digest of a .pth file; files in other formats have no known digest."""
     if not file.is_file():

@@ -1,6 +1,7 @@
 """Load the model that MODEL names: a run folder, a file, or the name of official weights."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -166,17 +167,18 @@ def _with_description(file: Path, model: "Classifier", extra: dict[str, Any]) ->
 
 
 def _load_weights(file: Path, sizes: dict[str, Any]) -> LoadedModel:
-    """Load weights from elsewhere; a thousand classes are ImageNet's, others get numbers."""
+    """Load weights from elsewhere; official ones have ImageNet's classes, others get numbers."""
     from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
     from data_tools.wordnet import imagenet_classes
     from tervit_np.checkpoints import pretrained
+    from tervit_np.checkpoints.official import is_official
 
     model, changes = pretrained(file, lenient=True, **sizes)
     for change in changes:
         print(f"{file.name}: {change}")
-    count = model.config.num_classes
-    names = tuple(name for _, name in imagenet_classes())
-    classes = names if count == len(names) else tuple(map(str, range(count)))
+    classes = tuple(map(str, range(model.config.num_classes)))
+    if is_official(file):
+        classes = tuple(name for _, name in imagenet_classes())
     return LoadedModel(file, model, None, classes, IMAGENET_MEAN, IMAGENET_STD)
 
 
@@ -189,27 +191,49 @@ def images_for(loaded: LoadedModel, data: str | None, split: str) -> "ImageSet |
         If the set cannot be loaded, or its image size or classes are not the model's.
     """
     import data_tools
-    from data_tools.streamed import with_imagenet_labels
-    from data_tools.wordnet import are_wordnet_ids, imagenet_classes
 
     name = data or loaded.data
     if name is None:
         raise ValueError(f"{loaded.file} does not contain its data set; name one with --data")
     images = data_tools.load(name, split)
+    size = loaded.model.config.image_size
     if isinstance(images, data_tools.StreamedSet):
-        images = replace(images, size=loaded.model.config.image_size)
-        thousand = loaded.model.config.num_classes == len(imagenet_classes())
-        if thousand and are_wordnet_ids(images.classes):
-            images = with_imagenet_labels(images)
-    if images.size != loaded.model.config.image_size:
+        images = replace(images, size=size)
+    if images.size != size:
+        hint = f"; load it as {name.rpartition('@')[0] or name}@{size}" * name.startswith("folder:")
         raise ValueError(
-            f"{images.name} has {images.size}-pixel images, {loaded.file} expects "
-            f"{loaded.model.config.image_size}"
+            f"{images.name} has {images.size}-pixel images, {loaded.file} expects {size}{hint}"
         )
-    if loaded.data is not None and tuple(images.classes) != loaded.classes:
-        raise ValueError(
-            f"{loaded.file} has the classes {_first(loaded.classes)}, "
-            f"but {images.name} has {_first(images.classes)}"
+    return _labelled_as(loaded, images)
+
+
+def _labelled_as(loaded: LoadedModel, images: "ImageSet | StreamedSet") -> "ImageSet | StreamedSet":
+    """Label the images by the classes of a model, matched by their names.
+
+    Raises
+    ------
+    ValueError
+        If the model lacks a class of the images.
+    """
+    from data_tools.wordnet import imagenet_classes, imagenet_labels
+
+    ids = tuple(id for id, _ in imagenet_classes())
+    if loaded.data is not None:
+        missing = [name for name in images.classes if name not in loaded.classes]
+        if missing:
+            raise ValueError(
+                f"{loaded.file} has the classes {_first(loaded.classes)}, but {images.name} has "
+                f"{_first(images.classes)}"
+            )
+        return images.relabel(list(map(loaded.classes.index, images.classes)), loaded.classes)
+    if loaded.model.config.num_classes == len(ids):
+        source = f"{loaded.file} counts ImageNet's classes, but in {images.name}"
+        return images.relabel(imagenet_labels(images.classes, source), ids)
+    if loaded.model.config.num_classes == len(images.classes):
+        print(
+            f"note: {loaded.file.name} does not name its classes; its outputs are taken for the "
+            f"classes in their order: {_first(images.classes)}",
+            file=sys.stderr,
         )
     return images
 

@@ -16,7 +16,8 @@ HELP = """Classify pictures with a saved model."""
 EXAMPLES = """\
   tervit predict runs/cifar10 cat.jpg dog.png                  the last stage of a run
   tervit predict runs/cifar10/float.npz photo.jpg --top 5      five classes instead of three
-  tervit predict deit_small_patch16_224 photo.jpg              official weights"""
+  tervit predict deit_small_patch16_224 photo.jpg              official weights
+  tervit predict weights.pth photo.jpg --classes imagenet      other weights, for these classes"""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -26,6 +27,11 @@ def add_arguments(parser: CommandParser) -> None:
     add_stage(parser)
     parser.add_argument(
         "--top", type=int, default=3, metavar="N", help="classes to print (default: 3)"
+    )
+    parser.add_argument(
+        "--classes",
+        metavar="NAMES",
+        help="names for the outputs of weights from elsewhere: imagenet, or a file, one a line",
     )
     add_attention(parser)
     add_threads(parser)
@@ -44,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--top is {args.top}; expected at least 1")
     threads = thread_count(args.threads)
     loaded = open_model(args.model, args.stage, threads=threads, attention=args.attention)
-    names, unreadable = in_words(loaded.classes), []
+    names, unreadable = in_words(_class_names(loaded, args.classes)), []
     for name in args.pictures:
         try:
             pixels = _read_pixels(loaded, name)
@@ -63,6 +69,38 @@ def run(args: argparse.Namespace) -> int:
     for message in unreadable:
         print(f"tervit predict: {printable(message)}", file=sys.stderr)
     return 2 if unreadable else 0
+
+
+def _class_names(loaded: LoadedModel, source: str | None) -> tuple[str, ...]:
+    """Return the names to print: the model's own, those of --classes, or numbers.
+
+    Raises
+    ------
+    ValueError
+        If the model has names of its own, or another number of classes than --classes.
+    """
+    from data_tools.wordnet import imagenet_classes
+
+    count = len(loaded.classes)
+    has_names = loaded.data is not None or loaded.classes != tuple(map(str, range(count)))
+    if source is None:
+        if not has_names:
+            print(f"note: {loaded.file.name} does not name its {count} classes, so that they are "
+                  "numbered; --classes imagenet or --classes FILE names them",
+                  file=sys.stderr)  # fmt: skip
+        return loaded.classes
+    if has_names:
+        raise ValueError(f"--classes applies to weights without names; {loaded.file} has them")
+    if source == "imagenet":
+        names = tuple(name for _, name in imagenet_classes())
+    else:
+        lines = Path(source).read_bytes().decode("utf-8-sig", "replace").splitlines()
+        names = tuple(line.strip() for line in lines if line.strip())
+    if len(names) != count:
+        raise ValueError(
+            f"--classes {source} has {len(names)} names, {loaded.file} {count} classes"
+        )
+    return names
 
 
 def _reason(error: OSError, name: str) -> str:

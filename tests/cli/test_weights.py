@@ -1,6 +1,7 @@
 """Published weights: their accuracy, predictions, size and fine-tuning."""
 
 import argparse
+import hashlib
 import re
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 from PIL import Image
 
 import tervit_np as tv
+from data_tools.mirrors import Mirror
+from data_tools.wordnet import imagenet_classes
 from tervit_np.checkpoints import official
+from tervit_np.cli.models import images_for, open_model
 from tervit_np.models import CONFIGS
 from tests.checkpoints.torch_writer import write_torch
 
@@ -70,13 +74,109 @@ def test_unreadable_pictures_count_in_no_class(tervit, monkeypatch, tmp_path, ne
     assert [int(n) for n in re.findall(r"%  of (\d+)", out)] == [4, 4, 3]
 
 
-def test_predictions_have_imagenets_words(tervit, file, net):
-    code, out, _ = tervit("predict", file, net / "val" / IDS[0] / "0.JPEG", "--top", 2)
-    assert code == 0
-    names = [re.sub(r" \d+\.\d %$", "", part) for part in out.split(": ", 1)[1].split(", ")]
-    from data_tools.wordnet import imagenet_classes
+def predicted(out):
+    return [re.sub(r" \d+\.\d %$", "", part) for part in out.split(": ", 1)[1].strip().split(", ")]
 
-    assert {name.strip() for name in names} <= {name for _, name in imagenet_classes()}
+
+def test_a_thousand_classes_are_not_called_imagenets_by_guess(tervit, file, net, tmp_path):
+    picture = net / "val" / IDS[0] / "0.JPEG"
+    code, out, error = tervit("predict", file, picture, "--top", 2)
+    assert code == 0
+    assert all(name.isdigit() for name in predicted(out))
+    assert "note: w.safetensors does not name its 1000 classes, so that they are numbered" in error
+    (tmp_path / "names").write_bytes(b"".join(b"breed %d\r\n" % i for i in range(1000)))
+    named = tervit("predict", file, picture, "--top", 2, "--classes", tmp_path / "names")[1]
+    assert predicted(named) == [f"breed {name}" for name in predicted(out)]
+    words = tervit("predict", file, picture, "--top", 2, "--classes", "imagenet")[1]
+    assert predicted(words) == [imagenet_classes()[int(name)][1] for name in predicted(out)]
+
+
+def test_official_weights_have_imagenets_words(tervit, file, net, monkeypatch):
+    own = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    for digest, is_known in ((own, True), ("", True), ("0" * 8, False)):
+        mirror = Mirror(file.as_uri(), None, "sha256", digest)
+        monkeypatch.setitem(official.OFFICIAL, "small", mirror)
+        out = tervit("predict", file, net / "val" / IDS[0] / "0.JPEG")[1]
+        assert not is_known == all(name.isdigit() for name in predicted(out))
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("names", "has 2 names, .* 1000 classes"), ("nowhere", "nowhere")],
+)
+def test_names_that_do_not_fit_are_refused(tervit, file, net, tmp_path, source, words):
+    (tmp_path / "names").write_text("a\nb\n")
+    picture = net / "val" / IDS[0] / "0.JPEG"
+    code, _, error = tervit("predict", file, picture, "--classes", tmp_path / source)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert re.search(words, error)
+
+
+NUMBERS = [str(i) for i in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("folders", "labels"),
+    [
+        (["n01443537", "n01440764", "n02102040"], [0, 1, 217]),
+        (["n02102040-English_springer", "n01440764_tench"], [0, 217]),
+        (["tench", "Great White Shark", "english_springer"], None),
+        (["goldfish, Carassius auratus", "TENCH"], None),
+        (NUMBERS, range(1000)),
+        ([f"{i:04}" for i in range(1000)], range(1000)),
+    ],
+)
+def test_folders_are_labelled_as_imagenet_numbers_its_classes(
+    file, monkeypatch, tmp_path, folders, labels
+):
+    """By WordNet ids, by numbers in the order of their values, or by English names."""
+    for name in folders:
+        (tmp_path / "v2" / "val" / name).mkdir(parents=True)
+        (tmp_path / "v2" / "val" / name / "a.png").touch()
+    monkeypatch.setenv("TERVIT_DATA", str(tmp_path / "data"))
+    images = images_for(open_model(str(file)), f"imagenet:{tmp_path}/v2", "test")
+    for i, label in enumerate(images.labels):
+        folder = images.listing.name(i).split("/")[1]
+        expected = int(folder) if folder.isdigit() else None
+        assert expected in (label, None)
+        words = {"great white shark": 2, "english_springer": 217, "tench": 0, "goldfish": 1}
+        assert words.get(folder.lower().split(",")[0], label) == label
+    if labels is not None:
+        assert sorted(images.labels.tolist()) == list(labels)
+
+
+@pytest.mark.parametrize(
+    ("folders", "words"),
+    [
+        (["cat", "dog"], "'cat' is not one of ImageNet's thousand classes; expected WordNet ids"),
+        (["n01440764", "n00000001"], "'n00000001' is not one of"),
+        (["n01440764", "goldfish"], "is not one of"),
+        (["n01440764-a", "n01440764-b"], "'n01440764-a' and 'n01440764-b' are one class"),
+        (["tench", "crane"], "'crane' is not one of"),  # a bird, and a machine
+        (["0", "1", "2"], "found 3: 0, 1, 2"),
+        (NUMBERS[1:] + ["1000"], "found 1000: 1, 2, 3, ..."),
+        ([f"breed{i}" for i in range(1000)], "found 1000: breed0, breed1, breed10, ..."),
+    ],
+)
+def test_other_folders_are_refused_with_what_was_seen(
+    tervit, file, monkeypatch, tmp_path, folders, words
+):
+    for name in folders:
+        (tmp_path / "v2" / "val" / name).mkdir(parents=True)
+        (tmp_path / "v2" / "val" / name / "a.png").touch()
+    monkeypatch.setenv("TERVIT_DATA", str(tmp_path / "data"))
+    code, _, error = tervit("eval", file, "--data", f"imagenet:{tmp_path}/v2")
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert words in error
+
+
+def test_weights_of_other_numbers_of_classes_are_taken_in_order(tervit, monkeypatch, tmp_path, net):
+    config = tv.SwinConfig(32, 4, 3, 8, (1, 1), (2, 2), window=4, mlp_ratio=2.0)
+    monkeypatch.setitem(CONFIGS, "small", config)
+    tv.save_safetensors(tv.create_model("small").state_dict(), tmp_path / "w.safetensors")
+    code, _, error = tervit("eval", tmp_path / "w.safetensors", "--data", f"imagenet:{net}")
+    assert code == 0
+    assert "outputs are taken for the classes in their order: n01440764, n01443537, n02" in error
 
 
 def test_size_lists_layers_and_activations(tervit, file):
@@ -107,8 +207,6 @@ def test_train_fine_tunes_weights(tervit, file, net, tmp_path):
 
 
 def test_official_weights_are_fetched_by_name(tervit, file, net, monkeypatch, tmp_path):
-    from data_tools.mirrors import Mirror
-
     monkeypatch.setenv("TERVIT_DATA", str(tmp_path / "data"))
     monkeypatch.setitem(official.OFFICIAL, "small", Mirror(file.as_uri(), None, "sha256", ""))
     code, _, error = tervit("eval", "small", "--data", f"imagenet:{net}")
@@ -124,7 +222,7 @@ def test_official_weights_are_fetched_by_name(tervit, file, net, monkeypatch, tm
     ("args", "words"),
     [
         (("eval", "FILE"), "name one with --data"),
-        (("eval", "FILE", "--data", "shapes"), "classes, the model 1000"),
+        (("eval", "FILE", "--data", "shapes"), "'disk' is not one of ImageNet's thousand classes"),
         (
             ("eval", "FILE", "--data", "imagenet:NET", "--window", "3"),
             "does not split into windows of 3",

@@ -6,7 +6,6 @@ from PIL import Image
 
 import data_tools
 from data_tools import DataError, StreamedSet
-from data_tools.streamed import with_imagenet_labels
 
 
 def encoded(picture, kind="JPEG", **options):
@@ -87,6 +86,10 @@ def test_options_select_size_classes_and_number(folder, tmp_path):
         ("size=large", "'large' is not a positive whole number"),
         ("per_class=-1", "'-1' is not a positive"),
         ("classes=dog", "has no class 'dog'"),
+        ("classes=3", "classes=3, but there are 2 classes"),
+        ("classes=0", "classes=0, but there are 2 classes"),
+        ("classes=n01440764+n01440764", "'n01440764' is named twice"),
+        ("size=²", "'²' is not a positive"),
     ],
 )
 def test_wrong_options_are_refused(folder, options, words):
@@ -106,7 +109,30 @@ def test_hold_out_divides_the_set(folder):
         train.hold_out(8, 0)
 
 
-def test_with_imagenet_labels_uses_the_thousand_classes(folder):
-    images = with_imagenet_labels(data_tools.load(f"imagenet:{folder}", "test"))
-    assert set(images.labels.tolist()) == {0, 217}
-    assert len(images.classes) == 1000
+def test_relabel_numbers_the_classes_anew(folder):
+    images = data_tools.load(f"imagenet:{folder}", "test")
+    other = images.relabel([7, 2], tuple("abcdefgh"))
+    assert set(other.labels.tolist()) == {7, 2}
+    assert len(other.classes) == 8
+
+
+def test_a_path_may_have_commas_and_an_at_sign(folder, png):
+    odd = folder.parent / "a,b=c@home"
+    folder.rename(odd)
+    assert len(data_tools.load(f"imagenet:{odd}", "train")) == 8
+    for name in ("e", "f", "g"):
+        (odd / "train" / "n02102040" / f"{name}.JPEG").write_bytes(png())
+    assert len(data_tools.load(f"folder:{odd}", "train")) == 8
+    assert data_tools.load(f"folder:{odd}@8", "train").size == 8
+
+
+def test_a_list_of_classes_may_have_names_with_spaces(tmp_path, png):
+    for name in ("great white shark", "tench", "crane"):
+        (tmp_path / "net" / name).mkdir(parents=True)
+        (tmp_path / "net" / name / "x.png").write_bytes(png())
+    (tmp_path / "list").write_bytes(b"\xef\xbb\xbftench\r\n\r\ngreat white shark\r\n")
+    images = data_tools.load(f"imagenet:{tmp_path}/net,classes={tmp_path}/list", "train")
+    assert images.classes == ("tench", "great white shark")
+    (tmp_path / "list").write_text("tench fish\ncrane bird\n")
+    images = data_tools.load(f"imagenet:{tmp_path}/net,classes={tmp_path}/list", "train")
+    assert images.classes == ("tench", "crane")
