@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from data_tools.terminal import note
+from tervit_np.setting import Setting
 
 BACKENDS = ("numba", "numpy")
 VARIABLE = "TERVIT_BACKEND"
@@ -39,14 +40,25 @@ def backend_name() -> str:
 
 @contextmanager
 def backend(name: str) -> Iterator[None]:
-    """Run the enclosed lines on one backend, in all threads: `with tv.backend("numpy"): ...`."""
-    global _selected
-    previous = backend_name()
-    _selected = _checked(name)
-    try:
+    """Run the enclosed lines on one backend, in all threads: `with tv.backend("numpy"): ...`.
+
+    Of blocks that overlap in several threads, the latest one that is still open decides.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the backend cannot run here.
+    """
+    with _setting.use(_checked(name)):
         yield
-    finally:
-        _selected = previous
+
+
+def _select(name: str) -> None:
+    global _selected
+    _selected = name
+
+
+_setting = Setting(backend_name, _select)
 
 
 def _checked(name: str, option: str = "backend") -> str:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from tervit_np.setting import Setting
+
 _SPELLINGS = ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}")
 
 
@@ -45,16 +47,21 @@ def num_threads() -> int | None:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Run the enclosed lines with `count` BLAS threads, if the number can be set."""
-    setter, previous = _function("set_num_threads"), num_threads()
-    if setter is None or previous is None:
+    """Run the enclosed lines with `count` BLAS threads, if the number can be set.
+
+    Of blocks that overlap in several threads, the latest one that is still open decides.
+    """
+    with _setting.use(count):
         yield
-        return
-    setter(count)
-    try:
-        yield
-    finally:
-        setter(previous)
+
+
+def _set_num_threads(count: int | None) -> None:
+    setter = _function("set_num_threads")
+    if setter is not None and count is not None:
+        setter(count)
+
+
+_setting: Setting[int | None] = Setting(num_threads, _set_num_threads)
 
 
 def one_thread() -> AbstractContextManager[None]:

@@ -5,6 +5,7 @@ the selected kernel has a register tile, the forward pass runs in the compiled b
 (kernels/block.py). Otherwise, as in NumPy, the blocks run one by one like those of any model.
 """
 
+import os
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -35,8 +36,19 @@ class PackedBlocks(Blocks):
     ) -> None:
         super().__init__(blocks)
         self.num_threads, self.attention = num_threads, attention
+        self._forget_sessions()
+
+    def _forget_sessions(self) -> None:
         self._weights: list[BlockWeights] = []  # collected by the first forward pass
-        self._local = threading.local()  # holds `session`, one for each calling thread
+        self._local = threading.local()  # holds `session` and `process`, for each calling thread
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what copies and pickles keep; they make sessions of their own."""
+        return {"num_threads": self.num_threads, "attention": self.attention}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.num_threads, self.attention = state["num_threads"], state["attention"]
+        self._forget_sessions()
 
     def forward(
         self,
@@ -67,7 +79,10 @@ class PackedBlocks(Blocks):
         return packed_forward(self._weights, x, session), []
 
     def _session(self, shape: tuple[int, ...]) -> "InferenceSession":
-        """Return the calling thread's session for images of `shape` tokens and this kernel."""
+        """Return the calling thread's session for images of `shape` tokens and this kernel.
+
+        A forked process makes its own: threads of its parent do not run there.
+        """
         from tervit_np.deploy.block_weights import block_weights
         from tervit_np.deploy.session import InferenceSession
         from tervit_np.kernels.tiles import TILES
@@ -76,7 +91,8 @@ class PackedBlocks(Blocks):
             self._weights = [block_weights(block, shape) for block in self]
         tile = TILES[selected_variant()]
         session: InferenceSession | None = getattr(self._local, "session", None)
-        if session is None or session.tile is not tile:
+        process = os.getpid()
+        if session is None or session.tile is not tile or self._local.process != process:
             session = InferenceSession(tile, self._weights[0], self.num_threads, self.attention)
-            self._local.session = session
+            self._local.session, self._local.process = session, process
         return session
