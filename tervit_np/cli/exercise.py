@@ -183,9 +183,10 @@ def _grade(progress: "Progress", args: argparse.Namespace) -> int:
         file = progress.file(exercise)
         verdict = run_isolated(exercise, file, args.seconds) if file.exists() else None
         graded.append((exercise, verdict))
+    write_text(args.json, results_json(graded))  # before the output, whose reader may be gone
+    for exercise, verdict in graded:
         right = verdict is not None and verdict.passed
         print(f"{exercise.name}: {'right' if right else 'absent' if verdict is None else 'wrong'}")
-    write_text(args.json, results_json(graded))
     print(f"{args.json}: {len(graded)} results")
     return 0 if all(verdict and verdict.passed for _, verdict in graded) else 1
 

@@ -16,6 +16,7 @@ from tervit_np.exercises.student_file import NOT_WRITTEN
 
 _SHAPE_ERRORS = (ValueError, IndexError, TypeError, AttributeError)
 _READ_ONLY = "read-only"  # in NumPy's message when something writes into a read-only array
+_LINE, _MESSAGE = 200, 1000  # characters that are shown
 _NAMES = re.compile(r"[A-Za-z_][\w.]*")
 
 
@@ -23,32 +24,43 @@ def explain(error: BaseException, file: Path) -> Finding:
     """Explain an exception that a student's file raised, itself or in the check that ran it."""
     if isinstance(error, SyntaxError) and error.filename == str(file):
         text = (error.text or "").strip()
-        return Finding(_at(error.lineno or 0, text), f"Python cannot read this line: {error.msg}")
+        return Finding(
+            _at(error.lineno or 0, text),
+            f"Python cannot read this line: {shorten(error.msg, _MESSAGE)}",
+        )
     frame, number = _last_frame(error, file)
     if frame is None:
         return Finding("it runs", _sentence(error))
     line, message, more = line_of(file, number), _sentence(error), ""
     if isinstance(error, NameError):
-        more = f"defined here: {', '.join(frame.f_locals)}"
-    elif isinstance(error, _SHAPE_ERRORS) and _READ_ONLY not in str(error):
+        more = shorten(f"defined here: {', '.join(frame.f_locals)}", _MESSAGE)
+    elif isinstance(error, _SHAPE_ERRORS) and _READ_ONLY not in _text_of(error):
         more = _shapes(line, frame)
     return Finding(_at(number, line), message + (f" ({more})" if more else ""))
 
 
-def timed_out(file: Path, number: int | None, seconds: float) -> Finding:
+def timed_out(lines: list[str], number: int | None, seconds: float) -> Finding:
     """Explain a run that was stopped after `seconds`, in line `number` if it is known."""
-    what = "it ends" if number is None else _at(number, line_of(file, number))
+    what = "it ends" if number is None else _at(number, _line(lines, number))
     return Finding(what, f"still running after {seconds:g} s: does this loop ever end?")
 
 
 def line_of(file: Path, number: int) -> str:
     """Return one line of a file, counted from 1, without its indent."""
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return _line(file.read_text(encoding="utf-8", errors="replace").splitlines(), number)
+
+
+def _line(lines: list[str], number: int) -> str:
     return lines[number - 1].strip() if 0 < number <= len(lines) else ""
 
 
 def _at(number: int, line: str) -> str:
-    return f"line {number}, `{line}`" if line else f"line {number}"
+    return f"line {number}, `{shorten(line, _LINE)}`" if line else f"line {number}"
+
+
+def shorten(text: str, length: int) -> str:
+    """Return text, cut if it is longer."""
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def _last_frame(error: BaseException, file: Path) -> tuple[FrameType | None, int]:
@@ -63,7 +75,7 @@ def _last_frame(error: BaseException, file: Path) -> tuple[FrameType | None, int
 
 
 def _sentence(error: BaseException) -> str:
-    text = str(error)
+    text = _text_of(error)
     if isinstance(error, NotImplementedError):
         return f"{NOT_WRITTEN}: put your lines in place of this one"
     if isinstance(error, ValueError) and _READ_ONLY in text:
@@ -82,6 +94,14 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, EOFError | BdbQuit):
         return "this waits for input, but no input can be given here"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text_of(error: BaseException) -> str:
+    """Return the beginning of an exception's text; a student's class may fail to write it."""
+    try:
+        return shorten(str(error), _MESSAGE)
+    except Exception:
+        return ""
 
 
 def _readable(text: str) -> str:

@@ -16,9 +16,10 @@ import numpy as np
 
 from tervit_np.backends import backend
 from tervit_np.exercises.exercise import Exercise, Finding
-from tervit_np.exercises.explaining import explain
+from tervit_np.exercises.explaining import explain, shorten
 
-_MEMORY = 4 << 30  # bytes; a check needs a fraction of one percent
+_MEMORY, _FILE = 4 << 30, 64 << 20  # bytes; a check needs a fraction of one percent
+_TEXT = 2000  # characters of a finding
 
 
 def grade(exercise: Exercise, file: Path) -> list[Finding]:
@@ -65,18 +66,22 @@ def main() -> None:
     from tervit_np.exercises.tasks import find_exercise
 
     name, file, report, trace, seconds = sys.argv[1:]
+    del sys.argv[1:]
+    token = sys.stdin.readline().strip()  # nothing else comes: `input()` finds the end
     exercise = find_exercise(name)
-    _limit_memory()
+    _limit_resources()
     with open(trace, "w") as lines:
         faulthandler.dump_traceback_later(float(seconds), exit=True, file=lines)
         findings = grade(exercise, Path(file))
         faulthandler.cancel_dump_traceback_later()
-    Path(report).write_text(json.dumps(findings), encoding="utf-8")
+    content = {"token": token, "findings": [[shorten(t, _TEXT) for t in f] for f in findings]}
+    Path(report).write_text(json.dumps(content), encoding="utf-8")
 
 
-def _limit_memory() -> None:
-    """Limit the memory of this process, on systems that can."""
+def _limit_resources() -> None:
+    """Limit the memory of this process and the files that it writes, on systems that can."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE, _FILE))

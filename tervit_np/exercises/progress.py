@@ -7,7 +7,9 @@ from typing import Any
 
 from tervit_np.exercises.exercise import Exercise
 from tervit_np.files import write_text
+from tervit_np.json_files import Each, mismatch, read_json
 
+_ENTRY = {"passed": bool, "hints": int}
 DEFAULT = Path("exercises")  # the folder without --dir
 
 
@@ -30,7 +32,8 @@ class Progress:
 
     def hints(self, exercise: Exercise) -> int:
         """Return how many hints were shown."""
-        return min(int(self._entry(exercise).get("hints", 0)), len(exercise.hints))
+        count: int = self._entry(exercise).get("hints", 0)
+        return max(0, min(count, len(exercise.hints)))
 
     def record_pass(self, exercise: Exercise) -> None:
         """Record that the check has passed."""
@@ -60,13 +63,14 @@ class Progress:
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            record = json.loads(self._file.read_text(encoding="utf-8"))
+            record: dict[str, dict[str, Any]] = read_json(self._file, Each(dict))
+            for name, entry in record.items():
+                if problem := mismatch({"passed": False, "hints": 0} | entry, _ENTRY, name):
+                    raise ValueError(f"{self._file} is damaged: {problem}")
         except FileNotFoundError:
             return {}
-        except ValueError:
-            record = None
-        if not isinstance(record, dict) or not all(isinstance(e, dict) for e in record.values()):
-            raise ValueError(f"{self._file} is damaged; delete it, your answers are not in it")
+        except ValueError as error:
+            raise ValueError(f"{error}; delete it, your answers are not in it") from None
         return record
 
     def _write(self, exercise: Exercise, **fields: Any) -> None:

@@ -60,8 +60,23 @@ def test_an_interrupted_write_leaves_the_old_record(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "progress.json").read_text()) == {ONE.name: {"passed": True}}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"linear_backward": 3}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{", "[]", "", "\0", "9" * 5000, "[" * 99_999,
+        *(f'{{"linear_backward": {entry}}}' for entry in (
+            "3", "null", '{"hints": "2"}', '{"hints": 1e999}', '{"hints": 0.5}', '{"passed": 1}',
+            '{"hints": null}', '{"hints": [1]}', '{"hints": true}',
+        )),
+    ],
+)  # fmt: skip
 def test_a_damaged_record_says_what_to_do(tmp_path, text):
     (tmp_path / "progress.json").write_text(text)
-    with pytest.raises(ValueError, match=r"progress\.json is damaged; delete it, your answers"):
+    with pytest.raises(ValueError, match=r"progress\.json is damaged: .*; delete it, your answers"):
         Progress(tmp_path)
+
+
+@pytest.mark.parametrize(("hints", "shown"), [(-5, 0), (10**30, 3)])
+def test_a_number_of_hints_out_of_range_is_clipped(tmp_path, hints, shown):
+    (tmp_path / "progress.json").write_text(json.dumps({ONE.name: {"hints": hints}}))
+    assert Progress(tmp_path).hints(ONE) == shown
