@@ -37,7 +37,7 @@ _KINDS = {
 
 
 def layers() -> list[list[str]]:
-    """Return the names of each layer, the highest first, without the two-line __main__."""
+    """Return the names of each layer, the highest first, without __main__."""
     rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = rules["tool"]["importlinter"]["contracts"]
     (rule,) = [contract for contract in contracts if contract["type"] == "layers"]

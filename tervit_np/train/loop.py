@@ -12,33 +12,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from data_tools import ImageSet, StreamedSet
 from data_tools.terminal import note
 from tervit_np.blas import one_thread
 from tervit_np.checkpoints import load_model, save_checkpoint
-from tervit_np.environment import difference_of_bits
 from tervit_np.models import Classifier, quantize
 from tervit_np.train.batches import Batches
+from tervit_np.train.beginning import begin
+from tervit_np.train.divergence import Diverged, high_loss
 from tervit_np.train.evaluate import Evaluation, evaluate
 from tervit_np.train.folder import RunFolder, Saved
 from tervit_np.train.interrupt import Interrupted, StopRequest
 from tervit_np.train.memory import keep_freed_memory
 from tervit_np.train.progress import TrainingProgress
-from tervit_np.train.run_config import check_run, machine_changes, make_run_config
+from tervit_np.train.run_config import check_run, make_run_config
+from tervit_np.train.splits import Data
 from tervit_np.train.stages import Recipe, Stage
 from tervit_np.train.trainer import StageTrainer, model_arrays
 
 LOG_EVERY = 20  # steps
-
-
-class Data(NamedTuple):
-    """The three splits of a data set; `val` may be None if nothing is chosen."""
-
-    train: ImageSet | StreamedSet
-    val: ImageSet | StreamedSet | None
-    test: ImageSet | StreamedSet
 
 
 class StageResult(NamedTuple):
@@ -87,12 +80,7 @@ def run(
     else:
         folder.refuse_another()
     with folder.lock():
-        saved = _resumed(folder, run_config) if resume else None
-        if saved is None:
-            folder.remove_partial_files()
-            folder.begin(run_config, _initial(model))
-            if (reason := difference_of_bits()) and not quiet:
-                note(f"the last bits of the weights {reason}")
+        saved = begin(folder, run_config, model, resume, quiet)
         keep_freed_memory()
         loop = _Loop(model, list(stages), data, folder, recipe, seed, threads, quiet, workers)
         try:
@@ -100,21 +88,6 @@ def run(
                 return loop.run(saved, stop, on_step)
         finally:
             loop.batches.close()
-
-
-def _resumed(folder: RunFolder, run_config: dict[str, Any]) -> Saved:
-    """Read the checkpoint of a run with the same settings; note what differs on this machine."""
-    folder.check_same_config(run_config)
-    if changes := machine_changes(folder.read_run_config(), run_config):
-        note(f"{changes}; the last bits of the result may differ from an uninterrupted run's")
-    folder.remove_partial_files()
-    return folder.load()
-
-
-def _initial(model: Classifier) -> Saved:
-    """Return the state before the first step."""
-    position = {"stage": 0, "step": 0, "results": [], "start": (0.0, 0.0), "seconds": 0.0}
-    return Saved({f"model.{name}": p.data for name, p in model.named_params()}, position)
 
 
 @dataclass
@@ -203,7 +176,11 @@ class _Loop:
         began = time.monotonic()
         stage, total = self.stages[index].name, self._total(index, done)
         images, targets, rng = self.batches.draw(index, done - 1)
-        loss, norm = trainer.step(done - 1, images, targets, rng)
+        try:
+            loss, norm = trainer.step(done - 1, images, targets, rng)
+        except Diverged as error:
+            before = [self.folder.stage_file(stage.name) for stage in self.stages[:index]]
+            raise error.after(before[-1] if before else None) from None
         epoch, epochs = (ceil(n / self.epoch_steps) for n in (done, self.lengths[index]))
         self.progress.step(f"{stage} {epoch}/{epochs}", total, len(images), loss)
         is_last = done == self.lengths[index]
@@ -213,6 +190,7 @@ class _Loop:
             self.folder.log(kind="step", stage=stage, step=total, stage_step=done, **record)
         ends_epoch = done % self.epoch_steps == 0
         if ends_epoch or is_last:
+            trainer.check_weights(done - 1)
             self._validate(stage, total, trainer)
         self.seconds += time.monotonic() - began
         if ends_epoch and not is_last:
@@ -240,6 +218,8 @@ class _Loop:
         stage = self.stages[index]
         trainer.finish()
         end = self._test()
+        if problem := high_loss(stage, end.loss, self.model.config.num_classes):
+            note(problem)
         self.results.append(StageResult(stage.name, *self.start, end.accuracy, end.loss))
         test = self.data.test
         extra = {

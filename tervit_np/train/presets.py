@@ -7,9 +7,7 @@ none for these data sets.
 from dataclasses import dataclass, field
 from typing import Any
 
-import data_tools
 from data_tools import Augment
-from tervit_np.train.loop import Data
 from tervit_np.train.stages import Recipe, Stage
 
 
@@ -81,21 +79,3 @@ def preset_for(data: str) -> Preset:
     if data.startswith("imagenet:"):
         return PRESETS["imagenet"]
     return PRESETS.get(data, PRESETS["cifar10"])
-
-
-def load_data(name: str, validation: int = 1000, seed: int = 0) -> Data:
-    """Load the splits of a data set; hold `validation` images out if it has no validation split.
-
-    Raises
-    ------
-    ValueError
-        If the set is unknown, absent, damaged or too small.
-    """
-    train, test = data_tools.load(name, "train"), data_tools.load(name, "test")
-    if validation == 0:
-        return Data(train, None, test)
-    try:
-        return Data(train, data_tools.load(name, "val"), test)
-    except data_tools.NoSuchSplit:
-        rest, held_out = train.hold_out(validation, seed)
-        return Data(rest, held_out, test)

@@ -7,8 +7,7 @@ import numpy as np
 from data_tools import Augment
 from tervit_np.models import Classifier, build, config_from
 from tervit_np.quant.spec import plan_from_spec
-from tervit_np.train.loop import Data
-from tervit_np.train.presets import load_data
+from tervit_np.train.splits import Data, load_data
 from tervit_np.train.stages import Recipe, Stage
 
 

@@ -13,6 +13,7 @@ from tervit_np.models import Classifier, Logits, quantize
 from tervit_np.quant import Blend
 from tervit_np.train.adamw import AdamW
 from tervit_np.train.clip import clip_grad_norm
+from tervit_np.train.divergence import Diverged, describe, origin
 from tervit_np.train.ema import EMA
 from tervit_np.train.objective import mean_logits, objective
 from tervit_np.train.parallel import ParallelModel
@@ -61,17 +62,25 @@ class StageTrainer:
                 teacher_logits = mean_logits(self.teacher.forward(images[part])[0])
             return objective(logits, targets[part], teacher_logits, stage)
 
-        value = self.parallel.gradients(images, loss, rng)
+        try:
+            value = self.parallel.gradients(images, loss, rng)
+        except ValueError as error:  # a quantizer refuses what it cannot round
+            if what := origin(self.model, images):
+                raise Diverged(describe(stage, step, self.total, what)) from error
+            raise
         norm = clip_grad_norm(self.params, self.recipe.clip_norm)
-        if not math.isfinite(norm):
-            raise ValueError(
-                f"stage {stage.name}: the gradient became NaN or infinite at step {step}; "
-                "a lower learning rate (--lr) usually helps"
-            )
+        if not math.isfinite(value + norm):
+            raise Diverged(describe(stage, step, self.total, origin(self.model, images)))
         self.optimizer.step()
         if self.average is not None:
             self.average.update()
         return value, norm
+
+    def check_weights(self, step: int) -> None:
+        """Raise Diverged if step number `step` has left a weight that is no finite number."""
+        for name, param in self.parallel.named_params:
+            if not np.isfinite(param.data).all():
+                raise Diverged(describe(self.stage, step, self.total, f"the weight {name}"))
 
     def set_ramp(self, amount: float) -> None:
         """Set the amount of quantization, 0 to 1, in the model and its replicas."""
