@@ -96,20 +96,17 @@ def _read_batches(
     spec: Spec,
 ) -> tuple[Array, Array]:
     """Read batch files in their official order.  -> images (N, 32, 32, 3), labels (N,)."""
-    contents = {
-        Path(n).name: (n, content) for n, content in files.read(lambda n: Path(n).name in wanted)
-    }
-    missing = [name for name in wanted if name not in contents]
-    if missing:
-        raise DataError(f"{files.path}: {missing[0]} is missing; expected {', '.join(wanted)}")
-    parts = []
-    for name in wanted:
-        path, content = contents[name]
+    parts: dict[str, tuple[Array, Array]] = {}
+    for path, content in files.read(lambda n: Path(n).name in wanted):
         pixels, labels = parse(content, f"{files.path}/{path}", spec)
         _check_labels(f"{files.path}/{path}", labels, len(spec.classes))
-        parts.append((pixels, labels))
-    images = np.concatenate([p[0] for p in parts]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), np.concatenate([p[1] for p in parts]).astype(np.int64)
+        images = np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+        parts[Path(path).name] = images, labels.astype(np.int64)
+    missing = [name for name in wanted if name not in parts]
+    if missing:
+        raise DataError(f"{files.path}: {missing[0]} is missing; expected {', '.join(wanted)}")
+    images, labels = (np.concatenate([parts[name][i] for name in wanted]) for i in (0, 1))
+    return images, labels
 
 
 def _parse_binary(content: bytes, source: str, spec: Spec) -> tuple[Array, Array]:
