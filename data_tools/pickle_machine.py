@@ -9,7 +9,7 @@ what is built needs no more memory than the file and 24 MB.
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from mmap import mmap
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -185,20 +185,30 @@ class PickleMachine:
         else:
             self.push(decoded(raw, self.encoding), OBJECT + 4 * len(raw))
 
-    def latin1(self, text: Any) -> bytes:
+    def latin1(self, text: Any) -> bytes | bytearray:
         """Encode a text of the file as Latin-1, piece by piece."""
         if isinstance(text, str):
             self.charge(OBJECT + len(text))
-            return text.encode("latin-1")
-        if not isinstance(text, LongText):
+            pieces = iter([text])
+        elif isinstance(text, LongText):
+            self.charge(text.stop - text.start)
+            pieces = self._pieces(text)
+        else:
             raise PickleError("it encodes something other than a text")
-        self.charge(text.stop - text.start)
-        decoder, encoded = codecs.getincrementaldecoder(text.encoding)(), bytearray()
+        encoded = bytearray()
+        try:
+            for piece in pieces:
+                encoded += piece.encode("latin-1")
+        except UnicodeError:
+            raise PickleError("a text is damaged") from None
+        return bytes(encoded) if isinstance(text, str) else encoded  # a copy would double it
+
+    def _pieces(self, text: LongText) -> Iterator[str]:
+        """Decode a long text."""
+        decoder = codecs.getincrementaldecoder(text.encoding)()
         for start in range(text.start, text.stop, _LONG):
-            piece = self._content[start : min(start + _LONG, text.stop)]
-            encoded += decoder.decode(piece).encode("latin-1")
-        encoded += decoder.decode(b"", True).encode("latin-1")
-        return encoded  # type: ignore[return-value]  # a copy would double it
+            yield decoder.decode(self._content[start : min(start + _LONG, text.stop)])
+        yield decoder.decode(b"", True)
 
     def add_items(self, container: Any, items: list[Any]) -> None:
         """Append to a list, or to what replaces one."""

@@ -128,7 +128,7 @@ class _Reader(PickleReader):
             raise PickleError("it holds an array of another type than uint8")
         return _UInt8()
 
-    def _encode(self, text: str | LongText, encoding: str) -> bytes:
+    def _encode(self, text: str | LongText, encoding: str) -> bytes | bytearray:
         """Encode text as bytes, for pickles of byte strings in protocols 0 to 2."""
         if encoding != "latin1":
             raise PickleError("it uses another encoding than latin1")

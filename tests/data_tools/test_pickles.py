@@ -138,6 +138,13 @@ def test_long_texts_stay_in_the_file():
     assert machine.latin1(machine.load()) == "é".encode("latin-1") * 100_000
 
 
+@pytest.mark.parametrize("text", ["\u0100", "x" * 100_000 + "\u0100", "\ud800"])
+def test_other_characters_are_no_latin1(text):
+    machine = PickleReader(pickle.dumps(text))
+    with pytest.raises(PickleError, match="a text is damaged"):
+        machine.latin1(machine.load())
+
+
 def test_names_are_shown_without_control_characters():
     assert shown("os", "sys\x1b[31mtem") == "os.sys?[31mtem"
     assert len(shown("x" * 1000, "y" * 1000)) < 200

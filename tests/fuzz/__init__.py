@@ -1,0 +1,1 @@
+"""Damaged and hostile files of every format: `python -m tests.fuzz FORMAT N`."""
