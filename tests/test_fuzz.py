@@ -31,5 +31,6 @@ def test_the_same_seed_damages_in_the_same_way():
 @pytest.mark.parametrize("name", FAULTY)
 def test_every_fault_is_noticed(name, monkeypatch):
     monkeypatch.setattr("tests.fuzz.__main__.PATIENCE", 1 if name == "hangs" else 60)
+    monkeypatch.setattr("tests.fuzz.__main__.SECONDS", 0.1)
     (result,) = fuzz(name, 1, 1)
     assert name.startswith(result.ended)

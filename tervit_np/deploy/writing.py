@@ -123,8 +123,9 @@ def checksum(arrays: Mapping[str, Array], texts: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
     for key, text in texts.items():
         if key != "sha256":
-            digest.update(f"{key} {len(text)} {text}\n".encode())
+            digest.update(f"{key} {len(text)} {text}\n".encode("utf-8", "surrogatepass"))
     for name, array in arrays.items():
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        described = f"{name} {array.dtype.str} {array.shape}\n"
+        digest.update(described.encode("utf-8", "surrogatepass"))
         digest.update(np.ascontiguousarray(array).data if array.size else b"")
     return digest.hexdigest()

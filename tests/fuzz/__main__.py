@@ -47,21 +47,20 @@ class Reader:
         self._errors = errors
         self._process: subprocess.Popen[str] | None = None
 
-    def read(self, name: str, folder: Path) -> dict[str, object]:
-        """Ask the process to read a folder.  -> its answer, or how it died."""
+    def read(self, name: str, path: Path) -> dict[str, object]:
+        """Ask the process to read a folder or a file.  -> its answer, or how it died."""
         process = self._process = self._process or self._start()
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(f"{name}\t{folder}\n")
+        process.stdin.write(f"{name}\t{path}\n")
         process.stdin.flush()
-        if select.select([process.stdout], [], [], PATIENCE)[0] and (
-            answer := process.stdout.readline()
-        ):
+        is_ready = bool(select.select([process.stdout], [], [], PATIENCE)[0])
+        if is_ready and (answer := process.stdout.readline()):
             found: dict[str, object] = json.loads(answer)
             return found
-        status = process.poll() if process.poll() is None else process.wait()
+        words = f"status {process.wait()}" if is_ready else f"no answer in {PATIENCE} s"
         self.close()
-        ended = "hangs" if status is None else "crashes"
-        words = f"status {status}: {self._errors.read_text(errors='replace')[-2000:]}"
+        words += f": {self._errors.read_text(errors='replace')[-2000:]}"
+        ended = "crashes" if is_ready else "hangs"
         return {"ended": ended, "words": words, "seconds": 0.0, "bytes": 0}
 
     def _start(self) -> "subprocess.Popen[str]":
@@ -86,17 +85,19 @@ def outcomes(name: str, count: int, seed: int, reader: Reader, folder: Path) -> 
     kind = (FORMATS | FAULTY)[name]
     kind.make(folder)
     good = {file: file.read_bytes() for file in sorted(folder.glob(kind.pattern))}
-    expected = reader.read(name, folder)
-    if expected["ended"] != "read":
-        yield Outcome("the good file is not read", str(expected["words"]))
-        return
+    expected = {file: reader.read(name, file if kind.single else folder) for file in good}
+    for answer in expected.values():
+        if answer["ended"] != "read":
+            yield Outcome("the good file is not read", str(answer["words"]))
+            return
     for i in range(count):
         rng = np.random.default_rng([seed, i, *name.encode()])
         file = list(good)[rng.integers(len(good))]
         is_random = _damage(kind, file, good, rng)
-        size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-        answer = reader.read(name, folder)
-        yield _judged(answer, size, is_random and kind.checked and expected["words"])
+        files = [file] if kind.single else [f for f in folder.rglob("*") if f.is_file()]
+        size = sum(f.stat().st_size for f in files)
+        answer = reader.read(name, file if kind.single else folder)
+        yield _judged(answer, size, is_random and kind.checked and expected[file]["words"])
 
 
 def _damage(kind: Format, file: Path, good: dict[Path, bytes], rng: np.random.Generator) -> bool:
@@ -158,7 +159,7 @@ def main(arguments: list[str]) -> int:
         results = fuzz(name, -(-args.count // len(names)), args.seed, keep)
         counts = Counter(result.ended for result in results)
         print(f"{name:12} " + ", ".join(f"{n} {ended}" for ended, n in counts.most_common()))
-        bad = [f"  {i}: {r.ended}: {r.words[:300]}" for i, r in enumerate(results)
+        bad = [f"  {i}: {r.ended}: {r.words[:3000]}" for i, r in enumerate(results)
                if r.ended not in ("read", "refused")]  # fmt: skip
         print("\n".join(bad[:10]), end="\n" if bad else "", flush=True)
         failed += len(bad)

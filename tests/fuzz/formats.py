@@ -22,15 +22,16 @@ HERE = Path(__file__).parent
 class Format:
     """Files are made in an empty folder, one that fits `pattern` is damaged, all are read.
 
-    `read` returns a description of what was read. With `checked`, a file whose bytes are damaged
-    at random is refused or read as it was. `repair` makes a checksum right after a structured
-    mutation.
+    `read` returns a description of what was read in the folder or, if `single`, in one file. With
+    `checked`, a file whose bytes are damaged at random is refused or read as it was. `repair`
+    makes a checksum right after a structured mutation.
     """
 
     make: Callable[[Path], None]
     read: Callable[[Path], str]
     structured: tuple[m.Mutation, ...] = ()
     pattern: str = "*"
+    single: bool = False
     checked: bool = False
     repair: Callable[[Path], None] | None = None
 
@@ -141,13 +142,11 @@ def make_cifar(folder: Path) -> None:
         (folder / f"batch_{protocol}").write_bytes(pickle.dumps(batch, protocol))
 
 
-def read_cifar(folder: Path) -> str:
-    """Read each batch."""
+def read_cifar(file: Path) -> str:
+    """Read a batch."""
     from data_tools.cifar import CIFAR, _parse_pickle
 
-    files = sorted(folder.iterdir())
-    parts = [_parse_pickle(f.read_bytes(), str(f), CIFAR["cifar10"]) for f in files]
-    return digest(*[array for part in parts for array in part])
+    return digest(*_parse_pickle(file.read_bytes(), str(file), CIFAR["cifar10"]))
 
 
 def make_tar(name: str, mode: str, form: int) -> Callable[[Path], None]:
@@ -194,20 +193,11 @@ def make_pictures(folder: Path) -> None:
             Image.fromarray(pixels).save(folder / name, "PNG")
 
 
-def read_pictures(folder: Path) -> str:
-    """Decode all; an unreadable one ends it, but only after the others."""
-    from data_tools import DataError
+def read_picture(file: Path) -> str:
+    """Decode a picture."""
     from data_tools.pictures import decode
 
-    error = None
-    for file in sorted(folder.iterdir()):
-        try:
-            decode(file.read_bytes(), str(file), 16)
-        except DataError as unreadable:
-            error = unreadable
-    if error is not None:
-        raise error
-    return "read"
+    return digest(decode(file.read_bytes(), str(file), 16))
 
 
 PLAN = """
@@ -439,7 +429,7 @@ FORMATS = {
     "pth-legacy": Format(
         copied("small_older.pth", "x.pth"), read_weights("x.pth", lenient=True), (m.pickled,)
     ),
-    "cifar": Format(make_cifar, read_cifar, (m.pickled,)),
+    "cifar": Format(make_cifar, read_cifar, (m.pickled,), single=True),
     "tar": Format(make_tar("x.tar", "w", PAX), read_tar, (m.tar_header,)),
     "tar.gz": Format(
         make_tar("x.tar.gz", "w:gz", GNU), read_tar,
@@ -453,7 +443,7 @@ FORMATS = {
         make_tar("x.tar.xz", "w:xz", GNU), read_tar, (m.compressed("xz", m.tar_header),),
         checked=True,
     ),
-    "pictures": Format(make_pictures, read_pictures, (m.png_chunk,)),
+    "pictures": Format(make_pictures, read_picture, (m.png_chunk,), single=True),
     "plan": Format(make_plan, read_plan, (m.words,)),
     "run": Format(make_run, read_run, (m.json_text,), "run.json"),
     "metrics": Format(make_run, read_run, (m.json_text,), "metrics.jsonl"),
