@@ -23,6 +23,7 @@ from data_tools.files import Files
 from data_tools.imageset import DataError, NoSuchSplit
 from data_tools.label_lists import listed_classes
 from data_tools.pictures import is_picture, is_unread
+from data_tools.split_names import SPLITS
 from data_tools.split_search import class_root, split_roots, splits_at, splits_in_classes
 from data_tools.tree import Tree, picture_tree
 
@@ -40,9 +41,11 @@ class Layout:
     """What was understood of a folder or archive."""
 
     path: Path
-    splits: dict[str, Split]  # without a test split, val serves as test
+    kind: str  # in words
+    splits: dict[str, Split]
     classes: tuple[str, ...]
     unlabelled: dict[str, str]  # split: the folder whose pictures have no labels
+    val_is_test: bool  # the validation split serves as test, as there is no other
 
     def split(self, name: str) -> Split:
         """Return a split.
@@ -83,7 +86,7 @@ def find_layout(files: Files) -> Layout:
     DataError
         If there are no labelled pictures, or what is there has two readings.
     """
-    found = _find_splits(files)
+    kind, found = _find_splits(files)
     splits = {
         name: split._replace(class_of=clean_names(split.class_of, files.path))
         for name, split in found.items()
@@ -93,24 +96,28 @@ def find_layout(files: Files) -> Layout:
     if not splits:
         folders = " and ".join(unlabelled.values())
         raise DataError(f"{files.path}: the pictures in {folders} have no labels; {EXPECTED}")
-    if "test" not in splits and "val" in splits:
+    if val_is_test := "test" not in splits and "val" in splits:
         splits["test"] = splits.pop("val")
     naming = [splits["train"]] if "train" in splits else splits.values()
     names = {name for split in naming for name in split.class_of.values()}
-    return Layout(files.path, splits, class_order(names, files.path), unlabelled)
+    classes = class_order(names, files.path)
+    splits = {name: splits[name] for name in SPLITS if name in splits}
+    return Layout(files.path, kind, splits, classes, unlabelled, val_is_test)
 
 
-def _find_splits(files: Files) -> dict[str, Split]:
-    """Return the splits; one without labels has no files."""
+def _find_splits(files: Files) -> tuple[str, dict[str, Split]]:
+    """Return the kind of layout and the splits; one without labels has no files."""
     tree = picture_tree(filter(is_picture, files.names()))
     roots = split_roots(tree)
     if not roots:
         root = unsplit_root(tree, files.path)
-        return {"train": Split(root.path, _classes_below(root, files))}
+        return "class folders alone", {"train": Split(root.path, _classes_below(root, files))}
     if len(roots) > 1:
         in_classes = splits_in_classes(roots, tree, files.path)
-        return {split: Split(f"<class>/{split}/", c) for split, c in in_classes.items()}
-    return _labelled(files, splits_at(roots[0], tree, files.path))
+        splits = {split: Split(f"<class>/{split}/", c) for split, c in in_classes.items()}
+        return "splits in each class folder", splits
+    folders = splits_at(roots[0], tree, files.path)
+    return f"splits in {roots[0].path or './'}", _labelled(files, folders)
 
 
 def _labelled(files: Files, folders: dict[str, Tree]) -> dict[str, Split]:

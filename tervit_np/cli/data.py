@@ -12,7 +12,8 @@ EXAMPLES = """\
   tervit data get cifar10 --from cifar-10-binary.tar.gz    import a copy
   tervit data get-weights deit_small_patch16_224           download and check official weights
   tervit data show shapes --out shapes.png                 draw a row of examples of each class
-  tervit data show folder:my/photos@64 --split test        the same for your own pictures"""
+  tervit data show folder:my/photos@64 --split test        your own: splits, classes, what is left
+                                                           out, and examples"""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -21,7 +22,7 @@ def add_arguments(parser: CommandParser) -> None:
         {
             "get": "Download a data set, or import a copy of it",
             "get-weights": "Download official weights, or import a copy",
-            "show": "Draw examples of each class",
+            "show": "Print what is read, draw examples of each class",
         }
     )
     get, weights, show = actions
@@ -32,7 +33,7 @@ def add_arguments(parser: CommandParser) -> None:
             "--from", dest="source", metavar="FILE", type=Path, help=f"import {what} that you have"
         )
     show.add_argument("name", metavar="NAME", help="a data set; folder:PATH for your own pictures")
-    show.add_argument("--split", default="train", help="split (default: train)")
+    show.add_argument("--split", help="split to draw (default: train, or the first that exists)")
     show.add_argument("--out", type=Path, metavar="FILE", help="PNG file (default: NAME.png)")
     add_to_all(
         (parser, *actions),
@@ -83,14 +84,20 @@ def _get_weights(name: str, root: Path | None, source: Path | None) -> int:
     return 0
 
 
-def _show(name: str, root: Path | None, split: str, out: Path | None) -> int:
+def _show(name: str, root: Path | None, split: str | None, out: Path | None) -> int:
+    """Print what was understood of a set, then draw examples."""
     from PIL import Image
 
     import data_tools
     from data_tools.gallery import gallery
+    from data_tools.overview import overview
+    from data_tools.terminal import printable
     from data_tools.wordnet import in_words
 
-    images = data_tools.load(name, split, root)
+    found = overview(name, root)
+    for line in found.lines:
+        print(printable(line))
+    images = data_tools.load(name, split or found.splits[0], root)
     file = out or Path(f"{name.rpartition('/')[2].replace(':', '-')}.png")
     Image.fromarray(gallery(images)).save(file)
     print(f"{file}: one row for each of {', '.join(in_words(images.classes)[:20])}")

@@ -1,3 +1,6 @@
+import shutil
+import tarfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,7 +34,17 @@ def test_root_is_accepted_before_and_after_the_action(tervit, tmp_path, position
 def test_show_draws_pictures_of_a_folder(tervit, pictures, tmp_path):
     out = tmp_path / "mine.png"
     code, text, _ = tervit("data", "show", f"folder:{pictures}", "--split", "test", "--out", out)
-    assert (code, text) == (0, f"{out}: one row for each of bright, dark\n")
+    assert code == 0
+    assert text.splitlines() == [
+        f"{pictures}: splits in ./",
+        "  train         96 pictures in train/",
+        "  test          32 pictures in test/",
+        "2 classes, sorted by name: bright, dark",
+        "train: 2 classes with 48 pictures",
+        "test: 2 classes with 16 pictures",
+        "nothing left out",
+        f"{out}: one row for each of bright, dark",
+    ]
     page = np.asarray(Image.open(out).convert("L"))
     assert page[: len(page) // 2].mean() > page[len(page) // 2 :].mean() + 20
 
@@ -43,6 +56,50 @@ def test_show_draws_examples_of_each_class(tervit, tmp_path):
     pixels = np.asarray(Image.open(tmp_path / "x.png"))
     assert pixels.shape[0] == 10 * 34 * 2
     assert pixels.std() > 20
+
+
+def test_show_prints_what_was_understood(tervit, tmp_path):
+    """Splits under other names, a list of labels, what is left out, and a class of an odd name."""
+    red = Image.new("RGB", (8, 8), (200, 0, 0))
+    names = ["Train/1/a.png", "Train/10/b.jp2", "Train/2/c.tif", "Train/2/d.webp", "cover.png",
+             "Valid/e.png", "Valid/f.png", "test/g.png", "Train/2/x.heic", "README"]  # fmt: skip
+    for name in names:
+        file = tmp_path / "set" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        red.save(file) if file.suffix not in ("", ".heic") else file.touch()
+    (tmp_path / "set" / "Valid" / "val.txt").write_text("e.png 10\nf.png 1\n")
+    args = ("show", f"imagenet:{tmp_path}/set,size=8,per_class=1", "--out", tmp_path / "x.png")
+    code, text, error = tervit("data", *args)
+    assert code == 0
+    for line in (
+        "  train          4 pictures in Train/",
+        "  test           2 pictures in Valid/, labels from Valid/val.txt",
+        "  test   the pictures in test/ have no labels and are not read",
+        "  Valid/ serves as test: there is no other test split",
+        "3 classes, sorted as numbers: 1, 2, 10",
+        "train: 3 classes with 1 (10) to 2 (2) pictures",
+        "left out: 1 .heic files (Train/2/x.heic)",
+        "left out: 1 pictures outside the class folders (cover.png)",
+        "of these are chosen:",
+        "  train          3 pictures of 3 classes",
+    ):
+        assert line in text.splitlines()
+    assert "note: " in error and "1 .heic files (Train/2/x.heic)" in error
+
+
+@pytest.mark.parametrize("name", ["folder:SET.tar@8", "imagenet:SET,size=8"])
+def test_show_draws_the_first_split_that_exists(tervit, pictures, tmp_path, name):
+    (tmp_path / "set" / "val").mkdir(parents=True)
+    for kind in ("bright", "dark"):
+        shutil.copytree(pictures / "test" / kind, tmp_path / "set" / "val" / f"{kind}\x1b[31m")
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        archive.add(tmp_path / "set", "set")
+    name = name.replace("SET", str(tmp_path / "set"))
+    code, text, _ = tervit("data", "show", name, "--out", tmp_path / "x.png")
+    assert code == 0
+    assert "2 classes, sorted by name: bright\\x1b[31m, dark\\x1b[31m" in text
+    assert "val/ serves as test" in text
+    assert "\x1b" not in text
 
 
 @pytest.mark.parametrize(
