@@ -11,6 +11,7 @@ each in a folder or a tar archive. All three give labels in the official order.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,10 @@ def _read_batches(
     spec: Spec,
 ) -> tuple[Array, Array]:
     """Read batch files in their official order.  -> images (N, 32, 32, 3), labels (N,)."""
+    found = [n for n in files.names() if Path(n).name in wanted]
+    for path, other in pairwise(sorted(found, key=lambda n: Path(n).name)):
+        if Path(path).name == Path(other).name:
+            raise DataError(f"{files.path}: which of {path} and {other} is to be read? Remove one")
     parts: dict[str, tuple[Array, Array]] = {}
     for path, content in files.read(lambda n: Path(n).name in wanted):
         pixels, labels = parse(content, f"{files.path}/{path}", spec)
@@ -153,10 +158,10 @@ def _read_pictures(files: Files, names: list[str], split: str, spec: Spec) -> tu
 def _picture_class(name: str, split: str) -> str | None:
     """Return the class of <split>/.../<class>/picture, None for any other file.
 
-    The first folder named train or test is the split: CIFAR-100 has a class called train. Some of
-    its copies also have folders of coarse classes in between.
+    Letter cases do not count. The first folder named train or test is the split: CIFAR-100 has a
+    class called train. Some of its copies also have folders of coarse classes in between.
     """
-    *folders, file = name.split("/")
+    *folders, file = name.lower().split("/")
     first = next((i for i, folder in enumerate(folders) if folder in COUNTS), None)
     if not is_picture(file) or first is None or folders[first] != split:
         return None

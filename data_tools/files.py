@@ -15,6 +15,7 @@ from data_tools.imageset import DataError
 from data_tools.tar import contents, members
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_OTHER_ARCHIVES = (".zip", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".parquet")
 _ADDED = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information",
           "lost+found", "Thumbs.db", "desktop.ini")  # fmt: skip
 _DEEPEST = 64  # folders in each other
@@ -55,7 +56,8 @@ def open_files(path: Path) -> Files:
     if path.is_file() and path.name.lower().endswith(ARCHIVES):
         return Archive(path)
     if path.exists():
-        raise DataError(f"{path}: expected a folder or an archive ({', '.join(ARCHIVES)})")
+        advice = "; unpack it into a folder" * path.name.lower().endswith(_OTHER_ARCHIVES)
+        raise DataError(f"{path}: expected a folder or an archive ({', '.join(ARCHIVES)}){advice}")
     raise DataError(f"{path}: no such file or folder")
 
 

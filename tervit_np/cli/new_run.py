@@ -11,7 +11,7 @@ from tervit_np.cli.options import DEFAULT_SEED, thread_count
 
 if TYPE_CHECKING:
     from tervit_np.models import Classifier
-    from tervit_np.train import Recipe, RunArguments, Stage
+    from tervit_np.train import Data, Recipe, RunArguments, Stage
     from tervit_np.train.presets import Preset
 
 DEFAULT_DATA = "shapes"
@@ -34,7 +34,7 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
         if getattr(args, field) is not None:
             config[field] = getattr(args, field)
     config["num_classes"] = len(data.train.classes)
-    return train.RunArguments(
+    arguments = train.RunArguments(
         _model(args, preset.model, config),
         stages,
         data,
@@ -43,6 +43,19 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
         thread_count(args.threads),
         shlex.join(["tervit", *sys.argv[1:]]),
     )
+    if not args.quiet:
+        print(_summary(args.data, data), file=sys.stderr)
+    return arguments
+
+
+def _summary(name: str, data: "Data") -> str:
+    """Say which pictures are trained and tested on; `tervit data show` says more."""
+    from data_tools.wordnet import in_words
+
+    sizes = [f"{s.split} {len(s):,}" for s in (data.train, data.val, data.test) if s is not None]
+    classes = data.train.classes
+    shown = ", ".join(in_words(classes)[:4]) + ", ..." * (len(classes) > 4)
+    return f"{name}: {', '.join(sizes)} images of {len(classes):,} classes: {shown}"
 
 
 def run_folder(out: str | None, data: str) -> Path:

@@ -65,6 +65,16 @@ class TestEval:
         assert "ternary.npz has the classes bright, dark, but" in error
         assert "has cat, dog" in error
 
+    def test_some_of_the_classes_are_labelled_by_their_names(self, tervit, run, pictures, tmp_path):
+        """The only class is the second of the model's; under label 0 all would be wrong."""
+        (tmp_path / "some" / "test").mkdir(parents=True)
+        (tmp_path / "some" / "test" / "dark").symlink_to(pictures / "test" / "dark")
+        code, out, _ = tervit("eval", run, "--data", f"folder:{tmp_path}/some@16")
+        of_all = tervit("eval", run)[1]
+        assert code == 0
+        assert re.search(r"dark +(\d+\.\d) %  of 16", out)[0] in of_all
+        assert "bright" not in out
+
     @pytest.mark.parametrize(
         ("name", "words"),
         [

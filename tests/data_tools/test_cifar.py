@@ -52,6 +52,23 @@ def test_a_picture_outside_the_class_folders_is_ignored(tiny, tmp_path, png):
     assert len(read_cifar("cifar10", "train", open_files(folder))) == 50
 
 
+def test_the_letter_case_of_folders_does_not_count(tiny, tmp_path):
+    folder = tiny.pictures(tmp_path / "cifar")
+    for split in ("train", "test"):
+        for one in (folder / split).iterdir():
+            one.rename(one.with_name(one.name.title()))
+        (folder / split).rename(folder / split.upper())
+    assert_equal_sets(read_cifar("cifar10", "test", open_files(folder)), tiny, "test")
+
+
+@pytest.mark.parametrize("form", ["binary", "python"])
+def test_two_batches_of_one_name_are_refused(tiny, tmp_path, form):
+    folder = getattr(tiny, form)(tmp_path / "cifar")
+    getattr(tiny, form)(folder / "copy")
+    with pytest.raises(DataError, match="which of .*data_batch_1.* is to be read"):
+        read_cifar("cifar10", "train", open_files(folder))
+
+
 def test_an_unknown_split_is_refused(tiny, tmp_path):
     files = open_files(tiny.binary(tmp_path / "cifar"))
     with pytest.raises(NoSuchSplit, match="no split 'val'; it has train and test"):

@@ -168,3 +168,10 @@ def test_a_folder_that_cannot_be_read_is_named(folder):
     with pytest.raises(DataError, match="a: cannot be read"):
         Folder(folder)
     (folder / "a").chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.RAR", "train.parquet"])
+def test_other_archives_are_to_be_unpacked(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(DataError, match="expected a folder or an archive .*; unpack it into"):
+        open_files(tmp_path / name)
