@@ -37,9 +37,9 @@ def test_a_run_fills_its_folder_and_ends_with_the_accuracies(tervit, pictures, t
 
 
 def test_the_images_and_classes_are_said_before_the_training(tervit, pictures, tmp_path):
-    args = [arg for arg in SMALL if arg != "--quiet"]
-    data = f"folder:{pictures}"
-    error = tervit("train", "--data", data, "--stages", "float:1", "--out", tmp_path / "x", *args)[2]
+    data, args = f"folder:{pictures}", [arg for arg in SMALL if arg != "--quiet"]
+    args += ["--stages", "float:1", "--out", tmp_path / "x"]
+    error = tervit("train", "--data", data, *args)[2]
     said = f"{data}: train 88, val 8, test 32 images of 2 classes: bright, dark"
     assert error.splitlines()[0] == said
 
