@@ -156,13 +156,20 @@ def _load_packed(file: Path, threads: int, attention: str) -> LoadedModel:
 
 def _with_description(file: Path, model: "Classifier", extra: dict[str, Any]) -> LoadedModel:
     """Check the description of data and classes that a file contains."""
+    from tervit_np.json_files import AnyOf, mismatch
+
     for key in _DESCRIPTION:
         if key not in extra:
             raise ValueError(f"{file} does not contain its {key}; files of `tervit train` do")
+    schema = {"data": AnyOf(str, None), "classes": [str], "mean": [float], "std": [float]}
+    if problem := mismatch(extra, schema):
+        raise ValueError(f"{file}: its description is damaged: {problem}")
     lengths = {"classes": model.config.num_classes, "mean": 3, "std": 3}
     for key, length in lengths.items():
-        if not isinstance(extra[key], list) or len(extra[key]) != length:
-            raise ValueError(f"{file}: {key} is {extra[key]!r}, expected a list of {length}")
+        if len(extra[key]) != length:
+            raise ValueError(f"{file}: {key} has {len(extra[key])} values; expected {length}")
+    if min(extra["std"]) <= 0:
+        raise ValueError(f"{file}: std is {extra['std']}; expected numbers above 0")
     return LoadedModel(file, model, extra["data"], *(tuple(extra[key]) for key in lengths))
 
 

@@ -61,16 +61,30 @@ def run(args: argparse.Namespace) -> int:
 
     from tervit_np.analysis.surfaces.results import FILE, read_surfaces
     from tervit_np.analysis.surfaces.section import rewrite_report
+    from tervit_np.train.folder import RunFolder
 
     folder = Path(args.run_folder)
-    if not args.redraw:
-        _measure(args, folder)
+    if args.redraw:
+        _refuse_measuring(args)
+    else:
+        RunFolder(folder).stage_names()  # or there is nothing to measure and to lock
+        with RunFolder(folder).lock():
+            _measure(args, folder)
     surfaces = read_surfaces(folder / FILE)
     report = rewrite_report(folder)
     for gap in surfaces.gaps[0].gaps:
         print(f"{gap.name:<22} gap {gap.gap:+.4f} ± {gap.error:.4f}")
     print(f"{folder / FILE}" + ("" if report is None else f"\nreport: {report}"))
     return 0
+
+
+def _refuse_measuring(args: argparse.Namespace) -> None:
+    """Refuse options beside --redraw, which measures nothing."""
+    names = ("images", "split", "data", "grid", "no_curvature", "seed")
+    given = [name for name in names if getattr(args, name) != args.parser.get_default(name)]
+    if given:
+        option = given[0].replace("_", "-")
+        raise ValueError(f"--{option} cannot be given with --redraw, which measures nothing")
 
 
 def _measure(args: argparse.Namespace, folder: "Path") -> None:

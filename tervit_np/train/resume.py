@@ -50,8 +50,8 @@ def run_arguments_from(run_config: dict[str, Any]) -> RunArguments:
             run_config["threads"],
             run_config["command"],
         )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"run.json is damaged: {error}") from None
+    except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+        raise ValueError(f"run.json is damaged: {type(error).__name__} {error}") from None
 
 
 def stage_from(fields: dict[str, Any]) -> Stage:

@@ -295,10 +295,13 @@ class TestExport:
             assert own[1:7] != tervit("size", file, "--plan", "ternary")[1].splitlines()[1:7]
         assert tervit("size", tmp_path / "x", "--activations")[0] == 0
 
-    @pytest.mark.parametrize("change", [{"classes": 3}, {"classes": ["a"]}, {"mean": None}])
+    @pytest.mark.parametrize("change", [
+        {"classes": 3}, {"classes": ["a"]}, {"mean": None}, {"classes": [1, 2]}, {"data": 5},
+        {"std": [1, 1, "x"]}, {"std": [1, 1, 0]}, {"mean": [0, 0, True]},
+    ])  # fmt: skip
     def test_a_wrong_description_is_refused(self, tervit, run, tmp_path, change):
         model, extra = tv.load_model(run / "ternary.npz")
         tv.export(model, tmp_path / "x", extra=extra | change)
         code, _, error = tervit("eval", tmp_path / "x")
         assert (code, len(error.splitlines())) == (2, 1)
-        assert f"{next(iter(change))} is" in error
+        assert next(iter(change)) in error

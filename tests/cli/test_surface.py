@@ -151,3 +151,18 @@ def test_a_run_without_a_float_stage_is_refused(tervit, tmp_path):
     code, _, error = tervit("surface", tmp_path)
     assert code == 2
     assert "no float stage is finished" in error
+
+
+@pytest.mark.parametrize("option", [("--images", 8), ("--seed", 3), ("--no-curvature",)])
+def test_options_of_measuring_are_refused_beside_redraw(tervit, tmp_path, option):
+    code, _, error = tervit("surface", tmp_path, "--redraw", *option)
+    assert code == 2
+    assert f"{option[0]} cannot be given with --redraw" in error
+
+
+@pytest.mark.parametrize("page", ["<!-- loss surface --> cut", "<p></body>", "", "no end"])
+def test_a_damaged_report_does_not_prevent_the_section(tmp_path, page):
+    from tervit_np.analysis.surfaces.section import rewrite_report
+
+    (tmp_path / "report.html").write_text(page)
+    assert rewrite_report(tmp_path) == tmp_path / "report.html"

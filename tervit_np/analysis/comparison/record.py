@@ -9,8 +9,25 @@ from tervit_np.analysis.comparison.plan import ComparisonPlan, Contrast
 from tervit_np.analysis.comparison.reading import plan_from_table
 from tervit_np.analysis.comparison.statistics import Summary, summarize
 from tervit_np.files import write_text
+from tervit_np.json_files import Each, parse_json
 
 FORMAT = "tervit_np comparison 1"
+_TESTED = {
+    "arm": str,
+    "seed": int,
+    "accuracy": float,
+    "test_accuracy": float,
+    "stages": [{"start_accuracy": float}],
+}
+_SCHEMA = {
+    "format": str,
+    "plan": dict,
+    "search": [dict],
+    "multipliers": Each(float),
+    "tested": [_TESTED],
+    "data": Each(int),
+    "environment": Each(str),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +52,16 @@ class Record:
         """
         stages = [trial["stages"] for trial in self._trials(arm)]
         return [100 * s[-1]["start_accuracy"] for s in stages if len(s) > 1]
+
+    def check(self) -> None:
+        """Raise ValueError if a trial or a multiplier is missing."""
+        for arm in self.plan.arms:
+            if arm.name not in self.multipliers:
+                raise ValueError(f"arm {arm.name!r} has no multiplier")
+            seeds = {trial["seed"] for trial in self.tested if trial["arm"] == arm.name}
+            for seed in self.plan.seeds:
+                if seed not in seeds:
+                    raise ValueError(f"arm {arm.name!r} has no trial with seed {seed}")
 
     def _trials(self, arm: str) -> list[dict[str, Any]]:
         by_seed = {trial["seed"]: trial for trial in self.tested if trial["arm"] == arm}
@@ -72,14 +99,13 @@ def read_record(path: str | Path) -> Record:
     path = Path(path)
     path = path / "comparison.json" if path.is_dir() else path
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = parse_json(path.read_bytes(), _SCHEMA)
         if fields.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
         record = Record(**{**fields, "plan": plan_from_table(fields["plan"])})
-        for arm in record.plan.arms:
-            record.accuracies(arm.name)
+        record.check()
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; a finished comparison writes it") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError) as error:  # TypeError: an unknown field
         raise ValueError(f"{path} is not a record of a comparison: {error}") from None
     return record

@@ -18,11 +18,12 @@ import data_tools
 from data_tools import LabelledSet
 from tervit_np.analysis.comparison.plan import ComparisonPlan
 from tervit_np.analysis.comparison.record import Record, write_record
-from tervit_np.analysis.comparison.trials import Trial, Trials
+from tervit_np.analysis.comparison.trials import Trial, Trials, read_stored
 from tervit_np.checkpoints import load_model
 from tervit_np.environment import environment
 from tervit_np.files import write_text
 from tervit_np.train import Interrupted, evaluate
+from tervit_np.train.folder import RunFolder
 
 
 def compare(
@@ -38,11 +39,17 @@ def compare(
     Raises
     ------
     ValueError
-        If the plan does not fit its data or its model.
+        If the plan does not fit its data or its model, or another process uses the folder.
     Interrupted
         After Ctrl-C; all training so far is stored, the running trial to its last step.
     """
     trials = Trials(plan, Path(folder), threads=threads, workers=workers, quiet=quiet)
+    with RunFolder(folder).lock():
+        return _compare(plan, trials)
+
+
+def _compare(plan: ComparisonPlan, trials: Trials) -> Record:
+    """Run the four steps in a folder that is locked."""
     assumed = dict.fromkeys((arm.name for arm in plan.arms), plan.multipliers[0])
     trials.announce(search_trials(plan) + final_trials(plan, assumed))
     try:
@@ -52,8 +59,8 @@ def compare(
         trained = [trials.result(trial) for trial in final_trials(plan, multipliers)]
     except Interrupted:
         raise Interrupted(
-            f"stopped in the trial {trials.progress.trial}; {folder} stores all training so far; "
-            "repeat the command to continue"
+            f"stopped in the trial {trials.progress.trial}; {trials.folder} stores all training so "
+            "far; repeat the command to continue"
         ) from None
     test = data_tools.load(plan.data, "test")  # no training and no choice after this line
     tested = [
@@ -62,7 +69,7 @@ def compare(
     ]
     data = {**trials.describe_data(), "test": len(test)}
     record = Record(plan, search, multipliers, tested, data, environment())
-    write_record(record, Path(folder) / "comparison.json")
+    write_record(record, trials.folder / "comparison.json")
     return record
 
 
@@ -97,4 +104,4 @@ def _test_result(trials: Trials, trial: Trial, test: LabelledSet) -> dict[str, f
         stored.parent.mkdir(exist_ok=True)
         result = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
         write_text(stored, json.dumps(result))
-    return dict(json.loads(stored.read_text()))
+    return read_stored(stored, {"test_accuracy": float, "test_loss": float})

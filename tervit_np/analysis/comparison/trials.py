@@ -21,9 +21,12 @@ from tervit_np import train
 from tervit_np.analysis.comparison.plan import Arm, ComparisonPlan, scale_rates
 from tervit_np.analysis.comparison.progress import Progress
 from tervit_np.files import write_text
+from tervit_np.json_files import read_json
 from tervit_np.models import Classifier, create_model
 from tervit_np.train.folder import MUST_AGREE, RunFolder
 from tervit_np.train.run_config import make_run_config
+
+_RESULT = {"stages": [{"start_accuracy": float}], "accuracy": float, "loss": float}
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Trials:
             run.checkpoint.unlink()  # arms have equal length: none continues from here
         # Names are not stored: an arm may be renamed, and two arms may be the same training.
         names = {"arm": trial.arm.name, "multiplier": trial.multiplier, "seed": trial.seed}
-        return {**json.loads(path.read_text()), **names}
+        return {**read_stored(path, _RESULT), **names}
 
     def model_file(self, trial: Trial) -> Path:
         """Path of the trained model of a trial."""
@@ -152,6 +155,14 @@ class Trials:
         images = self.data.train
         config = {"image_size": images.size, **self.plan.config}
         return create_model(self.plan.model, num_classes=len(images.classes), seed=seed, **config)
+
+
+def read_stored(path: Path, schema: Any) -> dict[str, Any]:
+    """Read a stored result; ValueError, with what to do, if it is damaged."""
+    try:
+        return dict(read_json(path, schema))
+    except ValueError as error:
+        raise ValueError(f"{error}; delete it, and the same command makes it anew") from None
 
 
 def data_without_test(plan: ComparisonPlan) -> train.Data:

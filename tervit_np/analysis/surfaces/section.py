@@ -48,9 +48,10 @@ def rewrite_report(folder: Path) -> Path | None:
     if not report.exists():
         return None
     page = report.read_text(encoding="utf-8")
-    if BEGIN in page:
-        before, rest = page.split(BEGIN, 1)
-        page = before + section + rest.split(END, 1)[1]
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if begin and end:
+        page = before + section + after
     else:  # a report of an older version has no marks
         page = page.replace("</body>", f"{section}\n</body>")
     write_text(report, page)

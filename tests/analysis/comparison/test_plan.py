@@ -34,6 +34,12 @@ def test_budgets_are_compared_as_decimals(plan):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"name": "/../../../../escaped"}, "the plan's name .* cannot name a file"),
+        ({"name": ".."}, "the plan's name"),
+        ({"name": "a\0b"}, "the plan's name"),
+        ({"name": "C:\\x"}, "the plan's name"),
+        ({"name": "aux"}, "the plan's name"),
+        ({"name": ""}, "the plan's name"),
         ({"baseline": "none"}, "baseline: there is no arm 'none'; the arms are direct; progr"),
         ({"contrasts": (Contrast("c", ("direct",), ("x",)),)}, "contrast 'c': there is no arm 'x'"),
         ({"contrasts": (Contrast("c", (), ("layer",)),)}, "contrast 'c' needs arms in both"),

@@ -41,13 +41,21 @@ def test_a_record_survives_its_file(record, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda r: r.pop("format"), "'format'"),
+        (lambda r: r.pop("format"), "format is missing"),
         (lambda r: r.update(format="x"), "its format is not"),
         (lambda r: r.pop("search"), "search"),
         (lambda r: r.update(extra=1), "extra"),
         (lambda r: r["plan"].pop("seeds"), "seeds is missing"),
-        (lambda r: r["tested"].pop(), "is not a record"),
-        (lambda r: r.update(tested=3), "is not a record"),
+        (lambda r: r["tested"].pop(), "has no trial with seed"),
+        (lambda r: r.update(tested=3), "tested is 3; expected a list"),
+        (lambda r: r["multipliers"].popitem(), "has no multiplier"),
+        (lambda r: r.update(multipliers=[]), "multipliers is a list of 0; expected an object"),
+        (lambda r: r.update(search=[3]), r"search\[0\] is 3; expected a dict"),
+        (lambda r: r["tested"][1].update(test_accuracy="1"), r"tested\[1\].test_accuracy is"),
+        (lambda r: r["tested"][0].update(stages=[{}]), r"stages\[0\].start_accuracy is missing"),
+        (lambda r: r["tested"][0].update(accuracy=float("nan")), "accuracy is NaN; expected a fin"),
+        (lambda r: r["tested"][0].update(seed=[1]), "seed is a list of 1"),
+        (lambda r: r.update(environment={"numpy": 2}), "environment.numpy is 2"),
     ],
 )
 def test_a_damaged_record_is_refused(record, tmp_path, change, words):
@@ -60,7 +68,7 @@ def test_a_damaged_record_is_refused(record, tmp_path, change, words):
         read_record(file)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "3", "{"])
+@pytest.mark.parametrize("text", ["", "[]", "3", "{", "null", "[" * 99_999, "9" * 5000, "\0"])
 def test_a_file_without_an_object_is_refused(tmp_path, text):
     (tmp_path / "r.json").write_text(text)
     with pytest.raises(ValueError, match=r"r.json is not a record of a comparison"):

@@ -1,5 +1,6 @@
 import os
 import signal
+import threading
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from tervit_np.analysis.comparison.plan import Arm
 from tervit_np.analysis.comparison.progress import Progress
 from tervit_np.analysis.comparison.running import choose_multipliers, final_trials, search_trials
 from tervit_np.train import Interrupted
+from tervit_np.train.lock import locked
 
 
 def trial(arm, multiplier, accuracy, loss=1.0):
@@ -96,3 +98,20 @@ def test_a_new_arm_trains_alone(test_set, plan, tmp_path, monkeypatch):
     after = compare(replace(plan, arms=(*plan.arms, new)), tmp_path, quiet=True)
     assert len(taken) == 3 * 6 * (2 + 2)  # two multipliers, two seeds
     assert [t for t in after.tested if t["arm"] != "long"] == before.tested
+
+
+def test_a_comparison_locks_its_folder(test_set, plan, tmp_path):
+    errors = []
+
+    def other():
+        try:
+            compare(plan, tmp_path, quiet=True)
+        except ValueError as error:
+            errors.append(str(error))
+
+    with locked(tmp_path):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert "is in use by process" in errors[0]
+    assert not (tmp_path / "stages").exists()

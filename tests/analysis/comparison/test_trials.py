@@ -139,3 +139,15 @@ def test_budgets_that_rounding_makes_unequal_are_refused(test_set, plan, tmp_pat
     arms = (plan.arms[0], Arm("quarters", quarters))
     with pytest.raises(ValueError, match="'quarters' takes 19 steps, 'direct' takes 18: an epoch"):
         Trials(replace(plan, arms=arms), tmp_path, threads=1, workers=1, quiet=True)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"accuracy": "high"}', "[" * 99_999])
+def test_a_damaged_result_says_what_to_do(trials, plan, text):
+    trial = Trial(plan.arms[0], 1, 0)
+    before = trials.result(trial)
+    (file,) = (trials.folder / "trials").iterdir()
+    file.write_text(text)
+    with pytest.raises(ValueError, match=f"{file.name} is damaged: .*; delete it, and the same"):
+        trials.result(trial)
+    file.unlink()
+    assert trials.result(trial) == before
