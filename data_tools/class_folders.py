@@ -1,5 +1,6 @@
 """Label pictures by the folders that they are in; refuse what has two readings."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from data_tools.imageset import DataError
@@ -30,7 +31,7 @@ def classes_below(root: Tree, path: Path) -> dict[str, str]:
     return {file: name for name, folder in root.folders.items() for file in folder.all_pictures()}
 
 
-def check_no_class_is_lost(root: Tree, unread: list[str], path: Path) -> None:
+def check_no_class_is_lost(root: Tree, unread: Iterable[str], path: Path) -> None:
     """Refuse a class folder whose pictures are all of formats that cannot be read.
 
     `unread` are the names of all such pictures. Without its class, the others get other labels.

@@ -135,5 +135,5 @@ def _labelled(files: Files, folders: dict[str, Tree]) -> dict[str, Split]:
 
 
 def _classes_below(root: Tree, files: Files) -> dict[str, str]:
-    check_no_class_is_lost(root, list(filter(is_unread, files.names())), files.path)
+    check_no_class_is_lost(root, filter(is_unread, files.names()), files.path)
     return classes_below(root, files.path)

@@ -77,19 +77,28 @@ _UPRIGHT = {  # orientation: name of the Transpose that turns the picture uprigh
 
 def is_picture(name: str) -> bool:
     """Return whether the ending of a file name, in any letter case, is that of a picture."""
-    return name.lower().endswith(endings())
+    return _ending(name) in endings()
 
 
 def is_unread(name: str) -> bool:
     """Return whether the ending of a file name is that of a picture that cannot be decoded here."""
-    known = [ending for endings in FORMATS.values() for ending in endings]
-    return name.lower().endswith((*_UNREAD, *known)) and not is_picture(name)
+    return _ending(name) in _unread_endings()
+
+
+def _ending(name: str) -> str:
+    """Return what follows the last dot, with the dot; the whole name if there is none."""
+    return name[name.rfind(".") :].lower()
 
 
 @cache
-def endings() -> tuple[str, ...]:
+def endings() -> frozenset[str]:
     """Return the endings of the formats that the installed Pillow can decode."""
-    return tuple(ending for name in _installed_formats() for ending in FORMATS[name])
+    return frozenset(ending for name in _installed_formats() for ending in FORMATS[name])
+
+
+@cache
+def _unread_endings() -> frozenset[str]:
+    return frozenset(_UNREAD).union(*FORMATS.values()) - endings()
 
 
 @cache

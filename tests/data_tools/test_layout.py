@@ -3,9 +3,12 @@
 import re
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from data_tools import DataError, NoSuchSplit
 from data_tools.layout import find_layout
+from data_tools.left_out import left_out
 
 PETS = ("cat", "dog")
 
@@ -148,3 +151,29 @@ def test_what_has_two_readings_is_refused(files_of, names, words):
         find_layout(files_of(*names))
     assert len(str(caught.value)) < 400
     assert re.match("set: |a/a/", str(caught.value))
+
+
+PARTS = st.sampled_from(
+    ["train", "Test", "valid", "cat", "dog", "images", "docs", "seg_train", "7"]
+)
+ENDINGS = st.sampled_from(["1.jpg", "2.PNG", "x.txt", "y.heic", "README", "val.txt"])
+NAMES = st.builds(
+    lambda parts, file: "/".join([*parts, file]), st.lists(PARTS, max_size=4), ENDINGS
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sets(NAMES, max_size=12))
+def test_every_picture_gets_the_class_of_a_folder_or_is_said_to_be_left_out(files_of, names):
+    files = files_of(*names)
+    try:
+        layout = find_layout(files)
+    except DataError as error:
+        assert str(error).startswith("set")
+        return
+    labelled = [file for split in layout.splits.values() for file in split.class_of]
+    assert len(labelled) == len(set(labelled))
+    for split in layout.splits.values():
+        assert all(name in file.split("/")[:-1] for file, name in split.class_of.items())
+    others = sum(kind.number for kind in left_out(files, layout))
+    assert len(labelled) + others == len(names)
