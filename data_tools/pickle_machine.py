@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 _SPARE = 24_000_000  # bytes that the values may need beyond the size of the file
 _LONG = 1 << 16  # bytes from which a text is decoded only when it is needed
+_MAX_KEY_LENGTH = 1000
 _MAX_KEY = 1 << 60  # absolute value; larger integers may share a hash
 # Estimated bytes of an object and of an entry in a dictionary.
 OBJECT, _ENTRY = 56, 72
@@ -82,7 +83,8 @@ class PickleMachine:
 
     def bad_key(self, key: Any) -> None:
         """Refuse another key than a text or a small integer, or return to leave the pair out."""
-        raise PickleError(f"a key is a {type(key).__name__}, expected a text or a small integer")
+        kind = type(key).__name__
+        raise PickleError(f"a key is a {kind}, expected a short text or a small integer")
 
     def charge(self, size: int) -> None:
         """Count memory; raise PickleError if it is more than a file of this size may need."""
@@ -228,7 +230,7 @@ class PickleMachine:
             raise PickleError("it sets an item of something other than a dictionary")
         self.charge(_ENTRY * len(pairs))
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            if isinstance(key, str | bytes) or (type(key) is int and abs(key) < _MAX_KEY):
+            if _is_key(key):
                 container[key] = value
             else:
                 self.bad_key(key)
@@ -256,6 +258,12 @@ class PickleMachine:
         if not isinstance(module, str) or not isinstance(name, str):
             raise PickleError("a name is not a text")
         self.push(self.find(module, name), OBJECT)
+
+
+def _is_key(key: Any) -> bool:
+    if isinstance(key, str | bytes):
+        return len(key) <= _MAX_KEY_LENGTH
+    return type(key) is int and abs(key) < _MAX_KEY
 
 
 def shown(*parts: str) -> str:

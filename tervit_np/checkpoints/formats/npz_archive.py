@@ -23,9 +23,9 @@ _HEADER = re.compile(
     rb"'shape': \(((?:\d{1,18}(?:, \d{1,18}){0,31})?),?\), \} *\n?"
 )
 _MAGIC = b"\x93NUMPY"
-_MAX_DIRECTORY = 4_000_000  # bytes; each entry has at least 46 and becomes an object of 600
-_END, _END64 = b"PK\x05\x06", b"PK\x06\x07"
-_END_BYTES, _MAX_COMMENT = 22, 65535
+_MAX_DIRECTORY = 2_000_000  # bytes; each entry has at least 46 and becomes an object of 600
+_END, _END64 = b"PK\x05\x06", b"PK\x06\x06"
+_END_BYTES, _END64_BYTES, _MAX_COMMENT = 22, 56 + 20, 65535
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
@@ -57,16 +57,21 @@ def read_arrays(path: Path) -> dict[str, Array]:
 def check_directory(path: Path) -> None:
     """Raise ValueError if the list of members would take more memory than a model's archive needs.
 
-    `zipfile` reads it in full when it opens a file. Archives of more than 4 GB are refused, too.
+    `zipfile` reads it in full when it opens a file. PyTorch writes two ends, the first one for
+    archives of more than 4 GB.
     """
     with open(path, "rb") as file:
-        file.seek(max(path.stat().st_size - _END_BYTES - _MAX_COMMENT, 0))
+        file.seek(max(path.stat().st_size - _END_BYTES - _MAX_COMMENT - _END64_BYTES, 0))
         tail = file.read()
     end = tail.rfind(_END)
     if end < 0 or len(tail) < end + _END_BYTES:
         raise ValueError("it has no list of members at its end: truncated?")
     directory = int.from_bytes(tail[end + 12 : end + 16], "little")
-    if directory > _MAX_DIRECTORY or tail[max(end - 20, 0) : end].startswith(_END64):
+    large = tail[end - _END64_BYTES : end] if end >= _END64_BYTES else b""
+    if large.startswith(_END64):
+        small = directory if directory < 0xFFFFFFFF else 0
+        directory = max(small, int.from_bytes(large[40:48], "little"))
+    if directory > _MAX_DIRECTORY:
         raise ValueError("its list of members is too long for the archive of a model")
 
 

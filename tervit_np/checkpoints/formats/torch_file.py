@@ -18,6 +18,7 @@ import numpy as np
 
 from data_tools.pickle_machine import Skipped, shown
 from tervit_np.arrays import Array
+from tervit_np.checkpoints.formats.npz_archive import check_directory
 from tervit_np.checkpoints.formats.torch_pickle import (
     PlainReader,
     Storage,
@@ -83,6 +84,7 @@ def _arrays(tensors: dict[str, Tensor], read: _Read) -> dict[str, Array]:
 
 def _open_zip(path: Path, lenient: bool, stack: ExitStack) -> tuple[Any, _Read]:
     """Read the object of a zip container.  -> object, function that reads a storage."""
+    check_directory(path)
     archive = stack.enter_context(zipfile.ZipFile(path))
     pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(pickles) != 1:

@@ -31,6 +31,7 @@ _PREFERRED = ("", "model", "state_dict", "model_state_dict", "model_state", "mod
 _USUAL = ("", "vit.", "deit.", "swin.")  # Hugging Face's own prefixes, which need no note
 _MAX_DEPTH = 4  # of dictionaries in dictionaries
 _MAX_MODELS = 16
+_MAX_NAMES = 8_000_000  # characters of all names together
 
 
 class FoundModel(NamedTuple):
@@ -41,8 +42,21 @@ class FoundModel(NamedTuple):
 
 
 def flatten(tree: Mapping[Any, Any], depth: int = _MAX_DEPTH) -> dict[str, Any]:
-    """Join the keys of nested dictionaries with dots; every dictionary is visited once."""
-    return dict(_items(tree, "", depth, set()))
+    """Join the keys of nested dictionaries with dots; every dictionary is visited once.
+
+    Raises
+    ------
+    ValueError
+        If the names together are far longer than those of any model.
+    """
+    found: dict[str, Any] = {}
+    remaining = _MAX_NAMES
+    for name, value in _items(tree, "", depth, set()):
+        remaining -= len(name)
+        if remaining < 0:
+            raise ValueError(f"its names have more than {_MAX_NAMES} characters")
+        found[name] = value
+    return found
 
 
 def _items(
