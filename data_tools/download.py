@@ -97,7 +97,7 @@ def _append(url: str, size: int, partial: Path) -> str:
         if length is not None and offset + int(length) != size:
             offered = offset + int(length)
             raise DataError(f"the server offers {offered} bytes, expected {size}")
-        with open(partial, "ab" if offset else "wb") as file:
+        with _open_partial(partial, append=offset > 0) as file:
             try:
                 _copy(response, file, partial.stem, size, offset)
             except http.client.IncompleteRead as error:
@@ -122,8 +122,16 @@ def _copy(
     progress.end()
 
 
+def _open_partial(partial: Path, append: bool) -> IO[bytes]:
+    """Open a partial file, which earlier calls know by its name, but not through a link."""
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return open(os.open(partial, flags, 0o666), "ab" if append else "wb")
+
+
 def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
+    """Return the size of a plain file, 0 if it is absent or a link."""
+    return file.stat().st_size if file.is_file() and not file.is_symlink() else 0
 
 
 def file_hash(path: Path, algorithm: str) -> str:

@@ -7,7 +7,7 @@ and only these are tried.
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import islice
@@ -61,7 +61,7 @@ _UNREAD = (  # endings of pictures in formats that Pillow does not decode, or is
     *(".rw2", ".raf", ".pef", ".srw", ".fpx", ".mic", ".xcf", ".mng", ".jpg_large", ".jpeg_large"),
 )
 _WITHOUT_SIGNATURE = ("TGA", "PCD")  # any bytes may be one: tried for their endings only
-_SLICE = 64  # pictures that one thread decodes at a time
+_SLICE, _SLICE_BYTES = 64, 1_000_000  # pictures that one thread decodes at a time, and their size
 _KINDS = {"L": "grey"}  # a readable name for a Pillow mode that has none
 _ORIENTATION = 0x0112  # EXIF tag; 1 means upright
 _UPRIGHT = {  # orientation: name of the Transpose that turns the picture upright
@@ -247,9 +247,15 @@ def decode_all(
 
 
 def _slices(
-    files: Iterable[tuple[int, tuple[str, bytes]]], count: int
+    files: Iterator[tuple[int, tuple[str, bytes]]], count: int
 ) -> Iterable[list[tuple[int, tuple[str, bytes]]]]:
     """Yield the next `count` slices at most, so that few files are in memory at a time."""
     for _ in range(count):
-        if part := list(islice(files, _SLICE)):
+        part, size = [], 0
+        for numbered in islice(files, _SLICE):
+            part.append(numbered)
+            size += len(numbered[1][1])
+            if size > _SLICE_BYTES:
+                break
+        if part:
             yield part

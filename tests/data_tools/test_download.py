@@ -174,3 +174,15 @@ def test_every_mirror_has_a_full_checksum(name):
         assert known.url.startswith("https://")
         assert len(known.digest) == 2 * hashlib.new(known.algorithm).digest_size
         assert known.file.endswith((".tgz", ".tar.gz"))
+
+
+@pytest.mark.skipif(not hasattr(download.os, "O_NOFOLLOW"), reason="Windows has no such flag")
+@pytest.mark.parametrize("content", [b"", b"precious", CONTENT[:1000]])
+def test_a_part_is_not_written_through_a_link(server, tmp_path, content):
+    victim = tmp_path / "victim"
+    victim.write_bytes(content)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file.part").symlink_to(victim)
+    assert fetch(tmp_path / "data", server("good")) == CONTENT
+    assert victim.read_bytes() == content
+    assert not (tmp_path / "data" / "file").is_symlink()
