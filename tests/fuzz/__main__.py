@@ -30,7 +30,7 @@ from tests.fuzz.formats import FORMATS, Format
 from tests.fuzz.mutations import any_bytes
 
 SECONDS, SPARE = 2.0, 32e6
-PATIENCE = 30  # seconds until a process that does not answer is ended
+PATIENCE, START = 30, 120  # seconds until a process that does not answer, or start, is ended
 
 
 class Outcome(NamedTuple):
@@ -49,15 +49,16 @@ class Reader:
 
     def read(self, name: str, path: Path) -> dict[str, object]:
         """Ask the process to read a folder or a file.  -> its answer, or how it died."""
+        patience = PATIENCE if self._process else START
         process = self._process = self._process or self._start()
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(f"{name}\t{path}\n")
         process.stdin.flush()
-        is_ready = bool(select.select([process.stdout], [], [], PATIENCE)[0])
+        is_ready = bool(select.select([process.stdout], [], [], patience)[0])
         if is_ready and (answer := process.stdout.readline()):
             found: dict[str, object] = json.loads(answer)
             return found
-        words = f"status {process.wait()}" if is_ready else f"no answer in {PATIENCE} s"
+        words = f"status {process.wait()}" if is_ready else f"no answer in {patience} s"
         self.close()
         words += f": {self._errors.read_text(errors='replace')[-2000:]}"
         ended = "crashes" if is_ready else "hangs"
