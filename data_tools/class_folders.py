@@ -20,10 +20,10 @@ def classes_below(root: Tree, path: Path) -> dict[str, str]:
     Raises
     ------
     DataError
-        If a folder called "images" is beside others, as in sets of pictures and masks.
+        If a folder called "images" has pictures, as in sets of pictures and masks.
     """
     for name, folder in root.folders.items():
-        if is_container(name) and folder.is_flat and len(root.folders) > 1:
+        if is_container(name) and folder.is_flat:
             raise DataError(
                 f"{path}: the pictures in {folder.path} are in no class folders; move them into "
                 "one folder for each class"
@@ -64,8 +64,7 @@ def unsplit_root(tree: Tree, path: Path) -> Tree:
             break
         tree = only
     if not tree.folders:
-        seen = f"{len(tree.pictures)} pictures in no class folder"
-        raise DataError(f"{path}: {seen if tree.pictures else 'no pictures'}; {EXPECTED}")
+        raise DataError(f"{path}: {len(tree.pictures)} pictures in no class folder; {EXPECTED}")
     _check_level(tree, path)
     _check_names(tree, path)
     return tree

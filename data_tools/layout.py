@@ -8,8 +8,9 @@
 Any of these may be some folders further down, beside other files. What has two readings is refused.
 """
 
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from data_tools.class_folders import (
@@ -108,6 +109,8 @@ def find_layout(files: Files) -> Layout:
 def _find_splits(files: Files) -> tuple[str, dict[str, Split]]:
     """Return the kind of layout and the splits; one without labels has no files."""
     tree = picture_tree(filter(is_picture, files.names()))
+    if not tree.folders and not tree.pictures:
+        raise DataError(f"{files.path}: no pictures{_kinds_of(files)}; {EXPECTED}")
     roots = split_roots(tree)
     if not roots:
         root = unsplit_root(tree, files.path)
@@ -118,6 +121,13 @@ def _find_splits(files: Files) -> tuple[str, dict[str, Split]]:
         return "splits in each class folder", splits
     folders = splits_at(roots[0], tree, files.path)
     return f"splits in {roots[0].path or './'}", _labelled(files, folders)
+
+
+def _kinds_of(files: Files) -> str:
+    """Say which files are there instead of pictures."""
+    endings = Counter(PurePosixPath(name).suffix.lower() or "other" for name in files.names())
+    seen = [f"{count:,} {ending} files" for ending, count in endings.most_common(3)]
+    return f", but {', '.join(seen)}" if seen else ""
 
 
 def _labelled(files: Files, folders: dict[str, Tree]) -> dict[str, Split]:

@@ -20,9 +20,11 @@ def load_data(name: str, validation: int = 1000, seed: int = 0) -> Data:
     Raises
     ------
     ValueError
-        If the set is unknown, absent, damaged or too small.
+        If the set is unknown, absent, damaged or too small, or has one class only.
     """
     train, test = data_tools.load(name, "train"), data_tools.load(name, "test")
+    if len(train.classes) < 2:
+        raise ValueError(f"{name} has one class, {train.classes[0]!r}; expected at least two")
     if validation == 0:
         return Data(train, None, test)
     try:

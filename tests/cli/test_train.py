@@ -44,6 +44,16 @@ def test_the_images_and_classes_are_said_before_the_training(tervit, pictures, t
     assert error.splitlines()[0] == said
 
 
+def test_one_class_is_refused(tervit, pictures, tmp_path):
+    """As it comes of a folder of pictures without class folders."""
+    for split in ("train", "test"):
+        (tmp_path / "one" / split).mkdir(parents=True)
+        (tmp_path / "one" / split / "all").symlink_to(pictures / split / "bright")
+    code, _, error = tervit("train", "--data", f"folder:{tmp_path}/one", *SMALL)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "has one class, 'all'; expected at least two" in error
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
