@@ -5,9 +5,11 @@ busy for ever: (([a-z]+)+)+!. Plans come from files, so theirs run on a machine 
 alternatives at once, character by character (Thompson 1968).
 """
 
+import re
+
 from tervit_np.quant.pattern_program import Characters, Edge, Split, compile_program, shown
 
-_MAX_STEPS = 20_000  # states that are active while one name is read
+_MAX_STEPS = 10_000  # states that are active while one name is read
 
 
 class Pattern:
@@ -22,9 +24,12 @@ class Pattern:
     def __init__(self, text: str) -> None:
         self.text = text
         self._program = compile_program(text)
+        self._names = _alternative_names(text)
 
     def fullmatch(self, name: str) -> bool:
         """Tell whether the pattern matches the whole name."""
+        if self._names is not None:
+            return name in self._names
         return self._run(name, whole=True)
 
     def search(self, name: str) -> bool:
@@ -71,3 +76,10 @@ class Pattern:
         if isinstance(instruction, Edge) and position == (0 if instruction.start else end):
             return (index + 1,)
         return ()
+
+
+def _alternative_names(text: str) -> frozenset[str] | None:
+    r"""Return the names that a pattern such as `head|blocks\.0\.mlp` lists, None for others."""
+    if re.fullmatch(r"(?:[\w|]|\\[^\w])*", text) is None:
+        return None
+    return frozenset(text.replace("\\", "").split("|")) if "\\|" not in text else None

@@ -3,25 +3,34 @@ r"""The programs of regular expressions, for the machine in pattern.py.
 a . \d \w \s \. [a-z] [^0-9] (...) (?:...) x|y x* x+ x? x{2} x{2,} x{2,5} ^ $
 """
 
-import string
-from typing import NamedTuple
+import functools
+from typing import NamedTuple, TypeAlias
 
-_MAX_LENGTH = 100_000  # of a pattern, in characters
+MAX_LENGTH = 100_000  # of a pattern, in characters
 _MAX_PROGRAM = 200_000  # instructions; repetitions {m,n} are written out
 _MAX_DEPTH = 50  # of parentheses
-_DIGITS, _WORD = frozenset(string.digits), frozenset(string.ascii_letters + string.digits + "_")
-_CLASSES = {"d": _DIGITS, "w": _WORD, "s": frozenset(string.whitespace)}
+_CLASSES: dict[str, "Ranges"] = {
+    "d": (("0", "9"),),
+    "w": (("0", "9"), ("A", "Z"), ("_", "_"), ("a", "z")),
+    "s": (("\t", "\r"), (" ", " ")),
+}
+
+
+Ranges: TypeAlias = tuple[tuple[str, str], ...]  # first and last characters
 
 
 class Characters(NamedTuple):
-    """Take one character that is in the set, or that is not."""
+    """Take one character that is in one of the ranges, or that is in none."""
 
-    members: frozenset[str]
+    ranges: Ranges
     inverted: bool = False
 
     def accepts(self, character: str) -> bool:
         """Tell whether it takes this character."""
-        return (character in self.members) != self.inverted
+        for first, last in self.ranges:
+            if first <= character <= last:
+                return not self.inverted
+        return self.inverted
 
 
 class Split(NamedTuple):
@@ -39,7 +48,7 @@ class Edge(NamedTuple):
 
 Instruction = Characters | Split | Edge
 Program = list[Instruction]
-_ANY = Characters(frozenset(), inverted=True)
+_ANY = Characters((), inverted=True)
 
 
 def compile_program(text: str) -> Program:
@@ -62,8 +71,8 @@ class _Parser:
     """Recursive descent over the text; every method returns the program of what it read."""
 
     def __init__(self, text: str) -> None:
-        if len(text) > _MAX_LENGTH:
-            raise ValueError(f"{shown(text)} has {len(text)} characters, at most {_MAX_LENGTH}")
+        if len(text) > MAX_LENGTH:
+            raise ValueError(f"{shown(text)} has {len(text)} characters, at most {MAX_LENGTH}")
         self._text, self._position, self._depth = text, 0, 0
 
     def parse(self) -> Program:
@@ -148,7 +157,7 @@ class _Parser:
             return [self._escaped()]
         if character in "*+?{":
             raise self._error("nothing to repeat")
-        return [Characters(frozenset(character))]
+        return [_literal(character)]
 
     def _group(self) -> Program:
         if self._take("?") and not self._take(":"):
@@ -168,40 +177,38 @@ class _Parser:
             return Characters(_CLASSES[character.lower()], character.isupper())
         if not character or (character.isalnum() and character.isascii()):
             raise self._error(f"unknown escape \\{character}")
-        return Characters(frozenset(character))
+        return _literal(character)
 
     def _set(self) -> Characters:
-        inverted, members = self._take("^"), set[str]()
-        first = True
-        while first or self._next() != "]":
-            first = False
-            members |= self._set_item()
+        inverted = self._take("^")
+        ranges = [*self._set_item()]
+        while self._next() != "]":
+            ranges += self._set_item()
         self._pop()
-        return Characters(frozenset(members), inverted)
+        return Characters(tuple(ranges), inverted)
 
-    def _set_item(self) -> frozenset[str]:
+    def _set_item(self) -> Ranges:
         """Read a character, a class of characters, or a range a-z."""
         low = self._set_character()
-        if isinstance(low, frozenset):
+        following = self._text[self._position : self._position + 2]
+        if len(low) > 1 or not following.startswith("-") or following in ("-", "-]"):
             return low
-        if self._next() != "-" or self._text[self._position + 1 : self._position + 2] in ("", "]"):
-            return frozenset(low)
         self._pop()
         high = self._set_character()
-        if isinstance(high, frozenset) or high < low or ord(high) > 255:
+        if len(high) > 1 or high[0] < low[0] or high[0][0] != high[0][1]:
             raise self._error("bad range of characters")
-        return frozenset(map(chr, range(ord(low), ord(high) + 1)))
+        return ((low[0][0], high[0][0]),)
 
-    def _set_character(self) -> str | frozenset[str]:
+    def _set_character(self) -> Ranges:
         character = self._pop()
         if not character:
             raise self._error("unterminated [")
         if character != "\\":
-            return character
+            return _literal(character).ranges
         escaped = self._escaped()
         if escaped.inverted:
             raise self._error("an inverted class inside of [ ]")
-        return next(iter(escaped.members)) if len(escaped.members) == 1 else escaped.members
+        return escaped.ranges
 
     def _next(self) -> str:
         return self._text[self._position : self._position + 1]
@@ -225,6 +232,11 @@ class _Parser:
             f"{shown(self._text)} is not a regular expression: {reason} at character "
             f"{min(self._position, len(self._text))}"
         )
+
+
+@functools.lru_cache(maxsize=1000)
+def _literal(character: str) -> Characters:
+    return Characters(((character, character),))
 
 
 def _repeat(program: Program, least: int, most: int | None) -> Program:

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 from tervit_np.param import Param
 from tervit_np.quant.identity import IDENTITY
 from tervit_np.quant.pattern import Pattern
+from tervit_np.quant.pattern_program import MAX_LENGTH
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct, UniformWeight
@@ -46,8 +47,12 @@ class Plan:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = list(rules)
         self._compiled = []
+        length = 0
         for rule in self.rules:
             pattern, weight, act = _checked_rule(rule)
+            length += len(pattern)
+            if length > MAX_LENGTH:
+                raise ValueError(f"plan: its patterns have over {MAX_LENGTH} characters in all")
             try:
                 self._compiled.append((Pattern(pattern), weight, act))
             except ValueError as error:

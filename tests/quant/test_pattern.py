@@ -2,6 +2,7 @@
 
 import re
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -58,6 +59,32 @@ def test_the_plans_patterns_choose_the_same_layers(pattern):
             assert Pattern(pattern).fullmatch(name) == bool(re.fullmatch(pattern, name)), name
 
 
+def test_a_list_of_many_names_is_looked_up():
+    """As a saved model with thousands of quantized layers has."""
+    names = [f"blocks.{i}.attn.qkv" for i in range(3000)]
+    pattern = Pattern("|".join(map(re.escape, names)))
+    assert all(pattern.fullmatch(name) for name in names)
+    assert not any(map(pattern.fullmatch, ("blocks.3000.attn.qkv", "blocksx1xattnxqkv", "")))
+    assert Pattern(r"a\|b|").fullmatch("a|b")
+    assert Pattern("").fullmatch("")
+
+
+@pytest.mark.parametrize("pattern", ["[\x00-\xff0]" * 14_000, "x" * 100_000, "(((x)))" * 14_000])
+def test_a_pattern_takes_no_more_memory_than_its_length_allows(pattern):
+    tracemalloc.start()
+    Pattern(pattern)
+    assert tracemalloc.get_traced_memory()[1] < 32_000_000
+    tracemalloc.stop()
+
+
+def test_the_patterns_of_a_plan_are_bounded_together():
+    rule = ("x" * 60_000, Ternary(), UniformAct())
+    with pytest.raises(ValueError, match="plan: its patterns have over 100000 characters"):
+        Plan([rule, rule])
+    with pytest.raises(ValueError, match="has 100001 characters, at most 100000"):
+        Pattern("x" * 100_001)
+
+
 HANGS = {
     "nested": r"(([a-z.0-9]+)+)+!",
     "nested stars": "((((a*)*)*)*)*!",
@@ -74,14 +101,14 @@ HANGS = {
 @pytest.mark.parametrize("kind", HANGS)
 def test_no_pattern_takes_long(kind):
     """Each of these keeps `re` busy for ever, or is as long as a pattern may be."""
-    began = time.perf_counter()
+    began = time.process_time()
     for layer in range(100):
         try:
             assert not Pattern(HANGS[kind]).fullmatch(f"layers.{layer}.blocks.17.attn.qkv.aaaaaaaa")
         except ValueError as error:
             assert "simplify it" in str(error) or "repeats too much" in str(error)
             break
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -102,7 +129,6 @@ def test_no_pattern_takes_long(kind):
         ("a{999999}", "expected {m}, {m,} or {m,n}"),
         ("((a{999}){999}){999}", "it repeats too much"),
         ("(" * 1000 + ")" * 1000, "more than 50 nested parentheses"),
-        ("x" * 100_001, "has 100001 characters, at most 100000"),
     ],
 )
 def test_what_the_machine_does_not_have_is_refused(pattern, words):
