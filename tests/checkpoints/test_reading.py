@@ -49,31 +49,41 @@ def mutations(content, rng):
         yield bytes(bad)
 
 
+def read(path):
+    """Read a file that may be damaged.  -> arrays or None, seconds, bytes beyond twice the file."""
+    tracemalloc.start()
+    began = time.perf_counter()
+    try:
+        arrays = tv.load_checkpoint(path)
+    except ValueError as error:
+        assert str(error)
+        arrays = None
+    seconds = time.perf_counter() - began
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return arrays, seconds, peak - 2 * path.stat().st_size
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_damaged_files_are_refused_or_harmless(tmp_path, form):
     """Nothing but ValueError; finite arrays of the true shapes else; little memory and time."""
     good = (STORED / form).read_bytes()
     shapes = {name: a.shape for name, a in tv.load_checkpoint(STORED / form).items()}
     path, rng = tmp_path / form, np.random.default_rng(0)
-    loaded, peak, slowest = 0, 0, 0.0
+    loaded, slowest = 0, 0.0
     for bad in mutations(good, rng):
         path.write_bytes(bad)
-        tracemalloc.start()
-        began = time.perf_counter()
-        try:
-            arrays = tv.load_checkpoint(path)
-        except ValueError as error:
-            assert str(error)
-        else:
-            loaded += 1
-            assert sum(a.nbytes for a in arrays.values()) <= 2 * len(bad)
-            assert all(np.isfinite(a).all() for a in arrays.values())
-            if sorted(arrays) == sorted(shapes):
-                assert all(sorted(arrays[n].shape) == sorted(shapes[n]) for n in shapes)
-        slowest = max(slowest, time.perf_counter() - began)
-        peak = max(peak, tracemalloc.get_traced_memory()[1] - 2 * len(bad))
-        tracemalloc.stop()
-    assert peak < SPARE
+        arrays, seconds, extra = read(path)
+        # Once in a while Python's table of interned strings grows, by 2 MB; then read it again.
+        assert extra < SPARE or read(path)[2] < SPARE
+        slowest = max(slowest, seconds)
+        if arrays is None:
+            continue
+        loaded += 1
+        assert sum(a.nbytes for a in arrays.values()) <= 2 * len(bad)
+        assert all(np.isfinite(a).all() for a in arrays.values())
+        if sorted(arrays) == sorted(shapes):
+            assert all(sorted(arrays[n].shape) == sorted(shapes[n]) for n in shapes)
     assert slowest < 2
     assert loaded < EACH * (0.25 if form == "small.pth" else 0.6)
 

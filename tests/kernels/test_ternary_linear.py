@@ -140,6 +140,7 @@ def test_unsupported_variants_are_refused(monkeypatch):
 @pytest.mark.parametrize("shape", [(5, 50, 70), (12, 33, 64), (1, 8, 300), (0, 8, 3)])
 def test_training_multiplies_the_same_integers(shape):
     """The integers recovered from dequantized floats give the same layer, with smaller errors."""
+    pytest.importorskip("numba", reason="pack_floats is compiled")
     m, k, n = shape
     rng = np.random.default_rng(4)
     x = UniformAct(8).forward(rng.normal(size=(m, k)).astype(np.float32))[0]
