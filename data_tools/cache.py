@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +26,7 @@ from data_tools.paths import (
     user_cache,
     writable_folder,
 )
+from data_tools.terminal import note
 
 FORMAT = 3
 _FIELDS = ("name", "split", "classes", "mean", "std")
@@ -47,13 +47,12 @@ def cached(root: Path, name: str, fingerprint: str, make: Callable[[], ImageSet]
     images = make()
     folder = writable_folder(root / "decoded", user_cache() / "decoded")
     if folder is None:
-        print(f"note: no folder for the decoded {name} is writable; the next run decodes again",
-              file=sys.stderr)  # fmt: skip
+        note(f"no folder for the decoded {name} is writable; the next run decodes again")
         return images
     try:
         _write(images, folder / key)
     except OSError as error:
-        print(f"note: could not cache the decoded {name}: {error}", file=sys.stderr)
+        note(f"could not cache the decoded {name}: {error}")
         return images
     if folder == root / "decoded":  # the user's cache may serve several data folders
         _remove_older(folder, name, key)
@@ -108,7 +107,7 @@ def _read(folder: Path) -> ImageSet | None:
         return _open(folder)
     except Exception as error:  # json and NumPy raise anything for damaged bytes
         reason = str(error) or type(error).__name__
-        print(f"note: the cache {folder} is damaged ({reason}) and is made anew", file=sys.stderr)
+        note(f"the cache {folder} is damaged ({reason}) and is made anew")
         return None
 
 

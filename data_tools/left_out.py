@@ -3,7 +3,6 @@
 `tervit data show` lists everything; loading a split prints a note of what may be pictures.
 """
 
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import PurePosixPath
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from data_tools.files import Files
 from data_tools.layout import Layout
 from data_tools.pictures import is_picture
+from data_tools.terminal import note
 
 _TEXTS = (  # endings of files that are no pictures
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".md", ".rst", ".html", ".yaml", ".yml"),
@@ -76,7 +76,7 @@ def note_on(files: Files, layout: Layout, split: str) -> str:
 
 
 @cache
-def print_note(note: str) -> None:
+def print_note(text: str) -> None:
     """Print a note on standard error, the first time only."""
-    if note:
-        print(f"note: {note}", file=sys.stderr)
+    if text:
+        note(text)

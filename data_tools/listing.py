@@ -10,7 +10,6 @@ and there are few folders.
 
 import json
 import os
-import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from data_tools.paths import (
     user_cache,
     writable_folder,
 )
+from data_tools.terminal import note
 
 FORMAT = 3
 _MAX_HEADER = 1_500_000  # bytes of the line of JSON: about 30,000 folders
@@ -184,7 +184,7 @@ def _read(file: Path, path: Path) -> Listing | None:
         return None
     except Exception as error:  # json raises anything for damaged bytes
         reason = str(error) or type(error).__name__
-        print(f"note: the cache {file} is damaged ({reason}) and is made anew", file=sys.stderr)
+        note(f"the cache {file} is damaged ({reason}) and is made anew")
         return None
 
 

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_tools.terminal import printable
 from tervit_np.analysis.comparison import Record
 from tervit_np.analysis.comparison.statistics import Summary, summarize
 from tervit_np.analysis.comparison.table import format_difference, format_interval, format_mean
@@ -61,7 +62,7 @@ def _row(
 
 def _rows(ax: "Axes", names: list[str], label: str, bar: str) -> None:
     """Label the rows, the first on top."""
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), list(map(printable, names)))
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

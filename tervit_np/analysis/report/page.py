@@ -1,5 +1,6 @@
 """Write the report of a run: report.html and its figures as PNG files, in the run's folder."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -100,15 +101,8 @@ def _story(stages: list[StageRecord]) -> str:
 
 
 def _table(results: list[Result]) -> list[str]:
-    head = [
-        "model",
-        "test accuracy",
-        "untrained",
-        "loss",
-        "paper's size",
-        "size as stored",
-        "zeros",
-    ]
+    head = ["model", "test accuracy", "untrained", "loss"]
+    head += ["paper's size", "size as stored", "zeros"]
     rows, colours = [], []
     for i, (stage, model, evaluation) in enumerate(results):
         size, ternary = sizes(model), ternarity(model)
@@ -221,7 +215,8 @@ def _errors(stage: str, images: LabelledSet, logits: Array, folder: Path) -> lis
 def _provenance(run: RunRecord, model: Classifier) -> list[str]:
     """Write the command, the data and the software of the run."""
     config = run.config
-    data, machine = config["data"], config["environment"]
+    data = config["data"]
+    machine = defaultdict(lambda: "unknown", config["environment"])
     seconds = sum(stage.seconds or 0 for stage in run.stages)
     stages = ", ".join(f"{s['name']} {s['epochs']:g}" for s in config["stages"])
     facts = {

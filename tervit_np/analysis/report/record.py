@@ -39,7 +39,8 @@ class RunRecord:
     @property
     def epoch_steps(self) -> int:
         """Steps in an epoch."""
-        return max(int(self.config["data"]["train"] // self.config["recipe"]["batch_size"]), 1)
+        images, batch = self.config["data"]["train"], self.config["recipe"]["batch_size"]
+        return max(int(images) // max(int(batch), 1), 1)
 
 
 def read_run(path: str | Path) -> RunRecord:
