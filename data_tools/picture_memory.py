@@ -21,12 +21,14 @@ _FRUGAL = (*JPEG, "PNG", "BMP", "DIB", "GIF", "PPM", "TGA", "PCX", "DCX", "MSP",
            "TIFF")  # decoded straight into the picture  # fmt: skip
 _LOADING = {  # bytes a pixel while it is decoded
     "WEBP": 14,  # 16 in truth, but 1920 x 1080 pixels shall fit
-    "AVIF": 14, "JPEG2000": 25, "BLP": 32, "QOI": 8, "SGI": 8, "DDS": 32,
+    "AVIF": 14, "JPEG2000": 25, "SGI": 8,
+    "BLP": 100, "DDS": 32, "QOI": 16,  # these decoders are slow
 }  # fmt: skip
 _LOADING_OTHERS = 16
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # others 4
 _TEXT = re.compile(rb"zTXt|iTXt|iCCP")  # chunks of a PNG that unpack to 1 MB at most
 _TEXT_BYTES = 1_000_000
+_ICONS, _ICON_ENTRY = (b"\0\0\1\0", b"\0\0\2\0"), 800  # bytes of an entry of 16 bytes
 _NESTED = re.compile(  # headers of pictures in pictures: PNG, JPEG 2000, JPEG
     rb"IHDR(?P<png>.{8})|\xff\x4f\xff\x51.{4}(?P<jpeg2000>.{8})"
     rb"|\xff[\xc0-\xc2]..\x08(?P<jpeg>.{4})",
@@ -61,6 +63,12 @@ def metadata_bytes(content: bytes) -> int:
         If that is more than the file is worth, or a JPEG has too many scans.
     """
     size = _TEXT_BYTES * len(_TEXT.findall(content)) if content.startswith(b"\x89PNG") else 0
+    if content[:4] in _ICONS:
+        size += _ICON_ENTRY * int.from_bytes(content[4:6], "little")
+    if content.startswith(b"SIMPLE") and b"ZCMPTYPE" in content:
+        raise TooLargeError(
+            "compressed FITS files are not read, because they may unpack to any size"
+        )
     if content.startswith(b"\xff\xd8"):
         if content.count(b"\xff\xda") > _MAX_SCANS:
             raise TooLargeError(f"it has more than {_MAX_SCANS} scans")

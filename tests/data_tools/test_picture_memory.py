@@ -1,5 +1,6 @@
 """Pictures that are far larger than their files, and metadata that name the same bytes again."""
 
+import gzip
 import io
 import json
 import struct
@@ -125,6 +126,12 @@ HOSTILE = {
     "a picture in an icon": b"\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0"
     + struct.pack("<II", 200, 22)
     + png(size=(30_000, 30_000)),
+    "fifty thousand icons": b"\0\0\1\0\x50\xc3" + bytes(800_000) + png(),
+    "a FITS file that unpacks": b"".join(
+        line.ljust(80)
+        for line in (b"SIMPLE  =                    T", b"ZCMPTYPE= 'GZIP_1  '", b"END")
+    ).ljust(2880)
+    + gzip.compress(bytes(20_000_000)),
     "a picture of no height": png(size=(8, 2**31 - 1)),
 }
 
