@@ -23,6 +23,7 @@ from data_tools.tree import Tree
 from data_tools.wordnet import imagenet_classes
 
 _SYNSET_LABELS = "imagenet_2012_validation_synset_labels.txt"
+_SPARE_LINES, _LINE_BYTES = 10_000, 2_000  # beyond two a picture; on average
 _GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 
 
@@ -48,7 +49,7 @@ def listed_classes(files: Files, folder: Tree, split: str, classes: set[str]) ->
     pictures = sorted(folder.all_pictures())
     source, base = f"{files.path}/{file}", PurePosixPath(file).name
     ((_, content),) = files.read(file.__eq__)
-    lines = content.decode("utf-8-sig", "replace").splitlines()
+    lines = _lines(content, len(pictures), source)
     if base == _GROUND_TRUTH:
         listed = _in_order(lines, pictures, source)
         ids, kit = devkit_classes(files)
@@ -56,11 +57,21 @@ def listed_classes(files: Files, folder: Tree, split: str, classes: set[str]) ->
     if base == _SYNSET_LABELS:
         listed = _in_order(lines, pictures, source)
     else:
-        listed = _join(_rows(base, lines), pictures, source)
+        listed = _join(_rows(base, lines, source), pictures, source)
     if all(map(is_number, listed.values())) and not classes >= set(listed.values()):
         order = _numbered_classes(listed, classes, files, source)
         listed = _by_number(listed, dict(enumerate(order)), source)
     return Listed(listed, (file,))
+
+
+def _lines(content: bytes, pictures: int, source: str) -> list[str]:
+    """Split a list into lines; a hostile one may have far more of them than memory has room for."""
+    count = content.count(b"\n")
+    if count > 2 * pictures + _SPARE_LINES or len(content) > _LINE_BYTES * (count + 1):
+        raise DataError(
+            f"{source}: {len(content)} bytes in {count} lines are no list of {pictures} pictures"
+        )
+    return content.decode("utf-8-sig", "replace").split("\n")
 
 
 def _in_order(lines: list[str], pictures: list[str], source: str) -> dict[str, str]:
@@ -104,10 +115,13 @@ def _folder(name: str) -> str:
     return folder + slash
 
 
-def _rows(base: str, lines: list[str]) -> list[tuple[str, str]]:
-    """Return file name and class of each line."""
+def _rows(base: str, lines: list[str], source: str) -> list[tuple[str, str]]:
+    """Return file name and class of each line; DataError if it is no table."""
     if base.endswith(".csv"):
-        rows = [row for row in csv.reader(lines) if row and row[0] != "ImageId"]
+        try:
+            rows = [row for row in csv.reader(lines) if row and row[0] != "ImageId"]
+        except csv.Error as error:
+            raise DataError(f"{source}: not a table of comma-separated values ({error})") from None
     else:
         rows = [line.split("\t" if "\t" in line else None) for line in lines if line.strip()]
     return [(row[0].strip(), row[1].split()[0]) for row in rows if len(row) > 1 and row[1].strip()]

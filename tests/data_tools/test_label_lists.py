@@ -125,6 +125,10 @@ def test_the_ground_truth_counts_as_the_development_kit_does(files_of, form):
         ({"val.txt": rows() + "other.JPEG n01\n"}, "other.JPEG is missing; unpack"),
         ({"val.txt": rows() + f"{VAL[0]}.JPEG n01\n"}, "has two classes, n03 and n01"),
         ({"val.txt": "\n\n"}, "lists no picture"),
+        ({"val.txt": "a\n" * 20_000}, "40000 bytes in 20000 lines are no list of 3 pictures"),
+        ({"LOC_val_solution.csv": "a," * 10**6}, "2000000 bytes in 0 lines are no list of 3"),
+        ({"LOC_val_solution.csv": f"a,{'b' * 10**6}\n" + "\n" * 900}, "not a table of comma-"),
+        (TRUTH | {"meta.mat": "x" * 9_000_000}, "meta.mat: 9000000 bytes are too many"),
         ({"a__LOC_val_solution.csv": SOLUTION, "b__LOC_val_solution.csv": ""}, "two lists of"),
     ],
 )  # fmt: skip

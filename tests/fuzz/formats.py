@@ -402,6 +402,32 @@ def repair_listing(folder: Path) -> None:
         file.write_bytes(text.encode() + b"\n" + body)
 
 
+LISTS = {
+    "tiny/val/val_annotations.txt": "a.png\tant\t0\t0\t9\t9\nb.png\tbee\t0\t0\t9\t9\n",
+    "kaggle/LOC_val_solution.csv": "ImageId,PredictionString\na,ant 0 0 9 9\nb,bee 0 0 9 9\n",
+    "caffe/val.txt": "a.png 1\nb.png 0\n",
+}
+
+
+def make_lists(folder: Path) -> None:
+    """Make data sets whose validation split is labelled by a list."""
+    for name, text in LISTS.items():
+        root = folder / Path(name).parts[0]
+        for picture in ("train/ant/x.png", "train/bee/x.png", "val/a.png", "val/b.png"):
+            (root / picture).parent.mkdir(parents=True, exist_ok=True)
+            (root / picture).touch()
+        (folder / name).write_text(text)
+
+
+def read_list(file: Path) -> str:
+    """Find the classes of the data set that the list is in."""
+    from data_tools.files import Folder
+    from data_tools.layout import find_layout
+
+    root = next(p for p in (file.parent, *file.parents) if (p / "train").is_dir())
+    return repr(find_layout(Folder(root)))
+
+
 PAX, GNU = tarfile.PAX_FORMAT, tarfile.GNU_FORMAT
 FORMATS = {
     "npz": Format(
@@ -444,6 +470,7 @@ FORMATS = {
         checked=True,
     ),
     "pictures": Format(make_pictures, read_picture, (m.png_chunk,), single=True),
+    "labels": Format(make_lists, read_list, (m.words,), "*/**/*.[tc][xs][tv]", single=True),
     "plan": Format(make_plan, read_plan, (m.words,)),
     "run": Format(make_run, read_run, (m.json_text,), "run.json"),
     "metrics": Format(make_run, read_run, (m.json_text,), "metrics.jsonl"),
