@@ -83,6 +83,7 @@ def _stage(where: str, table: dict[str, Any]) -> Stage:
     for key in ("name", "plan", "epochs"):
         if key not in table:
             raise ValueError(f"{where}: a stage needs name, plan and epochs; {key} is missing")
+    _text(f"{where}: a stage's name", table["name"])
     try:
         return stage_from(table)
     except TypeError as error:  # text in place of a number

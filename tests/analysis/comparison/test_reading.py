@@ -73,6 +73,8 @@ def test_ternary_layer_has_one_interval_for_a_matrix(plan):
         ("arms.0.stages.0.rate", 1, "arm 'direct': a stage has no field 'rate'"),
         ("arms.0.stages.1.plan", "trinary", "arm 'direct': unknown plan 'trinary'"),
         ("arms.0.stages.1.epochs", 9, "equal budgets"),
+        ("arms.0.stages.1.name", 7, "arm 'direct': a stage's name is 7; expected text"),
+        ("arms.0.stages.1.name", ["a"], "a stage's name is .'a'.; expected text"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_place(table, where, value, words):
