@@ -60,8 +60,7 @@ def _summary(name: str, data: "Data") -> str:
 
 def run_folder(out: str | None, data: str) -> Path:
     """Return --out, or make a new folder in runs/ named after the data set."""
-    from tervit_np.train.folder import new_folder
-    from tervit_np.train.names import file_name_from
+    from tervit_np.train.names import file_name_from, new_folder
 
     return Path(out) if out else new_folder(Path("runs"), file_name_from(data))
 

@@ -8,7 +8,6 @@
 No generator states are stored: every random number is drawn from (seed, stage, epoch or step).
 """
 
-import itertools
 import json
 import os
 import re
@@ -146,6 +145,11 @@ class RunFolder:
                 f"{self.path} already holds a run: continue it with --resume, or choose another "
                 "folder with --out"
             )
+        if self.metrics.exists() and self.metrics.stat().st_size > 0:
+            raise ValueError(
+                f"{self.path} holds a run whose run.json is missing: restore that file from a copy "
+                "(one of a run with the same options will do), or choose another folder with --out"
+            )
 
     def read_run_config(self) -> dict[str, Any]:
         """Read run.json; ValueError if it is missing or damaged."""
@@ -231,20 +235,3 @@ def _stage_record(stage: dict[str, Any], result: list[Any]) -> dict[str, Any]:
         "end": {"test_accuracy": accuracy, "test_loss": loss},
         "seconds": None,
     }
-
-
-def new_folder(parent: Path, name: str) -> Path:
-    """Make and return the first of parent/name, parent/name-2 ... that does not exist.
-
-    Two processes that ask at once get two folders.
-    """
-    parent.mkdir(parents=True, exist_ok=True)
-    for path in (parent / n for n in itertools.chain([name], _numbered(name))):
-        with suppress(FileExistsError):
-            path.mkdir()
-            return path
-    raise AssertionError("unreachable: there are more numbers than folders")
-
-
-def _numbered(name: str) -> Iterator[str]:
-    return (f"{name}-{i}" for i in itertools.count(2))

@@ -1,6 +1,10 @@
 """Names that become files: of stages, plans and runs."""
 
+import itertools
 import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 _PATTERN = re.compile(r"\w[\w.-]*(?<!\.)")
 _LONGEST = 100  # bytes; most file systems allow 255 with the ending
@@ -29,3 +33,20 @@ def file_name_from(text: str) -> str:
     """Make a file name of any text: /data/my photos becomes data-my-photos."""
     name = re.sub(r"[^\w.-]+", "-", text)[-_LONGEST // 4 :].strip(".-") or "run"
     return f"run-{name}" if _DEVICES.fullmatch(name) else name
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make and return the first of parent/name, parent/name-2 ... that does not exist.
+
+    Two processes that ask at once get two folders.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for path in (parent / n for n in itertools.chain([name], _numbered(name))):
+        with suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError("unreachable: there are more numbers than folders")
+
+
+def _numbered(name: str) -> Iterator[str]:
+    return (f"{name}-{i}" for i in itertools.count(2))

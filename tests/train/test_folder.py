@@ -1,10 +1,9 @@
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from tervit_np.train.folder import MUST_AGREE, RunFolder, Saved, new_folder
+from tervit_np.train.folder import MUST_AGREE, RunFolder, Saved
 
 RUN_CONFIG = {
     "command": "",
@@ -171,6 +170,25 @@ def test_a_missing_checkpoint_is_not_absent_work(tmp_path):
     assert [line["step"] for line in lines(folder)] == [20]
 
 
+@pytest.mark.parametrize("left", ["checkpoint", "metrics"])
+def test_a_missing_run_json_is_not_an_empty_folder(tmp_path, left):
+    folder = finished(tmp_path, [A], 1)
+    (tmp_path / "run.json").unlink()
+    before = folder.metrics.read_text()
+    if left == "metrics":
+        folder.checkpoint.unlink()
+    with pytest.raises(ValueError, match="holds a run whose run.json is missing"):
+        folder.begin(RUN_CONFIG, saved())
+    assert folder.metrics.read_text() == before
+
+
+def test_a_run_that_was_killed_at_its_beginning_may_begin_again(tmp_path):
+    folder = begun(tmp_path)
+    (tmp_path / "run.json").unlink()  # it is written last
+    folder.begin(RUN_CONFIG, saved())
+    assert folder.load().position["step"] == 0
+
+
 def test_partial_files_of_killed_processes_are_removed(tmp_path):
     folder = begun(tmp_path)
     names = (".checkpoint.npz.77.partial", ".a.npz.00ff12.partial", ".metrics.jsonl.9.partial")
@@ -223,17 +241,6 @@ def test_a_run_continues_only_a_finished_run_with_the_same_settings(
     with pytest.raises(ValueError, match=words):
         RunFolder(tmp_path / "two").begin_after(earlier, RUN_CONFIG | changes)
     assert not (tmp_path / "two").exists()
-
-
-def test_new_folders_are_numbered(tmp_path):
-    names = [new_folder(tmp_path / "runs", "shapes").name for _ in range(3)]
-    assert names == ["shapes", "shapes-2", "shapes-3"]
-
-
-def test_threads_that_ask_at_once_get_different_folders(tmp_path):
-    with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda _: new_folder(tmp_path, "shapes"), range(24)))
-    assert len(set(folders)) == 24
 
 
 def test_a_folder_in_which_nothing_begins_is_removed(tmp_path):

@@ -1,6 +1,8 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from tervit_np.train.names import check_file_name, file_name_from
+from tervit_np.train.names import check_file_name, file_name_from, new_folder
 
 
 @pytest.mark.parametrize("name", ["float", "8-bit", "ternary-layer", "v1.2", "_x", "größe", "相"])
@@ -40,3 +42,14 @@ def test_any_text_becomes_a_file_name(text, name):
 
 def test_a_long_text_becomes_a_short_name():
     check_file_name("name", file_name_from("folder:" + "相/" * 3000))
+
+
+def test_new_folders_are_numbered(tmp_path):
+    names = [new_folder(tmp_path / "runs", "shapes").name for _ in range(3)]
+    assert names == ["shapes", "shapes-2", "shapes-3"]
+
+
+def test_threads_that_ask_at_once_get_different_folders(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: new_folder(tmp_path, "shapes"), range(24)))
+    assert len(set(folders)) == 24
