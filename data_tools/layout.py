@@ -71,7 +71,10 @@ class Layout:
 
     def _what_there_is(self, name: str) -> str:
         if name in self.unlabelled:
-            return f"the pictures in {self.unlabelled[name]} have no class folders and no labels"
+            return (
+                f"the pictures in {self.unlabelled[name]} have no class folders and no labels; a "
+                f"list such as LOC_{name}_solution.csv is read if it is in {self.path}"
+            )
         found = " and ".join(
             split if folder.strip("/") in (split, "") else f"{split} (in {folder})"
             for split, (folder, *_) in self.splits.items()

@@ -107,7 +107,8 @@ def list_pictures(path: Path, split: str, root: Path | None = None) -> Listing:
         If it is not a folder, or has no pictures in class folders.
     """
     if not path.is_dir():
-        raise DataError(f"{path}: expected a folder of pictures")
+        hint = "; folder:PATH reads archives" if path.exists() else ""
+        raise DataError(f"{path}: expected a folder of pictures{hint}")
     listing = _cached(path, split, root)
     print_note(listing.note)
     return listing
