@@ -20,7 +20,8 @@ import numpy as np
 from data_tools.cifar_classes import CIFAR10, CIFAR100
 from data_tools.files import Files
 from data_tools.imageset import Array, DataError, ImageSet, NoSuchSplit
-from data_tools.pictures import decode_all, is_picture
+from data_tools.picture_formats import is_picture
+from data_tools.pictures import decode_all
 from data_tools.unpickle import unpickle
 
 COUNTS = {"train": 50_000, "test": 10_000}

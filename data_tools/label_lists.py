@@ -18,7 +18,7 @@ from data_tools.class_names import class_order, is_number
 from data_tools.devkit import devkit_classes
 from data_tools.files import Files
 from data_tools.imageset import DataError
-from data_tools.pictures import is_picture
+from data_tools.picture_formats import is_picture
 from data_tools.tree import Tree
 from data_tools.wordnet import imagenet_classes
 

@@ -23,7 +23,7 @@ from data_tools.class_names import class_order, clean_names
 from data_tools.files import Files
 from data_tools.imageset import DataError, NoSuchSplit
 from data_tools.label_lists import listed_classes
-from data_tools.pictures import is_picture, is_unread
+from data_tools.picture_formats import is_picture, is_unread
 from data_tools.split_names import SPLITS
 from data_tools.split_search import class_root, split_roots, splits_at, splits_in_classes
 from data_tools.tree import Tree, picture_tree

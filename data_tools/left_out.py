@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from data_tools.files import Files
 from data_tools.layout import Layout
-from data_tools.pictures import is_picture
+from data_tools.picture_formats import is_picture
 from data_tools.terminal import note
 
 _TEXTS = (  # endings of files that are no pictures

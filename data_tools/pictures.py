@@ -1,66 +1,22 @@
-"""Decode picture files into uint8 arrays, on several threads: Pillow releases the GIL to decode.
-
-Pillow also knows formats whose decoders start other programs (EPS: Ghostscript), open further files
-of any format (IPTC), exist on Windows only (WMF) or will be removed (IM). FORMATS has the others,
-and only these are tried.
-"""
+"""Decode picture files into uint8 arrays, on several threads: Pillow releases the GIL to decode."""
 
 import io
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data_tools.imageset import Array, DataError
+from data_tools.picture_formats import formats_for
 from data_tools.picture_memory import JPEG, TooLargeError, fit_in_memory, metadata_bytes
 from data_tools.progress import Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = {  # Pillow's name: endings in lower case
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
-    "PNG": (".png", ".apng"),
-    "BMP": (".bmp",),
-    "DIB": (".dib",),
-    "GIF": (".gif",),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
-    "AVIF": (".avif", ".avifs"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
-    "TGA": (".tga", ".icb", ".vda", ".vst"),
-    "ICO": (".ico",),
-    "CUR": (".cur",),
-    "ICNS": (".icns",),
-    "QOI": (".qoi",),
-    "PCX": (".pcx",),
-    "DCX": (".dcx",),
-    "PSD": (".psd",),
-    "DDS": (".dds",),
-    "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
-    "SUN": (".ras",),
-    "XBM": (".xbm",),
-    "XPM": (".xpm",),
-    "FITS": (".fits", ".fit"),
-    "FLI": (".fli", ".flc"),
-    "BLP": (".blp",),
-    "FTEX": (".ftc", ".ftu"),
-    "GBR": (".gbr",),
-    "MSP": (".msp",),
-    "PCD": (".pcd",),
-    "PIXAR": (".pxr",),
-}
-_UNREAD = (  # endings of pictures in formats that Pillow does not decode, or is not to
-    *(".heic", ".heif", ".jxl", ".jxr", ".svg", ".eps", ".ps", ".wmf", ".emf", ".iim", ".im"),
-    *(".exr", ".hdr", ".dcm", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf"),
-    *(".rw2", ".raf", ".pef", ".srw", ".fpx", ".mic", ".xcf", ".mng", ".jpg_large", ".jpeg_large"),
-)
-_WITHOUT_SIGNATURE = ("TGA", "PCD")  # any bytes may be one: tried for their endings only
 _SLICE, _SLICE_BYTES = 64, 1_000_000  # pictures that one thread decodes at a time, and their size
 _KINDS = {"L": "grey"}  # a readable name for a Pillow mode that has none
 _ORIENTATION = 0x0112  # EXIF tag; 1 means upright
@@ -73,46 +29,6 @@ _UPRIGHT = {  # orientation: name of the Transpose that turns the picture uprigh
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }
-
-
-def is_picture(name: str) -> bool:
-    """Return whether the ending of a file name, in any letter case, is that of a picture."""
-    return _ending(name) in endings()
-
-
-def is_unread(name: str) -> bool:
-    """Return whether the ending of a file name is that of a picture that cannot be decoded here."""
-    return _ending(name) in _unread_endings()
-
-
-def _ending(name: str) -> str:
-    """Return what follows the last dot, with the dot; the whole name if there is none."""
-    return name[name.rfind(".") :].lower()
-
-
-@cache
-def endings() -> frozenset[str]:
-    """Return the endings of the formats that the installed Pillow can decode."""
-    return frozenset(ending for name in _installed_formats() for ending in FORMATS[name])
-
-
-@cache
-def _unread_endings() -> frozenset[str]:
-    return frozenset(_UNREAD).union(*FORMATS.values()) - endings()
-
-
-@cache
-def _installed_formats() -> tuple[str, ...]:
-    """Return the names in FORMATS that the installed Pillow can decode."""
-    from PIL import Image, features
-
-    Image.init()
-    libraries = {"JPEG2000": "jpg_2000", "WEBP": "webp", "AVIF": "avif", "JPEG": "jpg"}
-    return tuple(
-        name
-        for name in FORMATS
-        if name in Image.OPEN and (name not in libraries or features.check(libraries[name]))
-    )
 
 
 def decode(content: bytes, source: str, size: int, exact: bool = False) -> Array:
@@ -154,7 +70,7 @@ def open_picture(content: bytes, source: str) -> tuple["Image", str]:
         raise DataError(f"{source}: not a readable picture: the file is empty")
     try:
         metadata = metadata_bytes(content)
-        with Image.open(io.BytesIO(content), formats=_formats_for(source)) as file:
+        with Image.open(io.BytesIO(content), formats=formats_for(source)) as file:
             turn = _turn(file) if file.format in JPEG else None
             fit_in_memory(file, content, metadata, turn is not None)
             file.load()
@@ -173,16 +89,6 @@ def open_picture(content: bytes, source: str) -> tuple["Image", str]:
         raise DataError(f"{source}: the picture is too large: {error}") from None
     except Exception as error:  # the decoders raise anything when a file is damaged
         raise DataError(f"{source}: not a readable picture, perhaps incomplete ({error})") from None
-
-
-def _formats_for(source: str) -> tuple[str, ...]:
-    """Return the formats to try: a file's ending may be wrong, its first bytes decide."""
-    ending = os.path.splitext(source)[1].lower()
-    return tuple(
-        name
-        for name in _installed_formats()
-        if name not in _WITHOUT_SIGNATURE or ending in FORMATS[name]
-    )
 
 
 def _turn(picture: "Image") -> str | None:

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from data_tools import DataError
-from data_tools.pictures import FORMATS, decode, decode_all, endings, is_picture, open_picture
+from data_tools.picture_formats import FORMATS, endings, is_picture
+from data_tools.pictures import decode, decode_all, open_picture
 
 
 def encoded(picture, kind="PNG", **options):
