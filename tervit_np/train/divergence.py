@@ -49,7 +49,7 @@ def describe(stage: Stage, step: int, total: int, what: str) -> str:
     where = f"stage {stage.name}, step {step + 1} of {total}"
     if what == "the images":
         return f"{where}: the images contain NaN or infinity; check mean and std of the data set"
-    lower = f"{stage.lr / 10:g}"
+    lower = f"{min(stage.lr / 10, Stage.lr):g}"  # at most the default
     plan = stage.plan if isinstance(stage.plan, str) else stage.name
     return (
         f"{where}: {what or 'the gradient'} became NaN, infinite or too large, at a peak learning "

@@ -52,7 +52,7 @@ def test_the_advice_is_an_option_that_exists(plan):
     text = describe(Stage("a", plan, 2.5, lr=3e-2), 6, 100, "the output of head")
     assert text.startswith("stage a, step 7 of 100: the output of head became NaN")
     (stage,) = parse_stages(re.search(r"--stages (\S+),", text)[1], PRESETS["shapes"])
-    assert (stage.plan, stage.epochs, stage.lr) == (plan, 2.5, 3e-3)
+    assert (stage.plan, stage.epochs, stage.lr) == (plan, 2.5, 2e-3)
     assert "rate" not in describe(Stage("a", plan, 1), 0, 9, "the images")
 
 
