@@ -4,10 +4,11 @@ The checksums at the end of gzip, bzip2 and xz are compared when the last byte h
 """
 
 import bz2
-import gzip
 import io
 import lzma
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
@@ -75,23 +76,59 @@ def _decompressed(file: IO[bytes], xz_memory: int) -> "_Readable":
     start = file.read(6)
     file.seek(0)
     if start.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=file, mode="rb")
+        return io.BufferedReader(_Decompressed(file, _Gzip), _PIECE)
     if start.startswith(b"BZh"):
-        return bz2.BZ2File(file)
+        return io.BufferedReader(_Decompressed(file, bz2.BZ2Decompressor), _PIECE)
     if start.startswith(b"\xfd7zXZ"):
-        return io.BufferedReader(_XzFile(file, xz_memory), _PIECE)
+        limited = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, xz_memory)
+        return io.BufferedReader(_Decompressed(file, limited), _PIECE)
     return file
 
 
-class _XzFile(io.RawIOBase):
-    """As lzma.LZMAFile, but with a limit of memory: a file may ask for 4 GB."""
+class _Decoder(Protocol):
+    """What bz2 and lzma call a decompressor: of one stream, with as much output as is asked for."""
 
-    def __init__(self, file: IO[bytes], memory: int) -> None:
-        self._file, self._memory = file, memory
-        self._decoder = self._new()
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
-    def _new(self) -> lzma.LZMADecompressor:
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, self._memory)
+
+class _Gzip:
+    """A decompressor of gzip with the methods of those of bz2 and lzma."""
+
+    def __init__(self) -> None:
+        self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)  # 16: gzip, with its checksum
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decoder.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._decoder.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
+
+
+class _Decompressed(io.RawIOBase):
+    """Streams of compressed data, one after another.
+
+    As gzip.GzipFile, bz2.BZ2File and lzma.LZMAFile, but with a limit of memory for xz, whose files
+    may ask for 4 GB, and without a Python call for each byte of a name or of padding in gzip.
+    """
+
+    def __init__(self, file: IO[bytes], new: Callable[[], _Decoder]) -> None:
+        self._file, self._new = file, new
+        self._decoder = new()
 
     def readable(self) -> bool:
         """Return True."""
@@ -103,21 +140,22 @@ class _XzFile(io.RawIOBase):
         piece = b""
         while not piece:
             if self._decoder.eof:
-                rest = self._decoder.unused_data.lstrip(b"\0") or self._next_stream()
+                rest = self._next_stream(self._decoder.unused_data)
                 if not rest:
                     return 0
                 self._decoder = self._new()
             else:
                 rest = self._file.read(_PIECE) if self._decoder.needs_input else b""
-                if self._decoder.needs_input and not rest:
-                    raise EOFError("the compressed data end too early")
+            was_hungry = self._decoder.needs_input
             piece = self._decoder.decompress(rest, len(view))
+            if was_hungry and not rest and not piece and not self._decoder.eof:
+                raise EOFError("the compressed data end too early")
         view[: len(piece)] = piece
         return len(piece)
 
-    def _next_stream(self) -> bytes:
+    def _next_stream(self, rest: bytes) -> bytes:
         """Read on after the end of a stream, over zero bytes of padding."""
-        while rest := self._file.read(_PIECE):
-            if rest := rest.lstrip(b"\0"):
-                return rest
-        return b""
+        while not (rest := rest.lstrip(b"\0")):
+            if not (rest := self._file.read(_PIECE)):
+                return b""
+        return rest

@@ -4,7 +4,6 @@ import bz2
 import gzip
 import io
 import lzma
-import resource
 import tarfile
 import time
 import zlib
@@ -180,10 +179,8 @@ def test_bombs_are_refused(tmp_path, suffix, size, traced):
             read(path)
 
     start = time.process_time()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     _, peak = traced(refuse)
-    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-    assert max(peak, grown) < 2 * path.stat().st_size + 32e6
+    assert peak < 2 * path.stat().st_size + 32e6
     assert time.process_time() - start < 2
 
 
@@ -209,6 +206,32 @@ def test_archives_compressed_in_several_pieces_are_read(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     path.write_bytes(b"".join(compress(raw[i : i + 700]) for i in range(0, len(raw), 700)))
     assert read(path) == {"one": b"hello", "two": b"abc"}
+
+
+GZIP = gzip.compress(ONE + END)
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        (GZIP[:3] + b"\x08" + GZIP[4:10] + b"n" * 10**7 + b"\0" + GZIP[10:], ["one"]),
+        (GZIP[:3] + b"\x10" + GZIP[4:10] + b"c" * 10**7, None),
+        (GZIP + bytes(10**7), ["one"]),
+        (GZIP + bytes(10**7) + b"x", None),
+        (gzip.compress(b"") * 50_000 + GZIP, ["one"]),
+        (GZIP + gzip.compress(b"") * 50_000, ["one"]),
+    ],
+)
+def test_names_padding_and_empty_streams_of_gzip_take_no_time(tmp_path, content, names):
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(content)
+    start = time.process_time()
+    if names is None:
+        with pytest.raises(DataError, match="not a readable tar archive"):
+            list(members(path))
+    else:
+        assert [member.name for member in members(path)] == names
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("suffix", [".tar.gz", ".tar.bz2", ".tar.xz"])

@@ -104,18 +104,19 @@ def test_seek_cancels_requests_unless_its_own_is_pending(make_prefetcher):
     assert fetch(prefetcher, indices, (1, 0))[0].shape == (8, 16, 16, 3)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("name", "words"),
     [
-        (signal.SIGKILL, "was killed, perhaps because memory ran out; try fewer with --workers"),
-        (signal.SIGSEGV, "died with status -11; try another number of them"),
-        (signal.SIGABRT, "died with status -6; try another number of them"),
+        ("SIGKILL", "was killed, perhaps because memory ran out; try fewer with --workers"),
+        ("SIGSEGV", "died with status -11; try another number of them"),
+        ("SIGABRT", "died with status -6; try another number of them"),
     ],
 )
-def test_a_dead_worker_is_reported_with_its_cause(make_prefetcher, number, words):
+def test_a_dead_worker_is_reported_with_its_cause(make_prefetcher, name, words):
     prefetcher, indices = make_prefetcher(2), np.arange(8)
     fetch(prefetcher, indices)
-    os.kill(next(iter(prefetcher._pool._processes)), number)
+    os.kill(next(iter(prefetcher._pool._processes)), getattr(signal, name))
     with pytest.raises(DataError, match=f"a decoding process {words}"):
         for step in range(1, 4):
             fetch(prefetcher, indices, (0, step))
@@ -150,15 +151,15 @@ def alive(pid):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
-def test_workers_end_with_a_killed_process(pictures, tmp_path, number):
+@pytest.mark.parametrize("killed_by", ["SIGKILL", "SIGHUP"])
+def test_workers_end_with_a_killed_process(pictures, tmp_path, killed_by):
     """And the shared memory is freed."""
     (tmp_path / "script.py").write_text(SCRIPT + GUARD)
     run = [sys.executable, str(tmp_path / "script.py"), str(pictures)]
     with subprocess.Popen(run, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
         name, *workers = process.stdout.readline().split()
         assert len(workers) >= 1 and os.path.exists(f"/dev/shm/{name}")
-        process.send_signal(number)
+        process.send_signal(getattr(signal, killed_by))
     deadline = time.monotonic() + 30
     while any(map(alive, workers)) or os.path.exists(f"/dev/shm/{name}"):
         assert time.monotonic() < deadline

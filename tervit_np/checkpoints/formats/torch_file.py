@@ -29,6 +29,7 @@ from tervit_np.checkpoints.formats.wrappers import flatten
 
 MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
+_MAX_TENSORS, _BYTES_PER_TENSOR = 10_000, 4096  # as many, and one more for so many bytes
 # What zipfile and zlib raise for damaged bytes.
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, KeyError, IndexError,
@@ -61,6 +62,8 @@ def read_torch(path: Path, lenient: bool = False) -> dict[str, Array]:
 
 def _check_sizes(tensors: dict[str, Tensor], size: int) -> None:
     """Raise ValueError if tensors need much more memory than the file: they overlap or expand."""
+    if len(tensors) > _MAX_TENSORS + size // _BYTES_PER_TENSOR:
+        raise ValueError(f"it has {size} bytes and names {len(tensors)} tensors")
     storages = {t.storage.key: t.storage for t in tensors.values()}.values()
     stored = sum(s.length * s.dtype.itemsize for s in storages)
     needed = sum(t.nbytes for t in tensors.values())

@@ -144,6 +144,8 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: 
     if len(shape) != len(strides) or len(shape) > 32:
         raise PickleError(f"a tensor has {len(shape)} axes and {len(strides)} strides")
     count = math.prod(shape)
+    if count >= 2**48:
+        raise PickleError("a tensor's shape is damaged")
     last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) if count else 0
     if offset > storage.length or last >= max(storage.length, 1):
         raise PickleError(f"a tensor {tuple(shape)} is outside its storage of {storage.length}")

@@ -163,3 +163,18 @@ def test_a_long_list_of_members_is_refused_before_it_is_read(tmp_path, large):
     (tmp_path / "x.pth").write_bytes(directory + end)
     with pytest.raises(ValueError, match="its list of members is too long"):
         read_torch(tmp_path / "x.pth")
+
+
+@CONTAINERS
+def test_the_number_of_tensors_is_bounded(tmp_path, write):
+    more = b"".join(b"X\x05\x00\x00\x00%05dh\x00" % i for i in range(11_000))
+    content = b"}X\x01\x00\x00\x00w" + TENSOR + b"\x94s(" + more + b"u."
+    with pytest.raises(ValueError, match="names 11001 tensors"):
+        read_torch(write(tmp_path / "x.pth", content))
+
+
+def test_a_shape_of_huge_axes_is_refused():
+    axes = b"(" + b"J\xff\xff\xff\x7f" * 31 + b"t(" + b"K\x00" * 31 + b"t"
+    content = TENSOR.replace(b"K\x02\x85K\x01\x85", axes)
+    with pytest.raises(ValueError, match="a tensor's shape is damaged"):
+        TensorReader(content + b".", 0, False).load()
