@@ -1,18 +1,32 @@
-"""Data sets for image classification: download, decode, cache, augment; independent of models."""
+"""Data sets for image classification: download, decode, cache, augment; independent of models.
 
-from data_tools.augment import Augment
-from data_tools.datasets import DatasetInfo, list_datasets, load
-from data_tools.fetch import fetch_dataset
-from data_tools.imageset import DataError, ImageSet, LabelledSet, NoSuchSplit
-from data_tools.paths import data_root
+Names are imported on first use, so that who needs one module does not wait for all. `preprocess` is
+the exception: a module has the same name, and would hide the function.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from data_tools.preprocess import normalise, preprocess
-from data_tools.streamed import StreamedSet
 
+_MODULE_OF = {
+    "Augment": "augment",
+    "DataError": "imageset",
+    "DatasetInfo": "datasets",
+    "ImageSet": "imageset",
+    "LabelledSet": "imageset",
+    "NoSuchSplit": "imageset",
+    "StreamedSet": "streamed",
+    "data_root": "paths",
+    "fetch_dataset": "fetch",
+    "list_datasets": "datasets",
+    "load": "datasets",
+}
 __all__ = [
     "Augment",
     "DataError",
-    "ImageSet",
     "DatasetInfo",
+    "ImageSet",
     "LabelledSet",
     "NoSuchSplit",
     "StreamedSet",
@@ -23,3 +37,23 @@ __all__ = [
     "normalise",
     "preprocess",
 ]
+
+if TYPE_CHECKING:  # the names that __getattr__ imports at run time
+    from data_tools.augment import Augment
+    from data_tools.datasets import DatasetInfo, list_datasets, load
+    from data_tools.fetch import fetch_dataset
+    from data_tools.imageset import DataError, ImageSet, LabelledSet, NoSuchSplit
+    from data_tools.paths import data_root
+    from data_tools.streamed import StreamedSet
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'data_tools' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"data_tools.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -89,7 +89,8 @@ def test_both_solutions_are_needed(tiny, tmp_path, absent):
 def image_set(count):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
-    return ImageSet("s", "train", pixels, np.arange(count), ("a",), (0.5,) * 3, (0.25,) * 3)
+    classes = tuple(map(str, range(count)))
+    return ImageSet("s", "train", pixels, np.arange(count), classes, (0.5,) * 3, (0.25,) * 3)
 
 
 def test_the_sample_is_fixed_by_its_seed():
