@@ -73,15 +73,16 @@ def _config_of(found: Weights, new_head: bool) -> Config:
     config = recognise(found.arrays, found.maps)[1]
     require_fits(config, found.arrays, _BYTES_PER_PARAMETER)
     if not new_head:
-        _require_heads(found.arrays, architecture_of(config).distilled)
+        _require_heads(found, architecture_of(config).distilled)
     return config
 
 
-def _require_heads(arrays: Mapping[str, Array], distilled: bool) -> None:
+def _require_heads(found: Weights, distilled: bool) -> None:
     for head in _HEADS if distilled else _HEADS[:1]:
-        if f"{head}.weight" not in arrays and f"{head}.bias" not in arrays:
+        if f"{head}.weight" not in found.arrays and f"{head}.bias" not in found.arrays:
+            notes = f" ({'; '.join(found.notes)})" if found.notes else ""
             raise ValueError(
-                f"{head}.weight is missing: these weights have no classifier; "
+                f"{head}.weight is missing: these weights have no classifier{notes}; "
                 "`tervit train --weights FILE --data SET` draws and trains one, and in Python "
                 "num_classes=N draws one"
             )

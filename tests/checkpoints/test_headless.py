@@ -44,8 +44,13 @@ def test_a_head_is_drawn_where_the_classes_are_given(form):
 @pytest.mark.parametrize("form", HEADLESS)
 def test_weights_without_a_head_need_a_number_of_classes(form):
     name, save, heads = HEADLESS[form]
-    words = (
-        f"{heads[0]}.weight is missing: these weights have no classifier; `tervit train --weights"
-    )
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=f"{heads[0]}.weight is missing: these weights") as info:
         tv.pretrained(save(state_of(name)))
+    assert "; `tervit train --weights FILE --data SET` draws and trains one" in str(info.value)
+
+
+@pytest.mark.parametrize("other", ["cls_head.fc.weight", "head.mlp.0.weight", "linear.weight"])
+def test_a_head_of_another_form_is_named(other):
+    state = prefixed("backbone.", headless(state_of("deit"))) | {other: np.ones((5, 12), "f4")}
+    with pytest.raises(ValueError, match=f"no classifier .*left out '{other}'"):
+        tv.pretrained(state)
