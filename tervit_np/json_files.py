@@ -15,6 +15,7 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
+_LONGEST = 1_500_000  # bytes of JSON, which take up to twenty times as many in memory
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -50,6 +51,8 @@ def read_json(path: Path, schema: Any) -> Any:
 
 def parse_json(text: str | bytes, schema: Any) -> Any:
     """Parse JSON and check it; ValueError says what is wrong."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"it has {len(text)} bytes, expected at most {_LONGEST}")
     try:
         value = json.loads(text)
     except RecursionError:

@@ -60,3 +60,8 @@ def test_names_and_values_in_messages_are_short():
 )
 def test_the_first_difference_is_found(one, other, difference):
     assert first_difference(one, other) == difference
+
+
+def test_json_that_would_fill_the_memory_is_refused():
+    with pytest.raises(ValueError, match="it has 1800002 bytes, expected at most 1500000"):
+        parse_json("[" + "[]," * 600_000 + "]", list)

@@ -3,6 +3,7 @@
 Missing fields take the data set's preset (`tervit_np.train.PRESETS`): its model and its recipe.
 """
 
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import fields as dataclass_fields
@@ -16,6 +17,9 @@ from tervit_np.train import Recipe, Stage, preset_for
 from tervit_np.train.resume import stage_from
 
 T = TypeVar("T")
+_LONGEST = 200_000  # bytes of a plan
+# Dotted keys of many parts, which tomllib reads in a time that grows with their square.
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")
 Reader: TypeAlias = Callable[[str, Any], Any]
 
 
@@ -29,15 +33,27 @@ def read_plan(path: str | Path) -> ComparisonPlan:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(_plan_text(path))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; expected a plan in TOML") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
+    except ValueError as error:
         raise ValueError(f"{path} is not TOML: {error}") from None
     try:
         return plan_from_table(table)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _plan_text(path: Path) -> str:
+    """Read the text of a plan; ValueError if tomllib could need very long for it."""
+    if (size := path.stat().st_size) > _LONGEST:
+        raise ValueError(f"{size} bytes are too many for a plan")
+    text = path.read_text(encoding="utf-8")
+    if _LONG_KEY.search(text):
+        raise ValueError("a key has more than 64 parts")
+    return text
 
 
 def plan_from_table(table: dict[str, Any]) -> ComparisonPlan:

@@ -1,4 +1,5 @@
 import json
+import time
 import tomllib
 
 import pytest
@@ -107,3 +108,23 @@ def test_the_error_of_a_damaged_file_is_one_line(tmp_path):
         read_plan(tmp_path / "plan.toml")
     assert "\n" not in str(caught.value)
     assert not isinstance(caught.value, tomllib.TOMLDecodeError)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = " + "[" * 50_000, "is nested too deeply"),
+        ("x = " + "{a=" * 5000, "is nested too deeply"),
+        (".".join("a" * 20_000) + " = 1", "is not TOML: a key has more than 64 parts"),
+        ("[" + " . ".join(["'b'"] * 9000) + "]", "more than 64 parts"),
+        ("x = 1\n" * 100_000, "600000 bytes are too many for a plan"),
+        ("y" * 190_000, "is not TOML"),
+        ("x = " + "9" * 5000, "plan.toml is not TOML"),
+    ],
+)
+def test_hostile_plans_are_refused_at_once(tmp_path, text, words):
+    (tmp_path / "plan.toml").write_text(text)
+    start = time.process_time()
+    with pytest.raises(ValueError, match=words):
+        read_plan(tmp_path / "plan.toml")
+    assert time.process_time() - start < 1
