@@ -5,6 +5,7 @@
     python -m tests.processors --short         a few that take seconds, as in CI
     python -m tests.processors --only Numba    those whose name holds this text
     python -m tests.processors --list          what would run here, and what cannot
+    python -m tests.processors tests/bits      the stored bits alone, in all configurations
 
 Processors sum in other orders, with other vectors, and with or without fused multiply-adds: the
 last bits of float32 results differ, and a test that takes one processor's bits for granted fails on
@@ -13,6 +14,8 @@ the next one. A configuration is an environment in which pytest runs the marked 
     seeds               TERVIT_TEST_SEED, which all generators of tests/rounding.py read
     compiled code       NUMBA_CPU_NAME and NUMBA_CPU_FEATURES: code for another processor
     NumPy's code        OPENBLAS_CORETYPE, with NPY_DISABLE_CPU_FEATURES to match
+    all of both         as if this were a Haswell
+    kernel cache        empty, so that no machine code comes from a file
     integer kernels     TERVIT_KERNEL, each variant that runs here
     without Numba       TERVIT_BACKEND=numpy; and an interpreter that cannot import Numba
     threads             two BLAS threads; one is the default
@@ -71,6 +74,7 @@ class Configuration(NamedTuple):
     short: bool = False
     impossible: str = ""  # why this processor cannot run it
     without_numba: bool = False
+    empty_cache: bool = False  # every kernel is compiled by the process that runs it
 
 
 class Result(NamedTuple):
@@ -97,6 +101,14 @@ def configurations() -> Iterator[Configuration]:
         yield Configuration(
             f"Numba for {target}", variables, impossible=absent or lacking(features, here)
         )
+    flags = ",".join(f"+{feature}" for feature in HASWELL)
+    yield Configuration(
+        "all of it for Haswell",
+        {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": flags, "OPENBLAS_CORETYPE": "Haswell",
+         "NPY_DISABLE_CPU_FEATURES": numpy_features_beyond("Haswell")},
+        impossible=absent or lacking(HASWELL, here),
+    )  # fmt: skip
+    yield Configuration("an empty kernel cache", {}, impossible=absent, empty_cache=True)
     for core, feature in CORES.items():
         yield Configuration(
             f"OpenBLAS {core}",
@@ -162,6 +174,8 @@ def run(configuration: Configuration, markers: str, arguments: list[str]) -> Res
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         if configuration.without_numba:
             Path(folder, "sitecustomize.py").write_text(BLOCK_NUMBA)
+        if configuration.empty_cache:
+            environment |= {"XDG_CACHE_HOME": folder, "LOCALAPPDATA": folder}
         report = Path(folder, "report.json")
         options = ["-m", markers, "-p", "no:cacheprovider", *arguments]
         start = time.monotonic()
