@@ -1,5 +1,6 @@
 """The base of DeiT and Swin: checks of shapes, prediction in batches."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -61,24 +62,31 @@ class Classifier(Module):
         """Add into every gradient; return dimages."""
         raise NotImplementedError
 
-    def predict(self, images: Array, batch_size: int = 64) -> Array:
+    def predict(self, images: Array, batch_size: int = 64, threads: int = 1) -> Array:
         """Classify in batches, keeping no caches.  (N, 3, S, S) -> logits (N, C).
 
-        A distilled model gives the mean of its two heads' logits.
+        Threads take the batches in turn; their number changes no bit. A distilled model gives the
+        mean of its two heads' logits.
 
         Raises
         ------
         ValueError
-            If the images have another shape, or `batch_size` is below 1.
+            If the images have another shape, or `batch_size` or `threads` is below 1.
         """
         self.check_images(images)
-        if batch_size < 1:
-            raise ValueError(f"predict: batch_size is {batch_size}; expected at least 1")
-        parts = [np.empty((0, self.config.num_classes), self.dtype)]
-        for start in range(0, len(images), batch_size):
+        if batch_size < 1 or threads < 1:
+            raise ValueError(
+                f"predict: batch_size is {batch_size}, threads {threads}; expected at least 1"
+            )
+
+        def classify(start: int) -> Array:
             logits = self.forward(images[start : start + batch_size], keep_cache=False)[0]
-            parts.append((logits[0] + logits[1]) / 2 if isinstance(logits, tuple) else logits)
-        return np.concatenate(parts)
+            return (logits[0] + logits[1]) / 2 if isinstance(logits, tuple) else logits
+
+        starts = range(0, len(images), batch_size)
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(classify, starts) if threads > 1 else map(classify, starts))
+        return np.concatenate([np.empty((0, self.config.num_classes), self.dtype), *parts])
 
 
 def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:

@@ -21,10 +21,17 @@ def test_predicting_in_batches_equals_the_forward_pass(batch_size):
     np.testing.assert_allclose(model.predict(IMAGES, batch_size), expected, rtol=ROUNDOFF64)
 
 
-@pytest.mark.parametrize("batch_size", [0, -1])
-def test_a_batch_has_at_least_one_image(batch_size):
-    with pytest.raises(ValueError, match=f"batch_size is {batch_size}; expected at least 1"):
-        build().predict(IMAGES, batch_size)
+@pytest.mark.parametrize("threads", [2, 3, 9])
+def test_threads_change_no_bit(threads):
+    model = build()
+    np.testing.assert_array_equal(model.predict(IMAGES, 2, threads), model.predict(IMAGES, 2))
+
+
+@pytest.mark.parametrize(("batch_size", "threads"), [(0, 1), (-1, 1), (4, 0)])
+def test_a_batch_and_its_threads_are_at_least_one(batch_size, threads):
+    message = f"batch_size is {batch_size}, threads {threads}; expected at least 1"
+    with pytest.raises(ValueError, match=message):
+        build().predict(IMAGES, batch_size, threads)
 
 
 def test_a_distilled_model_predicts_the_mean_of_logits():
