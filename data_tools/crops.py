@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_tools import elementary
 from data_tools.imageset import Array
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _random_box(
     """Draw left, top, right, bottom; if no draw fits, return the largest box in the centre."""
     for _ in range(_ATTEMPTS):
         area = width * height * rng.uniform(min_scale, 1)
-        ratio = math.exp(rng.uniform(math.log(_RATIOS[0]), math.log(_RATIOS[1])))
+        ratio = _between(_RATIOS, rng)
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < w <= width and 0 < h <= height:
             left, top = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
@@ -79,6 +80,12 @@ def _random_box(
     h = min(height, round(width / _RATIOS[0]))
     left, top = (width - w) // 2, (height - h) // 2
     return left, top, left + w, top + h
+
+
+def _between(ratios: tuple[float, float], rng: np.random.Generator) -> float:
+    """Draw a ratio of which the logarithm is uniform."""
+    low, high = elementary.log(np.array(ratios))
+    return float(elementary.exp(rng.uniform(low, high)))
 
 
 def erase_(images: Array, prob: float, rng: np.random.Generator) -> None:
@@ -90,11 +97,11 @@ def erase_(images: Array, prob: float, rng: np.random.Generator) -> None:
     for image in (images[i] for i in np.flatnonzero(rng.random(len(images)) < prob)):
         for _ in range(_ATTEMPTS):
             area = height * width * rng.uniform(0.02, 1 / 3)
-            ratio = math.exp(rng.uniform(math.log(0.3), math.log(1 / 0.3)))
+            ratio = _between((0.3, 1 / 0.3), rng)
             h, w = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
             if 0 < h < height and 0 < w < width:
                 top = int(rng.integers(height - h + 1))
                 left = int(rng.integers(width - w + 1))
-                noise = rng.standard_normal((channels, h, w), np.float32)
+                noise = elementary.normal32(rng, (channels, h, w))
                 image[:, top : top + h, left : left + w] = noise
                 break

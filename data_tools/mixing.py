@@ -14,7 +14,7 @@ from data_tools.imageset import Array
 
 def mixup(images: Array, targets: Array, alpha: float, rng: np.random.Generator) -> None:
     """Blend each image with another, in place.  (B, 3, S, S), (B, C)."""
-    lam = np.float32(rng.beta(alpha, alpha))
+    lam = np.float32(rng.beta(alpha, alpha))  # rounds the C library's last digit away
     for x in (images, targets):
         x[...] = lam * x + (1 - lam) * x[::-1]
 

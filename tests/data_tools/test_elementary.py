@@ -48,3 +48,10 @@ def test_the_same_bits_everywhere():
     names = ("exp", "log", "sin", "cos")
     digests = [hashlib.sha256(getattr(elementary, n)(x).tobytes()).hexdigest()[:12] for n in names]
     assert digests == ["eb47046fd834", "af63d7da4d0d", "529503d410c2", "0b4a352cd95c"]
+
+
+def test_normal_numbers_are_those_of_float64():
+    drawn = elementary.normal32(np.random.default_rng(3), (4, 5))
+    assert drawn.dtype == np.float32
+    expected = np.random.default_rng(3).standard_normal((4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(drawn, expected)
