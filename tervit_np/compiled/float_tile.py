@@ -40,31 +40,31 @@ FLOAT = 4  # bytes
 _VECTOR = ir.VectorType(F32, LANES)
 
 
-class Whole(NamedTuple):
+class FullTile(NamedTuple):
     """A tile of NR columns."""
 
     vectors: int = VECTORS
 
 
-class Half(NamedTuple):
+class HalfTile(NamedTuple):
     """Two registers wide, for columns that are left."""
 
     vectors: int = 2
 
 
-class Narrow(NamedTuple):
+class OneVector(NamedTuple):
     """One register wide."""
 
     vectors: int = 1
 
 
-class Strip(NamedTuple):
+class StripVectors(NamedTuple):
     """Not a tile, but as many registers as STRIP numbers fill."""
 
     vectors: int = STRIP // LANES
 
 
-WHOLE, HALF, NARROW, STRIP_SHAPE = Whole(), Half(), Narrow(), Strip()
+FULL, HALF, ONE_VECTOR, STRIP_VECTORS = FullTile(), HalfTile(), OneVector(), StripVectors()
 
 
 class FloatTile(types.Type):

@@ -7,9 +7,9 @@ import numpy as np
 from tervit_np.compiled.aligned import zeros
 from tervit_np.compiled.float_tile import (
     FLOAT,
+    FULL,
     MR,
     NR,
-    WHOLE,
     load_tile,
     multiply_add,
     store_tile,
@@ -28,7 +28,7 @@ def fused_products_only(operations: float) -> float:
 @kernel(boundscheck=False)
 def _loop(steps: int, numbers: int) -> None:
     """Take steps of a tile whose numbers never change, so that nothing is loaded."""
-    tile: Any = load_tile(WHOLE, numbers, NR * FLOAT)
+    tile: Any = load_tile(FULL, numbers, NR * FLOAT)
     for _ in range(steps):
         tile = multiply_add(tile, numbers, 0, numbers)
     store_tile(tile, numbers, NR * FLOAT)

@@ -3,9 +3,10 @@
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.float_panels import Matrix
 from tervit_np.compiled.float_tile import FLOAT
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.sgemm import Matrix, sgemm, workspace
+from tervit_np.compiled.sgemm import sgemm, workspace
 
 _LINE = 64
 

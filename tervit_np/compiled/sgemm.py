@@ -18,32 +18,25 @@ After DEPTH steps the sums are written to C, from where the next steps go on.
 """
 
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zeros
-from tervit_np.compiled.arithmetic import address_of
-from tervit_np.compiled.exponential import F
+from tervit_np.compiled.float_panels import NOTHING, Matrix, at, copy_tile, pack
 from tervit_np.compiled.float_tile import (
     FLOAT,
+    FULL,
     HALF,
     LANES,
     MR,
-    NARROW,
     NR,
+    ONE_VECTOR,
     STRIP,
-    STRIP_SHAPE,
-    WHOLE,
-    copy_vectors,
-    load_float,
+    STRIP_VECTORS,
     load_tile,
     multiply_add,
-    store_float,
     store_tile,
-    transpose_square,
-    width_of,
     zero_tile,
 )
 from tervit_np.compiled.jit import kernel
@@ -52,36 +45,6 @@ from tervit_np.target import second_cache
 DEPTH = 384
 ROW_BLOCK = 2 * STRIP
 EDGE_FLOATS, A_FLOATS = MR * NR, ROW_BLOCK * DEPTH  # of the workspace, before B's panels
-_ZERO = F(0)
-
-
-class Matrix(NamedTuple):
-    """Float32 numbers in memory: x[m, n] is at address + m row + n column; all in bytes."""
-
-    address: int
-    row: int
-    column: int
-
-
-@kernel(boundscheck=False)
-def at(x: Matrix, m: int, n: int) -> Matrix:
-    """Return the part of a matrix from row m and column n on."""
-    return Matrix(x.address + m * x.row + n * x.column, x.row, x.column)
-
-
-NOTHING = Matrix(0, 0, FLOAT)  # for sums that begin with 0
-
-
-@kernel(boundscheck=False)
-def transposed(x: Matrix) -> Matrix:
-    """Return the transpose of a matrix."""
-    return Matrix(x.address, x.column, x.row)
-
-
-@kernel(boundscheck=False)
-def matrix_of(x: Array) -> Matrix:
-    """Return a contiguous array of two axes as a matrix."""
-    return Matrix(address_of(x), x.shape[1] * FLOAT, FLOAT)
 
 
 @kernel(boundscheck=False)
@@ -102,7 +65,7 @@ def sgemm(
         width = min(block, columns - n)
         for k in range(0, inner, steps):
             depth = min(steps, inner - k)
-            pack(WHOLE, width, depth, at(b, k, n), packed_b)
+            pack(FULL, width, depth, at(b, k, n), packed_b)
             begin = start if k == 0 else c
             for m in range(0, rows, ROW_BLOCK):
                 multiply_block(
@@ -131,9 +94,9 @@ def multiply_block(
     """Multiply at most ROW_BLOCK rows of A by all panels of B."""
     unpacked = rows - rows % MR if a.column == FLOAT else 0  # rows that are read where they are
     turned = Matrix(a.address + unpacked * a.row, a.column, a.row)
-    pack(STRIP_SHAPE, rows - unpacked, depth, turned, packed_a)
+    pack(STRIP_VECTORS, rows - unpacked, depth, turned, packed_a)
     for n in range(0, columns, NR):
-        b = packed_b + n * depth * FLOAT
+        b = Matrix(packed_b + n * depth * FLOAT, NR * FLOAT, FLOAT)
         for m in range(0, rows, MR):
             if m < unpacked:
                 tile_a = at(a, m, 0)
@@ -147,91 +110,55 @@ def multiply_block(
 
 @kernel(boundscheck=False)
 def multiply_tile(
-    rows: int, columns: int, depth: int, a: Matrix, b: int, start: Matrix, c: Matrix, edge: int
+    rows: int, columns: int, depth: int, a: Matrix, b: Matrix, start: Matrix, c: Matrix, edge: int
 ) -> None:
     """Multiply the rows of a tile by a panel, through a buffer where C has no room for a tile."""
     if rows == MR and columns == NR:
-        run_tile(WHOLE, depth, a, b, start, c)
+        run_tile(FULL, depth, a, b, start, c)
         return
     target = Matrix(edge, NR * FLOAT, FLOAT)
     if start.address:
         copy_tile(rows, columns, start, target)
         start = target
     if columns > 2 * LANES:
-        run_tile(WHOLE, depth, a, b, start, target)
+        run_tile(FULL, depth, a, b, start, target)
     elif columns > LANES:
         run_tile(HALF, depth, a, b, start, target)
     else:
-        run_tile(NARROW, depth, a, b, start, target)
+        run_tile(ONE_VECTOR, depth, a, b, start, target)
     copy_tile(rows, columns, target, c)
 
 
 @kernel(boundscheck=False)
-def run_tile(shape: Any, depth: int, a: Matrix, b: int, start: Matrix, c: Matrix) -> None:
-    """Sum `depth` steps in registers: the innermost loop."""
+def run_tile(shape: Any, depth: int, a: Matrix, b: Matrix, start: Matrix, c: Matrix) -> None:
+    """Sum `depth` steps in registers: the innermost loop.  The columns of b are neighbours."""
     if start.address:
         tile: Any = load_tile(shape, start.address, start.row)
     else:
         tile = zero_tile(shape)
-    step = a.address
+    left, right = a.address, b.address
     for _ in range(depth // 2):  # two steps a turn: fewer instructions that only count
-        tile = multiply_add(tile, step, a.row, b)
-        tile = multiply_add(tile, step + a.column, a.row, b + NR * FLOAT)
-        step += 2 * a.column
-        b += 2 * NR * FLOAT
+        tile = multiply_add(tile, left, a.row, right)
+        tile = multiply_add(tile, left + a.column, a.row, right + b.row)
+        left += 2 * a.column
+        right += 2 * b.row
     if depth % 2:
-        tile = multiply_add(tile, step, a.row, b)
+        tile = multiply_add(tile, left, a.row, right)
     store_tile(tile, c.address, c.row)
 
 
 @kernel(boundscheck=False)
-def copy_tile(rows: int, columns: int, source: Matrix, target: Matrix) -> None:
-    """Copy numbers between matrices with neighbouring columns."""
-    for m in range(rows):
-        one, two, n = source.address + m * source.row, target.address + m * target.row, 0
-        while n + LANES <= columns:
-            copy_vectors(NARROW, one + n * FLOAT, two + n * FLOAT)
-            n += LANES
-        while n < columns:
-            store_float(two + n * FLOAT, load_float(one + n * FLOAT))
-            n += 1
-
-
-@kernel(boundscheck=False)
-def pack(shape: Any, columns: int, depth: int, x: Matrix, out: int) -> None:
-    """Copy x (depth, columns) into panels of `shape`'s width, each row by row.
-
-    The columns that a last panel lacks are zeros as far as its last register.
-    """
-    width: int = width_of(shape)
-    for n in range(0, columns, width):
-        panel, part = out + n * depth * FLOAT, at(x, 0, n)
-        if part.column == FLOAT and n + width <= columns:
-            for k in range(depth):
-                copy_vectors(shape, part.address + k * part.row, panel + k * width * FLOAT)
-            continue
-        for v in range(0, min(width, columns - n), LANES):
-            register = Matrix(panel + v * FLOAT, width * FLOAT, FLOAT)
-            pack_register(min(LANES, columns - n - v), depth, at(part, 0, v), register)
-
-
-@kernel(boundscheck=False)
-def pack_register(columns: int, depth: int, x: Matrix, out: Matrix) -> None:
-    """Copy at most LANES columns, turning squares of rows and columns where columns are runs."""
-    k = 0
-    if columns == LANES and x.column == FLOAT:
-        while k < depth:
-            copy_vectors(NARROW, x.address + k * x.row, out.address + k * out.row)
-            k += 1
-    if columns == LANES and x.row == FLOAT:
-        while k + LANES <= depth:
-            transpose_square(x.address + k * FLOAT, x.column, out.address + k * out.row, out.row)
-            k += LANES
-    for row in range(k, depth):
-        source, target = at(x, row, 0), at(out, row, 0)
-        for n in range(LANES):
-            value = load_float(source.address + n * x.column) if n < columns else _ZERO
-            store_float(target.address + n * FLOAT, value)
+def multiply_rows(columns: int, depth: int, a: Matrix, b: Matrix, c: Matrix) -> None:
+    """C = A B for MR rows and whole registers of columns, nothing packed: for small matrices."""
+    n = 0
+    while n + NR <= columns:
+        run_tile(FULL, depth, a, at(b, 0, n), NOTHING, at(c, 0, n))
+        n += NR
+    if n + 2 * LANES <= columns:
+        run_tile(HALF, depth, a, at(b, 0, n), NOTHING, at(c, 0, n))
+        n += 2 * LANES
+    if n < columns:
+        run_tile(ONE_VECTOR, depth, a, at(b, 0, n), NOTHING, at(c, 0, n))
 
 
 _own = threading.local()

@@ -23,7 +23,10 @@ from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zeros
 from tervit_np.compiled.arithmetic import address_of, fma, row_sum
 from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_to_bits
+from tervit_np.compiled.float_panels import Matrix, matrix_of
+from tervit_np.compiled.float_tile import FLOAT, LANES, MR
 from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.sgemm import multiply_rows
 from tervit_np.compiled.simd import (
     F32,
     I64,
@@ -42,9 +45,7 @@ from tervit_np.compiled.simd import (
     transpose,
 )
 from tervit_np.compiled.softmax import ordered
-from tervit_np.kernels.gemm import View, gemm_rows
 from tervit_np.kernels.team import round_up
-from tervit_np.kernels.tiles import FLOAT_TILES, LANES, MR
 
 PADDING_BIAS = -1e30  # attn_bias of keys beyond the window, which makes their exponentials 1e-38
 
@@ -98,18 +99,18 @@ def attend(
             transpose_tile(qkv, t, dim + start + d, scratch.k_transposed, d, t)
     for m in range(0, tokens, MR):
         queries = min(MR, tokens - m)
-        q, k = View(qkv, m * stride + start, stride), View(scratch.k_transposed, 0, keys)
-        gemm_rows(FLOAT_TILES, q, k, keys, head_dim, scratch.scores)
+        q = Matrix(address_of(qkv) + (m * stride + start) * FLOAT, stride * FLOAT, FLOAT)
+        multiply_rows(keys, head_dim, q, matrix_of(scratch.k_transposed), matrix_of(scratch.scores))
         for i in range(queries):  # each step for all queries before the next: latencies overlap
             query_bias = attn_bias[(m + i) % attn_bias.shape[0]]
             scratch.row_max[i] = _scale_and_add_bias(scratch.scores[i], scale, query_bias)
         for i in range(queries):
             _exponentials(scratch.scores[i], scratch.row_max[i])
         for i in range(queries):
-            row = address_of(scratch.scores) + 4 * i * keys
+            row = address_of(scratch.scores) + i * keys * FLOAT
             scratch.inv_sum[i] = ONE / row_sum(row, tokens)
-        exps, v = View(scratch.scores, 0, keys), View(qkv, 2 * dim + start, stride)
-        gemm_rows(FLOAT_TILES, exps, v, columns, tokens, scratch.out)
+        v = Matrix(address_of(qkv) + (2 * dim + start) * FLOAT, stride * FLOAT, FLOAT)
+        multiply_rows(columns, tokens, matrix_of(scratch.scores), v, matrix_of(scratch.out))
         for i in range(queries):
             _normalize(scratch.out[i], scratch.inv_sum[i], out[m + i, start:stop])
 

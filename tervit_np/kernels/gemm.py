@@ -1,10 +1,10 @@
-"""Matrix products whose operands both change with every image: float32, and bytes.
+"""Products of bytes whose operands both change with every image.
 
-    acc[m, c, :] += a[m] b[c, :]                                      float32, one input a step
-    acc[m, c, :] += a[m, 0] b[c, :, 0] + ... + a[m, 3] b[c, :, 3]     a uint8, b int8, four inputs
+    acc[m, c, :] += a[m, 0] b[c, :, 0] + ... + a[m, 3] b[c, :, 3]     a uint8, b int8
 
 The sums of MR rows of a and `vectors` vectors of columns of b stay in registers through all inputs.
-Each step loads `vectors` vectors of b, and broadcasts one number (or four bytes) of each row of a.
+Each step of four inputs loads `vectors` vectors of b, and broadcasts four bytes of each row of a.
+compiled/float_tile.py has the same for float32.
 """
 
 from typing import Any, NamedTuple
@@ -18,7 +18,6 @@ from numba.extending import register_model
 from tervit_np.arrays import Array
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.simd import (
-    F32,
     I8,
     I32,
     I64,
@@ -31,7 +30,6 @@ from tervit_np.compiled.simd import (
     Values,
     array_data,
     broadcast,
-    call,
     intrinsic,
     load,
     shuffle,
@@ -56,22 +54,21 @@ class View(NamedTuple):
 def gemm_rows(
     tiles: tuple[GemmTile, ...], a: View, b: View, columns: int, steps: int, out: Array
 ) -> None:
-    """out = a b for MR rows of a.  (MR, K), (K, N) -> out (MR, N).
+    """out = a b for MR rows of a, in K steps.  -> out int32 (MR, N).
 
-    `tiles` are FLOAT_TILES or BYTE_TILES; N is a multiple of LANES. Bytes come in steps of four
-    inputs: a (MR, 4 K), b (K, 4 N) with the four inputs of a column next to each other.
+    N is a multiple of LANES. The bytes of a are (MR, 4 K), those of b (K, 4 N), with the four
+    inputs of a column next to each other.
     """
     wide, half, narrow = tiles
-    inputs: int = inputs_per_step(wide)
     n, stride = 0, out.shape[1]
     while n + 4 * LANES <= columns:
-        gemm_tile(wide, a, _columns(b, inputs * n), steps, View(out, n, stride))
+        gemm_tile(wide, a, _columns(b, 4 * n), steps, View(out, n, stride))
         n += 4 * LANES
     if n + 2 * LANES <= columns:
-        gemm_tile(half, a, _columns(b, inputs * n), steps, View(out, n, stride))
+        gemm_tile(half, a, _columns(b, 4 * n), steps, View(out, n, stride))
         n += 2 * LANES
     if n < columns:
-        gemm_tile(narrow, a, _columns(b, inputs * n), steps, View(out, n, stride))
+        gemm_tile(narrow, a, _columns(b, 4 * n), steps, View(out, n, stride))
 
 
 @kernel(boundscheck=False)
@@ -82,23 +79,22 @@ def _columns(b: View, first: int) -> View:
 
 @kernel(boundscheck=False)
 def gemm_tile(tile: GemmTile, a: View, b: View, steps: int, out: View) -> None:
-    """out = a b for one tile.  (MR, K), (K, NR) -> out (MR, NR)."""
+    """out = a b for one tile.  -> out int32 (MR, NR)."""
     acc: GemmAccumulators = zero_accumulators(tile)
     a_offset, b_offset = a.offset, b.offset
     for _ in range(steps):
         acc = multiply_add(acc, a.array, a_offset, a.stride, b.array, b_offset)
-        a_offset += inputs_per_step(tile)
+        a_offset += 4
         b_offset += b.stride
     store_tile(acc, out.array, out.offset, out.stride)
 
 
 class GemmAccumulators(types.Type):
-    """Numba's type of a tile's sums: MR x `vectors` vectors of float32 or int32."""
+    """Numba's type of a tile's sums: MR x `vectors` vectors of int32."""
 
     def __init__(self, tile: Any) -> None:  # the class of a tile
-        self.vectors, inputs = tile.shape
-        self.floats = inputs == 1
-        self.vector = ir.VectorType(F32 if self.floats else I32, LANES)
+        (self.vectors,) = tile.shape
+        self.vector = ir.VectorType(I32, LANES)
         super().__init__(f"GemmAccumulators({tile.__name__})")
 
 
@@ -106,16 +102,6 @@ class GemmAccumulators(types.Type):
 class _GemmAccumulatorsModel(PrimitiveModel):
     def __init__(self, manager: DataModelManager, acc: GemmAccumulators) -> None:
         super().__init__(manager, acc, ir.ArrayType(acc.vector, MR * acc.vectors))
-
-
-@intrinsic
-def inputs_per_step(typing: TypingContext, tile: types.NamedUniTuple) -> Intrinsic:
-    """Return 1 (float32) or 4 (bytes), as a constant for the compiler."""
-
-    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
-        return ir.Constant(I64, tile.instance_class.shape[1])
-
-    return types.intp(tile), codegen
 
 
 @intrinsic
@@ -134,35 +120,25 @@ def multiply_add(
     typing: TypingContext, acc: GemmAccumulators, a: types.Array, a_offset: types.Integer,
     stride: types.Integer, b: types.Array, b_offset: types.Integer,
 ) -> Intrinsic:  # fmt: skip
-    """acc[m, :] += a[a_offset + m stride] b[b_offset:], or four bytes of each."""
+    """acc[m, :] += four bytes of a from a_offset + m stride on, times those of b."""
 
     def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         sums, a_, a_at, stride_, b_, b_at = args
         left, right = array_data(context, builder, a, a_), array_data(context, builder, b, b_)
-        itemsize = 4 if acc.floats else 1
-        row_bytes = _times(builder, stride_, itemsize)
-        a_byte, b_byte = _times(builder, a_at, itemsize), _times(builder, b_at, itemsize)
         columns = []
         for _ in range(acc.vectors):
-            loaded = acc.vector if acc.floats else ir.VectorType(I8, 4 * LANES)
-            columns.append(load(builder, right, b_byte, loaded))
-            b_byte = builder.add(b_byte, ir.Constant(I64, 4 * LANES))
-        dot = _dot_floats if acc.floats else _dot_bytes
+            columns.append(load(builder, right, b_at, ir.VectorType(I8, 4 * LANES)))
+            b_at = builder.add(b_at, ir.Constant(I64, 4 * LANES))
         for m in range(MR):
-            value = load(builder, left, a_byte, F32 if acc.floats else I32)
-            row = broadcast(builder, value, LANES)
+            row = broadcast(builder, load(builder, left, a_at, I32), LANES)
             for c, column in enumerate(columns):
                 i = m * acc.vectors + c
-                after = dot(builder, builder.extract_value(sums, i), row, column)
+                after = _dot_bytes(builder, builder.extract_value(sums, i), row, column)
                 sums = builder.insert_value(sums, after, i)
-            a_byte = builder.add(a_byte, row_bytes)
+            a_at = builder.add(a_at, stride_)
         return sums
 
     return acc(acc, a, types.intp, types.intp, b, types.intp), codegen
-
-
-def _dot_floats(builder: Builder, sums: Value, a: Value, b: Value) -> Value:
-    return call(builder, f"llvm.fma.v{sums.type.count}f32", sums.type, a, b, sums)
 
 
 def _dot_bytes(builder: Builder, sums: Value, a: Value, b: Value) -> Value:
@@ -193,7 +169,7 @@ def store_tile(
     typing: TypingContext, acc: GemmAccumulators, out: types.Array, offset: types.Integer,
     stride: types.Integer,
 ) -> Intrinsic:  # fmt: skip
-    """Store the sums, 4 bytes each, in a float32 or int32 array."""
+    """Store the sums in an int32 array."""
 
     def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         sums, out_, offset_, stride_ = args
@@ -201,12 +177,9 @@ def store_tile(
         for m in range(MR):
             for c in range(acc.vectors):
                 at = builder.add(offset_, builder.mul(stride_, ir.Constant(I64, m)))
-                at = _times(builder, builder.add(at, ir.Constant(I64, c * LANES)), 4)
+                at = builder.add(at, ir.Constant(I64, c * LANES))
+                at = builder.mul(at, ir.Constant(I64, 4))
                 store(builder, builder.extract_value(sums, m * acc.vectors + c), target, at)
         return context.get_dummy_value()
 
     return types.void(acc, out, types.intp, types.intp), codegen
-
-
-def _times(builder: Builder, number: Value, factor: int) -> Value:
-    return builder.mul(number, ir.Constant(I64, factor))

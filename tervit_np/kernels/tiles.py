@@ -63,13 +63,9 @@ class GemmTile(NamedTuple):
     """A tile of gemm.py, MR by NR = LANES `vectors`."""
 
     vectors: int
-    inputs: int  # of a step: 1 float32, or 4 bytes
 
 
 MR = 3 if _AVX2_ONLY else 6  # 24 sums in 32 registers, or 12 in 16
-FLOAT_TILES: tuple[GemmTile, ...] = tuple(
-    _make_tile(GemmTile, f"float32_{vectors}", vectors, 1) for vectors in (4, 2, 1)
-)
 BYTE_TILES: tuple[GemmTile, ...] = tuple(
-    _make_tile(GemmTile, f"bytes_{vectors}", vectors, 4) for vectors in (4, 2, 1)
+    _make_tile(GemmTile, f"bytes_{vectors}", vectors) for vectors in (4, 2, 1)
 )

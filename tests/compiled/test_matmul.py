@@ -5,8 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from tervit_np.compiled.float_panels import Matrix
+from tervit_np.compiled.float_tile import FLOAT, LANES, MR
 from tervit_np.compiled.matmul import matmul
-from tervit_np.compiled.sgemm import DEPTH
+from tervit_np.compiled.sgemm import DEPTH, multiply_rows
 
 RNG = np.random.default_rng(0)
 
@@ -94,3 +96,16 @@ def test_nan_and_infinity_pass():
     c = matmul(a, b)
     assert np.isnan(c[3]).all() and np.isinf(c[5]).all()
     assert np.isfinite(np.delete(c, [3, 5], axis=0)).all()
+
+
+@pytest.mark.parametrize("vectors", [1, 2, 3, 4, 5, 6, 7, 9])
+@pytest.mark.parametrize("depth", [1, 2, 7, 64])
+def test_rows_without_panels_are_the_same_chains(vectors, depth):
+    columns = vectors * LANES
+    a, b, c = floats(MR, depth + 3), floats(depth, columns), floats(MR, columns)
+
+    def matrix(x):
+        return Matrix(x.ctypes.data, x.strides[0], FLOAT)
+
+    multiply_rows(columns, depth, matrix(a), matrix(b), matrix(c))
+    np.testing.assert_array_equal(c, fused_product(a[:, :depth], b, np.float32(0)))

@@ -1,0 +1,105 @@
+"""Float32 matrices in memory, and the panels into which the float product copies them.
+
+    panel p, step k, column j  =  x[k, width p + j]        0 beyond the last column
+
+A panel holds `width` columns, all of a step next to each other, one step after the other: the
+order in which a tile (float_tile.py) reads them, whatever the strides of x.
+"""
+
+from typing import Any, NamedTuple
+
+from tervit_np.arrays import Array
+from tervit_np.compiled.arithmetic import address_of
+from tervit_np.compiled.exponential import F
+from tervit_np.compiled.float_tile import (
+    FLOAT,
+    LANES,
+    ONE_VECTOR,
+    copy_vectors,
+    load_float,
+    store_float,
+    transpose_square,
+    width_of,
+)
+from tervit_np.compiled.jit import kernel
+
+_ZERO = F(0)
+
+
+class Matrix(NamedTuple):
+    """Float32 numbers in memory: x[m, n] is at address + m row + n column; all in bytes."""
+
+    address: int
+    row: int
+    column: int
+
+
+@kernel(boundscheck=False)
+def at(x: Matrix, m: int, n: int) -> Matrix:
+    """Return the part of a matrix from row m and column n on."""
+    return Matrix(x.address + m * x.row + n * x.column, x.row, x.column)
+
+
+NOTHING = Matrix(0, 0, FLOAT)  # for sums that begin with 0
+
+
+@kernel(boundscheck=False)
+def transposed(x: Matrix) -> Matrix:
+    """Return the transpose of a matrix."""
+    return Matrix(x.address, x.column, x.row)
+
+
+@kernel(boundscheck=False)
+def matrix_of(x: Array) -> Matrix:
+    """Return a contiguous array of two axes as a matrix."""
+    return Matrix(address_of(x), x.shape[1] * FLOAT, FLOAT)
+
+
+@kernel(boundscheck=False)
+def copy_tile(rows: int, columns: int, source: Matrix, target: Matrix) -> None:
+    """Copy numbers between matrices with neighbouring columns."""
+    for m in range(rows):
+        one, two, n = source.address + m * source.row, target.address + m * target.row, 0
+        while n + LANES <= columns:
+            copy_vectors(ONE_VECTOR, one + n * FLOAT, two + n * FLOAT)
+            n += LANES
+        while n < columns:
+            store_float(two + n * FLOAT, load_float(one + n * FLOAT))
+            n += 1
+
+
+@kernel(boundscheck=False)
+def pack(shape: Any, columns: int, depth: int, x: Matrix, out: int) -> None:
+    """Copy x (depth, columns) into panels of `shape`'s width, each row by row.
+
+    The columns that a last panel lacks are zeros as far as its last register.
+    """
+    width: int = width_of(shape)
+    for n in range(0, columns, width):
+        panel, part = out + n * depth * FLOAT, at(x, 0, n)
+        if part.column == FLOAT and n + width <= columns:
+            for k in range(depth):
+                copy_vectors(shape, part.address + k * part.row, panel + k * width * FLOAT)
+            continue
+        for v in range(0, min(width, columns - n), LANES):
+            register = Matrix(panel + v * FLOAT, width * FLOAT, FLOAT)
+            pack_register(min(LANES, columns - n - v), depth, at(part, 0, v), register)
+
+
+@kernel(boundscheck=False)
+def pack_register(columns: int, depth: int, x: Matrix, out: Matrix) -> None:
+    """Copy at most LANES columns, turning squares of rows and columns where columns are runs."""
+    k = 0
+    if columns == LANES and x.column == FLOAT:
+        while k < depth:
+            copy_vectors(ONE_VECTOR, x.address + k * x.row, out.address + k * out.row)
+            k += 1
+    if columns == LANES and x.row == FLOAT:
+        while k + LANES <= depth:
+            transpose_square(x.address + k * FLOAT, x.column, out.address + k * out.row, out.row)
+            k += LANES
+    for row in range(k, depth):
+        source, target = at(x, row, 0), at(out, row, 0)
+        for n in range(LANES):
+            value = load_float(source.address + n * x.column) if n < columns else _ZERO
+            store_float(target.address + n * FLOAT, value)
