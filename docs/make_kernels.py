@@ -37,7 +37,7 @@ def variant_table(table: VariantTable) -> str:
         intensity = "16" if name == "generic" else f"{intensities(name)[0]:.0f}"
         loop = count_instructions(find_inner_loop(arm.assembly(name)))
         rows.append([f"{name}, for Arm", "", "", intensity, _counts(loop)])
-    return _table(rows)
+    return table(rows)
 
 
 def _counts(loop: dict[str, int]) -> str:
@@ -69,7 +69,7 @@ def layer_table(layers: list[Comparison]) -> str:
         ratios = [f"{row.ratio(name):.2f}" for name in names]
         peak = _percent(row.fraction_of_peak)
         body.append([shape, f"{1e6 * median:.0f}", f"{row.speed:.0f}", peak, *ratios])
-    return _table(body)
+    return table(body)
 
 
 def model_table(models: list[ModelComparison]) -> str:
@@ -83,7 +83,7 @@ def model_table(models: list[ModelComparison]) -> str:
             ratios = [f"{row.ratio(name, packed):.2f}" for name in names]
             first = [row.model, str(row.batch), str(row.threads), attention, ms]
             body.append([*first, _percent(row.fraction_of_peak(packed)), *ratios])
-    return _table(body)
+    return table(body)
 
 
 def threads_line(models: list[ModelComparison]) -> str:
@@ -110,7 +110,8 @@ def _timed(rows: Sequence[Comparison | ModelComparison]) -> list[str]:
     ]
 
 
-def _table(rows: list[list[str]]) -> str:
+def table(rows: list[list[str]]) -> str:
+    """Format rows as Markdown, the first as the head."""
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -126,8 +127,8 @@ def main() -> None:
     results, text = load_results(STORE), PAGE.read_text()
     if results.variants is not None:
         machine = machine_line(results.environments["variants"])
-        table = variant_table(results.variants) + "\n" + limits_line(results.variants)
-        text = rewrite(text, "variants", table + machine)
+        ladder = variant_table(results.variants) + "\n" + limits_line(results.variants)
+        text = rewrite(text, "variants", ladder + machine)
         figures.roofline(results.variants, results.layers, DOCS / "roofline_zen4.png")
     if results.layers:
         machine = machine_line(results.environments["layers"])
