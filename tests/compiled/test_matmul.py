@@ -1,16 +1,20 @@
 """The float product: its order of summation, its shapes and strides."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from tervit_np.compiled import sgemm
 from tervit_np.compiled.float_panels import Matrix
 from tervit_np.compiled.float_tile import FLOAT, LANES, MR
 from tervit_np.compiled.matmul import matmul
 from tervit_np.compiled.sgemm import DEPTH, multiply_rows
+from tervit_np.target import fuses_multiply_adds
 
 RNG = np.random.default_rng(0)
+FUSED = pytest.mark.skipif(not fuses_multiply_adds(), reason="needs fused multiply-adds")
 
 
 def floats(*shape):
@@ -45,6 +49,7 @@ SHAPES = [(1, 1, 1), (6, 3, 64), (7, 5, 65), (13, DEPTH + 3, 17), (50, 40, 33), 
           (5, 800, 10), (197, 64, 197), (12, 1, 1)]  # fmt: skip
 
 
+@FUSED
 @pytest.mark.parametrize("m, k, n", SHAPES)
 def test_each_number_is_a_chain_of_fused_multiply_adds(m, k, n):
     a, b, bias = floats(m, k), floats(k, n), floats(n)
@@ -69,6 +74,15 @@ def test_strides_change_no_bit(m, k, n):
     matmul(a, b, out=wide[:, 2 : n + 2])
     np.testing.assert_array_equal(wide[:, 2 : n + 2], expected)
     assert np.isnan(wide[:, :2]).all() and np.isnan(wide[:, n + 2 :]).all()
+
+
+@pytest.mark.parametrize("kilobytes", [16, 256, 4096])
+def test_the_size_of_a_cache_changes_no_bit(monkeypatch, kilobytes):
+    a, b = floats(50, 2 * DEPTH + 9), floats(2 * DEPTH + 9, 700)
+    expected = matmul(a, b)
+    monkeypatch.setattr(sgemm, "second_cache", lambda: 1024 * kilobytes)
+    with ThreadPoolExecutor(1) as pool:  # a new thread has a workspace of its own
+        np.testing.assert_array_equal(pool.submit(matmul, a, b).result(), expected)
 
 
 def test_stacks_are_multiplied_one_by_one():
@@ -98,6 +112,7 @@ def test_nan_and_infinity_pass():
     assert np.isfinite(np.delete(c, [3, 5], axis=0)).all()
 
 
+@FUSED
 @pytest.mark.parametrize("vectors", [1, 2, 3, 4, 5, 6, 7, 9])
 @pytest.mark.parametrize("depth", [1, 2, 7, 64])
 def test_rows_without_panels_are_the_same_chains(vectors, depth):
