@@ -9,9 +9,19 @@ what is built needs no more memory than the file and 24 MB.
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from mmap import mmap
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
+
+from data_tools.pickle_values import (
+    Function,
+    HasState,
+    LongText,
+    PickleError,
+    Skipped,
+    decoded,
+    shown,
+)
 
 _SPARE = 24_000_000  # bytes that the values may need beyond the size of the file
 _LONG = 1 << 16  # bytes from which a text is decoded only when it is needed
@@ -20,40 +30,6 @@ _MAX_KEY = 1 << 60  # absolute value; larger integers may share a hash
 # Estimated bytes of an object and of an entry in a dictionary.
 OBJECT, _ENTRY = 56, 72
 _WIDE = re.compile(rb"[\xc4-\xff]")  # UTF-8 of characters that need more than a byte in memory
-_SHOWN = 80  # characters of a name in a message
-
-
-class PickleError(ValueError):
-    """The file is damaged, or more than plain data."""
-
-
-class Function(NamedTuple):
-    """What a name in a pickle stands for: called with the arguments in the file."""
-
-    call: Callable[..., Any]
-
-
-@runtime_checkable
-class HasState(Protocol):
-    """An object that a pickle completes after it has been made."""
-
-    def set_state(self, state: Any) -> None:
-        """Take the state from the file, and check it."""
-
-
-class Skipped:
-    """Replaces an object that is not needed: accepts every call and state, stores nothing."""
-
-    def set_state(self, state: Any) -> None:
-        """Do nothing."""
-
-
-class LongText(NamedTuple):
-    """Where a long text is in the file, and in which encoding."""
-
-    start: int
-    stop: int
-    encoding: str
 
 
 class PickleMachine:
@@ -264,18 +240,3 @@ def _is_key(key: Any) -> bool:
     if isinstance(key, str | bytes):
         return len(key) <= _MAX_KEY_LENGTH
     return type(key) is int and abs(key) < _MAX_KEY
-
-
-def shown(*parts: str) -> str:
-    """Return a dotted name for a message, without control characters and not too long."""
-    name = ".".join(part[:_SHOWN] for part in parts)
-    return "".join(c if c.isprintable() else "?" for c in name)
-
-
-def decoded(raw: bytes, encoding: str = "utf-8") -> str:
-    """Decode a text; PickleError if its bytes are none."""
-    errors = "surrogatepass" if encoding == "utf-8" else "strict"
-    try:
-        return raw.decode(encoding, errors)
-    except UnicodeDecodeError:
-        raise PickleError("a text is damaged") from None

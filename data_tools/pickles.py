@@ -4,19 +4,17 @@ The functions are named after the constants of Python's module pickle. Sets beco
 nothing that a file names is hashed.
 """
 
-import codecs
 import pickle
-import struct
 from collections.abc import Callable
 from typing import Any
 
-from data_tools.pickle_machine import OBJECT, PickleError, PickleMachine, decoded
+from data_tools.pickle_literals import LITERALS
+from data_tools.pickle_machine import OBJECT, PickleMachine
+from data_tools.pickle_values import PickleError, decoded
 
 _STEP = 40  # bytes charged for each instruction
-_MAX_INTEGER = 32  # bytes
 _MAX_NUMBER = 64  # digits
 _MAX_NAME = 1000  # bytes
-_MAX_STRING = 1 << 23  # bytes
 
 
 class PickleReader(PickleMachine):
@@ -58,84 +56,6 @@ def _pop(m: PickleMachine) -> None:
 
 def _pop_mark(m: PickleMachine) -> None:
     m.pop_mark()
-
-
-def _constant(value: Any) -> Callable[[PickleMachine], None]:
-    return lambda m: m.push(value)
-
-
-def _int_line(m: PickleMachine) -> None:
-    text = m.line(_MAX_NUMBER)
-    if text in (b"00", b"01"):
-        m.push(text == b"01")
-    else:
-        m.push(_number(text.removesuffix(b"L"), int))
-
-
-def _float_line(m: PickleMachine) -> None:
-    m.push(_number(m.line(_MAX_NUMBER), float))
-
-
-def _number(text: bytes, kind: type[int] | type[float]) -> int | float:
-    try:
-        return kind(text)
-    except ValueError:
-        raise PickleError("a number is damaged") from None
-
-
-def _long(count: int) -> Callable[[PickleMachine], None]:
-    def read(m: PickleMachine) -> None:
-        size = m.integer(count)
-        if size > _MAX_INTEGER:
-            raise PickleError(f"an integer has {size} bytes, expected at most {_MAX_INTEGER}")
-        m.push(int.from_bytes(m.take(size), "little", signed=True))
-
-    return read
-
-
-def _signed(m: PickleMachine) -> None:
-    m.push(int.from_bytes(m.take(4), "little", signed=True))
-
-
-def _float(m: PickleMachine) -> None:
-    m.push(struct.unpack(">d", m.take(8))[0])
-
-
-def _unsigned(count: int) -> Callable[[PickleMachine], None]:
-    return lambda m: m.push(m.integer(count))
-
-
-def _bytes(count: int) -> Callable[[PickleMachine], None]:
-    """Read bytes after a length of `count` bytes."""
-
-    def read(m: PickleMachine) -> None:
-        size = m.integer(count)
-        m.push(m.take(size), size + OBJECT)
-
-    return read
-
-
-def _string(count: int) -> Callable[[PickleMachine], None]:
-    return lambda m: m.string(m.take(m.integer(count)))
-
-
-def _string_line(m: PickleMachine) -> None:
-    text = m.line(_MAX_STRING)
-    if len(text) < 2 or text[:1] != text[-1:] or text[:1] not in (b"'", b'"'):
-        raise PickleError("a string has no quotes")
-    try:
-        m.string(codecs.escape_decode(text[1:-1])[0])
-    except ValueError:
-        raise PickleError("a string is damaged") from None
-
-
-def _text(count: int) -> Callable[[PickleMachine], None]:
-    return lambda m: m.push(m.text(m.integer(count)))
-
-
-def _text_line(m: PickleMachine) -> None:
-    m.push(m.text(m.line_size(), "raw-unicode-escape"))
-    m.take(1)
 
 
 def _tuple(count: int) -> Callable[[PickleMachine], None]:
@@ -224,21 +144,19 @@ def _persistent(m: PickleMachine) -> None:
     m.push(m.persistent(m.pop()), OBJECT)
 
 
-_INSTRUCTIONS: dict[bytes, Callable[[PickleMachine], None]] = {
+def _memo_number(m: PickleMachine) -> int:
+    """Read the number of a value in the memo as a line of digits."""
+    text = m.line(_MAX_NUMBER)
+    if not text.isdigit():
+        raise PickleError("a number in the memo is damaged")
+    return int(text)
+
+
+_INSTRUCTIONS: dict[bytes, Callable[[PickleMachine], None]] = LITERALS | {
     pickle.PROTO: _skip(1), pickle.FRAME: _skip(8),
     pickle.MARK: PickleMachine.mark, pickle.POP: _pop, pickle.POP_MARK: _pop_mark,
     pickle.DUP: lambda m: m.push(m.top()),
-    pickle.NONE: _constant(None),
-    pickle.NEWTRUE: _constant(True), pickle.NEWFALSE: _constant(False),
-    pickle.INT: _int_line, pickle.LONG: _int_line, pickle.LONG1: _long(1), pickle.LONG4: _long(4),
-    pickle.BININT: _signed, pickle.BININT1: _unsigned(1), pickle.BININT2: _unsigned(2),
-    pickle.FLOAT: _float_line, pickle.BINFLOAT: _float,
-    pickle.STRING: _string_line, pickle.SHORT_BINSTRING: _string(1), pickle.BINSTRING: _string(4),
-    pickle.SHORT_BINBYTES: _bytes(1), pickle.BINBYTES: _bytes(4), pickle.BINBYTES8: _bytes(8),
-    pickle.BYTEARRAY8: _bytes(8),
-    pickle.UNICODE: _text_line, pickle.SHORT_BINUNICODE: _text(1), pickle.BINUNICODE: _text(4),
-    pickle.BINUNICODE8: _text(8),
-    pickle.EMPTY_TUPLE: _constant(()), pickle.TUPLE1: _tuple(1), pickle.TUPLE2: _tuple(2),
+    pickle.TUPLE1: _tuple(1), pickle.TUPLE2: _tuple(2),
     pickle.TUPLE3: _tuple(3), pickle.TUPLE: _tuple_mark,
     pickle.EMPTY_LIST: _empty_list, pickle.LIST: _list_mark,
     pickle.APPEND: _append, pickle.APPENDS: _appends,
@@ -253,11 +171,3 @@ _INSTRUCTIONS: dict[bytes, Callable[[PickleMachine], None]] = {
     pickle.NEWOBJ: _reduce, pickle.NEWOBJ_EX: _new_object, pickle.INST: _instance,
     pickle.OBJ: _object, pickle.BUILD: _build, pickle.BINPERSID: _persistent,
 }  # fmt: skip
-
-
-def _memo_number(m: PickleMachine) -> int:
-    """Read the number of a value in the memo as a line of digits."""
-    text = m.line(_MAX_NUMBER)
-    if not text.isdigit():
-        raise PickleError("a number in the memo is damaged")
-    return int(text)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from data_tools.imageset import Array, DataError
-from data_tools.pickle_machine import Function, LongText, PickleError, Skipped, shown
+from data_tools.pickle_values import Function, LongText, PickleError, Skipped, shown
 from data_tools.pickles import PickleReader
 
 _MAX_AXES = 4

@@ -26,7 +26,7 @@ from tervit_np.checkpoints.recognition import (
 from tervit_np.checkpoints.windows import swin_sizes
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.registry import Config, build, override
-from tervit_np.models.swin import SwinConfig
+from tervit_np.models.swin_config import SwinConfig
 from tervit_np.param import Param
 
 _TABLE = "relative_position_bias_table"

@@ -11,7 +11,7 @@ from tervit_np.checkpoints.formats.buffers import Map
 from tervit_np.checkpoints.windows import swin_sizes
 from tervit_np.models.deit import DeiTConfig
 from tervit_np.models.registry import CONFIGS, Config
-from tervit_np.models.swin import SwinConfig
+from tervit_np.models.swin_config import SwinConfig
 
 _BLOCK = re.compile(r"blocks\.(\d{1,4})\.")
 _STAGE_BLOCK = re.compile(r"layers\.(\d{1,4})\.blocks\.(\d{1,4})\.")

@@ -10,7 +10,7 @@ from math import isqrt
 
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.buffers import Map
-from tervit_np.models.swin import SwinConfig
+from tervit_np.models.swin_config import SwinConfig
 
 _TABLE = re.compile(r"layers\.(\d{1,4})\.blocks\.\d+\.attn\.relative_position_bias_table")
 

@@ -5,7 +5,8 @@ from tervit_np.models.deit import DeiT, DeiTConfig
 from tervit_np.models.initialization import initialize
 from tervit_np.models.quantization import plan_of, quantize
 from tervit_np.models.registry import CONFIGS, build, config_from, create_model, list_models
-from tervit_np.models.swin import Swin, SwinConfig
+from tervit_np.models.swin import Swin
+from tervit_np.models.swin_config import SwinConfig
 
 __all__ = [
     "CONFIGS",

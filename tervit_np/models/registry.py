@@ -8,7 +8,8 @@ from numpy.typing import DTypeLike
 
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.deit import DeiT, DeiTConfig
-from tervit_np.models.swin import Swin, SwinConfig
+from tervit_np.models.swin import Swin
+from tervit_np.models.swin_config import SwinConfig
 
 Config: TypeAlias = DeiTConfig | SwinConfig
 MODELS: dict[str, tuple[Any, Any]] = {"DeiT": (DeiT, DeiTConfig), "Swin": (Swin, SwinConfig)}

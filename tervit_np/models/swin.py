@@ -6,7 +6,6 @@
 Names and order of the parameters are those of the authors' checkpoints.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +14,8 @@ from numpy.typing import DTypeLike
 from tervit_np import ops
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier, Logits, float_dtype
-from tervit_np.models.initialization import SCHEMES, initialize
-from tervit_np.models.limits import MAX_STAGES, check_drop_path, check_mlp_ratio, check_size
+from tervit_np.models.initialization import initialize
+from tervit_np.models.swin_config import SwinConfig
 from tervit_np.nn import (
     Blocks,
     LayerNorm,
@@ -29,102 +28,7 @@ from tervit_np.nn import (
 from tervit_np.nn.linear import QuantLinearCache
 from tervit_np.nn.patch_embed import PatchProjectionCache
 from tervit_np.nn.swin_block import EPS
-from tervit_np.ops.gelu import FORMS
 from tervit_np.ops.layernorm import LayerNormCache
-
-
-@dataclass(frozen=True)
-class SwinConfig:
-    """The configuration of a Swin.
-
-    Raises
-    ------
-    ValueError
-        If sizes do not divide, or an option is unknown.
-    """
-
-    image_size: int
-    patch_size: int
-    num_classes: int
-    dim: int  # of the first stage; each merging doubles it
-    depths: tuple[int, ...]  # blocks of each stage
-    heads: tuple[int, ...]  # of each stage
-    window: int
-    mlp_ratio: float = 4.0
-    drop_path: float = 0.0
-    init: str = "deit"  # or "xavier"
-    gelu: str = "erf"  # or "tanh"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "depths", tuple(self.depths))  # JSON has lists
-        object.__setattr__(self, "heads", tuple(self.heads))
-        if self.init not in SCHEMES or self.gelu not in FORMS:
-            raise ValueError(
-                f"init is {self.init!r}, gelu {self.gelu!r}; expected {SCHEMES} and {FORMS}"
-            )
-        for field in ("image_size", "patch_size", "num_classes", "dim", "window"):
-            check_size(field, getattr(self, field))
-        if not 1 <= len(self.depths) <= MAX_STAGES:
-            raise ValueError(f"there are {len(self.depths)} depths, expected 1 to {MAX_STAGES}")
-        if len(self.depths) != len(self.heads):
-            raise ValueError(
-                f"{len(self.depths)} depths and {len(self.heads)} heads differ in length"
-            )
-        for depth, heads in zip(self.depths, self.heads, strict=True):
-            check_size("depth", depth)
-            check_size("heads", heads)
-        check_mlp_ratio(self.mlp_ratio, self.dim)
-        check_drop_path(self.drop_path)
-        if self.image_size % (self.patch_size * 2 ** (len(self.depths) - 1)):
-            raise ValueError(
-                f"image_size {self.image_size} does not halve {len(self.depths) - 1} times into "
-                f"patches of {self.patch_size}"
-            )
-        for stage, (heads, side) in enumerate(zip(self.heads, self.sides, strict=True)):
-            if self.dim * 2**stage % heads:
-                raise ValueError(f"dim {self.dim * 2**stage} is not a multiple of {heads} heads")
-            if side > self.window and side % self.window:
-                fitting = [
-                    w for w in range(2, side) if all(s <= w or s % w == 0 for s in self.sides)
-                ]
-                raise ValueError(
-                    f"a map of side {side} does not split into windows of {self.window}; at "
-                    f"{self.image_size} pixels a window of {fitting or 'no size'} fits"
-                )
-
-    @property
-    def sides(self) -> list[int]:
-        """Height and width of the map in each stage."""
-        return [self.image_size // self.patch_size // 2**i for i in range(len(self.depths))]
-
-    @property
-    def blocks(self) -> int:
-        """Number of blocks in all stages."""
-        return sum(self.depths)
-
-    @property
-    def parameters(self) -> int:
-        """Number of parameters of a model, computed without building one."""
-        last_dim = self.dim << len(self.depths) - 1
-        total = self.dim * (3 * self.patch_size**2 + 3) + last_dim * (2 + self.num_classes)
-        for stage, (depth, heads, side) in enumerate(
-            zip(self.depths, self.heads, self.sides, strict=True)
-        ):
-            dim, rows = self.dim << stage, (2 * min(self.window, side) - 1) ** 2
-            hidden = int(dim * self.mlp_ratio)
-            block = 9 * dim + 4 * dim * dim + 2 * dim * hidden + hidden + rows * heads
-            total += depth * block + (dim < last_dim) * (8 * dim + 8 * dim * dim)
-        return total + self.num_classes
-
-    @property
-    def buffer_bytes(self) -> int:
-        """Bytes of the index tables of all blocks and of the masks of the shifted ones."""
-        total = 0
-        for depth, side in zip(self.depths, self.sides, strict=True):
-            window = min(self.window, side)
-            mask = (side * window) ** 2 if side > window else 0
-            total += 8 * (depth * window**4 + depth // 2 * mask)
-        return total
 
 
 class SwinPatchEmbed(Module):

@@ -3,20 +3,18 @@ r"""The programs of regular expressions, for the machine in pattern.py.
 a . \d \w \s \. [a-z] [^0-9] (...) (?:...) x|y x* x+ x? x{2} x{2,} x{2,5} ^ $
 """
 
-import functools
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 MAX_LENGTH = 100_000  # of a pattern, in characters
 _MAX_PROGRAM = 200_000  # instructions; repetitions {m,n} are written out
 _MAX_DEPTH = 50  # of parentheses
-_CLASSES: dict[str, "Ranges"] = {
+Ranges: TypeAlias = tuple[tuple[str, str], ...]  # first and last characters
+_CLASSES: dict[str, Ranges] = {
     "d": (("0", "9"),),
     "w": (("0", "9"), ("A", "Z"), ("_", "_"), ("a", "z")),
     "s": (("\t", "\r"), (" ", " ")),
 }
-
-
-Ranges: TypeAlias = tuple[tuple[str, str], ...]  # first and last characters
 
 
 class Characters(NamedTuple):
@@ -234,7 +232,7 @@ class _Parser:
         )
 
 
-@functools.lru_cache(maxsize=1000)
+@lru_cache(1000)
 def _literal(character: str) -> Characters:
     return Characters(((character, character),))
 

@@ -2,9 +2,8 @@
 
     for each stage:  set its quantizers, evaluate, train its epochs, evaluate, save the model
 
-The evaluation before training shows the drop that quantization alone causes. The test set is
-evaluated there only, at the start and at the end of a stage; every choice is made on the validation
-split.
+The evaluation before training shows the drop that quantization alone causes. The test set is used
+at the start and at the end of a stage only; every choice is made on the validation split.
 """
 
 import time

@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from data_tools.pickle_machine import PickleError, PickleMachine, shown
+from data_tools.pickle_machine import PickleMachine
+from data_tools.pickle_values import PickleError, shown
 from data_tools.pickles import PickleReader
 
 PRIME = 2**61 - 1  # Python's hash of an integer is its rest modulo this number

@@ -26,7 +26,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tests.fuzz.faulty import FAULTY
-from tests.fuzz.formats import FORMATS, Format
+from tests.fuzz.format import Format
+from tests.fuzz.formats import FORMATS
 from tests.fuzz.mutations import any_bytes
 
 SECONDS, SPARE = 2.0, 32e6

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz.formats import Format
+from tests.fuzz.format import Format
 
 GOOD = bytes(range(100))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from data_tools.pickle_machine import Skipped, shown
+from data_tools.pickle_values import Skipped, shown
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.npz_archive import check_directory
 from tervit_np.checkpoints.formats.torch_pickle import (

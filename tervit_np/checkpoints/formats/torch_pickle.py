@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_tools.pickle_machine import Function, PickleError, Skipped, shown
+from data_tools.pickle_values import Function, PickleError, Skipped, shown
 from data_tools.pickles import PickleReader
 from tervit_np.arrays import Array
 
