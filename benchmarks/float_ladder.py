@@ -114,7 +114,7 @@ def measure(
 def main() -> None:
     """Check the bits, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--shape", default="1536x768x1536", metavar="MxKxN")
+    parser.add_argument("--shape", default="1536x1536x1536", metavar="MxKxN")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     args = parser.parse_args()

@@ -9,12 +9,12 @@ bit. BLAS promises no order, and its order differs from one processor to the nex
 The loops are those of GotoBLAS and BLIS (Goto, van de Geijn 2008), from the outermost inwards:
 
     columns of B, as many as fit the second cache
-        DEPTH steps of K            pack B into panels of NR columns
+        steps of K                  pack B into panels of NR columns
             ROW_BLOCK rows of A     pack A, unless its rows lie in one piece
                 panels of B
-                    tiles of A      MR x NR sums stay in registers for DEPTH steps
+                    tiles of A      MR x NR sums stay in registers for these steps
 
-After DEPTH steps the sums are written to C, from where the next steps go on.
+After a block of steps the sums are written to C, from where the next block goes on.
 """
 
 import threading
@@ -42,9 +42,10 @@ from tervit_np.compiled.float_tile import (
 from tervit_np.compiled.jit import kernel
 from tervit_np.target import second_cache
 
-DEPTH = 384
+DEPTH = 384  # of a block whose rows of A are packed
+LONG_DEPTH = 4 * DEPTH  # of other blocks: C is written and read again less often
 ROW_BLOCK = 2 * STRIP
-EDGE_FLOATS, A_FLOATS = MR * NR, ROW_BLOCK * DEPTH  # of the workspace, before B's panels
+EDGE_FLOATS, A_FLOATS = MR * NR, STRIP * LONG_DEPTH  # of the workspace, before B's panels
 
 
 @kernel(boundscheck=False)
@@ -60,7 +61,9 @@ def sgemm(
     """
     packed_a = work + EDGE_FLOATS * FLOAT
     packed_b = packed_a + A_FLOATS * FLOAT
-    block, steps = even(columns, most_columns, NR), even(inner, DEPTH, 1)
+    steps = even(inner, LONG_DEPTH if a.column == FLOAT else DEPTH, 1)
+    most_columns = max(min(DEPTH * most_columns // steps, most_columns) // NR, 1) * NR
+    block = even(columns, most_columns, NR)
     for n in range(0, columns, block):
         width = min(block, columns - n)
         for k in range(0, inner, steps):
@@ -167,7 +170,7 @@ _own = threading.local()
 def workspace() -> tuple[int, int]:
     """Return the address of this thread's workspace, and for how many columns of B it is made."""
     if not hasattr(_own, "workspace"):
-        columns = max(second_cache() // 2 // (DEPTH * FLOAT) // NR, 1) * NR
+        columns = max(second_cache() // 2 // (DEPTH * FLOAT) // NR, LONG_DEPTH // DEPTH) * NR
         _own.array = zeros((EDGE_FLOATS + A_FLOATS + DEPTH * columns,), np.float32)
         _own.workspace = _own.array.ctypes.data, columns
     found: tuple[int, int] = _own.workspace

@@ -10,7 +10,7 @@ from tervit_np.compiled import sgemm
 from tervit_np.compiled.float_panels import Matrix
 from tervit_np.compiled.float_tile import FLOAT, LANES, MR
 from tervit_np.compiled.matmul import matmul
-from tervit_np.compiled.sgemm import DEPTH, multiply_rows
+from tervit_np.compiled.sgemm import DEPTH, LONG_DEPTH, multiply_rows
 from tervit_np.target import fuses_multiply_adds
 
 RNG = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def fma(x, y, z):
 
 
 SHAPES = [(1, 1, 1), (6, 3, 64), (7, 5, 65), (13, DEPTH + 3, 17), (50, 40, 33), (103, 2, 130),
-          (5, 800, 10), (197, 64, 197), (12, 1, 1)]  # fmt: skip
+          (5, 800, 10), (20, LONG_DEPTH + 1, 70), (197, 64, 197), (12, 1, 1)]  # fmt: skip
 
 
 @FUSED
@@ -78,11 +78,12 @@ def test_strides_change_no_bit(m, k, n):
 
 @pytest.mark.parametrize("kilobytes", [16, 256, 4096])
 def test_the_size_of_a_cache_changes_no_bit(monkeypatch, kilobytes):
-    a, b = floats(50, 2 * DEPTH + 9), floats(2 * DEPTH + 9, 700)
-    expected = matmul(a, b)
+    a, b = floats(50, LONG_DEPTH + 9), floats(LONG_DEPTH + 9, 700)
     monkeypatch.setattr(sgemm, "second_cache", lambda: 1024 * kilobytes)
-    with ThreadPoolExecutor(1) as pool:  # a new thread has a workspace of its own
-        np.testing.assert_array_equal(pool.submit(matmul, a, b).result(), expected)
+    for left in (a, np.asfortranarray(a)):
+        expected = matmul(left, b)
+        with ThreadPoolExecutor(1) as pool:  # a new thread has a workspace of its own
+            np.testing.assert_array_equal(pool.submit(matmul, left, b).result(), expected)
 
 
 def test_stacks_are_multiplied_one_by_one():
