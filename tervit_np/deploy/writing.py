@@ -47,7 +47,7 @@ def export(
     ------
     ValueError
         If the format cannot store a layer's quantizers, the model is packed already, values are
-        not finite or too large for the precision, or `extra` cannot be written as JSON.
+        not finite or out of range of the precision, or `extra` cannot be written as JSON.
     OSError
         If the file cannot be written; an older file of this name is then kept.
     """
@@ -79,7 +79,7 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
         codes, scale, _ = layer.weight_quant.encode(param.data)
         ternary = storage_kind(layer_name, layer) == "ternary"
         arrays[f"{layer_name}.codes"] = encode(codes) if ternary else codes
-        arrays[f"{layer_name}.scale"] = _cast(f"{layer_name}.scale", scale, dtype)
+        arrays[f"{layer_name}.scale"] = _cast_scale(f"{layer_name}.scale", scale, dtype)
     for name, layer in model.quantizable():
         storage_kind(name, layer)  # refuses the quantizers of layers without weights, too
     return arrays
@@ -115,6 +115,14 @@ def _cast(name: str, values: Array, dtype: "np.dtype[Any]") -> Array:
         cast = np.asarray(values, dtype)
     if not np.isfinite(cast).all():
         raise ValueError(f"export: {name} has values too large for {dtype}; use float32")
+    return cast
+
+
+def _cast_scale(name: str, scale: Array, dtype: "np.dtype[Any]") -> Array:
+    """Convert scales; the smallest numbers of float16 have few digits, or become 0."""
+    cast = _cast(name, scale, dtype)
+    if (np.abs(cast.astype(scale.dtype) - scale) > 2 * np.finfo(dtype).eps * np.abs(scale)).any():
+        raise ValueError(f"export: {name} has values too small for {dtype}; use float32")
     return cast
 
 

@@ -147,6 +147,20 @@ def test_export_refuses_quantizers_that_the_format_cannot_store(tmp_path):
         tv.export(model, tmp_path / "x", precision="int4")
 
 
+@pytest.mark.parametrize("factor", [1e-5, 1e-7, 1e-9])
+@pytest.mark.parametrize("plan", ["ternary", "int8"])
+def test_export_refuses_scales_too_small_for_float16(tmp_path, plan, factor):
+    model = tv.create_model("deit_shapes")
+    for name, param in model.named_params():
+        if name == "blocks.1.mlp.fc1.weight":
+            param.data[3] *= factor
+    tv.quantize(model, plan)
+    with pytest.raises(ValueError, match=r"fc1\.scale has values too small for float16"):
+        tv.export(model, tmp_path / "x", precision="float16")
+    assert not (tmp_path / "x").exists()
+    tv.export(model, tmp_path / "x")
+
+
 def test_export_refuses_values_too_large_for_float16(tmp_path):
     model = model_of(DEIT)
     model.norm.bias.data[0] = 1e6
