@@ -191,7 +191,8 @@ def run(configuration: Configuration, markers: str, arguments: list[str]) -> Res
         if not report.exists():
             return Result(0, (f"ended with status {done.returncode}",), 0, seconds, "", output)
         counts = json.loads(report.read_text())
-    failed = tuple(counts["failed"]) or (() if counts["passed"] else ("no test has run",))
+    ended = counts["passed"] or counts["skipped"]
+    failed = tuple(counts["failed"]) or (() if ended else ("no test has run",))
     return Result(counts["passed"], failed, counts["skipped"], seconds, counts["used"], output)
 
 
