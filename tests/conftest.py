@@ -4,9 +4,17 @@ from tervit_np.cli.startup import prepare
 
 prepare()
 
+import signal  # noqa: E402
+
 import pytest  # noqa: E402
 
 FLOAT32 = ("compiled", "kernels", "models", "nn", "ops", "verify")  # folders
+
+
+def pytest_configure():
+    """Obey Ctrl-C, which a shell has background processes ignore: tests send it to children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
