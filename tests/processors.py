@@ -212,9 +212,11 @@ class Counter:
             self.passed += 1
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Count a file that cannot be read as a failure."""
+        """Count a file that is skipped as a whole, or that cannot be read, which is a failure."""
         if report.failed:
             self.failed[report.nodeid] = None
+        elif report.skipped:
+            self.skipped += 1
 
 
 def report_here(path: Path, arguments: list[str]) -> int:
