@@ -27,7 +27,7 @@ def test_nested_blocks_restore_one_after_the_other(setting, box):
     assert box == [0]
 
 
-@pytest.mark.parametrize("order", permutations(range(3)))
+@pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_overlapping_blocks_end_as_they_began(setting, box, order):
     blocks = [ExitStack() for _ in range(3)]
     for i, block in enumerate(blocks):

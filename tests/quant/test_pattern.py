@@ -108,7 +108,7 @@ def test_no_pattern_takes_long(kind):
         except ValueError as error:
             assert "simplify it" in str(error) or "repeats too much" in str(error)
             break
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(

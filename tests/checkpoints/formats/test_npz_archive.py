@@ -94,7 +94,7 @@ def bounded(path):
         with pytest.raises(ValueError) as info:
             load_model(path)
         assert tracemalloc.get_traced_memory()[1] < 2 * path.stat().st_size + 32_000_000
-        assert time.perf_counter() - began < 2
+        assert time.perf_counter() - began < 10
     finally:
         tracemalloc.stop()
     return str(info.value)

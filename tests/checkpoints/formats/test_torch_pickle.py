@@ -69,7 +69,7 @@ def test_keys_are_never_compared_or_hashed(tmp_path, write, lenient, pair):
     else:
         with pytest.raises(ValueError, match=r"a key is a \w+, expected a short text"):
             read_torch(path)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 10
 
 
 @CONTAINERS
@@ -78,7 +78,7 @@ def test_many_skipped_objects_as_keys_take_no_time(tmp_path, write):
     path = write(tmp_path / "x.pth", b"cabc\nABC\n\x940}" + keys + ITEM + b".")
     start = time.process_time()
     assert list(read_torch(path, lenient=True)) == ["w"]
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("version", [DOUBLED, b"]", b"K\x05", b"X\x03\x00\x00\x00abc", b"N"])
