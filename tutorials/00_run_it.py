@@ -70,7 +70,7 @@ with figure(7.0, 3.0) as fig:
 # %%
 # A model
 # -------
-# A vision transformer (chapter 04 builds it): it sees 16 patches of 8 x 8
+# A vision transformer (chapter 07 builds it): it sees 16 patches of 8 x 8
 # pixels, in 4 blocks of attention and MLP. ``quote`` prints a number and stops
 # the script if it is further from what this text says than a tolerance, its
 # last argument.
@@ -191,7 +191,7 @@ quote("points lost", lost, 24, 15, full_only=True)
 # Train on, with ternary weights in the forward pass: this is *fine-tuning*,
 # and because the forward pass rounds, *quantization-aware training*. The
 # derivative of rounding is zero, so there should be nothing to learn from;
-# chapter 05 is about the trick that makes it work all the same. Four epochs:
+# chapter 08 is about the trick that makes it work all the same. Four epochs:
 
 stage = Stage("ternary", "ternary", epochs=1 if FAST else 4, lr=1e-3)
 run(model, [stage], data, fresh_folder("00_ternary"), recipe=recipe, threads=2)
@@ -226,7 +226,7 @@ with figure(6.0, 3.6) as fig:
 # It is back, and a few points above the float model. *Do not conclude*
 # that three values are better than float: the float model had eight epochs and
 # was still learning, and this one has had four more. A fair comparison needs
-# equal budgets and several seeds, and that is chapter 07.
+# equal budgets and several seeds, and that is chapter 13.
 #
 # A picture of your own
 # ---------------------

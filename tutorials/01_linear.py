@@ -360,7 +360,7 @@ with figure(6.4, 2.5) as fig:
 
 # %%
 # It gets worse with softmax, which makes outputs that sum to one
-# (:math:`y_i = e^{x_i} / \sum_j e^{x_j}`; chapter 03 derives it). With an
+# (:math:`y_i = e^{x_i} / \sum_j e^{x_j}`; chapter 05 derives it). With an
 # upstream of ones :math:`L` is the number of rows, whatever the input is. The
 # true gradient is zero, and a backward pass that returns zeros is "right".
 
@@ -498,7 +498,7 @@ quote("a wrong layer, strictly checked", error(analytic, truth), 0, 1e-9)
 # Passed, with ten digits. A gradient check compares a backward pass with *its
 # own* forward pass, not with what you meant. Forward passes are checked
 # against something else: loops, as at the top of this chapter, or numbers from
-# an independent program. (Chapter 03 has such a mistake that is famous: heads
+# an independent program. (Chapter 05 has such a mistake that is famous: heads
 # split in the wrong order.)
 #
 # One direction instead of all
@@ -561,4 +561,4 @@ quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
 #   guesses the mistake from the wrong numbers.
 # * Baydin, Pearlmutter, Radul, Siskind: Automatic differentiation in machine
 #   learning: a survey (2018), for what frameworks do instead.
-# * Chapter 02 derives a gradient that is not three lines.
+# * Chapter 03 derives a gradient that is not three lines.

@@ -66,6 +66,48 @@ def test_play_and_the_short_form_report_numbers_that_differ(tmp_path):
     assert run(code.format(""), tmp_path, TERVIT_FAST="1").returncode == 1
 
 
+def test_another_seed_reports_numbers_and_checks_claims(tmp_path):
+    done = run("import lesson; lesson.quote('a', 5, 1, 0.1)", tmp_path, TERVIT_SEED="1")
+    assert done.returncode == 0
+    assert done.stdout == "a: 5\n    (of seed 0 the text says 1, give or take 0.1)\n"
+    assert run("import lesson; lesson.claim('a', 0)", tmp_path, TERVIT_SEED="1").returncode == 1
+
+
+def test_the_numpy_backend_has_its_own_tolerance(tmp_path):
+    code = "import lesson; lesson.quote('a', 1.05, 1, 0, elsewhere=0.1)"
+    assert run(code, tmp_path, TERVIT_BACKEND="numpy").returncode == 0
+    pytest.importorskip("numba")
+    assert run(code, tmp_path, TERVIT_BACKEND="numba").returncode == 1
+
+
+def test_a_claim_that_does_not_hold_stops_the_chapter(tmp_path):
+    code = "import lesson; lesson.claim('a < b', {})"
+    done = run(code.format("1 < 2"), tmp_path, TERVIT_RESULTS=str(tmp_path / "r.json"))
+    assert done.stdout == "holds: a < b\n"
+    assert json.loads((tmp_path / "r.json").read_text()) == {"a < b": {"claim": True}}
+    done = run(code.format("2 < 1"), tmp_path)
+    assert done.returncode == 1
+    assert "the text claims: a < b. Here it does not hold." in done.stderr
+    full_only = "import lesson; lesson.claim('a < b', False, full_only=True)"
+    assert run(full_only, tmp_path, TERVIT_FAST="1").returncode == 0
+    assert run(full_only, tmp_path).returncode == 1
+    assert run(code.format("2 < 1"), tmp_path, TERVIT_PLAY="1").returncode == 0
+
+
+def test_predictions_are_asked_at_a_terminal_alone(tmp_path):
+    code = "import lesson; lesson.predict('what is a?'); lesson.quote('a', 1, 1, 0)"
+    assert run(code, tmp_path).stdout == "a: 1\n"
+    asked = """
+import builtins, sys, lesson
+sys.stdin.isatty = sys.stdout.isatty = lambda: True
+builtins.input = lambda prompt: prompt.strip() and "two"
+lesson.predict("what is a?")
+lesson.quote("a", 1, 1, 0)
+lesson.quote("b", 1, 1, 0)
+"""
+    assert run(asked, tmp_path).stdout == "a: 1    (you predicted: two)\nb: 1\n"
+
+
 def test_a_figure_is_written_and_needs_no_screen(tmp_path):
     code = """
 import lesson

@@ -115,7 +115,7 @@ def _known_mistakes(dy: Array, cache: LayerNormCache) -> dict[str, dict[str, Arr
 LAYERNORM_BACKWARD = Exercise(
     name="layernorm_backward",
     module="ops.layernorm",
-    chapter="02_layernorm",
+    chapter="03_layernorm",
     title="the backward pass of layer normalisation",
     task=TASK,
     hints=HINTS,

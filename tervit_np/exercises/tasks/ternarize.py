@@ -196,7 +196,7 @@ _COMPARISON = "delta = factor * mean\n        support = magnitude > delta"
 TERNARIZE = Exercise(
     name="ternarize",
     module="quant.ternarize",
-    chapter="06_from_8_bits_to_three_values",
+    chapter="12_three_values",
     title="three values for each row of a weight matrix",
     task=TASK,
     hints=HINTS,

@@ -8,7 +8,7 @@ A vision transformer from scratch
 :You will learn: what positions and skip connections (*residual connections*)
   are for; the gradient of cross-entropy; three tests to pass before any long
   training; how to read a training curve.
-:You need: chapters 01 to 03: linear layer, LayerNorm, attention, each with its
+:You need: chapters 01 to 05: linear layer, LayerNorm, attention, each with its
   backward pass.
 :Time: 30 minutes to read, about a minute to run.
 :In the paper: the model that is quantized, DeiT (Touvron et al. 2021), whose
@@ -34,7 +34,7 @@ rng = np.random.default_rng(0)
 # (Dosovitskiy et al. 2021). Here B pictures of 3 x 32 x 32 and :math:`P = 8`
 # give :math:`T = 16` patches of :math:`3 \cdot 8 \cdot 8 = 192` numbers each.
 #
-# Chapter 03 has shown that cutting is a reshape that only breaks axes, and a
+# Chapter 05 has shown that cutting is a reshape that only breaks axes, and a
 # transpose that brings those together which belong together:
 
 data = shapes()
@@ -80,7 +80,7 @@ with figure(7.0, 1.7) as fig:
     grid.set_title("its 16 tokens, row by row", loc="center", fontsize=10)
     for ax in (whole, grid):
         ax.set_axis_off()
-    show(fig, "04_tokens")
+    show(fig, "07_tokens")
 
 # %%
 # A linear layer then makes each patch's 192 numbers into :math:`D = 64`.
@@ -147,7 +147,7 @@ with figure(5.4, 2.9) as fig:
     ax.set_ylim(-0.5, 3.2)
     ax.set_xlabel("x")
     ax.set_ylabel("y, and its slope")
-    show(fig, "04_gelu")
+    show(fig, "07_gelu")
 
 # %%
 # (An upstream of ones is fine here, for once: each output has one input.)
@@ -296,7 +296,7 @@ with figure(5.6, 3.3) as fig:
         ax.text(9, height, f"{words} skip connections", color=COLOURS[i])
     ax.set_xlabel("blocks")
     ax.set_ylabel("difference between tokens")
-    show(fig, "04_skips")
+    show(fig, "07_skips")
 
 quote("with skips, after 24", kept[True][-1], 0.52, 0.05)
 quote("without skips, after 1", kept[False][1], 0.46, 0.01)
@@ -475,7 +475,7 @@ with figure(5.8, 3.4) as fig:
     ax.set_ylim(3e-3, 12)
     ax.set_xlabel("step")
     ax.set_ylabel("loss on 16 pictures")
-    show(fig, "04_by_heart")
+    show(fig, "07_by_heart")
 
 quote("loss after 150 steps", right[-1], 0.007, 0.01)
 assert wrong[-1] > 0.3
@@ -563,7 +563,7 @@ with figure(6.2, 4.6) as fig:
     bottom.set_ylim(0, 100)
     bottom.set_ylabel("validation accuracy (%)")
     bottom.set_xlabel("epoch")
-    show(fig, "04_curves")
+    show(fig, "07_curves")
 
 quote("loss of the first step", losses[0], np.log(10), 0.1)
 end = evaluate(net, data.test)
@@ -623,7 +623,7 @@ with figure(5.2, 4.4) as fig:
     ax.set_ylabel("was")
     ax.tick_params(length=0, labelsize=9)
     fig.colorbar(shown, label="percent of the row", shrink=0.8)
-    show(fig, "04_confusion")
+    show(fig, "07_confusion")
 
 off = confusion - np.diag(confusion.diagonal())
 was, became = np.unravel_index(off.argmax(), off.shape)

@@ -9,7 +9,7 @@ The loss surface
   not a property of three values alone; why a surface of rounded weights has no
   curvature, and which surface has; how far off an estimate from the steepest
   curvature can be.
-:You need: chapters 05 (latent weights), 06 (channel and matrix), for one
+:You need: chapters 08 (latent weights), 06 (channel and matrix), for one
   surprise 02 (LayerNorm), and for the fourth way what an eigenvalue is.
 :Time: 30 minutes to read; about two minutes to run on two cores, the training
   of the common model included.
@@ -64,7 +64,7 @@ model = trained_model()
 # -----------------------
 # The cleanest meaning needs no training: take the float model's weights, round
 # them, and subtract. (*Layer-wise* is one rule for each matrix, *channel-wise*
-# one for each row.) **Predict**, from chapter 06, the order of the three.
+# one for each row.) **Predict**, from chapter 12, the order of the three.
 
 gaps = surfaces.gaps(model, images, labels)
 print(f"float loss {gaps.loss:.3f}")
@@ -99,7 +99,7 @@ with figure(7.2, 2.6) as fig:
     ax.set_yticks(range(3), [gap.name for gap in gaps.gaps[::-1]])
     ax.set_ylim(-0.5, 2.5)
     ax.set_xlabel("loss, same latent weights; bars: ± one error of the gap")
-    show(fig, "08_gaps")
+    show(fig, "15_gaps")
 
 # %%
 # 2. Surfaces over one another
@@ -131,7 +131,7 @@ quote("float surface, highest less lowest", np.ptp(floats.loss), 0, 0.02)
 # the lowest point to the highest. Is the network so robust?
 #
 # **Predict:** move the same weights by the same amounts, but up or down at
-# random. Then say what chapter 02 has to do with it.
+# random. Then say what chapter 03 has to do with it.
 
 constant, _ = value_shifts(model)
 both = {**constant[0], **constant[1]}
@@ -147,7 +147,7 @@ quote("rise, random", steep[[0, 2]].mean() - steep[1], 0.07, 0.04, True)
 
 
 class Spy(tv.quant.Identity):
-    """Passes everything on, and remembers it (chapter 06)."""
+    """Passes everything on, and remembers it (chapter 12)."""
 
     def forward(self, x, keep_residual=False):
         self.seen = x.copy()
@@ -198,7 +198,7 @@ with figure(7.2, 3.4) as fig:
     ax.set_xlabel("x, along a random direction, in lengths of each row")
     ax.set_ylabel("loss")
     ax.set_ylim(bottom=0)
-    show(fig, "08_random")
+    show(fig, "15_random")
 
 # %%
 # Now there is a bowl, and the ternary surface is a bowl above it. Close to its
@@ -261,7 +261,7 @@ with figure(7.2, 3.6) as fig:
     ax.set_xlabel("x: latent weights (1 - x) float + x ternary")
     ax.set_ylabel("loss")
     ax.set_ylim(bottom=0)
-    show(fig, "08_crossing")
+    show(fig, "15_crossing")
 
 crossing = way.crossings[0] if way.crossings else np.nan
 quote("the losses are equal at x", crossing, 0.61, 0.15, True)
@@ -272,7 +272,7 @@ quote("lowest, rounded, at x", way.minima[1], 1.1, 0.25, True)
 # The curves cross. Each has its minimum near its own solution, and on this
 # line, in steps of 0.1, no wall (*loss barrier*) is seen between the two: the
 # loss of the rounded network falls all the way. Direct training has found the
-# far end, so *some* way had to be passable; the straight one is. Chapter 07,
+# far end, so *some* way had to be passable; the straight one is. Chapter 13,
 # too, saw no gain from a detour.
 #
 # 4. From the curvature
@@ -352,7 +352,7 @@ with figure(7.2, 3.4) as fig:
         ax.set_title(f"within ±{x[-1]:.2g}")
         ax.set_xticks([x[0], 0, x[-1]], [f"{x[0]:.2g}", "0", f"{x[-1]:.2g}"])
         ax.set_xlabel("x, in lengths of each row")
-    show(fig, "08_stairs")
+    show(fig, "15_stairs")
 
 step = float(tiny[1] - tiny[0])
 family = surfaces.AffineModels(taught, (near,))
@@ -364,7 +364,7 @@ quote("codes flipped from the middle to an end", close.changed[-1], 20, 25)
 
 # %%
 # Over the latent weights the loss is a staircase (*piecewise constant*). That
-# is chapter 05 again, in 200,000 dimensions: on the right, hardly anything
+# is chapter 08 again, in 200,000 dimensions: on the right, hardly anything
 # changes between two flips of a code, and at a flip the loss jumps. On the
 # left hundreds of flips lie between two points, and up and down they make a
 # rough line that no smaller h makes smooth. Stairs have no second derivative:
@@ -497,7 +497,7 @@ with figure(7.2, 3.4) as fig:
     ax.set_xlabel("share of the rounding error that is added")
     ax.set_ylabel("loss")
     ax.set_ylim(bottom=0)
-    show(fig, "08_taylor")
+    show(fig, "15_taylor")
 
 # %%
 # What to take home

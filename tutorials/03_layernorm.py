@@ -320,7 +320,7 @@ with figure(5.2, 6.0) as fig:
     ax.set(aspect="equal", xlim=(-3.3, 2.6), ylim=(-3.5, 3.9))
     ax.set_axis_off()
     ax.legend(loc="lower center", ncols=2, fontsize=9)
-    show(fig, "02_circle")
+    show(fig, "03_circle")
 
 # %%
 # Break it
@@ -393,7 +393,7 @@ with figure(5.8, 3.4) as fig:
     ax.text(1, 1.4, "nothing is left", fontsize=9, color="#666666")
     ax.set_xlabel("mean of the row (its variance is 1)")
     ax.set_ylabel("relative error of v, float32")
-    show(fig, "02_variance")
+    show(fig, "03_variance")
 
 at_1000 = list(means).index(1000)
 quote("read once, mean 1000", one_pass[at_1000], 0.04, 0.035)
@@ -457,7 +457,7 @@ quote("error in the other column", lost[0], 0.043, 0.02)
 # 0.12. At 1e-8 nothing would be left.
 #
 # How much is a LayerNorm in a whole block? A cache is an ordinary tuple, so we
-# can ask one. (The block is chapter 04's subject; here it is enough that it
+# can ask one. (The block is chapter 07's subject; here it is enough that it
 # has two norms, an attention and an MLP of two linear layers.)
 
 from tervit_np.nn import Block
@@ -486,7 +486,7 @@ with figure(6.4, 3.6) as fig:
     ax.bar_label(bars, fmt="%.2f", padding=4, fontsize=9)
     ax.set_xlabel("MB kept for one image by one block of DeiT-Small")
     ax.tick_params(axis="y", length=0)
-    show(fig, "02_kept")
+    show(fig, "03_kept")
 
 share = (sizes["norm1: xhat"] + sizes["norm2: xhat"]) / sum(sizes.values())
 quote("MB kept by a block for an image", sum(sizes.values()), 5.77, 0.05)

@@ -8,7 +8,7 @@ Attention
 :You will learn: why a reshape is not a transpose; why scores are divided by
   :math:`\sqrt K`; why softmax's Jacobian is never built; a mistake that no
   gradient check can find, and a check that finds it; how far to trust a map.
-:You need: chapters 01 and 02 (upstream gradients, checks by differences).
+:You need: chapters 01 and 03 (upstream gradients, checks by differences).
 :Time: 30 minutes to read; it trains a small model the first time (under a
   minute on two cores) and runs in seconds after that.
 :In the paper: :math:`\mathrm{softmax}(Q K^\top / \sqrt K)\, V`. The matrices
@@ -81,7 +81,7 @@ quote("reordered tokens", np.abs(moved - out[order]).max(), 0, 1e-14)
 
 # %%
 # The outputs come in that order, and are the same: attention is *permutation
-# equivariant*. (Hence the position embeddings of chapter 04.) Keep this
+# equivariant*. (Hence the position embeddings of chapter 07.) Keep this
 # property in mind: it will catch a mistake.
 #
 # Why the root of K
@@ -113,7 +113,7 @@ with figure(5.4, 3.2) as fig:
     ax.set_ylim(0, 1)
     ax.set_xlabel("K")
     ax.set_ylabel("largest share among 16 tokens")
-    show(fig, "03_scale")
+    show(fig, "05_scale")
 
 quote("largest share, K = 256, as is", winner["as they are"][-1], 0.92, 0.03)
 divided = winner["divided by $\\sqrt{K}$"][-1]
@@ -180,7 +180,7 @@ with figure(6.8, 4.6) as fig:
                 split["head"][h],
                 f"head {h}",
             )
-    show(fig, "03_heads")
+    show(fig, "05_heads")
 
 mixed = [len(np.unique(h)) for h in wrong["head"]]
 quote("heads inside the first wrong head", mixed[0], 3, 0)
@@ -268,7 +268,7 @@ with figure(6.4, 2.9) as fig:
     matrix.set_ylabel("output i")
     matrix.set_title("Jacobian $J$", loc="center")
     fig.colorbar(shown, ax=matrix)
-    show(fig, "03_jacobian")
+    show(fig, "05_jacobian")
 
 # %%
 # Red on the diagonal: raising a score raises its own share. Blue elsewhere:
@@ -488,7 +488,7 @@ with figure(7.4, 2.9) as fig:
         ax.set_yticks([])
     bar = fig.colorbar(shown, ax=axes, shrink=0.8, pad=0.01)
     bar.set_label("share", fontsize=9)
-    show(fig, "03_maps")
+    show(fig, "05_maps")
 
 # %%
 # The first block looks everywhere, the later ones at a few patches. A number
@@ -554,7 +554,7 @@ with figure(6.0, 3.6) as fig:
     ax.set_ylim(0, 100)
     ax.set_xlabel("patches hidden, of 16")
     ax.set_ylabel("accuracy (%)")
-    show(fig, "03_hidden")
+    show(fig, "05_hidden")
 
 for name, expected in (
     ("most attention", 0.13),
@@ -587,7 +587,7 @@ for name, expected in (
 #   pairs: tokens that share a shifted window but are not neighbours in the
 #   picture.)
 # * In DeiT, T = 197. Which arrays of the backward pass grow like T squared?
-# * Draw the maps of chapter 07's ternary model and compare them with these.
+# * Draw the maps of chapter 13's ternary model and compare them with these.
 #
 # In practice
 # -----------

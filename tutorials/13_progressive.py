@@ -9,7 +9,7 @@ Progressive training
 :You will learn: how training in stages is written down; what a fair comparison
   needs; what three seeds can tell and what they cannot; how a float teacher
   helps, and what it costs.
-:You need: chapters 05 (latent weights) and 06 (8 bits are almost float).
+:You need: chapters 08 (latent weights) and 06 (8 bits are almost float).
 :Time: 25 minutes to read; about two minutes to run on two cores, the training
   of the common model included.
 :In the paper: its main proposal. "Progressive" training does not go from float
@@ -23,7 +23,7 @@ Progressive training
     w_0 \;\xrightarrow{\;\text{ternary stage}\;}\; w_2
 
 The paper argues that the loss surface of a ternary network lies so far from
-that of the float one that one step is too large. That surface is chapter 08.
+that of the float one that one step is too large. That surface is chapter 15.
 Here we only ask whether it works.
 """
 
@@ -175,7 +175,7 @@ with figure(7.2, 3.4) as fig:
         ax.set_title(way)
         ax.set_xlabel("step")
     axes[0].set_ylabel("validation accuracy (%)")
-    show(fig, "07_paths")
+    show(fig, "13_paths")
 
 # %%
 # The float model has 77 %. Rounded to 8 bits it loses nothing; training with 8
@@ -250,7 +250,7 @@ with figure(7.2, 3.2) as fig:
     left.set_ylim(-0.5, len(rows) - 0.5)
     left.set_xlabel("test accuracy (%)")
     right.set_xlabel("test loss")
-    show(fig, "07_seeds")
+    show(fig, "13_seeds")
 
 # %%
 # (A bar is the mean of the seeds, a thin line joins the runs of one seed;
@@ -307,7 +307,7 @@ quote("give or take, loss, 8, then 4 bits", b.margin, 0.025, 0.05, True)
 #
 # Why?
 # ----
-# The first number repeats chapter 06: how far rounding moves the weights, to 8
+# The first number repeats chapter 12: how far rounding moves the weights, to 8
 # bits and to three values.
 
 eight, three = tv.quant.UniformWeight(8), tv.quant.Ternary()
@@ -424,7 +424,7 @@ quote("give or take, taught, loss", b.margin, 0.011, 0.02, True)
 #     tervit compare docs/comparisons/main.toml
 #
 # Its stored result has five seeds, each with a float start of its own, and
-# ways to compare that chapter 06 left open:
+# ways to compare that chapter 12 left open:
 
 record = read_record(ROOT / "docs" / "comparisons" / "main.json")
 for contrast in record.plan.questions:

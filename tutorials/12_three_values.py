@@ -9,7 +9,7 @@ From 8 bits to three values
 :You will learn: symmetric and min-max grids; scales per tensor, token and
   channel; where the paper's threshold of 0.7 times the mean comes from, and
   how much is lost by not using the best one.
-:You need: chapter 00, some calculus, and from chapter 05 the words *code*,
+:You need: chapter 00, some calculus, and from chapter 08 the words *code*,
   *scale* and *threshold*.
 :Time: 30 minutes to read. It uses the model that the chapters share, trained
   once in under a minute, and then runs in seconds.
@@ -106,7 +106,7 @@ quote("s^2/12 at 2 bits", rule, 1.32, 0.01)
 # to 7 bits, but 5.74 from 3 to 2, where the step triples. At 8 bits the error
 # is less than one part in ten thousand: an 8-bit weight *is* the float weight,
 # for all that a network notices (the end of this chapter asks one). Keep that
-# in mind for chapter 07.
+# in mind for chapter 13.
 #
 # At 2 bits Q is 1 and the grid is {-s, 0, s}: three values. The error is 0.83,
 # and a row of zeros would have 1. (Here :math:`s^2 / 12` says 1.32: within
@@ -128,7 +128,7 @@ with figure(7.2, 3.4) as fig:
     ax.set_xticks(range(2, 9))
     ax.set_xlabel("bits")
     ax.set_ylabel("relative squared error")
-    show(fig, "06_bits")
+    show(fig, "12_bits")
 
 # %%
 # The maximum is the wrong thing to ask when there are few values. With 255
@@ -220,7 +220,7 @@ with figure(7.2, 3.4) as fig:
     ticks.spines["left"].set_visible(False)
     ticks.set_xlabel("input of the MLP's second layer, and 4-bit grids")
     ax.set_ylabel("how many")
-    show(fig, "06_lean")
+    show(fig, "12_lean")
 
 # %%
 # Third question: who shares a scale? One for the whole *tensor* is simple; one
@@ -379,7 +379,7 @@ with figure(7.2, 3.8) as fig:
     ax.set_xlabel("threshold / mean|w|")
     ax.set_ylabel("relative squared error")
     ax.set_ylim(0, 0.52)
-    show(fig, "06_thresholds")
+    show(fig, "12_thresholds")
 
 # %%
 # Flat bottoms: at 0.7 a Gaussian row loses hardly anything. A Laplace row,
@@ -446,7 +446,7 @@ with figure(7.2, 3.4) as fig:
     axes[0].set_ylabel("how many")
     axes[1].text(1.5, 25, "its own\nthreshold", color=TERNARY)
     axes[0].text(0.8, 25, "the matrix's\nthreshold", color=DARK)
-    show(fig, "06_rows")
+    show(fig, "12_rows")
 
 quote("zeros of the quiet row, %", common_zeros["quiet"], 86, 1)
 quote("zeros of the loud row, %", common_zeros["loud"], 21, 1)
@@ -506,11 +506,11 @@ with figure(7.2, 4.0) as fig:
     ax.set_ylabel("relative squared error")
     ax.set_ylim(top=0.2)
     ax.legend(loc=(0.0, 0.68), fontsize=10)
-    show(fig, "06_trained")
+    show(fig, "12_trained")
 
 # %%
 # Three things to see. The rows of this model have *less* error than Gaussian
-# ones: they were drawn uniform (chapter 04's Xavier), and eight epochs have
+# ones: they were drawn uniform (chapter 07's Xavier), and eight epochs have
 # carried them half of the way to a bell. Their best threshold is, on average,
 # 0.707 of the mean: the rule of thumb could not be better. And the rows of one
 # matrix are so much alike that a rule for each gains only 2 % of the error.
@@ -591,7 +591,7 @@ quote("matrix, largest", accuracy["matrix, from the largest"], 17, 8, True)
 #
 # These are numbers *before* training with ternary weights. Training may close
 # such gaps, because each row learns to live with its rule. ``tervit compare``
-# has compared channel with layer, with five seeds (chapter 07 says what makes
+# has compared channel with layer, with five seeds (chapter 13 says what makes
 # a comparison fair). Read from its stored result:
 
 record = read_record(ROOT / "docs" / "comparisons" / "main.json")

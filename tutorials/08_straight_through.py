@@ -24,7 +24,7 @@ Rounding breaks it: the straight-through estimator
 
 .. math:: \frac{\partial L}{\partial w} := \frac{\partial L}{\partial \hat w}
 
-Where the threshold :math:`\Delta` and the scale come from is chapter 06. This
+Where the threshold :math:`\Delta` and the scale come from is chapter 12. This
 chapter is about the ``:=`` in the last line.
 """
 
@@ -84,7 +84,7 @@ with figure(7.2, 3.0) as fig:
     right.set_title("its derivative")
     for ax in (left, right):
         ax.set_xlabel("x")
-    show(fig, "05_staircase")
+    show(fig, "08_staircase")
 
 # %%
 # Why zero is a disaster: the chain rule multiplies. If :math:`\hat w` is made
@@ -258,7 +258,7 @@ with figure(7.2, 3.0) as fig:
     ax.set_xlabel("step")
     ax.set_ylabel("loss")
     ax.set_ylim(bottom=0)
-    show(fig, "05_two_gradients")
+    show(fig, "08_two_gradients")
 
 # %%
 # Why does a wrong gradient work? :math:`\partial L / \partial \hat w` is
@@ -293,7 +293,7 @@ with figure(7.2, 4.2) as fig:
     bottom.set_yticks([0, 11], ["weight 1", "weight 12"])
     bottom.set_xlabel("step")
     bottom.set_ylabel("codes")
-    show(fig, "05_latents")
+    show(fig, "08_latents")
 
 # %%
 # Break it: throw the latent weights away
@@ -388,7 +388,7 @@ with figure(7.2, 3.4) as fig:
     ax.set_xlabel("one latent weight, the other seven held")
     ax.set_ylabel(r"its $\hat w$")
     ax.set_ylim(-1.3, 1.5)
-    show(fig, "05_frozen")
+    show(fig, "08_frozen")
 
 # %%
 # (The treads of the staircase slant: that is the scale again, a mean of which
@@ -632,7 +632,7 @@ with figure(7.2, 3.0) as fig:
     right_ax.set_xlabel("step")
     right_ax.set_ylabel("codes unlike the first, %")
     right_ax.set_ylim(bottom=0)
-    show(fig, "05_flips")
+    show(fig, "08_flips")
 
 # %%
 # Three codes of a hundred are no longer what rounding made them, and the loss

@@ -1,0 +1,58 @@
+"""Shared by all chapters: checked numbers, claims, figures, a trained model.
+
+Import it before NumPy: it makes `tervit_np` importable from a clone that is
+not installed, and sets BLAS to one thread, because training starts its own
+threads. Environment variables that change a chapter:
+
+    TERVIT_FAST=1         run a short form, for the tests; numbers that depend
+                          on the length are printed but not checked
+    TERVIT_SEED=1         draw weights and pictures from another seed; claims
+                          are still checked, numbers are only printed
+    TERVIT_PLAY=1         report what differs from the text instead of
+                          stopping the chapter
+    TERVIT_SHOW=1         also open figures in the picture viewer
+    TERVIT_TUTORIALS=DIR  write figures and models to DIR (runs/tutorials)
+    TERVIT_RESULTS=FILE   write the numbers and claims to a JSON file
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+NEEDED = {"numpy": "numpy", "matplotlib": "matplotlib", "PIL": "pillow"}
+absent = [n for m, n in NEEDED.items() if importlib.util.find_spec(m) is None]
+if absent:
+    sys.exit(
+        f"tutorials: not installed here: {', '.join(absent)}. In the folder "
+        f"{ROOT} run: {sys.executable} -m pip install ."
+    )
+
+from tervit_np.cli.startup import prepare  # noqa: E402
+
+prepare()
+
+from lesson.numbers import claim, predict, quote  # noqa: E402
+from lesson.pictures import COLOURS, figure, show, stage_colour  # noqa: E402
+from lesson.settings import FAST, OUT, SEED  # noqa: E402
+from lesson.training import fresh_folder, shapes, trained_model  # noqa: E402
+
+__all__ = [
+    "COLOURS",
+    "FAST",
+    "OUT",
+    "ROOT",
+    "SEED",
+    "claim",
+    "figure",
+    "fresh_folder",
+    "predict",
+    "quote",
+    "shapes",
+    "show",
+    "stage_colour",
+    "trained_model",
+]

@@ -1,0 +1,57 @@
+"""Figures of a chapter: saved always, shown in cells or on a screen."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lesson.settings import OUT, is_set
+
+from tervit_np.analysis.style import figure, save, stage_colour
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["COLOURS", "figure", "show", "stage_colour"]
+COLOURS = tuple(stage_colour("", i) for i in range(4))  # not of stages
+
+
+def show(fig: "Figure", name: str) -> Path:
+    """Save a figure as OUT/<name>.png and print its path.
+
+    In a notebook cell the figure is also displayed. With TERVIT_SHOW=1 the
+    picture viewer opens it if there is a screen; the chapter does not wait.
+    """
+    OUT.mkdir(parents=True, exist_ok=True)
+    path = save(fig, OUT / f"{name}.png")
+    inside = path.is_relative_to(Path.cwd())
+    print(f"figure: {path.relative_to(Path.cwd()) if inside else path}")
+    if _in_cells():
+        from IPython.display import Image, display
+
+        display(Image(str(path)))
+    elif is_set("TERVIT_SHOW"):
+        _open(path)
+    return path
+
+
+def _in_cells() -> bool:
+    """Return whether an editor or a notebook runs the script by cells."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and "IPKernelApp" in shell.config
+
+
+def _open(path: Path) -> None:
+    """Open a picture in the system's viewer, if there is a screen."""
+    if sys.platform == "win32":
+        os.startfile(path)
+        return
+    mac = sys.platform == "darwin"
+    opener = shutil.which("open" if mac else "xdg-open")
+    screens = os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY")
+    if opener and (mac or any(screens)):
+        quiet = subprocess.DEVNULL
+        subprocess.Popen([opener, str(path)], stdout=quiet, stderr=quiet)
