@@ -2,11 +2,12 @@
 
 An operator that has a twin asks here, and nowhere else:
 
-    if (compiled_ops := compiled(x)) is not None:
+    if (compiled_ops := compiled(x, gamma, beta)) is not None:
         return compiled_ops.layernorm(...)
 
-Twins exist for float32. A float64 array always runs the NumPy lines, because gradient checks must
-check the lines that a student reads. backends.py says how to switch the twins off.
+Twins exist for float32. A float64 array among the operands always means the NumPy lines, because
+gradient checks must check the lines that a student reads. backends.py says how to switch the twins
+off.
 """
 
 from types import ModuleType
@@ -19,10 +20,15 @@ from tervit_np.backends import backend_name
 _compiled: ModuleType | None = None
 
 
-def compiled(x: Array) -> ModuleType | None:
-    """Return the module of compiled operators if they apply to `x`, otherwise None."""
+def compiled(x: Array, *others: Array | None) -> ModuleType | None:
+    """Return the module of compiled operators if they apply to all operands, otherwise None.
+
+    They apply to float32 alone, and to an `x` that is not empty.
+    """
     global _compiled
     if x.dtype != np.float32 or x.size == 0 or backend_name() != "numba":
+        return None
+    if any(other is not None and other.dtype != np.float32 for other in others):
         return None
     if _compiled is None:
         import tervit_np.compiled
@@ -31,9 +37,9 @@ def compiled(x: Array) -> ModuleType | None:
     return _compiled
 
 
-def integer_engine(x: Array) -> ModuleType | None:
-    """Return the package of integer kernels if they apply to `x`, otherwise None."""
-    if compiled(x) is None:
+def integer_engine(x: Array, *others: Array | None) -> ModuleType | None:
+    """Return the package of integer kernels if they apply to all operands, otherwise None."""
+    if compiled(x, *others) is None:
         return None
     import tervit_np.kernels
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import extending, types
+from numba import errors, extending, types
 from numba.core.datamodel.models import PrimitiveModel
 
 from tervit_np.compiled.jit import kernel
@@ -70,7 +70,12 @@ def fma(typing: TypingContext, a: types.Float, b: types.Float, c: types.Float) -
 
 @intrinsic
 def address_of(typing: TypingContext, x: types.Array) -> Intrinsic:
-    """Return the address of an array's first number: unlike a view, it needs no counting."""
+    """Return the address of an array's first number: unlike a view, it needs no counting.
+
+    A function that reads on from there would read another view wrongly, so it is not compiled.
+    """
+    if x.layout != "C":
+        raise errors.TypingError(f"address_of: expected a C-contiguous array, found {x}")
 
     def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         return builder.ptrtoint(array_data(context, builder, x, args[0]), I64)

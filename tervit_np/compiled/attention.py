@@ -29,15 +29,15 @@ def attention_probs(
 ) -> Array:
     """Return A.  (B, T, 3 D), bias (H, T, T), mask (nW, T, T) -> (B, H, T, T)."""
     probs = np.empty((qkv.shape[0], heads, qkv.shape[1], qkv.shape[1]), np.float32)
-    _probs(qkv, _NONE if bias is None else bias, _NONE if mask is None else mask, probs,
-           *workspace())  # fmt: skip
+    both = (_NONE if x is None else np.ascontiguousarray(x, np.float32) for x in (bias, mask))
+    _probs(np.ascontiguousarray(qkv), *both, probs, *workspace())
     return probs
 
 
 def attention_mix(probs: Array, qkv: Array) -> Array:
     """Return A V.  (B, H, T, T), (B, T, 3 D) -> (B, T, D)."""
     out = np.empty((*qkv.shape[:2], qkv.shape[2] // 3), np.float32)
-    _mix(probs, qkv, out, *workspace())
+    _mix(np.ascontiguousarray(probs, np.float32), np.ascontiguousarray(qkv), out, *workspace())
     return out
 
 
@@ -47,8 +47,9 @@ def attention_backward(
     """Return dqkv (B, T, 3 D), and dbias (H, T, T) or nothing.  dout (B, T, D)."""
     _, heads, tokens, _ = probs.shape
     dbias = np.zeros((heads, tokens, tokens) if with_bias else (0, 0, 0), np.float32)
-    dqkv = np.empty_like(qkv)
-    _backward(dout, qkv, probs, probs_hat, dqkv, dbias, *workspace())
+    arrays = [np.ascontiguousarray(x) for x in (dout, qkv, probs, probs_hat)]
+    dqkv = np.empty(qkv.shape, np.float32)
+    _backward(*arrays, dqkv, dbias, *workspace())
     return dqkv, dbias
 
 

@@ -58,8 +58,7 @@ def attention_backward(dout: Array, cache: AttentionCache) -> Array:
     """Undo `out = softmax(q k^T / sqrt(K)) v`.  (B, T, D) -> dqkv (B, T, 3 D)."""
     qkv, probs, probs_hat = cache
     dqkv: Array
-    if (compiled_ops := compiled(dout)) is not None:
-        dout = np.ascontiguousarray(dout)
+    if (compiled_ops := compiled(dout, *cache)) is not None:
         dqkv, _ = compiled_ops.attention_backward(dout, qkv, probs, probs_hat)
         return dqkv
     heads = probs.shape[1]

@@ -41,7 +41,7 @@ def gelu_backward(dy: Array, x: Array, form: str = "erf") -> Array:
     """Undo `y = gelu(x)`.  (...), (...) -> dx (...)."""
     _check_form(form)
     dx: Array
-    if (compiled_ops := compiled(dy)) is not None:
+    if (compiled_ops := compiled(dy, x)) is not None:
         kernel = compiled_ops.gelu_backward if form == "erf" else compiled_ops.gelu_tanh_backward
         dx = kernel(rows(dy), rows(x)).reshape(x.shape)
         return dx

@@ -43,8 +43,10 @@ def layernorm(
             raise ValueError(
                 f"layernorm: x has last axis {x.shape[-1]}, {name} has shape {parameter.shape}"
             )
-    if (compiled_ops := compiled(x)) is not None:
-        y, xhat, rstd = compiled_ops.layernorm(rows(x), gamma, beta, eps)
+    if (compiled_ops := compiled(x, gamma, beta)) is not None:
+        y, xhat, rstd = compiled_ops.layernorm(
+            rows(x), np.ascontiguousarray(gamma), np.ascontiguousarray(beta), eps
+        )
         rstd = rstd.reshape(*x.shape[:-1], 1)
         return y.reshape(x.shape), LayerNormCache(xhat.reshape(x.shape), rstd, gamma)
     centred = x - x.mean(axis=-1, keepdims=True)
@@ -56,8 +58,10 @@ def layernorm(
 def layernorm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
     """Undo `y = xhat * gamma + beta`.  (..., D) -> dx (..., D), dgamma (D,), dbeta (D,)."""
     xhat, rstd, gamma = cache
-    if (compiled_ops := compiled(dy)) is not None:
-        dx, dgamma, dbeta = compiled_ops.layernorm_backward(rows(dy), rows(xhat), rows(rstd), gamma)
+    if (compiled_ops := compiled(dy, *cache)) is not None:
+        dx, dgamma, dbeta = compiled_ops.layernorm_backward(
+            rows(dy), rows(xhat), rows(rstd), np.ascontiguousarray(gamma)
+        )
         return dx.reshape(dy.shape), dgamma, dbeta
     # exercise layernorm_backward: dx, dgamma and dbeta from dy, xhat, rstd and gamma
     leading = tuple(range(dy.ndim - 1))

@@ -48,10 +48,10 @@ def _matmul(x: Array, weight: Array, bias: Array | None, packed: Any) -> Array:
 
     (M, I), (O, I), (O,) -> (M, O).
     """
-    if packed is not None and (engine := integer_engine(x)) is not None:
+    if packed is not None and (engine := integer_engine(x, bias)) is not None:
         y: Array = engine.multiply_floats(x, packed, bias)
         return y
-    if (compiled_ops := compiled(x)) is not None and weight.dtype == x.dtype:
+    if (compiled_ops := compiled(x, weight, bias)) is not None:
         y = compiled_ops.linear(x, weight, bias)
         return y
     y = x @ weight.T
@@ -62,7 +62,7 @@ def _matmul(x: Array, weight: Array, bias: Array | None, packed: Any) -> Array:
 
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:
     """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,)."""
-    if (compiled_ops := compiled(dy)) is not None and cache.weight.dtype == dy.dtype:
+    if (compiled_ops := compiled(dy, *cache)) is not None:
         dx, dweight, dbias = compiled_ops.linear_backward(rows(dy), rows(cache.x), cache.weight)
         return dx.reshape(cache.x.shape), dweight, dbias
     # exercise linear_backward: dx, dweight and dbias from dy, cache.x and cache.weight

@@ -31,7 +31,7 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
 
 def softmax_backward(dy: Array, y: Array, scale: float = 1.0) -> Array:
     """Undo `y = softmax(scale * x)`.  (..., N), (..., N) -> dx (..., N)."""
-    if (compiled_ops := compiled(dy)) is not None:
+    if (compiled_ops := compiled(dy, y)) is not None:
         dx: Array = compiled_ops.softmax_backward(rows(dy), rows(y), scale).reshape(dy.shape)
         return dx
     along_y = (dy * y).sum(axis=-1, keepdims=True)

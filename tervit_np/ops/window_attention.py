@@ -35,7 +35,7 @@ def window_attention(
     `quantize_probs` quantizes the probabilities before they multiply v, as in `attention`.
     """
     heads = attn_bias.shape[0]
-    if (compiled_ops := compiled(qkv)) is not None:
+    if (compiled_ops := compiled(qkv, attn_bias)) is not None:
         qkv = np.ascontiguousarray(qkv)
         probs = compiled_ops.attention_probs(qkv, heads, attn_bias, mask)
         probs_hat = probs if quantize_probs is None else quantize_probs(probs)
@@ -57,8 +57,7 @@ def window_attention_backward(dout: Array, cache: WindowAttentionCache) -> tuple
     """Undo window_attention.  (B nW, T, D) -> dqkv (B nW, T, 3 D), dattn_bias (H, T, T)."""
     qkv, probs, probs_hat = cache
     dqkv: Array
-    if (compiled_ops := compiled(dout)) is not None:
-        dout = np.ascontiguousarray(dout)
+    if (compiled_ops := compiled(dout, *cache)) is not None:
         dqkv, dattn_bias = compiled_ops.attention_backward(dout, qkv, probs, probs_hat, True)
         return dqkv, dattn_bias
     heads = probs.shape[1]

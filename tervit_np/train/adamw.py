@@ -50,7 +50,7 @@ class AdamW:
         self, param: Param, m: Array, v: Array, decay: float, first: float, second: float
     ) -> None:
         p, g, (b1, b2) = param.data, param.grad, self.betas
-        if (compiled_ops := compiled(p)) is not None:
+        if (compiled_ops := compiled(p, g, m, v)) is not None:
             flat = (a.reshape(-1) for a in (p, g, m, v))
             compiled_ops.adamw_(*flat, self.lr, b1, b2, self.eps, decay, first, second)
             return

@@ -25,7 +25,7 @@ class EMA:
         self.steps += 1
         for name, param in self.named_params:
             a, p = self.average[name].reshape(-1), param.data.reshape(-1)
-            if (compiled_ops := compiled(a)) is not None:
+            if (compiled_ops := compiled(a, p)) is not None:
                 compiled_ops.ema_(a, p, d)
             else:
                 a *= d
