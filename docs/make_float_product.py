@@ -27,7 +27,7 @@ def ladder_table(record: dict[str, Any]) -> str:
     speeds = record["speeds"]
     rows = [["step", "GFLOP/s", "of the peak"]] + [
         [name, f"{speed:.1f}", f"{100 * speed / speeds['peak']:.0f} %"]
-        for name, speed in speeds.items()
+        for name, speed in sorted(speeds.items(), key=lambda step: step[0] == "peak")
     ]
     m, k, n = record["shape"].split("x")
     return (

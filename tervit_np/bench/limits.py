@@ -45,6 +45,7 @@ MEMORY_LEVELS = {"L1": 3 * 2**13, "L2": 3 * 2**18, "memory": 3 * 2**25}  # bytes
 _CHAINS = 12  # independent sums, which hide each other's latency
 _BYTES_PER_CALL = 2**22  # at least
 _STEPS = 20_000
+OPERATIONS = 2 * LANES * _CHAINS  # of a step of fused_multiply_adds
 
 
 def measure_limits(rounds: int = 21) -> Limits:
@@ -58,7 +59,7 @@ def measure_limits(rounds: int = 21) -> Limits:
         candidates[level] = partial(read, data, passes)
         amounts[level] = float(size * passes)
     candidates["float32"] = partial(fused_multiply_adds, _STEPS, 0.5)
-    amounts["float32"] = 2.0 * LANES * _CHAINS * _STEPS
+    amounts["float32"] = float(OPERATIONS * _STEPS)
     times = interleaved(candidates, rounds)
     speeds = {name: 1e-9 * amounts[name] / times[name].median for name in candidates}
     return Limits({level: speeds.pop(level) for level in MEMORY_LEVELS}, speeds["float32"])

@@ -28,9 +28,17 @@ def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     return array
 
 
+def empty(shape: tuple[int, ...]) -> Array:
+    """Return an uninitialised float32 array that begins at a cache line."""
+    count = int(np.prod(shape))
+    raw = np.empty(count + _LINE // 4, np.float32)
+    first = -raw.ctypes.data % _LINE // 4
+    return raw[first : first + count].reshape(shape)
+
+
 @kernel(boundscheck=False)
 def empty_matrix(rows: int, columns: int) -> Array:
-    """Return an uninitialised float32 (rows, columns) that begins at a whole line."""
+    """Return an uninitialised float32 (rows, columns) that begins at a cache line."""
     raw = np.empty(rows * columns + _LINE // 4, np.float32)
     first = -raw.ctypes.data % _LINE // 4
     return raw[first : first + rows * columns].reshape((rows, columns))

@@ -29,8 +29,9 @@ def attention_probs(
 ) -> Array:
     """Return A.  (B, T, 3 D), bias (H, T, T), mask (nW, T, T) -> (B, H, T, T)."""
     probs = np.empty((qkv.shape[0], heads, qkv.shape[1], qkv.shape[1]), np.float32)
-    both = (_NONE if x is None else np.ascontiguousarray(x, np.float32) for x in (bias, mask))
-    _probs(np.ascontiguousarray(qkv), *both, probs, *workspace())
+    bias = _NONE if bias is None else np.ascontiguousarray(bias)
+    mask = _NONE if mask is None else np.ascontiguousarray(mask, np.float32)
+    _probs(np.ascontiguousarray(qkv), bias, mask, probs, *workspace())
     return probs
 
 
@@ -47,9 +48,9 @@ def attention_backward(
     """Return dqkv (B, T, 3 D), and dbias (H, T, T) or nothing.  dout (B, T, D)."""
     _, heads, tokens, _ = probs.shape
     dbias = np.zeros((heads, tokens, tokens) if with_bias else (0, 0, 0), np.float32)
-    arrays = [np.ascontiguousarray(x) for x in (dout, qkv, probs, probs_hat)]
-    dqkv = np.empty(qkv.shape, np.float32)
-    _backward(*arrays, dqkv, dbias, *workspace())
+    dout, qkv, probs, probs_hat = map(np.ascontiguousarray, (dout, qkv, probs, probs_hat))
+    dqkv = np.empty_like(qkv)
+    _backward(dout, qkv, probs, probs_hat, dqkv, dbias, *workspace())
     return dqkv, dbias
 
 

@@ -71,8 +71,8 @@ def kernel(
     """Compile a function on its first call: no GIL, errors as in NumPy, cached on disk.
 
     There is no option for fast mathematics: with its flags a function gives other bits where it is
-    inlined than where it is linked, and on each processor its own. arithmetic.py has what kernels
-    use instead.
+    inlined than where it is linked, and on each processor its own. arithmetic.py and row_sums.py
+    have what kernels use instead.
 
     Types of parameters are for the reader; Numba compiles for the types of the arguments.
     """

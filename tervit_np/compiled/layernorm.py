@@ -7,16 +7,10 @@ mean, variance and output are computed.
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.compiled.arithmetic import (
-    address_of,
-    fma,
-    row_dot,
-    row_dot3,
-    row_squares,
-    row_sum,
-)
+from tervit_np.compiled.arithmetic import address_of, fma
 from tervit_np.compiled.exponential import ONE, F
 from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.row_sums import row_dot, row_dot3, row_squares, row_sum
 
 
 @kernel()

@@ -20,13 +20,15 @@ _NO_BIAS = np.empty(0, np.float32)
 def linear(x: Array, weight: Array, bias: Array | None) -> Array:
     """y = x W^T + b; sums begin with the bias.  (M, I), (O, I), (O,) -> (M, O)."""
     bias = _NO_BIAS if bias is None else bias
-    y: Array = _forward(*map(np.ascontiguousarray, (x, weight, bias)), *workspace())
+    x, weight, bias = map(np.ascontiguousarray, (x, weight, bias))
+    y: Array = _forward(x, weight, bias, *workspace())
     return y
 
 
 def linear_backward(dy: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
     """(M, O), (M, I), (O, I) -> dx (M, I), dweight (O, I), dbias (O,)."""
-    dx, dweight, dbias = _backward(*map(np.ascontiguousarray, (dy, x, weight)), *workspace())
+    dy, x, weight = map(np.ascontiguousarray, (dy, x, weight))
+    dx, dweight, dbias = _backward(dy, x, weight, *workspace())
     return dx, dweight, dbias
 
 

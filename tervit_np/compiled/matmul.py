@@ -3,12 +3,11 @@
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.aligned import empty
 from tervit_np.compiled.float_panels import Matrix
 from tervit_np.compiled.float_tile import FLOAT
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.sgemm import sgemm, workspace
-
-_LINE = 64
 
 
 def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = None) -> Array:
@@ -16,10 +15,20 @@ def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = N
 
     At most two leading axes. `start` may be `out`, which is then added to; the columns of both are
     neighbours in memory.
+
+    Raises
+    ------
+    ValueError
+        If an array is not float32, or has another shape or order of columns.
     """
+    _check(a, b, start, out)
     shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
     if out is None:
         out = empty(shape)
+    elif out.shape != shape:
+        raise ValueError(f"matmul: out is {out.shape}, expected {shape}")
+    if start is not None and start.shape not in (shape, shape[-1:]):
+        raise ValueError(f"matmul: start is {start.shape}, expected {shape} or {shape[-1:]}")
     begin, begin_strides = 0, (0, 0, 0, 0)
     if start is not None:
         begin, begin_strides = _address(start), _strides(start, shape[:-2])
@@ -33,12 +42,16 @@ def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = N
     return out
 
 
-def empty(shape: tuple[int, ...]) -> Array:
-    """Return an uninitialised float32 array that begins at a whole line of the cache."""
-    count = int(np.prod(shape)) * FLOAT
-    raw = np.empty(count + _LINE, np.uint8)
-    first = -_address(raw) % _LINE
-    return raw[first : first + count].view(np.float32).reshape(shape)
+def _check(a: Array, b: Array, start: Array | None, out: Array | None) -> None:
+    """Refuse what the addresses of the arrays would misread."""
+    for name, x in (("a", a), ("b", b), ("start", start), ("out", out)):
+        if x is not None and x.dtype != np.float32:
+            raise ValueError(f"matmul: {name} is {x.dtype}, expected float32")
+    if a.ndim < 2 or b.ndim < 2 or max(a.ndim, b.ndim) > 4 or a.shape[-1] != b.shape[-2]:
+        raise ValueError(f"matmul: a is {a.shape}, b is {b.shape}; expected (M, K) and (K, N)")
+    for name, x in (("start", start), ("out", out)):
+        if x is not None and x.shape[-1] > 1 and x.strides[-1] != FLOAT:
+            raise ValueError(f"matmul: the columns of {name} are not neighbours in memory")
 
 
 def _address(x: Array) -> int:

@@ -9,9 +9,10 @@ import math
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.compiled.arithmetic import address_of, fma, row_dot
+from tervit_np.compiled.arithmetic import address_of, fma
 from tervit_np.compiled.exponential import ONE, F
 from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.row_sums import row_dot
 
 
 @kernel()

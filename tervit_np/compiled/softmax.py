@@ -6,9 +6,10 @@ Twin of ops/softmax.py.
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.compiled.arithmetic import address_of, row_dot, row_sum
+from tervit_np.compiled.arithmetic import address_of
 from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_to_bits
 from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.row_sums import row_dot, row_sum
 
 ROWS_PER_PASS = 4  # a sum waits for stores, so those of other rows come between
 

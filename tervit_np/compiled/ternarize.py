@@ -6,9 +6,10 @@ Twin of quant/ternarize.py for thresholds that are multiples of mean|w|; sums in
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.compiled.arithmetic import address_of, row_sum
+from tervit_np.compiled.arithmetic import address_of
 from tervit_np.compiled.exponential import F
 from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.row_sums import row_sum
 
 
 @kernel()

@@ -11,11 +11,12 @@ the L1 cache until it has become 8-bit integers.
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.compiled.arithmetic import address_of, fma, row_squares, row_sum
+from tervit_np.compiled.arithmetic import address_of, fma
 from tervit_np.compiled.exponential import ONE, F
 from tervit_np.compiled.gaussian import cumulative
 from tervit_np.compiled.gelu import tanh_gate
 from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.row_sums import row_squares, row_sum
 from tervit_np.kernels.panels import QuantizedTokens
 from tervit_np.kernels.quantize import ROWS_PER_PASS, quantize_pass
 

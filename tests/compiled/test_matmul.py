@@ -125,3 +125,17 @@ def test_rows_without_panels_are_the_same_chains(vectors, depth):
 
     multiply_rows(columns, depth, matrix(a), matrix(b), matrix(c))
     np.testing.assert_array_equal(c, fused_product(a[:, :depth], b, np.float32(0)))
+
+
+def test_what_addresses_would_misread_is_refused():
+    a, b = floats(4, 3), floats(3, 5)
+    with pytest.raises(ValueError, match="b is float64, expected float32"):
+        matmul(a, b.astype(np.float64))
+    with pytest.raises(ValueError, match=r"a is \(4, 3\), b is \(4, 5\)"):
+        matmul(a, floats(4, 5))
+    with pytest.raises(ValueError, match=r"out is \(5, 5\), expected \(4, 5\)"):
+        matmul(a, b, out=floats(5, 5))
+    with pytest.raises(ValueError, match=r"start is \(4,\), expected \(4, 5\) or \(5,\)"):
+        matmul(a, b, floats(4))
+    with pytest.raises(ValueError, match="the columns of out are not neighbours in memory"):
+        matmul(a, b, out=floats(5, 4).T)
