@@ -41,7 +41,6 @@ _SETTINGS: dict[str, Any] = {
     "lines.linewidth": 1.8,
     "figure.dpi": 144,
     "savefig.facecolor": "white",
-    "text.parse_math": False,  # a name such as "$5" is no formula
 }
 
 
@@ -51,8 +50,11 @@ def stage_colour(stage: str, index: int = 0) -> str:
 
 
 @contextmanager
-def figure(width: float, height: float, **options: Any) -> Iterator["Figure"]:
+def figure(width: float, height: float, math: bool = False, **options: Any) -> Iterator["Figure"]:
     """Yield a figure in the common style; width and height are in inches.
+
+    A name such as "$5" is text. With `math`, what is between dollar signs is a formula, as in
+    the labels of logarithmic axes.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def figure(width: float, height: float, **options: Any) -> Iterator["Figure"]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams.update(_SETTINGS | {"text.parse_math": math})
         try:
             yield Figure(figsize=(width, height), layout="constrained", **options)
         except (OSError, MemoryError):

@@ -122,6 +122,18 @@ import sys; assert "matplotlib.pyplot" not in sys.modules
     assert (tmp_path / "99_line.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_labels_of_logarithmic_axes_are_formulas(tmp_path):
+    code = """
+import lesson
+with lesson.figure(3, 2) as fig:
+    ax = fig.subplots()
+    ax.semilogy([1, 1000])
+    fig.canvas.draw()
+    print({label.get_parse_math() for label in ax.get_yticklabels()})
+"""
+    assert run(code, tmp_path).stdout == "{True}\n"
+
+
 def test_a_fresh_folder_deletes_that_folder_alone(tmp_path):
     (tmp_path / "99_run").mkdir()
     (tmp_path / "99_run" / "old").write_text("x")

@@ -4,17 +4,20 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesson.settings import OUT, is_set
 
-from tervit_np.analysis.style import figure, save, stage_colour
+from tervit_np.analysis.style import figure as style_figure
+from tervit_np.analysis.style import save, stage_colour
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["COLOURS", "figure", "show", "stage_colour"]
+figure = partial(style_figure, math=True)  # chapters write formulas in labels
 COLOURS = tuple(stage_colour("", i) for i in range(4))  # not of stages
 
 
