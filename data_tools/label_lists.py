@@ -2,7 +2,7 @@
 
     val_annotations.txt in val/                  file, class, box                (Tiny-ImageNet)
     LOC_val_solution.csv                         name, "class box class box ..." (Kaggle)
-    val.txt in val/, beside it or in meta/       file, class or its number       (Caffe, OpenMMLab)
+    val.txt in val/, next to it or in meta/      file, class or its number       (Caffe, OpenMMLab)
     imagenet_2012_validation_synset_labels.txt   a class for each picture in the order of the names
     ILSVRC2012_validation_ground_truth.txt       a number for each picture, see devkit.py
 
@@ -65,7 +65,7 @@ def listed_classes(files: Files, folder: Tree, split: str, classes: set[str]) ->
 
 
 def _lines(content: bytes, pictures: int, source: str) -> list[str]:
-    """Split a list into lines; a hostile one may have far more of them than memory has room for."""
+    """Split a list into lines; a hostile one may have far more of them than memory can hold."""
     count = content.count(b"\n")
     if count > 2 * pictures + _SPARE_LINES or len(content) > _LINE_BYTES * (count + 1):
         raise DataError(
@@ -90,14 +90,14 @@ def _find(files: Files, folder: Tree, split: str) -> str | None:
     DataError
         If there are two of one kind.
     """
-    inside, beside = folder.path, folder.path[:-1].rpartition("/")[0]
-    beside += "/" * bool(beside)
+    inside, parent = folder.path, folder.path[:-1].rpartition("/")[0]
+    parent += "/" * bool(parent)
     kinds = [
         (inside, f"{split}_annotations.txt"),
         (None, f"LOC_{split}_solution.csv"),
         (inside, f"{split}.txt"),
-        (beside, f"{split}.txt"),
-        (f"{beside}meta/", f"{split}.txt"),
+        (parent, f"{split}.txt"),
+        (f"{parent}meta/", f"{split}.txt"),
     ]
     kinds += [(None, _SYNSET_LABELS), (None, _GROUND_TRUTH)] * (split == "val")
     texts = [name for name in files.names() if name.endswith((".txt", ".csv"))]

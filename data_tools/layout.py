@@ -5,7 +5,7 @@
     <class>/train/...  <class>/test/...                    splits within the classes
     val/... without class folders, and a list of labels    as in ImageNet (see label_lists.py)
 
-Any of these may be some folders further down, beside other files. What has two readings is refused.
+Any of these may be some folders further down, among other files. What has two readings is refused.
 """
 
 from collections import Counter

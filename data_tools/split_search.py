@@ -12,7 +12,7 @@ def split_roots(tree: Tree) -> list[Tree]:
     """Return the topmost folders that have splits in them.
 
     A folder called "train" is a split if it has class folders. If it has pictures only, it is a
-    split where the folders beside it are splits too, and else a class: "bus", "car", "train".
+    split where the folders next to it are splits too, and else a class: "bus", "car", "train".
     """
     return list(_roots(tree))
 
@@ -71,7 +71,7 @@ def splits_at(root: Tree, tree: Tree, path: Path) -> dict[str, Tree]:
     Raises
     ------
     DataError
-        If two folders are the same split, or if there is one split with classes beside other
+        If two folders are the same split, or if there is one split with classes next to other
         folders of pictures, so that it may be a class.
     """
     named = _named_splits(root)
@@ -92,9 +92,11 @@ def splits_at(root: Tree, tree: Tree, path: Path) -> dict[str, Tree]:
 def _two_readings(root: Tree, tree: Tree, named: list[tuple[str, Tree]], path: Path) -> str:
     split, folder = named[0]
     folders = [folder for _, folder in named]
-    beside = [f.path for f in root.folders.values() if f not in folders]
-    beside = beside or [f.path for f in tree.folders.values() if not root.path.startswith(f.path)]
-    others = ", ".join(beside[:3]) or "other folders"
+    elsewhere = [f.path for f in root.folders.values() if f not in folders]
+    elsewhere = elsewhere or [
+        f.path for f in tree.folders.values() if not root.path.startswith(f.path)
+    ]
+    others = ", ".join(elsewhere[:3]) or "other folders"
     return (
         f"{path}: {folder.path} looks like the {split} split, but there are pictures in {others} "
         f"too, so that it may be a class; put all classes into train/, or name the folder that "

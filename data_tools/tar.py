@@ -2,7 +2,7 @@
 
 An archive is a sequence of blocks of 512 bytes: a header, the contents, the next header. Python's
 tarfile believes every size that a header claims, keeps a kilobyte for each member and never
-compares the checksum of gzip. Here members lie within the archive, descriptions are short, and the
+compares the checksum of gzip. Here members are inside the archive, descriptions are short, and the
 number of members is bounded by the size of the archive.
 """
 

@@ -3,7 +3,7 @@
 Two correct programs, and two processors, differ in the last bits of their sums: about 1e-7. Where
 x / s is not near a half, both sides round it to the same code and the difference stays 1e-7. Where
 it is near a half, their codes may differ by one: this changes a token by a hundredth, and all that
-follows by 1e-5 to 1.5e-2. Nothing lies in between. A tolerance between 1e-6 and 1e-2 is therefore
+follows by 1e-5 to 1.5e-2. Nothing is in between. A tolerance between 1e-6 and 1e-2 is therefore
 wrong twice: it fails on another processor without a mistake, and it hides mistakes of a thousandth.
 
 Three kinds of assertions hold on every processor. Use the first that is possible:

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_measuring(args: argparse.Namespace) -> None:
-    """Refuse options beside --redraw, which measures nothing."""
+    """Refuse options given with --redraw, which measures nothing."""
     names = ("images", "split", "data", "grid", "no_curvature", "seed")
     given = [name for name in names if getattr(args, name) != args.parser.get_default(name)]
     if given:

@@ -148,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_other_options(args: argparse.Namespace) -> None:
-    """Refuse options beside --resume that a run cannot change."""
+    """Refuse options given with --resume that a run cannot change."""
     actions = args.parser._option_string_actions
     given = [
         name

@@ -10,7 +10,7 @@ The loops are those of GotoBLAS and BLIS (Goto, van de Geijn 2008), from the out
 
     columns of B, as many as fit the second cache
         steps of K                  pack B into panels of NR columns
-            ROW_BLOCK rows of A     pack A, unless its rows lie in one piece
+            ROW_BLOCK rows of A     pack A, unless its rows are contiguous
                 panels of B
                     tiles of A      MR x NR sums stay in registers for these steps
 
@@ -115,7 +115,7 @@ def multiply_block(
 def multiply_tile(
     rows: int, columns: int, depth: int, a: Matrix, b: Matrix, start: Matrix, c: Matrix, edge: int
 ) -> None:
-    """Multiply the rows of a tile by a panel, through a buffer where C has no room for a tile."""
+    """Multiply the rows of a tile by a panel, through a buffer where a tile would exceed C."""
     if rows == MR and columns == NR:
         run_tile(FULL, depth, a, b, start, c)
         return

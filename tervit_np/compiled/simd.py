@@ -59,7 +59,7 @@ def store(builder: Builder, value: Value, base: Value, offset: Value) -> None:
 
 
 def prefetch(builder: Builder, base: Value, offset: Value) -> None:
-    """Prefetch the cache line at a byte offset, which may lie outside the array."""
+    """Prefetch the cache line at a byte offset, which may be outside the array."""
     pointer = builder.gep(builder.bitcast(base, I8.as_pointer()), [offset])
     to_read, nearest, data = I32(0), I32(3), I32(1)
     call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, to_read, nearest, data)

@@ -131,9 +131,7 @@ class _Parser:
     def _counts(self) -> tuple[int, int | None]:
         stop = self._text.find("}", self._position)
         low, comma, high = self._text[self._position : stop].partition(",")
-        if stop < 0 or not all(
-            n.isascii() and n.isdigit() and len(n) < 6 for n in (low, high or low)
-        ):
+        if stop < 0 or not (_is_count(low) and _is_count(high or low)):
             raise self._error("expected {m}, {m,} or {m,n}")
         self._position = stop + 1
         most = int(high) if high else None if comma else int(low)

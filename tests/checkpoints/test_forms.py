@@ -63,7 +63,7 @@ READ = {  # model, state dict or what is saved with it
             "encoder": prefixed("module.", s),
         },
     ),
-    "a backbone with a head beside it": (
+    "a backbone with a head next to it": (
         "deit",
         lambda s: prefixed("backbone.", headless(s))
         | {f"head.{k}": s[f"head.{k}"] for k in ("weight", "bias")},

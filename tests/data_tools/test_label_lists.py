@@ -33,7 +33,7 @@ def labels(layout):
 
 
 def test_kaggles_imagenet(files_of):
-    """Annotations, lists of running numbers and unlabelled test pictures are beside."""
+    """Annotations, lists of running numbers and unlabelled test pictures are next to it."""
     files = files_of(
         *[f"{CLS_LOC}{name}" for name in TRAIN],
         *pictures(f"{CLS_LOC}val/"),

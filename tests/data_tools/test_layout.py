@@ -47,18 +47,18 @@ def check(layout, splits, classes=PETS):
         ("alphabet_train", "alphabet_valid", "alphabet_test"),
     ],
 )
-@pytest.mark.parametrize("beside", [(), ("README.md", "LICENSE", "docs/notes.txt")])
-def test_splits_have_many_names_and_places(files_of, train, val, test, beside):
-    files = files_of(*in_classes(f"{train}/", f"{val}/", f"{test}/"), *beside)
+@pytest.mark.parametrize("others", [(), ("README.md", "LICENSE", "docs/notes.txt")])
+def test_splits_have_many_names_and_places(files_of, train, val, test, others):
+    files = files_of(*in_classes(f"{train}/", f"{val}/", f"{test}/"), *others)
     check(find_layout(files), {"train": 4, "val": 4, "test": 4})
-    files = files_of(*in_classes(f"{train}/", f"{val}/"), *beside)
+    files = files_of(*in_classes(f"{train}/", f"{val}/"), *others)
     check(find_layout(files), {"train": 4, "test": 4})
 
 
-@pytest.mark.parametrize("beside", ["docs/figure.png", "logo.png", "a/b/c.png"])
-def test_pictures_beside_certain_splits_are_left_out(files_of, beside):
+@pytest.mark.parametrize("others", ["docs/figure.png", "logo.png", "a/b/c.png"])
+def test_pictures_next_to_certain_splits_are_left_out(files_of, others):
     for above in ("", "pets/"):
-        files = files_of(*in_classes(f"{above}train/", f"{above}test/"), beside)
+        files = files_of(*in_classes(f"{above}train/", f"{above}test/"), others)
         check(find_layout(files), {"train": 4, "test": 4})
 
 

@@ -76,7 +76,7 @@ def forked(work):
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(False)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
         child = context.Process(target=lambda: sender.send(work()))
         child.start()
     try:

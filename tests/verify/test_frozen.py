@@ -36,7 +36,7 @@ def test_differences_of_forward_do_not_give_the_backward(quantizer):
 
 
 def test_an_identity_backward_on_a_clipped_forward_is_caught():
-    """0.9 lies well inside a Gaussian: over a third of the gradient must stop."""
+    """0.9 is well inside a Gaussian: over a third of the gradient must stop."""
     quantizer = Ternary(clip=0.9)
     _, cache = quantizer.forward(W, keep_residual=True)
     numerical = numerical_gradient(lambda w: quantizer.frozen(w, cache), W, DY)

@@ -1,4 +1,4 @@
-"""Find the model in a file whose tensors have a common prefix, or lie next to other tensors.
+"""Find the model in a file whose tensors have a common prefix, or are next to other tensors.
 
     module.blocks.0...            DistributedDataParallel
     model.blocks.0...             Lightning, and files with an item "model"
