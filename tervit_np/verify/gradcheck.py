@@ -39,8 +39,8 @@ class GradientCheck(NamedTuple):
 
 def numerical_gradient(f: Callable[[Array], Array], x: Array, dy: Array) -> Array:
     """Differentiate sum(dy f(x)) element by element.  f: (...) -> like dy; -> like x."""
-    shifted = np.array(x, np.float64)
-    flat = shifted.reshape(-1)
+    shifted = np.array(x, np.float64, order="C")
+    flat = shifted.reshape(-1)  # a view, also where x is transposed
     gradient = np.empty(flat.size)
     for i in range(flat.size):
         x_i = flat[i]

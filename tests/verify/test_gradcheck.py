@@ -17,6 +17,11 @@ def test_a_function_may_return_its_argument():
     np.testing.assert_allclose(numerical_gradient(lambda z: z, x, dy), dy, rtol=1e-9)
 
 
+def test_a_transposed_array_is_moved_too():
+    x, dy = np.arange(6.0).reshape(2, 3).T, np.arange(6.0).reshape(3, 2)
+    np.testing.assert_allclose(numerical_gradient(lambda z: 2 * z, x, dy), 2 * dy, rtol=1e-9)
+
+
 def test_a_directional_derivative_restores_its_array():
     x = np.arange(3.0)
     before = x.copy()
