@@ -397,9 +397,10 @@ claim("reordering catches mixed-up heads", changes[1] > 0.1)
 # %%
 # Where a trained model looks
 # ---------------------------
-# Back to pictures. The model has four blocks with two heads each and sees 16
-# patches of 8 x 8 pixels. (Trained here and now if no chapter has done it
-# yet.)
+# Back to pictures. The course's small model has four blocks with two heads
+# each and sees 16 patches of 8 x 8 pixels. (A block is an attention and an
+# MLP; chapter 06 builds it. The model is trained here and now if no chapter
+# has done it yet.)
 
 from data_tools import normalise
 
@@ -416,8 +417,8 @@ print("maps (block, B, H, T, T):", maps.shape)
 # %%
 # Each map (*attention map*) is the T x T matrix of attention weights, and one
 # row of it is a picture of T patches: where one patch looks. We take the
-# brightest patch, which lies on the object, and draw its row in every block
-# and head.
+# brightest patch, which is mostly on the object, and draw its row in every
+# block and head.
 
 side = 4
 by_patch = test.images.reshape(-1, side, 8, side, 8, 3).mean(axis=(2, 4, 5))

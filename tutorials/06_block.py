@@ -45,14 +45,14 @@ quote("two layers against one", np.abs(two_layers - one_layer).max(), 0, 1e-12)
 # %%
 # GELU and its derivative
 # -----------------------
-# The oldest choice of these networks is the ReLU, ``max(x, 0)``. Transformers
+# The best-known activation function is the ReLU, ``max(x, 0)``. Transformers
 # use a smooth relative of it, the GELU (Hendrycks, Gimpel 2016):
 #
 # .. math:: y = x\, \Phi(x)
 #
 # :math:`\Phi(x)` is the probability that a normally distributed number is
 # below :math:`x`. It goes from 0 on the left to 1 on the right, so :math:`y`
-# goes from 0 to :math:`x`. Its derivative is the bell curve
+# goes from 0 to :math:`x`. The derivative of :math:`\Phi` is the bell curve
 # :math:`\varphi(x) = e^{-x^2/2} / \sqrt{2\pi}`, and the product rule gives
 #
 # .. math:: \frac{dy}{dx} = \Phi(x) + x\, \varphi(x)
@@ -434,8 +434,11 @@ quote("difference after 24, post-norm", left["post-norm"], 0.042, 0.0005)
 quote("size after 24, no norms", size["no norms"], 1300, 50)
 quote("size after 24, pre-norm", size["pre-norm"], 3.4, 0.05)
 claim("without sums all tokens are the same after 5 blocks", fifth < 1e-12)
-claim("pre-norm keeps tokens apart", left["pre-norm"] > 0.4)
-claim("post-norm a tenth as well", left["post-norm"] < 0.1 * left["pre-norm"])
+claim("pre-norm keeps tokens different", left["pre-norm"] > 0.4)
+claim(
+    "post-norm keeps less than a tenth of that",
+    left["post-norm"] < 0.1 * left["pre-norm"],
+)
 claim("without norms numbers grow beyond 500", size["no norms"] > 500)
 claim("with pre-norm they stay below 6", size["pre-norm"] < 6)
 
