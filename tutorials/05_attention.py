@@ -529,11 +529,11 @@ claim("brightness does so, too", brightest_4 < hidden["random"] - 20, True)
 # * timm's attention is this code, with the same ``reshape(B, N, 3, H, K)`` and
 #   transpose; official DeiT weights depend on that order.
 # * PyTorch's ``scaled_dot_product_attention`` picks one of several ways. The
-#   fused ones never store A: they go through keys in tiles and keep a running
-#   maximum and sum (FlashAttention). The backward pass then computes A again,
+#   fused ones never store a: they go through keys in tiles and keep a running
+#   maximum and sum (FlashAttention). The backward pass then computes a again,
 #   tile by tile.
 # * Most quantized transformers leave softmax in float; I-BERT (2021) and
-#   FQ-ViT (2022) compute it in integers. Whether q, k, v and A are rounded too
+#   FQ-ViT (2022) compute it in integers. Whether q, k, v and a are rounded too
 #   differs; here it is a line of the plan (``Products`` in
 #   `nn/attention.py <../tervit_np/nn/attention.py>`_).
 #
