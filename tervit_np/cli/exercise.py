@@ -21,8 +21,9 @@ EXAMPLES = """\
   tervit exercise start ternarize        this one, checked at every save
   tervit exercise list                   all of them, and which are solved
   tervit exercise hint                   a hint for the next one, and one more at each call
-  tervit exercise solution ternarize     the library's lines, once yours are right
+  tervit exercise solution ternarize     two solutions, once yours is right
   tervit exercise check                  check all files of the folder once
+  tervit exercise --student "Ada King"   the numbers of a check are drawn for this name
   tervit exercise --json results.json    check all and write results for Gradescope
 
 For teachers: docs/teaching.md."""
@@ -36,7 +37,7 @@ def add_arguments(parser: CommandParser) -> None:
             "check": "Check files once",
             "list": "List all exercises",
             "hint": "Show one more hint",
-            "solution": "Show the library's lines",
+            "solution": "Show a plain solution and the library's lines",
         }
     )
     start, check, _, hint, solution = actions
@@ -65,23 +66,31 @@ def add_arguments(parser: CommandParser) -> None:
         help="limit of one check (default: 10)",
     )
     add_to_all(
+        (parser, start, check),
+        "--student",
+        metavar="NAME",
+        default="",
+        help="draw the numbers of the checks for this name (default: the same for all)",
+    )
+    add_to_all(
         (parser, check), "--json", metavar="FILE", type=Path, help="check all, write the results"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run an action; without one, work on the next exercise."""
+    from tervit_np.cli.exercise_texts import list_exercises, show_hint, show_solution
     from tervit_np.exercises.progress import DEFAULT, Progress
 
     if not args.seconds > 0:
         raise ValueError(f"--seconds is {args.seconds:g}; expected a positive number")
-    progress = Progress(args.dir or DEFAULT)
+    progress = Progress(args.dir or DEFAULT, args.student)
     if args.action == "list":
-        return _list(progress)
+        return list_exercises(progress)
     if args.action == "hint":
-        return _hint(progress, args.name)
+        return show_hint(progress, args.name)
     if args.action == "solution":
-        return _solution(progress, args.name, args.reveal)
+        return show_solution(progress, args.name, args.reveal)
     if args.json and args.action in (None, "check"):
         return _grade(progress, args)
     if args.action == "check":
@@ -91,27 +100,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _start(progress: "Progress", args: argparse.Namespace) -> int:
     """Work on one exercise after the other, until all are solved or Ctrl-C."""
+    from tervit_np.cli.exercise_texts import next_exercise
     from tervit_np.exercises.tasks import find_exercise
 
-    exercise = find_exercise(args.name) if args.name else _next(progress)
+    exercise = find_exercise(args.name) if args.name else next_exercise(progress)
     try:
         while exercise is not None:
             passed = _work_on(exercise, progress, args)
             if args.once:
                 return 0 if passed else 1
-            exercise = _next(progress)
+            exercise = next_exercise(progress)
     except KeyboardInterrupt:
         print(f"\nstopped; {progress.command()} continues")
         return 130
     print(f"All exercises are solved. {progress.command('list')} names them.")
     return 0
-
-
-def _next(progress: "Progress") -> "Exercise | None":
-    """Return the first exercise that is not solved."""
-    from tervit_np.exercises.tasks import EXERCISES
-
-    return next((e for e in EXERCISES if not progress.passed(e)), None)
 
 
 def _work_on(exercise: "Exercise", progress: "Progress", args: argparse.Namespace) -> bool:
@@ -142,12 +145,14 @@ def _report(exercise: "Exercise", progress: "Progress", seconds: float) -> bool:
     from tervit_np.exercises.isolated_run import run_isolated
     from tervit_np.exercises.messages import verdict_lines
 
-    verdict = run_isolated(exercise, progress.file(exercise), seconds)
+    verdict = run_isolated(exercise, progress.file(exercise), seconds, progress.student)
     print("\n".join(verdict_lines(verdict)), flush=True)
+    if verdict.passed:
+        print(f"  submission token {verdict.token}")
     if verdict.passed and not progress.passed(exercise):
         progress.record_pass(exercise)
         command = progress.command("solution", exercise.name)
-        print(f"{exercise.name} is solved: {command} shows the library's lines.")
+        print(f"{exercise.name} is solved: {command} shows two solutions.")
     return verdict.passed
 
 
@@ -181,67 +186,24 @@ def _grade(progress: "Progress", args: argparse.Namespace) -> int:
     graded: list[tuple[Exercise, Verdict | None]] = []
     for exercise in _chosen(args.names):
         file = progress.file(exercise)
-        verdict = run_isolated(exercise, file, args.seconds) if file.exists() else None
+        verdict = None
+        if file.exists():
+            verdict = run_isolated(exercise, file, args.seconds, args.student)
         graded.append((exercise, verdict))
     write_text(args.json, results_json(graded))  # before the output, whose reader may be gone
     for exercise, verdict in graded:
-        right = verdict is not None and verdict.passed
-        print(f"{exercise.name}: {'right' if right else 'absent' if verdict is None else 'wrong'}")
+        print(f"{exercise.name}: {_result(verdict)}")
     print(f"{args.json}: {len(graded)} results")
     return 0 if all(verdict and verdict.passed for _, verdict in graded) else 1
+
+
+def _result(verdict: "Verdict | None") -> str:
+    if verdict is None:
+        return "absent"
+    return f"{'right' if verdict.passed else 'wrong'}, token {verdict.token}"
 
 
 def _chosen(names: list[str]) -> "list[Exercise]":
     from tervit_np.exercises.tasks import EXERCISES, find_exercise
 
     return [find_exercise(name) for name in names] or list(EXERCISES)
-
-
-def _list(progress: "Progress") -> int:
-    """Print all exercises and their state."""
-    from tervit_np.exercises.tasks import EXERCISES
-
-    rows = [(e.name, f"chapter {e.chapter[:2]}", *_state(progress, e), e.title) for e in EXERCISES]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
-        print("  ".join(cells).rstrip())
-    return 0
-
-
-def _state(progress: "Progress", exercise: "Exercise") -> tuple[str, str]:
-    """Return whether an exercise is begun or solved, and how many hints were shown."""
-    begun = "begun" if progress.file(exercise).exists() else ""
-    count = progress.hints(exercise)
-    hints = f"{count} hint{'s' * (count > 1)}" if count else ""
-    return "solved" if progress.passed(exercise) else begun, hints
-
-
-def _hint(progress: "Progress", name: str | None) -> int:
-    """Print the hints shown before, and one more."""
-    from tervit_np.exercises.messages import hint_lines
-    from tervit_np.exercises.tasks import find_exercise
-
-    exercise = find_exercise(name) if name else _next(progress)
-    if exercise is None:
-        raise ValueError("all exercises are solved; name the one you want a hint for")
-    again = progress.command("hint", exercise.name)
-    print("\n".join(hint_lines(exercise, progress.open_hint(exercise), again)))
-    return 0
-
-
-def _solution(progress: "Progress", name: str, reveal: bool) -> int:
-    """Print the library's lines, once the exercise is solved or with --reveal."""
-    from tervit_np.exercises.messages import solution_lines, wrong_lines
-    from tervit_np.exercises.tasks import find_exercise
-
-    exercise = find_exercise(name)
-    if not (reveal or progress.passed(exercise)):
-        raise ValueError(
-            f"the solution of {name} is shown when {progress.file(exercise)} passes; "
-            f"{progress.command('hint', name)} shows a hint (teachers: --reveal)"
-        )
-    print("\n".join(solution_lines(exercise)))
-    if reveal:
-        print("\n" + "\n".join(wrong_lines(exercise)))
-    return 0

@@ -6,7 +6,12 @@ from types import ModuleType
 from typing import NamedTuple
 
 from tervit_np.exercises.fences import fenced_lines, library_source
-from tervit_np.exercises.student_file import fenced_definitions, solved_file, student_file
+from tervit_np.exercises.student_file import (
+    fenced_definitions,
+    plain_file,
+    solved_file,
+    student_file,
+)
 
 
 class Finding(NamedTuple):
@@ -22,9 +27,10 @@ class Finding(NamedTuple):
 
 
 class WrongAnswer(NamedTuple):
-    """A wrong answer that the check must catch: in the library's lines, one text is replaced.
+    """A wrong answer that the check must catch: in a solution, one text is replaced.
 
-    The check must fail with a message that contains `message`.
+    The text is one of the plain solution or, if that does not have it, of the library's lines. The
+    check must fail with a message that contains `message`.
     """
 
     about: str
@@ -38,7 +44,8 @@ class Exercise:
     """A part of the library for students to write.
 
     `check` takes the student's module and yields findings, the simplest first; the grader stops at
-    the first that is wrong. `task` is the text of the student's docstring, below its title.
+    the first that is wrong. `task` is the text of the student's docstring, below its title. `plain`
+    is a solution that needs no more than the task and the chapter, one text for each fence.
     """
 
     name: str
@@ -49,6 +56,7 @@ class Exercise:
     hints: tuple[str, str, str]
     check: Callable[[ModuleType], Iterator[Finding]]
     wrong_answers: tuple[WrongAnswer, ...]
+    plain: tuple[str, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -68,6 +76,10 @@ class Exercise:
         """Return the text of the file with the library's lines in it."""
         return solved_file(self.module, self.name, self.instructions())
 
+    def plain_file(self) -> str:
+        """Return the text of the file with the plain solution in it."""
+        return plain_file(self.module, self.name, self.instructions(), self.plain)
+
     def solution(self) -> str:
         """Return the library's lines alone."""
         return fenced_lines(library_source(self.module), self.name)
@@ -80,11 +92,13 @@ class Exercise:
         ValueError
             If the text to replace does not occur exactly once.
         """
-        solved = self.solved_file()
+        solved = self.plain_file()
+        if answer.original not in solved:
+            solved = self.solved_file()
         if (count := solved.count(answer.original)) != 1:
             raise ValueError(
                 f"exercise {self.name}: {answer.original!r} occurs {count} times, expected once; "
-                "the library has changed, update the wrong answer"
+                "the solution has changed, update the wrong answer"
             )
         return solved.replace(answer.original, answer.replacement)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.exercises.exercise import Finding
+from tervit_np.exercises.library_answer import LibraryAnswerUsed
 from tervit_np.exercises.student_file import NOT_WRITTEN
 
 _SHAPE_ERRORS = (ValueError, IndexError, TypeError, AttributeError)
@@ -34,6 +35,8 @@ def explain(error: BaseException, file: Path) -> Finding:
     line, message, more = line_of(file, number), _sentence(error), ""
     if isinstance(error, NameError):
         more = shorten(f"defined here: {', '.join(frame.f_locals)}", _MESSAGE)
+    elif isinstance(error, AttributeError) and (fields := _fields(error.obj)):
+        more = f"it has {fields}"
     elif isinstance(error, _SHAPE_ERRORS) and _READ_ONLY not in _text_of(error):
         more = _shapes(line, frame)
     return Finding(_at(number, line), message + (f" ({more})" if more else ""))
@@ -74,6 +77,11 @@ def _last_frame(error: BaseException, file: Path) -> tuple[FrameType | None, int
     return last
 
 
+def _fields(value: object) -> str:
+    """Name the fields of a cache, or of another named tuple."""
+    return shorten(", ".join(map(str, getattr(value, "_fields", ()))), _MESSAGE)
+
+
 def _sentence(error: BaseException) -> str:
     text = _text_of(error)
     if isinstance(error, NotImplementedError):
@@ -85,6 +93,8 @@ def _sentence(error: BaseException) -> str:
         )
     if isinstance(error, ValueError) and ("matmul" in text or "broadcast" in text):
         return f"these shapes do not fit each other: {_readable(text)}"
+    if isinstance(error, LibraryAnswerUsed):
+        return f"{text} of the library is the answer itself: write it in its place"
     if isinstance(error, SystemExit):
         return "this ends Python; return the result instead"
     if isinstance(error, RecursionError):

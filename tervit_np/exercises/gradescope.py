@@ -31,4 +31,5 @@ def _test(number: int, exercise: Exercise, verdict: Verdict | None) -> dict[str,
         "status": "passed" if passed else "failed",
         "output": missing if verdict is None else "\n".join(verdict_lines(verdict)),
         "visibility": "visible",
+        "extra_data": {"token": "" if verdict is None else verdict.token},
     }

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from data_tools.terminal import printable_lines
 from tervit_np.exercises.exercise import Exercise, Finding
 from tervit_np.exercises.explaining import timed_out
+from tervit_np.exercises.submission import submission_token
 from tervit_np.json_files import parse_json
 
 SECONDS = 10.0
@@ -27,7 +28,7 @@ _START = 60.0  # seconds for starting Python on a busy machine
 _MARGIN = 3.0  # seconds after which a process that did not stop itself is killed
 _PRINTED = 2000  # characters of the output that are returned
 _LARGEST = 1 << 20  # bytes of a student's file, and of what the process reports
-_REPORT = {"token": str, "findings": [[str]]}
+_REPORT = {"secret": str, "findings": [[str]]}
 _ROOT = Path(__file__).parents[2]  # first in sys.path: the current folder may shadow modules
 _PROGRAM = (
     "import sys; root = sys.argv.pop(1); root in sys.path or sys.path.insert(0, root); "
@@ -36,19 +37,26 @@ _PROGRAM = (
 
 
 class Verdict(NamedTuple):
-    """The findings of a check, and what the file printed."""
+    """The findings of a check, what the file printed, and the submission token."""
 
     findings: list[Finding]
     printed: str
     seconds: float
+    token: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether there are findings and all are right."""
-        return bool(self.findings) and all(finding.ok for finding in self.findings)
+        return _passed(self.findings)
 
 
-def run_isolated(exercise: Exercise, file: Path, seconds: float = SECONDS) -> Verdict:
+def _passed(findings: list[Finding]) -> bool:
+    return bool(findings) and all(finding.ok for finding in findings)
+
+
+def run_isolated(
+    exercise: Exercise, file: Path, seconds: float = SECONDS, student: str = ""
+) -> Verdict:
     """Grade a file; stop it after `seconds` and name the line that was running.
 
     Whatever is in the file, the result is a verdict.
@@ -57,25 +65,29 @@ def run_isolated(exercise: Exercise, file: Path, seconds: float = SECONDS) -> Ve
     if not file.is_file() or file.stat().st_size > _LARGEST:
         problem = f"expected a file of Python code of at most {_LARGEST >> 20} MB"
         return Verdict([Finding(f"{file} is readable", problem)], "", 0.0)
-    lines = _read(file).splitlines()  # before it runs: it may replace itself
+    content = file.read_bytes()  # before it runs: it may replace itself
+    lines = content.decode(errors="replace").splitlines()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        run = _Run(exercise, file.resolve(), Path(folder), seconds)
+        run = _Run(exercise, file.resolve(), Path(folder), seconds, student)
         printed = run.wait()
         findings = run.findings(lines)
-    return Verdict(findings, printed, time.monotonic() - start)
+    token = submission_token(exercise.name, student, _passed(findings), content)
+    return Verdict(findings, printed, time.monotonic() - start, token)
 
 
 class _Run:
     """One run of the grader: its process, and the files it writes in a temporary folder.
 
-    report.json holds the findings and a token that the process is given before it loads the file,
+    report.json holds the findings and a secret that the process is given before it loads the file,
     so that a report which the file itself leaves there is not taken for the grader's.
     """
 
-    def __init__(self, exercise: Exercise, file: Path, folder: Path, seconds: float) -> None:
-        self.file, self.seconds, self.token = file, seconds, secrets.token_hex(16)
+    def __init__(
+        self, exercise: Exercise, file: Path, folder: Path, seconds: float, student: str
+    ) -> None:
+        self.file, self.seconds, self.secret = file, seconds, secrets.token_hex(16)
         self.report, self.trace = folder / "report.json", folder / "trace.txt"
-        arguments = [_ROOT, exercise.name, file, self.report, self.trace, seconds]
+        arguments = [_ROOT, exercise.name, file, self.report, self.trace, seconds, student]
         self.stopped = False
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _PROGRAM, *map(str, arguments)],
@@ -91,7 +103,7 @@ class _Run:
         output = _Head(self.process)
         try:
             with suppress(BrokenPipeError), self.process.stdin as stdin:  # type: ignore[union-attr]
-                stdin.write(f"{self.token}\n".encode())
+                stdin.write(f"{self.secret}\n".encode())
             self._wait()
         finally:
             _kill_session(self.process)
@@ -125,7 +137,7 @@ class _Run:
         except ValueError:
             return None
         pairs = report["findings"]
-        if report["token"] != self.token or any(len(pair) != 2 for pair in pairs):
+        if report["secret"] != self.secret or any(len(pair) != 2 for pair in pairs):
             return None
         return [Finding(*map(printable_lines, pair)) for pair in pairs]
 

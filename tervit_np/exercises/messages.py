@@ -16,7 +16,8 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
     """Write the findings, a line for each, and the output of the file."""
     for finding in verdict.findings:
         todo = finding.message.startswith(NOT_WRITTEN)
-        yield f"  {'ok   ' if finding.ok else 'to do' if todo else 'WRONG'}  {finding.what}"
+        mark = "ok   " if finding.ok else "to do" if todo else "WRONG"
+        yield from _filled(finding.what, f"  {mark}  ")
         if finding.message:
             yield from _filled(finding.message, "         ")
     if verdict.printed:
@@ -39,7 +40,13 @@ def hint_lines(exercise: Exercise, count: int, command: str) -> Iterator[str]:
 
 
 def solution_lines(exercise: Exercise) -> Iterator[str]:
-    """Write the library's lines."""
+    """Write the plain solution, then the library's lines."""
+    if exercise.plain:
+        yield "A plain solution:"
+        yield ""
+        parts = [textwrap.dedent(part).strip("\n") for part in exercise.plain]
+        yield from textwrap.indent("\n\n".join(parts), "    ").splitlines()
+        yield ""
     yield f"The lines of tervit_np/{exercise.module.replace('.', '/')}.py:"
     yield ""
     yield from textwrap.indent(exercise.solution(), "    ").splitlines()
@@ -58,5 +65,5 @@ def wrong_lines(exercise: Exercise) -> Iterator[str]:
 
 def _filled(text: str, indent: str) -> list[str]:
     """Break a paragraph into lines; keep the leading spaces of formulas."""
-    further = indent + " " * (len(text) - len(text.lstrip(" ")))
+    further = " " * (len(indent) + len(text) - len(text.lstrip(" ")))
     return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=further)

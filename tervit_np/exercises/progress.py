@@ -16,14 +16,16 @@ DEFAULT = Path("exercises")  # the folder without --dir
 class Progress:
     """The record of one folder; every change is written at once and atomically."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, student: str = "") -> None:
+        self.folder, self.student = folder, student
         self._file = folder / "progress.json"
         self._record = self._read()
 
     def command(self, *words: str) -> str:
         """Return `tervit exercise` with these arguments and this folder, to be copied."""
         options = [] if self.folder == DEFAULT else ["--dir", str(self.folder)]
+        if self.student and words[:1] in ((), ("start",)):  # the actions that check a file
+            options += ["--student", self.student]
         return f"`{shlex.join(['tervit', 'exercise', *words, *options])}`"
 
     def passed(self, exercise: Exercise) -> bool:

@@ -7,7 +7,7 @@ compiled code are left out, so that the student's lines are the ones that run.
 
 import ast
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tervit_np.exercises.fences import fenced_lines, fences, library_source, without_fences
 
@@ -23,12 +23,20 @@ def student_file(module: str, name: str, instructions: str) -> str:
     It imports the names used outside of the fences, the public names used inside, and NumPy.
     """
     source = library_source(module)
+    cut = [
+        f'# Write here: {fence.goal}.\nraise NotImplementedError("{NOT_WRITTEN}")'
+        for fence in fences(source, name)
+    ]
+    return plain_file(module, name, instructions, cut)
+
+
+def plain_file(module: str, name: str, instructions: str, parts: Sequence[str]) -> str:
+    """Return the same file with other lines in it, one text for each fence."""
+    source = library_source(module)
     lines = source.splitlines()
-    for fence in reversed(fences(source, name)):
-        lines[fence.first : fence.last + 1] = [
-            f"{fence.indent}# Write here: {fence.goal}.",
-            f'{fence.indent}raise NotImplementedError("{NOT_WRITTEN}")',
-        ]
+    for fence, part in reversed(list(zip(fences(source, name), parts, strict=True))):
+        new = textwrap.indent(textwrap.dedent(part).strip("\n"), fence.indent)
+        lines[fence.first : fence.last + 1] = new.splitlines()
     code = _definitions("\n".join(lines), fenced_definitions(source, name))
     body = textwrap.indent(fenced_lines(source, name), "    ")  # in a function: it may return
     inside = {n for n in _names(f"def fenced():\n{body}") if n != _CHOICE and n[0] != "_"}

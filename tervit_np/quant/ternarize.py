@@ -60,6 +60,16 @@ def ternarize(
     w = np.asarray(w)
     matrix = as_rows(w, granularity) * 1.0  # integers become real
     check_finite(matrix)
+    codes, alpha, delta = ternarize_rows(matrix, threshold, scale)
+    shape = (w.shape[0],) if granularity == "channel" else ()
+    alpha, delta = (a.astype(matrix.dtype).reshape(shape) for a in (alpha, delta))
+    return TernaryTensor(codes.reshape(w.shape), alpha, delta)
+
+
+def ternarize_rows(
+    matrix: Array, threshold: str | float = "twn", scale: str = "support"
+) -> tuple[Array, Array, Array]:
+    """Fit each row, sums in float64.  (M, N) -> codes (M, N) int8, alpha (M,), delta (M,)."""
     # exercise ternarize: codes, alpha and delta of each row of the matrix
     magnitude, exponent = _scaled(np.abs(matrix.astype(np.float64)))
     if threshold == "exact":
@@ -74,11 +84,7 @@ def ternarize(
         total = np.where(support, magnitude, 0).sum(axis=1)
         alpha = mean if scale == "mean" else total / np.maximum(support.sum(axis=1), 1)
     codes = (np.sign(matrix) * support).astype(np.int8)
-    alpha, delta = np.ldexp(alpha, exponent), np.ldexp(delta, exponent)
-    # end of exercise
-    shape = (w.shape[0],) if granularity == "channel" else ()
-    alpha, delta = (a.astype(matrix.dtype).reshape(shape) for a in (alpha, delta))
-    return TernaryTensor(codes.reshape(w.shape), alpha, delta)
+    return codes, np.ldexp(alpha, exponent), np.ldexp(delta, exponent)
 
 
 def check_finite(weights: Array) -> None:

@@ -1,5 +1,7 @@
 """Name the likely mistake behind a wrong gradient, from its numbers alone."""
 
+import math
+
 import numpy as np
 
 from tervit_np.arrays import Array
@@ -22,8 +24,7 @@ def likely_mistake(check: GradientCheck, factors: dict[str, float] | None = None
     if not np.isfinite(analytic).all():
         return "the gradient is not finite: a division by zero or an overflow in the backward"
     if analytic.shape != numeric.shape:
-        expected = f"its shape is {analytic.shape}, expected {numeric.shape}"
-        return f"{expected}: a sum or a transpose is missing"
+        return wrong_shape(analytic.shape, numeric.shape)
     if not analytic.any() and numeric.any():
         return "the gradient is zero: it is never computed or never added"
     if (ratio := _constant_ratio(analytic, numeric)) is not None:
@@ -42,6 +43,33 @@ def likely_mistake(check: GradientCheck, factors: dict[str, float] | None = None
     if error.size > 1 and np.sign(analytic[wrong] * numeric[wrong]).mean() > 0.6:
         return "roughly right: a term of the derivative is missing, or one factor is wrong"
     return "unrelated to the true gradient: the wrong operand, axis or order"
+
+
+def wrong_shape(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """Say what turns `expected` into `shape`, the shape of a wrong result."""
+    fewer, more = len(shape) < len(expected), len(shape) > len(expected)
+    ones = [n for n in shape if n != 1] == [n for n in expected if n != 1]
+    if ones and more:
+        cause = "drop keepdims"
+    elif ones and fewer:
+        cause = "keepdims=True keeps the axis that is summed over"
+    elif fewer and _is_part(shape, expected):
+        cause = "one sum too many"
+    elif more and _is_part(expected, shape):
+        cause = "a sum is missing"
+    elif sorted(shape) == sorted(expected):
+        cause = "it is transposed"
+    elif math.prod(shape) == math.prod(expected):
+        cause = "the number of elements is right: reshape it"
+    else:
+        cause = "a sum or a transpose is missing"
+    return f"its shape is {shape}, expected {expected}: {cause}"
+
+
+def _is_part(part: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether leaving out some axes of a shape gives the other."""
+    remaining = iter(shape)
+    return all(n in remaining for n in part)
 
 
 def _is_transposed(a: Array, b: Array) -> bool:

@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from tervit_np.exercises import tasks
 from tervit_np.exercises.tasks import EXERCISES, find_exercise
 
-LINEAR, LAYERNORM = EXERCISES[:2]  # the order matters for what comes next
+LINEAR, LAYERNORM = find_exercise("linear_backward"), find_exercise("layernorm_backward")
 TERNARIZE = find_exercise("ternarize")
+THREE = LINEAR, LAYERNORM, TERNARIZE
+OTHERS = [one for one in EXERCISES if one not in (LINEAR, LAYERNORM)]
 WRONG = LINEAR.wrong_answers[0]
 
 
 @pytest.fixture
 def exercise(tervit, tmp_path, monkeypatch):
-    """Call `tervit exercise ARGS...` in an empty folder."""
+    """Call `tervit exercise ARGS...` in an empty folder, with three exercises."""
+    monkeypatch.setattr(tasks, "EXERCISES", THREE)
     monkeypatch.chdir(tmp_path)
     return lambda *args: tervit("exercise", *args)
 
@@ -58,14 +62,14 @@ def test_a_wrong_answer_is_explained_and_not_changed(exercise, folder):
 
 
 def test_solved_exercises_follow_one_another(exercise, folder):
-    solved_already(folder, *EXERCISES[2:])
+    solved_already(folder, *THREE[2:])
     for one in (LINEAR, LAYERNORM):
         solve(folder, one)
         code, out, _ = exercise("--once")
         assert code == 0
         assert out.startswith(f"{one.name}: ")
         command = f"`tervit exercise solution {one.name}`"
-        assert f"{one.name} is solved: {command} shows the library's lines." in out
+        assert f"{one.name} is solved: {command} shows two solutions." in out
     assert exercise() == (0, "All exercises are solved. `tervit exercise list` names them.\n", "")
     assert exercise("--once", "start", LAYERNORM.name)[0] == 0
 
@@ -84,10 +88,10 @@ def test_the_list_says_how_far_each_is(exercise, folder):
     exercise("hint", "ternarize")
     exercise("hint", "ternarize")
     lines = {line.split()[0]: line for line in exercise("list")[1].splitlines()}
-    assert list(lines) == [one.name for one in EXERCISES]
+    assert list(lines) == [one.name for one in THREE]
     assert lines["linear_backward"].split()[1:5] == ["chapter", "01", "solved", "the"]
-    assert lines["layernorm_backward"].split()[1:4] == ["chapter", "02", "the"]
-    assert lines["ternarize"].split()[2:6] == ["06", "begun", "2", "hints"]
+    assert lines["layernorm_backward"].split()[1:4] == ["chapter", "03", "the"]
+    assert lines["ternarize"].split()[2:6] == ["12", "begun", "2", "hints"]
 
 
 def test_each_call_opens_one_more_hint(exercise):
@@ -134,12 +138,33 @@ def test_results_are_written_for_graders(exercise, folder, tmp_path, arguments):
     (folder / LAYERNORM.file_name).write_text(LAYERNORM.wrong_file(LAYERNORM.wrong_answers[0]))
     code, out, _ = exercise(*arguments)
     assert code == 1
-    assert out.splitlines()[-1] == f"r.json: {len(EXERCISES)} results"
+    assert out.splitlines()[-1] == f"r.json: {len(THREE)} results"
     tests = json.loads((tmp_path / "r.json").read_text())["tests"]
-    assert [test["score"] for test in tests] == [1.0, *[0.0] * (len(EXERCISES) - 1)]
+    assert [test["score"] for test in tests] == [1.0, *[0.0] * (len(THREE) - 1)]
     assert LAYERNORM.wrong_answers[0].message in " ".join(tests[1]["output"].split())
     assert "was not handed in" in tests[2]["output"]
     assert not (folder / "progress.json").exists()
+
+
+def test_the_token_is_that_of_the_results(exercise, folder, tmp_path):
+    """For the same name; a teacher compares both."""
+    solve(folder, LINEAR)
+
+    def tokens(*options):
+        return re.findall(r"token ([0-9a-f-]{14})$", exercise(*options)[1], re.MULTILINE)
+
+    (token,) = tokens("check", "--student", "Ada")
+    assert tokens("check", "--student", "ada", "--json", "r.json") == [token]
+    tests = json.loads((tmp_path / "r.json").read_text())["tests"]
+    assert [test["extra_data"]["token"] for test in tests] == [token, "", ""]
+    assert tokens("check") != [token]
+    assert tokens("--once", "--student", "Ada", "start", "linear_backward") == [token]
+
+
+def test_a_suggested_command_names_the_student(exercise, folder):
+    solve(folder, LINEAR)
+    _, _, error = exercise("check", "ternarize", "--student", "Ada King")
+    assert "`tervit exercise start ternarize --student 'Ada King'` writes it" in error
 
 
 def test_named_exercises_alone_are_graded(exercise, folder, tmp_path):
@@ -169,8 +194,8 @@ def test_suggested_commands_name_the_folder_and_do_what_was_promised(exercise, t
     suggested += commands_in(exercise("check", "ternarize", *options)[2])
     suggested += commands_in(exercise("hint", *options)[1])
     suggested += commands_in(exercise("solution", "ternarize", *options)[2])
-    solve(answers, *EXERCISES)
-    for _ in EXERCISES:
+    solve(answers, *THREE)
+    for _ in THREE:
         suggested += commands_in(exercise("--once", *options)[1])
     suggested += commands_in(exercise(*options)[1])
     assert [command[1] for command in suggested] == [
@@ -200,13 +225,13 @@ def test_wrong_requests_are_refused(exercise, arguments, words):
 
 
 def test_a_hint_is_refused_when_all_are_solved(exercise, folder):
-    solved_already(folder, *EXERCISES)
+    solved_already(folder, *THREE)
     assert "all exercises are solved; name the one" in exercise("hint")[2]
 
 
 def test_saved_files_are_checked_until_all_are_solved(popen, folder):
     """Wrong, then right; the next file appears; until there is none left."""
-    solved_already(folder, *EXERCISES[2:])
+    solved_already(folder, *OTHERS)
     running = popen("exercise", "--dir", folder)
     running.wait_for_file(folder / LINEAR.file_name, "not written yet")
     (folder / LINEAR.file_name).write_text(LINEAR.wrong_file(WRONG))
@@ -223,6 +248,7 @@ def test_saved_files_are_checked_until_all_are_solved(popen, folder):
 
 
 def test_a_deleted_file_is_written_again(popen, folder):
+    solved_already(folder, *OTHERS)
     running = popen("exercise", "--dir", folder)
     running.wait_for_file(folder / LINEAR.file_name, "not written yet")
     (folder / LINEAR.file_name).unlink()
@@ -235,6 +261,7 @@ def test_a_deleted_file_is_written_again(popen, folder):
 
 
 def test_ctrl_c_ends_politely(popen, folder):
+    solved_already(folder, *OTHERS)
     running = popen("exercise", "--dir", folder)
     said = iter(running.process.stdout.readline, "")
     assert f"`tervit exercise hint {LINEAR.name} --dir {folder}` shows a hint.\n" in said
@@ -248,7 +275,7 @@ def test_ctrl_c_ends_politely(popen, folder):
 def test_ctrl_c_ends_a_check_too(popen, folder, tmp_path):
     """And the process in which it runs, whatever that is doing."""
     marker = tmp_path / "process"
-    folder.mkdir()
+    solved_already(folder, *OTHERS)
     (folder / LINEAR.file_name).write_text(
         "import os, pathlib\n"
         f"pathlib.Path({str(marker)!r}).write_text(f'{{os.getpid()}}.')\n"

@@ -23,8 +23,18 @@ def test_the_files_begin_with_the_task():
 
 
 def test_a_wrong_answer_replaces_a_line():
+    """Of the plain solution; of the library's lines, if the plain solution has no such line."""
     wrong = LINEAR.wrong_file(LINEAR.wrong_answers[0])
-    assert wrong == LINEAR.solved_file().replace("dy2.T @ x2", "x2.T @ dy2")
+    assert wrong == LINEAR.plain_file().replace("dy2.T @ x2", "x2.T @ dy2")
+    layernorm = find_exercise("layernorm_backward")
+    of_library = next(a for a in layernorm.wrong_answers if "along_ones" in a.original)
+    expected = layernorm.solved_file().replace(of_library.original, of_library.replacement)
+    assert layernorm.wrong_file(of_library) == expected
+
+
+def test_the_plain_solution_has_one_part_for_each_fence():
+    with pytest.raises(ValueError, match="zip"):
+        replace(LINEAR, plain=("pass", "pass")).plain_file()
 
 
 @pytest.mark.parametrize(("original", "count"), [("nowhere", 0), ("dy2.", 2)])

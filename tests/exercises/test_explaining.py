@@ -3,6 +3,7 @@ import pytest
 from tervit_np.exercises.explaining import explain, line_of, timed_out
 
 HEAD = "import numpy as np\nx, w = np.ones((2, 3)), np.ones((4, 5))\nc = type('C', (), {'w': w})\n"
+HEAD += "import collections; cache = collections.namedtuple('Cache', 'xhat rstd')(x, w)\n"
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def explained(tmp_path):
         ("y = x - x.sum(axis=1)", "(2, 3) and (2,); with keepdims=True the second would be (2, 1)"),
         ("y = x[3]", "IndexError: index 3 is out of bounds for axis 0 with size 2 (x is (2, 3))"),
         ("y = c.v", "AttributeError: type object 'C' has no attribute 'v'"),
+        ("y = cache.mu", "'Cache' object has no attribute 'mu' (it has xhat, rstd)"),
         ("y = v", "name 'v' is not defined (defined here: "),
         ("x.flags.writeable = False\nx *= 2", "an array that the caller still needs unchanged"),
         ("x.flags.writeable = False\nnp.exp(x, out=x)", "make a new one"),
@@ -44,7 +46,7 @@ def explained(tmp_path):
 )
 def test_each_mistake_is_one_sentence_with_its_line(explained, lines, message):
     finding = explained(lines)
-    number = 3 + len(lines.splitlines())
+    number = 4 + len(lines.splitlines())
     assert finding.what == f"line {number}, `{lines.splitlines()[-1]}`"
     assert message in finding.message
     assert "\n" not in finding.message
@@ -54,9 +56,9 @@ def test_each_mistake_is_one_sentence_with_its_line(explained, lines, message):
 @pytest.mark.parametrize(
     ("lines", "what", "message"),
     [
-        ("y = (1", "line 4, `y = (1`", "'(' was never closed"),
-        ("if x\n    y = 1", "line 4, `if x`", "expected ':'"),
-        ("def f():\ny = 1", "line 5, `y = 1`", "expected an indented block"),
+        ("y = (1", "line 5, `y = (1`", "'(' was never closed"),
+        ("if x\n    y = 1", "line 5, `if x`", "expected ':'"),
+        ("def f():\ny = 1", "line 6, `y = 1`", "expected an indented block"),
     ],
 )
 def test_a_syntax_error_is_shown_with_its_line(explained, lines, what, message):
@@ -69,7 +71,7 @@ def test_a_syntax_error_is_shown_with_its_line(explained, lines, what, message):
 def test_the_innermost_line_of_the_file_is_named(explained):
     """Neither the line of a library that it called nor the line that called it."""
     finding = explained("def f(a):\n    return np.stack(a)\nf([])")
-    assert finding.what == "line 5, `return np.stack(a)`"
+    assert finding.what == "line 6, `return np.stack(a)`"
 
 
 def test_a_read_only_array_needs_no_shapes(explained):

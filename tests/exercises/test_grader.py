@@ -1,3 +1,5 @@
+import contextlib
+import io
 import sys
 
 import numpy as np
@@ -16,13 +18,13 @@ return (dy2 @ cache.weight).reshape(cache.x.shape), dy2.T @ x2, dy2.sum(axis=0)
 
 def test_an_answer_in_other_lines_passes(answer):
     findings = grade(LINEAR, answer(LINEAR, GOOD))
-    assert len(findings) == 4
+    assert len(findings) == 5
     assert all(finding.ok for finding in findings)
 
 
 def test_the_first_wrong_finding_is_the_last(answer):
     findings = grade(LINEAR, answer(LINEAR, GOOD.replace("dy2.T @ x2", "-dy2.T @ x2")))
-    assert [finding.ok for finding in findings] == [True, False]
+    assert [finding.ok for finding in findings] == [False]
     assert "the sign" in findings[-1].message
 
 
@@ -32,7 +34,7 @@ def test_the_first_wrong_finding_is_the_last(answer):
         ("return dy @ cache.weight.T", "`return dy", "these shapes do not fit"),
         ("dy *= 2", "`dy *= 2`", "make a new one"),
         ("cache.x[:] = 0", "`cache.x[:] = 0`", "make a new one"),
-        ("pass", "x (6, 5)", "nothing is returned, expected 3 arrays"),
+        ("pass", "on paper", "nothing is returned, expected 3 arrays"),
         ("raise SystemExit(0)", "`raise", "this ends Python"),
         ("return (", "`return (`", "was never closed"),
     ],
@@ -66,7 +68,30 @@ def test_a_function_with_other_arguments_is_wrong(tmp_path):
     file = tmp_path / "linear_backward.py"
     file.write_text("def linear_backward(dy):\n    return dy\n")
     (finding,) = grade(LINEAR, file)
-    assert "takes 1 positional argument but 2 were given" in finding.message
+    assert finding == ("linear_backward", "keep the signature linear_backward(dy, cache)")
+
+
+def test_an_extra_parameter_is_wrong(tmp_path):
+    file = tmp_path / "linear_backward.py"
+    file.write_text("def linear_backward(dy, cache, scale=1):\n    return dy\n")
+    message = "keep the signature linear_backward(dy, cache)"
+    assert grade(LINEAR, file) == [("linear_backward", message)]
+
+
+def test_a_student_has_numbers_of_its_own(tmp_path):
+    """The same at every check."""
+    file = tmp_path / "linear_backward.py"
+    text = LINEAR.solved_file().replace("    dy2, x2 =", "    print(dy.sum())\n    dy2, x2 =")
+    file.write_text(text)
+
+    def numbers(student):
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            assert all(finding.ok for finding in grade(LINEAR, file, student))
+        return printed.getvalue()
+
+    assert numbers("") == numbers("")
+    assert numbers("Ada King") == numbers("ada  king")
+    assert len({numbers(student) for student in ("", "Ada", "Grace")}) == 3
 
 
 def test_a_binary_file_is_wrong(tmp_path):

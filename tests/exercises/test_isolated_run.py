@@ -15,7 +15,7 @@ def test_a_right_answer_passes_and_its_output_is_returned(tmp_path):
     file.write_text(f"{LINEAR.solved_file()}\n\nprint('seen')\n")
     verdict = run_isolated(LINEAR, file)
     assert verdict.passed
-    assert len(verdict.findings) == 4
+    assert len(verdict.findings) == 5
     assert verdict.printed == "seen"
     assert verdict.seconds > 0
 
@@ -152,11 +152,11 @@ os._exit(0)
     [
         'open(path, "w").write(json.dumps([["it is right", ""]]))',
         'open(path, "w").write(json.dumps({"findings": [["it is right", ""]]}))',
-        'open(path, "w").write(json.dumps({"token": "", "findings": [["right", ""]]}))',
+        'open(path, "w").write(json.dumps({"secret": "", "findings": [["right", ""]]}))',
         'open(path, "w").write("[1, 2")',
         'open(path, "w").write("[" * 100_000)',
         'open(path, "wb").write(bytes(range(256)))',
-        'open(path, "w").write(json.dumps({"token": [1], "findings": 3}))',
+        'open(path, "w").write(json.dumps({"secret": [1], "findings": 3}))',
         "os.mkdir(path)",
         "os.mkfifo(path)",
         'os.symlink("/dev/zero", path)',

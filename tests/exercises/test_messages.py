@@ -45,14 +45,16 @@ def test_every_hint_fits_the_screen():
         assert max(map(len, formulas)) <= 78  # whole, with the indent of a hint
 
 
-def test_a_solution_is_lines_of_numpy():
+def test_a_solution_is_plain_lines_first():
     text = "\n".join(solution_lines(LINEAR))
-    assert text.startswith("The lines of tervit_np/ops/linear.py:\n\n    dy2, x2 = rows(dy)")
+    assert text.startswith("A plain solution:\n\n    # One row for each token")
+    assert "\n\nThe lines of tervit_np/ops/linear.py:\n\n    dy2, x2 = rows(dy)" in text
     for exercise in EXERCISES:
         assert "compiled(" not in exercise.solution()
 
 
 def test_wrong_answers_are_shown_as_a_difference():
     text = "\n".join(wrong_lines(find_exercise("ternarize")))
-    assert "    - delta = factor * mean\n    - support = magnitude > delta\n" in text
-    assert "    + support = magnitude >= delta\n    -> |w| equals Delta" in text
+    assert (
+        "    - above = size > delta\n    + above = size >= delta\n    -> |w| equals Delta" in text
+    )

@@ -1,13 +1,15 @@
 """Exercise: the backward pass of layer normalisation."""
 
 from collections.abc import Iterator
+from functools import partial
 from types import ModuleType
 
 import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
-from tervit_np.exercises.gradients import check_backward
+from tervit_np.exercises.gradients import PaperExample, check_backward
+from tervit_np.exercises.numbers import check_rng
 from tervit_np.ops.layernorm import LayerNormCache, layernorm
 from tervit_np.verify.operators import Operator
 
@@ -27,9 +29,9 @@ gamma.
 x occurs three times: by itself, in mu and in var. A backward pass that forgets
 one of them is roughly right, and a model still trains with it, but worse.
 
-The check compares with finite differences, with one, no and two leading axes
-and a random dy. With a dy of ones and a gamma of ones the right dx is zero, and
-many a wrong one is zero too.
+The check begins with an example for paper. Then it compares with finite
+differences, with one, no and two leading axes and a random dy. With a dy of
+ones and a gamma of ones the right dx is zero, and many a wrong one is zero too.
 """
 
 HINTS = (
@@ -48,12 +50,36 @@ HINTS = (
     "over every axis but the last: axis=tuple(range(dy.ndim - 1)).",
 )
 
+PLAIN = """
+# y = gamma xhat + beta: sums over all rows, as for a weight and a bias.
+over_rows = tuple(range(dy.ndim - 1))
+dgamma = (dy * xhat).sum(axis=over_rows)
+dbeta = dy.sum(axis=over_rows)
+
+# xhat = (x - mu) rstd: three paths from xhat back to x.
+g = dy * gamma                                              # dL/dxhat
+mean_g = g.mean(axis=-1, keepdims=True)
+mean_g_xhat = (g * xhat).mean(axis=-1, keepdims=True)
+dx = rstd * g                                               # x itself
+dx = dx - rstd * mean_g                                     # through mu
+dx = dx - rstd * xhat * mean_g_xhat                         # through var
+
+return dx, dgamma, dbeta
+"""
+
 _D = 5
+_XHAT, _DY = np.array([[1.0, -1, 1, -1]]), np.array([[4.0, 0, 1, 1]])
+_ON_PAPER = PaperExample(
+    "on paper, xhat [[1, -1, 1, -1]], rstd [[0.5]], gamma [1, 1, 2, 2], dy [[4, 0, 1, 1]]",
+    _DY,
+    LayerNormCache(_XHAT, np.array([[0.5]]), np.array([1.0, 1, 2, 2])),
+    (np.array([[0.5, -0.5, -0.5, 0.5]]), np.array([4.0, 0, 1, -1]), _DY[0]),
+)
 
 
 def check(module: ModuleType) -> Iterator[Finding]:
     """Check on a few rows, on a single one, and on a batch of tokens."""
-    n = np.random.default_rng(1).normal
+    n = check_rng(1).normal
     gamma, beta = n(size=_D), n(size=_D)
     operators = (
         Operator(
@@ -65,7 +91,7 @@ def check(module: ModuleType) -> Iterator[Finding]:
         )
         for leading in ((6,), (), (2, 3))
     )
-    yield from check_backward(operators, _known_mistakes)
+    yield from check_backward(operators, _known_mistakes, _ON_PAPER)
 
 
 def _known_mistakes(dy: Array, cache: LayerNormCache) -> dict[str, dict[str, Array]]:
@@ -95,6 +121,7 @@ def _known_mistakes(dy: Array, cache: LayerNormCache) -> dict[str, dict[str, Arr
             "these are sums, not means: each x_j moves the mean by 1/D": (
                 rstd * (g - _D * g_mean - _D * xhat * g_xhat_mean)
             ),
+            **_wrong_factors(dy, cache),
         },
         "dgamma": {
             "y = gamma xhat + beta: what multiplies gamma is missing": dy.sum(axis=leading),
@@ -112,6 +139,39 @@ def _known_mistakes(dy: Array, cache: LayerNormCache) -> dict[str, dict[str, Arr
     }
 
 
+def _wrong_factors(dy: Array, cache: LayerNormCache) -> dict[str, Array]:
+    """Return dx with all three paths in it, and something else wrong."""
+    xhat, rstd, gamma = cache
+
+    def dx(g: Array, axis: int = -1, width: float = _D) -> Array:
+        mean = partial(np.mean, axis=axis, keepdims=True)
+        shrunk = _D / width  # 1 where the means divide by D
+        return np.asarray(rstd * (g - shrunk * mean(g) - shrunk * xhat * mean(g * xhat)))
+
+    g = dy * gamma
+    g_mean, g_xhat_mean = (a.mean(axis=-1, keepdims=True) for a in (g, g * xhat))
+    gamma_after = "gamma comes after the projections; it belongs inside: dL/dxhat is gamma dy"
+    return {
+        "the means run over axis 0: that is BatchNorm; each token is normalised by itself": (
+            dx(g, axis=0)
+        ),
+        gamma_after: gamma * dx(dy),
+        "gamma is in it twice, before and after the projections": gamma * dx(g),
+        "gamma is in it twice: dL/dxhat is gamma dy": dx(gamma * g),
+        "it is divided by rstd; rstd is 1 / std already": dx(g) / rstd**2,
+        "rstd is in it twice: xhat = (x - mu) rstd brings it in once": rstd * dx(g),
+        "the path through var lacks its factor xhat: d rstd/d x_j holds xhat_j": (
+            rstd * (g - g_mean - g_xhat_mean)
+        ),
+        "the path through var holds mean(g); it is mean(g xhat)": (
+            rstd * (g - g_mean - xhat * g_mean)
+        ),
+        "the means divide by D - 1; the forward's mean and variance divide by D": (
+            dx(g, width=_D - 1)
+        ),
+    }
+
+
 LAYERNORM_BACKWARD = Exercise(
     name="layernorm_backward",
     module="ops.layernorm",
@@ -120,31 +180,51 @@ LAYERNORM_BACKWARD = Exercise(
     task=TASK,
     hints=HINTS,
     check=check,
+    plain=(PLAIN,),
     wrong_answers=(
         WrongAnswer(
             "the derivative of the mean is missing",
-            "g - along_ones - xhat",
-            "g - xhat",
+            "dx = dx - rstd * mean_g  ",
+            "dx = dx",
             "the path through mu is missing",
         ),
         WrongAnswer(
             "the derivative of the variance is missing",
-            " - xhat * along_xhat",
+            "dx = dx - rstd * xhat * mean_g_xhat",
             "",
             "the path through var is missing",
         ),
         WrongAnswer(
             "dgamma sums dy without the normalised input",
-            "(dy * xhat).sum(axis=leading)",
-            "dy.sum(axis=leading)",
+            "(dy * xhat).sum(axis=over_rows)",
+            "dy.sum(axis=over_rows)",
             "y = gamma xhat + beta: what multiplies gamma is missing",
         ),
         WrongAnswer(
             "means over the whole batch",
+            "mean_g = g.mean(axis=-1, keepdims=True)\n"
+            "    mean_g_xhat = (g * xhat).mean(axis=-1, keepdims=True)",
+            "mean_g = g.mean()\n    mean_g_xhat = (g * xhat).mean()",
+            "the means run over the whole array",
+        ),
+        WrongAnswer(
+            "means over the tokens, as in BatchNorm",
             "along_ones = g.mean(axis=-1, keepdims=True)\n"
             "    along_xhat = (g * xhat).mean(axis=-1, keepdims=True)",
-            "along_ones = g.mean()\n    along_xhat = (g * xhat).mean()",
-            "the means run over the whole array",
+            "along_ones = g.mean(axis=0)\n    along_xhat = (g * xhat).mean(axis=0)",
+            "that is BatchNorm; each token is normalised by itself",
+        ),
+        WrongAnswer(
+            "gamma multiplies the result instead of dy",
+            "g = dy * gamma\n    along",
+            "g, rstd = dy, rstd * gamma\n    along",
+            "gamma comes after the projections; it belongs inside",
+        ),
+        WrongAnswer(
+            "rstd is taken for the standard deviation",
+            "return rstd * (g",
+            "return 1 / rstd * (g",
+            "rstd is 1 / std already",
         ),
     ),
 )

@@ -7,7 +7,8 @@ import numpy as np
 
 from tervit_np.arrays import Array, rows
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
-from tervit_np.exercises.gradients import check_backward
+from tervit_np.exercises.gradients import PaperExample, check_backward
+from tervit_np.exercises.numbers import check_rng
 from tervit_np.ops.linear import LinearCache, linear
 from tervit_np.verify.operators import Operator
 
@@ -25,8 +26,9 @@ is dL/dX, for every X, and has the shape of X. Return dx, dweight and dbias. The
 cache holds the inputs of the forward pass: cache.x and cache.weight. Read the
 cache and dy, do not write into them.
 
-The check compares with finite differences, with one, no and two leading axes
-and a random dy. `rows` reshapes (..., N) to (M, N).
+The check begins with an example for paper. Then it compares with finite
+differences, with one, no and two leading axes and a random dy. `rows` reshapes
+(..., N) to (M, N).
 """
 
 HINTS = (
@@ -45,12 +47,31 @@ HINTS = (
     "and dx is still (M, I): give it back the shape of cache.x.",
 )
 
+PLAIN = """
+# One row for each token: x and dy become matrices.
+x2 = rows(cache.x)                  # (M, I)
+dy2 = rows(dy)                      # (M, O)
+
+dx = dy2 @ cache.weight             # (M, O) (O, I) -> (M, I), summed over o
+dweight = dy2.T @ x2                # (O, M) (M, I) -> (O, I), summed over m
+dbias = dy2.sum(axis=0)             # (O,), summed over m
+
+return dx.reshape(cache.x.shape), dweight, dbias
+"""
+
 _FACTORS = {"O": 4.0, "I": 5.0}
+_X, _WEIGHT, _DY = np.array([[1.0, 2], [3, 4]]), np.array([[5.0, 6]]), np.array([[1.0], [2]])
+_ON_PAPER = PaperExample(
+    "on paper, x [[1, 2], [3, 4]], W [[5, 6]], dy [[1], [2]]",
+    _DY,
+    LinearCache(_X, _WEIGHT),
+    (np.array([[5.0, 6], [10, 12]]), np.array([[7.0, 10]]), np.array([3.0])),
+)
 
 
 def check(module: ModuleType) -> Iterator[Finding]:
     """Check on matrices, on a single vector, and on a batch of tokens."""
-    n = np.random.default_rng(1).normal
+    n = check_rng(1).normal
     weight, bias = n(size=(4, 5)), n(size=4)
     operators = (
         Operator(
@@ -62,20 +83,23 @@ def check(module: ModuleType) -> Iterator[Finding]:
         )
         for leading in ((6,), (), (2, 3))
     )
-    yield from check_backward(operators, _known_mistakes)
+    yield from check_backward(operators, _known_mistakes, _ON_PAPER)
 
 
 def _known_mistakes(dy: Array, cache: LinearCache) -> dict[str, dict[str, Array]]:
     dy2, x2 = rows(dy), rows(cache.x)
     dx, dweight, dbias = dy2 @ cache.weight, dy2.T @ x2, dy2.sum(axis=0)
+    ones = "dy is missing: this is the gradient for an upstream of ones"
     averaged = "it is averaged over the rows; a backward pass sums, only the loss is a mean"
     return {
         "dx": {
             "the numbers are right, the shape is not that of x: reshape it": dx,
+            ones: (np.ones_like(dy2) @ cache.weight).reshape(cache.x.shape),
         },
         "dweight": {
             "it is transposed: W is (out, in), and so is its gradient": dweight.T,
             averaged: dweight / len(x2),
+            ones: np.ones_like(dy2).T @ x2,
         },
         "dbias": {
             "it is summed over the first axis alone; sum over every axis but the last": (
@@ -96,6 +120,7 @@ LINEAR_BACKWARD = Exercise(
     task=TASK,
     hints=HINTS,
     check=check,
+    plain=(PLAIN,),
     wrong_answers=(
         WrongAnswer(
             "the operands of the weight gradient are swapped",
@@ -120,6 +145,18 @@ LINEAR_BACKWARD = Exercise(
             "dx = dy2 @ cache.weight",
             "dy2 *= 1.0\n    dx = dy2 @ cache.weight",
             "this writes into an array that the caller still needs",
+        ),
+        WrongAnswer(
+            "the weight gradient does not use dy",
+            "dy2.T @ x2",
+            "np.ones_like(dy2).T @ x2",
+            "dy is missing: this is the gradient for an upstream of ones",
+        ),
+        WrongAnswer(
+            "two gradients are exchanged",
+            "dx.reshape(cache.x.shape), dweight, dbias",
+            "dweight, dx.reshape(cache.x.shape), dbias",
+            "this is dweight: is the order dx, dweight, dbias?",
         ),
     ),
 )

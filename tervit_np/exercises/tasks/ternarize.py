@@ -3,30 +3,33 @@
 import math
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from tervit_np.arrays import Array, read_only
+from tervit_np.exercises.comparison import not_arrays
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
+from tervit_np.exercises.numbers import check_rng
+from tervit_np.verify.diagnosis import wrong_shape
 
 TASK = """
-Each row w of the matrix, n weights, becomes alpha t with t in {-1, 0, 1}:
+Each row w of a matrix (M, N) becomes alpha t, with t in {-1, 0, 1}:
 
     Delta = 0.7 mean|w|
     t_i   = sign(w_i) where |w_i| > Delta, else 0
     alpha = mean of |w_i| over the i with t_i != 0
 
-The first lines turn w of any shape into `matrix` (out, n), one row for each
-output channel, in the type of w. Compute for all rows at once
+A row holds the weights of one output channel. Return for all rows at once
 
-    codes (out, n), int8        alpha (out,)        delta (out,)
+    codes (M, N), int8        alpha (M,)        delta (M,)
 
 * a weight equal to the threshold becomes 0: the inequality is strict;
 * sums run in float64, whatever type the weights have;
 * a row of zeros gets alpha 0 and codes 0.
 
-The last lines reshape all three. The check uses the default options, threshold
-"twn" and scale "support"; the library's lines implement the others as well.
+The check uses the default options, threshold "twn" and scale "support"; the
+library's lines implement the others as well.
 """
 
 HINTS = (
@@ -44,27 +47,41 @@ HINTS = (
     "  codes  = (np.sign(matrix) * chosen).astype(np.int8)",
 )
 
+PLAIN = """
+size = np.abs(matrix).astype(np.float64)
+delta = 0.7 * size.mean(axis=1)
+
+# t is 0 up to the threshold, else the sign.
+above = size > delta[:, None]
+codes = (np.sign(matrix) * above).astype(np.int8)
+
+# The mean of the sizes above; a row of zeros has none of them.
+count = np.maximum(above.sum(axis=1), 1)
+alpha = np.where(above, size, 0).sum(axis=1) / count
+
+return codes, alpha, delta
+"""
+
+_NAMES = ("codes", "alpha", "delta")
 _FACTOR = 0.7
-_BY_HAND = [[0.1, -0.5, 0.3, 1.5]]  # mean 0.6, Delta 0.42; above it 0.5 and 1.5, mean 1
+_ON_PAPER = [[0.1, -0.5, 0.3, 1.5]]  # mean 0.6, Delta 0.42; above it 0.5 and 1.5, mean 1
 _ON_THRESHOLD = [[0.7, -1.3, 1.0, 1.0], [-0.7, 0.7, 1.3, -1.3]]  # means 1, so Delta is 0.7
 _ZEROS = [[0.0, 0.0, 0.0], [1.0, -2.0, 0.0], [-0.0, 0.0, 0.0]]
 
 
 def check(module: ModuleType) -> Iterator[Finding]:
-    """Check a row by hand, random tensors, the threshold itself, zeros, narrow types."""
-    n = np.random.default_rng(1).normal
-    rows = np.array([[0.5], [1.0], [3.0]])
+    """Check a row on paper, random rows, the threshold itself, zeros, narrow types."""
+    random = check_rng(1).normal(size=(3, 9)) * [[0.5], [1.0], [3.0]]
     cases = {
-        "one row by hand, [0.1, -0.5, 0.3, 1.5]": np.array(_BY_HAND),
-        "three random rows of nine, of different magnitude": n(size=(3, 9)) * rows,
-        "a convolution (3, 2, 3, 3)": n(size=(3, 2, 3, 3)) * rows[:, :, None, None],
+        "on paper, one row, [0.1, -0.5, 0.3, 1.5]": np.array(_ON_PAPER),
+        "three random rows of nine, of different magnitude": random,
         "weights equal to the threshold, [0.7, -1.3, 1, 1]": np.array(_ON_THRESHOLD),
         "a row of zeros": np.array(_ZEROS),
         "float32: few large weights, many small ones": _large_and_small(),
         "float16: weights whose sum overflows": np.full((1, 300), 1000, np.float16),
     }
     for what, w in cases.items():
-        yield Finding(what, _fault(module.ternarize(read_only(w)), w))
+        yield Finding(what, _fault(module.ternarize_rows(read_only(w)), w))
 
 
 def _large_and_small() -> Array:
@@ -74,20 +91,17 @@ def _large_and_small() -> Array:
     return w
 
 
-def _fault(result: object, w: Array) -> str:
+def _fault(result: Any, w: Array) -> str:
     """Compare a result with the formula; empty if it is right."""
-    codes, alpha, delta = (getattr(result, name, None) for name in ("codes", "scale", "threshold"))
-    for name, value in (("codes", codes), ("alpha", alpha), ("delta", delta)):
-        if not isinstance(value, np.ndarray):
-            return f"{name} is not an array: the last lines return a TernaryTensor of three arrays"
-    assert isinstance(codes, np.ndarray) and isinstance(alpha, np.ndarray)
-    assert isinstance(delta, np.ndarray)
-    matrix = w.reshape(len(w), -1).astype(np.float64)
+    if fault := not_arrays(result, _NAMES, [None] * 3):
+        return fault
+    codes, alpha, delta = result
+    matrix = w.astype(np.float64)
     true = [_by_formula(row) for row in matrix]
     true_codes, true_alpha, true_delta = (np.array([t[i] for t in true]) for i in range(3))
     return (
         _wrong_delta(delta, true_delta, matrix)
-        or _wrong_codes(codes.reshape(matrix.shape), true_codes, matrix, true_delta)
+        or _wrong_codes(codes, true_codes, matrix, true_delta)
         or _wrong_alpha(alpha, true_alpha, matrix, true_codes)
         or _wrong_type(codes)
     )
@@ -108,16 +122,21 @@ def _wrong_delta(delta: Array, true: Array, matrix: Array) -> str:
         "it is one number for the matrix; each row has its own": (
             np.full(len(size), _FACTOR * size.mean())
         ),
+        "it is 0.7 max|w|: with it nearly all weights become 0; take the mean of |w|": (
+            _FACTOR * size.max(axis=1)
+        ),
         "it uses the mean of w, not of |w|": _FACTOR * matrix.mean(axis=1),
         "the factor 0.7 is missing": true / _FACTOR,
         "the mean runs over the weights that are not 0; it must run over the whole row": (
             _FACTOR * size.sum(axis=1) / np.maximum((size > 0).sum(axis=1), 1)
         ),
     }
-    return _compare("delta", delta, true, known)
+    return _compare("delta", delta, true, known, matrix.shape[1])
 
 
 def _wrong_codes(codes: Array, true: Array, matrix: Array, delta: Array) -> str:
+    if codes.shape != true.shape:
+        return f"codes: {wrong_shape(codes.shape, true.shape)}"
     if np.array_equal(codes, true):
         return ""
     i, j = np.argwhere(codes != true)[0]
@@ -157,7 +176,7 @@ def _wrong_alpha(alpha: Array, true: Array, matrix: Array, codes: Array) -> str:
         ),
         "it is the largest weight": size.max(axis=1),
     }
-    message = _compare("alpha", alpha, true, known)
+    message = _compare("alpha", alpha, true, known, matrix.shape[1])
     if not message or alpha.shape != true.shape or not np.isfinite(alpha).all():
         return message
     i = int(np.argmax(np.abs(alpha - true)))
@@ -170,10 +189,12 @@ def _wrong_alpha(alpha: Array, true: Array, matrix: Array, codes: Array) -> str:
     )
 
 
-def _compare(name: str, values: Array, true: Array, known: dict[str, Array]) -> str:
+def _compare(name: str, values: Array, true: Array, known: dict[str, Array], columns: int) -> str:
     """Explain how the number of a row is wrong; it must be exact to the last place of its type."""
+    if values.shape == (columns,) != true.shape:
+        return f"{name} has one number for each column; each row has one: axis=1"
     if values.shape != true.shape:
-        return f"{name} is {values.shape}, expected {true.shape}: one number for each row"
+        return f"{name}: {wrong_shape(values.shape, true.shape)}; there is one number for each row"
     eps = float(np.finfo(values.dtype).eps)
     if np.allclose(values, true, rtol=max(eps, 1e-14), atol=0):
         return ""
@@ -191,8 +212,6 @@ def _compare(name: str, values: Array, true: Array, known: dict[str, Array]) -> 
     return numbers
 
 
-_COMPARISON = "delta = factor * mean\n        support = magnitude > delta"
-
 TERNARIZE = Exercise(
     name="ternarize",
     module="quant.ternarize",
@@ -201,30 +220,45 @@ TERNARIZE = Exercise(
     task=TASK,
     hints=HINTS,
     check=check,
+    plain=(PLAIN,),
     wrong_answers=(
         WrongAnswer(
             "a weight equal to the threshold does not become 0",
-            _COMPARISON,
-            _COMPARISON.replace(">", ">="),
+            "above = size > delta",
+            "above = size >= delta",
             "|w| equals Delta = 0.7, and the inequality is strict",
         ),
         WrongAnswer(
             "a row of zeros divides zero by zero",
-            "np.maximum(support.sum(axis=1), 1)",
-            "support.sum(axis=1)",
+            "np.maximum(above.sum(axis=1), 1)",
+            "above.sum(axis=1)",
             "alpha of a row of zeros is nan, expected 0",
         ),
         WrongAnswer(
             "the scale is the mean over the whole row",
-            "total / np.maximum(support.sum(axis=1), 1)",
-            "mean",
+            "np.where(above, size, 0).sum(axis=1) / count",
+            "size.mean(axis=1)",
             "alpha: it is the mean over the whole row",
         ),
         WrongAnswer(
             "sums run in the type of the weights",
-            "matrix.astype(np.float64)",
-            "matrix",
+            "np.abs(matrix).astype(np.float64)",
+            "np.abs(matrix)",
             "sums in float32 lose small weights",
+        ),
+        WrongAnswer(
+            "the threshold is a fraction of the largest weight",
+            "size.mean(axis=1)\n\n",
+            "size.max(axis=1)\n\n",
+            "delta: it is 0.7 max|w|: with it nearly all weights become 0",
+        ),
+        WrongAnswer(
+            "the sums run over the columns",
+            "0.7 * size.mean(axis=1)\n\n    # t is 0 up to the threshold, else the sign.\n"
+            "    above = size > delta[:, None]",
+            "0.7 * size.mean(axis=0)\n\n    # t is 0 up to the threshold, else the sign.\n"
+            "    above = size > delta",
+            "delta has one number for each column; each row has one: axis=1",
         ),
     ),
 )

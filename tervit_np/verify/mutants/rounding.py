@@ -2,7 +2,7 @@
 
 from tervit_np.verify.mutation import mutant
 
-_TERNARIZE = ("quant.ternarize", "ternarize")
+_TERNARIZE = ("quant.ternarize", "ternarize_rows")
 _MINMAX = ("quant.uniform", "_minmax_codes")
 
 ROUNDING = [

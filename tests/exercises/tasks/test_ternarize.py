@@ -13,6 +13,7 @@ delta = 0.7 * mean
 chosen = size > delta[:, None]
 alpha = np.where(chosen, size, 0).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1)
 codes = (np.sign(matrix) * chosen).astype(np.int8)
+return codes, alpha, delta
 """
 ALPHA = GOOD.split("alpha = ")[1].splitlines()[0]
 
@@ -24,24 +25,27 @@ def test_the_right_lines_pass(last_finding):
 @pytest.mark.parametrize(
     ("right", "wrong", "where", "message"),
     [
+        ("size.mean(axis=1)", "size.max(axis=1)", "on paper", "delta: it is 0.7 max|w|"),
+        ("mean(axis=1)", "mean(axis=0)", "on paper", "one number for each column; each row has"),
+        ("mean(axis=1)", "mean(axis=1, keepdims=True)", "on paper", "drop keepdims"),
         ("size >", "size >=", "equal to", "0.7 became 1, expected 0: |w| equals Delta"),
-        ("0.7 * mean", "mean", "by hand", "delta: the factor 0.7 is missing"),
-        ("0.7 * mean", "0.5 * mean", "by hand", "delta of row 0 is 0.3, expected 0.42"),
-        ("mean = size.mean(axis=1)", "mean = matrix.mean(axis=1)", "by hand", "uses the mean of w"),
+        ("0.7 * mean", "mean", "on paper", "delta: the factor 0.7 is missing"),
+        ("0.7 * mean", "0.5 * mean", "on paper", "delta of row 0 is 0.3, expected 0.42"),
+        ("mean = size.mean(axis=1)", "mean = matrix.mean(axis=1)", "paper", "uses the mean of w"),
         ("size.mean(axis=1)", "np.full(len(size), size.mean())", "random", "each row has its own"),
         ("size.mean(axis=1)", "size.mean()", "`", "IndexError"),
         ("size.mean(axis=1)", "size.sum(axis=1) / np.maximum((size > 0).sum(axis=1), 1)", "zeros",
          "the mean runs over the weights that are not 0"),
-        ("np.sign(matrix) * chosen", "chosen", "by hand", "the sign is lost"),
-        ("np.sign(matrix) * chosen", "matrix * chosen", "by hand", "this is the weight itself"),
-        ("* chosen", "* (size < delta[:, None])", "by hand", "|w| is 0.1 and Delta 0.42"),
-        ("codes = (", "codes = 2 * (", "by hand", "codes are only -1, 0 and 1"),
-        (".astype(np.int8)", "", "by hand", "codes are float64, expected int8"),
-        (ALPHA, "mean", "by hand", "0.92 with 0.6, 0.6 with 1, the least that these codes allow"),
-        (ALPHA, "size.max(axis=1)", "by hand", "it is the largest weight"),
-        (ALPHA, "(size * chosen).sum(axis=1)", "by hand", "it is a sum"),
-        (ALPHA, "(size * chosen).mean(axis=1)", "by hand", "divided by the length of the row"),
-        (ALPHA, "np.ones(1)", "`alpha, delta", "cannot reshape array of size 1 into shape (3,)"),
+        ("np.sign(matrix) * chosen", "chosen", "on paper", "the sign is lost"),
+        ("np.sign(matrix) * chosen", "matrix * chosen", "on paper", "this is the weight itself"),
+        ("* chosen", "* (size < delta[:, None])", "on paper", "|w| is 0.1 and Delta 0.42"),
+        ("codes = (", "codes = 2 * (", "on paper", "codes are only -1, 0 and 1"),
+        (".astype(np.int8)", "", "on paper", "codes are float64, expected int8"),
+        (ALPHA, "mean", "on paper", "0.92 with 0.6, 0.6 with 1, the least that these codes allow"),
+        (ALPHA, "size.max(axis=1)", "on paper", "it is the largest weight"),
+        (ALPHA, "(size * chosen).sum(axis=1)", "on paper", "it is a sum"),
+        (ALPHA, "(size * chosen).mean(axis=1)", "on paper", "divided by the length of the row"),
+        (ALPHA, "np.ones(1)", "random", "its shape is (1,), expected (3,)"),
         (", 1)", ", 0)", "a row of zeros", "alpha of a row of zeros is nan, expected 0"),
         (".astype(np.float64)", "", "float32", "sums in float32 lose small weights"),
         ("alpha = np.where(chosen, size, 0)", "alpha = np.where(chosen, np.abs(matrix), 0)",
@@ -55,10 +59,10 @@ def test_each_mistake_is_named(last_finding, right, wrong, where, message):
     assert message in finding.message
 
 
-@pytest.mark.parametrize("lines", [f"{GOOD}return codes, alpha, delta", f"{GOOD}alpha = None"])
-def test_a_result_that_is_not_a_tensor_is_refused(last_finding, lines):
-    message = last_finding(TERNARIZE, lines).message
-    assert "codes is not an array" in message or "'NoneType' object has no attribute" in message
+@pytest.mark.parametrize("values", ["codes", "codes, alpha", "codes, None, delta"])
+def test_a_result_that_is_not_three_arrays_is_refused(last_finding, values):
+    lines = GOOD.replace("return codes, alpha, delta", f"return {values}")
+    assert "expected" in last_finding(TERNARIZE, lines).message
 
 
 def test_the_formula_agrees_with_the_library():
