@@ -392,7 +392,7 @@ centred = losses[at[0] - 25 : at[0] + 25].mean() - val_loss[0]
 quote("50 steps before, above val.", trailing, 0.12, 0.005, True, 0.08)
 quote("25 on either side, above val.", centred, 0.03, 0.005, True, 0.08)
 claim("the mean of the past lies too high", trailing > 0.05, True)
-claim("centring halves that", centred < 0.6 * trailing, True)
+claim("centring takes 40 % of it away", centred < 0.6 * trailing, True)
 gap = val_loss[-1] - losses[-100:].mean()
 quote("validation above training, end", gap, 0.12, 0.005, True, 0.08)
 claim("validation ends above training", gap > 0.05, full_only=True)
@@ -413,10 +413,10 @@ quote("test loss", end.loss, 1.08, 0.005, True, 0.15)
 # * At the end validation lies 0.12 above training. This is the beginning of
 #   *overfitting*: the model knows the training pictures better than others.
 #   *Augmentation*, pictures moved and mirrored at random, is the usual remedy.
-# * The accuracy still rises by 1.2 points in the last half epoch, when the
-#   learning rate is almost 0. Is this the limit of the model? One curve cannot
-#   tell. But chapter 00 trained the same model for eight epochs to 77 %, so it
-#   is not.
+# * The accuracy rises by only 1.2 points in the last half epoch. Is this the
+#   limit of the model? One curve cannot tell, since the learning rate is
+#   almost 0 there. But chapter 00 trained the same model for eight epochs to
+#   77 %, so it is not.
 # * The gradients were longer than 1 in 96 % of the steps. So clipping is not
 #   for rare accidents here. It gives each batch the same weight in m and v.
 #
