@@ -7,9 +7,11 @@ TerViT (Xu et al. 2022, arXiv 2201.08050) gives a vision transformer weights
 of -1, 0 or 1, times a scale that each row of a matrix has to itself. It
 trains in three stages: float, 8-bit and ternary weights. In the last two, the
 inputs of all matrices have 8 bits. All stages train the same float weights,
-called latent, and each forward pass rounds them anew. Test accuracy:
+called latent, and each forward pass rounds them anew. Test accuracy in
+percent with seeds 0, 1, 2, in 215 seconds of processor time (Zen 4):
 
-    RESULTS
+    float 87.5, 88.1, 86.6   rounded to ternary, without training 68.4, 64.8,
+    59.8   trained as ternary 92.8, 93.2, 92.8 (the stages add up to 19 epochs)
 
 Each operator returns its output y and a function backward, which makes the
 gradients by the inputs from dy, the gradient by y (dA stands for dL/dA). What
