@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
     if isinstance(images, data_tools.StreamedSet):
         print(f"pictures: {images.summary()}")
     result = (
-        f"{loaded.file}: {images.name} {images.split} accuracy {100 * evaluation.accuracy:.2f} ± "
-        f"{100 * evaluation.error:.2f} %, loss {evaluation.loss:.4f}{evaluation.kernel_note}"
+        f"{loaded.file}: {images.name} {images.split} accuracy {evaluation.accuracy_text(2)}, "
+        f"loss {evaluation.loss:.4f}{evaluation.kernel_note}"
     )
     print(printable(result))
     return 0

@@ -48,6 +48,35 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
     return arguments
 
 
+def describe_recipe(args: argparse.Namespace) -> str:
+    """Write model, stages and recipe as the options choose them, one to a line."""
+    from dataclasses import asdict
+
+    from tervit_np import train
+
+    preset = train.preset_for(args.data or DEFAULT_DATA)
+    recipe = asdict(_recipe(args, preset.recipe))
+    augment = recipe.pop("augment")
+    seed = DEFAULT_SEED if args.seed is None else args.seed
+    lines = [
+        ("model", args.model or preset.model),
+        ("validation", preset.validation if args.validation is None else args.validation),
+        ("seed", seed),
+        *(("stage", _describe_stage(stage)) for stage in _stages(args, preset)),
+        *recipe.items(),
+        *((f"augment {name}", value) for name, value in augment.items()),
+    ]
+    return "\n".join(f"{name:<36}{value}" for name, value in lines)
+
+
+def _describe_stage(stage: "Stage") -> str:
+    taught = f", learns from {stage.teacher}" if stage.teacher else ""
+    return (
+        f"{stage.name}: plan {stage.plan}, {stage.epochs:g} epochs, peak learning rate "
+        f"{stage.lr:g}{taught}"
+    )
+
+
 def _summary(name: str, data: "Data") -> str:
     """Say which pictures are trained and tested on; `tervit data show` says more."""
     from data_tools.wordnet import in_words
@@ -78,11 +107,17 @@ def _model(args: argparse.Namespace, preset: str, config: dict[str, Any]) -> "Cl
     from tervit_np.checkpoints.official import find_weights
     from tervit_np.checkpoints.reading import read_weights
     from tervit_np.cli.models import model_file
+    from tervit_np.deploy import is_packed
     from tervit_np.models import CONFIGS, create_model
 
     if args.weights is None:
         return create_model(args.model or preset, seed=args.seed, **config)
     file = find_weights(args.weights) if args.weights in CONFIGS else model_file(args.weights, None)
+    if is_packed(file):
+        raise ValueError(
+            f"{file} is a packed file: it has codes and no latent weights that could be trained; "
+            "name the run that it was exported from"
+        )
     if args.model is None:
         model, changes = pretrained(file, seed=args.seed, lenient=True, **config)
     else:

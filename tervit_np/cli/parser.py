@@ -8,6 +8,8 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, Protocol
 
+_SIMILAR, _SIMILAR_BEGINNING = 0.6, 0.8  # difflib's ratios from which a name is suggested
+
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps line breaks, shortens the usage, and lists commands without a heading COMMAND."""
@@ -120,8 +122,15 @@ def add_to_all(
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean X?", or "" if no known word is similar."""
+    """Return "; did you mean X?", or "" if no known word and no beginning of one is similar."""
+    near = max(((_similarity(word, name), name) for name in known), default=(0.0, ""))
+    return f"; did you mean {near[1]}?" if near[0] >= _SIMILAR else ""
+
+
+def _similarity(word: str, name: str) -> float:
+    """Return how similar a word is to a name or, a little less, to the beginning of the name."""
     import difflib
 
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    whole = difflib.SequenceMatcher(None, name, word).ratio()
+    beginning = difflib.SequenceMatcher(None, name[: len(word)], word).ratio()
+    return max(whole, beginning - 0.01) if beginning >= _SIMILAR_BEGINNING else whole

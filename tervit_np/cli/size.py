@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 HELP = """Count the parameters and bytes of a model.
 
-The columns after the number of parameters are MB (millions of bytes):
+The columns after the number of parameters are in MB (millions of bytes), or in kB (thousands) with
+--layers and for small models:
   paper        as the paper counts: ternary weights 2 bits, everything else 8, no scales
   as stored    as in a packed file: ternary weights 1.6 bits, scales and the rest float32
   FTerViT      as if every matrix and LayerNorm were ternary
@@ -83,18 +84,20 @@ def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> N
 
     lines = [*(costs(model) if args.layers else []), *grouped(model)]
     width = max(len(line.name) for line in lines)
-    print(f"{title}, in MB")
+    in_kb = args.layers or lines[-1].stored < 1e6
+    print(f"{title}, in {'kB' if in_kb else 'MB'}")
     print(f"{'':<{width}} " + "".join(f"{word:>12}" for word in _COLUMNS))
     for line in lines:
-        print(f"{line.name:<{width}} " + _cells(line))
+        print(f"{line.name:<{width}} " + _cells(line, in_kb))
     if args.layers:
         print()
         _print_layers(model)
 
 
-def _cells(line: "Cost") -> str:
+def _cells(line: "Cost", in_kb: bool) -> str:
     sizes = (line.paper, line.stored, line.ftervit, line.float32)
-    return f"{line.parameters:>12,}" + "".join(f"{size / 1e6:>12.3f}" for size in sizes)
+    texts = (f"{size / 1e3:,.2f}" if in_kb else f"{size / 1e6:.3f}" for size in sizes)
+    return f"{line.parameters:>12,}" + "".join(f"{text:>12}" for text in texts)
 
 
 def _print_layers(model: "Classifier") -> None:

@@ -26,6 +26,7 @@ EXAMPLES = """\
   tervit train --data cifar10                    the preset for CIFAR-10 (see `tervit data`)
   tervit train --stages float:20,ternary:10      from float to ternary, without an 8-bit stage
   tervit train --stages float:16,int8:2,int4:2,ternary:8@1e-3 --teacher float
+  tervit train --data cifar10 --show-recipe      what that would train, and how
   tervit train --resume runs/shapes              continue after Ctrl-C, with the same result
   tervit train --data imagenet:~/imagenette --weights deit_tiny_patch16_224 --stages ternary:3
 
@@ -128,14 +129,23 @@ def _add_run_options(group: Options) -> None:
         help="save memory: recompute the blocks in the backward pass",
     )
     add_quiet(group)
+    group.add_argument(
+        "--show-recipe",
+        action="store_true",
+        default=None,
+        help="print model, stages and recipe, with the preset's values, and stop",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, write the report, print the accuracies."""
     from tervit_np import train
-    from tervit_np.cli.new_run import arguments_from_options, run_folder
+    from tervit_np.cli.new_run import arguments_from_options, describe_recipe, run_folder
     from tervit_np.train.folder import RunFolder
 
+    if args.show_recipe and args.resume is None:
+        print(describe_recipe(args))
+        return 0
     if args.resume is None:
         arguments, out = arguments_from_options(args), run_folder(args.out, args.data)
     else:
@@ -196,6 +206,11 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path) -> in
     if page is not None:
         print(f"report: {page}")
     print(f"test accuracy: {accuracies}")
+    if page is not None and not args.quiet:
+        print(
+            f"next: open the report in a browser; `tervit predict {out} PICTURE` classifies a "
+            "picture; `tervit exercise` lets you write the library's functions"
+        )
     return 0 if page is not None else 2
 
 

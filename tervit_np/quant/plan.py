@@ -66,9 +66,10 @@ class Plan:
         return IDENTITY, IDENTITY
 
     def apply(self, layers: Sequence[tuple[str, Quantizable]]) -> None:
-        """Give each layer the quantizers that its name chooses."""
+        """Give each layer the quantizers that its name chooses, none for a weight it lacks."""
         for name, layer in layers:
-            layer.weight_quant, layer.act_quant = self.choose(name)
+            weight, layer.act_quant = self.choose(name)
+            layer.weight_quant = IDENTITY if layer.weight is None else weight
 
     def __repr__(self) -> str:
         return "\n".join(f"{p}: {w!r} weights, {a!r} inputs" for p, w, a in self.rules) or "float"

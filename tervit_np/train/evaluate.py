@@ -31,6 +31,26 @@ class Evaluation(NamedTuple):
         """Binomial standard error of the accuracy: sqrt(p (1 - p) / N)."""
         return float(np.sqrt(self.accuracy * (1 - self.accuracy) / max(self.readable.sum(), 1)))
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of Wilson (1927), which has a width even where all or none are right.
+
+        (p + z^2 / 2n ± z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n),  z = 1.96
+        """
+        n, p, z = max(int(self.readable.sum()), 1), self.accuracy, 1.959964
+        middle = p + z**2 / (2 * n)
+        half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        low, high = (float((middle + s * half) / (1 + z**2 / n)) for s in (-1, 1))
+        return max(low, 0.0), min(high, 1.0)
+
+    def accuracy_text(self, digits: int = 1) -> str:
+        """Write "94.7 ± 0.5 %"; where all or none are right, the 95 % interval instead."""
+        percent = f"{100 * self.accuracy:.{digits}f}"
+        if 0 < self.accuracy < 1:
+            return f"{percent} ± {100 * self.error:.{digits}f} %"
+        low, high = (f"{100 * end:.{digits}f}" for end in self.interval)
+        return f"{percent} % (95 % interval {low} to {high} %)"
+
 
 def evaluate(
     model: Classifier,

@@ -18,7 +18,7 @@ from typing import Any
 from data_tools import Augment
 from tervit_np.quant import Plan, UniformAct, UniformWeight, named_plan
 from tervit_np.quant.pattern import Pattern
-from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST
+from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST, PLANS
 from tervit_np.quant.spec import plan_to_spec
 from tervit_np.train.names import check_file_name
 
@@ -119,9 +119,19 @@ def plan_named(name: str) -> Plan:
     """Look up a plan: float, int8, ternary, ternary-layer, or "intN" for N-bit encoder weights.
 
     In "intN" the patch embedding, the heads and all activations stay 8 bit.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
     """
-    if (match := re.fullmatch(r"int([2-7])", name)) is None:
+    if name in PLANS:
         return named_plan(name)
+    if (match := re.fullmatch(r"int([2-7])", name)) is None:
+        raise ValueError(
+            f"unknown plan {name!r}; known: {', '.join(PLANS)}, and intN for N-bit weights, "
+            "N = 2 to 7"
+        )
     return Plan(
         [
             (ENCODER, UniformWeight(int(match[1])), UniformAct(8)),

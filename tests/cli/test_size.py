@@ -5,7 +5,7 @@ def test_groups_are_listed_with_their_total(tervit):
     code, out, _ = tervit("size", "deit_shapes")
     assert code == 0
     lines = out.splitlines()
-    assert lines[0] == "deit_shapes, plan ternary, in MB"
+    assert lines[0] == "deit_shapes, plan ternary, in kB"
     assert lines[1].split() == ["parameters", "paper", "as", "stored", "FTerViT", "float32"]
     assert lines[-1].split()[:2] == ["all", "214,090"]
     assert any(line.startswith("block matrices") for line in lines)
@@ -14,6 +14,17 @@ def test_groups_are_listed_with_their_total(tervit):
 def test_layers_lists_every_tensor(tervit):
     out = tervit("size", "deit_shapes", "--layers")[1]
     assert "blocks.3.mlp.fc2.weight" in out
+
+
+def test_rows_of_small_tensors_are_in_kilobytes(tervit):
+    """In MB the rows of biases would all read 0.000."""
+    large = tervit("size", "deit_small_patch16_224")[1].splitlines()
+    assert large[0] == "deit_small_patch16_224, plan ternary, in MB"
+    assert large[-1].split()[-1] == "88.203"
+    rows = tervit("size", "deit_small_patch16_224", "--layers")[1].splitlines()
+    assert rows[0] == "deit_small_patch16_224, plan ternary, in kB"
+    (norm,) = [row.split() for row in rows if row.startswith("blocks.0.norm1.bias ")]
+    assert norm[1:] == ["384", "0.38", "1.54", "0.10", "1.54"]
 
 
 @pytest.mark.parametrize(

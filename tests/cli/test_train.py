@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import tervit_np as tv
 from tervit_np.cli import main
 from tervit_np.cli.new_run import parse_stages
 from tervit_np.train import PRESETS
@@ -59,7 +60,8 @@ def test_one_class_is_refused(tervit, pictures, tmp_path):
     [
         (("--data", "mnist"), "mnist"),
         (("--stages", "float"), "'float' is not PLAN:EPOCHS"),
-        (("--stages", "trinary:3"), "trinary"),
+        (("--stages", "trinary:3"), "unknown plan 'trinary'; known: float, int8, ternary, "),
+        (("--stages", "int9:3"), "and intN for N-bit weights, N = 2 to 7"),
         (("--stages", "float:two"), "'float:two' is not PLAN:EPOCHS"),
         (
             ("--stages", "float:1", "--teacher", "float8"),
@@ -81,6 +83,45 @@ def test_mistakes_get_one_line_and_exit_code_2(tervit, pictures, tmp_path, args,
     assert len(error.strip().splitlines()) == 1
     assert "Traceback" not in error
     assert not (tmp_path / "run").exists()
+
+
+def test_a_packed_file_cannot_be_trained(tervit, pictures, tmp_path):
+    model = tv.quantize(tv.create_model("deit_shapes"), "ternary")
+    tv.export(model, tmp_path / "packed.safetensors")
+    args = ("--data", f"folder:{pictures}", "--weights", tmp_path / "packed.safetensors")
+    code, _, error = tervit("train", *args, "--out", tmp_path / "run", *SMALL)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "packed.safetensors is a packed file: it has codes and no latent weights" in error
+
+
+def test_the_recipe_is_shown_without_training(tervit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    args = ("--stages", "float:3,int4:2@5e-4", "--mixup", 0.3, "--batch-size", 32)
+    code, text, _ = tervit("train", "--show-recipe", *args)
+    assert code == 0
+    shown = dict(line.split(None, 1) for line in text.splitlines() if "augment" not in line)
+    assert shown["model"] == PRESETS["shapes"].model
+    assert shown["batch_size"] == "32"
+    assert shown["stage"] == "4-bit: plan int4, 2 epochs, peak learning rate 0.0005"
+    assert re.search(r"^augment mixup +0\.3$", text, re.MULTILINE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_of_one_stage_says_what_it_began_with(shell, pictures, tmp_path):
+    """And the last line names what to do next; the title has no folders."""
+    data = f"folder:{pictures}"
+    args = [arg for arg in SMALL if arg != "--quiet"]
+    for out, weights, words in (
+        ("first", (), "Trained for one epoch as float from random weights"),
+        ("second", ("--weights", tmp_path / "first"), "as float, beginning with first"),
+    ):
+        folder = tmp_path / out
+        call = ("train", "--data", data, "--stages", "float:1", "--out", folder, *weights, *args)
+        text = shell(*call).stdout
+        assert text.splitlines()[-1].startswith("next: open the report in a browser; `tervit predi")
+        page = (folder / "report.html").read_text("utf-8")
+        assert words in page
+        assert f"<h1>folder:{pictures.name}: float</h1>" in page
 
 
 def test_stages_take_their_rates_from_the_preset():

@@ -1,6 +1,7 @@
 import pytest
 
 import tervit_np as tv
+from tervit_np.deploy.packing import packed_copy
 from tervit_np.quant import (
     IDENTITY,
     PLANS,
@@ -118,3 +119,14 @@ def test_the_table_has_a_line_for_every_layer():
         "-",
         "float",
     ]
+
+
+def test_a_layer_without_weight_gets_no_weight_quantizer():
+    """A rule for all names reaches the products of attention, which have no weight."""
+    model = tv.create_model("deit_shapes", depth=1)
+    plan = Plan([("head", Ternary(), ACT), (".*", UniformWeight(8), ACT)])
+    tv.quantize(model, plan)
+    products = dict(model.quantizable())["blocks.0.attn.products"]
+    assert products.weight_quant is IDENTITY
+    assert isinstance(products.act_quant, UniformAct)
+    assert packed_copy(model) is not None

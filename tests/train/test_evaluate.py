@@ -22,6 +22,25 @@ def test_accuracy_loss_and_error(model, data):
     assert result.error == pytest.approx(np.sqrt(p * (1 - p) / 24))
 
 
+@pytest.mark.parametrize("right", [0, 24])
+def test_none_or_all_right_still_leaves_an_interval(model, data, right):
+    """At 0 of 24, Wilson's interval ends at z^2 / (n + z^2) = 13.8 %."""
+    result = evaluate(model, data.test)._replace(accuracy=right / 24)
+    assert result.error == 0
+    ends = (0, 0.1380) if right == 0 else (0.8620, 1)
+    assert result.interval == pytest.approx(ends, abs=1e-4)
+    words = "0.0 % (95 % interval 0.0 to 13.8 %)" if right == 0 else "95 % interval 86.2 to 100.0 %"
+    assert words in result.accuracy_text()
+
+
+def test_the_interval_is_the_usual_one_in_the_middle(model, data):
+    result = evaluate(model, data.test)._replace(accuracy=0.5)
+    low, high = result.interval
+    assert low + high == pytest.approx(1)
+    assert high - low == pytest.approx(3.92 * result.error, rel=0.08)
+    assert result.accuracy_text() == "50.0 ± 10.2 %"
+
+
 def test_threads_change_nothing(model, data):
     one, two = (evaluate(model, data.test, threads=n, batch_size=5) for n in (1, 2))
     np.testing.assert_array_equal(one.logits, two.logits)

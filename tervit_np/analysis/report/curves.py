@@ -21,7 +21,7 @@ def draw_curves(run: RunRecord, path: Path) -> Path:
             x = np.array([s["step"] for s in steps]) / run.epoch_steps
             loss = np.array([s["loss"] for s in steps])
             top.plot(x, loss, color=colour, alpha=0.25, linewidth=0.8)
-            top.plot(x, _smooth(loss), color=colour)
+            top.plot(x, _smooth(loss), "." if len(x) == 1 else "-", color=colour)
             evaluations = [e for e in run.evaluations if e["stage"] == name]
             bottom.plot(
                 [e["step"] / run.epoch_steps for e in evaluations],

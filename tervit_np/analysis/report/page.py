@@ -1,5 +1,6 @@
 """Write the report of a run: report.html and its figures as PNG files, in the run's folder."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -55,10 +56,12 @@ def write_report(out_dir: str | Path, test: LabelledSet, *, threads: int = 1) ->
         if file.is_file():
             model, _ = load_model(file)
             results.append(Result(stage, model, evaluate(model, test, threads=threads)))
-    title = f"{run.config['data']['name']}: {', '.join(r.stage.name for r in results)}"
+    title = (
+        f"{_without_folder(run.config['data']['name'])}: {', '.join(r.stage.name for r in results)}"
+    )
     body = [
         html.heading(title, 1),
-        html.paragraph(_story(run.stages), "lead"),
+        html.paragraph(_story(run.stages, run.config["command"]), "lead"),
         *_losses(run, [file.name for file in files if not file.is_file()]),
         *_table(results),
         *_figures(run, results, test),
@@ -70,6 +73,12 @@ def write_report(out_dir: str | Path, test: LabelledSet, *, threads: int = 1) ->
     return file
 
 
+def _without_folder(data: str) -> str:
+    """Shorten "folder:/home/me/birds@32" to "folder:birds@32"."""
+    kind, colon, path = data.partition(":")
+    return f"{kind}{colon}{Path(path).name}"
+
+
 def _losses(run: RunRecord, files: list[str]) -> list[str]:
     """Say what is missing in the run's folder, and so on the page."""
     missing = [f"{file} is missing." for file in files]
@@ -78,13 +87,15 @@ def _losses(run: RunRecord, files: list[str]) -> list[str]:
     return [html.paragraph(" ".join(missing))] if missing else []
 
 
-def _story(stages: list[StageRecord]) -> str:
+def _story(stages: list[StageRecord], command: str) -> str:
     """Summarize the run in a few sentences."""
     last = stages[-1]
     if len(stages) == 1:
+        epochs = "one epoch" if last.epochs == 1 else f"{last.epochs:g} epochs"
         return (
-            f"Trained as {last.name} from the start, the model classifies "
-            f"{_percent(last.accuracy)} of the test images correctly."
+            f"Trained for {epochs} as {last.name}{_origin(command)}, the model "
+            f"classifies {_percent(last.accuracy)} of the test images correctly; before, it "
+            f"classified {_percent(last.start_accuracy)}."
         )
     before = stages[-2]
     drop = 100 * (before.accuracy - last.start_accuracy)
@@ -100,6 +111,19 @@ def _story(stages: list[StageRecord]) -> str:
     )
 
 
+def _origin(command: str) -> str:
+    """Say which weights a run began with, as far as its command shows it."""
+    if not command:
+        return ""
+    words = shlex.split(command)
+    for i, word in enumerate(words):
+        if word.startswith("--weights="):
+            return f", beginning with {Path(word.partition('=')[2]).name}"
+        if word == "--weights" and i + 1 < len(words):
+            return f", beginning with {Path(words[i + 1]).name}"
+    return " from random weights"
+
+
 def _table(results: list[Result]) -> list[str]:
     head = ["model", "test accuracy", "untrained", "loss"]
     head += ["paper's size", "size as stored", "zeros"]
@@ -109,7 +133,7 @@ def _table(results: list[Result]) -> list[str]:
         rows.append(
             [
                 stage.name,
-                f"{100 * evaluation.accuracy:.1f} ± {100 * evaluation.error:.1f} %",
+                evaluation.accuracy_text(),
                 _percent(stage.start_accuracy),
                 f"{evaluation.loss:.3f}",
                 _bytes(size.paper),

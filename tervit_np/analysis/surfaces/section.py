@@ -60,11 +60,11 @@ def rewrite_report(folder: Path) -> Path | None:
 
 def _sample(surfaces: Surfaces) -> str:
     s = surfaces.settings
+    renamed = [f"{kind} is {stage}" for kind, stage in s.stages.items() if stage != kind]
     return (
         f"Measured on {s.images} fixed images of the {s.split} split, not augmented, in evaluation "
-        f"mode; ± is the standard error by resampling the images. Stages: float is "
-        f"{s.stages['float']}, 8-bit is {s.stages['8-bit']}, ternary is {s.stages['ternary']}."
-    )
+        "mode; ± is the standard error by resampling the images."
+    ) + (f" Stages: {', '.join(renamed)}." if renamed else "")
 
 
 def _gaps(surfaces: Surfaces, folder: Path) -> list[str]:
@@ -172,7 +172,8 @@ def _curvature(surfaces: Surfaces) -> list[str]:
             "Hessian of the loss in float64, by differences of gradients, with respect to the "
             f"{surfaces.curvature[0].size:,} weights that become ternary, at their quantized "
             "values and with float activations: with rounded ones the loss has no curvature. "
-            "Eigenvalues by Lanczos, the trace by Hutchinson. The gaps in this table are those of "
+            "Eigenvalues by Lanczos; λ1 is known to within the number of its column. The trace by "
+            "Hutchinson. The gaps in this table are those of "
             "rounding only these weights, with float activations.",
             "soft",
         ),

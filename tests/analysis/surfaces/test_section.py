@@ -33,6 +33,15 @@ def test_the_tables_quote_the_numbers(folder, surfaces):
     assert f"<td>{height.distance:+.4f} ± {height.distance_error:.4f}</td>" in section
 
 
+def test_stages_are_named_where_their_names_differ(folder, surfaces, tmp_path):
+    stages = {"float": "float", "8-bit": "float, rounded", "ternary": "ternary"}
+    write_surfaces(surfaces._replace(settings=surfaces.settings._replace(stages=stages)), folder)
+    assert "Stages: 8-bit is float, rounded.</p>" in "\n".join(surface_section(folder))
+    same = {kind: kind for kind in stages}
+    write_surfaces(surfaces._replace(settings=surfaces.settings._replace(stages=same)), folder)
+    assert "Stages:" not in "\n".join(surface_section(folder))
+
+
 def test_without_curvature_there_are_no_eigenvalues(surfaces, tmp_path):
     write_surfaces(surfaces._replace(curvature=(), predictions=()), tmp_path)
     section = "\n".join(surface_section(tmp_path))
