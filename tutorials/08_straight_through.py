@@ -467,10 +467,19 @@ quote("ternary weights", len(first), 196_608, 0)
 moved = 100 * np.mean(layer.weight.data != before)
 early, late = np.mean(batch_losses[:10]), np.mean(batch_losses[-10:])
 quote("latent weights of one matrix that moved, %", moved, 100, 0.05)
-quote("loss, first ten steps", early, 1.07, 0.005, True)
-quote("loss, last ten steps", late, 0.74, 0.005, True)
-quote("codes that change in a step, %", np.mean(flipped), 0.09, 0.005, True)
-quote("codes unlike the first, in the end, %", differing[-1], 3.1, 0.05, True)
+quote("loss, first ten steps", early, 1.07, 0.005, True, 0.2)
+quote("loss, last ten steps", late, 0.74, 0.005, True, 0.1)
+quote(
+    "codes that change in a step, %", np.mean(flipped), 0.09, 0.005, True, 0.02
+)
+quote(
+    "codes unlike the first, in the end, %",
+    differing[-1],
+    3.06,
+    0.005,
+    True,
+    0.3,
+)
 claim("the loss falls", late < early, True)
 claim("fewer than 5 % of the codes changed", differing[-1] < 5)
 draw.flips(batch_losses, differing)
