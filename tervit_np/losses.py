@@ -26,6 +26,7 @@ def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> tuple
     """
     _check_logits(logits)
     targets = _targets(logits, np.asarray(labels), smoothing)
+    # exercise cross_entropy: the loss, a number, and dlogits (B, C), from logits and targets
     log_p = log_softmax(logits)
     batch = logits.shape[0]
     loss = -float((targets * log_p).sum(dtype=np.float64)) / batch
@@ -61,10 +62,16 @@ def hard_distillation(student: Array, teacher: Array) -> tuple[float, Array]:
 
 def log_softmax(logits: Array) -> Array:
     """Logarithm of the softmax of each row, without overflow.  (B, C) -> (B, C)."""
+    # exercise cross_entropy: the logarithm of the softmax of each row, without overflow
     shifted: Array = logits - logits.max(axis=1, keepdims=True)
-    log_sum = elementary.log(elementary.exp(shifted).sum(axis=1, keepdims=True))
-    log_p: Array = shifted - log_sum.astype(logits.dtype)
+    log_p: Array = shifted - _log_sum_exp(shifted)
     return log_p
+
+
+def _log_sum_exp(x: Array) -> Array:
+    """log of the sum of exp along each row, to the same bits on every machine.  -> (B, 1)."""
+    log_sum: Array = elementary.log(elementary.exp(x).sum(axis=1, keepdims=True)).astype(x.dtype)
+    return log_sum
 
 
 def _exp(x: Array) -> Array:

@@ -76,6 +76,7 @@ def attention_backward(dout: Array, cache: AttentionCache) -> Array:
 
 def split_qkv(qkv: Array, heads: int) -> tuple[Array, Array, Array]:
     """View the fused projection as q, k, v.  (B, T, 3 D) -> three of (B, H, T, K)."""
+    # exercise split_heads: q, k and v, each (B, H, T, K)
     batch, tokens, columns = qkv.shape
     head_dim = columns // (3 * heads)
     parts = qkv.reshape(batch, tokens, 3, heads, head_dim).transpose(2, 0, 3, 1, 4)
@@ -84,10 +85,12 @@ def split_qkv(qkv: Array, heads: int) -> tuple[Array, Array, Array]:
 
 def split_heads(x: Array, heads: int) -> Array:
     """View each head by itself; the inverse of merge_heads.  (B, T, D) -> (B, H, T, K)."""
+    # exercise split_heads: (B, H, T, K), each head by itself
     return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
 
 
 def merge_heads(out: Array) -> Array:
     """Concatenate the heads of each token.  (B, H, T, K) -> (B, T, D)."""
+    # exercise split_heads: (B, T, D), the heads of a token side by side
     batch, heads, tokens, head_dim = out.shape
     return out.swapaxes(1, 2).reshape(batch, tokens, heads * head_dim)

@@ -33,21 +33,21 @@ def gelu(x: Array, form: str = "erf") -> tuple[Array, Array]:
         y: Array = kernel(rows(x)).reshape(x.shape)
         return y, x
     if form == "erf":
-        return x * _gaussian_cdf(x), x
+        return x * gaussian_cdf(x), x
     return 0.5 * x * (1 + np.tanh(_tanh_argument(x))), x
 
 
 def gelu_backward(dy: Array, x: Array, form: str = "erf") -> Array:
     """Undo `y = gelu(x)`.  (...), (...) -> dx (...)."""
     _check_form(form)
-    dx: Array
     if (compiled_ops := compiled(dy, x)) is not None:
         kernel = compiled_ops.gelu_backward if form == "erf" else compiled_ops.gelu_tanh_backward
-        dx = kernel(rows(dy), rows(x)).reshape(x.shape)
+        dx: Array = kernel(rows(dy), rows(x)).reshape(x.shape)
         return dx
+    # exercise gelu_backward: dx from dy and x, for the exact form
     if form == "erf":
         density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-        return dy * (_gaussian_cdf(x) + x * density)
+        return dy * (gaussian_cdf(x) + x * density)
     t = np.tanh(_tanh_argument(x))
     du = _TANH_SCALE * (1 + 3 * _TANH_CUBIC * x * x)
     dx = dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du)
@@ -59,7 +59,8 @@ def _check_form(form: str) -> None:
         raise ValueError(f"gelu: form is {form!r}; expected one of {', '.join(FORMS)}")
 
 
-def _gaussian_cdf(x: Array) -> Array:
+def gaussian_cdf(x: Array) -> Array:
+    """Phi(x), the probability that a standard normal variable is below x.  (...) -> (...)."""
     return 0.5 * (1 + erf(x / math.sqrt(2)))
 
 

@@ -21,6 +21,7 @@ def patchify(images: Array, patch: int) -> Array:  # (B, C, H, W) -> (B, N, C P 
         raise ValueError(
             f"patchify: {height} x {width} images do not split into patches of {patch}"
         )
+    # exercise patchify: patch vectors (B, N, C P P) from the images
     grid_h, grid_w = height // patch, width // patch
     x = images.reshape(batch, channels, grid_h, patch, grid_w, patch)
     return x.transpose(0, 2, 4, 1, 3, 5).reshape(batch, grid_h * grid_w, channels * patch * patch)

@@ -39,6 +39,7 @@ class GradientCheck(NamedTuple):
 
 def numerical_gradient(f: Callable[[Array], Array], x: Array, dy: Array) -> Array:
     """Differentiate sum(dy f(x)) element by element.  f: (...) -> like dy; -> like x."""
+    # exercise numerical_gradient: the gradient of sum(dy f(x)) by each element of x
     shifted = np.array(x, np.float64, order="C")
     flat = shifted.reshape(-1)  # a view, also where x is transposed
     gradient = np.empty(flat.size)

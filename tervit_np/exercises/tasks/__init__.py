@@ -1,13 +1,31 @@
-"""The exercises, in the order of the tutorials."""
+"""The exercises, in their order."""
 
 import difflib
 
 from tervit_np.exercises.exercise import Exercise
+from tervit_np.exercises.tasks.cross_entropy import CROSS_ENTROPY
+from tervit_np.exercises.tasks.gelu_backward import GELU_BACKWARD
 from tervit_np.exercises.tasks.layernorm_backward import LAYERNORM_BACKWARD
 from tervit_np.exercises.tasks.linear_backward import LINEAR_BACKWARD
+from tervit_np.exercises.tasks.numerical_gradient import NUMERICAL_GRADIENT
+from tervit_np.exercises.tasks.patchify import PATCHIFY
+from tervit_np.exercises.tasks.softmax import SOFTMAX
+from tervit_np.exercises.tasks.softmax_backward import SOFTMAX_BACKWARD
+from tervit_np.exercises.tasks.split_heads import SPLIT_HEADS
 from tervit_np.exercises.tasks.ternarize import TERNARIZE
 
-EXERCISES = (LINEAR_BACKWARD, LAYERNORM_BACKWARD, TERNARIZE)
+EXERCISES = (
+    SOFTMAX,
+    CROSS_ENTROPY,
+    NUMERICAL_GRADIENT,
+    LINEAR_BACKWARD,
+    GELU_BACKWARD,
+    LAYERNORM_BACKWARD,
+    SOFTMAX_BACKWARD,
+    PATCHIFY,
+    SPLIT_HEADS,
+    TERNARIZE,
+)
 
 
 def find_exercise(name: str) -> Exercise:

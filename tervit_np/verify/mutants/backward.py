@@ -112,7 +112,7 @@ BACKWARD = [
         (
             "gelu-product",
             "the second term of the product rule is missing",
-            (*_GELU, "_gaussian_cdf(x) + x * density", "_gaussian_cdf(x)"),
+            (*_GELU, "gaussian_cdf(x) + x * density", "gaussian_cdf(x)"),
         ),
         (
             "gelu-density",

@@ -21,11 +21,11 @@ CONSISTENT = [
         "golden",
         "quick-gelu",
         "x sigmoid(1.702 x) in place of the exact GELU",
-        ("ops.gelu", "gelu", "return x * _gaussian_cdf(x), x", f"return x * {_SIGMOID}, x"),
+        ("ops.gelu", "gelu", "return x * gaussian_cdf(x), x", f"return x * {_SIGMOID}, x"),
         (
             "ops.gelu",
             "gelu_backward",
-            "return dy * (_gaussian_cdf(x) + x * density)",
+            "return dy * (gaussian_cdf(x) + x * density)",
             f"s = {_SIGMOID}; return dy * (s + 1.702 * x * s * (1 - s))",
         ),
     ),

@@ -67,8 +67,8 @@ CONTRACTS = [
             "GELU's backward overwrites the cached input",
             (
                 *_GELU,
-                "return dy * (_gaussian_cdf(x) + x * density)",
-                "value = dy * (_gaussian_cdf(x) + x * density); x.flags.writeable = True; "
+                "return dy * (gaussian_cdf(x) + x * density)",
+                "value = dy * (gaussian_cdf(x) + x * density); x.flags.writeable = True; "
                 "x *= density; return value",
             ),
         ),
