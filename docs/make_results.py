@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from tervit_np.analysis.comparison import Record, read_record, tables, write_record
+from tervit_np.analysis.comparison import ComparisonPlan, Record, read_record, tables, write_record
 from tervit_np.analysis.comparison.figure import draw_comparison
 
 ROOT = Path(__file__).parents[1]
@@ -134,11 +134,21 @@ def setting(record: Record) -> str:
     lines = (
         f"- {plan.arms[0].epochs:g} epochs of {data['train']:,} pictures of {plan.data} in "
         f"batches of {plan.recipe.batch_size} for every arm, model {plan.model}",
-        f"- rates chosen among {_words(plan.multipliers)} times those of the plan, with seed "
-        f"{_words(plan.search_seeds)}, on {data['validation']:,} validation pictures",
+        f"- {_rates(plan, data['validation'])}",
         f"- compared with seeds {_words(plan.seeds)} on {data['test']:,} test pictures",
     )
     return "".join(f"{line}\n" for line in lines)
+
+
+def _rates(plan: ComparisonPlan, images: int) -> str:
+    """Describe the search of learning rates, which one multiplier makes empty."""
+    if len(plan.multipliers) == 1:
+        return f"rates {plan.multipliers[0]:g} times those of the plan, without a search"
+    multipliers, seeds = _words(plan.multipliers), _words(plan.search_seeds)
+    return (
+        f"rates chosen among {multipliers} times those of the plan, with seed {seeds}, on "
+        f"{images:,} validation pictures"
+    )
 
 
 def _words(values: tuple[float, ...]) -> str:

@@ -78,6 +78,9 @@ def test_settings_are_told_in_words(results):
     )
     assert "among 0.5, 1 and 2 times those of the plan, with seed 100, on 1,000 valid" in choice
     assert test.endswith("on 2,000 test pictures")
+    record = results.read_record(results.COMPARISONS / "distillation.json")
+    choice = results.setting(record).splitlines()[1]
+    assert choice == "- rates 1 times those of the plan, without a search"
 
 
 def test_a_spread_takes_three_seeds(results):
