@@ -36,6 +36,7 @@ from tervit_np.cli.startup import prepare  # noqa: E402
 prepare()
 
 from lesson.numbers import claim, predict, quote  # noqa: E402
+from lesson.own import named_picture  # noqa: E402
 from lesson.pictures import COLOURS, figure, show, stage_colour  # noqa: E402
 from lesson.settings import FAST, OUT, SEED  # noqa: E402
 from lesson.training import fresh_folder, shapes, trained_model  # noqa: E402
@@ -49,6 +50,7 @@ __all__ = [
     "claim",
     "figure",
     "fresh_folder",
+    "named_picture",
     "predict",
     "quote",
     "shapes",
