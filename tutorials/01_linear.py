@@ -15,11 +15,12 @@ A linear layer and its gradient
 """
 
 # %%
-from lesson import COLOURS, figure, quote, show  # before the others
+from lesson import SEED, claim, predict, quote  # before the others
+from figures import linear as draw
 
 import numpy as np
 
-rng = np.random.default_rng(0)
+rng = np.random.default_rng(SEED)
 
 # %%
 # The layer
@@ -39,6 +40,7 @@ rng = np.random.default_rng(0)
 #
 # ``quote(name, value, expected, tolerance)`` prints a number and stops the
 # script if it is not what this text says, within the tolerance.
+# ``claim(words, bool)`` does the same with a conclusion.
 
 N, I, O = 5, 4, 3
 x = rng.normal(size=(N, I))
@@ -160,8 +162,9 @@ quote("hasty layer, error of dx", error(dx, expected), 0, 1e-9)
 # --------
 # Use the layer twice in one network: :math:`z = f(f(x))`, as a recurrent
 # network does, or a head that reads two tokens. (The layer must be square for
-# that.) *Before you run it, predict*: which of dW and dx comes out wrong?
+# that.)
 
+predict("Which of dW and dx comes out wrong?")
 square = rng.normal(size=(I, I)) / 2
 square_bias = rng.normal(size=I)
 dz = rng.normal(size=(N, I))
@@ -181,7 +184,7 @@ true_dx = differences(lambda x: twice(x, square), x, dz)
 quote("used twice, error of dx", error(dx, true_dx), 0, 1e-9)
 wrong = error(layer.dweight, true_dW)
 print(f"used twice, error of dW: {wrong:.2f}")
-assert wrong > 0.1
+claim("used twice, dW is wrong by over a tenth", wrong > 0.1)
 
 # %%
 # dx is right, since it needs the weight only. dW is wrong in *two* ways, and
@@ -252,8 +255,7 @@ except ValueError as refusal:
 # is smallest near :math:`h = \epsilon^{1/3}`, which is 6e-6 in float64
 # (:math:`\epsilon` = 2.2e-16) and 5e-3 in float32 (1.2e-7).
 #
-# *Predict*: how many digits can a check in float32 ever confirm? A linear map
-# has no third derivative, so look at :math:`\tanh` of the layer.
+# A linear map has no third derivative, so look at :math:`\tanh` of the layer.
 
 
 def f(x):
@@ -273,40 +275,34 @@ def upwards(f, x, dy, h):
 exact = (dy * (1 - f(x) ** 2)) @ W  # by hand: the derivative is 1 - tanh^2
 steps = 10.0 ** np.arange(-12, 0.5, 0.5)
 kinds = {
-    "float64, up and down": (differences, np.float64, (1e-11, 6e-12)),
-    "float64, up only": (upwards, np.float64, (1e-9, 6e-6)),
-    "float32, up and down": (differences, np.float32, (1e-11, 3)),
+    "float64, up and down": (differences, np.float64),
+    "float64, up only": (upwards, np.float64),
+    "float32, up and down": (differences, np.float32),
 }
-best = {}
-with figure(6.4, 3.8) as fig:
-    ax = fig.subplots()
-    for i, (name, (method, kind, place)) in enumerate(kinds.items()):
-        inputs, colour = (x.astype(kind), dy.astype(kind)), COLOURS[i]
-        errors = [error(method(f, *inputs, kind(h)), exact) for h in steps]
-        best[name] = min(errors)
-        ax.loglog(steps, errors, "o-", markersize=3, color=colour)
-        ax.text(*place, name, color=colour, fontweight="bold")
-        best_step = np.finfo(kind).eps ** (1 / 3)
-        if method is differences:  # the text predicts this one
-            ax.axvline(best_step, color=colour, linestyle=":", linewidth=1)
-    ax.axhline(1e-7, color="#B8B8B8", zorder=0)
-    ax.text(1.5, 1.3e-7, "tolerance\nof a check", fontsize=9, va="bottom")
-    ax.set_xlim(5e-13, 50)
-    ax.set_ylim(1e-12, 30)
-    ax.set_xlabel("step h")
-    ax.set_ylabel("relative error")
-    ax.set_title(
-        "Too far is wrong, too near is noise (dotted: $\\epsilon^{1/3}$)"
-    )
-    show(fig, "01_steps")
+predict("How many digits can a check in float32 confirm, at best?")
+errors, digits = {}, {}
+for name, (method, kind) in kinds.items():
+    inputs = x.astype(kind), dy.astype(kind)
+    errors[name] = [error(method(f, *inputs, kind(h)), exact) for h in steps]
+    digits[name] = -np.log10(min(errors[name]))
 
-for kind, expected in ((np.float64, 6.06e-6), (np.float32, 4.92e-3)):
-    name = f"predicted step, {kind.__name__}"
-    quote(name, np.finfo(kind).eps ** (1 / 3), expected, expected / 100)
-digits = {name: -np.log10(value) for name, value in best.items()}
-quote("digits, float64, up and down", digits["float64, up and down"], 10.7, 1)
-quote("digits, float64, up only", digits["float64, up only"], 8, 1)
-quote("digits, float32, up and down", digits["float32, up and down"], 4.6, 1)
+predicted = {  # for both directions
+    name: np.finfo(kind).eps ** (1 / 3)
+    for name, (method, kind) in kinds.items()
+    if method is differences
+}
+draw.steps(steps, errors, predicted)
+
+best_step = predicted["float64, up and down"]
+quote("predicted step, float64", best_step, 6.06e-6, 5e-9)
+best_step = predicted["float32, up and down"]
+quote("predicted step, float32", best_step, 4.92e-3, 5e-6)
+both, up_only, single = digits.values()
+quote("digits, float64, up and down", both, 10.7, 1)
+quote("digits, float64, up only", up_only, 8, 1)
+quote("digits, float32, up and down", single, 4.6, 1)
+claim("both directions give two digits more", both > up_only + 1.5)
+claim("float32 confirms fewer than six digits", single < 6)
 
 # %%
 # With the best step of each: ten digits in float64, eight if one goes up only,
@@ -339,28 +335,18 @@ ones = np.ones((N, O))
 quote("forgetful, upstream of ones", error_of_dW(forgetful, ones), 0, 1e-9)
 wrong = error_of_dW(forgetful, dy)
 print(f"forgetful, random upstream: {wrong:.2f}")
-assert wrong > 0.1
+claim("a random upstream catches it", wrong > 0.1)
 
 # %%
 # With ones the code that uses dy and the code that does not are the same code.
 # The picture shows why so little is tested: with ones, all rows of dW are
 # equal, and any mistake that exchanges outputs is invisible.
 
-limit = max(np.abs(u.T @ x).max() for u in (ones, dy))
-with figure(6.4, 2.5) as fig:
-    left, right = fig.subplots(1, 2)
-    for ax, upstream, name in ((left, ones, "ones"), (right, dy, "random")):
-        dW = upstream.T @ x
-        shown = ax.imshow(dW, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        ax.set_title(f"dW, upstream {name}", loc="center")
-        ax.set_xticks(range(I), [f"in {i}" for i in range(I)])
-        ax.set_yticks(range(O), [f"out {o}" for o in range(O)])
-    fig.colorbar(shown, ax=[left, right], shrink=0.9)
-    show(fig, "01_upstream")
+draw.upstream(ones.T @ x, dy.T @ x)
 
 # %%
 # It gets worse with softmax, which makes outputs that sum to one
-# (:math:`y_i = e^{x_i} / \sum_j e^{x_j}`; chapter 05 derives it). With an
+# (:math:`y_i = e^{x_i} / \sum_j e^{x_j}`, the subject of chapter 02). With an
 # upstream of ones :math:`L` is the number of rows, whatever the input is. The
 # true gradient is zero, and a backward pass that returns zeros is "right".
 
@@ -376,7 +362,7 @@ quote("zeros for softmax, upstream of ones", deviation, 0, 1e-9)
 upstream = rng.normal(size=x.shape)
 deviation = np.abs(lazy - differences(softmax, x, upstream)).max()
 print(f"zeros for softmax, random upstream: off by {deviation:.2f}")
-assert deviation > 0.1
+claim("a random upstream catches zeros", deviation > 0.1)
 
 # %%
 # The second rule: **the upstream is drawn at random.**
@@ -393,7 +379,7 @@ assert deviation > 0.1
 # * dW is divided by the number of rows, a mean instead of a sum;
 # * dW is one percent too large.
 #
-# *Predict*: which mistakes does each check let through?
+# The checks:
 #
 # * *shapes*: the gradient has the shape of its array, nothing more;
 # * *ones*: differences in float64, upstream of ones;
@@ -442,32 +428,16 @@ checks = {
     "loose": lambda f: passes(f, dz, square, **float32),
     "strict": lambda f: passes(f, dz, square),
 }
+predict("How many of the six mistakes does each check catch?")
 passed = np.array(
     [[check(f) for check in checks.values()] for f in mistakes.values()]
 )
 
-with figure(6.8, 3.2) as fig:
-    ax = fig.subplots()
-    cells = np.where(passed[..., None], (242, 200, 110), (62, 78, 105))
-    cells[0] = (232, 232, 232)  # right code should pass
-    ax.imshow(cells, aspect="auto")
-    for row, column in np.ndindex(passed.shape):
-        ok = passed[row, column]
-        words = "passes" if ok else "caught"
-        ink = "#222222" if ok else "white"
-        ax.text(column, row, words, ha="center", va="center", color=ink)
-    ax.set_xticks(range(len(checks)), checks)
-    ax.set_yticks(range(len(mistakes)), mistakes)
-    ax.tick_params(length=0, labeltop=True, labelbottom=False)
-    ax.set_title("Which check catches which mistake", loc="center", pad=24)
-    show(fig, "01_checks")
-
-assert passed[0].all(), "right code passes every check"
+draw.checks(passed, mistakes, checks)
+claim("right code passes every check", passed[0].all())
 caught = (~passed[1:]).sum(axis=0)
-for (name, _), count in zip(checks.items(), caught, strict=True):
-    print(f"{name:7} catches {count} of {len(mistakes) - 1}")
-quote("caught by the strict check", caught[4], 6, 0)
-quote("caught by shapes", caught[0], 0, 0)
+for name, count, in_text in zip(checks, caught, (0, 4, 4, 5, 6), strict=True):
+    quote(f"caught by {name}", count, in_text, 0)
 
 # %%
 # Read it by columns. *Shapes* catches nothing here, because the layer is
@@ -529,8 +499,10 @@ quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
 #
 # On your own
 # -----------
-# * Write the library's layer from an empty body: ``tervit exercise start
-#   linear_backward`` makes a file, checks it at every save and has hints.
+# * Write a gradient check yourself: ``tervit exercise start
+#   numerical_gradient``.
+# * To warm up, write this chapter's layer from an empty body: ``tervit
+#   exercise start linear_backward``. The next task is the real step.
 # * Tokens come as (B, T, I), a batch of sequences. ``dy.T @ x`` then fails, or
 #   worse, does not. Which product over which axes is dW now? Write it, check
 #   it, then see how ``ops.linear_backward`` does it in one line.
