@@ -88,15 +88,19 @@ class Block(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """Patch projection, after two strided convolutions if stem is "conv"."""
+    """Patch projection, or one of the two convolutional stems."""
 
     def __init__(self, c: Any) -> None:
         super().__init__()
-        self.stem = c.stem == "conv"
-        if self.stem:
+        self.stem = c.stem != "linear"
+        self.act = nn.GELU("none" if c.gelu == "erf" else c.gelu)
+        if c.stem == "conv3":
+            self.conv1 = nn.Conv2d(3, 32, 3, 2, 1)
+            self.conv2 = nn.Conv2d(32, 64, 3, 1, 1)
+            self.proj = nn.Conv2d(64, c.dim, 3, 2, 1)
+        elif self.stem:
             self.conv1 = nn.Conv2d(3, c.dim // 4, 3, 2, 1)
             self.conv2 = nn.Conv2d(c.dim // 4, c.dim // 2, 3, 2, 1)
-            self.act = nn.GELU("none" if c.gelu == "erf" else c.gelu)
             self.proj = nn.Conv2d(c.dim // 2, c.dim, c.patch_size // 4, c.patch_size // 4)
         else:
             self.proj = nn.Conv2d(3, c.dim, c.patch_size, c.patch_size)

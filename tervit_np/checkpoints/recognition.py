@@ -12,10 +12,11 @@ from tervit_np.checkpoints.windows import swin_sizes
 from tervit_np.models.deit import DeiTConfig
 from tervit_np.models.registry import CONFIGS, Config
 from tervit_np.models.swin_config import SwinConfig
+from tervit_np.nn import Conv3Stem
 
 _BLOCK = re.compile(r"blocks\.(\d{1,4})\.")
 _STAGE_BLOCK = re.compile(r"layers\.(\d{1,4})\.blocks\.(\d{1,4})\.")
-_CONV_STRIDE = 4  # of the two convolutions before the patches of a conv stem
+_STEM_STRIDE = 4  # of the convolutions of a stem
 
 
 class Architecture(NamedTuple):
@@ -26,12 +27,12 @@ class Architecture(NamedTuple):
     patch: int
     depths: tuple[int, ...]
     distilled: bool = False
-    conv_stem: bool = False
+    stem: str = "linear"
 
     def __str__(self) -> str:
         blocks = "+".join(map(str, self.depths))
         kind = f"distilled {self.kind}" if self.distilled else self.kind
-        stem = " after a conv stem" if self.conv_stem else ""
+        stem = "" if self.stem == "linear" else f" after a {self.stem} stem"
         return f"a {kind} of width {self.dim} with {blocks} blocks on patches of {self.patch}{stem}"
 
 
@@ -42,11 +43,18 @@ def architecture(arrays: Mapping[str, Array]) -> Architecture | None:
         return None
     dim, size = patch.shape[0], patch.shape[-1]
     if depth := len({m[1] for name in arrays if (m := _BLOCK.match(name))}):
-        conv_stem = "patch_embed.conv1.weight" in arrays
-        size *= _CONV_STRIDE if conv_stem else 1
-        return Architecture("DeiT", dim, size, (depth,), "dist_token" in arrays, conv_stem)
+        stem = _stem(arrays, patch)
+        size = {"linear": size, "conv": _STEM_STRIDE * size, "conv3": _STEM_STRIDE}[stem]
+        return Architecture("DeiT", dim, size, (depth,), "dist_token" in arrays, stem)
     depths = _stage_depths(arrays)
     return Architecture("Swin", dim, size, depths) if depths else None
+
+
+def _stem(arrays: Mapping[str, Array], proj: Array) -> str:
+    """Tell the stems apart: conv3 halves its map after the second convolution, by 3 x 3 windows."""
+    if "patch_embed.conv1.weight" not in arrays:
+        return "linear"
+    return "conv3" if proj.shape[1:] == (Conv3Stem.WIDTHS[1], 3, 3) else "conv"
 
 
 def _stage_depths(names: Iterable[str]) -> tuple[int, ...]:
@@ -68,7 +76,7 @@ def architecture_of(config: Config) -> Architecture:
         config.patch_size,
         (config.depth,),
         config.distilled,
-        config.stem == "conv",
+        config.stem,
     )
 
 

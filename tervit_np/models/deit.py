@@ -17,7 +17,7 @@ from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier, Logits, float_dtype
 from tervit_np.models.initialization import SCHEMES, initialize
 from tervit_np.models.limits import check_drop_path, check_mlp_ratio, check_size
-from tervit_np.nn import Block, Blocks, ConvStem, LayerNorm, Linear, PatchEmbed
+from tervit_np.nn import Block, Blocks, Conv3Stem, ConvStem, LayerNorm, Linear, PatchEmbed
 from tervit_np.nn.linear import QuantLinearCache
 from tervit_np.ops.gelu import FORMS
 from tervit_np.ops.layernorm import LayerNormCache
@@ -43,14 +43,14 @@ class DeiTConfig:
     mlp_ratio: float = 4.0
     distilled: bool = False
     drop_path: float = 0.0
-    stem: str = "linear"  # or "conv"
+    stem: str = "linear"  # or "conv", "conv3"
     pool: str = "cls"  # or "mean": no class token, the mean of all tokens after the last norm
     init: str = "deit"  # or "xavier"
     gelu: str = "erf"  # or "tanh"
 
     def __post_init__(self) -> None:
         choices = {
-            "stem": ("linear", "conv"),
+            "stem": ("linear", "conv", "conv3"),
             "pool": ("cls", "mean"),
             "init": SCHEMES,
             "gelu": FORMS,
@@ -77,6 +77,8 @@ class DeiTConfig:
                 f"the conv stem needs patch_size and dim in multiples of 4, "
                 f"found {self.patch_size} and {self.dim}"
             )
+        if self.stem == "conv3" and (self.patch_size != 4 or self.image_size % 4):
+            raise ValueError(f"the conv3 stem needs patch_size 4, found {self.patch_size}")
 
     @property
     def patches(self) -> int:
@@ -107,6 +109,9 @@ class DeiTConfig:
         dim, patch = self.dim, self.patch_size
         if self.stem == "linear":
             return dim * (3 * patch**2 + 1)
+        if self.stem == "conv3":
+            first, second = Conv3Stem.WIDTHS
+            return first * (27 + 1) + second * (9 * first + 1) + dim * (9 * second + 1)
         quarter, half = dim // 4, dim // 2
         convolutions = quarter * (27 + 1) + half * (9 * quarter + 1)
         return convolutions + dim * (half * (patch // 4) ** 2 + 1)
@@ -140,8 +145,11 @@ class DeiT(Classifier):
         self.pos_embed = Param(np.zeros((1, c.extra_tokens + c.patches, dim), dtype))
         if c.distilled:
             self.dist_token = Param(np.zeros((1, 1, dim), dtype))
+        self.patch_embed: PatchEmbed | ConvStem
         if c.stem == "conv":
-            self.patch_embed: PatchEmbed | ConvStem = ConvStem(c.patch_size, dim, c.gelu, dtype)
+            self.patch_embed = ConvStem(c.patch_size, dim, c.gelu, dtype)
+        elif c.stem == "conv3":
+            self.patch_embed = Conv3Stem(dim, c.gelu, dtype)
         else:
             self.patch_embed = PatchEmbed(c.patch_size, dim, dtype)
         rates = np.linspace(0, c.drop_path, c.depth)

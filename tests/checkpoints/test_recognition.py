@@ -94,6 +94,8 @@ def test_swin_s3_is_refused_by_name(quick, name, windows):
     [
         ("deit_cifar", {}),
         ("deit_cifar_p4", {}),
+        ("deit_cifar_conv", {}),
+        ("deit_cifar_conv", {"pool": "cls", "image_size": 64}),
         ("deit_tiny_patch16_224", {"pool": "mean"}),
         ("deit_cifar", {"pool": "cls", "image_size": 64}),
     ],

@@ -17,8 +17,10 @@ from tests.golden.torch_deit import TorchDeiT  # noqa: E402
 @st.composite
 def configs(draw):
     """Draw a small architecture with any combination of options."""
-    stem = draw(st.sampled_from(["linear", "conv"]))
-    patch = 4 * draw(st.integers(1, 2)) if stem == "conv" else draw(st.integers(1, 5))
+    stem = draw(st.sampled_from(["linear", "conv", "conv3"]))
+    patch = draw(
+        {"linear": st.integers(1, 5), "conv": st.sampled_from([4, 8])}.get(stem, st.just(4))
+    )
     heads = draw(st.integers(1, 4))
     width = draw(st.integers(1, 4)) * (4 if stem == "conv" else 1)
     distilled = draw(st.booleans())

@@ -54,9 +54,13 @@ class Block(nn.Module):
 class PatchEmbed(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.conv_stem = c.stem == "conv"
+        self.conv_stem = c.stem != "linear"
         self.approximate = "tanh" if c.gelu == "tanh" else "none"
-        if self.conv_stem:
+        if c.stem == "conv3":
+            self.conv1 = nn.Conv2d(3, 32, 3, stride=2, padding=1)
+            self.conv2 = nn.Conv2d(32, 64, 3, stride=1, padding=1)
+            self.proj = nn.Conv2d(64, c.dim, 3, stride=2, padding=1)
+        elif self.conv_stem:
             self.conv1 = nn.Conv2d(3, c.dim // 4, 3, stride=2, padding=1)
             self.conv2 = nn.Conv2d(c.dim // 4, c.dim // 2, 3, stride=2, padding=1)
             side = c.patch_size // 4

@@ -22,6 +22,7 @@ SHAPES = {
         "pool": "mean",
         "gelu": "tanh",
     },
+    "conv3": TINY | {"image_size": 8, "patch_size": 4, "depth": 1, "stem": "conv3"},
 }
 
 
@@ -247,12 +248,13 @@ def test_shapes_are_the_official_ones():
         ({"depth": 0}, "depth is 0, expected a positive"),
         ({"dim": 4.0}, r"dim is 4\.0, expected a positive integer"),
         ({"num_classes": -1}, "num_classes is -1"),
-        ({"stem": "cnn"}, "stem is 'cnn'; expected one of linear, conv"),
+        ({"stem": "cnn"}, "stem is 'cnn'; expected one of linear, conv, conv3"),
         ({"pool": "max"}, "pool is 'max'; expected one of cls, mean"),
         ({"gelu": "exact"}, "gelu is 'exact'; expected one of erf, tanh"),
         ({"init": "he"}, "init is 'he'; expected one of deit, xavier"),
         ({"distilled": True, "pool": "mean"}, 'pool must be "cls"'),
         ({"stem": "conv"}, "conv stem needs patch_size and dim in multiples of 4, found 2 and 4"),
+        ({"stem": "conv3"}, "conv3 stem needs patch_size 4, found 2"),
         ({"mlp_ratio": 0.1}, r"mlp_ratio is 0\.1; the MLP would have no hidden units"),
         ({"mlp_ratio": float("nan")}, "mlp_ratio is nan"),
         ({"mlp_ratio": 1e9}, r"mlp_ratio is 1000000000\.0, expected a number up to 256"),
@@ -281,6 +283,7 @@ def test_parameters_are_float32_or_float64(dtype):
         {"distilled": True, "mlp_ratio": 1.7},
         {"pool": "mean"},
         {"dim": 8, "patch_size": 4, "stem": "conv", "heads": 2},
+        {"patch_size": 4, "stem": "conv3"},
     ],
 )
 def test_parameters_are_counted_without_building_a_model(change):

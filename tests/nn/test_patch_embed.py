@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tervit_np.nn import ConvStem, PatchEmbed, PatchProjection
+from tervit_np.nn import Conv3Stem, ConvStem, PatchEmbed, PatchProjection
 from tests.checks import ROUNDOFF64, as_operator, check, check_accumulation, close, fill
 
 
@@ -27,7 +27,29 @@ def test_the_conv_stem_passes_all_checks(patch, size, form):
     check(operator, tolerance=3e-5)
 
 
-@pytest.mark.parametrize("kind", [PatchEmbed, ConvStem])
+@pytest.mark.parametrize(("size", "form"), [(4, "erf"), (8, "tanh")])
+def test_the_stem_of_three_convolutions_passes_all_checks(monkeypatch, size, form):
+    monkeypatch.setattr(Conv3Stem, "WIDTHS", (3, 5))
+    stem = fill(Conv3Stem(4, form, "float64"), rng())
+    operator = as_operator(stem, rng(1).normal(size=(2, 3, size, size)))
+    y, _ = operator.forward(*operator.inputs.values())
+    assert y.shape == (2, (size // 4) ** 2, 4)
+    check(operator, tolerance=3e-5)
+
+
+def test_tokens_of_three_convolutions_are_in_the_order_of_patches(monkeypatch):
+    """Only the tokens near a pixel see it; the windows of the stem reach 7 pixels back."""
+    monkeypatch.setattr(Conv3Stem, "WIDTHS", (3, 5))
+    stem, images = fill(Conv3Stem(4, dtype="float64"), rng()), rng(1).normal(size=(1, 3, 16, 16))
+    before = stem.forward(images)[0]
+    images[0, :, 1, 14] += 1  # row 0, column 3 of 4 x 4 tokens
+    changed = np.flatnonzero((stem.forward(images)[0] != before).any(axis=-1)[0])
+    assert changed.tolist() == [3, 7]
+
+
+@pytest.mark.parametrize(
+    "kind", [PatchEmbed, ConvStem, lambda patch, dim, dtype: Conv3Stem(dim, dtype=dtype)]
+)
 def test_gradients_accumulate_and_the_images_may_be_skipped(kind):
     embed = fill(kind(4, 4, dtype="float64"), rng())
     images = rng(1).normal(size=(2, 3, 8, 8))
@@ -64,4 +86,9 @@ def test_names_and_shapes_match_the_checkpoints():
         ("conv2.bias", (8,)),
         ("proj.weight", (16, 8, 2, 2)),
         ("proj.bias", (16,)),
+    ]
+    assert [p.shape for n, p in Conv3Stem(16).named_params() if n.endswith("weight")] == [
+        (32, 3, 3, 3),
+        (64, 32, 3, 3),
+        (16, 64, 3, 3),
     ]

@@ -8,6 +8,7 @@ from tervit_np.arrays import Array
 from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.deploy.onnx_file.quantized import linear, quantize_activations
 from tervit_np.nn import ConvStem
+from tervit_np.nn.linear import Conv2d
 from tervit_np.ops.windows import MASKED
 
 
@@ -93,16 +94,23 @@ def patches(graph: Graph, images: str, name: str, module: Any, size: tuple[int, 
 
 
 def conv_stem(graph: Graph, images: str, name: str, stem: ConvStem, side: int) -> str:
-    """Two convolutions of stride 2, then patches.  (B, 3, S, S) -> (B, N, D)."""
+    """Two convolutions, then patches or a third.  (B, 3, S, S) -> (B, N, D)."""
     x = graph.transpose(images, 0, 2, 3, 1)
     for part in ("conv1", "conv2"):
-        module = getattr(stem, part)
-        side = (side + 2 * module.padding - module.kernel) // module.stride + 1
-        x = linear(graph, _im2col(graph, x, module, side), f"{name}.{part}", module)
+        x, side = _convolution(graph, x, f"{name}.{part}", getattr(stem, part), side)
         x = gelu(graph, x, stem.gelu_form)
+    if isinstance(stem.proj, Conv2d):
+        x, side = _convolution(graph, x, f"{name}.proj", stem.proj, side)
+        return graph.reshape(x, -1, side * side, len(stem.proj.weight.data))
     maps = graph.transpose(x, 0, 3, 1, 2)
     channels = stem.proj.weight.shape[1]
     return patches(graph, maps, f"{name}.proj", stem.proj, (channels, side, side))
+
+
+def _convolution(graph: Graph, x: str, name: str, conv: Conv2d, side: int) -> tuple[str, int]:
+    """Convolve a map of `side` pixels.  (B, S, S, C) -> (B, So, So, D) and So."""
+    side = (side + 2 * conv.padding - conv.kernel) // conv.stride + 1
+    return linear(graph, _im2col(graph, x, conv, side), name, conv), side
 
 
 def _im2col(graph: Graph, x: str, conv: Any, side: int) -> str:

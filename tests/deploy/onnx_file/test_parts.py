@@ -2,7 +2,7 @@ import pytest
 
 from tervit_np.deploy.onnx_file import parts
 from tervit_np.deploy.onnx_file.graph import Graph
-from tervit_np.nn import Block, ConvStem, PatchEmbed
+from tervit_np.nn import Block, Conv3Stem, ConvStem, PatchEmbed
 from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight, named_plan
 from tests.checks import ROUNDOFF32, fill
 from tests.deploy.onnx_file.running import results
@@ -38,8 +38,9 @@ def test_patches_computes_what_the_module_does(act):
 
 
 @pytest.mark.parametrize("act", [None, UniformAct()])
-def test_conv_stem_computes_what_the_module_does(act):
-    module, graph = fill(ConvStem(8, 12), generator()), Graph()
+@pytest.mark.parametrize("stem", [lambda: ConvStem(8, 12), lambda: Conv3Stem(12)])
+def test_conv_stem_computes_what_the_module_does(act, stem):
+    module, graph = fill(stem(), generator()), Graph()
     if act is not None:
         for layer in (module.conv1, module.conv2, module.proj):
             layer.weight_quant, layer.act_quant = UniformWeight(), act
