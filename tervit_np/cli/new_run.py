@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from tervit_np.train.presets import Preset
 
 DEFAULT_DATA = "shapes"
-_RECIPE = ("batch_size", "label_smoothing", "weight_decay", "ema", "accumulate", "recompute")
+_RECIPE = (
+    "batch_size",
+    "optimizer",
+    "label_smoothing",
+    "weight_decay",
+    "ema",
+    "accumulate",
+    "recompute",
+)
 _AUGMENT = {"mixup": "mixup", "cutmix": "cutmix", "randaugment": "randaugment_ops"}
 
 

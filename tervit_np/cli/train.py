@@ -96,7 +96,10 @@ class _StagesAction(argparse.Action):
 
 def _add_recipe_options(group: Options) -> None:
     group.add_argument("--batch-size", type=int, metavar="N", help="images per step")
-    group.add_argument("--weight-decay", type=float, metavar="X", help="AdamW's weight decay")
+    group.add_argument(
+        "--optimizer", choices=("adamw", "muon"), help="muon: for matrices, and AdamW for the rest"
+    )
+    group.add_argument("--weight-decay", type=float, metavar="X", help="the optimizer's decay")
     group.add_argument(
         "--ema", type=float, metavar="X", help="decay of the moving average of the weights; 0: none"
     )

@@ -12,6 +12,7 @@ from tervit_np.compiled.gelu import gelu, gelu_backward, gelu_tanh, gelu_tanh_ba
 from tervit_np.compiled.layernorm import layernorm, layernorm_backward
 from tervit_np.compiled.linear import linear, linear_backward
 from tervit_np.compiled.optimizer import adamw_, ema_, square_sum
+from tervit_np.compiled.orthogonal import newton_schulz
 from tervit_np.compiled.softmax import softmax, softmax_backward
 from tervit_np.compiled.ternarize import ternarize_rows
 
@@ -33,6 +34,7 @@ __all__ = [
     "layernorm_backward",
     "linear",
     "linear_backward",
+    "newton_schulz",
     "softmax",
     "softmax_backward",
     "square_sum",

@@ -6,6 +6,7 @@ from tervit_np.train.ema import EMA
 from tervit_np.train.evaluate import Evaluation, evaluate
 from tervit_np.train.interrupt import Interrupted
 from tervit_np.train.loop import StageResult, run
+from tervit_np.train.muon import Muon
 from tervit_np.train.parallel import ParallelModel
 from tervit_np.train.presets import PRESETS, Preset, preset_for
 from tervit_np.train.resume import RunArguments, run_arguments_from
@@ -20,6 +21,7 @@ __all__ = [
     "Data",
     "Evaluation",
     "Interrupted",
+    "Muon",
     "ParallelModel",
     "Preset",
     "Recipe",

@@ -22,6 +22,8 @@ from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST, PLANS
 from tervit_np.quant.spec import plan_to_spec
 from tervit_np.train.names import check_file_name
 
+OPTIMIZERS = ("adamw", "muon")
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -87,6 +89,8 @@ class Recipe:
     """The settings that all stages have in common."""
 
     batch_size: int = 64
+    optimizer: str = "adamw"  # or "muon": matrices by Muon, the rest by AdamW
+    muon_ratio: float = 2.5  # Muon's rate divided by the stage's, which is AdamW's
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.05
     clip_norm: float = 1.0
@@ -97,6 +101,11 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            known = ", ".join(OPTIMIZERS)
+            raise ValueError(f"recipe: optimizer is {self.optimizer!r}; expected one of {known}")
+        if not 0 < self.muon_ratio < math.inf:
+            raise ValueError(f"recipe: muon_ratio is {self.muon_ratio}; expected a positive number")
         if self.accumulate < 1:
             raise ValueError(f"recipe: accumulate is {self.accumulate}; expected at least 1")
         if self.batch_size < 1 or not self.clip_norm > 0 or not self.weight_decay >= 0:

@@ -1,4 +1,4 @@
-"""The training step of one stage: gradients, clipping, AdamW, moving average, ramp."""
+"""The training step of one stage: gradients, clipping, optimizer, moving average, ramp."""
 
 import math
 from collections.abc import Iterator
@@ -10,11 +10,13 @@ import numpy as np
 from data_tools import elementary
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, Logits, quantize
+from tervit_np.param import Param
 from tervit_np.quant import Blend
 from tervit_np.train.adamw import AdamW
 from tervit_np.train.clip import clip_grad_norm
 from tervit_np.train.divergence import Diverged, describe, origin
 from tervit_np.train.ema import EMA
+from tervit_np.train.muon import Muon
 from tervit_np.train.objective import mean_logits, objective
 from tervit_np.train.parallel import ParallelModel
 from tervit_np.train.schedule import warmup_cosine
@@ -43,9 +45,7 @@ class StageTrainer:
         self.params = [(n, p) for n, p in self.parallel.named_params if not stage.freezes(n)]
         if not self.params:
             raise ValueError(f"stage {stage.name}: freeze {stage.freeze!r} leaves nothing to train")
-        self.optimizer = AdamW(
-            self.params, stage.lr, recipe.betas, weight_decay=recipe.weight_decay
-        )
+        self.optimizer = _optimizer(self.params, stage, recipe)
         self.average = EMA(self.params, recipe.ema) if recipe.ema else None
 
     def step(
@@ -128,6 +128,13 @@ class StageTrainer:
         self.optimizer.load_state_dict(
             _with_prefix("optimizer.", arrays), counters["optimizer_steps"]
         )
+
+
+def _optimizer(params: list[tuple[str, Param]], stage: Stage, recipe: Recipe) -> AdamW | Muon:
+    decay = recipe.weight_decay
+    if recipe.optimizer == "muon":
+        return Muon(params, stage.lr, recipe.betas, decay, ratio=recipe.muon_ratio)
+    return AdamW(params, stage.lr, recipe.betas, weight_decay=decay)
 
 
 def ramp_amount(step: int, length: float) -> float:

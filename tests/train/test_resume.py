@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,20 @@ def test_a_crash_loses_at_most_an_epoch(model, data, recipe, tmp_path, uninterru
     results = train(model, data, recipe, out, resume=True)
     assert results == uninterrupted[0]
     assert_same(everything(out), uninterrupted[1])
+
+
+def test_muon_resumes_to_the_same_bits(model, data, recipe, tmp_path):
+    recipe = replace(recipe, optimizer="muon")
+    train(model, data, recipe, tmp_path / "whole")
+
+    def ctrl_c(done):
+        if done == 21:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        train(model, data, recipe, tmp_path / "stopped", on_step=ctrl_c)
+    train(model, data, recipe, tmp_path / "stopped", resume=True, threads=2)
+    assert_same(everything(tmp_path / "stopped"), everything(tmp_path / "whole"))
 
 
 def test_a_finished_run_resumes_to_its_results(model, data, recipe, tmp_path, uninterrupted):
