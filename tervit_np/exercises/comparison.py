@@ -41,7 +41,7 @@ def wrong_array(
         return wrong_type(value, true.dtype, name) or shared_memory(value, name, given or {})
     for sentence, wrong in (known or {}).items():
         if equal(value, wrong):
-            return f"{name}: {sentence} ({name} {_numbers(value, true, rtol)})"
+            return f"{name}: {sentence} (it {_numbers(value, true, rtol)})"
     if value.shape != true.shape:
         return f"{name}: {wrong_shape(value.shape, true.shape)}"
     if equal(value, true, 1e-5) and value.dtype != true.dtype:
@@ -113,7 +113,7 @@ def shared_memory(value: Any, name: str, given: Mapping[str, Any]) -> str:
 def _numbers(value: Array, true: Array, rtol: float) -> str:
     """Write both arrays if they are small, else the first element that is wrong."""
     if max(value.size, true.size) <= _SHOWN:
-        return f"is {in_words(value)}, expected {in_words(true)}"
+        return is_expected(value, true)
     if value.shape != true.shape:
         return f"has shape {value.shape}, expected {true.shape}"
     scale = np.abs(true).max(where=np.isfinite(true), initial=0)
@@ -123,9 +123,18 @@ def _numbers(value: Array, true: Array, rtol: float) -> str:
     return f"at [{index}] is {value[at]:.6g}, expected {true[at]:.6g}"
 
 
-def in_words(array: Any) -> str:
+def is_expected(value: Array, true: Array) -> str:
+    """Write "is [1, 2.5], expected [1, 3]", with as many digits as tell them apart."""
+    for digits in (4, 7, 10, 17):
+        written, expected = in_words(value, digits), in_words(true, digits)
+        if written != expected:
+            break
+    return f"is {written}, expected {expected}"
+
+
+def in_words(array: Any, digits: int = 4) -> str:
     """Write an array as one types it: `[[1, 2.5], [3, 4]]`."""
     array = np.asarray(array)
     if array.ndim == 0:
-        return f"{array[()]:.4g}" if array.dtype.kind == "f" else str(array[()])
-    return f"[{', '.join(map(in_words, array))}]"
+        return f"{array[()]:.{digits}g}" if array.dtype.kind == "f" else str(array[()])
+    return f"[{', '.join(in_words(part, digits) for part in array)}]"

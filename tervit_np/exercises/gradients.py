@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from tervit_np.arrays import Array, read_only
-from tervit_np.exercises.comparison import equal, in_words, not_arrays, shared_memory
+from tervit_np.exercises.comparison import equal, is_expected, not_arrays, shared_memory
 from tervit_np.exercises.exercise import Finding
 from tervit_np.exercises.numbers import check_rng
 from tervit_np.verify.diagnosis import likely_mistake, wrong_shape
@@ -60,7 +60,7 @@ def _paper_findings(
     causes = dict.fromkeys(names, "")
     causes |= {f.what.rpartition(": ")[2]: f.message for f in findings if not f.ok}
     wrong = {
-        name: f"{name} is {in_words(value)}, expected {in_words(true)}"
+        name: f"{name} {is_expected(value, true)}"
         for name, value, true in zip(names, gradients, example.gradients, strict=True)
         if not equal(np.asarray(value), true)
     }

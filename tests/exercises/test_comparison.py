@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from tervit_np.exercises.comparison import in_words, not_an_array, not_arrays, wrong_array
+from tervit_np.exercises.comparison import (
+    in_words,
+    is_expected,
+    not_an_array,
+    not_arrays,
+    wrong_array,
+)
 
 TRUE = np.array([[1.0, 2], [3, 4]])
 LARGE = np.arange(20.0).reshape(4, 5)
@@ -21,8 +27,8 @@ def test_the_right_array_has_no_fault():
         (TRUE.astype(int), "y is int64, expected an array of real numbers"),
         (TRUE.astype(np.float32), "y is float32, expected float64"),
         (TRUE + 1, "y is [[2, 3], [4, 5]], expected [[1, 2], [3, 4]]"),
-        (-TRUE, "y: the sign (y is [[-1, -2], [-3, -4]], expected [[1, 2], [3, 4]])"),
-        (TRUE.sum(axis=1), "y: one sum too many (y is [3, 7], expected [[1, 2], [3, 4]])"),
+        (-TRUE, "y: the sign (it is [[-1, -2], [-3, -4]], expected [[1, 2], [3, 4]])"),
+        (TRUE.sum(axis=1), "y: one sum too many (it is [3, 7], expected [[1, 2], [3, 4]])"),
         (TRUE[:, :, None], "y: its shape is (2, 2, 1), expected (2, 2): drop keepdims"),
         (TRUE * np.nan, "y is [[nan, nan], [nan, nan]], expected"),
     ],
@@ -67,3 +73,4 @@ def test_arrays_are_written_as_one_types_them():
     assert in_words(np.array([[1.0, 2.5], [-3, 1 / 3]])) == "[[1, 2.5], [-3, 0.3333]]"
     assert in_words(np.array([True, False])) == "[True, False]"
     assert in_words(np.float64(2)) == "2"
+    assert is_expected(np.float64(2.000001), np.float64(2)) == "is 2.000001, expected 2"

@@ -128,7 +128,7 @@ def _known_mistakes(f: Callable[[Array], Array], x: Array, dy: Array) -> dict[st
         return result
 
     one_sided = "its error falls like h, not h^2; go both ways"
-    not_back = "it is not put back: later elements see a moved x"
+    not_back = "and is not put back: later elements see a moved x"
     changes = "f returned x itself, so its result changes when x moves; compute L+ before that"
     aliased = {}
     if f(x) is x:
@@ -137,8 +137,8 @@ def _known_mistakes(f: Callable[[Array], Array], x: Array, dy: Array) -> dict[st
     return {
         f"this is a difference upwards alone: {one_sided}": differences(1, 0, dy),
         f"this is a difference downwards alone: {one_sided}": differences(0, -1, dy),
-        f"x_i stays at x_i - h, {not_back}": differences(1, -1, dy, -1),
-        f"x_i stays at x_i + h, {not_back}": differences(1, -1, dy, 1),
+        f"x_i stays at x_i - h {not_back}": differences(1, -1, dy, -1),
+        f"x_i stays at x_i + h {not_back}": differences(1, -1, dy, 1),
         "dy is missing: under ones softmax's true gradient is 0, and zeros pass": (
             differences(1, -1, ones)
         ),

@@ -55,7 +55,10 @@ def check(module: ModuleType) -> Iterator[Finding]:
     n = check_rng(1).normal
     far = "one row is [0, 1], another [-2000, -2001]"
     cases = {
-        "on paper, x [[ln 1, ln 2, ln 5]]": (np.log([[1.0, 2, 5]]), 1.0),
+        "on paper, x [[ln 1, ln 2, ln 5], [ln 2, ln 2, ln 4]]": (
+            np.log(np.array([[1.0, 2, 5], [2, 2, 4]])),
+            1.0,
+        ),
         "random x (4, 5)": (n(size=(4, 5)), 1.0),
         "random x (2, 3, 5), scale 0.4": (n(size=(2, 3, 5)), 0.4),
         "a single row (5,)": (n(size=5), 1.0),
@@ -90,20 +93,23 @@ def _by_formula(x: Array, scale: float) -> Array:
 
 
 def _known_mistakes(z: Array, x: Array) -> dict[str, Array]:
-    e, whole, s = (np.exp(z - m) for m in (0.0, z.max(), z.max(axis=-1, keepdims=True)))
-    return {
+    e, whole, shifted = (np.exp(z - m) for m in (0.0, z.max(), z.max(axis=-1, keepdims=True)))
+    known = {
         "the maximum is that of the whole array, so a row far below it becomes 0/0; each row has "
         "its own": whole / whole.sum(axis=-1, keepdims=True),
         "exp(1000) overflows; taking the row's maximum away multiplies both parts by the same "
         "factor": e / e.sum(axis=-1, keepdims=True),
-        "the sum runs over the whole array; each row sums to 1": s / s.sum(),
-        "the sum runs over all elements; each row sums to 1": e / e.sum(),
-        "the sum runs over axis 0; each row, along the last axis, sums to 1": (
-            s / s.sum(axis=0, keepdims=True)
-        ),
         "the scale is missing: z = scale x": _by_formula(x, 1.0),
-        "it is not divided by the sum": s,
     }
+    for powers, more in ((shifted, ""), (e, "; and the maximum of the row must be taken away")):
+        known |= {
+            f"the sum runs over the whole array; each row sums to 1{more}": powers / powers.sum(),
+            f"the sum runs over axis 0; each row, along the last axis, sums to 1{more}": (
+                powers / powers.sum(axis=0, keepdims=True)
+            ),
+            f"it is not divided by the sum{more}": powers,
+        }
+    return known
 
 
 SOFTMAX = Exercise(

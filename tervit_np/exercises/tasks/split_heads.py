@@ -27,7 +27,7 @@ Nothing is computed, numbers only change places. reshape never moves a number:
 it keeps the order in memory and draws other borders. To exchange two axes takes
 transpose or swapaxes.
 
-The check begins with two tokens of four numbers for paper.
+The check begins with three tokens of four numbers for paper.
 """
 
 HINTS = (
@@ -75,14 +75,14 @@ _MIXED = (
 
 def check(module: ModuleType) -> Iterator[Finding]:
     """Check each function on paper, then all three with random numbers."""
-    tokens = np.arange(8.0).reshape(1, 2, 4)
+    tokens = np.arange(12.0).reshape(1, 3, 4)
     fused = np.arange(12.0).reshape(1, 2, 6)
     yield Finding(
-        "on paper, split_heads of [[0, 1, 2, 3], [4, 5, 6, 7]], 2 heads",
+        "on paper, split_heads of [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]], 2 heads",
         _split_fault(module.split_heads(read_only(tokens), 2), tokens, 2),
     )
     yield Finding(
-        "merge_heads of [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]",
+        "merge_heads of [[[0, 1], [4, 5], [8, 9]], [[2, 3], [6, 7], [10, 11]]]",
         _merge_fault(module.merge_heads(read_only(_split(tokens, 2))), _split(tokens, 2)),
     )
     yield Finding(
@@ -137,7 +137,7 @@ def _merge_fault(result: Any, out: Array) -> str:
 
 
 def _qkv_fault(result: Any, qkv: Array, heads: int) -> str:
-    parts = tuple(result) if isinstance(result, np.ndarray) else result
+    parts = tuple(result) if np.ndim(result) == 5 else result
     if fault := not_arrays(parts, ("q", "k", "v")):
         return fault
     batch, tokens, columns = qkv.shape
