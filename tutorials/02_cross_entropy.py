@@ -77,14 +77,14 @@ quote("largest z with a finite exp(z)", largest, 88.72, 0.005)
 # %%
 # Not a number, twice. In float32 the exponential of anything above 88.7 is
 # infinite, and infinity divided by infinity has no value. At the other end all
-# exponentials are zero, and neither has zero divided by zero. One such row
-# turns every weight of the network into nan at the next step.
+# exponentials are zero, and zero divided by zero has no value either. One such
+# row turns every weight of the network into nan at the next step.
 #
 # Repair it
 # ---------
 # We may add any number to a row. So subtract its largest logit. Then the
 # largest exponential is exactly 1, the sum is between 1 and the number of
-# classes, and nothing can overflow or be zero where it hurts.
+# classes: nothing overflows, and nothing is divided by zero.
 
 
 def softmax(z):  # (B, C) -> (B, C)
@@ -118,8 +118,9 @@ quote("values of it that are nan", np.isnan(second).sum(), 3, 0)
 #
 # .. math:: L = -\frac1B \sum_b \log p_{b,y_b}
 #
-# A sure and right answer costs 0, one half costs :math:`\log 2 = 0.69`, and a
-# sure and wrong answer costs as much as you like. (Logarithms are natural.)
+# A sure and right answer costs 0, a probability of one half costs
+# :math:`\log 2 = 0.69`, and for a sure and wrong answer there is no upper
+# limit. (Logarithms are natural.)
 #
 # An untrained model is not sure of anything: all classes are about equally
 # likely, so each picture costs :math:`\log C`, whatever its label is. That is

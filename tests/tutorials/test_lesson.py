@@ -157,3 +157,18 @@ print(tv.train.evaluate(model, lesson.shapes().test).accuracy)
     assert float(done.stdout.split()[-1]) > 0.15  # ten classes
     assert run(code, tmp_path, TERVIT_FAST="1").stdout.count("Training the model") == 0
     assert not list(tmp_path.glob(".model*"))
+
+
+def test_a_picture_that_cannot_be_read_ends_the_chapter_at_once(tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    for name, words in (("none.png", "no such file"), ("text.png", "text.png: ")):
+        done = subprocess.run(
+            [sys.executable, str(FOLDER / "00_run_it.py"), str(tmp_path / name)],
+            capture_output=True,
+            encoding="utf-8",
+            env=os.environ | {"TERVIT_TUTORIALS": str(tmp_path)},
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("00_run_it: ")
+        assert words in done.stderr
+        assert done.stdout == ""
