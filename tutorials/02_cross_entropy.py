@@ -155,8 +155,8 @@ claim("the first loss is log(classes)", abs(loss / np.log(10) - 1) < 0.02)
 #
 # .. math:: \log p_c = z_c - m - \log \sum_j e^{z_j - m}
 #
-# The last two terms are called *log-sum-exp*. The sum contains
-# :math:`e^0 = 1`, so its logarithm is between 0 and :math:`\log C`.
+# What is subtracted from :math:`z_c` is the *log-sum-exp* of the row. The sum
+# contains :math:`e^0 = 1`, so its logarithm is between 0 and :math:`\log C`.
 
 
 def log_softmax(z):  # (B, C) -> (B, C)
@@ -238,7 +238,7 @@ quote("dz against the library", np.abs(library_dz - dz).max(), 0, 1e-13)
 # %%
 # Each row of dz sums to zero, since p and y both sum to one: what the true
 # class gains the others lose. And no entry of :math:`p - y` is outside -1 to
-# 1: a picture, however wrong the model is about it, pulls with bounded force.
+# 1, so the gradient of one picture is bounded, however wrong the model is.
 #
 # **Which checks catch which mistake?** Here are four wrong gradients. Most
 # people check a gradient by looking whether the loss falls.
