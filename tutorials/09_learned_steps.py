@@ -501,7 +501,6 @@ draw.accuracies(accuracy, BITS, mean["float"])
 # * LSQ does not minimize the squared error. For a Gaussian row of 20,000
 #   weights and Q = 1, find the step where ``sum((w_hat - w) * lsq(w, s, 1))``
 #   is zero, and the step with the least squared error. How far apart are they?
-# * Train the 2-bit network with ``pact`` in place of ``lsq``.
 #
 # In practice
 # -----------

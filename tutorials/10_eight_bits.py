@@ -349,8 +349,6 @@ claim("2 bits cost more than ten", lost["2 bits, channel"] > 10, True)
 #   Then clip it to 4 before rounding.
 # * Replace ``np.rint`` by ``np.floor`` in ``symmetric``. By how much is the
 #   error larger, and what is its mean?
-# * Let z be a real number in ``min_max``. How does the error of the 4-bit grid
-#   change, and what happens to 0?
 # * Draw ``row`` from a uniform distribution on [-1, 1]. What is the SQNR at 8
 #   bits now, and why is it higher?
 #

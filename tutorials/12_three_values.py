@@ -373,7 +373,8 @@ quote("channel, from the largest", accuracy[naive], 50.1, 0.005, True, 15)
 quote("its error", error[naive], 0.482, 0.0005, True, 0.02)
 three_times = error[naive] > 3 * error[first]
 claim("the naive rule has three times the error", three_times, True)
-claim("and more accuracy", accuracy[naive] > accuracy[first], True)
+behind = accuracy[first] - accuracy[naive]
+claim("and is at most two points behind in accuracy", behind < 2, True)
 claim(
     "the scale of the whole row costs most",
     whole_row < accuracy[first] - 15,
@@ -383,10 +384,11 @@ claim(
 # %%
 # The order of the errors is not the order of the accuracies. The step from the
 # largest weight of each channel, the rule that this chapter began by
-# rejecting, has three times the error of the paper's rule and the highest
-# accuracy of the seven, 50.1 against 48.3 %. (With seeds 1 and 2: 54.8 against
-# 44.3 %, and 54.3 against 47.4 %.) And the *same codes* with the scale of the
-# whole row fall to 20.35 %. **The error of the weights is not the accuracy.**
+# rejecting, has three times the error of the paper's rule and is not behind:
+# 50.1 against 48.3 %. (Seeds 1 and 2: 54.8 against 44.3 % and 54.3 against
+# 47.4 %. A fourth float model, trained on the NumPy backend: 49.7 against
+# 50.0 %.) And the *same codes* with the scale of the whole row fall to 20.35
+# %. **The error of the weights is not the accuracy.**
 #
 # Two things explain most of this. First, rows here are short, 64 weights in
 # most matrices, and nearly uniform, so the largest is not an outlier. On
