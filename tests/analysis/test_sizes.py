@@ -3,6 +3,8 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.analysis.sizes import costs, grouped, sizes, ternarity
+from tervit_np.deploy.writing import packed_arrays
+from tervit_np.train.stages import plan_named
 
 PAPER = {"tiny": 1.74, "small": 6.13}  # MB under the paper's accounting
 
@@ -28,6 +30,14 @@ def test_the_size_as_stored_equals_a_count_by_hand():
     scales = 4 * (24 + 8 + 32 + 8 + 8 + 10)
     rest = 4 * (model.num_params() - sum(matrices) - outside)
     assert sizes(model).stored == codes + outside + scales + rest
+
+
+@pytest.mark.parametrize("name", ["deit_cifar", "swin_cifar"])
+@pytest.mark.parametrize("plan", ["float", "int8", "int4", "ternary", "ternary-layer"])
+def test_the_size_as_stored_is_that_of_the_arrays_in_a_packed_file(name, plan):
+    model = tv.quantize(tv.create_model(name), plan_named(plan) if plan == "int4" else plan)
+    arrays = packed_arrays(model, np.dtype(np.float32))
+    assert sizes(model).stored == sum(array.nbytes for array in arrays.values())
 
 
 def test_ternarity_counts_ternary_weights_and_zeros():
