@@ -493,7 +493,7 @@ draw.flips(batch_losses, differing)
 #
 # On your own
 # -----------
-# * ``tervit exercise ste_with_clip`` is about the backward pass of this
+# * ``tervit exercise start ste_with_clip`` is about the backward pass of this
 #   chapter, with the clip of chapter 09.
 # * Give ``descend`` a gradient of the wrong size, ``3 * dw_hat`` or
 #   ``10 * dw_hat``, or only its sign. How wrong may an estimator be?

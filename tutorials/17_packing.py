@@ -465,8 +465,8 @@ quote("MB of DeiT-Small as the paper counts", paper, 6.13, 5e-3)
 #   multiplication, as above.
 # * bitnet.cpp has kernels for 2 bits (I2_S) and for groups of three weights in
 #   5 bits (TL2, 1.67 bits).
-# * ``tervit export --format onnx`` writes four codes a byte: ONNX has a 2-bit
-#   type, but nothing for base 3.
+# * ``tervit export RUN --format onnx`` writes four codes a byte: ONNX has a
+#   2-bit type, but nothing for base 3.
 # * A file and a kernel have different needs. This library reads base 3 from
 #   the file and repacks to 2 bits when it loads, because a kernel that unpacks
 #   base 3 has more to do for each weight.

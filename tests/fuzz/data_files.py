@@ -71,7 +71,7 @@ def make_pictures(folder: Path) -> None:
         given: dict[str, Any] = {**options, "exif": exif} if "exif" in options else options
         try:
             Image.fromarray(pixels).save(folder / name, **given)
-        except (OSError, KeyError):  # this Pillow cannot write it
+        except (OSError, KeyError, ValueError):  # this Pillow cannot write it
             Image.fromarray(pixels).save(folder / name, "PNG")
 
 
