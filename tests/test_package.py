@@ -32,12 +32,15 @@ def run(code, **environment):
     return json.loads(done.stdout)
 
 
-def test_importing_takes_less_than_importing_numpy():
-    """With what models need, in processor time; the least of a few tries."""
-    ratios = []
-    while len(ratios) < 5 and min(ratios, default=1) >= 1:
+def test_importing_takes_about_as_long_as_importing_numpy():
+    """With what models need, in processor time; the least of a few tries.
+
+    It takes 0.12 s on Zen 4, NumPy 2.4 takes 0.15 s there and NumPy 2.0 takes 0.12 s.
+    """
+    most, ratios = 1.5, []
+    while len(ratios) < 5 and min(ratios, default=most) >= most:
         ratios.append(run(TIMED))
-    assert min(ratios) < 1, ratios
+    assert min(ratios) < most, ratios
 
 
 def test_heavy_packages_are_imported_on_first_use():
