@@ -456,8 +456,8 @@ claim("the fastest is over 100 times faster than three loops", ratio > 100)
 #
 # On your own
 # -----------
-# * ``tervit exercise start ternary_product``: the sum with zero point and
-#   scales, as one function.
+# * ``tervit exercise start ternary_product``: the sum with zero point, and
+#   the scales, as two functions.
 # * Run the ladder for one token (``M = 1``). Which variants lose most?
 # * Write ``sdot`` in NumPy, with signed weights on both sides, and the kernel
 #   for it: masks for slots 0 to 2, a shift for slot 3. Which zero point and

@@ -36,6 +36,7 @@ _POWERS = np.array([81, 27, 9, 3, 1])
 
 def encode(codes: Array) -> Array:
     """Encode ternary codes of any shape, flattened and padded with zeros.  int8 -> uint8 (n,)."""
+    # exercise pack: the bytes, uint8, of codes of any shape and number
     flat = np.ravel(codes)
     padded = np.zeros(-(-flat.size // CODES_PER_BYTE) * CODES_PER_BYTE, np.int64)
     padded[: flat.size] = flat
@@ -57,7 +58,9 @@ def decode(data: Array, count: int) -> Array:
     if not _IS_VALID[data].all():
         invalid = int(data[~_IS_VALID[data]][0])
         raise ValueError(f"byte {invalid} encodes no five ternary codes: the file is damaged")
+    # exercise pack: codes, int8, five of each byte
     codes = _CODES_OF_BYTE[data].reshape(-1)
+    # end of exercise
     if codes[count:].any():
         raise ValueError("the last byte holds codes beyond the last weight: the file is damaged")
     return codes[:count]

@@ -82,7 +82,12 @@ def _pack_codes(codes: Array) -> Array:
 
 
 def unpack(panels: Panels) -> Array:
-    """Return the codes.  -> int8 (out, in).
+    """Return the codes.  -> int8 (out, in); ValueError as unpack_stored."""
+    return unpack_stored(panels).astype(np.int8) - np.int8(1)
+
+
+def unpack_stored(panels: Panels) -> Array:
+    """Return the codes as they are stored, t + 1.  -> uint8 (out, in).
 
     Raises
     ------
@@ -94,8 +99,8 @@ def unpack(panels: Panels) -> Array:
     if (bits == 3).any():
         raise ValueError("unpack: found the bits 11, which stand for no weight: damaged data")
     slots = bits.reshape(SLOTS, count, steps, PANEL // SLOTS, STEP).transpose(1, 0, 3, 2, 4)
-    codes = slots.reshape(count * PANEL, steps * STEP)[: panels.outputs, : panels.inputs]
-    return codes.astype(np.int8) - np.int8(1)
+    stored: Array = slots.reshape(count * PANEL, steps * STEP)[: panels.outputs, : panels.inputs]
+    return stored
 
 
 def quantize_tokens(x: Array, mr: int = 1) -> QuantizedTokens:

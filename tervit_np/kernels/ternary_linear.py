@@ -12,7 +12,14 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.kernels.isa import check_supported, has_tile, selected_variant
-from tervit_np.kernels.panels import MAX_INPUTS, Panels, QuantizedTokens, quantize_tokens, unpack
+from tervit_np.kernels.panels import (
+    MAX_INPUTS,
+    Panels,
+    QuantizedTokens,
+    quantize_tokens,
+    unpack,
+    unpack_stored,
+)
 
 if TYPE_CHECKING:
     from tervit_np.kernels.team import Team
@@ -47,7 +54,7 @@ def ternary_linear(
     if not has_tile(variant):
         tokens = quantize_tokens(x)
         sums = integer_product(tokens.q[:, : packed.inputs], packed, variant)
-        y = sums.astype(np.float32) * tokens.scale[:, None] * packed.scale[: packed.outputs]
+        y = scale_sums(sums, tokens.scale, packed.scale[: packed.outputs])
         return y + bias if len(bias) else y
     from tervit_np.kernels.ternary_gemm import quantize_and_multiply
 
@@ -89,8 +96,8 @@ def integer_product(x: Array, packed: Panels, variant: str) -> Array:
         If this CPU cannot run the variant.
     """
     check_supported(variant)
-    if variant == "numpy":  # BLAS multiplies floats only; float64 is exact for integers up to 2^53
-        return (x.astype(np.float64) @ unpack(packed).T.astype(np.float64)).astype(np.int32)
+    if variant == "numpy":
+        return integer_sums(x, unpack_stored(packed))
     if not has_tile(variant):
         from tervit_np.kernels import naive
 
@@ -106,6 +113,21 @@ def integer_product(x: Array, packed: Panels, variant: str) -> Array:
     out = np.empty((len(q), len(packed.scale)), np.int32)
     linear(tile, tokens, packed, packed.scale, out, 0, len(packed.packed))
     return out[: len(x), : packed.outputs]
+
+
+def integer_sums(q: Array, stored: Array) -> Array:
+    """Sum q t, where t is stored as t + 1.  int8 (M, K), uint8 (N, K) -> int32 (M, N)."""
+    # exercise ternary_product: the sums of q t, int32 (M, N), from q and stored = t + 1
+    # BLAS multiplies floats only; float64 is exact for integers up to 2^53.
+    sums = (q.astype(np.float64) @ stored.T.astype(np.float64)).astype(np.int32)
+    return sums - q.sum(axis=1, dtype=np.int32, keepdims=True)
+
+
+def scale_sums(sums: Array, token_scale: Array, weight_scale: Array) -> Array:
+    """Turn integer sums into real numbers.  int32 (M, N), (M,), (N,) -> float32 (M, N)."""
+    # exercise ternary_product: y, float32 (M, N), from the sums and the scales
+    y: Array = sums.astype(np.float32) * token_scale[:, None] * weight_scale
+    return y
 
 
 def fits_integers(inputs: int) -> bool:

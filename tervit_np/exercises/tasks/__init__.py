@@ -8,11 +8,13 @@ from tervit_np.exercises.tasks.gelu_backward import GELU_BACKWARD
 from tervit_np.exercises.tasks.layernorm_backward import LAYERNORM_BACKWARD
 from tervit_np.exercises.tasks.linear_backward import LINEAR_BACKWARD
 from tervit_np.exercises.tasks.numerical_gradient import NUMERICAL_GRADIENT
+from tervit_np.exercises.tasks.pack import PACK
 from tervit_np.exercises.tasks.patchify import PATCHIFY
 from tervit_np.exercises.tasks.softmax import SOFTMAX
 from tervit_np.exercises.tasks.softmax_backward import SOFTMAX_BACKWARD
 from tervit_np.exercises.tasks.split_heads import SPLIT_HEADS
 from tervit_np.exercises.tasks.ternarize import TERNARIZE
+from tervit_np.exercises.tasks.ternary_product import TERNARY_PRODUCT
 
 EXERCISES = (
     SOFTMAX,
@@ -25,6 +27,8 @@ EXERCISES = (
     PATCHIFY,
     SPLIT_HEADS,
     TERNARIZE,
+    PACK,
+    TERNARY_PRODUCT,
 )
 
 
