@@ -38,7 +38,7 @@ HINTS = (
     "multiple of 5. Add 1, take five in a row of a matrix. Which product with [81, 27, 9, 3, 1] "
     "gives all v at once? In which type do 3 b, v and 256 v fit?",
     "  encode:  v = (five + 1) @ [81, 27, 9, 3, 1]        more than 8 bits\n"
-    "           b = -(-256 v // 243)       // rounds down; with two minus signs, up\n"
+    "           b = -(-256 v // 243)       // rounds down; twice negated, up\n"
     "  decode:  five times:  b = 3 b,  digit = b >> 8,  b = b & 255\n"
     "           code = digit - 1",
     "  encode:  padded = np.zeros(-(-flat.size // 5) * 5, np.int64)\n"
@@ -47,7 +47,9 @@ HINTS = (
     "           return (-(-256 * v // 243)).astype(np.uint8)\n"
     "  decode:  b = data.astype(np.int64)\n"
     "           codes = np.empty((len(b), 5), np.int8)\n"
-    "           for i in range(5): b = 3 * b; codes[:, i] = (b >> 8) - 1; b = b & 255\n"
+    "           for i in range(5):\n"
+    "               b = 3 * b\n"
+    "               codes[:, i], b = (b >> 8) - 1, b & 255\n"
     "           codes = codes.reshape(-1)",
 )
 
