@@ -57,21 +57,20 @@ def attention(
 def attention_backward(dout: Array, cache: AttentionCache) -> Array:
     """Undo `out = softmax(q k^T / sqrt(K)) v`.  (B, T, D) -> dqkv (B, T, 3 D)."""
     qkv, probs, probs_hat = cache
-    dqkv: Array
     if (compiled_ops := compiled(dout, *cache)) is not None:
-        dqkv, _ = compiled_ops.attention_backward(dout, qkv, probs, probs_hat)
+        dqkv: Array = compiled_ops.attention_backward(dout, qkv, probs, probs_hat)[0]
         return dqkv
     heads = probs.shape[1]
     q, k, v = split_qkv(qkv, heads)
-    dqkv = np.empty_like(qkv)
-    dq, dk, dv = split_qkv(dqkv, heads)  # views: writing into them fills dqkv
     do = split_heads(dout, heads)
-    np.matmul(probs_hat.swapaxes(-1, -2), do, out=dv)
+    # exercise attention_backward: dq, dk and dv, each (B, H, T, K)
+    dv = probs_hat.swapaxes(-1, -2) @ do
     dprobs = do @ v.swapaxes(-1, -2)
     dscores = softmax_backward(dprobs, probs, scale=q.shape[-1] ** -0.5)
-    np.matmul(dscores, k, out=dq)
-    np.matmul(dscores.swapaxes(-1, -2), q, out=dk)
-    return dqkv
+    dq = dscores @ k
+    dk = dscores.swapaxes(-1, -2) @ q
+    # end of exercise
+    return merge_qkv(dq, dk, dv)
 
 
 def split_qkv(qkv: Array, heads: int) -> tuple[Array, Array, Array]:
@@ -81,6 +80,15 @@ def split_qkv(qkv: Array, heads: int) -> tuple[Array, Array, Array]:
     head_dim = columns // (3 * heads)
     parts = qkv.reshape(batch, tokens, 3, heads, head_dim).transpose(2, 0, 3, 1, 4)
     return parts[0], parts[1], parts[2]
+
+
+def merge_qkv(q: Array, k: Array, v: Array) -> Array:
+    """Join three parts; the inverse of split_qkv.  Three of (B, H, T, K) -> (B, T, 3 D)."""
+    batch, heads, tokens, head_dim = q.shape
+    qkv = np.empty((batch, tokens, 3 * heads * head_dim), q.dtype)
+    for view, part in zip(split_qkv(qkv, heads), (q, k, v), strict=True):
+        view[...] = part
+    return qkv
 
 
 def split_heads(x: Array, heads: int) -> Array:

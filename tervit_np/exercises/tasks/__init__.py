@@ -3,6 +3,7 @@
 import difflib
 
 from tervit_np.exercises.exercise import Exercise
+from tervit_np.exercises.tasks.attention_backward import ATTENTION_BACKWARD
 from tervit_np.exercises.tasks.cross_entropy import CROSS_ENTROPY
 from tervit_np.exercises.tasks.gelu_backward import GELU_BACKWARD
 from tervit_np.exercises.tasks.layernorm_backward import LAYERNORM_BACKWARD
@@ -26,6 +27,7 @@ EXERCISES = (
     SOFTMAX_BACKWARD,
     PATCHIFY,
     SPLIT_HEADS,
+    ATTENTION_BACKWARD,
     TERNARIZE,
     PACK,
     TERNARY_PRODUCT,

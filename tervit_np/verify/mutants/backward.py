@@ -97,17 +97,17 @@ BACKWARD = [
         (
             "attention-dk",
             "dK lacks the transpose of dS",
-            (*_ATTENTION, "dscores.swapaxes(-1, -2), q", "dscores, q"),
+            (*_ATTENTION, "dscores.swapaxes(-1, -2) @ q", "dscores @ q"),
         ),
         (
             "attention-dv",
             "dV lacks the transpose of A",
-            (*_ATTENTION, "probs_hat.swapaxes(-1, -2), do", "probs_hat, do"),
+            (*_ATTENTION, "probs_hat.swapaxes(-1, -2) @ do", "probs_hat @ do"),
         ),
         (
             "attention-dq",
             "dQ has the wrong sign",
-            (*_ATTENTION, "matmul(dscores, k", "matmul(-dscores, k"),
+            (*_ATTENTION, "dq = dscores @ k", "dq = -dscores @ k"),
         ),
         (
             "gelu-product",
