@@ -524,8 +524,6 @@ claim(
 #
 # On your own
 # -----------
-# * ``tervit exercise start quantize_minmax`` asks for the grid of GELU outputs
-#   and its zero point.
 # * Calibrate by min-max with 4, 16, 64 and 256 pictures. How does the end of
 #   the grid of ``blocks.1.mlp.fc2`` grow? And by percentile?
 # * Quantize q, k, v and the attention probabilities as well: give

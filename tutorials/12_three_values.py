@@ -549,7 +549,7 @@ quote("float first, give or take", later.margin, 0.29, 0.005)
 #
 # On your own
 # -----------
-# * ``tervit exercise start ternarize``, then ``exact_interval``.
+# * ``tervit exercise start ternarize``.
 # * Find the exact interval without sorting: begin with any scale, take the
 #   nearest codes, then the best scale for them, and so on. Does it always end
 #   at the optimum? (It is Lloyd's algorithm, k-means on a line.)

@@ -476,7 +476,6 @@ quote("the two add up", np.abs(both - sum(halves)).max(), 0, 1e-12)
 #
 # On your own
 # -----------
-# * ``tervit exercise start distillation``: the loss and its gradient.
 # * Compute the soft loss as ``log(softmax(z))`` with logits of size 1000. What
 #   happens, and what does ``tv.losses.log_softmax`` do instead?
 # * In ``fine_tune``, let the student learn from the teacher's answers to
