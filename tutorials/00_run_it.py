@@ -65,10 +65,11 @@ numbers = sum(param.size for _, param in model.named_params())
 quote("numbers in the model", numbers, 214_090, 0)
 
 # %%
-# A first look: sixteen pictures forward to ten numbers each, one for each
-# class, and the gradient of the loss back to every number in the model. The
-# first time on a machine this compiles the code for it, which takes up to half
-# a minute, and keeps it.
+# A first look: sixteen pictures go forward to ten numbers each, one for each
+# class (*logits*). The *loss* is one number that says how wrong they are, and
+# its gradient goes back to every number in the model. The first time on a
+# machine this compiles the code for it, which takes up to half a minute, and
+# keeps it.
 
 print("One forward and one backward pass.", flush=True)
 few = data.train.take(np.arange(16))
@@ -80,7 +81,7 @@ print("logits", logits.shape, "gradient of the head", model.head.weight.shape)
 # %%
 # Train it
 # --------
-# Eight epochs: every picture is seen eight times. Before the first, the
+# Eight *epochs*: every picture is seen eight times. Before the first, the
 # training prints the accuracy of the model as it was drawn at random.
 
 predict("There are ten classes. What is the accuracy before training?")
@@ -178,7 +179,7 @@ claim("the trained ternary model beats the float model", above > 0, True)
 draw.recovery([e.accuracy for e in (in_float, in_8_bit, broken, recovered)])
 
 # %%
-# It is back, and five points above the float model. (Other seeds,
+# It is back, and over five points above the float model. (Other seeds,
 # ``TERVIT_SEED=1``, give other numbers and the same order.) *Do not conclude*
 # that three values are better than float: the float model had eight epochs
 # and was still learning, and this one has had four more. A fair comparison

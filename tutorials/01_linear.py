@@ -4,7 +4,7 @@ A linear layer and its gradient
 
 :You will do: write the layer that every network is built from, first in a
   hurry, catch its mistake with a gradient check, write it again so that the
-  mistake cannot happen, and then turn on the check itself and make it lie.
+  mistake cannot happen, and then find checks that accept wrong code.
 :You will learn: how to derive a gradient with one index at a time, why a
   backward pass is best written as a pure function, which numbers a gradient
   check needs, and five ways in which a check says "right" to wrong code.
@@ -155,8 +155,8 @@ expected = differences(lambda x: HastyLinear(W, b).forward(x), x, dy)
 quote("hasty layer, error of dx", error(dx, expected), 0, 1e-9)
 
 # %%
-# Ten digits agree. The three formulas are right, and the layer is broken all
-# the same.
+# At least nine digits agree. The three formulas are right, and the layer is
+# broken all the same.
 #
 # Break it
 # --------
@@ -263,12 +263,13 @@ def f(x):
 
 
 def upwards(f, x, dy, h):
-    """The same with f(x + h) - f(x), which saves half the work."""
+    """The same with f(x + h) - f(x): half the work, with f(x) kept."""
     gradient = np.zeros_like(x)
+    start = f(x)
     for index in np.ndindex(x.shape):
         shift = np.zeros_like(x)
         shift[index] = h
-        gradient[index] = (dy * (f(x + shift) - f(x))).sum() / h
+        gradient[index] = (dy * (f(x + shift) - start)).sum() / h
     return gradient
 
 
@@ -308,8 +309,8 @@ claim("float32 confirms fewer than six digits", single < 6)
 # With the best step of each: ten digits in float64, eight if one goes up only,
 # and not quite five in float32. A wrong gradient is rarely wrong by less than
 # a thousandth, but with float32 and a step that is not quite the best one, you
-# are forever guessing whether 0.003 is a mistake or noise. Hence the first
-# rule: **check in float64**, train in what you like.
+# cannot tell whether 0.003 is a mistake or noise. Hence the first rule:
+# **check in float64**, train in what you like.
 #
 # Why the upstream is random
 # --------------------------
@@ -367,8 +368,8 @@ claim("a random upstream catches zeros", deviation > 0.1)
 # %%
 # The second rule: **the upstream is drawn at random.**
 #
-# How a check can lie
-# -------------------
+# How a check can mislead
+# -----------------------
 # Here are six ways to get the gradient wrong, and five ways to check it. The
 # mistakes:
 #
@@ -446,8 +447,8 @@ for name, count, in_text in zip(checks, caught, (0, 4, 4, 5, 6), strict=True):
 # random places, or after some training steps. *Loose* lets the one percent
 # through. And *ones* misses the two that exchange outputs or forget dy.
 #
-# There is one lie that no column shows. Take a forward pass that is wrong,
-# and differentiate it correctly:
+# One mistake is in no column. Take a forward pass that is wrong, and
+# differentiate it correctly:
 
 
 def subtracts(x, weight, bias):
@@ -465,8 +466,8 @@ analytic = subtracts_backward(dy, cache)[2]
 quote("a wrong layer, strictly checked", error(analytic, truth), 0, 1e-9)
 
 # %%
-# Passed, with ten digits. A gradient check compares a backward pass with *its
-# own* forward pass, not with what you meant. Forward passes are checked
+# Passed, as strictly as before. A gradient check compares a backward pass with
+# *its own* forward pass, not with what you meant. Forward passes are checked
 # against something else: loops, as at the top of this chapter, or numbers from
 # an independent program. (Chapter 05 has such a mistake that is famous: heads
 # split in the wrong order.)
@@ -480,8 +481,8 @@ quote("a wrong layer, strictly checked", error(analytic, truth), 0, 1e-9)
 # .. math::
 #    \frac{L(W + hv) - L(W - hv)}{2h} \approx \sum_{oi} \mathrm{dW}_{oi} v_{oi}
 #
-# Two forward passes, whatever the size of :math:`W`. To pass, a wrong dW would
-# have to be wrong at a right angle to a random direction, which has
+# Two forward passes, whatever the size of :math:`W`. To pass, the error of a
+# wrong dW would have to be at a right angle to a random direction, which has
 # probability 0. But one wrong entry among a million shows as about a
 # thousandth only, so the tolerance must be small.
 

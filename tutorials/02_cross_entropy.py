@@ -63,8 +63,8 @@ quote("all logits + 7, change of p", np.abs(moved - p).max(), 0, 1e-14)
 # %%
 # Break it
 # --------
-# Nothing stops a network from making logits of 100: a learning rate that is
-# too high is enough. Training runs in float32.
+# Nothing stops a network from making logits of 100: training with steps that
+# are too large (a high *learning rate*) is enough. Training runs in float32.
 
 predict("softmax of the logits 101, 102, 103 in float32?")
 row = np.array([[101, 102, 103]], np.float32)
@@ -99,7 +99,7 @@ quote("its largest", softmax(row).max(), 0.6652, 0.00005)
 # %%
 # ``axis=1`` matters: each row has a maximum of its own. The maximum of the
 # whole array also prevents overflow, and it passes every test with rows that
-# look alike. Put a row of ordinary logits beside a row of large ones:
+# look alike. Put a row of ordinary logits below a row of large ones:
 
 mixed = np.array([[200, 201, 202], [1, 2, 3]], np.float32)
 with np.errstate(all="ignore"):
@@ -142,7 +142,8 @@ claim("the first loss is log(classes)", abs(loss / np.log(10) - 1) < 0.02)
 # %%
 # If your first loss is far above :math:`\log C`, the last layer begins with
 # weights that are too large: the model is sure before it has seen anything.
-# If it is far below, the labels leak into the input.
+# It cannot be far below, since random weights do not prefer the right class.
+# If it is, the loss is computed wrongly, or the model was trained before.
 #
 # The logarithm at the edge
 # -------------------------
@@ -238,10 +239,10 @@ quote("dz against the library", np.abs(library_dz - dz).max(), 0, 1e-13)
 # %%
 # Each row of dz sums to zero, since p and y both sum to one: what the true
 # class gains the others lose. And no entry of :math:`p - y` is outside -1 to
-# 1, so the gradient of one picture is bounded, however wrong the model is.
+# 1, so the gradient by the logits is bounded, however wrong the model is.
 #
-# **Which checks catch which mistake?** Here are four wrong gradients. Most
-# people check a gradient by looking whether the loss falls.
+# **Which checks catch which mistake?** Here are four wrong gradients. A
+# common check of a gradient is to look whether the loss falls.
 
 y = np.eye(C)[labels]
 p = softmax(z)
@@ -271,9 +272,9 @@ quote("wrong ones: rows sum to 0", passed[1:, 1].sum(), 3, 0)
 quote("wrong ones: differences agree", passed[1:, 2].sum(), 0, 0)
 
 # %%
-# Three of four. A gradient that points roughly downwards makes the loss fall;
-# only its size is wrong, or the way is longer. Finite differences catch all
-# four.
+# Three of four. A small step against a wrong gradient lowers the loss, too, if
+# only the size is wrong, or if the direction is roughly right. Finite
+# differences catch all four.
 #
 # **Why not the squared error?** It also is zero when p is y. Take two classes
 # and look at the gradient by the true logit, against the *margin*: the true
@@ -299,10 +300,10 @@ quote("against differences", by_square[at] - by_differences, 0, 1e-8)
 quote("cross-entropy, margin -6", by_log[at], -0.9975, 0.00005)
 
 # %%
-# Sure and wrong, at a margin of -6: the squared error hardly pulls, a hundred
-# times less than the cross-entropy. It stops learning where there is most to
-# learn. The logarithm cancels the exponential, and the pull is as large as the
-# mistake.
+# Sure and wrong, at a margin of -6: the gradient of the squared error is a
+# hundred times smaller than that of the cross-entropy. It learns least where
+# there is most to learn. In the cross-entropy the logarithm cancels the
+# exponential, and the gradient is as large as the mistake.
 #
 # A classifier in ten lines
 # -------------------------
@@ -453,9 +454,9 @@ claim("T undoes the factor 3, to a fifth", abs(T_large / 3 - 1) < 0.2)
 claim("label smoothing needs T below 1", T_smooth < 0.7)
 
 # %%
-# About 3, as it should be. It is 3.2 because the model was a little too sure
-# itself; now its probabilities are off by 0.4 points. Smoothing needs the
-# opposite, a temperature of one half.
+# About 3, as it should be. It is 3.2 because on these points the model itself
+# needs 3.2 / 3 = 1.07: it was a little too sure. Now its probabilities are off
+# by 0.4 points. Smoothing needs the opposite, a temperature of one half.
 #
 # What smoothing does to the loss
 # -------------------------------

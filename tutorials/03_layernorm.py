@@ -222,7 +222,8 @@ same("folded dmu", dmu, -r * total(g))
 same("folded dx", dx, r * (g - mean(g) - xhat * A))
 
 # %%
-# The library has that one line, and so does a fused kernel on a GPU:
+# The library has that one line, and so has a *fused kernel* on a GPU (one
+# program for all six steps):
 
 from tervit_np import ops
 

@@ -78,7 +78,7 @@ print("attempt, first patch:", attempt[0])
 #
 # A **reshape** does not move numbers. It reads them in the order in which they
 # lie in memory, row after row, and breaks this one long line at other places.
-# A **transpose** changes the order in which the axes are walked. In memory the
+# A **transpose** changes the order in which the axes are read. In memory the
 # patch 0, 1, 4, 5 is in two pieces, with 2 and 3 between them, so a reshape
 # alone can never make it.
 #
@@ -230,8 +230,8 @@ claim("channels last gives other tokens", off > 0.3)
 # %%
 # It passes. The gradient is the right gradient of the wrong function, as at
 # the end of chapter 01. Trained from scratch this layer would even learn as
-# well, since its weights may learn any order. Only numbers of an independent
-# program, such as official weights, tell the two apart.
+# well, since its weights may learn any order. What tells the two apart is a
+# comparison with something independent: loops, as above, or official weights.
 #
 # The backward pass
 # -----------------
@@ -373,8 +373,8 @@ claim("shuffling costs something", in_disorder < as_it_is, full_only=True)
 claim("positions are worth something", blind < as_it_is, full_only=True)
 
 # %%
-# 76.8 percent as they are, 70.1 shuffled and 73.7 without positions. Most
-# people predict far less. A star cut into its patches and put together in
+# 76.8 percent as they are, 70.1 shuffled and 73.7 without positions, which is
+# more than one may expect. A star cut into its patches and put together in
 # disorder still has its corners, each inside some patch, and that seems to be
 # enough for most pictures: this model is close to a bag of patches. On
 # ImageNet, too, the authors of the vision transformer lost only about three
@@ -481,8 +481,8 @@ quote("against a sum over pictures", error(dclass, dz[:, :1].sum(0)), 0, 1e-14)
 # * Early layers with overlapping windows (a *convolutional stem*) help small
 #   models; ``deit_cifar`` has one. Many newer transformers rotate queries and
 #   keys by an angle that depends on the place (RoPE) in place of adding rows.
-# * Patch embedding and head are the layers that quantization papers leave at 8
-#   bits: they have few weights and are the most sensitive.
+# * Patch embedding and head are the layers that quantization papers often
+#   leave at 8 bits: they have few weights and are said to be sensitive.
 #
 # Further reading
 # ---------------

@@ -99,7 +99,7 @@ quote("reordered tokens", np.abs(moved - o[order]).max(), 0, 1e-13)
 # variance 1, each product :math:`q_c k_c` has mean 0 and variance 1, and the
 # variance of a sum of :math:`K` of them is :math:`K`. So scores grow like
 # :math:`\sqrt K`. Softmax of large scores gives one weight near 1 and the
-# others near 0, and there it is flat: hardly anything can be learned.
+# others near 0, and there its derivative is almost 0: little can be learned.
 # *Predict* the largest of 16 weights at K = 256, with and without the root.
 
 heads_of = [4, 16, 64, 256]  # values of K
@@ -118,9 +118,11 @@ quote("largest weight, K = 256, undivided", undivided, 0.92, 0.005)
 quote("largest weight, K = 256, divided", divided, 0.24, 0.005)
 claim("undivided one weight takes nearly all", undivided > 0.85)
 claim("divided it takes less than a third", divided < 1 / 3)
+ratio = max(largest["divided"]) / min(largest["divided"])
+assert ratio < 1.15, "divided, it is nearly the same at each K"
 
 # %%
-# Divided, the largest of 16 weights is about 0.24 at any K. Undivided it is
+# Divided, the largest of 16 weights is about 0.24 at each K. Undivided it is
 # 0.92 at K = 256, and the other 15 tokens are hardly seen.
 #
 # Heads
@@ -428,8 +430,8 @@ chosen = [int(np.flatnonzero(test.labels == c)[0]) for c in (3, 4, 7)]
 draw.maps(test, maps, chosen, brightest)
 
 # %%
-# The first block looks everywhere, the later ones at a few patches. A number
-# says it better than three pictures: the *entropy* of a row, minus the sum of
+# The first block looks at many patches, the last one at a few. A number says
+# it better than three pictures: the *entropy* of a row, minus the sum of
 # a ln a over its weights. It is ln 16 = 2.77 if all 16 weights are equal, and
 # 0 if one of them is 1. And e to the entropy is the number of patches that,
 # with equal weights, have the same entropy.
@@ -504,8 +506,8 @@ claim("brightness does so, too", brightest_4 < hidden["random"] - 20, True)
 # percent are left. In these pictures the object is bright. The map says where
 # the model looks. It does not say what the model makes of it, nor whether it
 # looks for more than brightness. One more caution: no picture in training had
-# hidden patches, so hiding itself does harm. That is why the curve to compare
-# with is the random one, and not the accuracy of whole pictures.
+# hidden patches, so hiding itself may do harm. That is why the curve to
+# compare with is the random one, and not the accuracy of whole pictures.
 #
 # On your own
 # -----------

@@ -121,8 +121,8 @@ claim("the tanh form by less than 1e-3", errors["of the tanh form"] < 1e-3)
 # from layer to layer. An output is a sum over ``in`` products of a weight and
 # an input. If all are independent with mean 0, variances multiply and add:
 # var(y) = in var(w) var(x). To keep the variance, var(w) should be 1/in. The
-# backward pass dx = dy W sums over ``out`` numbers, and would like 1/out.
-# Glorot (whose first name is Xavier) and Bengio (2010) take the middle,
+# backward pass dx = dy W sums over ``out`` numbers, so there it should be
+# 1/out. Glorot (whose first name is Xavier) and Bengio (2010) take the middle,
 # var(w) = 2 / (in + out). Numbers drawn evenly between -a and a have the
 # variance a^2/3, and that gives *Xavier's bound*, a = sqrt(6 / (in + out)).
 
@@ -452,16 +452,16 @@ claim("with pre-norm they stay below 6", size["pre-norm"] < 6)
 # to it. After 24 blocks 0.58 is left.
 #
 # *Without the norms* each branch adds something of the size of what came in.
-# The numbers grow by a third in each block, to 1,300 times their size. *With
+# The numbers grow by a third in a block, on average, to 1,300 times. *With
 # the norm in front* a branch sees numbers of size 1 whatever size the stream
-# has, and adds about as much in the last block as in the first. The stream
-# grows slowly, to 3.4, and each block changes it relatively less.
+# has, so what it adds does not grow with the stream. The stream grows slowly,
+# to 3.4 times its size, and late blocks change it relatively less.
 #
 # *Post-norm* scales the stream back to size 1 after each sum. So what the
-# tokens had at the start shrinks by about an eighth in every block, and 0.042
-# is left of their difference. That speaks for the norm in front, at least in a
-# deep model. (These are fresh blocks. Training can undo much, but it starts
-# here.)
+# tokens had at the start shrinks by about an eighth in a block, on average,
+# and 0.042 is left of their difference. (Without the norms it is much the
+# same.) That speaks for the norm in front, at least in a deep model. (These
+# are fresh blocks. Training can undo much, but it starts here.)
 #
 # On your own
 # -----------

@@ -6,7 +6,7 @@ Training a vision transformer
   first loss before it is printed, write the optimizer AdamW, pass three tests
   that cost seconds, and then train from scratch.
 :You will learn: what the first loss tells and what it does not; why AdamW
-  needs its corrections; the most common mistake in training loops; how to read
+  needs its corrections; a common mistake in training loops; how to read
   a training curve, and how a smoothed curve misleads.
 :You need: chapters 02 (cross-entropy), 04 (tokens), 06 (the block).
 :Time: 30 minutes to read, about a minute to run.
@@ -28,7 +28,9 @@ from tervit_np import ops
 rng = np.random.default_rng(SEED)
 data = shapes()
 train, val, test = data.train, data.val, data.test
-print(f"{len(train)} pictures to train on, {len(val)} to watch, {len(test)}")
+print(
+    f"{len(train)} training, {len(val)} validation, {len(test)} test pictures"
+)
 
 
 def pixels(images):
@@ -152,7 +154,8 @@ claim("a large head does not", large > 2.5)
 
 # %%
 # No. With logits near 0 any label costs ln 10 and any pixels give logits near
-# 0. Only accuracy on pictures that were not trained on finds wrong labels.
+# 0. To find wrong labels, look at some pictures with their labels, and later
+# at the accuracy on pictures that were not trained on.
 #
 # The optimizer
 # -------------
@@ -269,8 +272,8 @@ quote("arrays that did not move", len(still), 0, 0)
 # answers. If it cannot, then gradients, optimizer or model are broken, and no
 # hour of training will help.
 #
-# Together with it, the most common mistake in training loops. Backward passes
-# *add* into ``grad``. Somebody has to set it to zero before each step.
+# Together with it, a common mistake in training loops. Backward passes *add*
+# into ``grad``. Somebody has to set it to zero before each step.
 
 
 def overfit(zero_grad, steps=150):
@@ -300,9 +303,9 @@ claim("without zero_grad the loss falls at first", lowest < 1.5)
 claim("and rises above ln 10 again", highest > np.log(10))
 
 # %%
-# One curve goes to zero. The other falls as well, to 1.02, because the old
-# gradients are not all wrong at first. Then the sum of all gradients since the
-# start points to where the loss was high long ago, and the loss rises to 3.13,
+# One curve goes to zero. The other falls as well, to 1.02, because at first
+# the old gradients still point in useful directions. Later the sum of all
+# gradients since the start hides the newest one, and the loss rises to 3.13,
 # more than by guessing. Short tests of a few steps do not find this mistake.
 #
 # Train it
@@ -418,7 +421,8 @@ quote("test loss", end.loss, 1.08, 0.005, True, 0.15)
 #   almost 0 there. But chapter 00 trained the same model for eight epochs to
 #   77 %, so it is not.
 # * The gradients were longer than 1 in 96 % of the steps. So clipping is not
-#   for rare accidents here. It gives each batch the same weight in m and v.
+#   for rare accidents here. It gives nearly all batches the same weight in
+#   m and v.
 #
 # 59 % of the test pictures are right. ``tervit train`` gives the model twenty
 # epochs with some augmentation; README's table has its accuracy.
