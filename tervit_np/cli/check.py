@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tervit_np.cli.options import add_seed
 from tervit_np.cli.parser import CommandParser
+from tervit_np.cli.plans import add_plan
 
 if TYPE_CHECKING:
     from tervit_np.arrays import Array
@@ -45,7 +46,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--conventions", action="store_true", help="print the conventions of the quantizers"
     )
     what.add_argument("--list-mutants", action="store_true", help="list all mutants")
-    parser.add_argument("--plan", default="float", help="quantizers for --model (default: float)")
+    add_plan(parser, "quantizers for --model (default: float)", default="float")
     parser.add_argument(
         "--budget", type=float, default=60, metavar="SECONDS", help="for --model (default: 60)"
     )
@@ -128,12 +129,12 @@ def _model(args: argparse.Namespace) -> "Classifier":
 
     from tervit_np.checkpoints import load_model
     from tervit_np.cli.models import model_file
-    from tervit_np.models import build, create_model, quantize
-    from tervit_np.train.stages import plan_named
+    from tervit_np.cli.plans import chosen_plan
+    from tervit_np.models import build, create_model
 
     if args.model:
         model = create_model(args.model, seed=args.seed, dtype="float64")
-        return quantize(model, plan_named(args.plan))
+        return chosen_plan(args.plan).quantize(model)
     saved, _ = load_model(model_file(args.trained, None))
     model = build(saved.config, np.random.default_rng(0), "float64")
     model.load_state_dict(saved.state_dict())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from tervit_np.cli.models import add_model, images_for, open_model
 from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
+from tervit_np.cli.plans import add_plan
 
 if TYPE_CHECKING:
     from data_tools import LabelledSet
@@ -17,6 +18,7 @@ EXAMPLES = """\
   tervit eval runs/shapes --stage float       another stage
   tervit eval runs/cifar10/ternary.npz        a file
   tervit eval runs/shapes --split val         another split
+  tervit eval runs/shapes --stage float --plan plan.toml
   tervit eval deit_small_patch16_224 --data imagenet:~/imagenet
   tervit eval swin_tiny.safetensors --data imagenet:~/imagenet --plan ternary"""
 _MAX_CLASSES = 50  # with more, the accuracy of each class is not printed
@@ -30,9 +32,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
     )
     parser.add_argument("--split", default="test", help="split of it (default: test)")
-    parser.add_argument(
-        "--plan", help="quantize by another plan: float, int8, ternary, ternary-layer, intN"
-    )
+    add_plan(parser, "quantize by another plan")
     parser.add_argument(
         "--image-size", type=int, metavar="N", help="interpolate the weights to this image size"
     )

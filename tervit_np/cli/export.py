@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from tervit_np.cli.models import add_model, open_model
 from tervit_np.cli.options import add_stage
 from tervit_np.cli.parser import CommandParser
+from tervit_np.cli.plans import add_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ EXAMPLES = """\
   tervit export runs/cifar10                       to runs/cifar10/packed.safetensors
   tervit export runs/cifar10 --out cifar.safetensors --precision float16
   tervit export deit_small_patch16_224 --plan ternary --out deit.safetensors
+  tervit export runs/cifar10 --stage float --plan plan.toml
   tervit export runs/cifar10 --format onnx         to runs/cifar10/model.onnx
 
 then:
@@ -32,7 +34,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     add_model(parser)
     add_stage(parser)
-    parser.add_argument("--plan", help="quantize by another plan: int8, ternary")
+    add_plan(parser, "quantize by another plan")
     parser.add_argument("--format", default="packed", help="packed (default) or onnx")
     parser.add_argument(
         "--out",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tervit_np.cli.parser import did_you_mean
+from tervit_np.cli.plans import chosen_plan
 
 if TYPE_CHECKING:
     from data_tools import ImageSet, StreamedSet
@@ -51,7 +52,7 @@ def open_model(
     attention: str | None = None,
     **sizes: int | None,
 ) -> LoadedModel:
-    """Load a model, and quantize it with `plan` if one is given.
+    """Load a model, and quantize it with `plan`, a name or a plan file, if one is given.
 
     `threads` and `attention` apply to packed files, `sizes` (image_size, window) to weights from
     elsewhere, which are then interpolated.
@@ -62,11 +63,11 @@ def open_model(
         If the model does not exist, its file is damaged, or an option does not apply to it.
     """
     from tervit_np.checkpoints.official import find_weights
-    from tervit_np.models import CONFIGS, quantize
+    from tervit_np.models import CONFIGS
     from tervit_np.train.memory import keep_freed_memory
-    from tervit_np.train.stages import plan_named
 
     keep_freed_memory()
+    chosen = None if plan is None else chosen_plan(plan)
     file = find_weights(source) if source in CONFIGS else model_file(source, stage)
     form = _file_form(file)
     _check_options(file, form, plan, attention, sizes)
@@ -76,8 +77,8 @@ def open_model(
         loaded = _load_npz(file)
     else:
         loaded = _load_weights(file, {k: v for k, v in sizes.items() if v is not None})
-    if plan is not None:
-        quantize(loaded.model, plan_named(plan))
+    if chosen is not None:
+        chosen.quantize(loaded.model)
     return loaded
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tervit_np.cli.options import DEFAULT_SEED, thread_count
+from tervit_np.cli.plans import ChosenPlan, chosen_plan
 
 if TYPE_CHECKING:
     from tervit_np.models import Classifier
@@ -42,8 +43,10 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
         if getattr(args, field) is not None:
             config[field] = getattr(args, field)
     config["num_classes"] = len(data.train.classes)
+    model = _model(args, preset.model, config)
+    _check_plans(stages, model)
     arguments = train.RunArguments(
-        _model(args, preset.model, config),
+        model,
         stages,
         data,
         _recipe(args, preset.recipe),
@@ -79,9 +82,10 @@ def describe_recipe(args: argparse.Namespace) -> str:
 
 def _describe_stage(stage: "Stage") -> str:
     taught = f", learns from {stage.teacher}" if stage.teacher else ""
+    plan = stage.plan
+    named = f"plan {plan}" if isinstance(plan, str) else f"plan of {len(plan.rules)} entries"
     return (
-        f"{stage.name}: plan {stage.plan}, {stage.epochs:g} epochs, peak learning rate "
-        f"{stage.lr:g}{taught}"
+        f"{stage.name}: {named}, {stage.epochs:g} epochs, peak learning rate {stage.lr:g}{taught}"
     )
 
 
@@ -103,8 +107,14 @@ def run_folder(out: str | None, data: str) -> Path:
 
 
 def _stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":
-    """Return the stages of --stages or of the preset, with --teacher and --freeze."""
+    """Return the stages of --stages or of the preset, with --plan, --teacher and --freeze."""
     stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
+    if args.plan is not None:
+        if args.stages is not None:
+            raise ValueError(
+                f"--plan cannot be given with --stages; name it there: --stages {args.plan}:8"
+            )
+        stages[-1] = replace(stages[-1], **_plan_and_name(args.plan))
     stages = _with_teacher(stages, args.teacher)
     return [replace(stage, freeze=args.freeze) for stage in stages] if args.freeze else stages
 
@@ -143,7 +153,7 @@ def parse_stages(text: str, preset: "Preset") -> "list[Stage]":
     Raises
     ------
     ValueError
-        If a part is not PLAN:EPOCHS or PLAN:EPOCHS@RATE, or names an unknown plan.
+        If a part is not PLAN:EPOCHS or PLAN:EPOCHS@RATE, or its plan is unknown or invalid.
     """
     rates = {stage.plan: stage.lr for stage in preset.stages if isinstance(stage.plan, str)}
     return [_parse_stage(part.strip(), rates, preset.stages[-1].lr) for part in text.split(",")]
@@ -152,14 +162,28 @@ def parse_stages(text: str, preset: "Preset") -> "list[Stage]":
 def _parse_stage(text: str, rates: dict[str, float], default: float) -> "Stage":
     from tervit_np.train import Stage
 
-    plan, _, rest = text.partition(":")
+    plan, _, rest = text.rpartition(":")  # a path may have a colon
     epochs, _, rate = rest.partition("@")
     try:
         length, lr = float(epochs), float(rate) if rate else rates.get(plan, default)
     except ValueError:
         raise ValueError(f"--stages: {text!r} is not PLAN:EPOCHS or PLAN:EPOCHS@RATE") from None
-    name = f"{plan[3:]}-bit" if plan.startswith("int") else plan
-    return Stage(name, plan, length, lr=lr)
+    return Stage(**_plan_and_name(plan), epochs=length, lr=lr)
+
+
+def _plan_and_name(text: str) -> dict[str, Any]:
+    """Return the plan of a stage, a name or the plan of a file, and what the stage is called."""
+    chosen = chosen_plan(text)
+    if chosen.from_file:
+        return {"plan": chosen.plan, "name": Path(text).stem}
+    return {"plan": text, "name": f"{text[3:]}-bit" if text.startswith("int") else text}
+
+
+def _check_plans(stages: "list[Stage]", model: "Classifier") -> None:
+    """Raise ValueError if a plan file does not fit the model's layers."""
+    for stage in stages:
+        if not isinstance(stage.plan, str):
+            ChosenPlan(f"{stage.name}.toml", stage.plan, from_file=True).check(model)
 
 
 def _with_teacher(stages: "list[Stage]", teacher: str | None) -> "list[Stage]":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tervit_np.cli.models import LoadedModel, add_model, open_model
 from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
+from tervit_np.cli.plans import add_plan
 
 if TYPE_CHECKING:
     from tervit_np.arrays import Array
@@ -17,7 +18,8 @@ EXAMPLES = """\
   tervit predict runs/cifar10 cat.jpg dog.png                  the last stage of a run
   tervit predict runs/cifar10/float.npz photo.jpg --top 5      five classes instead of three
   tervit predict deit_small_patch16_224 photo.jpg              official weights
-  tervit predict weights.pth photo.jpg --classes imagenet      other weights, for these classes"""
+  tervit predict weights.pth photo.jpg --classes imagenet      other weights, for these classes
+  tervit predict runs/cifar10 cat.jpg --stage float --plan plan.toml"""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -25,6 +27,7 @@ def add_arguments(parser: CommandParser) -> None:
     add_model(parser)
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture file of any size")
     add_stage(parser)
+    add_plan(parser, "quantize by another plan")
     parser.add_argument(
         "--top", type=int, default=3, metavar="N", help="classes to print (default: 3)"
     )
@@ -49,7 +52,9 @@ def run(args: argparse.Namespace) -> int:
     if args.top < 1:
         raise ValueError(f"--top is {args.top}; expected at least 1")
     threads = thread_count(args.threads)
-    loaded = open_model(args.model, args.stage, threads=threads, attention=args.attention)
+    loaded = open_model(
+        args.model, args.stage, args.plan, threads=threads, attention=args.attention
+    )
     names, unreadable = in_words(_class_names(loaded, args.classes)), []
     for name in args.pictures:
         try:

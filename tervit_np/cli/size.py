@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from tervit_np.cli.parser import CommandParser
+from tervit_np.cli.plans import ChosenPlan, add_plan, chosen_plan
 
 if TYPE_CHECKING:
     from tervit_np.analysis.sizes import Cost
@@ -22,6 +23,8 @@ The columns after the number of parameters are in MB (millions of bytes), or in 
 EXAMPLES = """\
   tervit size deit_small_patch16_224              one line per group of tensors
   tervit size deit_shapes --plan int8             with another plan
+  tervit size deit_shapes --plan plan.toml        with a plan file
+  tervit size deit_shapes --write-plan plan.toml  a plan file to begin with
   tervit size deit_shapes --layers                every tensor; bits and multiplications of layers
   tervit size weights.safetensors                 weights in a file
   tervit size deit_small_patch16_224 --activations --batch 32
@@ -35,8 +38,9 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL", help="model name (see tv.list_models()), file or run folder"
     )
+    add_plan(parser, "quantizers (default: those of a run or packed file, else ternary)")
     parser.add_argument(
-        "--plan", help="quantizers (default: those of a run or packed file, else ternary)"
+        "--write-plan", metavar="FILE", help="write the plan as a file, to be edited by hand"
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--layers", action="store_true", help="list every tensor and layer")
@@ -51,15 +55,16 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the sizes, or with --activations the memory of a training step."""
     from tervit_np.cli.models import open_model
-    from tervit_np.models import CONFIGS, build, quantize
-    from tervit_np.train.stages import plan_named
+    from tervit_np.models import CONFIGS, build
 
     loaded = None if args.model in CONFIGS else open_model(args.model)
     config = CONFIGS[args.model] if loaded is None else loaded.model.config
     stored = None if args.plan or loaded is None else _stored_plan(loaded)
-    plan = stored or plan_named(args.plan or "ternary")
-    title = f"{args.model}, " + ("its own plan" if stored else f"plan {args.plan or 'ternary'}")
-    model = quantize(build(config, None), plan)  # sizes depend on shapes alone
+    chosen = ChosenPlan("", stored) if stored else chosen_plan(args.plan or "ternary")
+    title = f"{args.model}, " + (f"plan {chosen.text}" if chosen.text else "its own plan")
+    model = chosen.quantize(build(config, None))  # sizes depend on shapes alone
+    if args.write_plan:
+        _write_plan(args, chosen, model)
     if args.activations:
         _print_activations(args, title, model)
     else:
@@ -67,6 +72,20 @@ def run(args: argparse.Namespace) -> int:
     if loaded is not None and loaded.model.packed:
         print(f"the file itself: {loaded.file.stat().st_size / 1e6:.3f} MB")
     return 0
+
+
+def _write_plan(args: argparse.Namespace, chosen: ChosenPlan, model: "Classifier") -> None:
+    """Write the plan of a model, with an entry for every layer that it leaves float."""
+    from pathlib import Path
+
+    from tervit_np.quant.plan_file import complete, write_plan_file
+
+    out = Path(args.write_plan)
+    if chosen.from_file and out.exists() and out.samefile(chosen.text):
+        raise ValueError(f"--write-plan is {out}, the plan that is read; name another file")
+    about = f"Plan {chosen.text or 'of ' + args.model}. The first entry that matches decides."
+    write_plan_file(complete(chosen.plan, model.quantizable()), out, about)
+    print(f"{out}: {len(chosen.plan.rules)} entries\n")
 
 
 def _stored_plan(loaded: "LoadedModel") -> "Plan | None":

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from tervit_np.cli.options import add_quiet, add_seed, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
+from tervit_np.cli.plans import add_plan, chosen_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tervit_np.analysis.surfaces.results import Settings
+    from tervit_np.models import Classifier
+    from tervit_np.quant import Plan
     from tervit_np.train.interrupt import StopRequest
 
 HELP = """Measure the loss surfaces of a run.
@@ -24,6 +27,7 @@ EXAMPLES = """\
   tervit surface runs/cifar10 --images 1024     smaller error bars
   tervit surface runs/swin --no-curvature       no Hessian, which is slow for large models
   tervit surface runs/shapes --split test       on test images
+  tervit surface runs/shapes --plan plan.toml   the gap of a plan file as well
   tervit surface runs/shapes --redraw           figures and text again, from surface.json
 
 After Ctrl-C the same command continues."""
@@ -46,6 +50,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="N",
         help="points along a side, odd; half as many for the stacked surfaces (default: 21)",
     )
+    add_plan(parser, "also measure the gap of this plan")
     parser.add_argument("--no-curvature", action="store_true", help="skip the Hessian")
     parser.add_argument(
         "--redraw", action="store_true", help="measure nothing, draw from surface.json"
@@ -80,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_measuring(args: argparse.Namespace) -> None:
     """Refuse options given with --redraw, which measures nothing."""
-    names = ("images", "split", "data", "grid", "no_curvature", "seed")
+    names = ("images", "split", "data", "grid", "plan", "no_curvature", "seed")
     given = [name for name in names if getattr(args, name) != args.parser.get_default(name)]
     if given:
         option = given[0].replace("_", "-")
@@ -105,21 +110,33 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
             "contains the model itself"
         )
     run = run_models(folder)
+    kinds = _kinds(args.plan, run.models["float"])
     data = images_for(open_model(args.run_folder, run.stages["float"]), args.data, args.split)
     images, labels = draw_sample(data, args.images, args.seed)
     settings = _settings(args, data.name, len(labels), run.stages)
     partial, with_curvature = PartialResults(folder / "surface.partial"), not args.no_curvature
     with ThreadPoolExecutor(threads) as pool, StopRequest() as stop:
-        passes = total_passes(args.grid, with_curvature)
+        passes = total_passes(args.grid, with_curvature, len(kinds))
         meter = _Meter(passes, len(labels), stop, folder, args.quiet)
         try:
             runner = Runner(pool, partial, meter.add)
-            surfaces = measure(run.models, images, labels, settings, runner, with_curvature)
+            surfaces = measure(run.models, images, labels, settings, runner, with_curvature, kinds)
         finally:
             meter.progress.end()
     settings = settings._replace(seconds=round(time.monotonic() - began, 1))
     write_surfaces(surfaces._replace(settings=settings), folder)
     partial.clear()
+
+
+def _kinds(plan: str | None, model: "Classifier") -> "dict[str, Plan]":
+    """Return the roundings whose gaps are measured, with that of --plan as the last."""
+    from tervit_np.analysis.surfaces import KINDS
+
+    if plan is None:
+        return KINDS
+    chosen = chosen_plan(plan)
+    chosen.check(model)
+    return KINDS | {chosen.text: chosen.plan}
 
 
 def _settings(

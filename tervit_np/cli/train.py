@@ -16,6 +16,7 @@ from tervit_np.cli.options import (
     worker_count,
 )
 from tervit_np.cli.parser import CommandParser
+from tervit_np.cli.plans import add_plan
 
 if TYPE_CHECKING:
     from tervit_np.train import RunArguments
@@ -26,12 +27,14 @@ EXAMPLES = """\
   tervit train --data cifar10                    the preset for CIFAR-10 (see `tervit data`)
   tervit train --stages float:20,ternary:10      from float to ternary, without an 8-bit stage
   tervit train --stages float:16,int8:2,int4:2,ternary:8@1e-3 --teacher float
+  tervit train --stages float:20,plan.toml:8     the last stage with the quantizers of a plan file
   tervit train --data cifar10 --show-recipe      what that would train, and how
   tervit train --resume runs/shapes              continue after Ctrl-C, with the same result
   tervit train --data imagenet:~/imagenette --weights deit_tiny_patch16_224 --stages ternary:3
 
-Plans of --stages: float, int8, intN (N-bit weights, N = 2 to 7), ternary, and ternary-layer (one
-threshold and scale per matrix). RATE is the peak learning rate of the stage."""
+Plans of --stages: float, int8, intN (N-bit weights, N = 2 to 7), ternary, ternary-layer (one
+threshold and scale per matrix), and plan files (docs/plans.md), which name their stage. RATE is the
+peak learning rate of the stage."""
 
 _WITH_RESUME = ("resume", "workers", "quiet", "help")  # these change no bit of the result
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -77,6 +80,7 @@ def _add_stage_options(group: Options) -> None:
         metavar="LIST",
         help="comma-separated PLAN:EPOCHS or PLAN:EPOCHS@RATE (default: the preset's)",
     )
+    add_plan(group, "plan of the last stage, if --stages is not given")
     group.add_argument(
         "--teacher", metavar="STAGE", help="distil the model of this stage into all later ones"
     )

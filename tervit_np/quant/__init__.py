@@ -4,6 +4,7 @@ from tervit_np.quant.blend import Blend
 from tervit_np.quant.identity import IDENTITY, Identity
 from tervit_np.quant.integers import is_int8_per_token, is_integer_matmul
 from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
+from tervit_np.quant.plan_file import read_plan_file, write_plan_file
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 from tervit_np.quant.ternarize import TernaryTensor, ternarize
 from tervit_np.quant.ternary import Ternary
@@ -28,7 +29,9 @@ __all__ = [
     "is_integer_matmul",
     "plan_table",
     "is_int8_per_token",
+    "read_plan_file",
     "ternarize",
+    "write_plan_file",
 ]
 
 

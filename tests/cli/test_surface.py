@@ -5,6 +5,7 @@ import pytest
 import data_tools
 import tervit_np as tv
 from tervit_np.analysis.report import write_report
+from tervit_np.quant import PLANS, write_plan_file
 
 SMALL = ("--images", 8, "--grid", 5, "--quiet", "--threads", 2)
 SIZES = {
@@ -49,6 +50,21 @@ def test_surfaces_are_added_to_the_report_of_a_run(tervit, trained, model):
     }
     assert "<h2>The loss surface</h2>" in (out / "report.html").read_text()
     assert not (out / "surface.partial").exists()
+
+
+def test_the_gap_of_a_plan_file_is_measured_too(tervit, trained, tmp_path):
+    """Here that of 8 bits, so that both gaps are the same number."""
+    write_plan_file(PLANS["int8"], tmp_path / "mine.toml")
+    out = trained("deit_shapes")
+    code, text, _ = tervit(
+        "surface", out, *SMALL, "--no-curvature", "--plan", tmp_path / "mine.toml"
+    )
+    assert code == 0
+    gaps = dict(line.split(" gap ") for line in text.splitlines() if " gap " in line)
+    (mine,) = [gap for name, gap in gaps.items() if "mine.toml" in name]
+    (eight,) = [gap for name, gap in gaps.items() if name.strip() == "8-bit"]
+    assert mine == eight
+    assert "mine.toml" in (out / "report.html").read_text()
 
 
 def test_redraw_needs_only_the_json(tervit, trained):

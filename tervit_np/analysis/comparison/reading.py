@@ -1,10 +1,9 @@
 """Read a plan from TOML or JSON, and check the names and types of its fields.
 
-Missing fields take the data set's preset (`tervit_np.train.PRESETS`): its model and its recipe.
+Missing fields take the data set's preset (`tervit_np.train.PRESETS`): its model and its recipe. The
+plan of a stage is a name, a list of rules, or a plan file next to the comparison's.
 """
 
-import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import fields as dataclass_fields
 from dataclasses import replace
@@ -13,13 +12,12 @@ from typing import Any, TypeAlias, TypeVar
 
 from data_tools import Augment
 from tervit_np.analysis.comparison.plan import Arm, ComparisonPlan, Contrast
+from tervit_np.analysis.comparison.plan_files import check_plan_files, insert_plan_files
+from tervit_np.toml_files import read_toml
 from tervit_np.train import Recipe, Stage, preset_for
 from tervit_np.train.resume import stage_from
 
 T = TypeVar("T")
-_LONGEST = 200_000  # bytes of a plan
-# Dotted keys of many parts, which tomllib reads in a time that grows with their square.
-_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")
 Reader: TypeAlias = Callable[[str, Any], Any]
 
 
@@ -32,28 +30,14 @@ def read_plan(path: str | Path) -> ComparisonPlan:
         If there is no such file, it is not TOML, or the plan is invalid.
     """
     path = Path(path)
+    table = read_toml(path)
     try:
-        table = tomllib.loads(_plan_text(path))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; expected a plan in TOML") from None
-    except RecursionError:
-        raise ValueError(f"{path} is nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is not TOML: {error}") from None
-    try:
-        return plan_from_table(table)
+        files = insert_plan_files(table, path.parent)
+        plan = plan_from_table(table)
+        check_plan_files(files, plan.model, plan.config)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-def _plan_text(path: Path) -> str:
-    """Read the text of a plan; ValueError if tomllib could need very long for it."""
-    if (size := path.stat().st_size) > _LONGEST:
-        raise ValueError(f"{size} bytes are too many for a plan")
-    text = path.read_text(encoding="utf-8")
-    if _LONG_KEY.search(text):
-        raise ValueError("a key has more than 64 parts")
-    return text
+    return plan
 
 
 def plan_from_table(table: dict[str, Any]) -> ComparisonPlan:

@@ -1,5 +1,6 @@
 """Measure all surfaces of one run: of its float, its 8-bit and its ternary solution."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -31,7 +32,7 @@ from tervit_np.analysis.surfaces.stairs import stairs
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import load_model
 from tervit_np.models import Classifier
-from tervit_np.quant import Identity, Ternary
+from tervit_np.quant import Identity, Plan, Ternary
 from tervit_np.train.folder import RunFolder
 
 FAR, NEAR = 0.6, 0.05  # reaches of lines, in lengths of each row
@@ -107,10 +108,12 @@ def measure(
     settings: Settings,
     runner: Runner,
     with_curvature: bool = True,
+    kinds: Mapping[str, Plan] = KINDS,
 ) -> Surfaces:
     """Measure all surfaces of three models.  (N, 3, S, S), (N,) -> Surfaces.
 
-    Curvature takes a third of the work of a small model.
+    `kinds` are the roundings whose gaps are measured. Curvature takes a third of the work of a
+    small model.
     """
     start, end = models["float"], models["ternary"]
     sample, seed = (images, labels), settings.seed
@@ -119,7 +122,9 @@ def measure(
     x = np.linspace(-0.5, 1.5, 2 * settings.grid - 1).round(12)
     surfaces = Surfaces(
         settings=settings,
-        gaps=tuple(gaps(m, *sample, latent=kind, **options) for kind, m in models.items()),
+        gaps=tuple(
+            gaps(m, *sample, kinds=kinds, latent=kind, **options) for kind, m in models.items()
+        ),
         same=plane(start, *sample, steps=half_grid, **options),
         trained=stacked(models, *sample, steps=half_grid, name="trained", **options),
         interpolation=interpolation(start, end, *sample, x, **options),
@@ -137,10 +142,10 @@ def measure(
     return surfaces._replace(predictions=predicted)
 
 
-def total_passes(grid: int, with_curvature: bool = True) -> float:
+def total_passes(grid: int, with_curvature: bool = True, kinds: int = len(KINDS)) -> float:
     """Count the work of `measure` in forward passes over the sample."""
     half_grid, line_points = (grid + 1) // 2, 2 * grid - 1
-    passes = 3 * (1 + len(KINDS)) + 6 * half_grid**2 + 8 * line_points + STAIRS
+    passes = 3 * (1 + kinds) + 6 * half_grid**2 + 8 * line_points + STAIRS
     passes += 3 * grid**2 + 2 * line_points
     products = 3 * (STEPS + PROBES) + len(KINDS) if with_curvature else 0
     return passes + PASSES_PER_PRODUCT * products

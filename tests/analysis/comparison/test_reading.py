@@ -37,6 +37,48 @@ def test_a_stage_takes_a_name_or_rules(table):
     assert weights.granularity == "tensor"
 
 
+def as_toml(table):
+    """Write the table of a comparison with stages on one line each."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items() if key in SIMPLE]
+    for arm in table["arms"]:
+        stages = [", ".join(f"{k} = {json.dumps(v)}" for k, v in stage.items() if k in STAGE)
+                  for stage in arm["stages"]]  # fmt: skip
+        lines += ["[[arms]]", f"name = {json.dumps(arm['name'])}", "stages = ["]
+        lines += [*(f"  {{ {stage} }}," for stage in stages), "]"]
+    return "\n".join(lines)
+
+
+SIMPLE = ("name", "data", "model", "baseline", "multipliers", "search_seeds", "seeds")
+STAGE = ("name", "plan", "epochs")
+MIXED = "[[layer]]\npattern = {!r}\nweights = 'ternary'\ninputs = 'int8'\n"
+
+
+def test_a_stage_names_a_plan_file_next_to_the_plan(table, tmp_path):
+    """Its rules are stored in place of the name."""
+    table["arms"][0]["stages"][1]["plan"] = "mixed.toml"
+    (tmp_path / "c.toml").write_text(as_toml(table))
+    (tmp_path / "mixed.toml").write_text(MIXED.format(".*"))
+    plan = read_plan(tmp_path / "c.toml")
+    stored = plan.describe()["arms"][0]["stages"][1]["plan"]
+    assert stored[0][0] == ".*"
+    assert plan_from_table(json.loads(json.dumps(plan.describe()))).describe() == plan.describe()
+
+    (tmp_path / "mixed.toml").write_text(MIXED.format("haed") + MIXED.format(".*"))
+    with pytest.raises(ValueError, match=r"c.toml: mixed.toml: 'haed' matches no layer"):
+        read_plan(tmp_path / "c.toml")
+    (tmp_path / "mixed.toml").unlink()
+    with pytest.raises(ValueError, match=r"c.toml: .*mixed.toml: no such file"):
+        read_plan(tmp_path / "c.toml")
+
+
+def test_a_stored_result_reads_no_plan_file(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mixed.toml").write_text(MIXED.format(".*"))
+    table["arms"][0]["stages"][1]["plan"] = "mixed.toml"
+    with pytest.raises(ValueError, match="unknown plan 'mixed.toml'"):
+        plan_from_table(table)
+
+
 def test_ternary_layer_has_one_interval_for_a_matrix(plan):
     for arm, granularity in ((plan.arms[0], "channel"), (plan.arms[2], "tensor")):
         weights, acts = arm.stages[-1].quantizers.choose("blocks.0.attn.qkv")

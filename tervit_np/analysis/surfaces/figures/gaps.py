@@ -23,10 +23,11 @@ def draw_gaps(gaps: tuple[Gaps, ...], path: Path) -> Path:
                        linewidth=1, zorder=0)  # fmt: skip
             rows = [("float", each.loss, each.error)]
             rows += [(gap.name, gap.loss, gap.error) for gap in each.gaps]
+            middle = (len(rows) - 1) / 2
             for j, (kind, loss, error) in enumerate(rows):
                 stage, marker, filled = _MARKS.get(kind, (kind, "D", True))
                 colour = stage_colour(stage, j)
-                ax.errorbar([i + 0.2 * (j - 1.5)], [loss], [error], fmt=marker, color=colour,
+                ax.errorbar([i + 0.2 * (j - middle)], [loss], [error], fmt=marker, color=colour,
                             markersize=8, mfc=colour if filled else "white", capsize=3,
                             label=kind if i == 0 else None)  # fmt: skip
         ax.set_xticks(
@@ -34,5 +35,7 @@ def draw_gaps(gaps: tuple[Gaps, ...], path: Path) -> Path:
         )
         ax.set_xlim(-0.5, len(gaps) - 0.5)
         ax.set_ylabel("loss")
-        fig.legend(loc="outside upper center", ncols=4, handletextpad=0.2, columnspacing=1.2)
+        fig.legend(
+            loc="outside upper center", ncols=len(_MARKS), handletextpad=0.2, columnspacing=1.2
+        )
         return save(fig, path)
