@@ -17,10 +17,8 @@ from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.spec import RULES, quantizer_from_spec, quantizer_to_spec
 from tervit_np.quant.uniform import UniformAct, UniformWeight
 
-_UNIFORM: dict[str, type[Quantizer]] = {
-    "weights": UniformWeight,
-    "inputs": UniformAct,
-}  # what "intN" is
+# What "intN" is in each column, and the words that are for weights alone.
+_UNIFORM: dict[str, type[Quantizer]] = {"weights": UniformWeight, "inputs": UniformAct}
 _ONLY_WEIGHTS: dict[str, type[Quantizer]] = {
     name.lower(): rule
     for name, rule in RULES.items()
