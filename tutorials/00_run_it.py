@@ -294,7 +294,8 @@ assert same, "the packed model says the same"
 # * Change the second ``"ternary"`` of the second stage, its plan, to
 #   ``"int4"`` and then to ``"int2"``: weights of 4 and of 2 bits. (Figures
 #   still say "ternary", and numbers leave the text, so run with
-#   ``TERVIT_PLAY=1``.) Why is the packed file as large for 2 bits as for 4?
+#   ``TERVIT_PLAY=1``.) Codes of 2 bits are -1, 0 and 1 as well: why is their
+#   packed file larger than the ternary one?
 # * Train the ternary model from scratch, without the float stage, for twelve
 #   epochs. Is the float model needed at all?
 # * The same from the command line: ``tervit train``, then ``tervit predict

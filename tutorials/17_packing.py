@@ -448,6 +448,9 @@ quote("MB of DeiT-Small as the paper counts", paper, 6.13, 5e-3)
 # -----------
 # * ``tervit exercise start pack``: write the packing again, with a length that
 #   is not a multiple of five.
+# * Pack codes of 4 bits, -7 to 7, two to a byte, and compare your bytes with
+#   those of ``tervit_np.deploy.bit_packing.encode(codes, 4)``. Which half of
+#   the byte has the first code? Which half byte never occurs?
 # * Store ``t & 3`` in the 2-bit format instead of t + 1. Which bits stand for
 #   -1 then, and what must the reader do?
 # * How many weights must be zero for an entropy of 1 bit? Use ``entropy``
@@ -467,13 +470,18 @@ quote("MB of DeiT-Small as the paper counts", paper, 6.13, 5e-3)
 #   5 bits (TL2, 1.67 bits).
 # * ``tervit export RUN --format onnx`` writes four codes a byte: ONNX has a
 #   2-bit type, but nothing for base 3.
+# * Codes of 2 to 7 bits (``tervit export RUN --plan int4``) take that many
+#   bits in this library's files, without gaps: 4 bits are two to a byte.
 # * A file and a kernel have different needs. This library reads base 3 from
 #   the file and repacks to 2 bits when it loads, because a kernel that unpacks
-#   base 3 has more to do for each weight.
+#   base 3 has more to do for each weight. Codes of 2 to 7 bits become bytes,
+#   and the kernel of 8-bit weights multiplies them: they make the file smaller
+#   and not the product faster.
 #
 # Further reading
 # ---------------
-# * `deploy/base3.py <../tervit_np/deploy/base3.py>`_ and
+# * `deploy/base3.py <../tervit_np/deploy/base3.py>`_,
+#   `deploy/bit_packing.py <../tervit_np/deploy/bit_packing.py>`_ and
 #   `deploy/writing.py <../tervit_np/deploy/writing.py>`_.
 # * Claude Shannon: A mathematical theory of communication (1948).
 # * The pull request to llama.cpp that added TQ1_0 and TQ2_0 (2024) explains

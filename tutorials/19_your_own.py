@@ -250,8 +250,8 @@ claim(
 # A plan is a list of rules, and the first one that matches a layer's name
 # decides. We give 8 bits to the four layers that suffer most and three values
 # to all others. For comparison: everything ternary, and 8 bits for the four
-# layers that suffer *least*. (4 bits would be enough, by the figure. But a
-# packed file stores a code of 4 bits in a whole byte, so 8 are as small.)
+# layers that suffer *least*. (4 bits would be enough, by the figure, and take
+# half of the bytes.)
 
 order = sorted(layers, key=rise["ternary"].get, reverse=True)
 rest = only(layers, Ternary())

@@ -3,7 +3,8 @@
     paper      every quantized weight counts its bits (ternary 2), every other parameter 8 bits, no
                scales: with this rule TerViT's Swin-S has 13.1 MB. A float model counts 32 bits.
     as stored  in a packed file, without its header: ternary codes five to a byte (1.6 bits), other
-               codes one to a byte, one float32 scale for each channel, everything else in float32
+               codes in their number of bits, one float32 scale for each channel, everything else in
+               float32
     FTerViT    the fully ternary variant (2026): every matrix and every LayerNorm at 2 bits, tokens
                and positions in float16, other biases in float32, no scales
     float32    four bytes for each parameter
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.deploy.base3 import CODES_PER_BYTE
+from tervit_np.deploy.bit_packing import packed_size
 from tervit_np.models import Classifier
 from tervit_np.quant import Identity, Ternary
 
@@ -75,7 +77,7 @@ def _cost(name: str, shape: tuple[int, ...], layer: Any, model_quantized: bool) 
         ternary = isinstance(quant, Ternary)
         one_scale = getattr(quant, "granularity", getattr(quant, "per", "")) == "tensor"
         paper = count * (2 if ternary else quant.bits) / 8
-        codes = -(-count // CODES_PER_BYTE) if ternary else count
+        codes = -(-count // CODES_PER_BYTE) if ternary else packed_size(count, quant.bits)
         stored = codes + 4 * (1 if one_scale else shape[0])
     if group_of(name, len(shape)) == "tokens and positions":
         ftervit = 2.0 * count

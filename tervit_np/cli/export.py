@@ -17,8 +17,9 @@ _FILES = {"packed": "packed.safetensors", "onnx": "model.onnx"}
 
 HELP = """Write a quantized model as one small file.
 
-Two formats: packed, with five ternary weights in a byte, for `tervit predict` and `tervit eval`;
-or an ONNX graph (opset 25), with four in a byte, for onnxruntime and others."""
+Two formats: packed, with five ternary weights in a byte, or two of 4 bits, for `tervit predict` and
+`tervit eval`; or an ONNX graph (opset 25), with four ternary weights in a byte, for onnxruntime and
+others."""
 EXAMPLES = """\
   tervit export runs/cifar10                       to runs/cifar10/packed.safetensors
   tervit export runs/cifar10 --out cifar.safetensors --precision float16

@@ -17,7 +17,8 @@ HELP = """Count the parameters and bytes of a model.
 The columns after the number of parameters are in MB (millions of bytes), or in kB (thousands) with
 --layers and for small models:
   paper        as the paper counts: ternary weights 2 bits, everything else 8, no scales
-  as stored    as in a packed file: ternary weights 1.6 bits, scales and the rest float32
+  as stored    as in a packed file: ternary weights 1.6 bits, other codes their bits, scales and the
+               rest float32
   FTerViT      as if every matrix and LayerNorm were ternary
   float32      without quantization"""
 EXAMPLES = """\

@@ -1,9 +1,9 @@
 """Load a packed file into a model that runs from its packed weights.
 
-Ternary layers are repacked from base 3 to the panels of the kernels, and 8-bit layers stay 8-bit
-integers; neither ever becomes floats. Weights become floats, on their grid, only in layers whose
-inputs are not quantized token by token. Before anything is used it is checked: the checksum, names,
-shapes, and bytes that no export writes.
+Ternary layers are repacked from base 3 to the panels of the kernels; codes of 2 to 7 bits become
+bytes, as those of 8 bits are, for the kernel of 8-bit weights. None of them ever becomes floats.
+Weights become floats, on their grid, only in layers whose inputs are not quantized token by token.
+Before anything is used it is checked: the checksum, names, shapes, and bytes that no export writes.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.checkpoints.npz import described_model
-from tervit_np.deploy.base3 import decode
+from tervit_np.deploy import base3, bit_packing
 from tervit_np.deploy.blocks import ATTENTION
 from tervit_np.deploy.packing import pack_layers_, packable
 from tervit_np.deploy.writing import FORMAT, checksum, storage_kind
@@ -136,16 +136,30 @@ def _take_codes(
         stored, scale = remaining.pop(f"{name}.codes"), remaining.pop(f"{name}.scale")
         shape = layer.weight.shape
         scale = _checked(scale, f"{name}.scale", () if scale.ndim == 0 else shape[:1], "f")
-        if storage_kind(name, layer) == "ternary":
-            weights = decode(stored, math.prod(shape)).reshape(shape)
-        else:
-            weights = _checked(stored, f"{name}.codes", shape, "i")
+        try:
+            weights = _unpacked_codes(name, layer, stored)
+        except ValueError as error:
+            raise ValueError(f"{name}.codes: {error}") from None
         codes = QuantizedTensor(weights, scale, ZERO)
         if packable(layer):
             yield name, codes
         else:
             layer.weight.data[...] = codes.dequantize()
             layer.weight_quant = IDENTITY  # its values are on the grid already
+
+
+def _unpacked_codes(name: str, layer: Any, stored: Array) -> Array:
+    """Return the codes of a weight.  uint8 (n,) or int8 (O, ...) -> int8 (O, ...)."""
+    shape, bits = layer.weight.shape, layer.weight_quant.bits
+    if storage_kind(name, layer) == "ternary":
+        return base3.decode(stored, math.prod(shape)).reshape(shape)
+    if bits < 8 and stored.dtype == np.uint8:
+        return bit_packing.decode(stored, math.prod(shape), bits).reshape(shape)
+    # Older files have a byte for each code of fewer than 8 bits, too.
+    if stored.dtype != np.int8 or stored.shape != shape:
+        raise ValueError(f"{stored.dtype} {stored.shape}, expected int8 {shape}")
+    bit_packing.check_range(stored, bits)
+    return stored
 
 
 def _checked(array: Array, name: str, shape: tuple[int, ...], kind: str) -> Array:

@@ -2,7 +2,8 @@
 
 A packed file is a safetensors container, readable by any program that reads those:
 
-    <layer>.codes     ternary: uint8, the flattened weight, five codes to a byte; 8-bit: int8
+    <layer>.codes     the weight's codes: ternary, five to a byte (base3.py), uint8 (n,); of 2 to 7
+                      bits, that many bits each (bit_packing.py), uint8 (n,); of 8 bits, int8
     <layer>.scale     one number for each output channel, or one for all
     <parameter>       every other parameter, under its official name
     __metadata__      JSON texts: configuration, plan, a checksum, and the caller's `extra`
@@ -21,7 +22,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import save_safetensors
 from tervit_np.checkpoints.npz import describe
-from tervit_np.deploy.base3 import encode
+from tervit_np.deploy import base3, bit_packing
 from tervit_np.models import Classifier
 from tervit_np.models.quantization import plan_of
 from tervit_np.quant import Identity, Quantizer, UniformAct, UniformWeight, is_integer_matmul
@@ -77,12 +78,19 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
             arrays[name] = _cast(name, param.data, dtype)
             continue
         codes, scale, _ = layer.weight_quant.encode(param.data)
-        ternary = storage_kind(layer_name, layer) == "ternary"
-        arrays[f"{layer_name}.codes"] = encode(codes) if ternary else codes
+        arrays[f"{layer_name}.codes"] = _packed_codes(layer_name, layer, codes)
         arrays[f"{layer_name}.scale"] = _cast_scale(f"{layer_name}.scale", scale, dtype)
     for name, layer in model.quantizable():
         storage_kind(name, layer)  # refuses the quantizers of layers without weights, too
     return arrays
+
+
+def _packed_codes(name: str, layer: Any, codes: Array) -> Array:
+    """Pack the codes of a weight as the file stores them.  int8 (O, ...) -> uint8 (n,) or int8."""
+    if storage_kind(name, layer) == "ternary":
+        return base3.encode(codes)
+    bits = layer.weight_quant.bits
+    return codes if bits == 8 else bit_packing.encode(codes, bits)
 
 
 def storage_kind(name: str, layer: Any) -> str:

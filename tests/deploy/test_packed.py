@@ -13,7 +13,9 @@ from tervit_np.deploy import is_packed, stored_plan
 from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.onnx_file import export_onnx
+from tervit_np.kernels.int8_weights import unpack_int8
 from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight
+from tervit_np.train.stages import plan_named
 from tests.checks import BACKENDS
 from tests.golden.golden import SWIN_CASES
 from tests.kernels.int8_reference import with_int8_attention
@@ -41,7 +43,7 @@ def model_of(config, plan="ternary"):
         model = tv.models.build(config, rng)
         for _, param in model.named_params():
             param.data += rng.normal(0, 0.1, param.shape)
-        tv.quantize(model, plan)
+        tv.quantize(model, plan_named(plan) if isinstance(plan, str) else plan)
         if constant_margin(with_int8_attention(model), images) > MARGIN:
             return model
 
@@ -59,7 +61,7 @@ def clear_images_of(model, count=3):
 
 @pytest.mark.rounding
 @CASES
-@pytest.mark.parametrize("plan", ["ternary", "int8", "float"])
+@pytest.mark.parametrize("plan", ["ternary", "int8", "int4", "int3", "float"])
 def test_a_loaded_model_predicts_what_the_exported_one_does(tmp_path, config, plan):
     model = model_of(config, plan)
     images = clear_images_of(model)
@@ -122,6 +124,72 @@ def test_the_file_has_the_size_that_sizes_gives(tmp_path):
     ]
     assert len(bits) == 48
     assert max(bits) < 1.601
+
+
+def test_codes_of_fewer_bits_make_files_smaller(tmp_path):
+    """The codes of a layer of 4 bits take half of the bytes of 8 bits, and exactly their bits."""
+    sizes_of = {}
+    for bits in (8, 4, 3, 2):
+        model = model_of(DEIT, f"int{bits}")
+        tv.export(model, tmp_path / "x")
+        arrays, _ = read_safetensors(tmp_path / "x")
+        codes = arrays["blocks.1.mlp.fc2.codes"]
+        assert codes.nbytes == -(-model.blocks[1].mlp.fc2.weight.size * bits // 8)
+        sizes_of[bits] = codes.nbytes
+    assert sizes_of[8] == 2 * sizes_of[4] == 4 * sizes_of[2]
+
+
+@pytest.mark.parametrize("bits", range(2, 8))
+def test_codes_in_a_file_are_those_of_the_model(tmp_path, bits):
+    model = model_of(DEIT, f"int{bits}")
+    tv.export(model, tmp_path / "x")
+    packed = tv.load_packed(tmp_path / "x").model
+    for one, two in zip(packed.blocks, model.blocks, strict=True):
+        weights, layer = one.mlp.fc1.packed, two.mlp.fc1
+        codes, scale, _ = layer.weight_quant.encode(layer.weight.data)
+        np.testing.assert_array_equal(unpack_int8(weights), codes)
+        np.testing.assert_array_equal(weights.scale[: len(scale)], scale)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 7])
+def test_older_files_with_a_byte_for_each_code_are_read(tmp_path, bits):
+    model, images = model_of(DEIT, f"int{bits}"), images_of(DEIT)
+    tv.export(model, tmp_path / "x")
+    expected = tv.load_packed(tmp_path / "x").predict(images)
+
+    def as_before(arrays, _):
+        for name, layer in model.quantizable():
+            if layer.weight is not None:
+                arrays[f"{name}.codes"] = layer.weight_quant.encode(layer.weight.data).codes
+
+    rewritten(tmp_path / "x", as_before)
+    assert read_safetensors(tmp_path / "x")[0]["blocks.0.attn.qkv.codes"].dtype == np.int8
+    np.testing.assert_array_equal(tv.load_packed(tmp_path / "x").predict(images), expected)
+
+    def too_large(arrays, _):
+        arrays["blocks.0.attn.qkv.codes"][0, 3] = 2 ** (bits - 1)
+
+    rewritten(tmp_path / "x", too_large)
+    with pytest.raises(ValueError, match=f"found the code {2 ** (bits - 1)}, but codes of {bits}"):
+        tv.load_packed(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (lambda a: a[:-1], r"qkv\.codes: uint8 \(599,\) is not 1200 codes of 4 bits"),
+        (lambda a: np.append(a, a[:1]), "is not 1200 codes of 4 bits"),
+        (lambda a: a.astype(np.uint16), r"qkv\.codes: uint16 \(600,\), expected int8 \(60, 20\)"),
+        (lambda a: a.view(np.int8), r"qkv\.codes: int8 \(600,\), expected int8 \(60, 20\)"),
+        (lambda a: a.reshape(60, 10), r"uint8 \(60, 10\) is not 1200 codes of 4 bits"),
+        (lambda a: np.append(a[:-1], np.uint8(0x80)), "found the code -8, but codes of 4 bits go"),
+    ],
+)
+def test_damaged_codes_of_four_bits_are_refused(tmp_path, value, words):
+    tv.export(model_of(DEIT, "int4"), tmp_path / "x")
+    rewritten(tmp_path / "x", _swap("blocks.0.attn.qkv.codes", value))
+    with pytest.raises(ValueError, match=words):
+        tv.load_packed(tmp_path / "x")
 
 
 def test_ternary_layers_never_become_floats(tmp_path):
@@ -228,7 +296,12 @@ def _swap(name, value):
         (_swap("blocks.0.attn.qkv.codes", lambda a: np.ones_like(a)), "byte 1 encodes no five"),
         (_swap("blocks.0.attn.qkv.scale", lambda a: a[:-1]), "scale is float32"),
         (_swap("blocks.0.attn.qkv.scale", lambda a: a * np.nan), "NaN"),
-        (_swap("head.codes", lambda a: a.astype(np.float32)), "head.codes is float32"),
+        (_swap("head.codes", lambda a: a.astype(np.float32)), "head.codes: float32"),
+        (_swap("head.codes", lambda a: a.astype(np.uint8)), "head.codes: uint8"),
+        (
+            _swap("head.codes", lambda a: np.full_like(a, -128)),
+            "found the code -128, but codes of 8 bits",
+        ),
         (_swap("norm.weight", lambda a: a[None]), "norm.weight is float32"),
         (lambda arrays, meta: arrays.pop("pos_embed"), "pos_embed is missing"),
         (lambda arrays, meta: arrays.update(extra=np.zeros(2)), "unexpected extra"),

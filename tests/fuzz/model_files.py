@@ -38,13 +38,18 @@ def read_npz(folder: Path) -> str:
     return digest(*net.state_dict().values(), extra)
 
 
-def make_packed(folder: Path) -> None:
+def make_packed(plan: str) -> Callable[[Path], None]:
     """Export a quantized model."""
-    import tervit_np as tv
 
-    net = model()
-    tv.quantize(net, "ternary")
-    tv.export(net, folder / "x.packed", extra={"classes": ["a", "b", "c"]})
+    def make(folder: Path) -> None:
+        import tervit_np as tv
+        from tervit_np.train.stages import plan_named
+
+        net = model()
+        tv.quantize(net, plan_named(plan))
+        tv.export(net, folder / "x.packed", extra={"classes": ["a", "b", "c"]})
+
+    return make
 
 
 def read_packed(folder: Path) -> str:
@@ -112,7 +117,12 @@ MODELS = {
          m.zip_members(m.any_bytes)),
         checked=True,
     ),
-    "packed": Format(make_packed, read_packed, (packed_texts, m.safetensors_header), checked=True),
+    **{
+        name: Format(
+            make_packed(plan), read_packed, (packed_texts, m.safetensors_header), checked=True
+        )
+        for name, plan in {"packed": "ternary", "packed-int4": "int4"}.items()
+    },
     "safetensors": Format(
         make_safetensors, read_weights("x.safetensors"), (m.safetensors_header,)
     ),
