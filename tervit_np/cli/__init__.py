@@ -19,6 +19,7 @@ from tervit_np.cli import (
     evaluate,
     exercise,
     export,
+    log,
     predict,
     size,
     startup,
@@ -30,6 +31,7 @@ from tervit_np.cli.parser import Command, CommandParser, build_parser
 COMMANDS: dict[str, Command] = {
     "train": train,
     "compare": compare,
+    "log": log,
     "surface": surface,
     "eval": evaluate,
     "predict": predict,

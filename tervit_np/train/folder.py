@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,10 +61,12 @@ class Saved(NamedTuple):
 
 
 class RunFolder:
-    """Reads and writes the files of one run."""
+    """Reads and writes the files of one run; hands each record that it logs to `on_record`."""
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: str | Path, on_record: Callable[[dict[str, Any]], None] | None = None
+    ) -> None:
+        self.path, self.on_record = Path(path), on_record
         self.checkpoint = self.path / "checkpoint.npz"
         self.metrics = self.path / "metrics.jsonl"
 
@@ -181,6 +183,8 @@ class RunFolder:
     def log(self, **record: Any) -> None:
         """Append one record to metrics.jsonl."""
         metrics.append(self.metrics, record)
+        if self.on_record is not None:
+            self.on_record(record)
 
     def save(self, state: Saved) -> None:
         """Write the checkpoint, with the current length of the metrics, which are synced before."""

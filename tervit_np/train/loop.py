@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data_tools.terminal import note
 from tervit_np.blas import one_thread
@@ -57,11 +57,13 @@ def run(
     quiet: bool = False,
     command: str = "",
     on_step: Callable[[int], None] | None = None,
+    on_record: Callable[[dict[str, Any]], None] | None = None,
 ) -> list[StageResult]:
     """Train through all stages and write a run folder; the model is trained in place.
 
     `workers` processes decode pictures that are not in memory; they change no bit of the result.
-    `on_step` is called after each step with the number of finished steps.
+    `on_step` is called after each step with the number of finished steps, `on_record` with each
+    record (train/metrics.py) right after it was written to metrics.jsonl.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def run(
     """
     recipe = recipe or Recipe()
     check_run(model, stages, recipe, data.train, threads)
-    folder = RunFolder(out_dir)
+    folder = RunFolder(out_dir, on_record)
     run_config = make_run_config(model, stages, recipe, data, seed, threads, command)
     if resume:
         folder.read_run_config()  # or there is nothing to lock

@@ -20,7 +20,9 @@ def test_every_command_shows_examples(tervit, name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_a_help_text(name):
-    required = {"surface": 1, "eval": 1, "export": 1, "size": 1, "predict": 2}.get(name, 0)
+    required = {"surface": 1, "log": 1, "eval": 1, "export": 1, "size": 1, "predict": 2}.get(
+        name, 0
+    )
     parser = make_parser().parse_args([name, *["x"] * required]).parser
     assert [action.dest for action in parser._actions if not action.help] in ([], ["action"])
 

@@ -161,7 +161,7 @@ class TestReport:
             assert words in page or words == "Most probable mistakes"
 
     def test_the_numbers_are_those_of_the_run(self, run):
-        from tervit_np.analysis.report.record import read_run
+        from tervit_np.analysis.run_record import read_run
 
         page = (run / "report.html").read_text()
         for stage in read_run(run).stages:

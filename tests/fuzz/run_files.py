@@ -75,7 +75,7 @@ def make_run(folder: Path) -> None:
 
 def read_run(folder: Path) -> str:
     """Read a run as its report does."""
-    from tervit_np.analysis.report.record import read_run
+    from tervit_np.analysis.run_record import read_run
 
     run = read_run(folder)
     return repr((run.stage_names, run.epoch_steps, run.stages, run.steps, run.evaluations))

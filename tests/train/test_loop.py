@@ -36,6 +36,21 @@ def test_float_8_bit_and_ternary_stages_train_and_are_logged(model, data, tmp_pa
     assert all(np.isfinite(line["loss"]) and line["lr"] > 0 for line in steps)
 
 
+def test_on_record_gets_what_is_logged(model, data, tmp_path):
+    """As soon as it is in the file; a resumed run that is finished logs nothing."""
+    file, got = tmp_path / "metrics.jsonl", []
+
+    def on_record(record):
+        got.append(record)
+        assert json.loads(file.read_text().splitlines()[-1]) == record
+
+    stages = [Stage("float", "float", 2), Stage("ternary", "ternary", 1)]
+    run(model, stages, data, tmp_path, recipe=RECIPE, quiet=True, on_record=on_record)
+    assert got == [json.loads(line) for line in file.read_text().splitlines()]
+    assert [record["kind"] for record in got].count("stage") == 2
+    run(model, stages, data, tmp_path, True, recipe=RECIPE, quiet=True, on_record=pytest.fail)
+
+
 def test_stage_files_contain_the_quantized_model(model, data, tmp_path):
     stages = [Stage("ternary", "ternary", 1)]
     results = run(model, stages, data, tmp_path, recipe=RECIPE, quiet=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tervit_np.analysis.report.record import RunRecord
+from tervit_np.analysis.run_record import RunRecord
 from tervit_np.analysis.style import FAINT, figure, save, stage_colour
 
 

@@ -16,9 +16,9 @@ from tervit_np.analysis.report.attention import draw_attention
 from tervit_np.analysis.report.confusion import draw_confusion
 from tervit_np.analysis.report.curves import draw_curves
 from tervit_np.analysis.report.mistakes import draw_mistakes
-from tervit_np.analysis.report.record import RunRecord, StageRecord, read_run
 from tervit_np.analysis.report.recovery import draw_recovery
 from tervit_np.analysis.report.weights import draw_weights, ternary_layer
+from tervit_np.analysis.run_record import RunRecord, StageRecord, read_run
 from tervit_np.analysis.sizes import sizes, ternarity
 from tervit_np.analysis.style import stage_colour
 from tervit_np.analysis.surfaces.section import surface_section

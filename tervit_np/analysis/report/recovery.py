@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tervit_np.analysis.report.record import StageRecord
+from tervit_np.analysis.run_record import StageRecord
 from tervit_np.analysis.style import FAINT, figure, save, stage_colour
 
 if TYPE_CHECKING:

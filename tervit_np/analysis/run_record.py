@@ -1,4 +1,4 @@
-"""A run folder as the report reads it: configuration, metrics, stages."""
+"""A run folder as the report and the log read it: configuration, metrics, stages."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,18 @@ class RunRecord:
     folder: RunFolder
     config: dict[str, Any]  # run.json
     stages: list[StageRecord]  # the finished ones
-    steps: list[dict[str, Any]]
-    evaluations: list[dict[str, Any]]
-    damaged: int  # lines of the metrics that could not be read
+    records: list[dict[str, Any]]  # the lines of metrics.jsonl
+    damaged: int  # lines of it that could not be read
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """The records of training steps."""
+        return [record for record in self.records if record["kind"] == "step"]
+
+    @property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """The records of evaluations on the validation split."""
+        return [record for record in self.records if record["kind"] == "eval"]
 
     @property
     def stage_names(self) -> list[str]:
@@ -54,10 +63,9 @@ def read_run(path: str | Path) -> RunRecord:
     folder = RunFolder(path)
     config = folder.read_run_config()
     records, damaged = read_metrics(folder.metrics)
-    kinds = {k: [x for x in records if x["kind"] == k] for k in ("step", "eval", "stage")}
-    finished = {line["stage"]: _stage(line) for line in kinds["stage"]}
+    finished = {line["stage"]: _stage(line) for line in records if line["kind"] == "stage"}
     stages = [finished[s["name"]] for s in config["stages"] if s["name"] in finished]
-    return RunRecord(folder, config, stages, kinds["step"], kinds["eval"], damaged)
+    return RunRecord(folder, config, stages, records, damaged)
 
 
 def _stage(line: dict[str, Any]) -> StageRecord:
