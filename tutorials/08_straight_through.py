@@ -41,7 +41,7 @@ from tervit_np.quant import Ternary
 from tervit_np.quant.ternary import TernaryCache
 from tervit_np.verify.adjoint import adjoint_checks
 from tervit_np.verify.frozen import freeze
-from tervit_np.verify.gradcheck import GradientCheck, numerical_gradient
+from tervit_np.verify.gradcheck import numerical_gradient
 
 rng = np.random.default_rng(SEED)
 
@@ -91,28 +91,19 @@ draw.staircase()
 w = np.array([[0.9, -0.2, 0.45, -1.3, 0.1, 0.7, -0.5, 0.3]])
 quantizer = Ternary()
 w_hat, _ = quantizer.forward(w)
-codes = quantizer.encode(w).codes
-scale = quantizer.encode(w).scale[0]
+codes, scale, _ = quantizer.encode(w)
 quote("threshold, 0.7 mean|w|", 0.7 * np.abs(w).mean(), 0.389, 0.0005)
-quote("scale", scale, 0.77, 0.0005)
+quote("scale", scale[0], 0.77, 0.0005)
 
 # %%
 # Now differences of ``forward``. The upstream gradient ``dy`` is random, as
 # chapter 01 taught, so the result is the gradient of ``sum(dy * forward(w))``.
 
 dy = rng.normal(size=w.shape)
-
-
-def ternary(v):
-    return quantizer.forward(v)[0]
-
-
-def ternary_codes(v):
-    return quantizer.encode(v).codes.astype(float)
-
-
-of_forward = numerical_gradient(ternary, w, dy)
-of_codes = numerical_gradient(ternary_codes, w, dy)
+of_forward = numerical_gradient(lambda v: quantizer.forward(v)[0], w, dy)
+of_codes = numerical_gradient(
+    lambda v: quantizer.encode(v).codes.astype(float), w, dy
+)
 
 predict("are all differences of forward zero, yes or no?")
 print("latent w   code   w_hat      dy    differences: of forward   of codes")
@@ -155,14 +146,16 @@ quote("what the scale does not explain", left_over, 0, 1e-8)
 teacher = 0.5 * np.array([[1, -1, 0, 0, 1, 0, -1, 1, 0, -1, 0, 0]])
 inputs = rng.normal(size=(256, 12))
 targets = inputs @ teacher.T
-starts = 0.3 * rng.normal(size=(21, *teacher.shape))  # one, and 20 for later
+starts = 0.3 * rng.normal(size=(21, *teacher.shape))  # one may be luck
 
 
-def descend(backward, start, steps=80, lr=0.05):
+def descend(backward, start, keep_latents=True, steps=80, lr=0.05):
     """Gradient descent.  -> losses (steps,), latents and codes (steps, 12)."""
     w, losses, latents, codes = start.copy(), [], [], []
     for _ in range(steps):
         w_hat, _ = quantizer.forward(w)
+        if not keep_latents:
+            w = w_hat.copy()
         error = inputs @ w_hat.T - targets
         losses.append(np.mean(error**2))
         latents.append(w[0].copy())
@@ -192,44 +185,32 @@ def right(codes):
     return np.count_nonzero(codes[-1] == np.sign(teacher[0]))
 
 
-by_truth = descend(true_gradient, starts[0])
-straight = descend(straight_through, starts[0])
-quote("loss at the start", by_truth[0][0], 1.606, 0.0005)
-quote("right codes of 12, at the start", right(by_truth[2][:1]), 5, 0)
-predict("with each of the two, how many codes are right after 80 steps?")
-quote("loss after 80 steps, true gradient", by_truth[0][-1], 1.227, 0.0005)
-quote("right codes of 12, true gradient", right(by_truth[2]), 6, 0)
-quote("loss after 80 steps, straight through", straight[0][-1], 0, 1e-6)
-quote("right codes of 12, straight through", right(straight[2]), 12, 0)
-
-# %%
-# One start could be luck. So here are twenty more.
-
-found = {
-    rule.__name__: [descend(rule, start) for start in starts[1:]]
+by_truth, straight = (
+    [descend(rule, start) for start in starts]
     for rule in (true_gradient, straight_through)
-}
-solved = {
-    rule: int(sum(right(codes) == 12 for _, _, codes in runs))
-    for rule, runs in found.items()
-}
-lowest = min(losses[-1] for losses, _, _ in found["true_gradient"])
-highest = max(losses[-1] for losses, _, _ in found["straight_through"])
-print(f"solved, of 20 starts: {solved}")
-quote("lowest loss of 20, true gradient", lowest, 0.94, 0.005)
-quote("highest loss of 20, straight through", highest, 0, 1e-6)
-claim("the true gradient solves none of 20", solved["true_gradient"] == 0)
-claim("straight through solves all 20", solved["straight_through"] == 20)
-draw.two_gradients(by_truth[0], straight[0])
+)
+losses, _, codes_of = by_truth[0]
+quote("loss at the start", losses[0], 1.606, 0.0005)
+quote("right codes of 12, at the start", right(codes_of[:1]), 5, 0)
+predict("with each of the two, how many codes are right after 80 steps?")
+quote("true gradient, loss after 80 steps", losses[-1], 1.227, 0.0005)
+quote("true gradient, right codes of 12", right(codes_of), 6, 0)
+lowest = min(losses[-1] for losses, _, _ in by_truth)
+highest = max(losses[-1] for losses, _, _ in straight)
+quote("true gradient, lowest loss of 21 starts", lowest, 0.94, 0.005)
+quote("straight through, highest loss of 21 starts", highest, 0, 1e-6)
+rights = [[right(run[2]) for run in runs] for runs in (by_truth, straight)]
+claim("the true gradient finds all codes from no start", max(rights[0]) < 12)
+claim("straight through finds them from all 21", min(rights[1]) == 12)
+draw.two_gradients(by_truth[0][0], straight[0][0])
 
 # %%
 # The true gradient brings the loss from 1.61 to 1.23 and one more code to its
-# right value; from 20 other starts its loss never falls below 0.94. It adjusts
-# the size of the row, and the codes change by accident: when the weights that
-# are not 0 become smaller, so does the threshold, and another weight exceeds
-# it. These changes are the bumps of its curve. The straight-through estimator
-# is not the derivative of this forward pass, and it finds all twelve codes,
-# from each of the 20 starts.
+# right value; from 21 starts its loss never falls below 0.94. It adjusts the
+# size of the row, and the codes change by accident: when the weights that are
+# not 0 become smaller, so does the threshold, and another weight exceeds it.
+# The straight-through estimator is not the derivative of this forward pass,
+# and it finds all twelve codes, from each of the 21 starts.
 #
 # Why does a wrong gradient work? :math:`\partial L / \partial \hat w` is
 # right: it says in which direction the value that the network *uses* should
@@ -241,7 +222,7 @@ draw.two_gradients(by_truth[0], straight[0])
 # Here are the twelve latent weights during the first 40 steps. In the grey
 # band, :math:`|w| \le \Delta`, the code is 0.
 
-losses, latents, codes_of = straight
+losses, latents, codes_of = straight[0]
 changes = np.any(np.diff(codes_of, axis=0), axis=1)
 count = np.count_nonzero(np.diff(codes_of, axis=0))
 quote("code changes in 80 steps", count, 13, 0)
@@ -257,29 +238,15 @@ draw.latents(latents[:40], codes_of[:40], thresholds[:40])
 # as three values from the first step on, since only these are used. Try it:
 # each step starts from :math:`\hat w` instead of :math:`w`.
 
-
-def descend_without_latents(start, steps=80, lr=0.05):
-    """Gradient descent on the ternary weights themselves.  -> as descend."""
-    w, losses, latents, codes = start.copy(), [], [], []
-    for _ in range(steps):
-        w, _ = quantizer.forward(w)
-        error = inputs @ w.T - targets
-        losses.append(np.mean(error**2))
-        latents.append(w[0].copy())
-        codes.append(quantizer.encode(w).codes[0])
-        w = w - lr * 2 * error.T @ inputs / len(inputs)
-    return np.array(losses), np.array(latents), np.array(codes)
-
-
 predict("without latent weights, how many codes are right after 80 steps?")
-without = descend_without_latents(starts[0])
-changes = np.count_nonzero(np.diff(without[2], axis=0))
-quote("right codes of 12, no latent weights", right(without[2]), 5, 0)
-quote("loss after 80 steps, no latent weights", without[0][-1], 1.264, 0.0005)
+runs = [descend(straight_through, start, False) for start in starts]
+losses, _, codes_of = runs[0]
+changes = np.count_nonzero(np.diff(codes_of, axis=0))
+quote("right codes of 12, no latent weights", right(codes_of), 5, 0)
+quote("loss after 80 steps, no latent weights", losses[-1], 1.264, 0.0005)
 quote("code changes in 80 steps, no latent weights", changes, 0, 0)
-runs = [descend_without_latents(start) for start in starts[1:]]
-solved_without = sum(right(codes) == 12 for _, _, codes in runs)
-claim("without latent weights none of 20 is solved", solved_without == 0)
+most = max(right(codes) for _, _, codes in runs)
+claim("without latent weights all codes are found from no start", most < 12)
 
 # %%
 # Not a single code changes; only the scale does. Each step is too small to
@@ -295,21 +262,6 @@ claim("without latent weights none of 20 is solved", solved_without == 0)
 # * The *ternary* weights are computed from them in every forward pass and
 #   dropped after the backward pass. Only the exported file (``tervit export``)
 #   holds codes. It has no latent weights, so it cannot be trained further.
-#
-# See both in a transformer:
-
-model = trained_model()
-layer = dict(model.quantizable())["blocks.1.mlp.fc1"]
-before = layer.weight.data.copy()
-tv.quantize(model, "ternary")
-used, _ = layer.weight_quant.forward(layer.weight.data)
-quote("values in row 0, latent", len(np.unique(layer.weight.data[0])), 64, 0)
-quote("values in row 0, as used", len(np.unique(used[0])), 3, 0)
-changed = np.count_nonzero(layer.weight.data != before)
-quote("latent weights that tv.quantize changed", changed, 0, 0)
-
-# %%
-# ``tv.quantize`` changes no weight: it puts a quantizer into each layer.
 #
 # The frozen residual
 # -------------------
@@ -343,27 +295,23 @@ draw.frozen(line, stairs, straight_line, (w0[0, 5], w_hat0[0, 5]))
 # which this weight is a part. The small jumps within a step are other weights,
 # whose codes change as the common threshold moves.)
 #
-# Now the check that looked impossible. ``GradientCheck`` holds a gradient from
-# a formula and one from differences; its ``error`` is relative to the largest
-# entry.
+# Now the check that looked impossible:
+
+
+def error(analytic, numeric):
+    """Largest deviation, relative to the largest entry."""
+    return np.abs(analytic - numeric).max() / np.abs(numeric).max()
+
 
 by_formula = quantizer.backward(dy, cache)
-
-
-def frozen(v):
-    return quantizer.frozen(v, cache)
-
-
-of_frozen = numerical_gradient(frozen, w, dy)
-against_frozen = GradientCheck("", by_formula, of_frozen).error
-against_forward = GradientCheck("", by_formula, of_forward).error
-quote("error against differences of frozen", against_frozen, 0, 1e-9)
-print(f"error against differences of forward: {against_forward:.2f}")
-claim("against forward it is far off", against_forward > 0.3)
+of_frozen = numerical_gradient(lambda v: quantizer.frozen(v, cache), w, dy)
+quote("against differences of frozen", error(by_formula, of_frozen), 0, 1e-9)
+off = error(by_formula, of_forward)
+print(f"against differences of forward: {off:.2f}")
+claim("against forward it is off by more than 0.3", off > 0.3)
 
 # %%
-# Against the frozen function the backward pass is exact; against the forward
-# pass it is far off. Both are as they should be.
+# Both are as they should be.
 #
 # What the check cannot show
 # --------------------------
@@ -381,7 +329,7 @@ predict("does it pass the check, yes or no?")
 sevens = Sevens()
 _, c = sevens.forward(w, keep_residual=True)
 of_frozen = numerical_gradient(lambda v: sevens.frozen(v, c), w, dy)
-nonsense = GradientCheck("", sevens.backward(dy, c), of_frozen).error
+nonsense = error(sevens.backward(dy, c), of_frozen)
 quote("error of the quantizer that answers 7", nonsense, 0, 1e-9)
 
 # %%
@@ -394,110 +342,88 @@ quote("error of the quantizer that answers 7", nonsense, 0, 1e-9)
 #
 # A whole transformer, frozen
 # ---------------------------
-# ``freeze`` fixes every residual of a model, those of the weights and those of
-# the 8-bit activations, at its first forward pass. The frozen model has the
-# same logits and the same gradients at that point, and it is smooth, so
-# differences apply to it. ``adjoint_checks`` is chapter 01's check along one
-# random direction, for each parameter. A tiny ternary transformer in float64,
-# as it is, and frozen:
+# ``freeze`` fixes every residual of a model at its first forward pass, those
+# of the weights and those of the inputs, which are rounded to 8 bits (chapter
+# 00). At that point the frozen model is the same function, and around it it is
+# smooth, so differences apply. ``adjoint_checks`` is chapter 01's check along
+# one random direction, for each parameter. Here is a tiny ternary transformer
+# in float64, as it is, and frozen:
 
-config = tv.DeiTConfig(12, 4, 5, dim=12, depth=2, heads=3, init="xavier")
+tiny = {"image_size": 12, "patch_size": 4, "num_classes": 5}
+tiny |= {"dim": 12, "depth": 2, "heads": 3, "init": "xavier"}
 pictures = rng.normal(size=(2, 3, 12, 12))
-
-
-def largest_error(prepare):
-    """Largest error of a parameter of block 0 against differences."""
-    net = tv.DeiT(config, np.random.default_rng(SEED + 3), "float64")
-    net = prepare(tv.quantize(net, "ternary"))
+worst = {}
+for name, prepare in (("as it is", lambda net: net), ("frozen", freeze)):
+    net = tv.DeiT(
+        tv.DeiTConfig(**tiny), np.random.default_rng(SEED + 3), "float64"
+    )
+    prepare(tv.quantize(net, "ternary"))
     names = [n for n, _ in net.named_params() if n.startswith("blocks.0")]
     checks = adjoint_checks(net, pictures, np.random.default_rng(5), names)
-    return max(check.error for check in checks)
-
-
-as_it_is, frozen_error = largest_error(lambda net: net), largest_error(freeze)
-print(f"largest error, as it is: {as_it_is:.2f}")
-claim("differences of the model as it is disagree", as_it_is > 0.1)
-quote("largest error, frozen", frozen_error, 0, 1e-6)
+    worst[name] = max(check.error for check in checks)
+print(f"largest error in block 0, as it is: {worst['as it is']:.2f}")
+claim("differences of the model as it is disagree", worst["as it is"] > 0.1)
+quote("largest error in block 0, frozen", worst["frozen"], 0, 1e-6)
 
 # %%
 # Codes that change in a real model
 # ---------------------------------
-# Last, a hundred steps of training for the ternary transformer from above
-# (*quantization-aware training*, or *fine-tuning* with ternary weights). How
-# many of its codes change?
+# Last, train the shared model with ternary weights for a hundred steps, in
+# chapter 07's loop. How many of its 196,608 codes change?
 
-data = shapes()
-STEPS = 20 if FAST else 100
-ternary_layers = [
-    layer
-    for _, layer in model.quantizable()
-    if isinstance(layer.weight_quant, Ternary)
+model, data = tv.quantize(trained_model(), "ternary"), shapes()
+matrices = [
+    m for _, m in model.quantizable() if isinstance(m.weight_quant, Ternary)
 ]
 
 
 def all_codes():
-    return np.concatenate(
-        [
-            layer.weight_quant.encode(layer.weight.data).codes.ravel()
-            for layer in ternary_layers
-        ]
-    )
+    encoded = [m.weight_quant.encode(m.weight.data) for m in matrices]
+    return np.concatenate([e.codes.ravel() for e in encoded])
 
 
+predict("of a hundred codes, how many are changed after a hundred steps?")
+one_matrix = matrices[0].weight
+before, first = one_matrix.data.copy(), all_codes()
 optimizer = tv.AdamW(model.named_params(), lr=5e-4)
-first = last = all_codes()
-batch_losses, flipped, differing = [], [], []
-for _ in range(STEPS):
-    chosen = rng.integers(0, len(data.train), 64)
-    images, labels = data.train.images[chosen], data.train.labels[chosen]
-    images = normalise(images, data.train.mean, data.train.std)
-    logits, model_cache = model.forward(images, train=True, rng=rng)
-    loss, dlogits = tv.losses.cross_entropy(logits, labels)
+losses, differing = [], []
+for _ in range(20 if FAST else 100):
+    batch = data.train.take(rng.integers(0, len(data.train), 64))
+    images = normalise(batch.images, batch.mean, batch.std)
+    logits, cache = model.forward(images)
+    loss, dlogits = tv.losses.cross_entropy(logits, batch.labels)
     model.zero_grad()
-    model.backward(dlogits, model_cache)
+    model.backward(dlogits, cache)
     tv.clip_grad_norm(model.named_params(), 1.0)
     optimizer.step()
-    now = all_codes()
-    batch_losses.append(loss)
-    flipped.append(100 * np.mean(now != last))
-    differing.append(100 * np.mean(now != first))
-    last = now
+    losses.append(loss)
+    differing.append(100 * np.mean(all_codes() != first))
 
+early, late = np.mean(losses[:10]), np.mean(losses[-10:])
+still = np.count_nonzero(one_matrix.data == before)
 quote("ternary weights", len(first), 196_608, 0)
-moved = 100 * np.mean(layer.weight.data != before)
-early, late = np.mean(batch_losses[:10]), np.mean(batch_losses[-10:])
-quote("latent weights of one matrix that moved, %", moved, 100, 0.05)
 quote("loss, first ten steps", early, 1.07, 0.005, True, 0.2)
 quote("loss, last ten steps", late, 0.74, 0.005, True, 0.1)
-quote(
-    "codes that change in a step, %", np.mean(flipped), 0.09, 0.005, True, 0.02
-)
-quote(
-    "codes unlike the first, in the end, %",
-    differing[-1],
-    3.05,
-    0.005,
-    True,
-    0.3,
-)
+quote("codes unlike the first, %", differing[-1], 3.05, 0.005, True, 0.3)
+quote("latent weights of a matrix that did not move", still, 0, 0)
 claim("the loss falls", late < early, True)
 claim("fewer than 5 % of the codes changed", differing[-1] < 5)
-draw.flips(batch_losses, differing)
+draw.flips(losses, differing)
 
 # %%
-# The loss falls from 1.07 to 0.74, the mean of ten batches each. In one step
-# about one code in a thousand changes, and after a hundred steps three of a
-# hundred codes differ from what rounding made of the float model, while
-# *every* latent weight of the matrix that we kept has moved. (Not only codes
-# learn: the scales follow their rows, and biases and LayerNorms are float.)
+# The loss falls from 1.07 to 0.74, the mean of ten batches each. *Every*
+# latent weight of the matrix that we watched has moved, and only three of a
+# hundred codes differ from what rounding made of the float model. (Not only
+# codes learn: the scales follow their rows, and biases and norms are float.)
 #
 # On your own
 # -----------
 # * Give ``descend`` a gradient of the wrong size, ``3 * dw_hat`` or
 #   ``10 * dw_hat``, or only its sign. How wrong may an estimator be?
-# * In ``descend_without_latents``, try the learning rates 0.3, 0.5 and 1. Then
-#   compute each gradient from four random samples instead of all 256, with
-#   latent weights at 0.05 and without them at 0.5. What do latent weights buy?
+# * Without latent weights, try the learning rates 0.3, 0.5 and 1 in
+#   ``descend``. Then compute each gradient from four random samples instead of
+#   all 256, with latent weights at 0.05 and without them at 0.5. What do
+#   latent weights buy?
 # * Let the teacher have weights that three values cannot make, for example
 #   ``rng.normal(size=(1, 12))``. Do the codes come to rest? (Run with
 #   ``TERVIT_PLAY=1``, because the numbers will differ from the text.)
@@ -513,7 +439,6 @@ draw.flips(batch_losses, differing)
 #   the gradient of the ternary weight to the latent one unchanged, as here.
 #   Its quantization-aware training calls such a forward pass *fake
 #   quantization*: the values are rounded, but stored as floats.
-# * timm has no quantized training; its models are the float start.
 # * Optimizers change the latent weights only, so the weights, gradients and
 #   optimizer states of a ternary model in training take as much memory as
 #   those of a float one. What becomes small is the file, and inference.

@@ -64,6 +64,8 @@ def latents(latents, codes, thresholds):
         top.set_ylabel("latent weight")
         shades = ListedColormap([MINUS, PALE, PLUS])
         bottom.imshow(codes.T, cmap=shades, vmin=-1, vmax=1, aspect="auto")
+        for i in range(1, codes.shape[1]):
+            bottom.axhline(i - 0.5, color="white", linewidth=1)
         bottom.set_yticks([0, 11], ["weight 1", "weight 12"])
         bottom.set_xlabel("step")
         bottom.set_ylabel("codes")
@@ -97,7 +99,7 @@ def flips(losses, differing):
         left.plot(np.arange(len(mean)) + 4.5, mean, color=TERNARY)
         left.set_ylim(bottom=0)
         left.set_xlabel("step")
-        left.set_ylabel("loss of a batch, mean of 10")
+        left.set_ylabel("loss (bold: mean of 10)")
         right.plot(differing, color=TERNARY)
         right.set_xlabel("step")
         right.set_ylabel("codes unlike the first, %")
