@@ -24,9 +24,9 @@ since it has seen no others. Without a file, the script draws one itself.
 """
 
 # %%
-from lesson import FAST, SEED, claim, fresh_folder, named_picture
-from lesson import predict, quote, shapes
-from figures import run_it as draw
+from tervit_lesson import FAST, SEED, claim, fresh_folder, named_picture
+from tervit_lesson import predict, quote, shapes
+from tervit_lesson.figures import run_it as draw
 
 from dataclasses import replace
 

@@ -15,8 +15,8 @@ A linear layer and its gradient
 """
 
 # %%
-from lesson import SEED, claim, predict, quote  # before the others
-from figures import linear as draw
+from tervit_lesson import SEED, claim, predict, quote  # before the others
+from tervit_lesson.figures import linear as draw
 
 import numpy as np
 

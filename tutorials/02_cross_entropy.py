@@ -18,8 +18,8 @@ Softmax and cross-entropy
 """
 
 # %%
-from lesson import SEED, claim, predict, quote, shapes  # before the others
-from figures import cross_entropy as draw
+from tervit_lesson import SEED, claim, predict, quote, shapes  # first
+from tervit_lesson.figures import cross_entropy as draw
 
 import numpy as np
 

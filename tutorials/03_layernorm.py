@@ -16,8 +16,8 @@ LayerNorm and its backward pass
 """
 
 # %%
-from lesson import SEED, claim, predict, quote  # before the others
-from figures import layernorm as draw
+from tervit_lesson import SEED, claim, predict, quote  # before the others
+from tervit_lesson.figures import layernorm as draw
 
 import numpy as np
 

@@ -18,11 +18,11 @@ From pixels to tokens
 """
 
 # %%
-from lesson import SEED, claim, predict, quote, shapes, trained_model
+from tervit_lesson import SEED, claim, predict, quote, shapes, trained_model
 
 import numpy as np
 
-from figures import tokens as draw
+from tervit_lesson.figures import tokens as draw
 from tervit_np import ops
 
 rng = np.random.default_rng(SEED)

@@ -18,11 +18,11 @@ Attention
 """
 
 # %%
-from lesson import SEED, claim, predict, quote, shapes, trained_model
+from tervit_lesson import SEED, claim, predict, quote, shapes, trained_model
 
 import numpy as np
 
-from figures import attention as draw
+from tervit_lesson.figures import attention as draw
 
 rng = np.random.default_rng(SEED)
 

@@ -17,11 +17,11 @@ The transformer block
 """
 
 # %%
-from lesson import SEED, claim, predict, quote
+from tervit_lesson import SEED, claim, predict, quote
 
 import numpy as np
 
-from figures import block as draw
+from tervit_lesson.figures import block as draw
 from tervit_np import ops
 from tervit_np.verify.gradcheck import numerical_gradient as differences
 

@@ -16,13 +16,13 @@ Training a vision transformer
 """
 
 # %%
-from lesson import FAST, SEED, claim, predict, quote, shapes
+from tervit_lesson import FAST, SEED, claim, predict, quote, shapes
 
 import numpy as np
 
 import tervit_np as tv
 from data_tools import normalise
-from figures import training as draw
+from tervit_lesson.figures import training as draw
 from tervit_np import ops
 
 rng = np.random.default_rng(SEED)

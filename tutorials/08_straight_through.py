@@ -30,13 +30,14 @@ about the ``:=`` in the last line.
 """
 
 # %%
-from lesson import FAST, SEED, claim, predict, quote, shapes, trained_model
+from tervit_lesson import FAST, SEED, claim, predict, quote, shapes
+from tervit_lesson import trained_model
 
 import numpy as np
 
 import tervit_np as tv
 from data_tools import normalise
-from figures import straight_through as draw
+from tervit_lesson.figures import straight_through as draw
 from tervit_np.quant import Ternary
 from tervit_np.quant.ternary import TernaryCache
 from tervit_np.verify.adjoint import adjoint_checks

@@ -17,14 +17,14 @@ Clipping and learned steps
 """
 
 # %%
-from lesson import FAST, SEED, claim, predict, quote  # before the others
+from tervit_lesson import FAST, SEED, claim, predict, quote  # first
 
 from math import erfc, pi, sqrt
 
 import numpy as np
 
 import tervit_np as tv
-from figures import learned_steps as draw
+from tervit_lesson.figures import learned_steps as draw
 from tervit_np.analysis.comparison.statistics import summarize
 from tervit_np.param import Param, zero_grad
 from tervit_np.quant import Ternary

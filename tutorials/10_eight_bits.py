@@ -17,13 +17,13 @@ r"""
 """
 
 # %%
-from lesson import SEED, claim, predict, quote, shapes, trained_model
+from tervit_lesson import SEED, claim, predict, quote, shapes, trained_model
 
 import numpy as np
 
 import tervit_np as tv
 from data_tools import normalise
-from figures import eight_bits as draw
+from tervit_lesson.figures import eight_bits as draw
 from tervit_np.quant import Plan, UniformAct, UniformWeight
 from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST
 

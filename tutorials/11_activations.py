@@ -18,14 +18,14 @@ Quantizing activations
 """
 
 # %%
-from lesson import FAST, SEED, claim, predict, quote  # before the others
-from lesson import shapes, trained_model
+from tervit_lesson import FAST, SEED, claim, predict, quote  # first
+from tervit_lesson import shapes, trained_model
 
 import numpy as np
 
 import tervit_np as tv
 from data_tools import normalise
-from figures import activations as draw
+from tervit_lesson.figures import activations as draw
 from tervit_np.quant import IDENTITY, UniformAct
 
 rng = np.random.default_rng(SEED)

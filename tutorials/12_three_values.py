@@ -29,7 +29,8 @@ applies it to every channel by itself.
 """
 
 # %%
-from lesson import ROOT, SEED, claim, predict, quote, shapes, trained_model
+from tervit_lesson import ROOT, SEED, claim, predict, quote, shapes
+from tervit_lesson import trained_model
 
 from itertools import product
 from statistics import NormalDist
@@ -37,7 +38,7 @@ from statistics import NormalDist
 import numpy as np
 
 import tervit_np as tv
-from figures import three_values as draw
+from tervit_lesson.figures import three_values as draw
 from tervit_np.analysis.comparison import read_record
 from tervit_np.analysis.comparison.statistics import summarize
 from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight, ternarize

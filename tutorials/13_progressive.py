@@ -24,9 +24,9 @@ surface. Here we only ask whether the 8-bit stage helps.
 """
 
 # %%
-from figures import progressive as draw
-from lesson import FAST, ROOT, SEED, claim, predict, quote
-from lesson import shapes, trained_model
+from tervit_lesson.figures import progressive as draw
+from tervit_lesson import FAST, ROOT, SEED, claim, predict, quote
+from tervit_lesson import shapes, trained_model
 
 import numpy as np
 

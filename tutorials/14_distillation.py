@@ -20,14 +20,14 @@ Distillation
 """
 
 # %%
-from lesson import FAST, ROOT, SEED, claim, predict, quote, shapes
-from lesson import trained_model  # before the others
+from tervit_lesson import FAST, ROOT, SEED, claim, predict, quote, shapes
+from tervit_lesson import trained_model  # before the others
 
 import numpy as np
 
 import tervit_np as tv
 from data_tools import normalise
-from figures import distillation as draw
+from tervit_lesson.figures import distillation as draw
 from tervit_np.losses import cross_entropy, distillation, hard_distillation
 
 rng = np.random.default_rng(SEED)

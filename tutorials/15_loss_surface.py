@@ -26,9 +26,9 @@ which axes. So we try what they can mean.
 """
 
 # %%
-from figures import loss_surface as draw
-from lesson import FAST, ROOT, SEED, claim, predict, quote
-from lesson import shapes, trained_model
+from tervit_lesson.figures import loss_surface as draw
+from tervit_lesson import FAST, ROOT, SEED, claim, predict, quote
+from tervit_lesson import shapes, trained_model
 
 import json
 import tempfile

@@ -16,11 +16,11 @@ Swin: attention in windows
 """
 
 # %%
-from lesson import SEED, claim, predict, quote  # before the others
+from tervit_lesson import SEED, claim, predict, quote  # before the others
 
 import numpy as np
 
-from figures import swin as draw
+from tervit_lesson.figures import swin as draw
 from tervit_np import ops
 
 rng = np.random.default_rng(SEED)

@@ -16,8 +16,8 @@ Packing bits
 """
 
 # %%
-from lesson import OUT, claim, predict, quote, shapes, trained_model
-from figures import packing as draw
+from tervit_lesson import OUT, claim, predict, quote, shapes, trained_model
+from tervit_lesson.figures import packing as draw
 
 import zlib
 

@@ -17,8 +17,8 @@ Integer kernels
 """
 
 # %%
-from lesson import FAST, ROOT, SEED, claim, predict, quote
-from figures import integer_kernels as draw
+from tervit_lesson import FAST, ROOT, SEED, claim, predict, quote
+from tervit_lesson.figures import integer_kernels as draw
 
 import json
 import time

@@ -18,9 +18,9 @@ Your own pictures
 """
 
 # %%
-from lesson import FAST, OUT, SEED, claim, fresh_folder, predict, quote
-from lesson import shapes, trained_model
-from figures import your_own as draw
+from tervit_lesson import FAST, OUT, SEED, claim, fresh_folder, predict, quote
+from tervit_lesson import shapes, trained_model
+from tervit_lesson.figures import your_own as draw
 
 import re
 from dataclasses import replace

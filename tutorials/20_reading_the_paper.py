@@ -14,8 +14,8 @@ Reading the paper
 """
 
 # %%
-from lesson import ROOT, claim, predict, quote, shapes, trained_model
-from figures import reading_the_paper as draw
+from tervit_lesson import ROOT, claim, predict, quote, shapes, trained_model
+from tervit_lesson.figures import reading_the_paper as draw
 
 import math
 import tomllib

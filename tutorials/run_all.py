@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lesson import ROOT
+from tervit_lesson import ROOT
 
 from tervit_np.environment import environment
 

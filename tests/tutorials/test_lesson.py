@@ -14,8 +14,9 @@ FOLDER = Path(__file__).parents[2] / "tutorials"
 def run(code: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run lines that begin a chapter, as from a clone that is not installed."""
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "TERVIT_FAST")}
+    begin = f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import tervit_lesson as lesson"
     return subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(FOLDER)!r})\n{code}"],
+        [sys.executable, "-c", f"{begin}\n{code}"],
         capture_output=True,
         encoding="utf-8",
         env=environment | {"TERVIT_TUTORIALS": str(folder)} | settings,
@@ -24,7 +25,7 @@ def run(code: str, folder: Path, **settings: str) -> subprocess.CompletedProcess
 
 
 def test_a_clone_is_importable_and_blas_uses_one_thread(tmp_path):
-    code = "import lesson, tervit_np, os; print(tervit_np.__file__, os.environ['OMP_NUM_THREADS'])"
+    code = "import os, tervit_np; print(tervit_np.__file__, os.environ['OMP_NUM_THREADS'])"
     done = run(code, tmp_path)
     file, threads = done.stdout.split()
     assert Path(file).parents[1] == FOLDER.parent
@@ -40,13 +41,13 @@ def test_missing_packages_are_named_with_what_to_do():
 
 @pytest.mark.parametrize("value", ["1.2", "0.8", "float('nan')", "float('inf')"])
 def test_a_number_that_differs_from_the_text_stops_the_chapter(tmp_path, value):
-    done = run(f"import lesson; lesson.quote('loss', {value}, 1.0, 0.1)", tmp_path)
+    done = run(f"lesson.quote('loss', {value}, 1.0, 0.1)", tmp_path)
     assert done.returncode == 1
     assert "the text says 1, give or take 0.1" in done.stderr
 
 
 def test_a_number_within_its_tolerance_is_printed_and_recorded(tmp_path):
-    code = "import lesson; lesson.quote('a', 1.05, 1.0, 0.1); lesson.quote('b', 2, 2, 0)"
+    code = "lesson.quote('a', 1.05, 1.0, 0.1); lesson.quote('b', 2, 2, 0)"
     done = run(code, tmp_path, TERVIT_RESULTS=str(tmp_path / "r.json"))
     assert done.stdout == "a: 1.05\nb: 2\n"
     stored = json.loads((tmp_path / "r.json").read_text())
@@ -55,7 +56,7 @@ def test_a_number_within_its_tolerance_is_printed_and_recorded(tmp_path):
 
 
 def test_play_and_the_short_form_report_numbers_that_differ(tmp_path):
-    code = "import lesson; lesson.quote('a', 5, 1, 0.1{})"
+    code = "lesson.quote('a', 5, 1, 0.1{})"
     done = run(code.format(""), tmp_path, TERVIT_PLAY="1")
     assert done.returncode == 0
     assert "the text says 1" in done.stdout
@@ -67,38 +68,38 @@ def test_play_and_the_short_form_report_numbers_that_differ(tmp_path):
 
 
 def test_another_seed_reports_numbers_and_checks_claims(tmp_path):
-    done = run("import lesson; lesson.quote('a', 5, 1, 0.1)", tmp_path, TERVIT_SEED="1")
+    done = run("lesson.quote('a', 5, 1, 0.1)", tmp_path, TERVIT_SEED="1")
     assert done.returncode == 0
     assert done.stdout == "a: 5\n    (of seed 0 the text says 1, give or take 0.1)\n"
-    assert run("import lesson; lesson.claim('a', 0)", tmp_path, TERVIT_SEED="1").returncode == 1
+    assert run("lesson.claim('a', 0)", tmp_path, TERVIT_SEED="1").returncode == 1
 
 
 def test_the_numpy_backend_has_its_own_tolerance(tmp_path):
-    code = "import lesson; lesson.quote('a', 1.05, 1, 0, elsewhere=0.1)"
+    code = "lesson.quote('a', 1.05, 1, 0, elsewhere=0.1)"
     assert run(code, tmp_path, TERVIT_BACKEND="numpy").returncode == 0
     pytest.importorskip("numba")
     assert run(code, tmp_path, TERVIT_BACKEND="numba").returncode == 1
 
 
 def test_a_claim_that_does_not_hold_stops_the_chapter(tmp_path):
-    code = "import lesson; lesson.claim('a < b', {})"
+    code = "lesson.claim('a < b', {})"
     done = run(code.format("1 < 2"), tmp_path, TERVIT_RESULTS=str(tmp_path / "r.json"))
     assert done.stdout == "holds: a < b\n"
     assert json.loads((tmp_path / "r.json").read_text()) == {"a < b": {"claim": True}}
     done = run(code.format("2 < 1"), tmp_path)
     assert done.returncode == 1
     assert "the text claims: a < b. Here it does not hold." in done.stderr
-    full_only = "import lesson; lesson.claim('a < b', False, full_only=True)"
+    full_only = "lesson.claim('a < b', False, full_only=True)"
     assert run(full_only, tmp_path, TERVIT_FAST="1").returncode == 0
     assert run(full_only, tmp_path).returncode == 1
     assert run(code.format("2 < 1"), tmp_path, TERVIT_PLAY="1").returncode == 0
 
 
 def test_predictions_are_asked_at_a_terminal_alone(tmp_path):
-    code = "import lesson; lesson.predict('what is a?'); lesson.quote('a', 1, 1, 0)"
+    code = "lesson.predict('what is a?'); lesson.quote('a', 1, 1, 0)"
     assert run(code, tmp_path).stdout == "a: 1\n"
     asked = """
-import builtins, sys, lesson
+import builtins, sys
 sys.stdin.isatty = sys.stdout.isatty = lambda: True
 builtins.input = lambda prompt: prompt.strip() and "two"
 lesson.predict("what is a?")
@@ -110,7 +111,6 @@ lesson.quote("b", 1, 1, 0)
 
 def test_a_figure_is_written_and_needs_no_screen(tmp_path):
     code = """
-import lesson
 with lesson.figure(3, 2) as fig:
     fig.subplots().plot([1, 2])
     lesson.show(fig, "99_line")
@@ -124,7 +124,6 @@ import sys; assert "matplotlib.pyplot" not in sys.modules
 
 def test_labels_of_logarithmic_axes_are_formulas(tmp_path):
     code = """
-import lesson
 with lesson.figure(3, 2) as fig:
     ax = fig.subplots()
     ax.semilogy([1, 1000])
@@ -138,14 +137,13 @@ def test_a_fresh_folder_deletes_that_folder_alone(tmp_path):
     (tmp_path / "99_run").mkdir()
     (tmp_path / "99_run" / "old").write_text("x")
     (tmp_path / "kept").write_text("x")
-    done = run("import lesson; print(lesson.fresh_folder('99_run').exists())", tmp_path)
+    done = run("print(lesson.fresh_folder('99_run').exists())", tmp_path)
     assert done.stdout == "False\n", done.stderr
     assert [f.name for f in tmp_path.iterdir()] == ["kept"]
 
 
 def test_the_model_is_trained_once(tmp_path):
     code = """
-import lesson
 model, other = lesson.trained_model(), lesson.trained_model()
 assert all((p.data == q.data).all() for (_, p), (_, q) in
            zip(model.named_params(), other.named_params()))

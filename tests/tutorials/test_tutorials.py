@@ -12,6 +12,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "tutorials"
 CHAPTERS = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+FIGURES = FOLDER / "tervit_lesson" / "figures"
 NAMES = [chapter.stem for chapter in CHAPTERS]
 STORE = FOLDER.parent / "docs" / "tutorials.json"
 STORED = json.loads(STORE.read_text(encoding="utf-8"))["chapters"] if STORE.exists() else {}
@@ -42,10 +43,10 @@ def claims(numbers: dict) -> dict:
 
 
 def with_figure_code(chapter: Path) -> str:
-    """Return the text of a chapter and of the module in tutorials/figures that draws for it."""
+    """Return the text of a chapter and of the module in tervit_lesson.figures that draws for it."""
     text = chapter.read_text(encoding="utf-8")
-    modules = re.findall(r"^from figures import (\w+)", text, flags=re.MULTILINE)
-    drawing = [(FOLDER / "figures" / f"{name}.py").read_text(encoding="utf-8") for name in modules]
+    modules = re.findall(r"^from tervit_lesson.figures import (\w+)", text, flags=re.MULTILINE)
+    drawing = [(FIGURES / f"{name}.py").read_text(encoding="utf-8") for name in modules]
     return "\n".join([text, *drawing])
 
 

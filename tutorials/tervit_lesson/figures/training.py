@@ -1,7 +1,7 @@
 """Figures of chapter 07: overfitting, training curves, confusions."""
 
 import numpy as np
-from lesson import COLOURS, figure, show
+from tervit_lesson import COLOURS, figure, show
 
 GREY, INK = "#8A8A8A", "#222222"
 

@@ -1,7 +1,7 @@
 """Figures of chapter 12: three values."""
 
 import numpy as np
-from lesson import figure, show, stage_colour
+from tervit_lesson import figure, show, stage_colour
 
 TERNARY = stage_colour("ternary")
 GREY, DARK = "#8A8A8A", "#444444"

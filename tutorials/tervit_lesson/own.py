@@ -1,5 +1,6 @@
 """A picture that the reader names on the command line of a chapter."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def named_picture(size: int) -> tuple[np.ndarray, np.ndarray] | None:
     ends the script, before it has trained anything.
     """
     script = Path(sys.argv[0])
-    is_chapter = script.resolve().parent == Path(__file__).parents[1]
+    is_chapter = re.fullmatch(r"\d\d_\w+\.py", script.name)
     if len(sys.argv) < 2 or not is_chapter:
         return None
     try:

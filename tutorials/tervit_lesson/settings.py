@@ -1,4 +1,4 @@
-"""Settings from the environment variables that lesson/__init__.py lists."""
+"""Settings from the environment variables that __init__.py lists."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,13 @@ def is_set(variable: str) -> bool:
     return os.environ.get(variable, "") not in ("", "0")
 
 
+PACKAGE = Path(__file__).resolve().parent
+IN_CLONE = (PACKAGE.parent / "run_all.py").exists()
+ROOT = PACKAGE.parents[1] if IN_CLONE else PACKAGE  # has the folder docs
 FAST = is_set("TERVIT_FAST")
 PLAY = is_set("TERVIT_PLAY")
 SEED = int(os.environ.get("TERVIT_SEED") or 0)
 OUT = Path(
     os.environ.get("TERVIT_TUTORIALS")
-    or Path(__file__).resolve().parents[2] / "runs" / "tutorials"
+    or (ROOT if IN_CLONE else Path.cwd()) / "runs" / "tutorials"
 )

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesson.settings import FAST, OUT, SEED
+from tervit_lesson.settings import FAST, OUT, SEED
 
 if TYPE_CHECKING:
     from tervit_np.models import Classifier

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from lesson.settings import FAST, PLAY, SEED
+from tervit_lesson.settings import FAST, PLAY, SEED
 
 from tervit_np.environment import difference_of_bits
 

@@ -1,7 +1,7 @@
 """Figures of chapter 15."""
 
 import numpy as np
-from lesson import COLOURS, OUT, figure, show, stage_colour
+from tervit_lesson import COLOURS, OUT, figure, show, stage_colour
 
 from tervit_np.analysis.surfaces.figures.stacked import draw_stacked
 

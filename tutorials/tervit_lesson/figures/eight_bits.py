@@ -1,7 +1,7 @@
 """Figures of chapter 10: 8 bits."""
 
 import numpy as np
-from lesson import figure, show, stage_colour
+from tervit_lesson import figure, show, stage_colour
 
 EIGHT, FOUR = stage_colour("8-bit"), stage_colour("4-bit")
 GREY, DARK = "#8A8A8A", "#444444"

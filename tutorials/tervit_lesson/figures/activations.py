@@ -1,7 +1,7 @@
 """Figures of chapter 11."""
 
 import numpy as np
-from lesson import COLOURS, figure, show
+from tervit_lesson import COLOURS, figure, show
 
 INK, GREY = "#222222", "#8A8A8A"
 

@@ -1,6 +1,6 @@
 """Figures of chapter 20."""
 
-from lesson import COLOURS, figure, show, stage_colour
+from tervit_lesson import COLOURS, figure, show, stage_colour
 
 GREY = "#B8B8B8"
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesson.settings import OUT, is_set
+from tervit_lesson.settings import OUT, is_set
 
 from tervit_np.analysis.style import figure as style_figure
 from tervit_np.analysis.style import save, stage_colour

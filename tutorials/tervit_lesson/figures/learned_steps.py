@@ -1,7 +1,7 @@
 """Figures of chapter 09: clipping and learned steps."""
 
 import numpy as np
-from lesson import COLOURS, figure, show, stage_colour
+from tervit_lesson import COLOURS, figure, show, stage_colour
 
 SKY, RED, PINK, GREY = COLOURS
 EIGHT, TERNARY, DARK = (

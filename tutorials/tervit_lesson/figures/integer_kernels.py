@@ -1,7 +1,7 @@
 """Figures of chapter 18."""
 
 import numpy as np
-from lesson import COLOURS, figure, show, stage_colour
+from tervit_lesson import COLOURS, figure, show, stage_colour
 
 GREY, INK = "#B8B8B8", "#222222"
 SLOT_COLOURS = ("#56B4E9", "#009E73", "#E69F00", "#CC79A7")

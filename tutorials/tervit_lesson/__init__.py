@@ -2,7 +2,8 @@
 
 Import it before NumPy: it makes `tervit_np` importable from a clone that is
 not installed, and sets BLAS to one thread, because training starts its own
-threads. Environment variables that change a chapter:
+threads. It is installed with `tervit_np`, so a chapter also runs outside the
+clone. Environment variables that change a chapter:
 
     TERVIT_FAST=1         run a short form, for the tests; numbers that depend
                           on the length are printed but not checked
@@ -11,16 +12,17 @@ threads. Environment variables that change a chapter:
     TERVIT_PLAY=1         report what differs from the text instead of
                           stopping the chapter
     TERVIT_SHOW=1         also open figures in the picture viewer
-    TERVIT_TUTORIALS=DIR  write figures and models to DIR (runs/tutorials)
+    TERVIT_TUTORIALS=DIR  write figures and models to DIR (runs/tutorials in
+                          the clone; outside it, in the current folder)
     TERVIT_RESULTS=FILE   write the numbers and claims to a JSON file
 """
 
 import importlib.util
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
+from tervit_lesson.settings import FAST, IN_CLONE, OUT, ROOT, SEED
+
+if IN_CLONE and str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 NEEDED = {"numpy": "numpy", "matplotlib": "matplotlib", "PIL": "pillow"}
@@ -35,11 +37,19 @@ from tervit_np.cli.startup import prepare  # noqa: E402
 
 prepare()
 
-from lesson.numbers import claim, predict, quote  # noqa: E402
-from lesson.own import named_picture  # noqa: E402
-from lesson.pictures import COLOURS, figure, show, stage_colour  # noqa: E402
-from lesson.settings import FAST, OUT, SEED  # noqa: E402
-from lesson.training import fresh_folder, shapes, trained_model  # noqa: E402
+from tervit_lesson.numbers import claim, predict, quote  # noqa: E402
+from tervit_lesson.own import named_picture  # noqa: E402
+from tervit_lesson.pictures import (  # noqa: E402
+    COLOURS,
+    figure,
+    show,
+    stage_colour,
+)
+from tervit_lesson.training import (  # noqa: E402
+    fresh_folder,
+    shapes,
+    trained_model,
+)
 
 __all__ = [
     "COLOURS",

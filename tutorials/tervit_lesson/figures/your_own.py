@@ -1,7 +1,7 @@
 """Figures of chapter 19."""
 
 import numpy as np
-from lesson import figure, show, stage_colour
+from tervit_lesson import figure, show, stage_colour
 
 
 def pictures(images, columns=8):

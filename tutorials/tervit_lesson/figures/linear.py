@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from lesson import COLOURS, figure, show
+from tervit_lesson import COLOURS, figure, show
 
 
 def steps(

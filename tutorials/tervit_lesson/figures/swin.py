@@ -1,7 +1,7 @@
 """Figures of chapter 16."""
 
 import numpy as np
-from lesson import COLOURS, figure, show
+from tervit_lesson import COLOURS, figure, show
 
 GREY, INK = "#B8B8B8", "#222222"
 

@@ -1,7 +1,7 @@
 """Figures of chapter 03."""
 
 import numpy as np
-from lesson import COLOURS, figure, show
+from tervit_lesson import COLOURS, figure, show
 
 BLUE, RED, GREY, INK = COLOURS[0], COLOURS[1], "#7F7F7F", "#222222"
 

@@ -1,8 +1,8 @@
 """Figures of chapter 08: the straight-through estimator."""
 
 import numpy as np
-from lesson import COLOURS, figure, show, stage_colour
 from matplotlib.colors import ListedColormap
+from tervit_lesson import COLOURS, figure, show, stage_colour
 
 FLOAT, TERNARY = stage_colour("float"), stage_colour("ternary")
 PLUS, MINUS = COLOURS[:2]  # the codes 1 and -1

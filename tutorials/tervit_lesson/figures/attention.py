@@ -1,8 +1,8 @@
 """Figures of chapter 05: weights, heads, the Jacobian, attention maps."""
 
 import numpy as np
-from lesson import COLOURS, figure, show
 from matplotlib.patches import Rectangle
+from tervit_lesson import COLOURS, figure, show
 
 GREY = "#666666"
 HEADS = np.array([(86, 180, 233), (213, 94, 0), (204, 121, 167)])

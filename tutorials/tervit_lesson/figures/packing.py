@@ -1,7 +1,7 @@
 """Figures of chapter 17."""
 
 import numpy as np
-from lesson import COLOURS, figure, show, stage_colour
+from tervit_lesson import COLOURS, figure, show, stage_colour
 
 GREY, INK = "#B8B8B8", "#222222"
 

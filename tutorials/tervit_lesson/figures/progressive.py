@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from lesson import figure, show, stage_colour
+from tervit_lesson import figure, show, stage_colour
 
 INK, GREY = "#444444", "#8A8A8A"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from lesson import figure, show, stage_colour
+from tervit_lesson import figure, show, stage_colour
 
 from data_tools import LabelledSet
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from lesson import COLOURS, figure, show
+from tervit_lesson import COLOURS, figure, show
 
 GREY = "#666666"
 

@@ -1,0 +1,1 @@
+"""Figures, one module a chapter: functions that take arrays and draw."""
