@@ -28,16 +28,17 @@ rng = np.random.default_rng(SEED)
 # %%
 # What attention costs
 # --------------------
-# Count the multiplications and additions of one attention layer for a map of
-# H times W tokens, each with C numbers. The four matrices (q, k, v and the
-# projection) are applied to each token by itself: :math:`4\,HW\,C^2`. The
-# scores compare each token with each of the HW tokens, and the mix adds up as
-# many values: :math:`2\,(HW)^2\,C`. If a token attends only to the
-# :math:`w^2` tokens of its window, that becomes :math:`2\,w^2\,HW\,C`.
+# Count the operations of one attention layer, each a multiplication with an
+# addition (a *multiply-accumulate*), for a map of H times W tokens with C
+# numbers each. The four matrices (q, k, v and the projection) are applied to
+# each token by itself: :math:`4\,HW\,C^2`. The scores compare each token with
+# each of the HW tokens, and the mix of the values takes as many operations:
+# together :math:`2\,(HW)^2\,C`. If a token attends only to the :math:`w^2`
+# tokens of its window, that becomes :math:`2\,w^2\,HW\,C`.
 
 
 def operations(side, channels, window=None):
-    """Multiply-accumulates of the matrices, and of scores and mix."""
+    """Operations of the matrices, and of scores and mix."""
     tokens = side * side
     seen = tokens if window is None else window * window
     return 4 * tokens * channels**2, 2 * seen * tokens * channels
@@ -456,7 +457,7 @@ quote("caught by the library's numbers", caught[4], 5, 0)
 # one that loads official weights computes something else. This is why the
 # library compares itself with stored numbers of independent programs.
 #
-# How much leaks without the mask?
+# How much attention leaks if the mask is forgotten?
 
 _, (*_, probs, _) = branch(x, p, w, s, np.zeros_like(mask))
 to_masked = probs.reshape(-1, *allowed.shape)[:, ~allowed].sum()
@@ -466,36 +467,20 @@ claim("over a quarter of all attention leaks here", share > 1 / 4)
 
 # %%
 # With these random weights 48 % of all attention goes to tokens from the other
-# side of the map, with other random numbers 34 % or 45 %; 44 % of the pairs
-# are masked. And the bias calls them neighbours: token 56 comes right after
+# side of the map, about the share of the pairs that are masked, 44 %. And the
+# bias calls them neighbours: token 56 comes right after
 # token 63 in the window, so the pair gets the number that was learned for "one
 # to the right".
 #
-# Two blocks
-# ----------
-# One plain block and one shifted one, as Swin alternates them. Which tokens
-# can influence a token after both? Those that are seen by a token that it
-# sees: a product of the two tables.
-
-plain = on_map(may_attend((side, side), w, 0), (side, side), w, 0)
-after_two = (should.astype(int) @ plain) > 0
-reach = after_two.sum(axis=1).reshape(side, side)
-print(f"tokens that reach each token after two blocks:\n{reach}")
-quote("tokens that reach a token in the middle", reach[3, 3], 64, 0)
-quote("tokens that reach a corner", reach[0, 0], 16, 0)
-
-# %%
-# A token in the middle depends on the whole map, a corner only on its own
-# window, since its shifted window is a quarter of one. The map of a real Swin
-# is larger, 56 x 56 in the first stage, and two blocks do not span it. The
-# next step makes it smaller.
-#
 # Patch merging
 # -------------
-# Between two stages 2 x 2 tokens become one: their C numbers are concatenated
-# to 4C, normalised, and a matrix makes 2C of them. Half the height and width,
-# twice the channels, so a stage's matrices cost the same as the stage's before
-# (a quarter of the tokens, four times the weights).
+# A plain block and a shifted one let a token depend on its window and on the
+# next ones, and not on a whole map of 56 x 56. (How many blocks that takes is
+# a task below.) So Swin makes the map smaller on the way: between two stages 2
+# x 2 tokens become one. Their C numbers are concatenated to 4C, normalised,
+# and a matrix makes 2C of them. Half the height and width, twice the channels,
+# so a block's matrices cost the same as in the stage before (a quarter of the
+# tokens, four times the weights).
 
 
 DOWN_FIRST = ((0, 0), (1, 0), (0, 1), (1, 1))  # (row, column)
@@ -553,6 +538,7 @@ import tervit_np as tv
 
 config = tv.models.CONFIGS["swin_tiny_patch4_window7_224"]
 total = np.zeros(3)
+print("million operations in each stage")
 print("map       C   blocks   matrices   windows   (global)")
 for stage, side_here in enumerate(config.sides):
     width, depth = config.dim * 2**stage, config.depths[stage]
@@ -581,9 +567,10 @@ quote("Swin-T, million parameters", config.parameters / 1e6, 28.29, 0.005)
 # * Multiply the probabilities by ``allowed`` after the softmax instead of
 #   adding -100 before it. What do the rows of the last window sum to?
 # * Replace -100 by -5, then by -20. Which of the five checks notices?
-# * Plain and shifted blocks alternate. After how many blocks does every token
-#   depend on every other, on a map of 8 x 8 and of 16 x 16, for s = 1, 2, 3?
-#   Use ``on_map``.
+# * Plain and shifted blocks alternate. A token depends, after two of them, on
+#   those that are seen by a token that it sees: the product of two tables of
+#   ``on_map``. After how many blocks does every token depend on every other,
+#   on a map of 8 x 8 and of 16 x 16, for s = 1, 2, 3?
 # * Time ``ops.attention`` and ``ops.window_attention`` in float32 on maps of
 #   side 7, 14, 28 and 56. Do the times grow as the operations do?
 # * Write the adjoint test of the lookup ``table[index]`` and its backward.

@@ -138,9 +138,9 @@ def gelu(x):  # (N, I) -> (N, I)
 def attention(qkv):  # (N, 3 D) -> (N, D)
     """Let each token take a weighted mean of the tokens of its image.
 
-    S = Q K^T / sqrt(K)        A = softmax(S)         O = A V
-    dV = A^T dO     dA = dO V^T     dS = A (dA - sum of A dA) / sqrt(K)
-    dQ = dS K       dK = dS^T Q     for each head by itself
+    s = q k^T / sqrt(K)        a = softmax(s)         o = a v
+    dv = a^T do     da = do v^T     ds = a (da - sum of a da) / sqrt(K)
+    dq = ds k       dk = ds^T q     for each head by itself
     """
     q, k, v = qkv.reshape(-1, T, 3, H, K).transpose(2, 0, 3, 1, 4)
     s = q @ k.swapaxes(2, 3) / math.sqrt(K)  # (B, H, T, K) -> (B, H, T, T)

@@ -22,9 +22,8 @@ def beyond_the_clip(runs, end, switch):
             right.plot(latents[:, 0], style, color=RULES[rule])
         last = len(losses)
         left.text(last, 0.25, "mask", color=DARK, ha="right")
-        left.text(switch + 60, 0.16, "identity", color=RED)
-        small = {"color": TERNARY, "ha": "right", "fontsize": 9}
-        left.text(last, 0.02, "the other two", **small)
+        left.text(switch + 70, 0.13, "identity", color=RED)
+        left.text(last, 0.01, "the other two", color=TERNARY, ha="right")
         left.set_ylim(0, 0.6)
         left.set_ylabel("loss")
         right.axhspan(-end, end, color="#E8E8E8", zorder=0)
