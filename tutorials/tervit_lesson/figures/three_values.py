@@ -20,7 +20,7 @@ def thresholds(factors, curves, best):
             ax.text(0.02, curve[0] + 0.008, name, color=MARKS[name])
         ax.set_xlabel("threshold / mean|w|")
         ax.set_ylabel("relative squared error")
-        ax.set_ylim(0, 0.52)
+        ax.set_ylim(0, 0.54)
         show(fig, "12_thresholds")
 
 
