@@ -2,9 +2,10 @@ r"""
 Reading the paper
 =================
 
-:You will do: go through TerViT item by item, derive one of its equations, find
-  the one way of counting that gives the size in its table, test one claim in
-  seconds, and read stored trainings for the claims that need hours.
+:You will do: go through TerViT item by item, see what one of its equations
+  leaves open, find the one way of counting that gives the size in its table,
+  test two claims in seconds, and read stored trainings for the claims that
+  need hours.
 :You will learn: to tell what a paper states from what it leaves open, and a
   claim from its premise; what "not reproduced" means and what it does not.
 :You need: chapters 12 and 13. The other chapters explain the parts.
@@ -64,20 +65,11 @@ for kind, items in paper_map.items():
 # An equation, and what it leaves open
 # ------------------------------------
 # One row :math:`w` of a weight matrix becomes :math:`\alpha t`. The codes
-# :math:`t` are -1, 0 or 1: the sign of the weight if it is larger than the
+# :math:`t` are -1, 0 or 1: the sign of the weight if its size is above the
 # threshold :math:`\Delta`, otherwise 0. Which scale :math:`\alpha` is right
-# for given codes? Take the one with the smallest squared error, and set its
-# derivative to zero:
-#
-# .. math::
-#    \frac{\mathrm{d}}{\mathrm{d}\alpha} \sum_i (w_i - \alpha t_i)^2
-#    = -2 \sum_i t_i (w_i - \alpha t_i) = 0
-#    \quad\Rightarrow\quad
-#    \alpha = \frac{\sum_i t_i w_i}{\sum_i t_i^2}
-#
-# Where :math:`t_i` is not 0, :math:`t_i w_i = |w_i|` and :math:`t_i^2 = 1`. So
-# the best scale is the mean of :math:`|w_i|` over the weights that are *kept*,
-# the ones that do not become 0. This is the rule of Ternary Weight Networks.
+# for given codes? Chapter 12 found the one with the smallest squared error:
+# the mean of :math:`|w_i|` over the weights that are *kept*, the ones that do
+# not become 0. This is the rule of Ternary Weight Networks.
 
 
 def squared_error(w, alpha, t):
@@ -87,9 +79,7 @@ def squared_error(w, alpha, t):
 w = rng.normal(size=4096)
 delta = 0.7 * np.abs(w).mean()
 t = np.sign(w) * (np.abs(w) > delta)
-alpha = (t * w).sum() / (t**2).sum()
-kept_mean = np.abs(w)[np.abs(w) > delta].mean()
-quote("best scale minus mean of the kept", alpha - kept_mean, 0, 1e-12)
+alpha = np.abs(w)[np.abs(w) > delta].mean()
 scales = alpha * np.array([0.99, 1.01])
 nearby = min(squared_error(w, a, t) for a in scales)
 claim("1 % more or less is worse", squared_error(w, alpha, t) < nearby)
@@ -101,7 +91,11 @@ claim("1 % more or less is worse", squared_error(w, alpha, t) < nearby)
 # cost? For normally distributed weights (variance 1) there is a closed form.
 # Let :math:`P` be the fraction of kept weights, :math:`S` the sum of their
 # magnitudes divided by the number of all weights, and :math:`m` the mean
-# magnitude, :math:`\sqrt{2/\pi}`. Expand the square:
+# magnitude. Two integrals over the bell curve give P and S, and the error is
+# the mean of the square, expanded:
+#
+# .. math:: m = \sqrt{2/\pi}, \quad \Delta = 0.7\, m, \quad
+#    P = \mathrm{erfc}(\Delta / \sqrt 2), \quad S = m\, e^{-\Delta^2 / 2}
 #
 # .. math:: \text{error}(\alpha) = 1 - 2 \alpha S + \alpha^2 P
 #
@@ -109,8 +103,9 @@ claim("1 % more or less is worse", squared_error(w, alpha, t) < nearby)
 # *Predict* the larger of the two errors, when the smaller one is 0.19.
 
 m = math.sqrt(2 / math.pi)
-P = math.erfc(0.7 * m / math.sqrt(2))
-S = m * math.exp(-((0.7 * m) ** 2) / 2)
+cut = 0.7 * m
+P = math.erfc(cut / math.sqrt(2))
+S = m * math.exp(-(cut**2) / 2)
 
 
 def expected_error(alpha):
@@ -154,11 +149,10 @@ quote("gap, scale of the row", over_row, 1.541, 5e-4, True, elsewhere=0.6)
 claim("the scale of the row costs more", over_row > 1.4 * over_kept, True)
 
 # %%
-# The gap is twice as large. With seeds 1 and 2 it is 0.93 and 1.71, and 0.81
-# and 1.84. Therefore the library's default is the mean of the kept, and the
-# other is an option. This is our decision and says nothing about the paper:
-# training may make up for a bad scale. When you publish numbers, say which
-# scale you took.
+# The gap is twice as large. Therefore the library's default is the mean of the
+# kept, and the other is an option. This is our decision and says nothing about
+# the paper: training may make up for a bad scale. When you publish numbers,
+# say which scale you took.
 #
 # A size, and how it was counted
 # ------------------------------
@@ -242,8 +236,10 @@ claim("a fresh optimizer", stages["ternary"].optimizer == "fresh")
 # of a matrix had the same distribution, one threshold would be as good as
 # many.
 #
-# A matrix that satisfies the premise: normally distributed rows, whose sizes
-# differ by factors of about 1.6 (log-normal, sigma 0.5).
+# Chapter 12 made a matrix that satisfies the premise, with normally
+# distributed rows of different sizes (log-normal, sigma 0.5). There a rule for
+# each channel removes over a third of the error, 0.193 in place of 0.307.
+# *Predict*: and in the 16 matrices of our trained model?
 
 from tervit_np.quant.ternarize import ternarize
 
@@ -252,15 +248,6 @@ def weight_error(w, granularity):
     w_hat = ternarize(w, granularity=granularity).dequantize()
     return ((w - w_hat) ** 2).sum() / (w**2).sum()
 
-
-uneven = rng.normal(size=(384, 384)) * np.exp(rng.normal(0, 0.5, (384, 1)))
-whole, each = (weight_error(uneven, g) for g in ("tensor", "channel"))
-quote("uneven rows, error layer-wise", whole, 0.320, 5e-4)
-quote("uneven rows, error channel-wise", each, 0.192, 5e-4)
-
-# %%
-# Channels remove two fifths of the error. *Predict*: and in the 16 matrices of
-# our trained model?
 
 layers = {
     name: layer.weight.data.astype(np.float64)
@@ -296,18 +283,17 @@ quote("gap, layer-wise", layer_wise.gap, 0.743, 5e-4, True, elsewhere=0.3)
 quote("gap, channel-wise", channel_wise.gap, 0.726, 6e-4, True, elsewhere=0.3)
 quote("channels save", saved, 0.017, 6e-4, True, elsewhere=0.03)
 quote("  with an error of", error, 0.007, 6e-4, True, elsewhere=0.003)
-claim(
-    "channels save under 5 % of the gap", saved < 0.05 * layer_wise.gap, True
-)
+part = saved / layer_wise.gap
+claim("channels save something, under 5 % of the gap", 0 < part < 0.05, True)
 tiny = abs(eight.gap) < 0.01 * channel_wise.gap
 claim("8 bits add under 1 % of the ternary gap", tiny, True)
 
 # %%
-# Channels save 0.017 ± 0.007 of 0.743; with seeds 1 and 2 it is 0.015 ± 0.008
-# of 0.943 and 0.025 ± 0.008 of 0.831. All three have the sign that the paper
-# claims, and none is large. The claim is not wrong; its premise is weak in a
-# small model trained for a few epochs. An official checkpoint that was trained
-# for 300 epochs is another matter (first task below).
+# Channels save 0.017 ± 0.007 of 0.743. The sign is the one that the paper
+# claims, as it is for the models of seeds 1 and 2, and the size is small. The
+# claim is not wrong; its premise is weak in a small model trained for a few
+# epochs. An official checkpoint that was trained for 300 epochs is another
+# matter (first task below).
 #
 # The gap of 8 bits concerns the next claim. As far as the loss can tell, the
 # 8-bit model is the float model, so it is hardly a step towards the ternary
@@ -327,14 +313,15 @@ weights["patch embedding and head"] = 3 * 8 * 8 * 64 + 64 * 10
 draw.costs(cost, weights)
 at_ends, total = cost["patch embedding and head"], over_kept
 quote("patch embedding and head", at_ends, 0.227, 5e-4, True, elsewhere=0.1)
-claim("over a fifth of what all blocks cost", at_ends > 0.2 * total, True)
+part = at_ends / total
+quote("of what all blocks cost", part, 0.31, 0.005, True, elsewhere=0.15)
+claim("a fifth to two fifths of what all blocks cost", 0.2 < part < 0.4, True)
 quote("their weights, of the blocks'", 12_928 / (4 * in_block), 0.066, 5e-4)
 
 # %%
 # Patch embedding and head have a fifteenth as many weights as the blocks and
-# cost a quarter to a third as much (0.31, 0.25 and 0.32 with seeds 0, 1 and
-# 2). The sign agrees with the account. The size cannot be compared: 22.4
-# points were measured after training, on other pictures.
+# cost 0.31 times as much. The sign agrees with the account. The size cannot be
+# compared: 22.4 points were measured after training, on other pictures.
 #
 # Claims that need training
 # -------------------------

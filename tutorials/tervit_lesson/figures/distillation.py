@@ -61,10 +61,11 @@ def lengths(temperatures, with_square, of_label):
         without = with_square / temperatures**2
         ax.loglog(temperatures, with_square, "o-", color=COLOURS[0], ms=4)
         ax.loglog(temperatures, without, "o-", color=COLOURS[1], ms=4)
-        ax.axhline(of_label, color=GREY, linestyle=":")
-        ax.text(70, with_square[-1], "times T squared", color=COLOURS[0])
-        ax.text(70, without[-1], "without", color=COLOURS[1])
-        ax.text(70, of_label, "of the labels", color=GREY, va="bottom")
+        ax.plot((1, 64), (of_label, of_label), ":", color=GREY)
+        beside = {"va": "center", "color": COLOURS[0]}
+        ax.text(70, 0.75 * with_square[-1], "times T squared", **beside)
+        ax.text(70, without[-1], "without", va="center", color=COLOURS[1])
+        ax.text(70, 1.6 * of_label, "of the labels", va="center", color=GREY)
         ticks = (1, 2, 4, 8, 16, 32, 64)
         ax.set_xticks(ticks, ticks)
         powers = (1e-4, 1e-3, 1e-2, 1e-1, 1)
