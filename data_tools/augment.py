@@ -1,7 +1,7 @@
 """Data augmentation: random changes of training images that keep their class.
 
     crop      shift by up to `crop_padding` pixels; reflection fills the border
-    flip      mirror left and right with probability 1/2
+    flip      mirror left and right with probability 1/2, or every image in every second epoch
     RandAugment, cutout, erasing, mixup, cutmix   see their files; off by default
 
 In two steps, from uint8 images to the float batch and soft targets of one training step:
@@ -12,7 +12,7 @@ In two steps, from uint8 images to the float batch and soft targets of one train
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +33,7 @@ class Augment:
 
     crop_padding: int = 4  # pixels; for images in memory
     flip: bool = True
+    alternate_flip: bool = False  # mirror an image in every second epoch (Jordan 2024)
     min_scale: float = 0.08  # least area of a random crop, as a fraction; for streamed pictures
     repeats: int = 1  # repeated augmentation: an epoch has 1/repeats of the images, each repeated
     randaugment_ops: int = 0  # operations per image
@@ -43,12 +44,14 @@ class Augment:
     cutout: int = 0  # side of the square filled with the mean colour
     mixup: float = 0.0  # alpha of the beta distribution
     cutmix: float = 0.0  # alpha; if both are on, each batch draws one of the two
+    mix_prob: float = 1.0  # probability that a batch is mixed
+    until: float = 1.0  # fraction of training after which nothing is cut out, erased or mixed
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 0 <= value < math.inf:
                 raise DataError(f"augment: {name} is {value}; expected a number of at least 0")
-        for name in ("min_scale", "randaugment_prob", "erasing"):
+        for name in ("min_scale", "randaugment_prob", "erasing", "mix_prob", "until"):
             if getattr(self, name) > 1:
                 raise DataError(f"augment: {name} is {getattr(self, name)}; expected at most 1")
         if self.repeats < 1:
@@ -56,10 +59,23 @@ class Augment:
         if self.randaugment_magnitude > 10:
             magnitude = self.randaugment_magnitude
             raise DataError(f"augment: randaugment_magnitude is {magnitude}; expected at most 10")
+        if self.alternate_flip and not self.flip:
+            raise DataError("augment: alternate_flip is a way to flip, but flip is off")
 
-    def augment_uint8(self, images: Array, rng: np.random.Generator) -> Array:
-        """Crop, flip and RandAugment a batch of small images.  uint8 (B, S, S, 3) -> the same."""
-        images = crop_and_flip(images, self.crop_padding, self.flip, rng)
+    def at(self, progress: float) -> "Augment":
+        """Return the augmentation after a fraction of training: without what has ended by then."""
+        if progress < self.until:
+            return self
+        return replace(self, erasing=0.0, cutout=0, mixup=0.0, cutmix=0.0)
+
+    def augment_uint8(
+        self, images: Array, rng: np.random.Generator, mirrored: Array | None = None
+    ) -> Array:
+        """Crop, flip and RandAugment a batch of small images.  uint8 (B, S, S, 3) -> the same.
+
+        `mirrored` (B,) says which images are mirrored; without it, they are drawn.
+        """
+        images = crop_and_flip(images, self.crop_padding, self.flip, rng, mirrored)
         if self.randaugment_ops:
             from PIL import Image
 
@@ -104,20 +120,28 @@ class Augment:
         targets = soft_targets(labels, num_classes, smoothing)
         alphas = [(mixup, self.mixup), (cutmix, self.cutmix)]
         active = [(mix, alpha) for mix, alpha in alphas if alpha > 0]
-        if active:
+        if active and (self.mix_prob == 1 or rng.random() < self.mix_prob):
             mix, alpha = active[rng.integers(len(active))]
             mix(pixels, targets, alpha, rng)
         return pixels, targets
 
 
-def crop_and_flip(images: Array, padding: int, flip: bool, rng: np.random.Generator) -> Array:
+def crop_and_flip(
+    images: Array,
+    padding: int,
+    flip: bool,
+    rng: np.random.Generator,
+    mirrored: Array | None = None,
+) -> Array:
     """Shift each image by up to `padding` pixels and mirror half of them.  -> a new array.
 
-    The padded image is never built: one gather reads each pixel from its reflected position.
+    `mirrored` (B,) says which images are mirrored; without it, they are drawn. The padded image is
+    never built: one gather reads each pixel from its reflected position.
     """
     count, height, width, channels = images.shape
     shifts = rng.integers(0, 2 * padding + 1, (count, 2))
-    mirror = flip & (rng.random((count, 1)) < 0.5)
+    drawn = flip & (rng.random((count, 1)) < 0.5)
+    mirror = drawn if mirrored is None else mirrored[:, None]
     rows = _reflected_indices(height, padding)[shifts[:, :1] + np.arange(height)]
     columns = _reflected_indices(width, padding)[shifts[:, 1:] + np.arange(width)]
     columns = np.where(mirror, columns[:, ::-1], columns)

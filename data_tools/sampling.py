@@ -8,7 +8,8 @@ import numpy as np
 
 from data_tools.imageset import Array
 
-_ORDER, _STEP = 1, 2  # first words of the seeds, so that the two streams differ
+# First words of the seeds, so that the streams differ; workers.py uses 3.
+_ORDER, _STEP, _MIRROR = 1, 2, 4
 
 
 def epoch_order(count: int, seed: int, stage: int, epoch: int) -> Array:
@@ -19,3 +20,13 @@ def epoch_order(count: int, seed: int, stage: int, epoch: int) -> Array:
 def step_rng(seed: int, stage: int, epoch: int, step: int) -> np.random.Generator:
     """Return the generator of one step, for augmentation; drop path draws from its children."""
     return np.random.default_rng([_STEP, seed, stage, epoch, step])
+
+
+def alternately_mirrored(count: int, seed: int, stage: int, epoch: int) -> Array:
+    """Tell which images an epoch mirrors: a random half, and the other half in the next.  (count,).
+
+    Two epochs show both views of every image; independent draws show half of the images twice
+    the same (Jordan 2024).
+    """
+    first: Array = np.random.default_rng([_MIRROR, seed, stage]).random(count) < 0.5
+    return first if epoch % 2 == 0 else ~first

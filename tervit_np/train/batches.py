@@ -7,7 +7,7 @@ pictures decoded ahead of time in other processes are the same as pictures decod
 import numpy as np
 
 from data_tools import ImageSet, StreamedSet
-from data_tools.sampling import epoch_order, step_rng
+from data_tools.sampling import alternately_mirrored, epoch_order, step_rng
 from data_tools.workers import Prefetcher
 from tervit_np.arrays import Array
 from tervit_np.train.stages import Recipe
@@ -21,20 +21,27 @@ class Batches:
     ) -> None:
         self.train, self.recipe, self.seed = train, recipe, seed
         self.steps = len(train) // recipe.batch_size  # of an epoch
-        self._epoch: tuple[int, int] | None = None  # stage and epoch of `_order`
+        self._epoch: tuple[int, int] | None = None  # stage and epoch of these two
         self._order: Array = np.empty(0, np.int64)
+        self._mirrored: Array = np.empty(0, bool)
         self._prefetcher = None
         if isinstance(train, StreamedSet):
             self._prefetcher = Prefetcher(train, recipe.augment, recipe.batch_size, workers)
 
-    def draw(self, stage: int, step: int) -> tuple[Array, Array, np.random.Generator]:
-        """Return images (B, 3, S, S), targets (B, C) and the generator of one step of a stage."""
-        train, augment = self.train, self.recipe.augment
+    def draw(
+        self, stage: int, step: int, progress: float = 0.0
+    ) -> tuple[Array, Array, np.random.Generator]:
+        """Return images (B, 3, S, S), targets (B, C) and the generator of one step of a stage.
+
+        `progress` is the fraction of the whole training that is done.
+        """
+        train, augment = self.train, self.recipe.augment.at(progress)
         rng = step_rng(self.seed, stage, step // self.steps, step)
         indices = self._indices(stage, step)
         labels = train.labels[indices]
         if isinstance(train, ImageSet):
-            images = augment.augment_uint8(train.images[indices], rng)
+            mirrored = self._mirrored[indices] if augment.alternate_flip else None
+            images = augment.augment_uint8(train.images[indices], rng, mirrored)
         else:
             images, labels = self._prefetched(stage, step, labels)
         smoothing = self.recipe.label_smoothing
@@ -59,6 +66,7 @@ class Batches:
         if self._epoch != (stage, epoch):
             self._epoch = stage, epoch
             self._order = self._shuffled(stage, epoch)
+            self._mirrored = alternately_mirrored(len(self.train), self.seed, stage, epoch)
         return self._order[batch * self.recipe.batch_size : (batch + 1) * self.recipe.batch_size]
 
     def _shuffled(self, stage: int, epoch: int) -> Array:

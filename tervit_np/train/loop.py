@@ -176,7 +176,8 @@ class _Loop:
         """Take step number `done` of a stage; log it, and validate and save after an epoch."""
         began = time.monotonic()
         stage, total = self.stages[index].name, self._total(index, done)
-        images, targets, rng = self.batches.draw(index, done - 1)
+        progress = (total - 1) / sum(self.lengths)
+        images, targets, rng = self.batches.draw(index, done - 1, progress)
         try:
             loss, norm = trainer.step(done - 1, images, targets, rng)
         except Diverged as error:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from data_tools import LabelledSet
+from data_tools import ImageSet, LabelledSet
 from tervit_np import __version__
 from tervit_np.backends import backend_name
 from tervit_np.checkpoints.npz import describe
@@ -26,7 +26,7 @@ def check_run(
     ------
     ValueError
         If there is no stage, names repeat, a teacher is not an earlier stage, the images do not fit
-        the model or fill no batch, or `threads` is below 1.
+        the model, the recipe or a batch, or `threads` is below 1.
     """
     _check_stages(stages)
     config = model.config
@@ -41,6 +41,11 @@ def check_run(
         )
     if len(train) < recipe.batch_size:
         raise ValueError(f"train: {len(train)} images do not fill a batch of {recipe.batch_size}")
+    if recipe.augment.alternate_flip and not isinstance(train, ImageSet):
+        raise ValueError(
+            f"train: alternate_flip is for images in memory, and {train.name} is decoded while "
+            "training; leave it out"
+        )
     if threads < 1:
         raise ValueError(f"threads is {threads}; expected at least 1")
 

@@ -173,3 +173,10 @@ def test_values_out_of_range_are_refused(wrong):
 def test_labels_outside_the_classes_are_refused(labels):
     with pytest.raises(DataError, match="augment: labels"):
         soft_targets(np.array(labels), 5, 0.1)
+
+
+def test_mix_prob_is_the_share_of_batches_that_are_mixed():
+    augment = Augment(0, False, cutmix=1.0, mix_prob=0.25)
+    plain = Augment(0, False)
+    mixed = [not np.array_equal(apply(augment, i)[1], apply(plain, i)[1]) for i in range(200)]
+    assert 30 < sum(mixed) < 70

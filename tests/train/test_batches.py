@@ -1,13 +1,12 @@
 import numpy as np
 
+from data_tools import Augment, normalise
 from tervit_np.train import Recipe
 from tervit_np.train.batches import Batches
 
 
 def test_an_epoch_shows_every_image_once(data):
     """Without augmentation, the eight batches of an epoch are the set in another order."""
-    from data_tools import Augment, normalise
-
     plain = Recipe(batch_size=8, augment=Augment(0, False))
     batches = Batches(data.train, plain, seed=0)
     drawn = np.concatenate([batches.draw(0, step)[0] for step in range(8)])
@@ -30,3 +29,29 @@ def test_stages_and_seeds_draw_differently(data, recipe):
         Batches(data.train, recipe, seed).draw(stage, 0)[0] for seed in (0, 1) for stage in (0, 1)
     ]
     assert len({x.tobytes() for x in seen}) == 4
+
+
+def test_alternate_flip_shows_both_views_in_two_epochs(data):
+    """Each image once as it is and once mirrored, half of them mirrored first."""
+    augment = Augment(0, True, alternate_flip=True)
+    batches = Batches(data.train, Recipe(batch_size=8, augment=augment), seed=0)
+    pixels = normalise(data.train.images, data.train.mean, data.train.std)
+    place = {view.tobytes(): i for i, x in enumerate(pixels) for view in (x, x[:, :, ::-1])}
+    shown = np.zeros((2, len(pixels)), bool)  # whether an epoch showed the image mirrored
+    for epoch in range(2):
+        for step in range(8 * epoch, 8 * epoch + 8):
+            for x in batches.draw(0, step)[0]:
+                i = place[x.tobytes()]
+                shown[epoch, i] = not np.array_equal(x, pixels[i])
+    np.testing.assert_array_equal(shown[0], ~shown[1])
+    assert 16 < shown[0].sum() < 48
+
+
+def test_mixing_and_cutout_end_before_training_does(data):
+    augment = Augment(0, False, cutout=4, mixup=0.4, until=0.75)
+    batches = Batches(data.train, Recipe(batch_size=8, augment=augment), seed=0)
+    plain = Batches(data.train, Recipe(batch_size=8, augment=Augment(0, False)), seed=0)
+    mixed, last = batches.draw(0, 3, 0.74), batches.draw(0, 3, 0.75)
+    assert not np.array_equal(mixed[0], last[0])
+    np.testing.assert_array_equal(last[0], plain.draw(0, 3)[0])
+    np.testing.assert_array_equal(last[1], plain.draw(0, 3)[1])
