@@ -38,8 +38,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="run folder, .npz of a stage, packed file, weights (.pth, .safetensors), or name of "
-        "official weights",
+        help="run folder, .npz of a stage, packed file, weights (.pth, .safetensors), name of "
+        "official weights, or cifar10 or shapes, the trained models of the package",
     )
 
 
@@ -112,7 +112,16 @@ def _check_options(
 
 
 def model_file(source: str, stage: str | None) -> Path:
-    """Return the file of a model: `source`, or a stage of that run, by default its last one."""
+    """Return the file of a model: `source`, or a stage of that run, by default its last one.
+
+    The name of a trained model of the package is that model, also where a folder has this name.
+    """
+    from tervit_np.deploy import trained_model
+
+    if (trained := trained_model(source)) is not None:
+        if stage is not None:
+            raise ValueError(f"--stage applies to run folders, and {source} is one packed file")
+        return trained
     path = Path(source)
     if not path.is_dir():
         if stage is not None:

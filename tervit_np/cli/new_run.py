@@ -25,16 +25,23 @@ _RECIPE = (
     "accumulate",
     "recompute",
 )
-_AUGMENT = {"mixup": "mixup", "cutmix": "cutmix", "randaugment": "randaugment_ops"}
+_AUGMENT = {
+    "mixup": "mixup",
+    "cutmix": "cutmix",
+    "cutout": "cutout",
+    "mix_until": "until",
+    "alternate_flip": "alternate_flip",
+    "randaugment": "randaugment_ops",
+}
 
 
 def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
     """Return the arguments of `tervit_np.train.run` for a new run."""
     from tervit_np import train
 
-    args.data = DEFAULT_DATA if args.data is None else args.data
+    preset = _preset(args)
+    args.data = preset.data if args.data is None else args.data
     args.seed = DEFAULT_SEED if args.seed is None else args.seed
-    preset = train.preset_for(args.data)
     stages = _stages(args, preset)  # before the slow load, so that a misspelling shows at once
     validation = preset.validation if args.validation is None else args.validation
     data = train.load_data(args.data, validation, args.seed)
@@ -63,9 +70,7 @@ def describe_recipe(args: argparse.Namespace) -> str:
     """Write model, stages and recipe as the options choose them, one to a line."""
     from dataclasses import asdict
 
-    from tervit_np import train
-
-    preset = train.preset_for(args.data or DEFAULT_DATA)
+    preset = _preset(args)
     recipe = asdict(_recipe(args, preset.recipe))
     augment = recipe.pop("augment")
     seed = DEFAULT_SEED if args.seed is None else args.seed
@@ -78,6 +83,15 @@ def describe_recipe(args: argparse.Namespace) -> str:
         *((f"augment {name}", value) for name, value in augment.items()),
     ]
     return "\n".join(f"{name:<36}{value}" for name, value in lines)
+
+
+def _preset(args: argparse.Namespace) -> "Preset":
+    """Return the preset of --preset, or that of the data set."""
+    from tervit_np import train
+
+    if args.preset is None:
+        return train.preset_for(args.data or DEFAULT_DATA)
+    return train.named_preset(args.preset)
 
 
 def _describe_stage(stage: "Stage") -> str:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tervit_np.cli.models import LoadedModel, add_model, open_model
+from tervit_np.cli.models import LoadedModel, open_model
 from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan
@@ -13,8 +13,12 @@ from tervit_np.cli.plans import add_plan
 if TYPE_CHECKING:
     from tervit_np.arrays import Array
 
-HELP = """Classify pictures with a saved model."""
+HELP = """Classify pictures with a saved model, by default the package's own, cifar10.
+
+It is ternary and knows ten classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship,
+truck."""
 EXAMPLES = """\
+  tervit predict cat.jpg dog.png                               with the model of the package
   tervit predict runs/cifar10 cat.jpg dog.png                  the last stage of a run
   tervit predict runs/cifar10/float.npz photo.jpg --top 5      five classes instead of three
   tervit predict deit_small_patch16_224 photo.jpg              official weights
@@ -24,8 +28,13 @@ EXAMPLES = """\
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    add_model(parser)
-    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture file of any size")
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="[MODEL] PICTURE",
+        help="a model, as `tervit eval` takes it (default: cifar10, of the package), and picture "
+        "files of any size",
+    )
     add_stage(parser)
     add_plan(parser, "quantize by another plan")
     parser.add_argument(
@@ -52,11 +61,10 @@ def run(args: argparse.Namespace) -> int:
     if args.top < 1:
         raise ValueError(f"--top is {args.top}; expected at least 1")
     threads = thread_count(args.threads)
-    loaded = open_model(
-        args.model, args.stage, args.plan, threads=threads, attention=args.attention
-    )
+    model, pictures = _model_and_pictures(*args.names)
+    loaded = open_model(model, args.stage, args.plan, threads=threads, attention=args.attention)
     names, unreadable = in_words(_class_names(loaded, args.classes)), []
-    for name in args.pictures:
+    for name in pictures:
         try:
             pixels = _read_pixels(loaded, name)
         except DataError as error:
@@ -74,6 +82,27 @@ def run(args: argparse.Namespace) -> int:
     for message in unreadable:
         print(f"tervit predict: {printable(message)}", file=sys.stderr)
     return 2 if unreadable else 0
+
+
+def _model_and_pictures(first: str, *others: str) -> tuple[str, tuple[str, ...]]:
+    """Tell the model from the pictures: without a model, the first name is that of a picture.
+
+    Raises
+    ------
+    ValueError
+        If there is no picture.
+    """
+    from data_tools.picture_formats import is_picture
+    from tervit_np.deploy import DEFAULT_MODEL
+
+    if is_picture(first):
+        return DEFAULT_MODEL, (first, *others)
+    if not others:
+        raise ValueError(
+            f"there is no picture to classify; {first} is taken as a model, as its name does not "
+            "end as that of a picture"
+        )
+    return first, others
 
 
 def _class_names(loaded: LoadedModel, source: str | None) -> tuple[str, ...]:

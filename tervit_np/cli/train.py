@@ -55,6 +55,12 @@ def _add_model_options(group: Options) -> None:
         help="data set; also selects the preset of that name (default: shapes)",
     )
     group.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="model, data, stages and recipe by name: shapes, cifar10, imagenet "
+        "(default: that of the data set)",
+    )
+    group.add_argument(
         "--validation",
         type=int,
         metavar="N",
@@ -113,6 +119,18 @@ def _add_recipe_options(group: Options) -> None:
     )
     group.add_argument("--mixup", type=float, metavar="ALPHA", help="mixup; 0: none")
     group.add_argument("--cutmix", type=float, metavar="ALPHA", help="CutMix; 0: none")
+    group.add_argument("--cutout", type=int, metavar="N", help="side of a masked square; 0: none")
+    group.add_argument(
+        "--mix-until",
+        type=float,
+        metavar="X",
+        help="fraction of training after which nothing is mixed or cut out",
+    )
+    group.add_argument(
+        "--alternate-flip",
+        action=argparse.BooleanOptionalAction,
+        help="mirror an image in every second epoch instead of at random",
+    )
     group.add_argument(
         "--randaugment", type=int, metavar="N", help="RandAugment operations per image; 0: none"
     )

@@ -20,6 +20,7 @@ from tervit_np.checkpoints.npz import described_model
 from tervit_np.deploy import base3, bit_packing
 from tervit_np.deploy.blocks import ATTENTION
 from tervit_np.deploy.packing import pack_layers_, packable
+from tervit_np.deploy.trained import trained_model
 from tervit_np.deploy.writing import FORMAT, checksum, storage_kind
 from tervit_np.kernels import selected_variant
 from tervit_np.models import Classifier
@@ -43,7 +44,7 @@ class PackedModel(NamedTuple):
 
 
 def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32") -> PackedModel:
-    """Load a packed file, as `export` writes them.
+    """Load a packed file, as `export` writes them, or a trained model of the package by name.
 
     `threads` threads share the work on each image. With `attention="int8"` the two products of
     attention are integer products too, which the model was not trained for: faster for DeiT,
@@ -60,7 +61,7 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
             f"one of {', '.join(ATTENTION)}"
         )
     selected_variant()  # a wrong TERVIT_KERNEL or TERVIT_BACKEND is not reported as a wrong file
-    path = Path(path)
+    path = trained_model(str(path)) or Path(path)
     arrays, metadata = _read(path)
     try:
         meta = {key: json.loads(metadata[key]) for key in _KEYS}

@@ -8,7 +8,7 @@ from tervit_np.train.interrupt import Interrupted
 from tervit_np.train.loop import StageResult, run
 from tervit_np.train.muon import Muon
 from tervit_np.train.parallel import ParallelModel
-from tervit_np.train.presets import PRESETS, Preset, preset_for
+from tervit_np.train.presets import PRESETS, Preset, named_preset, preset_for
 from tervit_np.train.resume import RunArguments, run_arguments_from
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.splits import Data, load_data
@@ -31,6 +31,7 @@ __all__ = [
     "clip_grad_norm",
     "evaluate",
     "load_data",
+    "named_preset",
     "preset_for",
     "run",
     "run_arguments_from",

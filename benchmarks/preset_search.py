@@ -1,0 +1,117 @@
+"""Candidates for the CIFAR-10 preset, compared on 5,000 training pictures held out.
+
+    python benchmarks/preset_search.py --epochs 2 --out docs/preset_search.json
+    python benchmarks/preset_search.py --only fused,scratch
+
+Each candidate differs from the first in the settings that its name says. All train for as many
+epochs, on the other 45,000 pictures. The test pictures choose nothing: only the accuracy on the
+held-out ones is kept. Candidates that the file of results has already are not trained again.
+"""
+
+import os
+
+os.environ.pop("OPENBLAS_CORETYPE", None)  # some machines set it and slow NumPy down
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import tervit_np as tv  # noqa: E402
+from data_tools import Augment  # noqa: E402
+from tervit_np.environment import environment  # noqa: E402
+from tervit_np.train import Recipe, Stage, load_data, run  # noqa: E402
+
+BASE: dict[str, Any] = {
+    "dim": 64,
+    "heads": 4,
+    "schedule": "fused",
+    "lr": 2e-3,
+    "ratio": 2.5,
+    "batch": 128,
+    "decay": 0.05,
+}
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "fused": {},
+    "scratch": {"schedule": "scratch"},
+    "apart": {"schedule": "apart"},
+    "rates x 2": {"lr": 4e-3},
+    "Muon x 2": {"ratio": 5.0},
+    "batch 64": {"batch": 64},
+    "2 heads": {"heads": 2},
+    "float": {"schedule": "float"},
+}
+
+
+def stages(schedule: str, epochs: float, lr: float) -> list[Stage]:
+    """Return the stages of a candidate, `epochs` in all."""
+    if schedule in ("scratch", "float"):
+        plan = "float" if schedule == "float" else "ternary"
+        return [Stage(plan, plan, epochs, lr=lr)]
+    first, last = 0.3 * epochs, 0.7 * epochs
+    if schedule == "apart":  # a warm-up and a cosine for each stage
+        return [Stage("float", "float", first, lr=lr), Stage("ternary", "ternary", last, lr=lr)]
+    return [  # one schedule for both: constant, then a cosine
+        Stage("float", "float", first, lr=lr, warmup=0.15, final_lr=1.0),
+        Stage("ternary", "ternary", last, lr=lr, warmup=0.0, optimizer="keep"),
+    ]
+
+
+def train(settings: dict[str, Any], epochs: float, seed: int, threads: int) -> dict[str, Any]:
+    """Train a candidate.  -> accuracy on the held-out pictures, CPU seconds."""
+    data = load_data("cifar10", 5000, seed)
+    config = {key: settings[key] for key in ("dim", "heads") if key in settings}
+    model = tv.create_model("deit_cifar_conv", seed=seed, **config)
+    recipe = Recipe(
+        batch_size=settings["batch"],
+        optimizer="muon",
+        muon_ratio=settings["ratio"],
+        weight_decay=settings["decay"],
+        augment=Augment(alternate_flip=True),
+    )
+    began = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        run(
+            model,
+            stages(settings["schedule"], epochs, settings["lr"]),
+            data,
+            folder,
+            recipe=recipe,
+            seed=seed,
+            threads=threads,
+        )
+        lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
+    held_out = [r for r in map(json.loads, lines) if r["kind"] == "eval"][-1]
+    return {
+        "accuracy": held_out["accuracy"],
+        "loss": held_out["loss"],
+        "cpu_seconds": round(time.process_time() - began),
+    }
+
+
+def main() -> None:
+    """Train the candidates that the file lacks; print and store their accuracies."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=float, default=2.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", help="comma-separated names of candidates")
+    parser.add_argument("--out", type=Path, default=Path("preset_search.json"))
+    args = parser.parse_args()
+    results = json.loads(args.out.read_text())["results"] if args.out.exists() else []
+    names = args.only.split(",") if args.only else list(CANDIDATES)
+    for name in names:
+        settings = BASE | CANDIDATES[name]
+        key = {"name": name, "epochs": args.epochs, "seed": args.seed, **settings}
+        if any(key.items() <= result.items() for result in results):
+            continue
+        results.append(key | train(settings, args.epochs, args.seed, args.threads))
+        record = {"results": results, "environment": environment()}
+        args.out.write_text(json.dumps(record, indent=1) + "\n")
+        print(f"{name:12}{100 * results[-1]['accuracy']:6.2f} %", flush=True)
+
+
+if __name__ == "__main__":
+    main()
