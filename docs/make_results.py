@@ -22,9 +22,9 @@ from tervit_np.analysis.comparison.figure import draw_comparison
 
 ROOT = Path(__file__).parents[1]
 STORE = ROOT / "docs" / "results.json"
-PAGES = {  # data sets of the commands that each page shows
-    ROOT / "README.md": ("shapes", "cifar10"),
-    ROOT / "docs" / "results.md": ("folder:tiny-imagenet-200@32",),
+PAGES = {  # whether the commands that a page shows name a preset
+    ROOT / "README.md": False,
+    ROOT / "docs" / "results.md": True,
 }
 COMPARISONS = ROOT / "docs" / "comparisons"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
@@ -67,17 +67,14 @@ def plain_command(command: str) -> str:
     return shlex.join(kept)
 
 
-def data_of(command: str) -> str:
-    """Return the data set that a command trains on."""
-    words = shlex.split(command)
-    return words[words.index("--data") + 1] if "--data" in words else "shapes"
+def table(runs: list[dict[str, Any]], with_preset: bool) -> str:
+    """Return a table with a row for each command that names a preset, or that names none.
 
-
-def table(runs: list[dict[str, Any]], sets: tuple[str, ...]) -> str:
-    """Return a table with one row for each command on these data sets; cells are in seed order."""
+    Cells are in the order of seeds.
+    """
     groups = defaultdict(list)
     for run in runs:
-        if data_of(run["command"]) in sets:
+        if ("--preset" in run["command"]) == with_preset:
             groups[run["command"]].append(run)
     rows = [HEAD, ("---",) * len(HEAD)]
     for command, repeats in groups.items():
@@ -187,9 +184,9 @@ def main() -> None:
             add_run(folder, runs)
     STORE.parent.mkdir(exist_ok=True)
     STORE.write_text(json.dumps(runs, indent=1) + "\n")
-    for page, sets in PAGES.items():
+    for page, with_preset in PAGES.items():
         page.write_text(remade(page, runs), encoding="utf-8")
-        print(f"{page}\n{table(runs, sets)}")
+        print(f"{page}\n{table(runs, with_preset)}")
 
 
 if __name__ == "__main__":

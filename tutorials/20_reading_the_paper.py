@@ -394,7 +394,7 @@ def mean_end(command, stage):
     return np.mean(ends)
 
 
-cifar = "tervit train --data cifar10"
+cifar = "tervit train --preset cifar10-adamw"
 float_30 = mean_end(f"{cifar} --stages float:30", "float")
 ternary_30 = mean_end(cifar, "ternary")
 quote("CIFAR-10, float after 13 epochs", mean_end(cifar, "float"), 66.7, 0.05)

@@ -48,6 +48,17 @@ PRESETS: dict[str, Preset] = {
         Recipe(batch_size=128, optimizer="muon", augment=Augment(alternate_flip=True)),
         validation=0,
     ),
+    # The same data with AdamW and a smaller stem, as docs/results.md compares other ways to train.
+    "cifar10-adamw": Preset(
+        "deit_cifar",
+        "cifar10",
+        (
+            Stage("float", "float", 13, lr=1.5e-3),
+            Stage("8-bit", "int8", 1, lr=5e-4),
+            Stage("ternary", "ternary", 16, lr=1.5e-3),
+        ),
+        validation=0,
+    ),
     # Folders of large pictures with DeiT's augmentation; choose fewer epochs with --weights.
     "imagenet": Preset(
         "deit_tiny_patch16_224",

@@ -136,6 +136,18 @@ class TestPredict:
         assert "bad.png: not a readable picture" in error
         assert "none.png does not exist" in error
 
+    def test_without_a_model_that_of_the_package_answers(self, tervit, pictures):
+        file = next((pictures / "test" / "dark").iterdir())
+        code, out, _ = tervit("predict", file)
+        assert code == 0
+        assert out == tervit("predict", "cifar10", file)[1]
+        assert re.search(r"airplane|automobile|bird|cat|deer|dog|frog|horse|ship|truck", out)
+
+    def test_a_model_alone_is_refused(self, tervit, run):
+        code, _, error = tervit("predict", run)
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert f"there is no picture to classify; {run} is taken as a model" in error
+
     def test_a_folder_is_refused_as_a_picture(self, tervit, run, pictures):
         code, _, error = tervit("predict", run, pictures)
         assert (code, len(error.splitlines())) == (2, 1)

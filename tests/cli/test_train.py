@@ -107,6 +107,26 @@ def test_the_recipe_is_shown_without_training(tervit, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_preset_is_chosen_by_name(tervit):
+    code, text, _ = tervit("train", "--show-recipe", "--preset", "cifar10", "--cutout", 8)
+    assert code == 0
+    assert re.search(r"^model +deit_cifar_conv$", text, re.MULTILINE)
+    assert re.search(r"^augment alternate_flip +True$", text, re.MULTILINE)
+    assert re.search(r"^augment cutout +8$", text, re.MULTILINE)
+    code, _, error = tervit("train", "--show-recipe", "--preset", "cifar11")
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "unknown preset 'cifar11'; known: shapes, cifar10, cifar10-adamw, imagenet" in error
+
+
+def test_pictures_that_are_decoded_while_training_are_not_mirrored_alternately(
+    tervit, pictures, tmp_path
+):
+    args = ("--data", f"imagenet:{pictures},size=16", "--alternate-flip", "--out", tmp_path / "r")
+    code, _, error = tervit("train", *args, "--model", "deit_shapes", "--stages", "float:1")
+    assert (code, error.splitlines()[-1][:13]) == (2, "tervit train:")
+    assert "alternate_flip is for images in memory" in error
+
+
 def test_a_report_of_one_stage_says_what_it_began_with(shell, pictures, tmp_path):
     """And the last line names what to do next; the title has no folders."""
     data = f"folder:{pictures}"

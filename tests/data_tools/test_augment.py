@@ -180,3 +180,8 @@ def test_mix_prob_is_the_share_of_batches_that_are_mixed():
     plain = Augment(0, False)
     mixed = [not np.array_equal(apply(augment, i)[1], apply(plain, i)[1]) for i in range(200)]
     assert 30 < sum(mixed) < 70
+
+
+def test_alternate_flip_needs_flip():
+    with pytest.raises(DataError, match="alternate_flip is a way to flip, but flip is off"):
+        Augment(flip=False, alternate_flip=True)
