@@ -39,6 +39,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "apart": {"schedule": "apart"},
     "rates x 2": {"lr": 4e-3},
     "Muon x 2": {"ratio": 5.0},
+    "2 heads and rates x 4": {"heads": 2, "lr": 8e-3},
     "batch 64": {"batch": 64},
     "2 heads": {"heads": 2},
     "float": {"schedule": "float"},
