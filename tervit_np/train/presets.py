@@ -41,9 +41,9 @@ PRESETS: dict[str, Preset] = {
         "deit_cifar_conv",
         "cifar10",
         (
-            Stage("float", "float", 3, warmup=0.15, final_lr=1.0),
-            Stage("8-bit", "int8", 0.5, warmup=0.0, final_lr=1.0, optimizer="keep"),
-            Stage("ternary", "ternary", 7.5, warmup=0.0, optimizer="keep"),
+            Stage("float", "float", 3, lr=4e-3, warmup=0.15, final_lr=1.0),
+            Stage("8-bit", "int8", 0.5, lr=4e-3, warmup=0.0, final_lr=1.0, optimizer="keep"),
+            Stage("ternary", "ternary", 7.5, lr=4e-3, warmup=0.0, optimizer="keep"),
         ),
         Recipe(batch_size=128, optimizer="muon", augment=Augment(alternate_flip=True)),
         validation=0,
