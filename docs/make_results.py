@@ -13,11 +13,12 @@ import json
 import re
 import shlex
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from tervit_np.analysis.comparison import ComparisonPlan, Record, read_record, tables, write_record
+from tervit_np.analysis.comparison import Record, read_record, tables, write_record
 from tervit_np.analysis.comparison.figure import draw_comparison
 
 ROOT = Path(__file__).parents[1]
@@ -131,24 +132,25 @@ def setting(record: Record) -> str:
     lines = (
         f"- {plan.arms[0].epochs:g} epochs of {data['train']:,} pictures of {plan.data} in "
         f"batches of {plan.recipe.batch_size} for every arm, model {plan.model}",
-        f"- {_rates(plan, data['validation'])}",
+        f"- {_rates(record)}",
         f"- compared with seeds {_words(plan.seeds)} on {data['test']:,} test pictures",
     )
     return "".join(f"{line}\n" for line in lines)
 
 
-def _rates(plan: ComparisonPlan, images: int) -> str:
+def _rates(record: Record) -> str:
     """Describe the search of learning rates, which one multiplier makes empty."""
-    if len(plan.multipliers) == 1:
-        return f"rates {plan.multipliers[0]:g} times those of the plan, without a search"
-    multipliers, seeds = _words(plan.multipliers), _words(plan.search_seeds)
+    plan, tried = record.plan, sorted({trial["multiplier"] for trial in record.search})
+    if len(tried) == 1:
+        return f"rates {tried[0]:g} times those of the plan, without a search"
+    word = "seeds" if len(plan.search_seeds) > 1 else "seed"
     return (
-        f"rates chosen among {multipliers} times those of the plan, with seed {seeds}, on "
-        f"{images:,} validation pictures"
+        f"rates chosen among {_words(tried)} times those of the plan, with {word} "
+        f"{_words(plan.search_seeds)}, on {record.data['validation']:,} validation pictures"
     )
 
 
-def _words(values: tuple[float, ...]) -> str:
+def _words(values: Sequence[float]) -> str:
     *most, last = (f"{value:g}" for value in values)
     return f"{', '.join(most)} and {last}" if most else last
 

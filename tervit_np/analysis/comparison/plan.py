@@ -3,7 +3,7 @@
 An arm is a list of stages. All arms train for the same number of epochs in total and have the same
 trials: the plan has one grid of multipliers, each of which scales the learning rates of all stages
 of an arm, and one list of search seeds. A plan cannot give an arm a longer budget or a search of
-its own.
+its own; if the grid grows, it grows for all.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -58,6 +58,7 @@ class ComparisonPlan:
     multipliers: tuple[float, ...]  # of all learning rates of an arm
     search_seeds: tuple[int, ...]  # for choosing the multiplier on the validation split
     seeds: tuple[int, ...]  # for comparing on the test split
+    widen: int = 0  # how often the grid may grow beyond an end where an arm's best multiplier is
     contrasts: tuple[Contrast, ...] = ()  # none: every arm against the baseline
     images: int = 0  # training images, drawn once for all trials; 0 for all
     validation: int = 1000  # training images held out if the set has no validation split
@@ -87,6 +88,10 @@ class ComparisonPlan:
                 raise ValueError(f"{key} is {list(values)}; expected one or more, all different")
         if min(*self.seeds, *self.search_seeds, self.images) < 0 or self.validation < 1:
             raise ValueError("seeds and images are at least 0, validation at least 1")
+        if self.widen < 0 or (self.widen and len(self.multipliers) < 2):
+            raise ValueError(
+                f"widen is {self.widen}; expected at least 0, and 0 for a single multiplier"
+            )
 
     @property
     def questions(self) -> tuple[Contrast, ...]:

@@ -63,6 +63,7 @@ def plan_from_table(table: dict[str, Any]) -> ComparisonPlan:
         "multipliers": lambda key, value: _list(key, value, (int, float)),
         "search_seeds": lambda key, value: _list(key, value, int),
         "seeds": lambda key, value: _list(key, value, int),
+        "widen": _integer,
         "images": _integer,
         "validation": _integer,
         "recipe": lambda key, value: _recipe(preset.recipe, _table(key, value)),

@@ -1,7 +1,8 @@
 """Run a comparison from plan to record, in four steps.
 
     1  search     train every arm with every multiplier and every search seed
-    2  choose     for each arm the multiplier with the best mean accuracy on validation images
+    2  choose     for each arm the multiplier with the best mean accuracy on validation images; if
+                  that is at an end of the grid, the grid may grow there, and step 1 is repeated
     3  train      every arm at its multiplier with every seed
     4  test       every model of step 3, once
 
@@ -10,6 +11,7 @@ measured again.
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -50,11 +52,8 @@ def compare(
 
 def _compare(plan: ComparisonPlan, trials: Trials) -> Record:
     """Run the four steps in a folder that is locked."""
-    assumed = dict.fromkeys((arm.name for arm in plan.arms), plan.multipliers[0])
-    trials.announce(search_trials(plan) + final_trials(plan, assumed))
     try:
-        search = [trials.result(trial) for trial in search_trials(plan)]
-        multipliers = choose_multipliers(plan, search)
+        search, multipliers = search_rates(plan, trials)
         trials.announce(final_trials(plan, multipliers))
         trained = [trials.result(trial) for trial in final_trials(plan, multipliers)]
     except Interrupted:
@@ -73,9 +72,35 @@ def _compare(plan: ComparisonPlan, trials: Trials) -> Record:
     return record
 
 
-def search_trials(plan: ComparisonPlan) -> list[Trial]:
-    """List the trials of the search, as many for every arm."""
-    return [Trial(a, m, s) for s in plan.search_seeds for m in plan.multipliers for a in plan.arms]
+def search_rates(
+    plan: ComparisonPlan, trials: Trials
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Search the grid, and wider ones if the plan allows it.  -> all trials, the choice."""
+    grid = plan.multipliers
+    for remaining in range(plan.widen, -1, -1):
+        assumed = dict.fromkeys((arm.name for arm in plan.arms), plan.multipliers[0])
+        trials.announce(search_trials(plan, grid) + final_trials(plan, assumed))
+        search = [trials.result(trial) for trial in search_trials(plan, grid)]
+        multipliers = choose_multipliers(plan, search)
+        if not remaining or (wider := widened(grid, multipliers.values())) == tuple(grid):
+            break
+        grid = wider
+    return search, multipliers
+
+
+def widened(grid: Sequence[float], chosen: Iterable[float]) -> tuple[float, ...]:
+    """Add a multiplier beyond each end of the grid that some arm chose, as far as the last step."""
+    ordered, chosen = sorted(grid), set(chosen)
+    low, high = ordered[0], ordered[-1]
+    below = (low * low / ordered[1],) if low in chosen else ()
+    above = (high * high / ordered[-2],) if high in chosen else ()
+    return (*grid, *below, *above)
+
+
+def search_trials(plan: ComparisonPlan, grid: Sequence[float] | None = None) -> list[Trial]:
+    """List the trials of the search, as many for every arm; `grid` is the plan's by default."""
+    multipliers = plan.multipliers if grid is None else grid
+    return [Trial(a, m, s) for s in plan.search_seeds for m in multipliers for a in plan.arms]
 
 
 def final_trials(plan: ComparisonPlan, multipliers: dict[str, float]) -> list[Trial]:
@@ -90,9 +115,8 @@ def choose_multipliers(plan: ComparisonPlan, search: list[dict[str, Any]]) -> di
         seeds = [t for t in search if (t["arm"], t["multiplier"]) == (arm, multiplier)]
         return fmean(t["accuracy"] for t in seeds), -fmean(t["loss"] for t in seeds)
 
-    return {
-        arm.name: max(plan.multipliers, key=lambda m: quality(arm.name, m)) for arm in plan.arms
-    }
+    tried = dict.fromkeys(trial["multiplier"] for trial in search)  # in their order
+    return {arm.name: max(tried, key=lambda m: quality(arm.name, m)) for arm in plan.arms}
 
 
 def _test_result(trials: Trials, trial: Trial, test: LabelledSet) -> dict[str, float]:

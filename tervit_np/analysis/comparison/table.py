@@ -92,5 +92,6 @@ def _std(summary: Summary) -> str:
 
 
 def _grid_end(record: Record, arm: Arm) -> str:
-    grid, chosen = record.plan.multipliers, record.multipliers[arm.name]
+    widened = {trial["multiplier"] for trial in record.search}
+    grid, chosen = {*record.plan.multipliers, *widened}, record.multipliers[arm.name]
     return AT_END if len(grid) > 1 and chosen in (min(grid), max(grid)) else ""

@@ -1,3 +1,4 @@
+import math
 import os
 import signal
 import threading
@@ -8,7 +9,14 @@ import pytest
 from tervit_np.analysis.comparison import compare, read_record
 from tervit_np.analysis.comparison.plan import Arm
 from tervit_np.analysis.comparison.progress import Progress
-from tervit_np.analysis.comparison.running import choose_multipliers, final_trials, search_trials
+from tervit_np.analysis.comparison.running import (
+    choose_multipliers,
+    final_trials,
+    search_rates,
+    search_trials,
+    widened,
+)
+from tervit_np.analysis.comparison.trials import Trials
 from tervit_np.train import Interrupted
 from tervit_np.train.lock import locked
 
@@ -34,6 +42,34 @@ def test_the_choice_is_the_best_mean_then_the_least_loss(plan):
         *(trial("layer", 0.5, 0.1, 0.0), trial("layer", 1, 0.2, 9.0)),
     ]
     assert choose_multipliers(plan, search) == {"direct": 0.5, "progressive": 1, "layer": 1}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "wider"),
+    [({1}, ()), ({0.5}, (0.25,)), ({1, 4}, (8,)), ({0.5, 4}, (0.25, 8))],
+)
+def test_a_grid_grows_beyond_an_end_that_an_arm_chose(chosen, wider):
+    assert widened((0.5, 1, 4 / 2, 4), chosen) == (0.5, 1, 2, 4, *wider)
+
+
+def test_a_search_goes_on_until_the_best_rates_are_inside(test_set, plan, tmp_path, monkeypatch):
+    """All arms get the wider grid, at most `widen` times, and stored trials are not repeated."""
+    best = {"direct": 2, "progressive": 1, "layer": 64}
+
+    def result(self, trial):
+        trained.append(trial)
+        quality = -abs(math.log(trial.multiplier / best[trial.arm.name]))
+        return {"arm": trial.arm.name, "multiplier": trial.multiplier, "seed": trial.seed,
+                "stages": [], "accuracy": quality, "loss": 0.0}  # fmt: skip
+
+    trained = []
+    monkeypatch.setattr(Trials, "result", result)
+    trials = Trials(plan, tmp_path, threads=1, workers=1, quiet=True)
+    search, multipliers = search_rates(replace(plan, widen=3), trials)
+    assert multipliers == {"direct": 2, "progressive": 1, "layer": 8}
+    for arm in plan.arms:
+        assert [t["multiplier"] for t in search if t["arm"] == arm.name] == [0.5, 1, 2, 4, 8]
+    assert search_rates(plan, trials)[1] == {"direct": 1, "progressive": 1, "layer": 1}
 
 
 def test_compare_runs_from_plan_to_record(test_set, plan, tmp_path):
