@@ -27,6 +27,7 @@ PAGES = {  # whether the commands that a page shows name a preset
     ROOT / "README.md": False,
     ROOT / "docs" / "results.md": True,
 }
+SEARCH = ROOT / "docs" / "preset_search.json"
 COMPARISONS = ROOT / "docs" / "comparisons"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
 HEAD = ("command", "seeds", "float", "8-bit", "ternary, untrained", "ternary", "minutes")
@@ -116,9 +117,30 @@ def rewrite(text: str, new: str, begin: str = BEGIN, end: str = END) -> str:
     return before + begin + new + end + rest.split(end)[1]
 
 
+def search_table() -> str:
+    """Return a table of the candidates for the CIFAR-10 preset."""
+    results = json.loads(SEARCH.read_text(encoding="utf-8"))["results"]
+    rows = [("candidate", "heads", "rate of AdamW", "of Muon", "held-out accuracy", "CPU minutes")]
+    rows.append(("---",) * 6)
+    rows += [
+        (
+            result["name"],
+            str(result["heads"]),
+            f"{result['lr']:g}",
+            f"{result['lr'] * result['ratio']:g}",
+            f"{100 * result['accuracy']:.1f}",
+            f"{result['cpu_seconds'] / 60:.1f}",
+        )
+        for result in results
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
 def remade(page: Path, runs: list[dict[str, Any]]) -> str:
     """Return a page with new tables; it shows the comparisons that it has marks for."""
     text = rewrite(page.read_text(encoding="utf-8"), table(runs, PAGES[page]))
+    if "<!-- search -->" in text:
+        text = rewrite(text, search_table(), "<!-- search -->\n", "<!-- end of search -->")
     for name in re.findall(r"<!-- comparison ([\w-]+) -->", text):
         record = read_record(COMPARISONS / f"{name}.json")
         marks = f"<!-- comparison {name} -->\n", f"<!-- end of comparison {name} -->"

@@ -11,6 +11,7 @@ trained.
 import argparse
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,15 @@ def main() -> None:
 def test_results(trained: Any, file: Path, data: str) -> dict[str, Any]:
     """Classify the test pictures with the trained model and with its packed file."""
     test = load(data, "test")
-    pixels, labels = test.pixels(np.arange(len(test)))
+    pixels, _ = test.pixels(np.arange(len(test)))
     images = normalise(pixels, test.mean, test.std)
     packed = tv.load_packed(file).predict(images).argmax(axis=1)
     equal = packed == trained.predict(images).argmax(axis=1)
-    return {"count": len(test), "correct": int((packed == labels).sum()), "equal": int(equal.sum())}
+    return {
+        "count": len(test),
+        "correct": int((packed == test.labels).sum()),
+        "equal": int(equal.sum()),
+    }
 
 
 def card(config: dict[str, Any], file: Path, result: dict[str, Any]) -> str:
@@ -73,13 +78,14 @@ def card(config: dict[str, Any], file: Path, result: dict[str, Any]) -> str:
     data, model, count = config["data"], config["model"], result["count"]
     stages = ", ".join(f"{stage['epochs']:g} epochs {stage['name']}" for stage in config["stages"])
     machine = config["environment"]["processor"]
+    command = re.sub(r" --out \S+", "", config["command"])
     facts = {
         "data": DATA[data["name"]],
         "classes": ", ".join(data["classes"]),
         "model": f"{model['model']}, {model['parameters']:,} parameters: {_shape(model['config'])}",
         "weights": "ternary in all blocks, with a threshold and a scale for each output channel; "
         "8 bits in the stem and the head; inputs of all matrices 8 bits, a scale for each token",
-        "training": f"`{config['command']}`: {stages}; seed {config['seed']}; {machine}, "
+        "training": f"`{command}`: {stages}; seed {config['seed']}; {machine}, "
         f"{config['threads']} thread(s); the same bits on every processor",
         "test accuracy": f"{100 * result['correct'] / count:.2f} % of {count:,} pictures",
         "packed and trained": f"the same class for {result['equal']:,} of these pictures",

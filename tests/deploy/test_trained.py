@@ -31,9 +31,9 @@ def test_the_packed_file_reaches_the_accuracy_of_its_card(name):
         test = load(name, "test")
     except DataError as error:
         pytest.skip(str(error))
-    images, labels = test.pixels(np.arange(len(test)))
+    images, _ = test.pixels(np.arange(len(test)))
     logits = packed.predict(normalise(images, test.mean, test.std))
-    accuracy = 100 * (logits.argmax(axis=1) == labels).mean()
+    accuracy = 100 * (logits.argmax(axis=1) == test.labels).mean()
     assert card(name)["test accuracy"].startswith(f"{accuracy:.2f} %")
     assert list(test.classes) == packed.extra["classes"]
 
