@@ -42,9 +42,9 @@ from tervit_np.compiled.float_tile import (
 from tervit_np.compiled.jit import kernel
 from tervit_np.target import second_cache
 
-# Steps of a block whose rows of A are packed, and of other blocks, which write C less often. A panel
-# of 16 columns stays in the first cache while tiles of A pass, if it is short; one of 64 columns is
-# read from the second cache.
+# Steps of a block whose rows of A are packed, and of other blocks, which write C less often. A
+# short panel of 16 columns stays in the first cache while tiles of A pass; one of 64 columns comes
+# from the second cache.
 DEPTH, LONG_DEPTH = (384, 1536) if NR == 64 else (128, 384)
 ROW_BLOCK = 2 * STRIP
 EDGE_FLOATS, A_FLOATS = MR * NR, STRIP * LONG_DEPTH  # of the workspace, before B's panels
