@@ -5,7 +5,8 @@ from typing import Any
 from data_tools.terminal import note
 from tervit_np.environment import difference_of_bits
 from tervit_np.models import Classifier
-from tervit_np.train.folder import RunFolder, Saved
+from tervit_np.train.checkpoint import Saved
+from tervit_np.train.folder import RunFolder
 from tervit_np.train.run_config import machine_changes
 
 

@@ -3,7 +3,7 @@
     run.json          the configuration (run_config.py): model, stages, recipe, data, seed, threads
     metrics.jsonl     one JSON object per line: steps, evaluations, stages
     <stage>.npz       the model at the end of each stage
-    checkpoint.npz    everything needed to continue to the same bits
+    checkpoint.npz    everything needed to continue to the same bits (checkpoint.py)
 
 No generator states are stored: every random number is drawn from (seed, stage, epoch or step).
 """
@@ -15,14 +15,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from data_tools.terminal import note
-from tervit_np.arrays import Array
-from tervit_np.checkpoints.npz import FORMAT, read_npz, write_npz
 from tervit_np.files import write_text
 from tervit_np.json_files import Each, first_difference, mismatch, read_json
 from tervit_np.train import metrics
+from tervit_np.train.checkpoint import Checkpoints, Saved
 from tervit_np.train.lock import locked
 from tervit_np.train.names import check_file_name
 
@@ -43,21 +42,6 @@ _CONFIG = {
     "data": _DATA,
     "environment": Each(str),
 }
-_POSITION = {
-    "stage": int,
-    "step": int,
-    "results": [list],
-    "start": [float],
-    "seconds": float,
-    "metrics_bytes": int,
-}
-
-
-class Saved(NamedTuple):
-    """A checkpoint of a run."""
-
-    arrays: dict[str, Array]
-    position: dict[str, Any]  # stage and step to continue with, results so far, counters
 
 
 class RunFolder:
@@ -67,7 +51,7 @@ class RunFolder:
         self, path: str | Path, on_record: Callable[[dict[str, Any]], None] | None = None
     ) -> None:
         self.path, self.on_record = Path(path), on_record
-        self.checkpoint = self.path / "checkpoint.npz"
+        self.checkpoints = Checkpoints(self.path)
         self.metrics = self.path / "metrics.jsonl"
 
     def stage_file(self, stage: str) -> Path:
@@ -112,7 +96,7 @@ class RunFolder:
         self.refuse_another()
         self.path.mkdir(parents=True, exist_ok=True)
         self.metrics.write_text("")
-        self.save(initial)
+        self._write(initial, run_config)
         write_text(self.path / "run.json", json.dumps(run_config, indent=1))
 
     def begin_after(self, earlier: "RunFolder", run_config: dict[str, Any]) -> None:
@@ -137,6 +121,9 @@ class RunFolder:
         partial = self.path.with_name(f".{self.path.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(earlier.path, partial)
+        copied = RunFolder(partial)
+        copied.checkpoints.remove()
+        copied._write(saved, run_config)
         write_text(partial / "run.json", json.dumps(run_config, indent=1))
         os.rename(partial, self.path)
 
@@ -149,8 +136,9 @@ class RunFolder:
             )
         if self.metrics.exists() and self.metrics.stat().st_size > 0:
             raise ValueError(
-                f"{self.path} holds a run whose run.json is missing: restore that file from a copy "
-                "(one of a run with the same options will do), or choose another folder with --out"
+                f"{self.path} holds a run whose run.json is missing: `tervit train --resume "
+                f"{self.path}` writes it again from a checkpoint; or choose another folder with "
+                "--out"
             )
 
     def read_run_config(self) -> dict[str, Any]:
@@ -162,11 +150,31 @@ class RunFolder:
         return [stage["name"] for stage in self._read({"stages": [{"name": str}]})["stages"]]
 
     def _read(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Read run.json; if it is missing or damaged, write it again from a checkpoint."""
+        file = self.path / "run.json"
         try:
-            run_config: dict[str, Any] = read_json(self.path / "run.json", schema)
-        except (FileNotFoundError, NotADirectoryError):
+            run_config: dict[str, Any] = read_json(file, schema)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+            damaged = isinstance(error, ValueError)
+            if (stored := self._stored_config()) is not None:
+                write_text(file, json.dumps(stored, indent=1))
+                state = "damaged" if damaged else "missing"
+                note(f"{file} was {state}; it is written again from the run's checkpoint")
+                return stored
+            if damaged:
+                raise
             raise ValueError(f"{self.path} holds no run: it has no run.json") from None
         return run_config
+
+    def _stored_config(self) -> dict[str, Any] | None:
+        """Return the configuration that the checkpoints hold, or None."""
+        if not self.checkpoints.exist:
+            return None
+        try:
+            stored: dict[str, Any] = self.checkpoints.load().position["run"]
+        except ValueError:
+            return None
+        return None if mismatch(stored, _CONFIG) else stored
 
     def check_same_config(self, run_config: dict[str, Any]) -> None:
         """Raise ValueError if settings differ from run.json, which would give other bits."""
@@ -187,28 +195,28 @@ class RunFolder:
             self.on_record(record)
 
     def save(self, state: Saved) -> None:
-        """Write the checkpoint, with the current length of the metrics, which are synced before."""
-        meta = {"format": FORMAT, **state.position, "metrics_bytes": metrics.sync(self.metrics)}
-        write_npz(self.checkpoint, state.arrays, meta)
+        """Write a checkpoint, with the current length of the metrics, which are synced before."""
+        self._write(state, self.read_run_config())
+
+    def _write(self, state: Saved, run_config: dict[str, Any]) -> None:
+        extra = {"metrics_bytes": metrics.sync(self.metrics), "run": run_config}
+        self.checkpoints.save(Saved(state.arrays, state.position | extra))
 
     def load(self) -> Saved:
-        """Read the checkpoint; cut the metrics to its time, or make them anew from what is left.
+        """Read a checkpoint; cut the metrics to its time, or make them anew from what is left.
 
         Raises
         ------
         ValueError
-            If the checkpoint is missing or damaged.
+            If there is no checkpoint, or none that is whole.
         """
-        if not self.checkpoint.is_file():
+        if not self.checkpoints.exist:
             raise ValueError(
-                f"{self.checkpoint} is missing, and without it this run cannot continue to the "
-                "same result: restore the file from a copy, or train in a new folder, perhaps from "
-                f"a finished stage of this run (--weights {self.path})"
+                f"{self.checkpoints.newest} is missing, and without it this run cannot continue to "
+                "the same result: restore the file from a copy, or train in a new folder, perhaps "
+                f"from a finished stage of this run (--weights {self.path})"
             )
-        saved = Saved(*read_npz(self.checkpoint))
-        problem = mismatch(saved.position, _POSITION)
-        if problem or any(len(result) != 5 for result in saved.position["results"]):
-            raise ValueError(f"{self.checkpoint} is damaged: {problem or 'a result is incomplete'}")
+        saved = self.checkpoints.load()
         length = saved.position["metrics_bytes"]
         if not metrics.cut(self.metrics, length):
             self._restore_metrics(saved, length)

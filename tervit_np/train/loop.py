@@ -19,9 +19,10 @@ from tervit_np.checkpoints import load_model, save_checkpoint
 from tervit_np.models import Classifier, quantize
 from tervit_np.train.batches import Batches
 from tervit_np.train.beginning import begin
+from tervit_np.train.checkpoint import Saved
 from tervit_np.train.divergence import Diverged, high_loss
 from tervit_np.train.evaluate import Evaluation, evaluate
-from tervit_np.train.folder import RunFolder, Saved
+from tervit_np.train.folder import RunFolder
 from tervit_np.train.interrupt import Interrupted, StopRequest
 from tervit_np.train.memory import keep_freed_memory
 from tervit_np.train.progress import TrainingProgress

@@ -166,10 +166,10 @@ def test_the_error_for_a_disk_says_how_to_continue(
     tervit, pictures, tmp_path, monkeypatch, number, reason, advice
 ):
     """The second stage's file is not written; afterwards the run is finished."""
-    from tervit_np.train import folder
+    from tervit_np.train import checkpoint
 
     out = tmp_path / "run"
-    write = folder.write_npz
+    write = checkpoint.write_npz
     saved = []
 
     def full(path, *args):
@@ -178,12 +178,12 @@ def test_the_error_for_a_disk_says_how_to_continue(
         saved.append(path)
         write(path, *args)
 
-    monkeypatch.setattr(folder, "write_npz", full)
+    monkeypatch.setattr(checkpoint, "write_npz", full)
     args = ("--data", f"folder:{pictures}", "--stages", "float:1,ternary:2", "--out", out)
     code, _, error = tervit("train", *args, *SMALL)
     assert code == 2
     assert f"{reason}; {advice} with `tervit train --resume {out}`" in error
-    monkeypatch.setattr(folder, "write_npz", write)
+    monkeypatch.setattr(checkpoint, "write_npz", write)
     code, text, _ = tervit("train", "--resume", out, "--quiet")
     assert code == 0
     assert "ternary" in text.splitlines()[-1]
@@ -241,7 +241,8 @@ def test_options_that_change_no_bit_are_obeyed(tervit, run):
 
 
 def test_a_lost_checkpoint_does_not_cost_the_finished_stages(tervit, run):
-    (run / "checkpoint.npz").unlink()
+    for file in ("checkpoint.npz", "checkpoint-1.npz"):
+        (run / file).unlink()
     before = {file.name: file.read_bytes() for file in run.iterdir()}
     code, _, error = tervit("train", "--resume", run)
     assert code == 2

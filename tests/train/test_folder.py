@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from tervit_np.train.folder import MUST_AGREE, RunFolder, Saved
+from tervit_np.train.checkpoint import Saved
+from tervit_np.train.folder import MUST_AGREE, RunFolder
 
 RUN_CONFIG = {
     "command": "",
@@ -164,7 +165,7 @@ def test_lost_lines_of_the_metrics_are_said_and_the_rest_stays(tmp_path, capsys,
 def test_a_missing_checkpoint_is_not_absent_work(tmp_path):
     folder = begun(tmp_path)
     folder.log(**step(20))
-    folder.checkpoint.unlink()
+    folder.checkpoints.remove()
     with pytest.raises(ValueError, match="checkpoint.npz is missing.*--weights"):
         folder.load()
     assert [line["step"] for line in lines(folder)] == [20]
@@ -176,10 +177,25 @@ def test_a_missing_run_json_is_not_an_empty_folder(tmp_path, left):
     (tmp_path / "run.json").unlink()
     before = folder.metrics.read_text()
     if left == "metrics":
-        folder.checkpoint.unlink()
+        folder.checkpoints.remove()
     with pytest.raises(ValueError, match="holds a run whose run.json is missing"):
         folder.begin(RUN_CONFIG, saved())
     assert folder.metrics.read_text() == before
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK", None])
+def test_run_json_is_written_again_from_a_checkpoint(tmp_path, capsys, damage):
+    folder = finished(tmp_path, [A], 1)
+    file = tmp_path / "run.json"
+    before = file.read_text()
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage)
+    assert folder.read_run_config() == RUN_CONFIG | {"stages": [A]}
+    state = "missing" if damage is None else "damaged"
+    assert f"run.json was {state}; it is written again" in capsys.readouterr().err
+    assert file.read_text() == before
 
 
 def test_a_run_that_was_killed_at_its_beginning_may_begin_again(tmp_path):
@@ -218,6 +234,7 @@ def test_a_run_begins_after_another(tmp_path):
     folder = RunFolder(tmp_path / "deep" / "two")
     folder.begin_after(earlier, RUN_CONFIG | {"stages": [A, B]})
     assert folder.read_run_config()["stages"] == [A, B]
+    assert folder.load().position["run"]["stages"] == [A, B]
     assert folder.load().position["stage"] == 1
     assert folder.metrics.read_text() == earlier.metrics.read_text() != ""
     assert folder.stage_file("a").read_text() == "the model"

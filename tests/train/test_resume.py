@@ -77,6 +77,26 @@ def test_a_crash_loses_at_most_an_epoch(model, data, recipe, tmp_path, uninterru
     assert_same(everything(out), uninterrupted[1])
 
 
+@pytest.mark.parametrize("crash_after", [11, 19, 27])
+def test_a_damaged_checkpoint_costs_an_epoch_more(
+    model, data, recipe, tmp_path, uninterrupted, crash_after
+):
+    """Also where the checkpoint before it belongs to the stage before, and run.json is lost."""
+
+    def crash(done):
+        if done == crash_after:
+            raise RuntimeError("power cut")
+
+    out = tmp_path / "crashed"
+    with pytest.raises(RuntimeError):
+        train(model, data, recipe, out, on_step=crash)
+    os.truncate(out / "checkpoint.npz", 500)
+    (out / "run.json").write_text("{")
+    results = train(model, data, recipe, out, resume=True)
+    assert results == uninterrupted[0]
+    assert_same(everything(out), uninterrupted[1])
+
+
 def test_muon_resumes_to_the_same_bits(model, data, recipe, tmp_path):
     recipe = replace(recipe, optimizer="muon")
     train(model, data, recipe, tmp_path / "whole")

@@ -70,7 +70,7 @@ class Trials:
                 raise ValueError(f"{trial}: {error}") from None
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, json.dumps(_trial_record(results), indent=1))
-            run.checkpoint.unlink()  # arms have equal length: none continues from here
+            run.checkpoints.remove()  # arms have equal length: none continues from here
         # Names are not stored: an arm may be renamed, and two arms may be the same training.
         names = {"arm": trial.arm.name, "multiplier": trial.multiplier, "seed": trial.seed}
         return {**read_stored(path, _RESULT), **names}
@@ -116,7 +116,7 @@ class Trials:
         """Train the stages that are not stored.  -> folder and results of all stages."""
         run = self._stage_folder(seed, stages)
         resume = (run.path / "run.json").exists()
-        if resume and not run.checkpoint.exists():  # a finished trial whose results were deleted
+        if resume and not run.checkpoints.exist:  # a finished trial whose results were deleted
             shutil.rmtree(run.path)
             resume = False
         if not resume and len(stages) > 1:
