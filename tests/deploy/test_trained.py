@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import pytest
 import tervit_np as tv
 from data_tools import DataError, load, normalise
 from tervit_np.deploy import TRAINED_MODELS, trained_model
+
+ROOT = Path(__file__).parents[2]
 
 
 def card(name):
@@ -22,6 +25,15 @@ def test_the_file_is_the_one_that_the_card_describes(name):
     assert card(name)["SHA-256"] == hashlib.sha256(content).hexdigest()
     assert card(name)["size"].startswith(f"{len(content):,} bytes; ")
     assert len(content) < 500_000
+
+
+@pytest.mark.parametrize("name", TRAINED_MODELS)
+def test_readme_repeats_the_card(name):
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    told = readme.partition(f"deploy/trained_models/{name}.md), ")[2][:60]
+    size, accuracy = (float(number) for number in re.findall(r"([\d.]+) (?:kB|%)", told))
+    assert size == round(trained_model(name).stat().st_size / 1000)
+    assert accuracy == round(float(card(name)["test accuracy"].split(" %")[0]), 1)
 
 
 @pytest.mark.parametrize("name", TRAINED_MODELS)
