@@ -94,10 +94,11 @@ def outliers(factors, losses, at_float):
         for i, (name, values) in enumerate(losses.items()):
             colour = (*COLOURS, INK)[i]
             ax.plot(factors, values, "o-", color=colour, markersize=4)
-            lift = 0.06 if name.startswith("dynamic") else 0
+            lift = 0.04 if name.startswith("dynamic") else 0
             at = factors[-1] * 1.06, values[-1] + lift
             ax.text(*at, name, color=colour, va="center")
-        ax.axhline(at_float[1], color=INK, linestyle=":", linewidth=1.2)
+        ends = 0.9, factors[-1]
+        ax.plot(ends, [at_float[1]] * 2, ":", color=INK, linewidth=1.2)
         ax.set_xscale("log")
         ax.set_xticks(factors, factors)
         ax.minorticks_off()
