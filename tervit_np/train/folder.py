@@ -1,6 +1,7 @@
 """The folder of a run: its configuration, its measurements, and the state to continue from.
 
-    run.json          the configuration (run_config.py): model, stages, recipe, data, seed, threads
+    run.json          the configuration (run_config.py): model, stages, recipe, data, seed, threads;
+                      and a checksum of it
     metrics.jsonl     one JSON object per line: steps, evaluations, stages
     <stage>.npz       the model at the end of each stage
     checkpoint.npz    everything needed to continue to the same bits (checkpoint.py)
@@ -18,30 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.terminal import note
-from tervit_np.files import write_text
-from tervit_np.json_files import Each, first_difference, mismatch, read_json
+from tervit_np.json_files import first_difference, mismatch
 from tervit_np.train import metrics
 from tervit_np.train.checkpoint import Checkpoints, Saved
 from tervit_np.train.lock import locked
 from tervit_np.train.names import check_file_name
+from tervit_np.train.run_file import CONFIG, read_config, write_config
 
 MUST_AGREE = ("seed", "backend", "model", "stages", "recipe", "data")
 
 # Partial files of what is written under the lock; `tervit export` may write others meanwhile.
 _PARTIAL = re.compile(r"\..+\.(npz|json|jsonl|html|png)\.[0-9a-f]+\.partial")
-_DATA = {"name": str, "classes": [str], "train": int, "val": int, "test": int}
-_CONFIG = {
-    "command": str,
-    "started": str,
-    "seed": int,
-    "threads": int,
-    "backend": str,
-    "model": {"model": str, "config": dict, "dtype": str, "parameters": int},
-    "stages": [{"name": str, "epochs": float}],
-    "recipe": {"batch_size": int, "betas": [float], "augment": dict},
-    "data": _DATA,
-    "environment": Each(str),
-}
 
 
 class RunFolder:
@@ -97,7 +85,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         self.metrics.write_text("")
         self._write(initial, run_config)
-        write_text(self.path / "run.json", json.dumps(run_config, indent=1))
+        write_config(self.path / "run.json", run_config)
 
     def begin_after(self, earlier: "RunFolder", run_config: dict[str, Any]) -> None:
         """Start a run from a copy of another, finished run that has trained its first stages.
@@ -124,7 +112,7 @@ class RunFolder:
         copied = RunFolder(partial)
         copied.checkpoints.remove()
         copied._write(saved, run_config)
-        write_text(partial / "run.json", json.dumps(run_config, indent=1))
+        write_config(partial / "run.json", run_config)
         os.rename(partial, self.path)
 
     def refuse_another(self) -> None:
@@ -143,7 +131,7 @@ class RunFolder:
 
     def read_run_config(self) -> dict[str, Any]:
         """Read run.json; ValueError if it is missing or damaged."""
-        return self._read(_CONFIG)
+        return self._read(CONFIG)
 
     def stage_names(self) -> list[str]:
         """Read the names of all stages, finished or not, from run.json; ValueError as above."""
@@ -153,18 +141,17 @@ class RunFolder:
         """Read run.json; if it is missing or damaged, write it again from a checkpoint."""
         file = self.path / "run.json"
         try:
-            run_config: dict[str, Any] = read_json(file, schema)
+            return read_config(file, schema)
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:
             damaged = isinstance(error, ValueError)
             if (stored := self._stored_config()) is not None:
-                write_text(file, json.dumps(stored, indent=1))
+                write_config(file, stored)
                 state = "damaged" if damaged else "missing"
                 note(f"{file} was {state}; it is written again from the run's checkpoint")
                 return stored
             if damaged:
                 raise
             raise ValueError(f"{self.path} holds no run: it has no run.json") from None
-        return run_config
 
     def _stored_config(self) -> dict[str, Any] | None:
         """Return the configuration that the checkpoints hold, or None."""
@@ -174,7 +161,7 @@ class RunFolder:
             stored: dict[str, Any] = self.checkpoints.load().position["run"]
         except ValueError:
             return None
-        return None if mismatch(stored, _CONFIG) else stored
+        return None if mismatch(stored, CONFIG) else stored
 
     def check_same_config(self, run_config: dict[str, Any]) -> None:
         """Raise ValueError if settings differ from run.json, which would give other bits."""
