@@ -84,7 +84,8 @@ class RunFolder:
         self.refuse_another()
         self.path.mkdir(parents=True, exist_ok=True)
         self.metrics.write_text("")
-        self._write(initial, run_config)
+        for _ in range(2):  # so that from the beginning one may be damaged
+            self._write(initial, run_config)
         write_config(self.path / "run.json", run_config)
 
     def begin_after(self, earlier: "RunFolder", run_config: dict[str, Any]) -> None:

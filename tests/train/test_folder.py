@@ -127,6 +127,13 @@ def test_a_run_that_has_just_begun_loads_its_initial_state(tmp_path):
     assert folder.metrics.read_text() == ""
 
 
+def test_a_run_that_has_just_begun_has_two_checkpoints(tmp_path, capsys):
+    folder = begun(tmp_path)
+    folder.checkpoints.newest.write_bytes(b"")
+    assert folder.load().position["step"] == 0
+    assert "the run continues from checkpoint-1.npz" in capsys.readouterr().err
+
+
 RESULT = ["a", 0.1, 2.5, 0.9, 0.5]  # stage, accuracy and loss before and after
 
 
