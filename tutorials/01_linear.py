@@ -346,26 +346,11 @@ claim("a random upstream catches it", wrong > 0.1)
 draw.upstream(ones.T @ x, dy.T @ x)
 
 # %%
-# It gets worse with softmax, which makes outputs that sum to one
-# (:math:`y_i = e^{x_i} / \sum_j e^{x_j}`, the subject of chapter 02). With an
-# upstream of ones :math:`L` is the number of rows, whatever the input is. The
-# true gradient is zero, and a backward pass that returns zeros is "right".
-
-
-def softmax(x):
-    e = np.exp(x - x.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-lazy = np.zeros_like(x)
-deviation = np.abs(lazy - differences(softmax, x, np.ones_like(x))).max()
-quote("zeros for softmax, upstream of ones", deviation, 0, 1e-9)
-upstream = rng.normal(size=x.shape)
-deviation = np.abs(lazy - differences(softmax, x, upstream)).max()
-print(f"zeros for softmax, random upstream: off by {deviation:.2f}")
-claim("a random upstream catches zeros", deviation > 0.1)
-
-# %%
+# (It gets worse with outputs that sum to one, such as probabilities. With an
+# upstream of ones :math:`L` is then the number of rows, whatever the input is:
+# the true gradient is zero, and a backward pass that returns zeros is
+# "right".)
+#
 # The second rule: **the upstream is drawn at random.**
 #
 # How a check can mislead
