@@ -41,6 +41,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self.newest, self.older = folder / "checkpoint.npz", folder / "checkpoint-1.npz"
+        self._newest_is_damaged = False
 
     @property
     def exist(self) -> bool:
@@ -48,10 +49,14 @@ class Checkpoints:
         return self.newest.is_file() or self.older.is_file()
 
     def save(self, state: Saved) -> None:
-        """Write a checkpoint; the newest one becomes the older one, and stays if this one fails."""
-        if self.newest.is_file():
+        """Write a checkpoint; the newest one becomes the older one, and stays if this one fails.
+
+        A damaged one is overwritten instead, so that a whole one is left at every moment.
+        """
+        if self.newest.is_file() and not self._newest_is_damaged:
             os.replace(self.newest, self.older)
         write_npz(self.newest, state.arrays, {"format": FORMAT, **state.position})
+        self._newest_is_damaged = False
 
     def load(self) -> Saved:
         """Read the newest checkpoint that is whole; a note says which one is damaged.
@@ -71,6 +76,7 @@ class Checkpoints:
                 problems.append(str(error))
                 continue
             if problems:
+                self._newest_is_damaged = True
                 note(f"{problems[0]}; the run continues from {file.name}, to the same result")
             return saved
         raise ValueError(problems[0] if problems else f"{self.newest} is missing")

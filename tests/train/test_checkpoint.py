@@ -53,6 +53,20 @@ def test_a_truncated_one_gives_way(two, capsys):
     assert "checkpoint.npz: not a checkpoint of tervit_np, or truncated" in capsys.readouterr().err
 
 
+def test_a_damaged_one_never_takes_the_place_of_a_whole_one(two, monkeypatch):
+    two.newest.write_bytes(b"")
+    two.load()
+    with monkeypatch.context() as patch:
+        patch.setattr("tervit_np.train.checkpoint.write_npz", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):  # as if killed while it writes
+            two.save(saved(4))
+    assert Checkpoints(two.newest.parent).load().position["step"] == 2
+    two.save(saved(4))
+    two.save(saved(5))
+    two.newest.unlink()
+    assert two.load().position["step"] == 4
+
+
 def test_a_missing_one_gives_way(two):
     two.newest.unlink()
     assert two.load().position["step"] == 2
