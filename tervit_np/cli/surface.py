@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from tervit_np.cli.meter import Meter
 from tervit_np.cli.options import add_quiet, add_seed, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan, chosen_plan
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from tervit_np.analysis.surfaces.results import Settings
     from tervit_np.models import Classifier
     from tervit_np.quant import Plan
-    from tervit_np.train.interrupt import StopRequest
 
 HELP = """Measure the loss surfaces of a run.
 
@@ -117,7 +117,7 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     partial, with_curvature = PartialResults(folder / "surface.partial"), not args.no_curvature
     with ThreadPoolExecutor(threads) as pool, StopRequest() as stop:
         passes = total_passes(args.grid, with_curvature, len(kinds))
-        meter = _Meter(passes, len(labels), stop, folder, args.quiet)
+        meter = Meter(passes, len(labels), stop, f"tervit surface {folder}", args.quiet)
         try:
             runner = Runner(pool, partial, meter.add)
             surfaces = measure(run.models, images, labels, settings, runner, with_curvature, kinds)
@@ -149,36 +149,3 @@ def _settings(
     return Settings(
         data, args.split, images, args.seed, args.grid, stages, command, 0.0, environment()
     )
-
-
-class _Meter:
-    """Counts the work done, prints rate and time left, and raises Interrupted after Ctrl-C."""
-
-    def __init__(
-        self, total: float, images: int, stop: "StopRequest", folder: "Path", quiet: bool
-    ) -> None:
-        from data_tools.progress import Progress
-
-        self.progress, self.total, self.images = Progress(total), total, images
-        self.stop, self.folder, self.quiet = stop, folder, quiet
-        self.done = 0.0
-
-    def add(self, name: str, passes: float, is_new: bool) -> None:
-        """Count a result that was computed now, or read from disk."""
-        from tervit_np.train.interrupt import Interrupted
-
-        self.done += passes
-        if not is_new:
-            self.progress.started_at += passes
-        if self.stop.requested:
-            raise Interrupted(
-                f"stopped at {100 * self.done / self.total:.0f} %; the measurements are saved; "
-                f"the same command continues:\n  tervit surface {self.folder}"
-            )
-        wait = 0.3 if self.progress.terminal else 10
-        if not self.quiet and time.monotonic() - self.progress.last >= wait:
-            rate = self.images * self.progress.rate(self.done)
-            self.progress.show(
-                f"{name:<24} {100 * self.done / self.total:3.0f} %  {rate:6.0f} images/s  "
-                f"{self.progress.time_left(self.done)}"
-            )

@@ -1,14 +1,8 @@
-"""All surfaces of a run as one JSON file, the only source of figures and texts.
-
-NamedTuples become objects, arrays lists, numbers six digits. Reading follows the types, so a file
-of another layout is refused.
-"""
+"""All surfaces of a run as one JSON file, the only source of figures and texts."""
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
-
-import numpy as np
+from typing import NamedTuple
 
 from tervit_np.analysis.surfaces.curvature import Curvature, Prediction
 from tervit_np.analysis.surfaces.directions import Curve, Grid2D
@@ -16,6 +10,7 @@ from tervit_np.analysis.surfaces.gaps import Gaps
 from tervit_np.analysis.surfaces.interpolation import Interpolation
 from tervit_np.analysis.surfaces.planes import Plane
 from tervit_np.analysis.surfaces.stairs import Stairs
+from tervit_np.analysis.typed_json import plain, typed
 from tervit_np.files import write_text
 
 FILE = "surface.json"
@@ -55,7 +50,7 @@ class Surfaces(NamedTuple):
 def write_surfaces(surfaces: Surfaces, folder: Path) -> Path:
     """Write the results into a run's folder, atomically.  -> the file."""
     file = folder / FILE
-    write_text(file, json.dumps(_plain(surfaces), indent=None, separators=(",", ":")) + "\n")
+    write_text(file, json.dumps(plain(surfaces, _IN_FILE), separators=(",", ":")) + "\n")
     return file
 
 
@@ -68,43 +63,9 @@ def read_surfaces(file: Path) -> Surfaces:
         If the file is missing, damaged or of another layout.
     """
     try:
-        surfaces: Surfaces = _typed(Surfaces, json.loads(file.read_text()))
+        surfaces: Surfaces = typed(Surfaces, json.loads(file.read_text()), _IN_FILE)
         return surfaces
     except FileNotFoundError:
         raise ValueError(f"{file}: no such file; `tervit surface RUN` writes it") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{file} is damaged or of another version ({error})") from None
-
-
-def _plain(value: Any) -> Any:
-    """Convert NamedTuples, arrays and numbers to types that JSON has."""
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {_IN_FILE.get(key, key): _plain(each) for key, each in value._asdict().items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float | np.floating):
-        return float(f"{value:.6g}")
-    return value
-
-
-def _typed(kind: Any, value: Any) -> Any:
-    """Convert back by the type."""
-    origin = get_origin(kind)
-    if hasattr(kind, "_fields"):
-        keys = {name: _IN_FILE.get(name, name) for name in kind._fields}
-        if set(value) != set(keys.values()):
-            expected = sorted(keys.values())
-            raise ValueError(f"{kind.__name__} has {sorted(value)}, expected {expected}")
-        hints = get_type_hints(kind)
-        return kind(**{name: _typed(hints[name], value[key]) for name, key in keys.items()})
-    if origin is np.ndarray:
-        return np.asarray(value, float)
-    if origin is tuple:
-        return tuple(_typed(get_args(kind)[0], each) for each in value)
-    if origin is dict:
-        return dict(value)
-    if not isinstance(value, kind | int if kind is float else kind):
-        raise ValueError(f"{value!r} is not a {kind.__name__}")
-    return kind(value)

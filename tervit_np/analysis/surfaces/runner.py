@@ -99,8 +99,17 @@ def losses_at(models: AffineModels, images: Array, labels: Array, point: Point) 
 
 def image_losses(model: Classifier, images: Array, labels: Array) -> Array:
     """Return the cross-entropy of each image.  (N, 3, S, S), (N,) -> float32 (N,)."""
-    batch = max(8, min(64, 64**3 // images.shape[-1] ** 2))
-    log_p = log_softmax(model.predict(images, batch).astype(np.float64))
+    return losses_of(image_logits(model, images), labels)
+
+
+def image_logits(model: Classifier, images: Array) -> Array:
+    """Classify images in batches that fit the caches.  (N, 3, S, S) -> (N, C)."""
+    return model.predict(images, max(8, min(64, 64**3 // images.shape[-1] ** 2)))
+
+
+def losses_of(logits: Array, labels: Array) -> Array:
+    """Return the cross-entropy of each row.  (N, C), (N,) -> float32 (N,)."""
+    log_p = log_softmax(logits.astype(np.float64))
     losses: Array = -log_p[np.arange(len(labels)), labels]
     return losses.astype(np.float32)
 

@@ -1,0 +1,43 @@
+"""The progress of a measurement that is stored part by part, and its end after Ctrl-C."""
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tervit_np.train.interrupt import StopRequest
+
+
+class Meter:
+    """Counts forward passes over a sample, prints the time left, raises Interrupted after Ctrl-C.
+
+    `again` is the command that continues.
+    """
+
+    def __init__(
+        self, total: float, images: int, stop: "StopRequest", again: str, quiet: bool
+    ) -> None:
+        from data_tools.progress import Progress
+
+        self.progress, self.total, self.images = Progress(total), total, images
+        self.stop, self.again, self.quiet = stop, again, quiet
+        self.done = 0.0
+
+    def add(self, name: str, passes: float, is_new: bool) -> None:
+        """Count a result that was computed now, or read from disk."""
+        from tervit_np.train.interrupt import Interrupted
+
+        self.done += passes
+        if not is_new:
+            self.progress.started_at += passes
+        if self.stop.requested:
+            raise Interrupted(
+                f"stopped at {100 * self.done / self.total:.0f} %; the measurements are saved; "
+                f"the same command continues:\n  {self.again}"
+            )
+        wait = 0.3 if self.progress.terminal else 10
+        if not self.quiet and time.monotonic() - self.progress.last >= wait:
+            rate = self.images * self.progress.rate(self.done)
+            self.progress.show(
+                f"{name:<24} {100 * self.done / self.total:3.0f} %  {rate:6.0f} images/s  "
+                f"{self.progress.time_left(self.done)}"
+            )

@@ -1,0 +1,248 @@
+"""`tervit sensitivity`: which layers suffer from three values, and a plan that spares them."""
+
+import argparse
+import re
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tervit_np.cli.meter import Meter
+from tervit_np.cli.models import add_model, images_for, open_model
+from tervit_np.cli.options import add_quiet, add_seed, add_stage, add_threads, thread_count
+from tervit_np.cli.parser import CommandParser
+
+if TYPE_CHECKING:
+    from data_tools import LabelledSet
+    from tervit_np.analysis.sensitivity import Record
+    from tervit_np.analysis.surfaces.measure import Sample
+    from tervit_np.cli.models import LoadedModel
+
+HELP = """Measure how much each layer suffers from rounding.
+
+Each layer is rounded alone, to 8 bits, 4 bits and three values, while all others stay float; then
+it is kept at 8 bits while all others are ternary. Nothing is trained. With --share or --bytes a
+plan file for `tervit train` gives 8 bits to the layers where they help most for their bytes."""
+EXAMPLES = """\
+  tervit sensitivity runs/shapes                   table and figure, of the run's last float stage
+  tervit sensitivity runs/shapes --share 0.25      and a plan, runs/shapes/mixed.toml, that takes a
+                                                   quarter of the way from all ternary to all 8 bits
+  tervit sensitivity runs/shapes --bytes 120kB     a plan within this size of the packed model
+  tervit sensitivity runs/shapes --split train     measured on other images
+  tervit sensitivity deit_small_patch16_224 --data imagenet:~/imagenet --images 64
+
+then:
+  tervit train --weights runs/shapes/float.npz --stages runs/shapes/mixed.toml:8
+
+After Ctrl-C the same command continues."""
+_IN_MEMORY, _STREAMED = 1000, 200  # images by default
+_UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1_000_000}
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
+    add_model(parser)
+    add_stage(parser)
+    parser.add_argument(
+        "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
+    )
+    parser.add_argument("--split", help="split of it (default: val; train, if there is none)")
+    parser.add_argument(
+        "--images",
+        type=int,
+        metavar="N",
+        help=f"images to measure on (default: {_IN_MEMORY}; {_STREAMED} of those on disk)",
+    )
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument(
+        "--share", type=float, metavar="X", help="plan between all ternary (0) and all 8 bits (1)"
+    )
+    budget.add_argument("--bytes", metavar="N", help="plan of at most N bytes, such as 120kB")
+    parser.add_argument(
+        "--write-plan", metavar="FILE", help="plan file to write (default: mixed.toml in DIR)"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="folder for results (default: that of the model)"
+    )
+    add_seed(parser, "the images that are drawn")
+    add_threads(parser)
+    add_quiet(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, unless this is stored; print the table, draw the figure, write the plan."""
+    from tervit_np.analysis.sensitivity import write_record
+    from tervit_np.analysis.sensitivity.figure import draw_sensitivity
+    from tervit_np.analysis.sensitivity.table import LEGEND, headline, table
+    from tervit_np.analysis.surfaces.measure import draw_sample
+
+    most_bytes = None if args.bytes is None else byte_count(args.bytes)
+    loaded = _open(args)
+    data = _images(args, loaded)
+    sample = draw_sample(data, _count(args.images, data), args.seed)
+    stem = _stem(args, loaded)
+    record = _measured(args, loaded, data, sample, stem)
+    chosen = _chosen(args, record, most_bytes)
+    print(f"{loaded.file} on {len(sample[1])} images of {data.name} {data.split}")
+    print(headline(record.measured), table(record.measured, chosen), LEGEND, sep="\n\n")
+    figure = stem.with_name(f"{stem.name}.png")
+    write_record(record, stem.with_name(f"{stem.name}.json"))
+    print(f"\nfigure: {draw_sensitivity(record.measured, chosen or (), figure)}")
+    if chosen is not None:
+        _write_plan(args, loaded, sample, record, chosen, stem)
+    else:
+        print("next: --share 0.25 writes a plan with 8 bits where they help most for their bytes")
+    return 0
+
+
+def byte_count(text: str) -> int:
+    """Read a number of bytes: 120000, 120kB, 0.12MB.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) *(b|kb|mb|)", text.strip().lower())
+    if match is None:
+        raise ValueError(f"--bytes is {text!r}; expected a size such as 120000, 120kB or 0.12MB")
+    return round(float(match[1]) * _UNITS[match[2]])
+
+
+def _open(args: argparse.Namespace) -> "LoadedModel":
+    """Load the model: of a run by default the last stage that was trained without rounding."""
+    from data_tools.terminal import note
+    from tervit_np.models import plan_of
+
+    loaded = open_model(args.model, args.stage or _float_stage(args.model))
+    if loaded.model.packed:
+        raise ValueError(
+            f"{loaded.file} is packed and has no latent weights that could be rounded otherwise; "
+            "name the run that it was exported from"
+        )
+    if plan_of(loaded.model).rules:
+        note(
+            f"{loaded.file} was trained with rounded weights; without rounding, as here, it may "
+            "be a poor model, and the numbers say little about a float one"
+        )
+    return loaded
+
+
+def _float_stage(source: str) -> str | None:
+    """Return the last finished float stage of a run, None if there is none."""
+    from tervit_np.train.folder import RunFolder
+
+    folder = RunFolder(source)
+    if not (folder.path / "run.json").is_file():
+        return None
+    names = [s["name"] for s in folder.read_run_config()["stages"] if s.get("plan") == "float"]
+    finished = [name for name in names if folder.stage_file(name).exists()]
+    return finished[-1] if finished else None
+
+
+def _images(args: argparse.Namespace, loaded: "LoadedModel") -> "LabelledSet":
+    """Load the images: those of the validation split, for the plan is chosen by them."""
+    from data_tools import NoSuchSplit
+    from data_tools.terminal import note
+
+    if args.split is not None:
+        return images_for(loaded, args.data, args.split)
+    try:
+        return images_for(loaded, args.data, "val")
+    except NoSuchSplit:
+        note("there is no validation split, so training images are measured; --split chooses")
+        return images_for(loaded, args.data, "train")
+
+
+def _count(images: int | None, data: "LabelledSet") -> int:
+    from data_tools import StreamedSet
+
+    default = _STREAMED if isinstance(data, StreamedSet) else _IN_MEMORY
+    return min(default, len(data)) if images is None else images
+
+
+def _stem(args: argparse.Namespace, loaded: "LoadedModel") -> Path:
+    """Return where results go, without an ending: next to a trained model, else here."""
+    own = loaded.data is not None
+    folder = Path(args.out) if args.out else loaded.file.parent if own else Path()
+    if not folder.is_dir():
+        raise ValueError(f"--out: there is no folder {folder} to write into")
+    return folder / ("sensitivity" if own else f"{loaded.file.stem}-sensitivity")
+
+
+def _measured(
+    args: argparse.Namespace,
+    loaded: "LoadedModel",
+    data: "LabelledSet",
+    sample: "Sample",
+    stem: Path,
+) -> "Record":
+    """Measure all layers, or read what the same weights and images gave before."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from tervit_np.analysis.sensitivity import Record, Settings, layer_names, measure, tasks_of
+    from tervit_np.analysis.sensitivity.record import stored_measurement
+    from tervit_np.analysis.surfaces.partial_results import PartialResults, fingerprint
+    from tervit_np.analysis.surfaces.runner import Runner
+    from tervit_np.environment import environment
+    from tervit_np.models import quantize
+    from tervit_np.train.interrupt import StopRequest
+
+    model = quantize(loaded.model, "float")
+    key, began = fingerprint([model], sample), time.monotonic()
+    if (stored := stored_measurement(stem.with_name(f"{stem.name}.json"), key)) is not None:
+        return stored
+    command = shlex.join(["tervit", *sys.argv[1:]])
+    partial = PartialResults(stem.with_name(f"{stem.name}.partial"))
+    passes = len(tasks_of(layer_names(model)))
+    with ThreadPoolExecutor(thread_count(args.threads)) as pool, StopRequest() as stop:
+        meter = Meter(passes, len(sample[1]), stop, command, args.quiet)
+        try:
+            measured = measure(model, *sample, Runner(pool, partial, meter.add))
+        finally:
+            meter.progress.end()
+    partial.clear()
+    facts = (str(loaded.file), data.name, data.split, len(sample[1]), args.seed, key, command)
+    seconds = round(time.monotonic() - began, 1)
+    return Record(Settings(*facts, seconds, environment()), measured)
+
+
+def _chosen(args: argparse.Namespace, record: "Record", most_bytes: int | None) -> list[str] | None:
+    """Choose the layers that get 8 bits; None if no plan is asked for."""
+    from tervit_np.analysis.sensitivity import budget_of_share, choose_layers
+
+    if args.share is not None:
+        most_bytes = budget_of_share(record.measured, args.share)
+    return None if most_bytes is None else choose_layers(record.measured, most_bytes)
+
+
+def _write_plan(
+    args: argparse.Namespace,
+    loaded: "LoadedModel",
+    sample: "Sample",
+    record: "Record",
+    chosen: list[str],
+    stem: Path,
+) -> None:
+    """Write the plan and say its size, and what it does untrained."""
+    from tervit_np.analysis.sensitivity import answers_with, plan_and_notes, size_with
+    from tervit_np.quant import write_plan_file
+
+    measured, settings = record.measured, record.settings
+    plan, notes = plan_and_notes(measured, chosen)
+    out = Path(args.write_plan) if args.write_plan else stem.with_name("mixed.toml")
+    size = size_with(measured, chosen)
+    about = (
+        f"8 bits for {len(chosen)} of {len(measured.layers)} layers, {size:,} bytes as stored.\n"
+        f"Made by {shlex.join(['tervit', *sys.argv[1:]])}\n"
+        f"from {settings.images} images of {settings.data} {settings.split}; nothing was trained."
+    )
+    loss, accuracy = answers_with(loaded.model, plan, *sample)
+    write_plan_file(plan, out, about, notes)
+    layers = f"8 bits for {len(chosen)} of {len(measured.layers)} layers"
+    print(
+        f"plan: {out}, {layers}, {size / 1e3:,.1f} kB as stored; untrained: loss {loss:.3f}, "
+        f"accuracy {100 * accuracy:.1f} %"
+    )
+    print(f"next: tervit train --weights {loaded.file} --stages {out}:8")
