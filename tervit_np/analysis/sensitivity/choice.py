@@ -4,8 +4,8 @@
 
 The layers are taken in the order of benefit by bytes, each if it still fits. What three values cost
 in a layer depends on the others. The rise is the cost in a float model, as the first of all layers
-to become ternary, the relief the cost as the last one; a mixed plan is between them. So is their
-mean, which is our choice: docs/sensitivity.md compares it with each alone.
+to become ternary, the relief the cost as the last one; a mixed plan is between them, and so is
+their mean. The rule is ours.
 """
 
 from collections.abc import Callable, Sequence
