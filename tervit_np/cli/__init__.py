@@ -19,6 +19,7 @@ from tervit_np.cli import (
     evaluate,
     exercise,
     export,
+    learn,
     log,
     predict,
     sensitivity,
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "bench": bench,
     "data": data,
     "doctor": doctor,
+    "learn": learn,
     "exercise": exercise,
 }
 

@@ -105,4 +105,5 @@ class Exercise:
     def instructions(self) -> str:
         """Return title and task, the docstring of the student's file."""
         head = f"{self.name}: {self.title}.\n\n{self.task.strip()}"
-        return f"{head}\n\nExplained in tutorials/{self.chapter}.py."
+        copy = f"`tervit learn {self.chapter.partition('_')[0]}` copies it"
+        return f"{head}\n\nExplained in tutorials/{self.chapter}.py; {copy}."

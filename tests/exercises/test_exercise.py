@@ -18,7 +18,7 @@ def test_the_files_begin_with_the_task():
     for text in (LINEAR.student_file(), LINEAR.solved_file()):
         assert text.startswith('"""linear_backward: the backward pass of a linear layer.\n\n')
         assert LINEAR.task.strip() in text
-        assert "\n\nExplained in tutorials/01_linear.py.\n" in text
+        assert "\n\nExplained in tutorials/01_linear.py; `tervit learn 01` copies it.\n" in text
     assert LINEAR.defines == ["linear_backward"]
 
 

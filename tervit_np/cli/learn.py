@@ -1,0 +1,96 @@
+"""`tervit learn`: list the chapters of the course, and copy one to work with."""
+
+import argparse
+import shutil
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tervit_np.cli.parser import CommandParser
+
+if TYPE_CHECKING:
+    from tervit_np.chapters import Chapter, Copied
+
+HELP = """List the chapters of the course, or copy one into this folder to run and change it.
+
+The chapters are part of the package: they need no clone and no network. Each is a script, with its
+text in comments. Editors that know cells (VS Code, Spyder, PyCharm) run it cell by cell."""
+EXAMPLES = """\
+  tervit learn                    all chapters: number, title, time, subject
+  tervit learn 1                  copies 01_linear.py and its answers here, and says how to run it
+  tervit learn attention          a chapter by a part of its name
+  tervit learn one                the whole of TerViT in one file
+  tervit learn 1 --dir course     into another folder"""
+_INDENT = 6
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "chapter", nargs="?", metavar="N", help="number, or part of the name (default: list all)"
+    )
+    parser.add_argument(
+        "--dir", metavar="DIR", default=".", help="folder to copy to (default: the current one)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the chapters, or copy one and say how to run it."""
+    from tervit_np.chapters import chapters, copy_chapter, find_chapter
+
+    if args.chapter is None:
+        print("\n".join(map(_entry, chapters())))
+        print("\n`tervit learn N` copies chapter N into this folder and says how to run it.")
+        return 0
+    chapter, folder = find_chapter(args.chapter), Path(args.dir)
+    print(f"{chapter.number} {chapter.title}\n{_indented(f'You will {chapter.subject}.')}\n")
+    if (here := _in_clone(chapter)) is not None:
+        print(f"run it:    python {here}\nanswers:   {here.parent / 'answers.md'}")
+        return 0
+    if not folder.is_dir():
+        raise ValueError(f"--dir: there is no folder {folder} to copy to")
+    copied = copy_chapter(chapter, folder)
+    for file in copied:
+        print(_about(file))
+    print(f"\nrun it:    python {copied[0].path}{_duration(chapter)}")
+    return 0
+
+
+def _in_clone(chapter: "Chapter") -> Path | None:
+    """Return the path of a chapter from here, if this folder is in the clone that has it."""
+    from tervit_np.chapters import course_folder, is_clone
+
+    root, here = course_folder().parent.resolve(), Path.cwd()
+    if not is_clone() or not here.is_relative_to(root):
+        return None
+    path = chapter.file.resolve()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _entry(chapter: "Chapter") -> str:
+    """Describe a chapter: a line with its times, and its subject below."""
+    head = f"{chapter.number:<{_INDENT - 2}}  {chapter.title}"
+    return f"{head}  (read {chapter.reading}{_duration(chapter, ', run')})\n" + _indented(
+        chapter.subject
+    )
+
+
+def _duration(chapter: "Chapter", verb: str = "     #") -> str:
+    """Write the time that a chapter takes on two cores: ", run 51 s"."""
+    if chapter.seconds is None:
+        return ""
+    return f"{verb} {max(round(chapter.seconds), 1)} s on two cores"
+
+
+def _indented(text: str) -> str:
+    width = min(shutil.get_terminal_size().columns, 100)
+    indent = " " * _INDENT
+    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+
+
+def _about(file: "Copied") -> str:
+    if file.is_new:
+        return f"new file:  {file.path}"
+    if file.differs:
+        return f"kept:      {file.path}, which you have changed; delete it to get a new copy"
+    return f"unchanged: {file.path}"
