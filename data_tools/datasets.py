@@ -8,8 +8,8 @@ from data_tools.cache import cached
 from data_tools.cifar import COUNTS, read_cifar
 from data_tools.files import ARCHIVES, Files, Folder, open_files, short_hash
 from data_tools.folders import PREFIX, parse_name, read_folder
+from data_tools.holdout import read_layout
 from data_tools.imageset import DataError, ImageSet
-from data_tools.layout import find_layout
 from data_tools.left_out import note_on, print_note
 from data_tools.mirrors import MIRRORS
 from data_tools.paths import data_root
@@ -50,8 +50,9 @@ def list_datasets(root: str | Path | None = None) -> list[DatasetInfo]:
 def load(name: str, split: str, root: str | Path | None = None) -> ImageSet | StreamedSet:
     """Load one split of a data set.
 
-    "shapes", "cifar10", "cifar100" and "folder:PATH[@SIZE]" are loaded into memory: the first load
-    decodes and caches, later ones map the cache. "imagenet:PATH[,OPTION=VALUE...]" stays on disk.
+    "shapes", "cifar10", "cifar100" and "folder:PATH[@SIZE][,test=X]" are loaded into memory: the
+    first load decodes and caches, later ones map the cache. "imagenet:PATH[,OPTION=VALUE...]" stays
+    on disk.
 
     Raises
     ------
@@ -94,12 +95,13 @@ def _load_cifar(name: str, split: str, base: Path) -> ImageSet:
 
 
 def _load_folder(name: str, split: str, base: Path) -> ImageSet:
-    path, size = parse_name(name)
+    path, size, test = parse_name(name)
     files = open_files(path)
     if isinstance(files, Folder):  # to list an archive takes as long as to decode it
-        print_note(note_on(files, find_layout(files), split))
+        print_note(note_on(files, read_layout(files, test), split))
     absolute = path.resolve()
-    key = f"folder-{absolute.name}-{short_hash(str(absolute))}-{size}px-{split}"
+    aside = f"-test{test:g}" if test else ""
+    key = f"folder-{absolute.name}-{short_hash(str(absolute))}{aside}-{size}px-{split}"
     return cached(base, key, files.fingerprint(), lambda: read_folder(name, split, files))
 
 

@@ -49,6 +49,10 @@ class LabelledSet(Protocol):
     def size(self) -> int:
         """Side of the images in pixels."""
 
+    @property
+    def held_out(self) -> str:
+        """How the images were drawn, if they are held out of another split; "" if not."""
+
     def __len__(self) -> int: ...
 
     def pixels(self, indices: Array) -> tuple[Array, Array]:
@@ -79,6 +83,7 @@ class ImageSet:
     classes: tuple[str, ...]
     mean: tuple[float, float, float]  # of each channel, pixels from 0 to 1
     std: tuple[float, float, float]
+    held_out: str = ""  # how the images were drawn, if they are held out of another split
 
     def __post_init__(self) -> None:
         shape, dtype = self.images.shape, self.images.dtype
@@ -118,20 +123,16 @@ class ImageSet:
         return replace(self, labels=np.array(labels, np.int64)[self.labels], classes=classes)
 
     def hold_out(self, count: int, seed: int) -> tuple["ImageSet", "ImageSet"]:
-        """Split off `count` random images for validation.  -> remaining, held out.
+        """Split off `count` random images, of each class its share.  -> remaining, held out.
 
         Raises
         ------
         DataError
-            If either would be empty.
+            If a class would lose all its images, or none is held out.
         """
-        if not 0 < count < len(self):
-            raise DataError(
-                f"{self.name}: cannot hold out {count} of {len(self)} {self.split} images; "
-                f"choose a number between 1 and {len(self) - 1}"
-            )
-        remaining, held_out = random_split(len(self), count, seed)
-        return self.take(remaining), replace(self.take(held_out), split="val")
+        remaining, held_out = split_by_class(self, count, seed)
+        drawn = replace(self.take(held_out), split="val", held_out=f"by class, seed {seed}")
+        return self.take(remaining), drawn
 
 
 def check_labels(labels: Array, classes: int, source: str) -> None:
@@ -144,6 +145,39 @@ def check_labels(labels: Array, classes: int, source: str) -> None:
             f"{source}: labels from {low} to {high}, expected 0 to {classes - 1}, one number for "
             f"each of {classes} classes"
         )
+
+
+def split_by_class(images: LabelledSet, count: int, seed: int) -> tuple[Array, Array]:
+    """Draw `count` images, of each class its share.  -> remaining, drawn indices, each sorted.
+
+    Shares are whole numbers by the largest remainders: of classes with 30 and 10 images 6 and 2.
+
+    Raises
+    ------
+    DataError
+        If none would be drawn, or a class would lose all its images.
+    """
+    sizes = np.bincount(images.labels, minlength=len(images.classes))
+    if not 0 < count < len(images):
+        raise DataError(
+            f"{images.name}: cannot hold out {count} of {len(images)} {images.split} images; "
+            f"choose a number between 1 and {len(images) - 1}"
+        )
+    exact = count * sizes / len(images)
+    shares = exact.astype(int)
+    order = np.argsort(shares - exact, kind="stable")  # the largest remainders first
+    shares[order[: count - shares.sum()]] += 1
+    for name, size, share in zip(images.classes, sizes, shares, strict=True):
+        if 0 < size <= share:
+            raise DataError(
+                f"{images.name}: to hold out {count} images leaves none of the class {name!r}, "
+                f"which has {size}; hold out fewer"
+            )
+    random_order = np.random.default_rng([seed, 0x401D]).permutation(len(images))
+    by_class = random_order[np.argsort(images.labels[random_order], kind="stable")]
+    ranks = np.arange(len(images)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    drawn = ranks < np.repeat(shares, sizes)
+    return np.sort(by_class[~drawn]), np.sort(by_class[drawn])
 
 
 def random_split(total: int, count: int, seed: int) -> tuple[Array, Array]:

@@ -79,7 +79,9 @@ class Layout:
             split if folder.strip("/") in (split, "") else f"{split} (in {folder})"
             for split, (folder, *_) in self.splits.items()
         )
-        return f"it has {found}; expected pictures in {self.path}/{name}/<class>/"
+        aside = ", or ,test=0.2 after the name of the set, which sets a fifth of each class aside"
+        expected = f"expected pictures in {self.path}/{name}/<class>/"
+        return f"it has {found}; {expected}{aside if name == 'test' else ''}"
 
 
 def find_layout(files: Files) -> Layout:

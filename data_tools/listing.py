@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from data_tools.files import Folder, short_hash
+from data_tools.holdout import read_layout
 from data_tools.imageset import Array, DataError
-from data_tools.layout import find_layout
 from data_tools.left_out import note_on, print_note
 from data_tools.paths import (
     data_root,
@@ -94,8 +94,10 @@ class Listing:
         return replace(self, labels=np.array(labels, np.int64)[self.labels], classes=classes)
 
 
-def list_pictures(path: Path, split: str, root: Path | None = None) -> Listing:
+def list_pictures(path: Path, split: str, root: Path | None = None, test: float = 0.0) -> Listing:
     """List the pictures of one split of a folder, from the cache if it is valid.
+
+    A fraction `test` of each class is set aside as test split (holdout.py).
 
     A note on standard error says what is left out.
 
@@ -109,29 +111,30 @@ def list_pictures(path: Path, split: str, root: Path | None = None) -> Listing:
     if not path.is_dir():
         hint = "; folder:PATH reads archives" if path.exists() else ""
         raise DataError(f"{path}: expected a folder of pictures{hint}")
-    listing = _cached(path, split, root)
+    listing = _cached(path, split, root, test)
     print_note(listing.note)
     return listing
 
 
-def _cached(path: Path, split: str, root: Path | None) -> Listing:
+def _cached(path: Path, split: str, root: Path | None, test: float) -> Listing:
     absolute = path.resolve()
-    name = f"{absolute.name}-{short_hash(str(absolute))}-{split}.list"
+    aside = f"-test{test:g}" if test else ""
+    name = f"{absolute.name}-{short_hash(str(absolute))}{aside}-{split}.list"
     for base in (data_root(root), user_cache()):
         if (listing := _read(base / "indexes" / name, path)) is not None:
             return listing
-    listing, times = _walk(path, split)
+    listing, times = _walk(path, split, test)
     target = writable_folder(data_root(root) / "indexes", user_cache() / "indexes")
     if target is not None:
         _write(target / name, listing, times)
     return listing
 
 
-def _walk(path: Path, split: str) -> tuple[Listing, dict[str, int]]:
+def _walk(path: Path, split: str, test: float) -> tuple[Listing, dict[str, int]]:
     """List the pictures, and the times of modification of folders and lists of labels."""
     files = Folder(path)
     times = {folder: _modified(path / folder) for folder in files.folders()}
-    layout = find_layout(files)
+    layout = read_layout(files, test)
     lists = [name for found in layout.splits.values() for name in found.lists]
     times |= {name: _modified(path / name) for name in lists}
     class_of, classes = layout.split(split).class_of, layout.classes

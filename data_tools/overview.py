@@ -11,9 +11,11 @@ from data_tools.class_names import is_number
 from data_tools.datasets import load
 from data_tools.files import open_files
 from data_tools.folders import PREFIX, parse_name
+from data_tools.holdout import read_layout
 from data_tools.imageset import LabelledSet, NoSuchSplit
-from data_tools.layout import Layout, find_layout
+from data_tools.layout import Layout
 from data_tools.left_out import left_out
+from data_tools.set_names import fraction
 from data_tools.split_names import SPLITS
 from data_tools.wordnet import are_wordnet_ids, in_words
 
@@ -36,21 +38,22 @@ def overview(name: str, root: str | Path | None = None) -> Overview:
         If the set is unknown or absent, or its layout is not understood.
     """
     if name.startswith(PREFIX):
-        return _of_files(parse_name(name)[0])
+        folder = parse_name(name)
+        return _of_files(folder.path, folder.test)
     if not name.startswith(streamed.PREFIX):
         return _of_sets(name, root)
     path, options = streamed.parse_streamed(name)
-    whole = _of_files(path)
+    whole = _of_files(path, fraction(name, options.get("test", "0")))
     if not options.keys() & {"classes", "per_class"}:
         return whole
     chosen = [load(name, split, root) for split in whole.splits]
     return Overview(whole.splits, [*whole.lines, "of these are chosen:", *_sizes(chosen)])
 
 
-def _of_files(path: Path) -> Overview:
-    """Describe a folder or an archive."""
+def _of_files(path: Path, test: float) -> Overview:
+    """Describe a folder or an archive, of which a fraction `test` may be set aside."""
     files = open_files(path)
-    layout = find_layout(files)
+    layout = read_layout(files, test)
     counts = [_counts(name, layout.split(name).class_of.values()) for name in layout.splits]
     rest = [f"left out: {kind}" for kind in left_out(files, layout)] or ["nothing left out"]
     lines = [f"{path}: {layout.kind}", *_splits(layout), *_classes(layout.classes), *counts, *rest]

@@ -3,6 +3,7 @@
     size=224             side in pixels
     classes=N or LIST    the first N classes, or a+b+c, or a file with one class per line
     per_class=N          the first N pictures of each class
+    test=X               this fraction of each class is the test split, in a folder without one
 
 The folder has the layout of ImageNet, Imagenette or Tiny-ImageNet (see folders.py). Evaluation uses
 the official crop; unreadable pictures are skipped and counted.
@@ -17,14 +18,15 @@ import numpy as np
 
 from data_tools.class_names import is_number
 from data_tools.crops import center_crop
-from data_tools.imageset import Array, DataError, random_split
+from data_tools.imageset import Array, DataError, split_by_class
 from data_tools.listing import Listing, list_pictures
 from data_tools.paths import expand_user
 from data_tools.pictures import open_picture
 from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from data_tools.set_names import fraction, split_options
 
 PREFIX = "imagenet:"
-_OPTIONS = ("size", "classes", "per_class")
+_OPTIONS = ("size", "classes", "per_class", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,7 @@ class StreamedSet:
     std: tuple[float, ...] = IMAGENET_STD
     kinds: Counter[str] = field(default_factory=Counter)  # of the pictures read so far
     unreadable: list[str] = field(default_factory=list)  # one error message per picture
+    held_out: str = ""  # how the pictures were drawn, if they are held out of another split
 
     @property
     def labels(self) -> Array:
@@ -62,11 +65,16 @@ class StreamedSet:
         return replace(self, listing=self.listing.relabel(labels, classes))
 
     def hold_out(self, count: int, seed: int) -> tuple["StreamedSet", "StreamedSet"]:
-        """Split off `count` random pictures for validation.  -> remaining, held out."""
-        if not 0 < count < len(self):
-            raise DataError(f"{self.name}: cannot hold out {count} of {len(self)} pictures")
-        remaining, held_out = random_split(len(self), count, seed)
-        return self.take(remaining), replace(self.take(held_out), split="val")
+        """Split off `count` random pictures, of each class its share.  -> remaining, held out.
+
+        Raises
+        ------
+        DataError
+            If a class would lose all its pictures, or none is held out.
+        """
+        remaining, held_out = split_by_class(self, count, seed)
+        drawn = replace(self.take(held_out), split="val", held_out=f"by class, seed {seed}")
+        return self.take(remaining), drawn
 
     def pixels(self, indices: Array) -> tuple[Array, Array]:
         """Return evaluation crops, uint8 (n, S, S, 3), and whether each was readable (n,)."""
@@ -102,7 +110,7 @@ def read_streamed(name: str, split: str, root: Path | None = None) -> StreamedSe
         If the name has an unknown option, or the folder lacks a class that it names.
     """
     path, options = parse_streamed(name)
-    listing = list_pictures(path, split, root)
+    listing = list_pictures(path, split, root, fraction(name, options.get("test", "0")))
     if "classes" in options:
         listing = listing.select_classes(_class_names(options["classes"], listing.classes))
     if "per_class" in options:
@@ -112,13 +120,7 @@ def read_streamed(name: str, split: str, root: Path | None = None) -> StreamedSe
 
 def parse_streamed(name: str) -> tuple[Path, dict[str, str]]:
     """Split "imagenet:PATH,OPTION=VALUE".  -> path, options."""
-    if expand_user(name.removeprefix(PREFIX)).is_dir():  # a path may have commas
-        return expand_user(name.removeprefix(PREFIX)), {}
-    path, *pairs = name.removeprefix(PREFIX).split(",")
-    options = dict(pair.partition("=")[::2] for pair in pairs)
-    unknown = [option for option in options if option not in _OPTIONS]
-    if unknown:
-        raise DataError(f"{name}: unknown option {unknown[0]!r}; expected {', '.join(_OPTIONS)}")
+    path, options = split_options(name, PREFIX, _OPTIONS)
     return expand_user(path), options
 
 

@@ -208,20 +208,41 @@ def images_for(loaded: LoadedModel, data: str | None, split: str) -> "ImageSet |
         If the set cannot be loaded, or its image size or classes are not the model's.
     """
     import data_tools
+    from data_tools.folders import with_size
 
     name = data or loaded.data
     if name is None:
         raise ValueError(f"{loaded.file} does not contain its data set; name one with --data")
-    images = data_tools.load(name, split)
+    try:
+        images = data_tools.load(name, split)
+    except data_tools.NoSuchSplit:
+        if split != "val" or (held_out := _held_out(loaded, name)) is None:
+            raise
+        images = held_out
     size = loaded.model.config.image_size
     if isinstance(images, data_tools.StreamedSet):
         images = replace(images, size=size)
     if images.size != size:
-        hint = f"; load it as {name.rpartition('@')[0] or name}@{size}" * name.startswith("folder:")
+        hint = f"; load it as {with_size(name, size)}" * name.startswith("folder:")
         raise ValueError(
             f"{images.name} has {images.size}-pixel images, {loaded.file} expects {size}{hint}"
         )
     return _labelled_as(loaded, images)
+
+
+def _held_out(loaded: LoadedModel, name: str) -> "ImageSet | StreamedSet | None":
+    """Return the training images that the run of a model held out for validation, if it did."""
+    from tervit_np.train import load_data
+    from tervit_np.train.folder import RunFolder
+
+    folder = RunFolder(loaded.file.parent)
+    if loaded.data != name or not (folder.path / "run.json").is_file():
+        return None
+    run_config = folder.read_run_config()
+    data = run_config["data"]
+    if data["name"] != name or "held_out" not in data:
+        return None
+    return load_data(name, data["val"], run_config["seed"]).val
 
 
 def _labelled_as(loaded: LoadedModel, images: "ImageSet | StreamedSet") -> "ImageSet | StreamedSet":

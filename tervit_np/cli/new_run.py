@@ -11,6 +11,7 @@ from tervit_np.cli.options import DEFAULT_SEED, thread_count
 from tervit_np.cli.plans import ChosenPlan, chosen_plan
 
 if TYPE_CHECKING:
+    from data_tools import LabelledSet
     from tervit_np.models import Classifier
     from tervit_np.train import Data, Recipe, RunArguments, Stage
     from tervit_np.train.presets import Preset
@@ -107,10 +108,15 @@ def _summary(name: str, data: "Data") -> str:
     """Say which pictures are trained and tested on; `tervit data show` says more."""
     from data_tools.wordnet import in_words
 
-    sizes = [f"{s.split} {len(s):,}" for s in (data.train, data.val, data.test) if s is not None]
+    sizes = [_size(images) for images in (data.train, data.val, data.test) if images is not None]
     classes = data.train.classes
     shown = ", ".join(in_words(classes)[:4]) + ", ..." * (len(classes) > 4)
     return f"{name}: {', '.join(sizes)} images of {len(classes):,} classes: {shown}"
+
+
+def _size(images: "LabelledSet") -> str:
+    held_out = f" (held out of train {images.held_out})" if images.held_out else ""
+    return f"{images.split} {len(images):,}{held_out}"
 
 
 def run_folder(out: str | None, data: str) -> Path:

@@ -45,6 +45,19 @@ def add_attention(options: Options) -> None:
     )
 
 
+def image_count(text: str) -> float:
+    """Read a number of images, or a fraction of all below 1."""
+    try:
+        number = int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        number = -1.0
+    if not number >= 0 or (number >= 1 and not text.isdecimal()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a number of images nor a fraction such as 0.1"
+        )
+    return number
+
+
 def thread_count(threads: int | None) -> int:
     """Return the number of threads: --threads, by default one for each usable core."""
     from tervit_np.environment import usable_cores

@@ -13,6 +13,7 @@ from tervit_np.cli.options import (
     add_seed,
     add_threads,
     add_workers,
+    image_count,
     worker_count,
 )
 from tervit_np.cli.parser import CommandParser
@@ -30,6 +31,8 @@ EXAMPLES = """\
   tervit train --stages float:20,plan.toml:8     the last stage with the quantizers of a plan file
   tervit train --data cifar10 --show-recipe      what that would train, and how
   tervit train --resume runs/shapes              continue after Ctrl-C, with the same result
+  tervit train --data folder:~/flowers@64,test=0.2 --validation 0.1
+                                                 class folders without splits (docs/data.md)
   tervit train --data imagenet:~/imagenette --weights deit_tiny_patch16_224 --stages ternary:3
 
 Plans of --stages: float, int8, intN (N-bit weights, N = 2 to 7), ternary, ternary-layer (one
@@ -62,9 +65,10 @@ def _add_model_options(group: Options) -> None:
     )
     group.add_argument(
         "--validation",
-        type=int,
+        type=image_count,
         metavar="N",
-        help="hold out N training images for validation (default: the preset's)",
+        help="if there is no validation split, hold out N training images, or a fraction such as "
+        "0.1, of each class its share (default: the preset's)",
     )
     group.add_argument(
         "--model", metavar="NAME", help="one of tv.list_models() (default: the preset's)"

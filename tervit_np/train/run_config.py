@@ -103,6 +103,7 @@ def machine_changes(before: dict[str, Any], now: dict[str, Any]) -> str:
 def _describe_data(
     train: LabelledSet, val: LabelledSet | None, test: LabelledSet
 ) -> dict[str, Any]:
+    drawn = {} if val is None or not val.held_out else {"held_out": val.held_out}
     return {
         "name": train.name,
         "classes": list(train.classes),
@@ -111,4 +112,5 @@ def _describe_data(
         "train": len(train),
         "val": 0 if val is None else len(val),
         "test": len(test),
+        **drawn,
     }

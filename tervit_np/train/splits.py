@@ -14,8 +14,11 @@ class Data(NamedTuple):
     test: ImageSet | StreamedSet
 
 
-def load_data(name: str, validation: int = 1000, seed: int = 0) -> Data:
-    """Load the splits of a data set; hold `validation` images out if it has no validation split.
+def load_data(name: str, validation: float = 1000, seed: int = 0) -> Data:
+    """Load the splits of a data set; hold images out if it has no validation split.
+
+    `validation` is their number, or below 1 the fraction of the training images. They are drawn by
+    the seed, of each class its share.
 
     Raises
     ------
@@ -30,5 +33,6 @@ def load_data(name: str, validation: int = 1000, seed: int = 0) -> Data:
     try:
         return Data(train, data_tools.load(name, "val"), test)
     except data_tools.NoSuchSplit:
-        rest, held_out = train.hold_out(validation, seed)
+        count = max(1, round(validation * len(train))) if 0 < validation < 1 else int(validation)
+        rest, held_out = train.hold_out(count, seed)
         return Data(rest, held_out, test)

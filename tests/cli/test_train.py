@@ -41,8 +41,40 @@ def test_the_images_and_classes_are_said_before_the_training(tervit, pictures, t
     data, args = f"folder:{pictures}", [arg for arg in SMALL if arg != "--quiet"]
     args += ["--stages", "float:1", "--out", tmp_path / "x"]
     error = tervit("train", "--data", data, *args)[2]
-    said = f"{data}: train 88, val 8, test 32 images of 2 classes: bright, dark"
-    assert error.splitlines()[0] == said
+    drawn = "val 8 (held out of train by class, seed 0)"
+    assert error.splitlines()[0] == f"{data}: train 88, {drawn}, test 32 images of 2 classes: " + (
+        "bright, dark"
+    )
+
+
+def test_a_folder_without_splits_is_trained_tested_and_validated(tervit, pictures, tmp_path):
+    """The test pictures are set aside by the name of the set, those for validation by the run."""
+    (tmp_path / "flat").mkdir()
+    for name in ("bright", "dark"):
+        (tmp_path / "flat" / name).symlink_to(pictures / "train" / name)
+    data, out = f"folder:{tmp_path}/flat,test=0.25", tmp_path / "run"
+    args = ("--data", data, "--model", "deit_shapes", "--batch-size", 16, "--stages", "float:1")
+    code, _, error = tervit("train", *args, "--validation", 0.1, "--seed", 3, "--out", out)
+    assert code == 0
+    held_out = "val 7 (held out of train by class, seed 3)"
+    assert f"{data}: train 65, {held_out}, test 24 images" in error
+    stored = json.loads((out / "run.json").read_text())["data"]
+    assert (stored["name"], stored["val"], stored["held_out"]) == (data, 7, "by class, seed 3")
+    assert re.search(r"bright +\d+\.\d %  of 12", tervit("eval", out)[1])
+    validated = tervit("eval", out, "--split", "val")[1]
+    assert " val accuracy " in validated
+    assert re.findall(r"of (\d)$", validated, re.MULTILINE) in (["4", "3"], ["3", "4"])
+    assert tervit("train", "--resume", out, "--quiet")[0] == 0
+    code, _, error = tervit("eval", out, "--split", "val", "--data", f"folder:{tmp_path}/flat")
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "has no split 'val'" in error
+
+
+@pytest.mark.parametrize("text", ["1.5", "-1", "few", "nan"])
+def test_a_validation_that_is_no_number_of_images_is_refused(tervit, text):
+    code, _, error = tervit("train", "--validation", text)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert f"{text!r} is neither a number of images nor a fraction such as 0.1" in error
 
 
 def test_one_class_is_refused(tervit, pictures, tmp_path):

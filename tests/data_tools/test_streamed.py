@@ -105,7 +105,7 @@ def test_hold_out_divides_the_set(folder):
     assert (len(remaining), len(held_out), held_out.split) == (5, 3, "val")
     again = train.hold_out(3, 0)[1]
     assert [again.listing.name(i) for i in range(3)] == [held_out.listing.name(i) for i in range(3)]
-    with pytest.raises(DataError, match="cannot hold out 8 of 8 pictures"):
+    with pytest.raises(DataError, match="cannot hold out 8 of 8 train images"):
         train.hold_out(8, 0)
 
 
