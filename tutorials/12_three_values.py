@@ -442,7 +442,8 @@ quote("scale times 1", scaled[1], 48.25, 0.05, True, 15)
 claim("a larger scale gains ten points", scaled[1.18] > scaled[1] + 10, True)
 claim("a smaller one loses ten", scaled[0.85] < scaled[1] - 10, True)
 ratio = part["channel, scale of the whole row"] / part[first]
-quote("kept by the scale of the row / by the paper's", ratio, 0.71, 0.005)
+name = "kept by the scale of the row / by the paper's"
+quote(name, ratio, 0.71, 0.005, True, elsewhere=0.01)
 all_four = ("qkv", "proj", "fc1", "fc2")
 together, scores, mlp = (
     accuracy_with(lambda w: 0.71 * w, kinds)

@@ -16,8 +16,9 @@ The loss surface
 :In the paper: the obstacle that progressive training is to overcome, "the
   large loss surface gap between real-valued and ternary parameters".
 
-With L(w) the loss of the float network and L(w_hat) that of the rounded one,
-with the latent weights w held:
+With :math:`L(w)` the loss of the network that uses the latent weights
+:math:`w` as they are, and :math:`L(\hat w)` that of the network that rounds
+them:
 
 .. math:: \mathrm{gap} = L(\hat w) - L(w)
 
@@ -57,33 +58,21 @@ images = normalise(data.test.images[:COUNT], data.test.mean, data.test.std)
 labels = data.test.labels[:COUNT]
 model = trained_model()
 
-
-def loss_of(model):
-    """Return the mean loss on our images."""
-    return tv.losses.cross_entropy(model.predict(images), labels)[0]
-
-
 # %%
 # 1. The gap at one point
 # -----------------------
 # The cleanest meaning needs no training: take the float model's weights, round
-# them, and subtract. *Predict*, from chapter 12, the gap of 8 bits and that of
-# three values, with one rule for each channel.
+# them, and subtract. ``surfaces.gaps`` does this for 8 bits and for three
+# values, with one rule for each matrix (*layer-wise*) and one for each row
+# (*channel-wise*, chapter 12).
+#
+# It adds an error: what other images would change. Draw 256 of the 256 images
+# with replacement, take the mean again, do it many times, and see how much the
+# result varies (the *bootstrap*). Both losses of a difference are taken on the
+# same draw, so what makes an image hard for both cancels. This error does not
+# cover other trainings.
 
-predict("gap of three values? The float loss is about 0.6")
-in_float = loss_of(model)
-for plan in "int8", "ternary-layer", "ternary":
-    rounded = tv.quantize(trained_model(), plan)
-    print(f"{plan:14} gap {loss_of(rounded) - in_float:7.4f}")
-
-# %%
-# ``surfaces.gaps`` measures the same, and adds an error: what other images
-# would change. Draw 256 of the 256 images with replacement, take the mean
-# again, do it many times, and see how much the result varies (the
-# *bootstrap*). Both losses of a difference are taken on the same draw, so what
-# makes an image hard for both cancels. This error does not cover other
-# trainings.
-
+predict("gap of three values? The float loss is about 0.7")
 gaps = surfaces.gaps(model, images, labels)
 for gap in gaps.gaps:
     print(f"{gap.name:22} gap {gap.gap:7.4f} ± {gap.error:.4f}")
@@ -91,47 +80,33 @@ draw.gaps(gaps)
 eight, layer, channel = gaps.gaps
 quote("float loss", gaps.loss, 0.722, 0.0005, True, elsewhere=0.1)
 quote("gap of three values", channel.gap, 0.681, 0.0005, True, elsewhere=0.35)
-claim("three values have a gap", channel.gap > 10 * channel.error, True)
-claim(
-    "the gap of 8 bits is less than a fiftieth of it",
-    abs(eight.gap) < channel.gap / 50,
-    True,
-)
-quote(
-    "channel-wise below layer-wise by",
-    channel.saved,
-    0.012,
-    0.0005,
-    True,
-    elsewhere=0.1,
-)
-quote("give or take", channel.saved_error, 0.014, 0.0005, True, elsewhere=0.01)
+saved, saved_error = channel.saved, channel.saved_error
+quote("channel-wise below layer-wise by", saved, 0.012, 0.0005, True, 0.1)
+quote("give or take", saved_error, 0.014, 0.0005, True, elsewhere=0.01)
 stored = json.loads((ROOT / "docs" / "surface_cifar10.json").read_text())
 on_cifar = stored["gaps"][0]["gaps"][2]
 quote("the same, stored CIFAR-10 model", on_cifar["saved"], -0.003, 0.0005)
 quote("give or take, stored", on_cifar["saved_error"], 0.008, 0.0005)
-
-claim(
-    "what channels save is less than a seventh of the gap",
-    abs(channel.saved) < channel.gap / 7,
-    True,
-)
+claim("three values have a gap", channel.gap > 10 * channel.error, True)
+small = abs(eight.gap) < channel.gap / 50
+claim("the gap of 8 bits is less than a fiftieth of it", small, True)
+small = abs(saved) < channel.gap / 7
+claim("what channels save is less than a seventh of it", small, True)
 
 # %%
 # Three values have a gap of 0.68, about as much as the float loss itself; 8
 # bits have none worth mentioning. On this point the paper's picture is right
-# at our scale. A threshold for each channel saves little of it: 0.012 ± 0.014
-# here, 0.03 and 0.04 with seeds 1 and 2, nothing (-0.003 ± 0.008) for the
-# stored CIFAR-10 model.
-
-# %%
+# at our scale. A threshold for each channel saves little of it, 0.012 ± 0.014
+# here and nothing (-0.003 ± 0.008) for the stored CIFAR-10 model.
+#
 # 2. Surfaces over one another
 # ----------------------------
 # A picture needs two axes out of 200,000. BinaryBERT (Bai et al. 2021) chose
 # two matrices, W1 and W2, and added a constant to all of their entries: x and
-# y times their mean size. We take the value rows of the first two blocks. At
-# each point of a grid the shifted weights are used as they are, rounded to 8
-# bits and rounded to three values, which makes three surfaces.
+# y times their mean size. We take the value rows of the first two blocks (the
+# rows of ``qkv`` that make v). At each point of a grid the shifted weights are
+# used as they are, rounded to 8 bits and rounded to three values, which makes
+# three surfaces.
 
 plane = surfaces.plane(model, images, labels, steps=5 if FAST else 11)
 draw.stacked(plane)
@@ -140,41 +115,20 @@ for height in plane.heights:
         f"{height.name:8} centre {height.centre:.3f}, "
         f"above float {height.distance:.3f} ± {height.distance_error:.3f}"
     )
-floats = plane.grids[0]
-quote(
-    "ternary above float",
-    plane.heights[2].distance,
-    0.67,
-    0.005,
-    True,
-    elsewhere=0.35,
-)
-span = np.ptp(floats.loss)
-quote(
-    "float surface, highest less lowest",
-    span,
-    0.002,
-    0.0005,
-    True,
-    elsewhere=0.008,
-)
-claim(
-    "the ternary surface is above the float one everywhere",
-    np.all(plane.grids[2].loss > floats.loss),
-    True,
-)
-claim(
-    "the float surface varies by less than a twentieth of that distance",
-    span < plane.heights[2].distance / 20,
-    True,
-)
+floats, _, ternary = (grid.loss for grid in plane.grids)
+above, span = plane.heights[2].distance, np.ptp(floats)
+quote("ternary above float", above, 0.67, 0.005, True, elsewhere=0.35)
+quote("float, highest less lowest", span, 0.002, 0.0005, True, 0.008)
+claim("ternary is above float everywhere", np.all(ternary > floats), True)
+claim("float varies by under a twentieth of that", span < above / 20, True)
 
 # %%
-# (Axes: the value rows, v, of blocks 0 and 1; the number next to a name is the
-# loss in the centre.) As the paper's argument has it, the ternary surface is
-# high above the two others, which cannot be told apart. But look at the float
-# surface. Its weights move by their own mean size, and its loss by *nothing*:
-# 0.002 from the lowest point to the highest. Is the network so robust?
+# (Axes: the shift of the value rows of blocks 0 and 1; the number next to a
+# name is the loss in the centre.) As the paper's argument has it, the ternary
+# surface is high above the two others, which cannot be told apart. But look at
+# the float surface. Its weights move by their own mean size, and its loss by
+# *nothing*: 0.002 from the lowest point to the highest. Is the network so
+# robust?
 #
 # *Predict*: move the same weights by the same amounts, but up or down at
 # random. Does the loss move now? And what has chapter 03 to do with it?
@@ -193,35 +147,16 @@ print("the same at random   :", steep.round(3))
 by_constant = flat[[0, 2]].mean() - flat[1]
 by_random = steep[[0, 2]].mean() - steep[1]
 quote("rise, random", by_random, 0.053, 0.0005, True, elsewhere=0.05)
-claim(
-    "random signs raise the loss ten times as much as a constant",
-    by_random > 10 * abs(by_constant),
-    True,
-)
+ratio = by_random / abs(by_constant)
+claim("random signs raise it ten times as much", ratio > 10, True)
 
-
-class Spy(tv.quant.Identity):
-    """Passes everything on, and stores it."""
-
-    def forward(self, x, keep_residual=False):
-        self.seen = x.copy()
-        return super().forward(x, keep_residual)
-
-
-spy = dict(model.quantizable())["blocks.0.attn.qkv"].act_quant = Spy()
-model.forward(images)
-tv.quantize(model, "float")
-total = np.sqrt(np.mean(spy.seen.sum(axis=-1) ** 2))
-usual = np.sqrt(np.mean(np.square(spy.seen).sum(axis=-1)))
-quote(
-    "sum of a token, over random signs",
-    total / usual,
-    0.09,
-    0.005,
-    True,
-    elsewhere=0.06,
-)
-claim("LayerNorm makes the sums small", total < usual / 5, True)
+x, _ = model.patch_embed.forward(images)
+normed, _ = model.blocks[0].norm1.forward(x + model.pos_embed.data)
+total = np.sqrt(np.mean(normed.sum(axis=-1) ** 2))
+usual = np.sqrt(np.mean(np.square(normed).sum(axis=-1)))
+ratio = total / usual
+quote("sum of a token, over random signs", ratio, 0.09, 0.005, True, 0.06)
+claim("LayerNorm makes the sums small", ratio < 1 / 5, True)
 
 # %%
 # **Broken.** A LayerNorm comes before these weights, and it makes the numbers
@@ -233,7 +168,7 @@ claim("LayerNorm makes the sums small", total < usual / 5, True)
 #
 # And the network *is* robust along these rows: the same weights moved at
 # random by their own size raise the loss by only 0.05, a small part of the
-# gap. A bowl needs other directions.
+# gap. To see a bowl, one must move more weights.
 #
 # **Repair:** random directions, made comparable between models by giving every
 # row the length of the weights' own row (Li et al. 2018). At x = 0.1, each row
@@ -248,10 +183,9 @@ curves = {
     for plan in ("float", "int8", "ternary")
 }
 draw.bowls(x, *(curve.loss for curve in curves.values()))
+above = curves["ternary"].loss > curves["float"].loss
 claim(
-    "the ternary surface is above the float one near the middle",
-    np.all((curves["ternary"].loss > curves["float"].loss)[np.abs(x) < 0.31]),
-    True,
+    "ternary is above float near the middle", all(above[abs(x) < 0.31]), True
 )
 
 # %%
@@ -277,45 +211,26 @@ with tempfile.TemporaryDirectory() as folder:
         quiet=True,
     )
 accuracy = 100 * evaluate(taught, data.test, threads=2).accuracy
-quote(
-    "accuracy after ternary training", accuracy, 78.3, 0.05, True, elsewhere=3
-)
+quote("accuracy after ternary training", accuracy, 78.3, 0.05, True, 3)
 
 # %%
-# *Predict* the sign of the gap, L(w_hat) - L(w), at these latent weights.
+# *Predict* the sign of the gap, :math:`L(\hat w) - L(w)`, at these weights.
 
 predict("sign of the gap after ternary training?")
 later = surfaces.gaps(taught, images, labels, latent="ternary").gaps[2]
-quote(
-    "gap at latents trained as ternary",
-    later.gap,
-    -0.44,
-    0.005,
-    True,
-    elsewhere=0.25,
-)
-quote(
-    "its error, on other images",
-    later.error,
-    0.06,
-    0.005,
-    True,
-    elsewhere=0.03,
-)
-claim(
-    "the gap is negative, by more than twice its error",
-    later.gap < -2 * later.error,
-    True,
-)
+quote("gap after ternary training", later.gap, -0.44, 0.005, True, 0.25)
+quote("its error, on other images", later.error, 0.06, 0.005, True, 0.03)
+negative = later.gap < -2 * later.error
+claim("it is negative, by more than twice its error", negative, True)
 on_cifar = stored["gaps"][2]["gaps"][2]
 quote("gap of the ternary solution, stored", on_cifar["gap"], -0.123, 0.0005)
 
 # %%
-# It is *negative*, -0.44 ± 0.06 (other images; it is one run). The network
-# that uses the latent weights as they are is worse than the one that rounds
-# them. (So it is for seeds 0, 1 and 2, and for the stored CIFAR-10 model.)
-# **So the gap is not a property of three values alone: at weights trained for
-# three values it has the other sign.**
+# It is *negative*, -0.44 ± 0.06 (other images; it is one run), and -0.123 for
+# the stored CIFAR-10 model. The network that uses the latent weights as they
+# are is worse than the one that rounds them. **So the gap is not a property of
+# three values alone: at weights trained for three values it has the other
+# sign.**
 #
 # Walk in a straight line from the float solution to the ternary one (*linear
 # interpolation*), and measure both losses on the way:
@@ -327,49 +242,40 @@ draw.crossing(along, as_float, as_ternary)
 crossing = way.crossings[0] if way.crossings else np.nan
 quote("the losses are equal at x", crossing, 0.57, 0.005, True, elsewhere=0.15)
 lowest = stored["interpolation"]["minima"][0]
-quote("the same, used as they are, stored", lowest, 0.75, 0.005)
-claim("they are equal once, between the solutions", 0 < crossing < 1, True)
-claim(
-    "the rounded loss is lowest nearer to the ternary solution",
-    way.minima[1] > 0.5,
-    True,
-)
-claim(
-    "the unrounded loss is lowest nearer to the float solution",
-    way.minima[0] < 0.5,
-    True,
-)
-between = as_ternary.loss[(along >= 0) & (along <= 1)]
-claim(
-    "no barrier: the rounded loss falls all the way",
-    np.all(np.diff(between) < 0.01),
-    True,
-)
+quote("lowest unrounded loss at x, stored model", lowest, 0.75, 0.005)
+claim("they are equal between the solutions", 0 < crossing < 1, True)
+unrounded, rounded = way.minima
+claim("rounded: lowest nearer to the ternary solution", rounded > 0.5, True)
+claim("unrounded: lowest nearer to the float one", unrounded < 0.5, True)
+rises = np.diff(as_ternary.loss[(along >= 0) & (along <= 1)])
+claim("rounded: the loss falls all the way", all(rises < 0.01), True)
 
 # %%
 # The curves cross. Each has its minimum nearer to its own solution, and on
 # this line, in steps of 0.1, there is no *loss barrier*: the loss of the
 # rounded network falls all the way (it rises nowhere by more than 0.01). So a
 # single step from float to ternary is not too large here, and chapter 13, too,
-# saw no gain from a detour. For the stored CIFAR-10 model it is the same, but
-# for the unrounded loss: it is lowest at 0.75, because ternary training is
+# saw no gain from a detour. For the stored CIFAR-10 model the unrounded loss
+# is lowest at 0.75, nearer to the ternary solution: ternary training is
 # training, and helps both.
 #
 # 4. From the curvature
 # ---------------------
 # A gap can also be predicted by calculus. With the rounding error
-# eps = w_hat - w, the gradient g and the matrix of second derivatives H (the
-# *Hessian*), Taylor's theorem says
+# :math:`\varepsilon = \hat w - w`, the gradient g and the matrix of second
+# derivatives H (the *Hessian*), Taylor's theorem says
 #
 # .. math:: \mathrm{gap} = g^\top \varepsilon
 #    + \tfrac12 \varepsilon^\top H \varepsilon + \dots
 #
-# An *eigenvector* of H is a direction v in which H only stretches, H v =
-# lambda v, and its *eigenvalue* lambda is the curvature in that direction.
-# Take the largest eigenvalue, drop g (zero at a minimum) and everything beyond
-# second order, and you have an estimate that is often quoted::
+# An *eigenvector* of H is a direction v in which H only stretches,
+# :math:`Hv = \lambda v`, and its *eigenvalue* :math:`\lambda` is the curvature
+# in that direction. Take the largest eigenvalue, drop g (zero at a minimum)
+# and everything beyond second order, and you have an estimate that is often
+# quoted:
 #
-#     gap  <~  1/2 * lambda_max * |eps|**2
+# .. math:: \mathrm{gap} \lesssim
+#    \tfrac12 \lambda_{\max} \lVert \varepsilon \rVert^2
 #
 # It bounds one term of the series, not the gap.
 #
@@ -401,9 +307,9 @@ for h in 0.1, 0.03, 0.01, 0.003, 0.001:
         curvature_along(smooth, wide, h),
     )
     print("{:<7g} {:20.1f} {:18.3f}".format(h, *curvatures[h]))
-quote("moved, h = 0.1", curvatures[0.1][1], 2.70, 0.005, True, elsewhere=1.5)
+quote("rounded, moved, h = 0.1", curvatures[0.1][1], 2.70, 0.005, True, 1.5)
 change = curvatures[0.003][1] / curvatures[0.01][1] - 1
-quote("moved, change from h = 0.01 to 0.003", change, 0, 0.02)
+quote("rounded, moved, change from h = 0.01 to 0.003", change, 0, 0.02)
 growth = abs(curvatures[0.001][0] / curvatures[0.1][0])
 claim("latent: more than 20 times larger at h = 0.001", growth > 20, True)
 
@@ -421,20 +327,13 @@ family = surfaces.AffineModels(taught, (near,))
 flips = np.count_nonzero(
     ternary_codes(family.at((step,))) != ternary_codes(taught)
 )
-quote(
-    "codes flipped between two points on the left",
-    flips,
-    413,
-    0.5,
-    True,
-    elsewhere=150,
-)
+quote("codes flipped between two points, left", flips, 413, 0.5, True, 150)
 claim("hundreds of codes flip between two points", flips > 200, True)
 
 # %%
-# Over the latent weights the loss is a staircase (*piecewise constant*). That
-# is chapter 08 again, in 200,000 dimensions: on the right, hardly anything
-# changes between two flips of a code, and at a flip the loss jumps. On the
+# Over the latent weights the loss is a staircase, nearly. That is chapter 08
+# again, in 200,000 dimensions: on the right, hardly anything changes between
+# two flips of a code (only the scales), and at a flip the loss jumps. On the
 # left hundreds of codes flip between two points, and make a rough line that no
 # smaller h makes smooth. Stairs have no second derivative: what the difference
 # returns depends on h alone.
@@ -486,11 +385,7 @@ print(f"eigenvalues from {smallest:.2f} to {largest:.2f}")
 print(f"trace {bent.trace.mean:.0f} ± {bent.trace.error:.0f}")
 quote("largest eigenvalue", largest, 17.4, 0.05, True, elsewhere=8)
 quote("average eigenvalue", average, 0.0014, 0.00005, True, elsewhere=0.001)
-claim(
-    "the largest is more than a thousand times the average",
-    largest > 1000 * average,
-    True,
-)
+claim("the largest is a thousand times that", largest > 1000 * average, True)
 claim("some are negative", smallest < 0, True)
 
 # %%
@@ -512,43 +407,22 @@ for p in found:
     print(f"{p.bound:20.2f}")
 eight, _, three = found
 quote("ternary, measured", three.gap, 0.705, 0.0005, True, elsewhere=0.4)
-quote(
-    "ternary, second order", three.second, 0.523, 0.0005, True, elsewhere=0.3
-)
+quote("ternary, second order", three.second, 0.523, 0.0005, True, 0.3)
 quadratic = three.second - three.slope
 quote("ternary, curvature", quadratic, 0.522, 0.0005, True, elsewhere=0.3)
 quote("ternary, the estimate", three.bound, 2386, 0.5, True, elsewhere=2500)
 length = 100 * np.sqrt(three.relative)
 quote("ternary, |eps| / |w|, %", length, 38.8, 0.05, True, elsewhere=1.5)
 typical = average * three.eps_squared / 2
-quote(
-    "ternary, 1/2 average |eps|^2",
-    typical,
-    0.197,
-    0.0005,
-    True,
-    elsewhere=0.12,
-)
-claim(
-    "8 bits: second order is right within 5 %",
-    abs(eight.second / eight.gap - 1) < 0.05,
-    True,
-)
-claim(
-    "ternary: second order is below nine tenths of the gap",
-    three.second < 0.9 * three.gap,
-    True,
-)
-claim(
-    "the estimate is more than a thousand times too large",
-    three.bound > 1000 * three.gap,
-    True,
-)
-claim(
-    "the average curvature is right within a factor of four",
-    1 / 4 < quadratic / typical < 4,
-    True,
-)
+quote("ternary, 1/2 average |eps|^2", typical, 0.197, 0.0005, True, 0.12)
+off = abs(eight.second / eight.gap - 1)
+claim("8 bits: second order is right within 5 %", off < 0.05, True)
+short = three.second < 0.9 * three.gap
+claim("ternary: it is below nine tenths of the gap", short, True)
+far = three.bound > 1000 * three.gap
+claim("the estimate is a thousand times too large", far, True)
+near = 1 / 4 < quadratic / typical < 4
+claim("the average curvature is right within a factor of 4", near, True)
 predicted = stored["predictions"][2]
 part = predicted["second"] / predicted["gap"]
 quote("second order / measured, stored CIFAR-10 model", part, 0.71, 0.005)
@@ -572,18 +446,17 @@ quote("rows shorter, %", shorter, 8, 0.5, True, elsewhere=0.7)
 # * At 8 bits the rounding error is small, and the second order is exact. With
 #   three values it gives 0.523 of a gap of 0.705, three quarters. The rounding
 #   error is 39 % of the weights' length, and a Taylor series does not reach
-#   that far: the figure below follows the loss on its way. The fraction
-#   shrinks with training: on our shapes it is only a fifth for the float model
-#   of ``tervit train``, which has 20 epochs. (It is 0.71 for the stored
-#   CIFAR-10 model; ``tervit surface`` prints it for a run of yours.)
+#   that far: the figure below follows the loss on its way. (The fraction is
+#   0.71 for the stored CIFAR-10 model; ``tervit surface`` prints it for a run
+#   of yours.)
 # * The estimate says 2386 where 0.705 was measured. It lies above the gap, but
 #   nothing guarantees that. It supposes that the whole rounding error points
 #   into the one direction that is curved most.
 # * The *average* curvature gives 0.197 where the curvature term is 0.522: the
 #   right order of magnitude. So rounding errors do not seek the steepest
-#   direction. But they have a direction: the best scale leaves eps at a right
-#   angle to w_hat, so rows become 8 % shorter, and eps has a cosine of -0.39
-#   with w.
+#   direction. But they have a direction: the best scale leaves
+#   :math:`\varepsilon` at a right angle to :math:`\hat w`, so rows become 8 %
+#   shorter, and :math:`\varepsilon` has a cosine of -0.39 with :math:`w`.
 
 fraction = np.linspace(0, 1.2, 7 if FAST else 13)
 measured = surfaces.line(exact, images[few], labels[few], eps, fraction).loss
@@ -593,8 +466,8 @@ draw.taylor(fraction, measured, parabola)
 # %%
 # What to take home
 # -----------------
-# * There is a gap: 0.7 in the loss at weights trained as float, none with 8
-#   bits.
+# * There is a gap: 0.7 in the loss at weights trained as float, and next to
+#   none with 8 bits.
 # * It is not the distance between two kinds of network. Train the same latent
 #   weights as ternary and its sign turns around, and no wall is seen on the
 #   straight line between.
