@@ -46,6 +46,7 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
     _check_same_shape(student, teacher)
     if not temperature > 0:
         raise ValueError(f"distillation: temperature is {temperature}, expected a positive number")
+    # exercise distillation: the loss, a number, and dL/dstudent (B, C)
     log_s = log_softmax(student / temperature)
     log_t = log_softmax(teacher.astype(student.dtype, copy=False) / temperature)
     p_t = _exp(log_t)

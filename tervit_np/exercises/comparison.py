@@ -49,6 +49,23 @@ def wrong_array(
     return f"{name} {_numbers(value, true, rtol)}"
 
 
+def wrong_number(
+    value: Any, true: float, name: str, known: Mapping[str, float], rtol: float = 1e-9
+) -> str:
+    """Explain how a single number, such as a loss, differs from `true`; empty if it is right.
+
+    `known` maps a sentence about a mistake to the number under that mistake.
+    """
+    if np.size(value) != 1 or np.asarray(value).dtype.kind not in "fiu":
+        what = f"has shape {np.shape(value)}" if np.ndim(value) else f"is {type(value).__name__}"
+        return f"{name} {what}; it is one number"
+    number = np.asarray(value, np.float64).reshape(())
+    if np.isclose(number, true, rtol=rtol, atol=0):
+        return ""
+    causes = [sentence for sentence, wrong in known.items() if equal(number, np.asarray(wrong))]
+    return ": ".join((f"{name} is {number:.6g}, expected {true:.6g}", *causes[:1]))
+
+
 def equal(value: Array, other: Array, rtol: float = 1e-6) -> bool:
     """Whether two arrays agree: equal shapes, differences below `rtol` of the largest element."""
     if value.shape != np.shape(other):

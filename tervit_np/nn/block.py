@@ -67,6 +67,7 @@ class Block(Module):
 
     def backward(self, dy: Array, cache: BlockCache) -> Array:
         """Add into the gradients, return dx."""
+        # exercise block_backward: dx, from the backward passes of the parts
         dbranch = self.mlp.backward(drop_path_backward(dy, cache.drop2), cache.mlp)
         dx = self.norm2.backward(dbranch, cache.norm2)
         dx += dy

@@ -73,8 +73,7 @@ def ternarize_rows(
     # exercise ternarize: codes, alpha and delta of each row of the matrix
     magnitude, exponent = _scaled(np.abs(matrix.astype(np.float64)))
     if threshold == "exact":
-        alpha = _exact_scale(magnitude)
-        delta = alpha / 2
+        alpha, delta = exact_interval(magnitude)
         support = magnitude > delta[:, None]
     else:
         factor = THRESHOLDS[threshold] if isinstance(threshold, str) else float(threshold)
@@ -121,10 +120,12 @@ def _scaled(magnitude: Array) -> tuple[Array, Array]:
     return np.ldexp(magnitude, -exponent[:, None]), exponent
 
 
-def _exact_scale(magnitude: Array) -> Array:  # (rows, n) -> alpha (rows,)
+def exact_interval(magnitude: Array) -> tuple[Array, Array]:
+    """Minimise |w - alpha t|^2 in each row.  |w| (M, N) -> alpha (M,), delta (M,)."""
+    # exercise exact_interval: alpha and delta of each row of magnitudes
     descending = -np.sort(-magnitude, axis=1)
     sums = np.cumsum(descending, axis=1)
     k = np.arange(1, magnitude.shape[1] + 1)
     best = np.argmax(sums * sums / k, axis=1)
     alpha: Array = sums[np.arange(len(best)), best] / (best + 1)
-    return alpha
+    return alpha, alpha / 2

@@ -66,19 +66,20 @@ class Ternary(Quantizer):
         ValueError
             If a weight is NaN or infinite, even if the clip would make it finite.
         """
+        # exercise ste_with_clip: w_hat and the cache
         ste_mask = None if self.clip is None else np.abs(w) < self.clip
         clipped = self._clipped(w)
-        w_hat = self._compiled_forward(clipped)
-        if w_hat is None:
-            w_hat = self._fit(clipped).dequantize()
+        w_hat = self._alpha_t(clipped)
         return w_hat, TernaryCache(ste_mask, w_hat - clipped if keep_residual else None)
 
     def backward(self, dw_hat: Array, cache: TernaryCache) -> Array:
         """Undo `w_hat = clip(w) + constant`.  (out, ...) -> dw (out, ...)."""
+        # exercise ste_with_clip: dw
         return dw_hat if cache.ste_mask is None else dw_hat * cache.ste_mask
 
     def frozen(self, w: Array, cache: TernaryCache) -> Array:
         """Map w with the residual of w0 held fixed.  (out, ...) -> (out, ...)."""
+        # exercise ste_with_clip: w_hat, from w and the residual in the cache
         return self._clipped(w) + require_residual(cache.residual)
 
     def encode(self, w: Array) -> QuantizedTensor:
@@ -97,17 +98,17 @@ class Ternary(Quantizer):
         check_finite(w)
         return np.clip(w, -self.clip, self.clip)
 
-    def _compiled_forward(self, w: Array) -> Array | None:
-        """Run the compiled twin; None if there is none, as for threshold "exact"."""
-        compiled_ops = compiled(w)
-        if compiled_ops is None or self.threshold == "exact":
-            return None
-        factor = THRESHOLDS[self.threshold] if isinstance(self.threshold, str) else self.threshold
-        matrix = as_rows(w, self.granularity)
-        w_hat, scale, _ = compiled_ops.ternarize_rows(matrix, float(factor), self.scale == "mean")
-        check_finite(scale)
-        result: Array = w_hat.reshape(w.shape)
-        return result
+    def _alpha_t(self, w: Array) -> Array:
+        """Compute alpha t.  (out, ...) -> (out, ...)."""
+        if (compiled_ops := compiled(w)) is not None and self.threshold != "exact":
+            rule = self.threshold
+            factor = float(THRESHOLDS[rule] if isinstance(rule, str) else rule)
+            matrix = as_rows(w, self.granularity)
+            w_hat, scale, _ = compiled_ops.ternarize_rows(matrix, factor, self.scale == "mean")
+            check_finite(scale)
+            result: Array = w_hat.reshape(w.shape)
+            return result
+        return self._fit(w).dequantize()
 
     def __repr__(self) -> str:
         rule = self.threshold if isinstance(self.threshold, str) else f"{self.threshold:g} mean|w|"

@@ -51,7 +51,7 @@ class UniformWeight(Quantizer):
 
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, UniformCache]:
         """Round to the grid.  (out, ...) -> w_hat (out, ...); ValueError if not finite."""
-        w_hat = _fake_symmetric(as_rows(w, self.per), _q_max(self.bits)).reshape(w.shape)
+        w_hat = _fake_symmetric(as_rows(w, self.per), largest_code(self.bits)).reshape(w.shape)
         return w_hat, UniformCache(w_hat - w if keep_residual else None)
 
     def backward(self, dw_hat: Array, cache: UniformCache) -> Array:
@@ -64,7 +64,7 @@ class UniformWeight(Quantizer):
 
     def encode(self, w: Array) -> QuantizedTensor:
         """Return codes in [-Q, Q] (int8 up to 8 bits) and scales (out,) or ()."""
-        q, scale = _symmetric_codes(as_rows(w, self.per), _q_max(self.bits))
+        q, scale = symmetric_codes(as_rows(w, self.per), largest_code(self.bits))
         shape = (w.shape[0],) if self.per == "channel" else ()
         return QuantizedTensor(q.reshape(w.shape).astype(np.int8), scale.reshape(shape), ZERO)
 
@@ -94,7 +94,7 @@ class UniformAct(Quantizer):
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, UniformCache]:
         """Round to the grid.  (..., D) -> x_hat (..., D); ValueError if not finite."""
         if self.kind == "symmetric":
-            x_hat = _fake_symmetric(self._as_rows(w), _q_max(self.bits)).reshape(w.shape)
+            x_hat = _fake_symmetric(self._as_rows(w), largest_code(self.bits)).reshape(w.shape)
         else:
             x_hat = _fake_minmax(self._as_rows(w), 2**self.bits - 1).reshape(w.shape)
         return x_hat, UniformCache(x_hat - w if keep_residual else None)
@@ -112,9 +112,9 @@ class UniformAct(Quantizer):
         x = self._as_rows(w)
         shape = (*w.shape[:-1], 1) if self.per == "token" else ()
         if self.kind == "symmetric":
-            q, scale = _symmetric_codes(x, _q_max(self.bits))
+            q, scale = symmetric_codes(x, largest_code(self.bits))
             return QuantizedTensor(q.astype(np.int8).reshape(w.shape), scale.reshape(shape), ZERO)
-        q, scale, zero = _minmax_codes(x, 2**self.bits - 1)
+        q, scale, zero = minmax_codes(x, 2**self.bits - 1)
         zero = zero.astype(np.int32).reshape(shape)
         return QuantizedTensor(q.astype(np.uint8).reshape(w.shape), scale.reshape(shape), zero)
 
@@ -125,15 +125,26 @@ class UniformAct(Quantizer):
         return f"int{self.bits} {self.kind} ({self.per})"
 
 
+def largest_code(bits: int) -> int:
+    """Largest code Q of a symmetric grid, whose codes are -Q to Q: 127 for 8 bits."""
+    # exercise quantize_symmetric: Q, from the number of bits
+    return int(2 ** (bits - 1)) - 1
+
+
 def _fake_symmetric(x: Array, q_max: int) -> Array:  # (M, N) -> (M, N)
     if (compiled_ops := compiled(x)) is not None:
         x_hat: Array = compiled_ops.fake_quant_rows(x, q_max)
         return x_hat
-    q, scale = _symmetric_codes(x, q_max)
+    q, scale = symmetric_codes(x, q_max)
     return q * scale
 
 
-def _symmetric_codes(x: Array, q_max: int) -> tuple[Array, Array]:  # (M, N) -> (M, N), (M, 1)
+def symmetric_codes(x: Array, q_max: int) -> tuple[Array, Array]:
+    """Round each row to whole codes from -q_max to q_max.  (M, N) -> codes (M, N), scale (M, 1).
+
+    Codes have the dtype of x. Raises ValueError if a value is not finite.
+    """
+    # exercise quantize_symmetric: codes and scale of each row
     scale = _step(np.abs(x).max(axis=1, keepdims=True, initial=0), q_max)
     # A row of zeros, or of denormals so small that the scale vanishes, has all codes 0.
     safe = np.where(scale == 0, 1, scale)
@@ -145,11 +156,17 @@ def _fake_minmax(x: Array, levels: int) -> Array:  # (M, N) -> (M, N)
     if (compiled_ops := compiled(x)) is not None:
         x_hat: Array = compiled_ops.fake_quant_rows_minmax(x, levels)
         return x_hat
-    q, scale, zero = _minmax_codes(x, levels)
+    q, scale, zero = minmax_codes(x, levels)
     return (q - zero) * scale
 
 
-def _minmax_codes(x: Array, levels: int) -> tuple[Array, Array, Array]:
+def minmax_codes(x: Array, levels: int) -> tuple[Array, Array, Array]:
+    """Round each row to whole codes from 0 to `levels`, of which one, the zero point, means 0.
+
+    (M, N) -> codes (M, N), scale (M, 1), zero point (M, 1); codes have the dtype of x. Raises
+    ValueError if a value is not finite.
+    """
+    # exercise quantize_minmax: codes, scale and zero point of each row
     low = np.minimum(x.min(axis=1, keepdims=True, initial=0), 0)
     high = np.maximum(x.max(axis=1, keepdims=True, initial=0), 0)
     with np.errstate(over="ignore"):  # _step refuses an infinite range
@@ -158,10 +175,6 @@ def _minmax_codes(x: Array, levels: int) -> tuple[Array, Array, Array]:
     zero = np.clip(np.rint(-low / safe), 0, levels)
     q = np.clip(np.rint(x / safe) + zero, 0, levels)
     return np.where(scale == 0, zero, q), scale, zero
-
-
-def _q_max(bits: int) -> int:
-    return int(2 ** (bits - 1)) - 1
 
 
 def _check_bits(bits: int) -> None:

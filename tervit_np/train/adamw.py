@@ -47,19 +47,21 @@ class AdamW:
             self._update(param, self.first[name], self.second[name], decay, *corrections)
 
     def _update(
-        self, param: Param, m: Array, v: Array, decay: float, first: float, second: float
+        self, param: Param, m: Array, v: Array, decay: float, m_scale: float, v_scale: float
     ) -> None:
+        """Take step t with one parameter; `m_scale` is 1 - b1^t, `v_scale` 1 - b2^t."""
         p, g, (b1, b2) = param.data, param.grad, self.betas
         if (compiled_ops := compiled(p, g, m, v)) is not None:
             flat = (a.reshape(-1) for a in (p, g, m, v))
-            compiled_ops.adamw_(*flat, self.lr, b1, b2, self.eps, decay, first, second)
+            compiled_ops.adamw_(*flat, self.lr, b1, b2, self.eps, decay, m_scale, v_scale)
             return
+        # exercise adamw: p, m and v after one step, written into their arrays
         p *= 1 - self.lr * decay
         m *= b1
         m += (1 - b1) * g
         v *= b2
         v += (1 - b2) * g * g
-        p -= self.lr / first * m / (np.sqrt(v) / math.sqrt(second) + self.eps)
+        p -= self.lr / m_scale * m / (np.sqrt(v) / math.sqrt(v_scale) + self.eps)
 
     def state_dict(self) -> dict[str, Array]:
         """Return copies of all moments as {"first.<name>", "second.<name>": array}."""

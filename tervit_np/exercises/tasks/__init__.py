@@ -3,17 +3,24 @@
 import difflib
 
 from tervit_np.exercises.exercise import Exercise
+from tervit_np.exercises.tasks.adamw import ADAMW
 from tervit_np.exercises.tasks.attention_backward import ATTENTION_BACKWARD
+from tervit_np.exercises.tasks.block_backward import BLOCK_BACKWARD
 from tervit_np.exercises.tasks.cross_entropy import CROSS_ENTROPY
+from tervit_np.exercises.tasks.distillation import DISTILLATION
+from tervit_np.exercises.tasks.exact_interval import EXACT_INTERVAL
 from tervit_np.exercises.tasks.gelu_backward import GELU_BACKWARD
 from tervit_np.exercises.tasks.layernorm_backward import LAYERNORM_BACKWARD
 from tervit_np.exercises.tasks.linear_backward import LINEAR_BACKWARD
 from tervit_np.exercises.tasks.numerical_gradient import NUMERICAL_GRADIENT
 from tervit_np.exercises.tasks.pack import PACK
 from tervit_np.exercises.tasks.patchify import PATCHIFY
+from tervit_np.exercises.tasks.quantize_minmax import QUANTIZE_MINMAX
+from tervit_np.exercises.tasks.quantize_symmetric import QUANTIZE_SYMMETRIC
 from tervit_np.exercises.tasks.softmax import SOFTMAX
 from tervit_np.exercises.tasks.softmax_backward import SOFTMAX_BACKWARD
 from tervit_np.exercises.tasks.split_heads import SPLIT_HEADS
+from tervit_np.exercises.tasks.ste_with_clip import STE_WITH_CLIP
 from tervit_np.exercises.tasks.ternarize import TERNARIZE
 from tervit_np.exercises.tasks.ternary_product import TERNARY_PRODUCT
 
@@ -28,7 +35,14 @@ EXERCISES = (
     PATCHIFY,
     SPLIT_HEADS,
     ATTENTION_BACKWARD,
+    BLOCK_BACKWARD,
+    ADAMW,
+    QUANTIZE_SYMMETRIC,
+    QUANTIZE_MINMAX,
     TERNARIZE,
+    EXACT_INTERVAL,
+    STE_WITH_CLIP,
+    DISTILLATION,
     PACK,
     TERNARY_PRODUCT,
 )

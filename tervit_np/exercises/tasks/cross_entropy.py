@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array, read_only
-from tervit_np.exercises.comparison import equal, wrong_array
+from tervit_np.exercises.comparison import wrong_array, wrong_number
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
 from tervit_np.exercises.numbers import check_rng
 
@@ -141,21 +141,14 @@ def _fault(result: Any, z: Array, q: Array) -> str:
 
 def _wrong_loss(loss: Any, terms: Array, rtol: float) -> str:
     """Name the mistake in the loss; `terms` are q log p (B, C)."""
-    if np.size(loss) != 1:
-        return f"the loss has shape {np.shape(loss)}; it is one number, the mean over the pictures"
     known = {
         "it is a sum; divide by the number of pictures": -terms.sum(),
         "it is the mean over all B C elements; divide by B": -terms.mean(),
         "the sign: log p is negative, a loss is not": terms.sum() / len(terms),
     }
-    value, true = np.asarray(loss, np.float64).reshape(()), -terms.sum() / len(terms)
-    if np.isclose(value, true, rtol=rtol, atol=0):
-        return ""
-    numbers = f"the loss is {value:.6g}, expected {true:.6g}"
-    causes = [sentence for sentence, wrong in known.items() if equal(value, np.asarray(wrong))]
-    if not np.isfinite(value):
-        causes = ["log 0 is -inf; use z - logsumexp"]
-    return ": ".join((numbers, *causes[:1]))
+    if np.size(loss) == 1 and not np.isfinite(float(np.ravel(loss)[0])):
+        return f"the loss is {loss}: log 0 is -inf; use z - logsumexp"
+    return wrong_number(loss, -terms.sum() / len(terms), "the loss", known, rtol)
 
 
 CROSS_ENTROPY = Exercise(

@@ -3,7 +3,7 @@
 from tervit_np.verify.mutation import mutant
 
 _TERNARIZE = ("quant.ternarize", "ternarize_rows")
-_MINMAX = ("quant.uniform", "_minmax_codes")
+_MINMAX = ("quant.uniform", "minmax_codes")
 
 ROUNDING = [
     mutant("golden", name, about, *edits)
@@ -40,14 +40,14 @@ ROUNDING = [
         (
             "exact-root",
             "the exact interval maximises S_k / k instead of S_k^2 / k",
-            ("quant.ternarize", "_exact_scale", "sums * sums / k", "sums / k"),
+            ("quant.ternarize", "exact_interval", "sums * sums / k", "sums / k"),
         ),
         (
             "halves-up",
             "halves are rounded up instead of to even",
             (
                 "quant.uniform",
-                "_symmetric_codes",
+                "symmetric_codes",
                 "np.rint(x / safe)",
                 "np.floor(x / safe + 0.5)",
             ),
@@ -55,7 +55,7 @@ ROUNDING = [
         (
             "code-128",
             "128 levels on each side: the largest code overflows int8",
-            ("quant.uniform", "_q_max", "- 1)) - 1", "- 1))"),
+            ("quant.uniform", "largest_code", "- 1)) - 1", "- 1))"),
         ),
         (
             "range-without-zero",

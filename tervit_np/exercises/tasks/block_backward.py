@@ -1,0 +1,286 @@
+"""Exercise: the backward pass of a transformer block."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from tervit_np.arrays import Array, read_only
+from tervit_np.exercises.comparison import not_arrays, wrong_array
+from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
+from tervit_np.exercises.gradients import check_backward
+from tervit_np.exercises.numbers import check_rng
+from tervit_np.nn.block import Block, BlockCache
+from tervit_np.ops.drop_path import drop_path_backward
+from tervit_np.verify.operators import Operator
+
+TASK = """
+A block adds two branches to its input x (B, T, D), one after the other:
+
+    x' = x  + drop1(attn(norm1(x)))
+    y  = x' + drop2(mlp(norm2(x')))
+
+Write its backward pass: dy is dL/dy, return dx, which is dL/dx. All parts have
+a backward pass. It takes the gradient of the part's output and the part's
+cache, and returns the gradient of its input:
+
+    self.norm1.backward(d, cache.norm1)     self.attn.backward(d, cache.attn)
+    self.norm2.backward(d, cache.norm2)     self.mlp.backward(d, cache.mlp)
+    drop_path_backward(d, cache.drop1)      drop_path_backward(d, cache.drop2)
+
+It also adds into the gradients of the part's parameters, so call each once.
+drop1 and drop2 leave a branch out for some of the images, in training only.
+Do not write into dy.
+
+The check begins with parts that multiply by a number, for paper. Then it
+compares with finite differences and a random dy.
+"""
+
+HINTS = (
+    "Go from the last line to the first. y is a sum, and the gradient of a sum goes to both terms: "
+    "to x' as it is, and through the branch, whose parts follow in reverse order. x' occurs in "
+    "both terms, so its gradient is the sum of the two. Then the other line, with dx' for dy.",
+    "  dx' = dy  + norm2_backward(mlp_backward(drop2_backward(dy)))\n"
+    "  dx  = dx' + norm1_backward(attn_backward(drop1_backward(dx')))",
+    "  d = drop_path_backward(dy, cache.drop2)\n"
+    "  d = self.mlp.backward(d, cache.mlp)\n"
+    "  dx_mid = dy + self.norm2.backward(d, cache.norm2)\n"
+    "and the same with dx_mid in place of dy, drop1, attn and norm1.",
+)
+
+PLAIN = """
+# y = x' + drop2(mlp(norm2(x')))
+d = drop_path_backward(dy, cache.drop2)
+d = self.mlp.backward(d, cache.mlp)
+dx_mid = dy + self.norm2.backward(d, cache.norm2)       # the skip, and the branch
+
+# x' = x + drop1(attn(norm1(x)))
+d = drop_path_backward(dx_mid, cache.drop1)
+d = self.attn.backward(d, cache.attn)
+dx = dx_mid + self.norm1.backward(d, cache.norm1)
+
+return dx
+"""
+
+_FACTORS = {"norm1": 2.0, "attn": 3.0, "norm2": 5.0, "mlp": 7.0}
+_ORDER = ("mlp", "norm2", "attn", "norm1")
+_SKIP = "the skip hands its gradient on unchanged"
+
+
+class _Part:
+    """Stands in for a part of the block on paper: multiplies by a number, notes its calls."""
+
+    def __init__(self, name: str, calls: list[tuple[str, Any]]) -> None:
+        self.name, self.calls = name, calls
+
+    def backward(self, d: Array, cache: Any) -> Array:
+        """Undo the multiplication."""
+        self.calls.append((self.name, cache))
+        return _FACTORS[self.name] * d
+
+
+def check(module: ModuleType) -> Iterator[Finding]:
+    """Check numbers on paper, random blocks without and with dropped branches, parameters."""
+    what = "on paper, norm1, attn, norm2 and mlp multiply by 2, 3, 5 and 7, dy 1"
+    yield Finding(what, _paper_fault(module))
+    pairs = [_Pair(module, 0.0), _Pair(module, 0.5)]
+    for images, pair in zip((2, 8), pairs, strict=True):
+        x = check_rng(2).normal(size=(images, 3, 4))
+        operator = Operator("block", {"x": x}, pair.forward, pair.backward)
+        for finding in check_backward([operator], pair.known_mistakes):
+            dropped = ", half of the branches dropped" if images == 8 else ""
+            yield finding._replace(what=f"{finding.what}{dropped}")
+    yield Finding("the gradients of the parameters", pairs[0].parameter_fault())
+
+
+def _paper_fault(module: ModuleType) -> str:
+    """Run with parts that multiply; empty if dx and the calls are right."""
+    block = module.Block(2, 1, 2, 0.0)
+    calls: list[tuple[str, Any]] = []
+    for name in _FACTORS:
+        setattr(block, name, _Part(name, calls))
+    own = {name: f"cache.{name}" for name in _FACTORS}
+    cache = BlockCache(drop1=None, drop2=None, **own)  # type: ignore[arg-type]
+    dx = block.backward(read_only(np.ones((1, 1, 1))), cache)
+    for name, given in calls:
+        if given != own[name]:
+            found = given if given in own.values() else "something else"
+            return f"{name}.backward gets {found}; each part needs its own, {own[name]}"
+    if fault := not_arrays((dx,), ("dx",)):
+        return fault
+    norm1, attn, norm2, mlp = _FACTORS.values()
+    below, above = norm1 * attn, norm2 * mlp
+    dx_mid = 1 + above
+    known = {
+        f"both skips are missing: {_SKIP}": above * below,
+        f"the skip around the MLP is missing: {_SKIP}": above * (1 + below),
+        f"the skip around attention is missing: {_SKIP}": dx_mid * below,
+        "the skip around attention hands on dy; its gradient is dx', that of x'": (
+            1 + dx_mid * below
+        ),
+        "dy is in it twice: dx' has it already": 1 + dx_mid + dx_mid * below,
+        "attention begins with dy; y depends on x' twice, so it begins with dx'": dx_mid + below,
+        "attention begins with the gradient from the MLP alone; x' is in both terms of y": (
+            dx_mid + above * below
+        ),
+        "dx' is in it twice": dx_mid * (2 + below),
+    }
+    arrays = {sentence: np.full((1, 1, 1), number) for sentence, number in known.items()}
+    true = np.full((1, 1, 1), dx_mid * (1 + below))
+    return _calls_fault([name for name, _ in calls]) or wrong_array(dx, true, "dx", arrays)
+
+
+def _calls_fault(names: list[str]) -> str:
+    """Look for a part whose backward pass is not called once, or too early."""
+    for name in _ORDER:
+        count = names.count(name)
+        other = name.replace("1", "x").replace("2", "1").replace("x", "2")
+        if count == 0 and names.count(other) == 2 and other != name:
+            return f"{other}.backward is called for {name}: each branch has a norm and a cache"
+        if count == 0:
+            return f"{name}.backward is never called: it belongs to its branch"
+        if count > 1:
+            return f"{name}.backward is called {count} times and adds to its gradients each time"
+    if names != list(_ORDER):
+        order = ", ".join(_ORDER)
+        return f"the parts are called in the order {', '.join(names)}; backwards it is {order}"
+    return ""
+
+
+class _Pair:
+    """The library's block and the student's, with the same random parameters, in both types."""
+
+    def __init__(self, module: ModuleType, drop_rate: float) -> None:
+        shape = (4, 2, 5, drop_rate)
+        self.blocks: dict[Any, tuple[Block, Any]] = {}
+        for dtype in (np.float64, np.float32):
+            blocks = Block(*shape, dtype=dtype), module.Block(*shape, dtype=dtype)
+            for block in blocks:
+                rng = check_rng(1)
+                for _, param in block.named_params():
+                    param.data[...] = rng.normal(size=param.shape)
+            self.blocks[np.dtype(dtype)] = blocks
+
+    def forward(self, x: Array) -> tuple[Array, BlockCache]:
+        """Run the library's forward pass; the same branches are dropped each time."""
+        return self.blocks[x.dtype][0].forward(x, train=True, rng=np.random.default_rng(1))
+
+    def backward(self, dy: Array, cache: BlockCache) -> Any:
+        """Run the student's backward pass."""
+        return self.blocks[dy.dtype][1].backward(dy, cache)
+
+    def known_mistakes(self, dy: Array, cache: BlockCache) -> dict[str, dict[str, Array]]:
+        """Return dx under mistakes that parts on paper do not show."""
+        block = deepcopy(self.blocks[dy.dtype][0])
+
+        def mlp(d: Array) -> Array:
+            return block.norm2.backward(block.mlp.backward(d, cache.mlp), cache.norm2)
+
+        def attn(d: Array) -> Array:
+            return block.norm1.backward(block.attn.backward(d, cache.attn), cache.norm1)
+
+        def dx(
+            drop1: Callable[[Array], Array], drop2: Callable[[Array], Array], skip: Array = dy
+        ) -> Array:
+            dx_mid = skip + mlp(drop2(dy))
+            return dx_mid + attn(drop1(dx_mid))
+
+        def drop1(d: Array) -> Array:
+            return drop_path_backward(d, cache.drop1)
+
+        def drop2(d: Array) -> Array:
+            return drop_path_backward(d, cache.drop2)
+
+        def nothing(d: Array) -> Array:
+            return d
+
+        return {
+            "dx": {
+                "drop_path_backward is missing: a dropped branch has no gradient": (
+                    dx(nothing, nothing)
+                ),
+                "drop_path_backward of the attention branch is missing": dx(nothing, drop2),
+                "drop_path_backward of the MLP branch is missing": dx(drop1, nothing),
+                "cache.drop1 and cache.drop2 are exchanged; drop1 is attention's": dx(drop2, drop1),
+                "cache.drop1 is used for both branches; drop2 is the MLP's": dx(drop1, drop1),
+                "cache.drop2 is used for both branches; drop1 is attention's": dx(drop2, drop2),
+                "the skip around the MLP is dropped too; only the branch is": (
+                    dx(drop1, drop2, drop2(dy))
+                ),
+            }
+        }
+
+    def parameter_fault(self) -> str:
+        """Compare the gradients of all parameters with the library's; empty if they are right."""
+        ours, theirs = map(deepcopy, self.blocks[np.dtype(np.float64)])
+        n = check_rng(3).normal
+        _, cache = ours.forward(n(size=(2, 3, 4)))
+        dy = read_only(n(size=(2, 3, 4)))
+        for block in (ours, theirs):
+            block.zero_grad()
+            block.backward(dy, cache)
+        for (name, true), (_, param) in zip(
+            ours.named_params(), theirs.named_params(), strict=True
+        ):
+            known = {"it is in it twice: call each backward pass once": 2 * true.grad}
+            if fault := wrong_array(param.grad, true.grad, f"the gradient of {name}", known):
+                return fault
+        return ""
+
+
+BLOCK_BACKWARD = Exercise(
+    name="block_backward",
+    module="nn.block",
+    chapter="06_block",
+    title="the backward pass of a transformer block",
+    task=TASK,
+    hints=HINTS,
+    check=check,
+    plain=(PLAIN,),
+    wrong_answers=(
+        WrongAnswer(
+            "the skip is forgotten",
+            "dx_mid = dy + self.norm2",
+            "dx_mid = self.norm2",
+            "the skip around the MLP is missing: the skip hands its gradient on unchanged",
+        ),
+        WrongAnswer(
+            "dy is added once more at the end",
+            "dx = dx_mid + self.norm1",
+            "dx = dy + dx_mid + self.norm1",
+            "dy is in it twice: dx' has it already",
+        ),
+        WrongAnswer(
+            "both branches begin with dy",
+            "drop_path_backward(dx_mid, cache.drop1)",
+            "drop_path_backward(dy, cache.drop1)",
+            "attention begins with dy; y depends on x' twice",
+        ),
+        WrongAnswer(
+            "norm1 for norm2",
+            "dy + self.norm2.backward(d, cache.norm2)",
+            "dy + self.norm1.backward(d, cache.norm1)",
+            "norm1.backward is called for norm2: each branch has a norm and a cache",
+        ),
+        WrongAnswer(
+            "the cache of the other norm",
+            "dy + self.norm2.backward(d, cache.norm2)",
+            "dy + self.norm2.backward(d, cache.norm1)",
+            "norm2.backward gets cache.norm1; each part needs its own",
+        ),
+        WrongAnswer(
+            "the branches that were dropped are those of the other half",
+            "d = drop_path_backward(dy, cache.drop2)",
+            "d = drop_path_backward(dy, cache.drop1)",
+            "cache.drop1 is used for both branches",
+        ),
+        WrongAnswer(
+            "the sum is written into dy",
+            "dx_mid = dy + self.norm2.backward(d, cache.norm2)",
+            "dx_mid = dy\n        dx_mid += self.norm2.backward(d, cache.norm2)",
+            "this writes into an array that the caller still needs",
+        ),
+    ),
+)
