@@ -11,15 +11,50 @@ from pathlib import Path
 import pytest
 
 from tervit_np.cli import make_parser
-from tervit_np.exercises.tasks import EXERCISES
+from tervit_np.exercises.tasks import EXERCISES, find_exercise
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+PAGES = [
+    *(ROOT / "tutorials").glob("*.py"),
+    *(page for folder in (".", "docs", "tutorials") for page in (ROOT / folder).glob("*.md")),
+]
 
 
 def test_every_exercise_is_in_the_table():
     rows = re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)
     assert rows == [exercise.name for exercise in EXERCISES]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
+def test_the_chapter_of_an_exercise_names_it_first(exercise):
+    """In the first item of "On your own", which is where a reader goes on."""
+    text = (ROOT / "tutorials" / f"{exercise.chapter}.py").read_text(encoding="utf-8")
+    tasks = text.split("# On your own\n")[1]
+    first = re.search(r"^# (?:\*|1\.) (.+?)^#(?: (?:\*|2\.)|$)", tasks, re.MULTILINE | re.DOTALL)[1]
+    assert exercise.name in exercises_in(first)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_exercises_that_a_page_names_exist(page):
+    for name in exercises_in(page.read_text(encoding="utf-8")):
+        find_exercise(name)
+
+
+def exercises_in(text):
+    """Names after `tervit exercise start` and the like, and those joined by "then" or "and"."""
+    line = re.sub(r"\s*\n#? *", " ", text)
+    names = []
+    for command in re.finditer(r"exercise (?:start|hint|check|solution)((?: [a-z_]+)+)`", line):
+        names += command[1].split()
+        further = re.match(r"(?:`*,?(?: then| and) ``?[a-z_]+`)*", line[command.end() :])[0]
+        names += re.findall(r"[a-z_]+(?=`)", further)
+    return names
+
+
+def test_joined_names_are_found():
+    text = "# ``tervit exercise\n#   start a``, then ``b`` and ``c_d``; `tervit exercise hint` `e`"
+    assert exercises_in(text) == ["a", "b", "c_d"]
 
 
 def test_named_files_exist():

@@ -289,6 +289,9 @@ assert same, "the packed model says the same"
 #
 # On your own
 # -----------
+# * Write a function of the library yourself: ``tervit exercise start
+#   softmax``. The file says what is asked, each save is checked, and mistakes
+#   are explained. (Chapter 02 has the background.)
 # * Draw a star with a bright pen on dark paper and photograph it, or paint
 #   one. What goes wrong first, the shape, the brightness or the background?
 # * Change the second ``"ternary"`` of the second stage, its plan, to

@@ -485,10 +485,9 @@ quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
 #
 # On your own
 # -----------
-# * Write a gradient check yourself: ``tervit exercise start
-#   numerical_gradient``.
-# * To warm up, write this chapter's layer from an empty body: ``tervit
-#   exercise start linear_backward``. The next task is the real step.
+# * Write a gradient check yourself, and this chapter's layer from an empty
+#   body: ``tervit exercise start numerical_gradient``, then
+#   ``linear_backward``. The next task is the real step.
 # * Tokens come as (B, T, I), a batch of sequences. ``dy.T @ x`` then fails, or
 #   worse, does not. Which product over which axes is dW now? Write it, check
 #   it, then see how ``ops.linear_backward`` does it in one line.

@@ -465,7 +465,8 @@ claim("with pre-norm they stay below 6", size["pre-norm"] < 6)
 #
 # On your own
 # -----------
-# * ``tervit exercise start gelu_backward``.
+# * ``tervit exercise start gelu_backward``, then ``block_backward``: the sums
+#   and the branches, backwards.
 # * The branches see ``norm(x)``. Move the sum to the wrong place, ``x =
 #   norm(x) + attention(norm(x))``, in the forward and in the backward pass.
 #   Does the gradient check notice? Does the difference between tokens?

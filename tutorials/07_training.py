@@ -461,6 +461,7 @@ claim("a star for a cross or triangle", star in ("cross", "triangle"), True)
 #
 # On your own
 # -----------
+# * Write the optimizer's step from memory: ``tervit exercise start adamw``.
 # * Shuffle the labels of the 16 pictures. Are they still learned by heart?
 #   What does that say about a low training loss?
 # * Train without positions: set ``net.pos_embed.data`` to 0 after each step.

@@ -419,6 +419,9 @@ draw.flips(losses, differing)
 #
 # On your own
 # -----------
+# * ``tervit exercise start ste_with_clip``: write the forward pass, the
+#   backward pass and the frozen function of ``Ternary``. Chapter 09 explains
+#   the clip; without one they are those of this chapter.
 # * Give ``descend`` a gradient of the wrong size, ``3 * dw_hat`` or
 #   ``10 * dw_hat``, or only its sign. How wrong may an estimator be?
 # * Without latent weights, try the learning rates 0.3, 0.5 and 1 in

@@ -447,6 +447,8 @@ draw.accuracies(accuracy, BITS, mean["float"])
 #
 # On your own
 # -----------
+# * ``tervit exercise start ste_with_clip``: write the mask rule and its frozen
+#   function.
 # * Add weight decay to the rule *mask* in ``descend`` (``w * (1 - 0.01 * lr)``
 #   after each step, then with 0.2). Does it bring the weights back?
 # * Multiply the gradient of the step by 100 in ``backward``. Which numbers

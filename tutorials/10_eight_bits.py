@@ -356,6 +356,8 @@ claim("2 bits cost more than ten", lost["2 bits, channel"] > 10, True)
 #
 # On your own
 # -----------
+# * Write both grids, with a scale for each row: ``tervit exercise start
+#   quantize_symmetric``, then ``quantize_minmax``.
 # * Put one weight of 30 into ``row``. What happens to the error at 8 bits?
 #   Then clip it to 4 before rounding.
 # * Replace ``np.rint`` by ``np.floor`` in ``symmetric``. By how much is the

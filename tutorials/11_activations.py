@@ -434,6 +434,8 @@ claim("planting costs ternary weights, too", more, True)
 #
 # On your own
 # -----------
+# * ``tervit exercise start quantize_minmax``, if chapter 10 did not lead you
+#   there: the grid of one-sided activations.
 # * Calibrate by min-max with 4, 16, 64 and 256 pictures. How does the end of
 #   the grid of ``blocks.1.mlp.fc2`` grow? And by percentile?
 # * Quantize q, k, v and the attention probabilities as well: give

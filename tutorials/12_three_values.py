@@ -480,7 +480,8 @@ tv.quantize(model, "float")
 #
 # On your own
 # -----------
-# * ``tervit exercise start ternarize``.
+# * ``tervit exercise start ternarize``, then ``exact_interval``, which finds
+#   the optimum by sorting.
 # * Find the exact interval without sorting: begin with any scale, take the
 #   nearest codes, then the best scale for them, and so on. Does it always end
 #   at the optimum? (It is Lloyd's algorithm, k-means on a line.)

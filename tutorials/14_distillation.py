@@ -445,6 +445,8 @@ claim("dist_token gets a gradient", length["dist_token"] > 0)
 #
 # On your own
 # -----------
+# * Write the soft loss and its gradient: ``tervit exercise start
+#   distillation``.
 # * Compute the soft loss as ``log(softmax(z))`` with logits of size 1000. What
 #   happens, and what does ``tv.losses.log_softmax`` do instead?
 # * In ``fine_tune``, let the student learn from the teacher's answers to
