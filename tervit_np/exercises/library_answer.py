@@ -7,6 +7,7 @@ so.
 """
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,21 +24,34 @@ class LibraryAnswerUsed(Exception):
 def refuse_library_answer(names: list[str], file: Path) -> Iterator[None]:
     """Raise LibraryAnswerUsed where `file` calls a function of the library with one of the names.
 
-    Every module of the library that has the function gets one that looks at its callers first.
+    Every module of the library that has the function gets one that looks at its callers first. If a
+    name is that of a class, this holds for its methods.
     """
     patched = [
-        (module, name, function)
+        (owner, name, function)
         for module in _library_modules()
-        for name in names
-        if callable(function := vars(module).get(name)) and not isinstance(function, type)
+        for wanted in names
+        for owner, name, function in _functions(module, wanted)
     ]
-    for module, name, function in patched:
-        setattr(module, name, _guarded(function, name, str(file)))
+    for owner, name, function in patched:
+        setattr(owner, name, _guarded(function, str(file)))
     try:
         yield
     finally:
-        for module, name, function in patched:
-            setattr(module, name, function)
+        for owner, name, function in patched:
+            setattr(owner, name, function)
+
+
+def _functions(module: ModuleType, name: str) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    """Yield what holds a function of this name, or each method of a class, and the function."""
+    value = vars(module).get(name)
+    if not isinstance(value, type):
+        if callable(value):
+            yield module, name, value
+    elif value.__module__ == module.__name__:  # where it is defined, and nowhere a second time
+        for method, function in vars(value).items():
+            if inspect.isfunction(function) and not method.startswith("__"):
+                yield value, method, function
 
 
 def _library_modules() -> list[ModuleType]:
@@ -50,13 +64,13 @@ def _library_modules() -> list[ModuleType]:
     ]
 
 
-def _guarded(function: Callable[..., Any], name: str, file: str) -> Callable[..., Any]:
+def _guarded(function: Callable[..., Any], file: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def guarded(*args: Any, **options: Any) -> Any:
         caller: FrameType | None = sys._getframe(1)
         while caller is not None:
             if caller.f_code.co_filename == file:
-                raise LibraryAnswerUsed(name)
+                raise LibraryAnswerUsed(function.__qualname__)
             caller = caller.f_back
         return function(*args, **options)
 

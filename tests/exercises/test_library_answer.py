@@ -4,7 +4,9 @@ import pytest
 from tervit_np import ops
 from tervit_np.exercises.grader import grade
 from tervit_np.exercises.library_answer import LibraryAnswerUsed, refuse_library_answer
+from tervit_np.exercises.student_file import NOT_WRITTEN
 from tervit_np.exercises.tasks import find_exercise
+from tervit_np.nn import Block
 
 LINEAR = find_exercise("linear_backward")
 REFUSED = "linear_backward of the library is the answer itself: write it in its place"
@@ -61,3 +63,19 @@ def test_the_library_goes_on_calling_its_function(tmp_path):
         code = compile("f(1, 2)", str(tmp_path.parent / "answer.py"), "exec")
         exec(code, {"f": ops.linear_backward})
     assert ops.linear_backward is before
+
+
+def test_methods_of_the_librarys_class_are_refused(tmp_path):
+    """Also under another name; and the class is whole again afterwards."""
+    block, backward = find_exercise("block_backward"), Block.backward
+    file = tmp_path / block.file_name
+    answer = (
+        "        from tervit_np.nn import Block as B\n        return B.backward(self, dy, cache)\n"
+    )
+    cut = f'        raise NotImplementedError("{NOT_WRITTEN}")\n'
+    assert cut in block.student_file()
+    file.write_text(block.student_file().replace(cut, answer))
+    (finding,) = grade(block, file)
+    assert finding.message.startswith("Block.backward of the library is the answer itself")
+    assert "`return B.backward(self, dy, cache)`" in finding.what
+    assert Block.backward is backward
