@@ -84,9 +84,9 @@ def check(module: ModuleType) -> Iterator[Finding]:
     few = n(size=(3, 2, 3))
     few[:, 0] = 0
     cases: dict[str, tuple[Array, Array, _Setting]] = {
-        "on paper, p 1, g 2, lr 0.1, decay 0.5, eps 0.5, so m 0.2, v 0.004": (
+        "on paper, p 1, g -2, lr 0.1, decay 0.5, eps 0.5, so m -0.2, v 0.004": (
             np.array([[1.0]]),
-            np.array([[[2.0]]]),
+            np.array([[[-2.0]]]),
             _Setting(0.1, 0.5, 0.5, 1),
         ),
         "eps 0.1, random p (2, 3)": (
@@ -130,6 +130,7 @@ def _fault(optimizer: object, param: Param, g: Array, setting: _Setting) -> str:
         in_gradient: b1 * m_before + (1 - b1) * decayed,
         "it is g; m is b1 m + (1 - b1) g, and stays uncorrected for the next step": g,
         "1 - b1 is missing: m is a mean of gradients": b1 * m_before + g,
+        "b1 is missing: the old m counts b1 times": m_before + (1 - b1) * g,
         "b1 and 1 - b1 are exchanged": (1 - b1) * m_before + b1 * g,
         "the corrected m is stored; the next step needs it uncorrected": true_m / setting.scales[0],
     }
@@ -138,6 +139,7 @@ def _fault(optimizer: object, param: Param, g: Array, setting: _Setting) -> str:
         "it is g^2; v is b2 v + (1 - b2) g^2, and stays uncorrected for the next step": g * g,
         "v is a mean of g^2, not of g": b2 * v_before + (1 - b2) * g,
         "1 - b2 is missing: v is a mean of g^2": b2 * v_before + g * g,
+        "b2 is missing: the old v counts b2 times": v_before + (1 - b2) * g * g,
         "1 - b2 is squared with g": b2 * v_before + ((1 - b2) * g) ** 2,
         "b2 and 1 - b2 are exchanged": (1 - b2) * v_before + b2 * g * g,
         "it decays with b1; v has b2": b1 * v_before + (1 - b1) * g * g,
@@ -194,7 +196,13 @@ def _wrong_steps(p: Array, m: Array, v: Array, setting: _Setting) -> dict[str, A
         ),
         "the sign: p moves against the gradient": decayed + lr * m / of_m / (root + eps),
         "lr is missing": decayed - m / of_m / (root + eps),
-        "only the decay is there": decayed,
+        "only the decay has reached it: `p = ` makes a new array; write `p -= ` or `p[...] = `": (
+            decayed
+        ),
+        "they are corrected by 1 - b1 and 1 - b2 in each step; in step t it is 1 - b1^t": (
+            decayed - lr * m / (1 - setting.b1) / (np.sqrt(v / (1 - setting.b2)) + eps)
+        ),
+        "m_scale and v_scale are exchanged": (decayed - lr * m / of_v / (np.sqrt(v / of_m) + eps)),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array, read_only
-from tervit_np.exercises.comparison import not_arrays, wrong_array
+from tervit_np.exercises.comparison import not_an_array, wrong_array
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
 from tervit_np.exercises.gradients import check_backward
 from tervit_np.exercises.numbers import check_rng
@@ -69,7 +69,7 @@ _ORDER = ("mlp", "norm2", "attn", "norm1")
 _SKIP = "the skip hands its gradient on unchanged"
 
 
-class _Part:
+class PaperPart:
     """Stands in for a part of the block on paper: multiplies by a number, notes its calls."""
 
     def __init__(self, name: str, calls: list[tuple[str, Any]]) -> None:
@@ -100,15 +100,15 @@ def _paper_fault(module: ModuleType) -> str:
     block = module.Block(2, 1, 2, 0.0)
     calls: list[tuple[str, Any]] = []
     for name in _FACTORS:
-        setattr(block, name, _Part(name, calls))
+        setattr(block, name, PaperPart(name, calls))
     own = {name: f"cache.{name}" for name in _FACTORS}
     cache = BlockCache(drop1=None, drop2=None, **own)  # type: ignore[arg-type]
     dx = block.backward(read_only(np.ones((1, 1, 1))), cache)
     for name, given in calls:
         if given != own[name]:
-            found = given if given in own.values() else "something else"
+            found = given if given in own.values() else "another cache"
             return f"{name}.backward gets {found}; each part needs its own, {own[name]}"
-    if fault := not_arrays((dx,), ("dx",)):
+    if fault := not_an_array(dx, "dx"):
         return fault
     norm1, attn, norm2, mlp = _FACTORS.values()
     below, above = norm1 * attn, norm2 * mlp
@@ -224,7 +224,10 @@ class _Pair:
         for (name, true), (_, param) in zip(
             ours.named_params(), theirs.named_params(), strict=True
         ):
-            known = {"it is in it twice: call each backward pass once": 2 * true.grad}
+            known = {
+                "it is in it twice: call each backward pass once": 2 * true.grad,
+                "it is 0; the backward passes of the parts add into it": np.zeros_like(true.grad),
+            }
             if fault := wrong_array(param.grad, true.grad, f"the gradient of {name}", known):
                 return fault
         return ""

@@ -120,7 +120,7 @@ def _fault(result: Any, z: Array, q: Array) -> str:
     expected = "expected two, the loss and dlogits"
     if result is None:
         return f"nothing is returned, {expected}: is the `return` missing?"
-    if not isinstance(result, tuple) or len(result) != 2:
+    if not isinstance(result, tuple | list) or len(result) != 2:
         return f"one result is returned, {expected}"
     batch, classes = z.shape
     log_p = _log_softmax(z.astype(np.float64))

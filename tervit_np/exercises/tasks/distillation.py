@@ -97,7 +97,7 @@ def _fault(result: Any, student: Array, teacher: Array, temperature: float) -> s
     expected = "expected two, the loss and dL/dz"
     if result is None:
         return f"nothing is returned, {expected}: is the `return` missing?"
-    if not isinstance(result, tuple) or len(result) != 2:
+    if not isinstance(result, tuple | list) or len(result) != 2:
         return f"one result is returned, {expected}"
     rtol = 1e-9 if student.dtype == np.float64 else 1e-5
     s, t = (_log_softmax(z.astype(np.float64) / temperature) for z in (student, teacher))
@@ -146,6 +146,8 @@ def _wrong_losses(
         "only the teacher's logits are divided by T; the student's are, too": (
             squared * _kl(t, hard_s)
         ),
+        "log_softmax is divided by T; divide z, and then take log_softmax": squared
+        * float((np.exp(hard_t / temperature) * (hard_t - hard_s) / temperature).sum() / batch),
         "this is -sum p_t log p_s, the cross-entropy; KL has log p_t - log p_s": (
             squared * (_kl(t, s) + entropy)
         ),

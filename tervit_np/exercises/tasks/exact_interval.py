@@ -125,10 +125,11 @@ def _wrong_alphas(magnitude: Array) -> dict[str, Array]:
     mean = magnitude.mean(axis=1)
     above = magnitude > 0.7 * mean[:, None]
     support = np.where(above, magnitude, 0).sum(axis=1) / np.maximum(above.sum(axis=1), 1)
+    true = chosen / (best + 1)
     one_k = int(np.argmax((sums**2 / k).sum(axis=0)))
     with np.errstate(divide="ignore", invalid="ignore"):
         known = {
-            "this finds the largest weight: S_k / k only falls; the gain is S_k^2 / k": (
+            "it is the largest weight, k = 1: S_k / k only falls; the gain is S_k^2 / k": (
                 descending[:, 0]
             ),
             "it is the mean of the whole row: S_k is the sum of the k largest, not of the k "
@@ -141,6 +142,9 @@ def _wrong_alphas(magnitude: Array) -> dict[str, Array]:
             ),
             "it is the scale of ternarize, with Delta = 0.7 mean|w|; find the best k": support,
             "it has one k for all rows; each row has its own": sums[:, one_k] / (one_k + 1),
+            "k is counted from 0, and begins with 1": np.full(len(best), np.inf),
+            "each row has one number, as in sums[np.arange(M), best]": true[:, None],
+            "this is delta; return alpha, delta": true / 2,
             "it is the gain S_k^2 / k; alpha is S_k / k": chosen**2 / (best + 1),
         }
     return known
@@ -175,7 +179,7 @@ EXACT_INTERVAL = Exercise(
             "the gain is S_k / k",
             "sums**2 / k",
             "sums / k",
-            "this finds the largest weight: S_k / k only falls",
+            "it is the largest weight, k = 1: S_k / k only falls",
         ),
         WrongAnswer(
             "sorted upwards",

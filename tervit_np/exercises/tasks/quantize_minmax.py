@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array, read_only
-from tervit_np.exercises.comparison import not_arrays, wrong_array
+from tervit_np.exercises.comparison import not_arrays, wrong_array, wrong_type
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
 from tervit_np.exercises.numbers import check_rng
 
@@ -21,12 +21,12 @@ from the lowest value of a row to the highest. 0 has the code z, the zero point.
 
 For x (M, D) and `levels`, which is N, return
 
-    codes (M, D)        scale (M, 1)        zero (M, 1)
+    q (M, D)            s (M, 1)            z (M, 1)
 
 * lo and hi are the extremes of the row and 0: the range always contains 0.
-* Codes are from 0 to N. As z is rounded, an end of the row may be up to half a
+* q is from 0 to N. As z is rounded, an end of the row may be up to half a
   step beyond the grid; it gets the last code.
-* Round as np.rint does. Codes and z are whole numbers in the type of x.
+* Round as np.rint does. q and z are whole numbers in the type of x.
 * A row of zeros has scale 0, zero point 0 and codes 0.
 
 The check begins with an example for paper.
@@ -61,8 +61,6 @@ codes = np.clip(np.rint(x / safe) + zero, 0, levels)
 return codes, scale, zero
 """
 
-_NAMES = ("the codes", "the scale", "the zero point")
-
 
 def check(module: ModuleType) -> Iterator[Finding]:
     """Check a row on paper, one-sided rows, random ones, zeros, float32."""
@@ -73,6 +71,7 @@ def check(module: ModuleType) -> Iterator[Finding]:
             3,
         ),
         "x [[2, 3, 6], [-6, -2, -3]], N 3": (np.array([[2.0, 3, 6], [-6, -2, -3]]), 3),
+        "halves, x [[-2.5, 0, 0.5]], N 3": (np.array([[-2.5, 0, 0.5]]), 3),
         "random x (3, 8), N 255": (random, 255),
         "random x (3, 8), N 15": (random, 15),
         "a row of zeros": (np.array([[0.0, 0.0], [2.0, -1.0]]), 255),
@@ -84,23 +83,25 @@ def check(module: ModuleType) -> Iterator[Finding]:
 
 def _fault(result: Any, x: Array, levels: int) -> str:
     """Compare codes, scale and zero point with the formulas; empty if all are right."""
-    if fault := not_arrays(result, _NAMES):
+    if fault := not_arrays(result, ("q", "s", "z"), [None] * 3):
         return fault
     codes, scale, zero = result
     low = np.minimum(x.min(axis=1, keepdims=True), 0)
     high = np.maximum(x.max(axis=1, keepdims=True), 0)
     true = (high - low) / levels
     safe = np.where(true == 0, 1, true).astype(x.dtype)
-    true_zero = np.rint(-low / safe)
+    true_zero = np.rint(-low / safe) + 0.0  # not -0
     unclipped = np.rint(x / safe) + true_zero
     rtol = 1e-9 if x.itemsize == 8 else 1e-6
     return (
-        wrong_array(scale, true, "the scale", _wrong_scales(x, low, high, levels), rtol=rtol)
-        or wrong_array(zero, true_zero, "the zero point", _wrong_zeros(low, high, safe))
+        wrong_array(scale, true, "s", _wrong_scales(x, low, high, levels), rtol=rtol)
+        or wrong_type(zero, x.dtype, "z")
+        or wrong_array(zero, true_zero, "z", _wrong_zeros(low, high, safe))
+        or wrong_type(codes, x.dtype, "q")
         or wrong_array(
             codes,
             np.clip(unclipped, 0, levels),
-            "the codes",
+            "q",
             _wrong_codes(x, low, safe, true_zero, levels),
         )
     )
@@ -121,6 +122,9 @@ def _wrong_scales(x: Array, low: Array, high: Array, levels: int) -> dict[str, A
         "it is max|x| / N; the grid goes from lo to hi": np.maximum(high, -low) / levels,
         "it is hi / N; the grid goes from lo to hi": high / levels,
         "it is (lo - hi) / N, negative": (low - high) / levels,
+        "this is z: return q, s, z in this order": (
+            np.rint(-low / np.where(high == low, 1, (high - low) / levels)).astype(x.dtype)
+        ),
         "a row of zeros has scale 0; only the division needs another number": (
             np.where(high == low, 1, (high - low) / levels).astype(x.dtype)
         ),
@@ -129,10 +133,16 @@ def _wrong_scales(x: Array, low: Array, high: Array, levels: int) -> dict[str, A
 
 def _wrong_zeros(low: Array, high: Array, safe: Array) -> dict[str, Array]:
     exact = -low / safe
+    with np.errstate(invalid="ignore"):
+        undefined = np.rint(exact * np.where(high == low, np.nan, 1))
     return {
+        "a row of zeros is divided by its scale, 0 / 0": undefined,
+        "halves are rounded up; they go to the even neighbour, as np.rint does": (
+            np.floor(exact + 0.5)
+        ),
         "it is not rounded; an integer product needs a whole z": exact,
         "it is rounded down; round to the nearest": np.floor(exact),
-        "it is rounded up; round to the nearest, and a half to the even neighbour": np.ceil(exact),
+        "it is rounded up; round to the nearest": np.ceil(exact),
         "the sign: lo is below 0, and z is -lo / s": np.rint(low / safe),
         "this is lo; z counts steps": low,
         "this is hi / s; z is the number of steps below 0": np.rint(high / safe),
@@ -146,10 +156,12 @@ def _wrong_codes(x: Array, low: Array, safe: Array, zero: Array, levels: int) ->
     beyond = f"a code is {top}, and N is {levels}" if top > levels else "a code is below 0"
     together = "x / s is rounded by itself, then z is added: so x = 0 has the code z"
     return {
+        f"it is round(x / s + z); {together}": np.clip(np.rint(x / safe + zero), 0, levels),
         f"{beyond}: with 8 bits a code of 256 would wrap to 0; clip to 0 and N": unclipped,
         "z is not added": steps,
         "z is not added: negative codes are lost": np.clip(steps, 0, levels),
-        "z is subtracted; x = 0 has the code z": steps - zero,
+        "z is subtracted; x = 0 has the code z": np.clip(steps - zero, 0, levels),
+        "z is subtracted; x = 0 has the code z.": steps - zero,
         f"it is round((x - lo) / s); {together}": np.clip(np.rint((x - low) / safe), 0, levels),
         "they are cut or rounded down; round to the nearest": (
             np.clip(np.floor(x / safe) + zero, 0, levels)

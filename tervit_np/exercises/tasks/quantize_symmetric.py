@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array, read_only
-from tervit_np.exercises.comparison import not_arrays, wrong_array
+from tervit_np.exercises.comparison import not_arrays, wrong_array, wrong_type
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
 from tervit_np.exercises.numbers import check_rng
 
@@ -79,6 +79,7 @@ def check(module: ModuleType) -> Iterator[Finding]:
             3,
         ),
         "a row of zeros": (np.array([[0.0, 0.0], [2.0, -1.0]]), 127),
+        "a row of small numbers": (np.array([[1e-9, -2e-9], [2.0, -1.0]]), 127),
         "float32 stays float32": (random.astype(np.float32), 127),
     }
     for what, (x, q_max) in cases.items():
@@ -94,29 +95,32 @@ def _q_fault(module: ModuleType, bits: int) -> str:
         return f"it is {type(q).__name__}, expected a number"
     if q == true:
         return ""
+    sign = "one bit is the sign, and bits - 1 are left"
     known = {
-        2 ** (bits - 1): (
-            f"{bits} bits hold -{2 ** (bits - 1)} to {true}; with 8 bits 128 wraps to -128"
+        f"{bits} bits hold -{2 ** (bits - 1)} to {true}; with 8 bits 128 wraps to -128": (
+            2 ** (bits - 1)
         ),
-        2**bits - 1: "one bit is the sign; without it only bits - 1 are left",
-        2**bits: "one bit is the sign; without it only bits - 1 are left",
-        2 ** (bits - 1) - 2: "that is one too small",
+        sign: 2**bits - 1,
+        f"{sign}; 0 is a code, too": 2**bits,
+        "in Python ^ is not a power; write **": 2 ^ (bits - 1) - 1,
     }
-    cause = next((f": {sentence}" for wrong, sentence in known.items() if q == wrong), "")
+    cause = next((f": {sentence}" for sentence, wrong in known.items() if q == wrong), "")
     return f"Q is {q}, expected {true}{cause}"
 
 
 def _codes_fault(result: Any, x: Array, q_max: int) -> str:
     """Compare codes and scales with the formula; empty if both are right."""
-    if fault := not_arrays(result, ("the codes", "the scale")):
+    if fault := not_arrays(result, ("q", "s"), [None] * 2):
         return fault
     codes, scale = result
     size = np.abs(x).max(axis=1, keepdims=True)
     true = size / q_max
     safe = np.where(true == 0, 1, true).astype(x.dtype)
     ratio = x / safe
-    return _scale_fault(scale, x, true, q_max) or wrong_array(
-        codes, np.rint(ratio), "the codes", _wrong_codes(x, ratio, safe)
+    return (
+        _scale_fault(scale, x, true, q_max)
+        or wrong_type(codes, x.dtype, "q")
+        or wrong_array(codes, np.rint(ratio) + 0.0, "q", _wrong_codes(x, ratio, safe))
     )
 
 
@@ -130,6 +134,10 @@ def _scale_fault(scale: Array, x: Array, true: Array, q_max: int) -> str:
         "it has one number for each column; each row has one: axis=1": (
             np.abs(x).max(axis=0, keepdims=True) / q_max
         ),
+        "it has one number for each column; each row has one: axis=1, keepdims=True": (
+            np.abs(x).max(axis=0) / q_max
+        ),
+        "these are the codes: return q, then s": np.rint(x / np.where(true == 0, 1, true)),
         "it is max x / Q; the largest magnitude may be that of a negative number": (
             x.max(axis=1, keepdims=True) / q_max
         ),
@@ -143,7 +151,7 @@ def _scale_fault(scale: Array, x: Array, true: Array, q_max: int) -> str:
             np.where(true == 0, 1, true).astype(x.dtype)
         ),
     }
-    return wrong_array(scale, true, "the scale", known, rtol=1e-9 if x.itemsize == 8 else 1e-6)
+    return wrong_array(scale, true, "s", known, rtol=1e-9 if x.itemsize == 8 else 1e-6)
 
 
 def _wrong_codes(x: Array, ratio: Array, safe: Array) -> dict[str, Array]:
@@ -163,6 +171,9 @@ def _wrong_codes(x: Array, ratio: Array, safe: Array) -> dict[str, Array]:
         "this is x_hat = q s; codes are wanted": np.rint(ratio) * safe,
         "x is multiplied by the scale; divide": np.rint(x * safe),
         "the sign is lost": np.abs(np.rint(ratio)),
+        "small rows vanish: only a scale of 0 may be replaced before the division": (
+            np.rint(ratio) * (safe > 1e-6)
+        ),
     }
 
 

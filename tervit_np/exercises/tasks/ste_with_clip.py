@@ -1,6 +1,7 @@
 """Exercise: the straight-through estimator of a ternary weight, with a clip."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -117,7 +118,8 @@ def check(module: ModuleType) -> Iterator[Finding]:
 def _forward_fault(module: ModuleType, w: Array, clip: float | None) -> str:
     """Compare w_hat, mask and residual with the library's; empty if they are right."""
     library, given = Ternary(clip=clip), {"w": read_only(w)}
-    result = module.Ternary(clip=clip).forward(given["w"], keep_residual=True)
+    with _named_none(clip):
+        result = module.Ternary(clip=clip).forward(given["w"], keep_residual=True)
     w_hat, cache = library.forward(w, keep_residual=True)
     expected = "expected two results, w_hat and TernaryCache(ste_mask, residual)"
     if result is None:
@@ -129,12 +131,25 @@ def _forward_fault(module: ModuleType, w: Array, clip: float | None) -> str:
         "alpha and t are fitted to w; fit them to clip(w)": of_w,
         "alpha and t are fitted to w, and alpha t is clipped; clip w first": _clipped(of_w, clip),
         "this is clip(w), not yet ternary": clipped,
+        "this is w itself": w,
     }
     return (
         wrong_array(result[0], w_hat, "w_hat", known, given)
         or _mask_fault(result[1].ste_mask, cache.ste_mask, w, w_hat, clip)
         or _residual_fault(result[1].residual, w, clipped, w_hat)
     )
+
+
+@contextmanager
+def _named_none(clip: float | None) -> Iterator[None]:
+    """Say in a TypeError which None it may be about."""
+    try:
+        yield
+    except TypeError as error:
+        if clip is None:
+            none = "without a clip self.clip and ste_mask are None, and dw is dw_hat"
+            error.args = (f"{error}: {none}",)
+        raise
 
 
 def _clipped(w: Array, clip: float | None) -> Array:
@@ -166,6 +181,7 @@ def _residual_fault(residual: Any, w: Array, clipped: Array, w_hat: Array) -> st
         "its sign: w_hat is clip(w) + r": clipped - w_hat,
         "this is w_hat; the residual is what the rounding adds to clip(w)": w_hat,
         "this is what the clip adds; the residual is what the rounding adds": clipped - w,
+        "this is what the clip takes; the residual is what the rounding adds": w - clipped,
     }
     return wrong_array(residual, w_hat - clipped, "the residual", known)
 
@@ -175,17 +191,16 @@ def _backward_fault(module: ModuleType, w: Array, clip: float | None, dw_hat: Ar
     library = Ternary(clip=clip)
     w_hat, cache = library.forward(w, keep_residual=True)
     cache = TernaryCache(*(None if part is None else read_only(part) for part in cache))
-    try:
+    with _named_none(clip):
         dw = module.Ternary(clip=clip).backward(read_only(dw_hat), cache)
-    except TypeError as error:
-        if clip is None:
-            error.args = (f"{error}: without a clip ste_mask is None, and dw is dw_hat",)
-        raise
     known = {
         "beyond the clip the forward does not move, so neither does the loss: dw is 0 there": (
             dw_hat
         ),
         "the mask is True inside the clip, where dw is dw_hat": dw_hat * (np.abs(w) >= (clip or 0)),
+        "it is 0 everywhere, as the derivative of rounding is; straight through, it is dw_hat": (
+            np.zeros_like(dw_hat)
+        ),
         "weights with code 0 have a gradient, too": dw_hat * (w_hat != 0),
         "this is the mask; it multiplies dw_hat": np.asarray(cache.ste_mask, np.float64),
     }
@@ -288,7 +303,7 @@ STE_WITH_CLIP = Exercise(
             "no mask is multiplied like a mask",
             "if cache.ste_mask is None:\n            return dw_hat\n        return dw_hat",
             "return dw_hat",
-            "without a clip ste_mask is None, and dw is dw_hat",
+            "without a clip self.clip and ste_mask are None, and dw is dw_hat",
         ),
     ),
 )
