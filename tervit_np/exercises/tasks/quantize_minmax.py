@@ -28,6 +28,7 @@ For x (M, D) and `levels`, which is N, return
   step beyond the grid; it gets the last code.
 * Round as np.rint does. q and z are whole numbers in the type of x.
 * A row of zeros has scale 0, zero point 0 and codes 0.
+* The library refuses values that are not finite; you need not.
 
 The check begins with an example for paper.
 """

@@ -27,6 +27,7 @@ Write two functions:
   np.rint does.
 * A row of zeros has scale 0 and codes 0.
 * Codes are whole numbers in the type of x: the caller turns them into int8.
+* The library refuses values that are not finite; you need not.
 
 The check begins with an example for paper.
 """
