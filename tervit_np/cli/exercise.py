@@ -109,7 +109,7 @@ def _start(progress: "Progress", args: argparse.Namespace) -> int:
             passed = _work_on(exercise, progress, args)
             if args.once:
                 return 0 if passed else 1
-            exercise = next_exercise(progress)
+            exercise = next_exercise(progress, exercise)
     except KeyboardInterrupt:
         print(f"\nstopped; {progress.command()} continues")
         return 130

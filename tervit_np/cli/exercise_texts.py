@@ -6,15 +6,17 @@ from tervit_np.exercises.messages import hint_lines, solution_lines, wrong_lines
 from tervit_np.exercises.progress import Progress
 
 
-def next_exercise(progress: Progress) -> Exercise | None:
-    """Return the first exercise that is not solved."""
-    return next((e for e in tasks.EXERCISES if not progress.passed(e)), None)
+def next_exercise(progress: Progress, after: Exercise | None = None) -> Exercise | None:
+    """Return the first exercise that is not solved, of those after one, then of all."""
+    start = tasks.EXERCISES.index(after) + 1 if after else 0
+    order = tasks.EXERCISES[start:] + tasks.EXERCISES[:start]
+    return next((e for e in order if not progress.passed(e)), None)
 
 
 def list_exercises(progress: Progress) -> int:
     """Print all exercises and their state."""
     rows = [
-        (e.name, f"chapter {e.chapter[:2]}", *_state(progress, e), e.title) for e in tasks.EXERCISES
+        (e.name, f"ch. {e.chapter[:2]}", *_state(progress, e), e.title) for e in tasks.EXERCISES
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -89,9 +89,18 @@ def test_the_list_says_how_far_each_is(exercise, folder):
     exercise("hint", "ternarize")
     lines = {line.split()[0]: line for line in exercise("list")[1].splitlines()}
     assert list(lines) == [one.name for one in THREE]
-    assert lines["linear_backward"].split()[1:5] == ["chapter", "01", "solved", "the"]
-    assert lines["layernorm_backward"].split()[1:4] == ["chapter", "03", "the"]
+    assert lines["linear_backward"].split()[1:5] == ["ch.", "01", "solved", "the"]
+    assert lines["layernorm_backward"].split()[1:4] == ["ch.", "03", "the"]
     assert lines["ternarize"].split()[2:6] == ["12", "begun", "2", "hints"]
+
+
+def test_the_list_fits_a_terminal(tervit, tmp_path):
+    """All solved, each with three hints."""
+    record = {one.name: {"passed": True, "hints": 3} for one in EXERCISES}
+    (tmp_path / "progress.json").write_text(json.dumps(record))
+    lines = tervit("exercise", "list", "--dir", tmp_path)[1].splitlines()
+    assert len(lines) == len(EXERCISES)
+    assert max(map(len, lines)) <= 80
 
 
 def test_each_call_opens_one_more_hint(exercise):
@@ -245,6 +254,20 @@ def test_saved_files_are_checked_until_all_are_solved(popen, folder):
     assert out.endswith(f"All exercises are solved. {listed} names them.\n")
     progress = json.loads((folder / "progress.json").read_text())
     assert progress == {one.name: {"passed": True} for one in EXERCISES}
+
+
+def test_after_a_named_exercise_follows_the_one_behind_it(popen, folder):
+    """And at the end of the list the first that is not solved."""
+    names = "pack", "ternary_product", "softmax"
+    pack, product, softmax = map(find_exercise, names)
+    running = popen("exercise", "start", "pack", "--dir", folder)
+    for exercise in (pack, product):
+        running.wait_for_file(folder / exercise.file_name, "not written yet")
+        solve(folder, exercise)
+    running.wait_for_file(folder / softmax.file_name, "not written yet")
+    running.interrupt()
+    assert running.finish()[0] == 130
+    assert {file.stem for file in folder.glob("*.py")} == set(names)
 
 
 def test_a_deleted_file_is_written_again(popen, folder):

@@ -103,13 +103,8 @@ def check(module: ModuleType) -> Iterator[Finding]:
     }
     for what, (p, gradients, setting) in cases.items():
         param = Param(p.copy())
-        optimizer = module.AdamW(
-            [("w", param)],
-            setting.lr,
-            (setting.b1, setting.b2),
-            setting.eps,
-            setting.decay,
-        )
+        lr, decay, eps, _, *betas = setting
+        optimizer = module.AdamW([("w", param)], lr, tuple(betas), eps, decay)
         for t, g in enumerate(gradients, 1):
             step = f", step {t}" if len(gradients) > 1 else ""
             yield Finding(f"{what}{step}", _fault(optimizer, param, g, setting._replace(t=t)))
@@ -140,7 +135,6 @@ def _fault(optimizer: object, param: Param, g: Array, setting: _Setting) -> str:
         "v is a mean of g^2, not of g": b2 * v_before + (1 - b2) * g,
         "1 - b2 is missing: v is a mean of g^2": b2 * v_before + g * g,
         "b2 is missing: the old v counts b2 times": v_before + (1 - b2) * g * g,
-        "1 - b2 is squared with g": b2 * v_before + ((1 - b2) * g) ** 2,
         "b2 and 1 - b2 are exchanged": (1 - b2) * v_before + b2 * g * g,
         "it decays with b1; v has b2": b1 * v_before + (1 - b1) * g * g,
         "it is a mean of |g|; take the square": b2 * v_before + (1 - b2) * np.abs(g),
@@ -189,7 +183,6 @@ def _wrong_steps(p: Array, m: Array, v: Array, setting: _Setting) -> dict[str, A
         "eps is missing": decayed - lr * m / of_m / root,
         "the root is missing": decayed - lr * m / of_m / (v / of_v + eps),
         "the decay is missing": p - lr * m / of_m / (root + eps),
-        "the decay is missing, and eps": p - lr * m / of_m / root,
         "the decay lacks its factor lr": (p * (1 - setting.decay) - lr * m / of_m / (root + eps)),
         "the decay comes after the step; it comes first": (
             (p - lr * m / of_m / (root + eps)) * (1 - lr * setting.decay)
