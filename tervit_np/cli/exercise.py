@@ -179,6 +179,7 @@ def _grade(progress: "Progress", args: argparse.Namespace) -> int:
     """Check exercises and write the results file; record nothing in the folder."""
     from tervit_np.exercises.gradescope import results_json
     from tervit_np.exercises.isolated_run import run_isolated
+    from tervit_np.exercises.messages import grade_lines
     from tervit_np.files import write_text
 
     if not args.json.absolute().parent.is_dir():
@@ -191,16 +192,10 @@ def _grade(progress: "Progress", args: argparse.Namespace) -> int:
             verdict = run_isolated(exercise, file, args.seconds, args.student)
         graded.append((exercise, verdict))
     write_text(args.json, results_json(graded))  # before the output, whose reader may be gone
-    for exercise, verdict in graded:
-        print(f"{exercise.name}: {_result(verdict)}")
-    print(f"{args.json}: {len(graded)} results")
-    return 0 if all(verdict and verdict.passed for _, verdict in graded) else 1
-
-
-def _result(verdict: "Verdict | None") -> str:
-    if verdict is None:
-        return "absent"
-    return f"{'right' if verdict.passed else 'wrong'}, token {verdict.token}"
+    print("\n".join(grade_lines(graded)))
+    passed = sum(verdict is not None and verdict.passed for _, verdict in graded)
+    print(f"{args.json}: {passed} of {len(graded)} right")
+    return 0 if passed == len(graded) else 1
 
 
 def _chosen(names: list[str]) -> "list[Exercise]":

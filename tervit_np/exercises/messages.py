@@ -1,7 +1,7 @@
 """Verdicts, hints and solutions as lines of text, for a terminal or a results file."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from inspect import cleandoc
 
 from tervit_np.exercises.exercise import Exercise
@@ -26,6 +26,19 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
         yield from lines[:_PRINTED]
         if len(lines) > _PRINTED:
             yield "    ..."
+
+
+def grade_lines(graded: Iterable[tuple[Exercise, Verdict | None]]) -> Iterator[str]:
+    """Write a line for each file, with its token, and the exercises without one."""
+    absent = []
+    for exercise, verdict in graded:
+        if verdict is None:
+            absent.append(exercise.name)
+        else:
+            right = "right" if verdict.passed else "wrong"
+            yield f"{exercise.name}: {right}, token {verdict.token}"
+    if absent:
+        yield from _filled(", ".join(absent), "absent: ")
 
 
 def hint_lines(exercise: Exercise, count: int, command: str) -> Iterator[str]:
