@@ -194,8 +194,8 @@ def test_a_check_is_stopped_after_some_seconds(exercise, folder):
 
 
 def commands_in(text):
-    """Commands that a text suggests, as one would paste them."""
-    return [shlex.split(command)[1:] for command in re.findall(r"`(tervit [^`]+)`", text)]
+    """Commands about exercises that a text suggests, as one would paste them."""
+    return [shlex.split(command)[1:] for command in re.findall(r"`(tervit exercise[^`]*)`", text)]
 
 
 def test_suggested_commands_name_the_folder_and_do_what_was_promised(exercise, tervit, tmp_path):
