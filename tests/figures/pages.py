@@ -1,0 +1,45 @@
+"""Where the pages are, and what holds for each of them."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BOOK = ROOT / "docs" / "book"
+FIGURES = BOOK / "figures"
+PAGES = sorted(path.stem for path in FIGURES.glob("*.html") if path.stem != "index")
+
+# Texts whose contrast with the ground behind them is below 4.5 (WCAG 2.2, 1.4.3).
+FAINT_TEXTS = """(() => {
+  const channels = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
+  const luminance = (rgb) => {
+    const [r, g, b] = rgb.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92
+                                                        : ((c / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const rgba = channels(getComputedStyle(e).backgroundColor);
+      if (rgba.length === 3 || rgba[3] > 0) return rgba.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  const faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !element.getClientRects().length) continue;
+    if (element.closest(':disabled, label:has(:disabled), script, style, option')) continue;
+    const style = getComputedStyle(element);
+    const ink = channels(element.namespaceURI.endsWith('svg') ? style.fill : style.color);
+    const both = [luminance(ink.slice(0, 3)), luminance(ground(element))];
+    const [dark, light] = both.sort((a, b) => a - b);
+    const ratio = (light + 0.05) / (dark + 0.05);
+    if (ratio < 4.5) faint.push(`${walker.currentNode.data.trim()}: ${ratio.toFixed(2)}`);
+  }
+  return faint;
+})()"""
+
+# The element with the focus, by its id or name; '' if none has it.
+FOCUSED = """(() => {
+  const e = document.activeElement;
+  return e === document.body ? '' : e.id || e.name || e.tagName.toLowerCase();
+})()"""

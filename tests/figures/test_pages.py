@@ -1,0 +1,78 @@
+"""What holds for every moving figure of the book, in a browser."""
+
+import re
+
+import pytest
+
+from tests.figures.pages import FAINT_TEXTS, FIGURES, FOCUSED, PAGES, ROOT
+
+FOCUSABLE = {
+    "button", "slider", "radio", "checkbox", "combobox", "textbox", "link", "spinbutton",
+    "ColorWell", "DisclosureTriangle",
+}  # fmt: skip
+
+
+def text_of(page):
+    return (FIGURES / f"{page}.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_its_chapter_and_asks(page):
+    text = text_of(page)
+    links = re.findall(r'<p class="chapter">.*href="../../../(tutorials/\w+\.py)"', text)
+    assert links and all((ROOT / link).exists() for link in links)
+    assert '<div class="question"><b>' in text and '<details class="answer">' in text
+
+
+def test_the_index_lists_every_page_with_its_chapter():
+    found = dict(re.findall(r'href="(\w+)\.html">[^<]+</a>, chapter (\d\d)', text_of("index")))
+    chapters = {page: re.search(r"tutorials/(\d\d)", text_of(page))[1] for page in PAGES}
+    assert found == chapters
+    assert list(found.values()) == sorted(found.values())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_loads_only_files_that_are_here(page):
+    for file in re.findall(r'(?:src|href)="([^"#]+)"', text_of(page)):
+        assert (FIGURES / file).exists(), file
+
+
+@pytest.mark.parametrize("dark", (False, True), ids=("light", "dark"))
+@pytest.mark.parametrize("width", (1280, 390))
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_fits_its_screen_and_can_be_read(browser, page, width, dark):
+    browser.open(FIGURES / f"{page}.html", width, dark=dark)
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    assert browser.run(FAINT_TEXTS) == []
+    assert browser.problems == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_can_be_used_with_a_keyboard_and_a_screen_reader(browser, page):
+    browser.open(FIGURES / f"{page}.html")
+    check_names(browser)
+    check_order_of_focus(browser)
+
+
+def check_names(browser):
+    nodes = browser.command("Accessibility.getFullAXTree")["nodes"]
+    shown = [node for node in nodes if not node.get("ignored")]
+    named = [node for node in shown if node["role"]["value"] in FOCUSABLE | {"image", "img"}]
+    assert named
+    for node in named:
+        assert node.get("name", {}).get("value", "").strip(), node
+
+
+def check_order_of_focus(browser):
+    """The Tab key goes through the page from top to bottom."""
+    seen, tops = [], []
+    for _ in range(60):
+        browser.press("Tab")
+        focused = browser.run(FOCUSED)
+        if not focused:
+            break
+        seen.append(focused)
+        top = "document.activeElement.closest('main > *, main').getBoundingClientRect().top"
+        tops.append(browser.run(f"{top} + scrollY"))
+    assert len(seen) >= 3
+    assert tops == sorted(tops), list(zip(seen, tops, strict=True))
