@@ -1,0 +1,120 @@
+"""Rewrite the measured part of docs/sensitivity.md, from docs/mixed_plans.json.
+
+python benchmarks/mixed_plans.py       train and evaluate; stores docs/mixed_plans.json
+python docs/make_sensitivity.py        rewrite the page
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from tervit_np.analysis.comparison.statistics import summarize
+
+DOCS = Path(__file__).parents[1] / "docs"
+STORE, PAGE = DOCS / "mixed_plans.json", DOCS / "sensitivity.md"
+BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->"
+ARMS = {
+    "all_ternary": "none",
+    "paper": "patch embedding and head, as the paper says",
+    "random": "drawn at random",
+    "sensitive": "chosen by `tervit sensitivity`",
+}
+SCORES = ("random", "rise", "relief", "mean of both")
+
+
+def measured(stored: dict[str, Any]) -> str:
+    """Return the part of the page that quotes numbers."""
+    seeds = [stored["seeds"][key] for key in sorted(stored["seeds"], key=int)]
+    return "\n\n".join(
+        [
+            _untrained(seeds),
+            "After training:",
+            _trained(seeds),
+            _differences(seeds),
+            f"Seeds {', '.join(sorted(stored['seeds'], key=int))}; accuracies of 2,000 test "
+            "pictures; ± is the standard deviation over seeds. `docs/mixed_plans.json` has the "
+            f"numbers, and `{stored['command']}` makes them.",
+            "",
+        ]
+    )
+
+
+def _untrained(seeds: list[dict[str, Any]]) -> str:
+    """Return the table of plans that are not trained: mean loss and accuracy."""
+    shares = sorted({plan["share"] for plan in seeds[0]["untrained"]})
+    head = ["layers chosen by", *(f"{100 * share:.0f} %" for share in shares)]
+    rows = []
+    for score in SCORES:
+        cells = []
+        for share in shares:
+            plans = [
+                [p for p in seed["untrained"] if (p["share"], p["score"]) == (share, score)]
+                for seed in seeds
+            ]
+            loss, accuracy = (
+                fmean(fmean(p[key] for p in of_seed) for of_seed in plans)
+                for key in ("loss", "accuracy")
+            )
+            cells.append(f"{loss:.2f}, {100 * accuracy:.1f} %")
+        rows.append([score, *cells])
+    return _table(head, rows)
+
+
+def _trained(seeds: list[dict[str, Any]]) -> str:
+    """Return the table of the plans that are trained."""
+    rows = [["(float, where all began)", "", "", _mean(seed["float"] for seed in seeds)]]
+    for arm, words in ARMS.items():
+        results = [seed["arms"][arm] for seed in seeds]
+        rows.append(
+            [
+                words,
+                f"{fmean(result['bytes'] for result in results) / 1e3:.1f}",
+                _mean(results, "start_accuracy"),
+                _mean(results),
+            ]
+        )
+    return _table(["layers in 8 bits", "kB", "untrained, %", "trained, %"], rows)
+
+
+def _mean(results: Iterable[dict[str, Any]], key: str = "accuracy") -> str:
+    total = summarize([100 * result[key] for result in results])
+    return f"{total.mean:.1f} ± {total.std:.1f}"
+
+
+def _differences(seeds: list[dict[str, Any]]) -> str:
+    """Return a sentence for each difference of trained accuracies, paired by seed."""
+    lines = []
+    for other, words in (
+        ("random", "random layers with the same bytes"),
+        ("paper", "the paper's choice"),
+        ("all_ternary", "three values everywhere"),
+    ):
+        points = [
+            100 * (seed["arms"]["sensitive"]["accuracy"] - seed["arms"][other]["accuracy"])
+            for seed in seeds
+        ]
+        total = summarize(points)
+        low, high = total.mean - total.margin, total.mean + total.margin
+        lines.append(
+            f"* chosen layers against {words}: {total.mean:+.2f} points, 95 % interval {low:+.2f} "
+            f"to {high:+.2f}{'' if low > 0 or high < 0 else ', which contains 0'}"
+        )
+    return "\n".join(lines)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def rewrite(text: str, new: str) -> str:
+    """Replace the text between the two marks of the page."""
+    before, rest = text.split(BEGIN)
+    return before + BEGIN + new + END + rest.split(END)[1]
+
+
+if __name__ == "__main__":
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(rewrite(page, measured(json.loads(STORE.read_text()))), encoding="utf-8")
