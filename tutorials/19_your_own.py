@@ -430,9 +430,9 @@ else:
 # * Sensitivity by single layers is a standard step of deployment tools, such
 #   as TensorRT, AIMET and Intel's Neural Compressor. HAWQ (2019) estimates it
 #   from the curvature of the loss (chapter 15) instead of trying each layer.
-#   Here ``tervit sensitivity RUN --share 0.25`` does it for the model of a run,
-#   and writes a mixed plan that ``tervit train --stages plan.toml:8`` takes
-#   (`docs/sensitivity.md <../docs/sensitivity.md>`_).
+#   Here ``tervit sensitivity RUN --share 0.25`` does it for the model of a
+#   run, and writes a mixed plan that ``tervit train --stages plan.toml:8``
+#   takes (`docs/sensitivity.md <../docs/sensitivity.md>`_).
 # * On Hugging Face, class names and preprocessing are files beside the
 #   weights, and forgetting them has the effect of our break.
 #

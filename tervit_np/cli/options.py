@@ -1,9 +1,11 @@
 """Options that several commands share, and what they mean."""
 
 import argparse
+import re
 from typing import TypeAlias
 
 DEFAULT_SEED = 0
+_UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1_000_000}
 Options: TypeAlias = "argparse._ActionsContainer"  # a parser, or a group of its options
 
 
@@ -56,6 +58,16 @@ def image_count(text: str) -> float:
             f"{text!r} is neither a number of images nor a fraction such as 0.1"
         )
     return number
+
+
+def byte_count(text: str) -> int:
+    """Read a number of bytes: 120000, 120kB, 0.12MB."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) *(b|kb|mb|)", text.strip().lower())
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no size in bytes; expected something like 120000, 120kB or 0.12MB"
+        )
+    return round(float(match[1]) * _UNITS[match[2]])
 
 
 def thread_count(threads: int | None) -> int:

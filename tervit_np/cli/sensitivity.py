@@ -1,7 +1,6 @@
 """`tervit sensitivity`: which layers suffer from three values, and a plan that spares them."""
 
 import argparse
-import re
 import shlex
 import sys
 import time
@@ -9,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tervit_np.cli.meter import Meter
-from tervit_np.cli.models import add_model, images_for, open_model
-from tervit_np.cli.options import add_quiet, add_seed, add_stage, add_threads, thread_count
+from tervit_np.cli.models import images_for, open_model
+from tervit_np.cli.new_run import DEFAULT_DATA
+from tervit_np.cli.options import add_quiet, add_seed, add_threads, byte_count, thread_count
 from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -37,13 +37,18 @@ then:
 
 After Ctrl-C the same command continues."""
 _IN_MEMORY, _STREAMED = 1000, 200  # images by default
-_UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1_000_000}
 
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    add_model(parser)
-    add_stage(parser)
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="run folder, .npz of a stage, weights (.pth, .safetensors), or official model",
+    )
+    parser.add_argument(
+        "--stage", metavar="NAME", help="stage of a run (default: the last one without rounding)"
+    )
     parser.add_argument(
         "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
     )
@@ -58,7 +63,9 @@ def add_arguments(parser: CommandParser) -> None:
     budget.add_argument(
         "--share", type=float, metavar="X", help="plan between all ternary (0) and all 8 bits (1)"
     )
-    budget.add_argument("--bytes", metavar="N", help="plan of at most N bytes, such as 120kB")
+    budget.add_argument(
+        "--bytes", type=byte_count, metavar="N", help="plan of at most N bytes, such as 120kB"
+    )
     parser.add_argument(
         "--write-plan", metavar="FILE", help="plan file to write (default: mixed.toml in DIR)"
     )
@@ -77,13 +84,12 @@ def run(args: argparse.Namespace) -> int:
     from tervit_np.analysis.sensitivity.table import LEGEND, headline, table
     from tervit_np.analysis.surfaces.measure import draw_sample
 
-    most_bytes = None if args.bytes is None else byte_count(args.bytes)
     loaded = _open(args)
     data = _images(args, loaded)
     sample = draw_sample(data, _count(args.images, data), args.seed)
     stem = _stem(args, loaded)
     record = _measured(args, loaded, data, sample, stem)
-    chosen = _chosen(args, record, most_bytes)
+    chosen = _chosen(args, record)
     print(f"{loaded.file} on {len(sample[1])} images of {data.name} {data.split}")
     print(headline(record.measured), table(record.measured, chosen), LEGEND, sep="\n\n")
     figure = stem.with_name(f"{stem.name}.png")
@@ -94,20 +100,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("next: --share 0.25 writes a plan with 8 bits where they help most for their bytes")
     return 0
-
-
-def byte_count(text: str) -> int:
-    """Read a number of bytes: 120000, 120kB, 0.12MB.
-
-    Raises
-    ------
-    ValueError
-        If it is something else.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) *(b|kb|mb|)", text.strip().lower())
-    if match is None:
-        raise ValueError(f"--bytes is {text!r}; expected a size such as 120000, 120kB or 0.12MB")
-    return round(float(match[1]) * _UNITS[match[2]])
 
 
 def _open(args: argparse.Namespace) -> "LoadedModel":
@@ -208,13 +200,13 @@ def _measured(
     return Record(Settings(*facts, seconds, environment()), measured)
 
 
-def _chosen(args: argparse.Namespace, record: "Record", most_bytes: int | None) -> list[str] | None:
+def _chosen(args: argparse.Namespace, record: "Record") -> list[str] | None:
     """Choose the layers that get 8 bits; None if no plan is asked for."""
     from tervit_np.analysis.sensitivity import budget_of_share, choose_layers
 
     if args.share is not None:
-        most_bytes = budget_of_share(record.measured, args.share)
-    return None if most_bytes is None else choose_layers(record.measured, most_bytes)
+        return choose_layers(record.measured, budget_of_share(record.measured, args.share))
+    return None if args.bytes is None else choose_layers(record.measured, args.bytes)
 
 
 def _write_plan(
@@ -245,4 +237,7 @@ def _write_plan(
         f"plan: {out}, {layers}, {size / 1e3:,.1f} kB as stored; untrained: loss {loss:.3f}, "
         f"accuracy {100 * accuracy:.1f} %"
     )
-    print(f"next: tervit train --weights {loaded.file} --stages {out}:8")
+    train = ["tervit", "train", "--weights", str(loaded.file), "--stages", f"{out}:8"]
+    if (data := args.data or loaded.data) != DEFAULT_DATA:
+        train += ["--data", str(data)]
+    print(f"next: {shlex.join(train)}")
