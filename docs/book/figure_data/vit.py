@@ -35,7 +35,7 @@ from tervit_np.ops.linear import _matmul
 from tervit_np.quant import IDENTITY, Plan, UniformAct, UniformWeight, ternarize
 from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST
 from tervit_np.quant.ternarize import ternarize_rows
-from tervit_np.quant.uniform import _symmetric_codes
+from tervit_np.quant.uniform import symmetric_codes
 from tervit_np.train.evaluate import evaluate
 
 PICTURES_PER_CLASS = 4
@@ -179,7 +179,7 @@ def accuracy(files: dict[str, str]) -> dict[str, Any]:
 
 
 NUMPY: dict[str, tuple[Callable[..., Any], ...]] = {
-    "quantizeRows": (_symmetric_codes,),
+    "quantizeRows": (symmetric_codes,),
     "linear": (_matmul,),
     "layernorm": (ops.layernorm,),
     "attention": (ops.attention,),
