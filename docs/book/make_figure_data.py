@@ -25,6 +25,7 @@ def main() -> None:
     write("gradcheck_arrays", chapters.gradient_check())
     write("threshold_rows", threshold.trained_rows(models))
     write("vit_pictures", vit.picture_data(models["ternary"]))
+    write("vit_cifar10", vit.cifar10_model())
     write("vit_numpy", vit.numpy_lines())
 
 

@@ -169,6 +169,15 @@ class Browser:
             " e.dispatchEvent(new Event('change', {bubbles: true})); })()"
         )
 
+    def choose_file(self, selector: str, file: Path) -> None:
+        """Choose a file in an input of files."""
+        found = self.command(
+            "Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})"
+        )
+        self.command(
+            "DOM.setFileInputFiles", files=[str(file)], objectId=found["result"]["objectId"]
+        )
+
     def screenshot(self, file: Path) -> None:
         """Save the whole page as PNG."""
         size = self.command("Page.getLayoutMetrics")["cssContentSize"]

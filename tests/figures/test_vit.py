@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import tervit_np as tv
 from data_tools import load, normalise
@@ -14,7 +15,7 @@ from tests.rounding import recorded
 SAME = 1e-9  # float64 both times
 MARGIN64 = 1e-9  # no value of any quantizer is nearer to a half, so that both round alike
 FLIPPED = 4  # answers of 2,000 that a few tokens of other codes may change, without Numba
-PACKAGED = ROOT / "tervit_np" / "deploy" / "trained_models" / "shapes.safetensors"
+TRAINED = ROOT / "tervit_np" / "deploy" / "trained_models"
 SETTINGS = [
     ("float", {"bits": 8, "granularity": "channel"}),
     ("float", {"bits": 2, "granularity": "layer"}),
@@ -29,7 +30,8 @@ def data():
     import figure_data
     from figure_data import vit
 
-    return vit, {name: figure_data.read(f"vit_{name}") for name in ("models", "pictures")}
+    names = ("models", "pictures", "cifar10")
+    return vit, {name: figure_data.read(f"vit_{name}") for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +55,17 @@ def logits_in_page(browser, model):
 
 
 # ------------------------------------------------------------------------------------ stored data
-@pytest.mark.skipif(not PACKAGED.exists(), reason="the package has no trained model")
-def test_the_ternary_model_is_the_file_of_the_package(data):
+def test_ternary_models_are_the_files_of_the_package(data):
     _, stored = data
-    assert base64.b64decode(stored["models"]["ternary"]) == PACKAGED.read_bytes()
+    files = {"shapes": stored["models"]["ternary"], "cifar10": stored["cifar10"]["packed"]}
+    for name, packed in files.items():
+        assert base64.b64decode(packed) == (TRAINED / f"{name}.safetensors").read_bytes()
+
+
+def test_the_model_of_cifar10_has_the_accuracy_of_its_card(data):
+    _, stored = data
+    of = f"{stored['cifar10']['percent']:.2f} % of {stored['cifar10']['of']:,} pictures"
+    assert of in (TRAINED / "cifar10.md").read_text(encoding="utf-8")
 
 
 def test_pictures_and_logits_are_those_of_the_library(data):
@@ -130,20 +139,29 @@ def test_the_page_rounds_weights_as_the_library_does(page, data, source, setting
     np.testing.assert_allclose(found, expected, rtol=0, atol=SAME)
 
 
-def test_the_page_runs_a_model_with_the_convolutional_stem(page, data, tmp_path):
-    vit, _ = data
-    model = tv.quantize(tv.create_model("deit_cifar_conv", depth=1), "ternary")
-    file, extra = tmp_path / "m.safetensors", {"classes": [], "mean": [0.5] * 3, "std": [0.2] * 3}
-    tv.export(model, file, extra=extra)
-    packed = base64.b64encode(file.read_bytes()).decode()
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
-    images = ((pixels / np.float32(255) - np.float32(0.5)) / np.float32(0.2)).transpose(2, 0, 1)
-    expected = library_logits(vit.rounded_model(packed), images[None])[0]
-    found = page.run(
-        f"Array.from(classify(new Uint8Array({pixels.ravel().tolist()}),"
-        f" loadDeiT(bytesOfBase64('{packed}'))).logits)"
-    )
-    np.testing.assert_allclose(found, expected, rtol=0, atol=SAME)
+def test_the_page_runs_the_model_of_cifar10(page, data):
+    """It has a stem of three convolutions."""
+    vit, stored = data
+    with recorded() as record:
+        expected = vit.cifar10_model()["logits"]
+    assert min(each.distance.min() for each in record) > MARGIN64
+    np.testing.assert_allclose(stored["cifar10"]["logits"], expected, rtol=0, atol=SAME)
+    first = "pictures.slice(0, 10)"
+    script = f"{first}.map(({{pixels}}) => Array.from(classify(pixels, models.cifar10).logits))"
+    np.testing.assert_allclose(page.run(script), expected, rtol=0, atol=SAME)
+
+
+def test_the_model_of_cifar10_answers_with_its_own_classes(page, data):
+    _, stored = data
+    page.run("document.querySelector('input[value=cifar10]').click()")
+    assert page.text("#accuracy") == f"{stored['cifar10']['percent']:.2f} %"
+    assert page.text("#of") == f"{stored['cifar10']['of']:,}"
+    assert page.text("#answers tbody tr:first-child th") == "airplane"
+    assert page.run("byId('patch').max") == "63"
+    assert not page.run("byId('pictures').checkVisibility()")
+    page.run("document.querySelector('input[value=ternary]').click()")
+    assert page.text("#answers tbody tr:first-child th") == "disk"
+    assert page.run("byId('pictures').checkVisibility()")
 
 
 def test_answers_of_the_pictures_are_counted(page, data):
@@ -187,6 +205,15 @@ def test_a_picture_can_be_drawn_with_keys_and_with_a_pointer(page):
     assert len({empty, dotted, page.text("#answers tbody")}) == 3
     page.click("#undo")
     assert page.run("drawing.pixels.join() === pictures[0].pixels.join()")
+
+
+def test_a_picture_file_becomes_the_picture(page, tmp_path):
+    """Its middle square, here of the size that the model takes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
+    page.choose_file("#file", tmp_path / "wide.png")
+    middle = ",".join(map(str, pixels[:, 4:36].ravel()))
+    page.wait_for(f"drawing.pixels.join() === '{middle}'")
 
 
 def test_attention_follows_the_chosen_patch(page):

@@ -2,8 +2,9 @@
 
 vit_models    packed files: the trained ternary model, and with 8 bits the weights of its float
               stage and the latent weights of its ternary stage
-vit_pictures  the first test pictures of each class
-vit_answers   logits of the ternary model in float64; test accuracy for each setting of the page
+vit_cifar10   the package's CIFAR-10 model, its test accuracy, its logits of one picture a class
+vit_pictures  the first test pictures of each class, and the ternary model's logits in float64
+vit_accuracy  right answers on the whole test set, for each setting of the page
 vit_numpy     lines of the library that the page shows
 """
 
@@ -12,6 +13,7 @@ import base64
 import inspect
 import itertools
 import json
+import re
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
@@ -41,6 +43,7 @@ from tervit_np.train.evaluate import evaluate
 PICTURES_PER_CLASS = 4
 BITS = (8, 7, 6, 5, 4, 3, 2)
 FACTORS = tuple(round(0.1 * i, 1) for i in range(21))  # thresholds, in units of mean|w|
+TRAINED = Path(tv.__file__).parent / "deploy" / "trained_models"
 GRANULARITIES = {"channel": "channel", "layer": "tensor"}
 SOURCES = ("float", "latent")
 Setting = dict[str, Any]  # {"bits": 2 to 8 or "ternary", "factor": ..., "granularity": ...}
@@ -80,8 +83,32 @@ def picture_data(packed: str) -> dict[str, Any]:
     return {
         "labels": pictures.labels.tolist(),
         "pixels": base64.b64encode(pictures.images.tobytes()).decode(),
-        "logits": logits(rounded_model(packed), pictures).tolist(),
+        "logits": logits(packed, pictures).tolist(),
     }
+
+
+def cifar10_model() -> dict[str, Any]:
+    """Return the packed file, what its card says, and logits of the first pictures of shapes."""
+    packed = base64.b64encode((TRAINED / "cifar10.safetensors").read_bytes()).decode()
+    card = (TRAINED / "cifar10.md").read_text("utf-8")
+    result = re.search(r"test accuracy \| ([\d.]+) % of ([\d,]+) pictures", card)
+    assert result is not None
+    pictures = chosen_pictures()
+    one_of_each = pictures.take(np.arange(len(pictures.classes)))
+    return {
+        "packed": packed,
+        "percent": float(result[1]),
+        "of": int(result[2].replace(",", "")),
+        "logits": logits(packed, one_of_each).tolist(),
+    }
+
+
+def unpacked(packed: str) -> tuple[dict[str, Array], dict[str, str]]:
+    """Read a packed file from its base64.  -> arrays, metadata."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "packed.safetensors"
+        file.write_bytes(base64.b64decode(packed))
+        return read_safetensors(file)
 
 
 def rounded_model(
@@ -91,10 +118,7 @@ def rounded_model(
 
     With `setting`, the weights of the blocks are rounded anew, as the page does it.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "packed.safetensors"
-        file.write_bytes(base64.b64decode(packed))
-        arrays, metadata = read_safetensors(file)
+    arrays, metadata = unpacked(packed)
     model = build(config_from("DeiT", json.loads(metadata["config"])), None, dtype)
     layers = {f"{name}.weight": name for name, layer in model.quantizable() if layer.weight}
     for name, param in model.named_params():
@@ -131,9 +155,10 @@ def _rounded(codes: Array, scale: Array, setting: Setting) -> tuple[Array, Array
     return new_codes.astype(np.float64), new_scale * scale
 
 
-def logits(model: Classifier, pictures: ImageSet) -> Array:
-    """Classify pictures.  -> (N, C)."""
-    return model.predict(normalise(pictures.images, pictures.mean, pictures.std))
+def logits(packed: str, pictures: ImageSet) -> Array:
+    """Classify pictures in float64.  -> (N, C)."""
+    extra = json.loads(unpacked(packed)[1]["extra"])
+    return rounded_model(packed).predict(normalise(pictures.images, extra["mean"], extra["std"]))
 
 
 def settings() -> Iterator[Setting]:

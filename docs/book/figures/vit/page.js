@@ -1,14 +1,15 @@
 "use strict";
 // The page: settings, test pictures and their answers, one picture to draw on, attention, code.
 
-const { vit_models: FILES, vit_pictures: PICTURES, vit_accuracy: ACCURACY, vit_numpy: NUMPY } =
-  window.FIGURE_DATA;
+const {
+  vit_models: FILES, vit_cifar10: CIFAR10, vit_pictures: PICTURES, vit_accuracy: ACCURACY,
+  vit_numpy: NUMPY,
+} = window.FIGURE_DATA;
 const BITS = [8, 7, 6, 5, 4, 3, 2, "ternary"];
 const models = Object.fromEntries(
-  Object.entries(FILES).map(([name, text]) => [name, loadDeiT(bytesOfBase64(text))]),
+  Object.entries({ ...FILES, cifar10: CIFAR10.packed }).map(([name, text]) => [name, loadDeiT(bytesOfBase64(text))]),
 );
 const size = models.ternary.config.image_size;
-const classes = models.ternary.classes;
 const pictures = PICTURES.labels.map((label, i) => ({ label, pixels: pixelsOf(i) }));
 const view = { model: models.ternary, picture: 0, round: 0 };
 
@@ -37,18 +38,30 @@ function resultName(weights, { bits, factor, granularity }) {
 function settingsChanged() {
   const weights = chosen("weights");
   const s = setting();
-  const asStored = weights === "ternary";
+  const asStored = weights === "ternary" || weights === "cifar10";
   byId("rounding").disabled = asStored;
   byId("factor").disabled = asStored || s.bits !== "ternary";
   byId("bits-text").textContent = s.bits === "ternary" ? "three values" : `${s.bits} bits`;
   byId("factor-text").textContent = `${fixed(s.factor, 1)} mean |w|`;
-  view.model = asStored ? models.ternary : quantizeModel(models[weights], s);
-  const correct = ACCURACY.correct[resultName(weights, s)];
-  byId("accuracy").textContent = percent(correct / ACCURACY.of, 2);
+  view.model = asStored ? models[weights] : quantizeModel(models[weights], s);
   byId("zeros").textContent = percent(zeros(view.model));
   byId("bits-each").textContent = asStored || s.bits === "ternary" ? "1.6" : s.bits;
+  const { image_size, patch_size } = view.model.config;
+  byId("patch").max = (image_size / patch_size) ** 2 - 1;
+  for (const part of document.querySelectorAll(".shapes")) part.hidden = weights === "cifar10";
   pictureChanged();
-  classifyAll();
+  if (weights === "cifar10") {
+    showAccuracy(CIFAR10.percent / 100, CIFAR10.of);
+    view.round++; // ends a classification of all pictures
+  } else {
+    showAccuracy(ACCURACY.correct[resultName(weights, s)] / ACCURACY.of, ACCURACY.of);
+    classifyAll();
+  }
+}
+
+function showAccuracy(fraction, count) {
+  byId("accuracy").textContent = percent(fraction, 2);
+  byId("of").textContent = count.toLocaleString("en");
 }
 
 // ------------------------------------------------------------------------------- test pictures
@@ -73,8 +86,8 @@ function choosePicture(i) {
 // Classify picture after picture, and let the reader's hand come first.
 async function classifyAll() {
   const round = ++view.round;
+  const { classes } = view.model;
   let right = 0;
-  const start = performance.now();
   byId("right").textContent = "\u2026";
   for (const picture of pictures) {
     const { logits } = classify(picture.pixels, view.model);
@@ -93,19 +106,20 @@ async function classifyAll() {
     if (round !== view.round) return;
   }
   byId("right").textContent = right;
-  byId("time").textContent = `${fixed((performance.now() - start) / pictures.length, 0)} ms`;
   announce(`${byId("accuracy").textContent} of the test pictures right, ${right} of these 40.`);
 }
 
 // --------------------------------------------------------------------------------- one picture
 function pictureChanged() {
+  const start = performance.now();
   view.result = classify(drawing.pixels, view.model);
+  byId("time").textContent = `${fixed(performance.now() - start, 0)} ms`;
   const probabilities = Float64Array.from(view.result.logits);
   softmax(probabilities);
   const body = byId("answers").tBodies[0];
   body.textContent = "";
   const highest = Math.max(...probabilities);
-  classes.forEach((name, i) => {
+  view.model.classes.forEach((name, i) => {
     const p = probabilities[i];
     const row = addElement(body, "tr", p === highest ? { class: "first" } : {});
     addElement(row, "th", { scope: "row" }, name);
