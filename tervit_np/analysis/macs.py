@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.models import Classifier
-from tervit_np.quant import Identity, Ternary
+from tervit_np.quant import Identity
 
 
 def macs(model: Classifier) -> dict[str, int]:
@@ -61,4 +61,4 @@ def bit_widths(layer: Any) -> str:
 def _bits(quantizer: Any) -> str:
     if isinstance(quantizer, Identity):
         return "32"
-    return "ternary" if isinstance(quantizer, Ternary) else str(quantizer.bits)
+    return "ternary" if quantizer.is_ternary else str(quantizer.bits)

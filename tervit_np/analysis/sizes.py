@@ -21,7 +21,7 @@ import numpy as np
 from tervit_np.deploy.base3 import CODES_PER_BYTE
 from tervit_np.deploy.bit_packing import packed_size
 from tervit_np.models import Classifier
-from tervit_np.quant import Identity, Ternary
+from tervit_np.quant import Identity
 
 # The first that matches a name and a number of axes.
 GROUPS: dict[str, Callable[[str, int], object]] = {
@@ -74,11 +74,10 @@ def _cost(name: str, shape: tuple[int, ...], layer: Any, model_quantized: bool) 
     paper, stored = count * (1.0 if model_quantized else 4.0), 4.0 * count
     if layer is not None and not isinstance(layer.weight_quant, Identity):
         quant = layer.weight_quant
-        ternary = isinstance(quant, Ternary)
-        one_scale = getattr(quant, "granularity", getattr(quant, "per", "")) == "tensor"
-        paper = count * (2 if ternary else quant.bits) / 8
-        codes = -(-count // CODES_PER_BYTE) if ternary else packed_size(count, quant.bits)
-        stored = codes + 4 * (1 if one_scale else shape[0])
+        paper = count * (2 if quant.is_ternary else quant.bits) / 8
+        ternary_bytes = -(-count // CODES_PER_BYTE)
+        codes = ternary_bytes if quant.is_ternary else packed_size(count, quant.code_bits)
+        stored = codes + 4 * quant.num_scales(shape)
     if group_of(name, len(shape)) == "tokens and positions":
         ftervit = 2.0 * count
     else:
@@ -119,7 +118,7 @@ def ternarity(model: Classifier) -> Ternarity | None:
         if layer.weight is None or not name.startswith(("blocks.", "layers.")):
             continue
         blocks += layer.weight.size
-        if isinstance(layer.weight_quant, Ternary):
+        if layer.weight_quant.is_ternary:
             codes = layer.weight_quant.encode(layer.weight.data).codes
             ternary += codes.size
             zeros += int(np.sum(codes == 0))

@@ -16,7 +16,8 @@ def add_plan(options: Options, what: str, default: str | None = None) -> None:
         "--plan",
         default=default,
         metavar="PLAN",
-        help=f"{what}: float, int8, intN, ternary, ternary-layer, or a plan file (docs/plans.md)",
+        help=f"{what}: float, int8, intN, ternary, others of docs/quantizers.md, or a plan file "
+        "(docs/plans.md)",
     )
 
 

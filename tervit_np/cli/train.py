@@ -36,8 +36,8 @@ EXAMPLES = """\
   tervit train --data imagenet:~/imagenette --weights deit_tiny_patch16_224 --stages ternary:3
 
 Plans of --stages: float, int8, intN (N-bit weights, N = 2 to 7), ternary, ternary-layer (one
-threshold and scale per matrix), and plan files (docs/plans.md), which name their stage. RATE is the
-peak learning rate of the stage."""
+threshold and scale per matrix), others of docs/quantizers.md, and plan files (docs/plans.md), which
+name their stage. RATE is the peak learning rate of the stage."""
 
 _WITH_RESUME = ("resume", "workers", "quiet", "help")  # these change no bit of the result
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

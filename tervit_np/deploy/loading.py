@@ -151,7 +151,7 @@ def _take_codes(
 
 def _unpacked_codes(name: str, layer: Any, stored: Array) -> Array:
     """Return the codes of a weight.  uint8 (n,) or int8 (O, ...) -> int8 (O, ...)."""
-    shape, bits = layer.weight.shape, layer.weight_quant.bits
+    shape, bits = layer.weight.shape, layer.weight_quant.code_bits
     if storage_kind(name, layer) == "ternary":
         return base3.decode(stored, math.prod(shape)).reshape(shape)
     if bits < 8 and stored.dtype == np.uint8:

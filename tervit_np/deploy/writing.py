@@ -25,7 +25,7 @@ from tervit_np.checkpoints.npz import describe
 from tervit_np.deploy import base3, bit_packing
 from tervit_np.models import Classifier
 from tervit_np.models.quantization import plan_of
-from tervit_np.quant import Identity, Quantizer, UniformAct, UniformWeight, is_integer_matmul
+from tervit_np.quant import Identity, Quantizer, UniformAct, is_integer_matmul
 from tervit_np.quant.spec import plan_to_spec
 
 FORMAT = "tervit_np packed 1"
@@ -89,7 +89,7 @@ def _packed_codes(name: str, layer: Any, codes: Array) -> Array:
     """Pack the codes of a weight as the file stores them.  int8 (O, ...) -> uint8 (n,) or int8."""
     if storage_kind(name, layer) == "ternary":
         return base3.encode(codes)
-    bits = layer.weight_quant.bits
+    bits = layer.weight_quant.code_bits
     return codes if bits == 8 else bit_packing.encode(codes, bits)
 
 
@@ -105,10 +105,15 @@ def storage_kind(name: str, layer: Any) -> str:
     act: Quantizer = layer.act_quant
     if is_integer_matmul(weight, act):
         return "ternary"
-    if isinstance(weight, UniformWeight) and isinstance(act, UniformAct | Identity):
+    if weight.packing == "integer" and isinstance(act, UniformAct | Identity):
         return "integer"
     if isinstance(weight, Identity) and isinstance(act, UniformAct | Identity):
         return "float"
+    if not weight.packing and not isinstance(weight, Identity):
+        raise ValueError(
+            f"export: {name} has weights {weight!r}, which have no packed form: a packed layer has "
+            "integers and one scale for each output channel"
+        )
     raise ValueError(
         f"export: {name} has weights {weight!r} with inputs {act!r}; ternary weights need "
         "symmetric 8-bit inputs, one scale per token"

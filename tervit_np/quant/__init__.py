@@ -1,11 +1,15 @@
 """Quantizers, one rule per file, and the plan that assigns them to layers."""
 
 from tervit_np.quant.blend import Blend
+from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.identity import IDENTITY, Identity
 from tervit_np.quant.integers import is_int8_per_token, is_integer_matmul
 from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
 from tervit_np.quant.plan_file import read_plan_file, write_plan_file
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
+from tervit_np.quant.quest import Quest
+from tervit_np.quant.sherry import Sherry
+from tervit_np.quant.spec import RULES
 from tervit_np.quant.ternarize import TernaryTensor, ternarize
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct, UniformWeight
@@ -16,10 +20,13 @@ __all__ = [
     "Blend",
     "QuantizedTensor",
     "Convention",
+    "DoReFa",
     "Identity",
     "Plan",
     "Quantizable",
     "Quantizer",
+    "Quest",
+    "Sherry",
     "Ternary",
     "TernaryTensor",
     "UniformAct",
@@ -37,4 +44,5 @@ __all__ = [
 
 def conventions() -> dict[str, Convention]:
     """Return the convention table: quantizer name -> boundary, ties, scale, clip."""
-    return {q.__name__: q.convention for q in (Identity, Ternary, UniformWeight, UniformAct, Blend)}
+    rules: list[type[Quantizer]] = [*RULES.values(), Blend]
+    return {rule.__name__: rule.convention for rule in rules}

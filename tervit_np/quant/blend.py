@@ -51,6 +51,14 @@ class Blend(Quantizer):
         """Return the inner quantizer's codes, which the model has when the ramp ends."""
         return self.inner.encode(w)
 
+    def prepare(self, w: Array) -> None:
+        """Prepare the inner quantizer."""
+        self.inner.prepare(w)
+
+    def num_scales(self, shape: tuple[int, ...]) -> int:
+        """Count the inner quantizer's scales."""
+        return self.inner.num_scales(shape)
+
     def params(self) -> dict[str, Param]:
         """Return the inner quantizer's parameters."""
         return self.inner.params()

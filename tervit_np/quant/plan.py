@@ -17,6 +17,8 @@ from tervit_np.quant.identity import IDENTITY
 from tervit_np.quant.pattern import Pattern
 from tervit_np.quant.pattern_program import MAX_LENGTH
 from tervit_np.quant.protocol import Quantizer
+from tervit_np.quant.quest import Quest
+from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct, UniformWeight
 
@@ -66,10 +68,23 @@ class Plan:
         return IDENTITY, IDENTITY
 
     def apply(self, layers: Sequence[tuple[str, Quantizable]]) -> None:
-        """Give each layer the quantizers that its name chooses, none for a weight it lacks."""
-        for name, layer in layers:
-            weight, layer.act_quant = self.choose(name)
+        """Give each layer the quantizers that its name chooses, none for a weight it lacks.
+
+        Raises
+        ------
+        ValueError
+            If a quantizer cannot take a layer's weight; no layer changes then.
+        """
+        chosen = [self.choose(name) for name, _ in layers]
+        for (name, layer), (weight, _) in zip(layers, chosen, strict=True):
+            if layer.weight is not None:
+                try:
+                    weight.prepare(layer.weight.data)
+                except ValueError as error:
+                    raise ValueError(f"plan: the weights of {name}: {error}") from None
+        for (_, layer), (weight, act) in zip(layers, chosen, strict=True):
             layer.weight_quant = IDENTITY if layer.weight is None else weight
+            layer.act_quant = act
 
     def __repr__(self) -> str:
         return "\n".join(f"{p}: {w!r} weights, {a!r} inputs" for p, w, a in self.rules) or "float"
@@ -94,6 +109,9 @@ PLANS: dict[str, Plan] = {
     "int8": Plan([(f"{ENCODER}|{FIRST_AND_LAST}", UniformWeight(8), UniformAct(8))]),
     "ternary": _encoder(Ternary()),  # channel-wise: a threshold and a scale for each row
     "ternary-layer": _encoder(Ternary("tensor")),  # layer-wise, the baseline of the ablation
+    "bitnet": _encoder(Ternary("tensor", "absmean", "mean")),  # BitNet b1.58
+    "quest": _encoder(Quest()),
+    "sherry": _encoder(Sherry()),
 }
 
 

@@ -19,13 +19,13 @@ class QuantizedTensor(NamedTuple):
     """What a packed file stores: w_hat = (codes - zero_point) * scale."""
 
     codes: Array  # int8 or uint8, shaped like w
-    scale: Array  # (out,) of a weight, (..., 1) of tokens, () of a tensor
+    scale: Array  # (out,) of a weight, (out, groups), (..., 1) of tokens, () of a tensor
     zero_point: Array  # integers, shaped like the scale; () 0 for a symmetric grid
 
     def dequantize(self) -> Array:
         """Compute w_hat, the same values as `forward`.  -> shaped like the codes."""
         codes = self.codes.astype(self.scale.dtype) - self.zero_point.astype(self.scale.dtype)
-        w_hat: Array = codes * broadcast_scale(self.scale, self.codes.ndim)
+        w_hat: Array = codes * broadcast_scale(self.scale, self.codes.shape)
         return w_hat
 
 
@@ -42,7 +42,26 @@ class Quantizer(ABC):
     """Forward, straight-through backward, frozen map and codes of one rounding rule."""
 
     bits: float = 32  # of a code, from which model sizes are computed
+    is_ternary: bool = False  # whether all codes are -1, 0 or 1
     convention: Convention
+
+    @property
+    def packing(self) -> str:
+        """How a packed file stores weights, and which kernel multiplies them.
+
+        "ternary": codes -1, 0, 1; "integer": symmetric codes of `code_bits` bits; with one scale
+        for each output channel or one for all. "": other weights, which have no packed form.
+        """
+        return ""
+
+    @property
+    def code_bits(self) -> int:
+        """Bits of an integer code as it is stored."""
+        return int(self.bits)
+
+    def num_scales(self, shape: tuple[int, ...]) -> int:
+        """Count the scales of a weight of this shape: one for each output channel."""
+        return shape[0]
 
     @abstractmethod
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, Any]:
@@ -65,6 +84,17 @@ class Quantizer(ABC):
     @abstractmethod
     def encode(self, w: Array) -> QuantizedTensor:
         """Return the integers and scales that a file stores."""
+
+    def prepare(self, w: Array) -> None:  # noqa: B027  many quantizers need nothing
+        """Get ready for a layer's weight (out, ...): set learned parameters to their start.
+
+        Called when a plan gives the layer this quantizer, before `params` and `forward`.
+
+        Raises
+        ------
+        ValueError
+            If weights of this shape cannot be quantized so.
+        """
 
     def params(self) -> dict[str, Param]:
         """Trainable parameters by name, such as a learned step; none by default."""

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.quant.channels import GRANULARITIES, as_rows, broadcast_scale
+from tervit_np.quant.channels import as_rows, broadcast_scale, check_granularity, scale_shape
 
 THRESHOLDS = {"twn": 0.7, "absmean": 0.5}
 SCALES = ("support", "mean")
@@ -31,12 +31,12 @@ class TernaryTensor(NamedTuple):
     """Codes and scales of a ternarized tensor."""
 
     codes: Array  # int8 in {-1, 0, 1}, shaped like w
-    scale: Array  # (out,) or ()
+    scale: Array  # (out,), (out, groups) or ()
     threshold: Array  # like scale
 
     def dequantize(self) -> Array:
         """Compute w_hat = alpha t.  -> shaped like the codes."""
-        return self.codes.astype(self.scale.dtype) * broadcast_scale(self.scale, self.codes.ndim)
+        return self.codes.astype(self.scale.dtype) * broadcast_scale(self.scale, self.codes.shape)
 
 
 def ternarize(
@@ -61,7 +61,7 @@ def ternarize(
     matrix = as_rows(w, granularity) * 1.0  # integers become real
     check_finite(matrix)
     codes, alpha, delta = ternarize_rows(matrix, threshold, scale)
-    shape = (w.shape[0],) if granularity == "channel" else ()
+    shape = scale_shape(w.shape, granularity)
     alpha, delta = (a.astype(matrix.dtype).reshape(shape) for a in (alpha, delta))
     return TernaryTensor(codes.reshape(w.shape), alpha, delta)
 
@@ -94,8 +94,7 @@ def check_finite(weights: Array) -> None:
 
 def check_options(granularity: str, threshold: str | float, scale: str) -> None:
     """Raise ValueError if an option is unknown or two contradict each other."""
-    if granularity not in GRANULARITIES:
-        raise ValueError(f"granularity is {granularity!r}; expected one of {GRANULARITIES}")
+    check_granularity(granularity)
     if scale not in SCALES:
         raise ValueError(f"scale is {scale!r}; expected one of {SCALES}")
     if isinstance(threshold, str) and threshold not in (*THRESHOLDS, "exact"):

@@ -13,7 +13,7 @@ from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.quant.channels import as_rows
 from tervit_np.quant.identity import ZERO
-from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
+from tervit_np.quant.protocol import Convention, QuantizedTensor, require_residual
 from tervit_np.quant.ternarize import (
     THRESHOLDS,
     TernaryTensor,
@@ -21,6 +21,7 @@ from tervit_np.quant.ternarize import (
     check_options,
     ternarize,
 )
+from tervit_np.quant.weight_quantizer import WeightQuantizer
 
 
 class TernaryCache(NamedTuple):
@@ -30,14 +31,15 @@ class TernaryCache(NamedTuple):
     residual: Array | None  # w_hat - clip(w), None unless asked for
 
 
-class Ternary(Quantizer):
-    """Weights in {-alpha, 0, alpha}, one alpha per output channel or one per tensor.
+class Ternary(WeightQuantizer):
+    """Weights in {-alpha, 0, alpha}, one alpha per output channel, tensor or group of inputs.
 
     Arguments are those of `tv.quant.ternarize`; `clip` bounds the latent weights (TernaryBERT
     uses 2.5) and zeroes the gradient of those at or beyond it.
     """
 
     bits = 2
+    is_ternary = True
     convention = Convention(
         boundary="|w| = Delta gives 0 (strict); |w| = clip has no gradient",
         ties="none: thresholds, not rounding",
@@ -55,8 +57,8 @@ class Ternary(Quantizer):
         check_options(granularity, threshold, scale)
         if clip is not None and not clip > 0:
             raise ValueError(f"clip is {clip}; expected a positive number or None")
-        self.granularity, self.threshold = granularity, threshold
-        self.scale, self.clip = scale, clip
+        super().__init__(granularity)
+        self.threshold, self.scale, self.clip = threshold, scale, clip
 
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, TernaryCache]:
         """Ternarize.  (out, ...) -> w_hat (out, ...).

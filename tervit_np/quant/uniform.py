@@ -21,9 +21,10 @@ import numpy as np
 
 from tervit_np.arrays import Array, rows
 from tervit_np.dispatch import compiled
-from tervit_np.quant.channels import GRANULARITIES, as_rows
+from tervit_np.quant.channels import as_rows, check_granularity, scale_shape
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
+from tervit_np.quant.weight_quantizer import WeightQuantizer
 
 
 class UniformCache(NamedTuple):
@@ -32,8 +33,8 @@ class UniformCache(NamedTuple):
     residual: Array | None  # x_hat - x, None unless asked for
 
 
-class UniformWeight(Quantizer):
-    """Symmetric weights, one scale per output channel or one per tensor."""
+class UniformWeight(WeightQuantizer):
+    """Symmetric weights, one scale per output channel, tensor or group of inputs."""
 
     bits: int
     convention = Convention(
@@ -45,8 +46,8 @@ class UniformWeight(Quantizer):
 
     def __init__(self, bits: int = 8, per: str = "channel") -> None:
         _check_bits(bits)
-        if per not in GRANULARITIES:
-            raise ValueError(f"per is {per!r}; expected 'channel' or 'tensor'")
+        check_granularity(per, "per")
+        super().__init__(per)
         self.bits, self.per = bits, per
 
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, UniformCache]:
@@ -63,10 +64,10 @@ class UniformWeight(Quantizer):
         return w + require_residual(cache.residual)
 
     def encode(self, w: Array) -> QuantizedTensor:
-        """Return codes in [-Q, Q] (int8 up to 8 bits) and scales (out,) or ()."""
+        """Return codes in [-Q, Q], int8, and scales (out,), (out, groups) or ()."""
         q, scale = symmetric_codes(as_rows(w, self.per), largest_code(self.bits))
-        shape = (w.shape[0],) if self.per == "channel" else ()
-        return QuantizedTensor(q.reshape(w.shape).astype(np.int8), scale.reshape(shape), ZERO)
+        scale = scale.reshape(scale_shape(w.shape, self.per))
+        return QuantizedTensor(q.reshape(w.shape).astype(np.int8), scale, ZERO)
 
     def __repr__(self) -> str:
         return f"int{self.bits} ({self.per})"

@@ -64,7 +64,7 @@ def _block_aliasing(rng: np.random.Generator) -> Iterator[ContractCheck]:
 
 def _quantizer_aliasing(quantizer: Quantizer, rng: np.random.Generator) -> str | None:
     """Run a quantizer on a read-only weight and a read-only gradient."""
-    w, dw_hat = (read_only(a) for a in rng.normal(size=(2, 3, 5)))
+    w, dw_hat = (read_only(a) for a in rng.normal(size=(2, 3, 8)))
     _, cache = quantizer.forward(w.copy(), keep_residual=True)
     written = _write_error(quantizer.forward, w)
     return written or _write_error(quantizer.backward, dw_hat, cache)
@@ -80,7 +80,7 @@ def _write_error(function: Callable[..., Any], *arguments: Any) -> str | None:
 
 
 def _quantizer_dtype(quantizer: Quantizer, rng: np.random.Generator) -> str | None:
-    w, dw_hat = rng.normal(size=(2, 3, 5)).astype(np.float32)
+    w, dw_hat = rng.normal(size=(2, 3, 8)).astype(np.float32)
     w_hat, cache = quantizer.forward(w)
     return _not_float32(w_hat, quantizer.backward(dw_hat, cache))
 

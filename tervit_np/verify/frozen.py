@@ -14,7 +14,17 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 from tervit_np.param import Param
-from tervit_np.quant import Blend, Identity, Quantizer, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import (
+    Blend,
+    DoReFa,
+    Identity,
+    Quantizer,
+    Quest,
+    Sherry,
+    Ternary,
+    UniformAct,
+    UniformWeight,
+)
 from tervit_np.quant.protocol import QuantizedTensor
 from tervit_np.verify.golden import ValueCheck
 from tervit_np.verify.gradcheck import GradientCheck, numerical_gradient
@@ -26,8 +36,14 @@ QUANTIZERS: tuple[Quantizer, ...] = (
     Ternary("tensor", "absmean", "mean"),
     Ternary("channel", "exact"),
     Ternary("channel", 0.4, clip=1.2),
+    Ternary("group4"),
+    Quest(),
+    Sherry(),
+    DoReFa(2),
+    DoReFa(4, "channel", "one"),
     UniformWeight(8),
     UniformWeight(4, "tensor"),
+    UniformWeight(4, "group4"),
     UniformAct(8),
     UniformAct(8, "minmax"),
     UniformAct(6, "symmetric", "tensor"),
@@ -42,7 +58,7 @@ def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, Val
     because this checks values alone.
     """
     for quantizer in QUANTIZERS:
-        w = rng.normal(size=(3, 7))
+        w = rng.normal(size=(3, 8))
         clip = getattr(getattr(quantizer, "inner", quantizer), "clip", None)
         if clip is not None:
             near = np.abs(np.abs(w) - clip) < 0.01

@@ -13,18 +13,29 @@ import numpy as np
 
 from tervit_np import losses
 from tervit_np.arrays import Array
-from tervit_np.quant import Blend, Quantizer, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import (
+    Blend,
+    DoReFa,
+    Quantizer,
+    Quest,
+    Sherry,
+    Ternary,
+    UniformAct,
+    UniformWeight,
+)
+from tervit_np.quant.quest import LEVEL
 from tervit_np.verify.golden import ValueCheck
 
 Rows = list[list[float]]
 
 
 class Example(NamedTuple):
-    """A quantizer, its input, and the output worked out by hand."""
+    """A quantizer, its input, and the output worked out by hand; dw for an upstream of ones."""
 
     quantizer: Quantizer
     w: Rows
     w_hat: Rows
+    dw: Rows | None = None
 
 
 EXAMPLES = (
@@ -40,6 +51,12 @@ EXAMPLES = (
         [[0.1, -0.5, 0.3, 1.5], [20, -4, 12, 4]],
         [[0, 0, 0, 0], [10, -10, 10, 10]],
     ),
+    # Groups of two: mean|w| 0.3, 0.9, 12, 8; Delta 0.21, 0.63, 8.4, 5.6.
+    Example(
+        Ternary("group2"),
+        [[0.1, -0.5, 0.3, 1.5], [20, -4, 12, 4]],
+        [[0, -0.5, 0, 1.5], [20, 0, 12, 0]],
+    ),
     # mean|w| 4, Delta 2, and a weight equal to it becomes zero; the scale is the mean of the row.
     Example(Ternary("channel", "absmean", "mean"), [[1, -4, 2, 9]], [[0, -4, 0, 4]]),
     # The exact rule maximizes S_k^2 / k, S_k the sum of the k largest magnitudes: 64, 60.5, 56.3,
@@ -48,11 +65,32 @@ EXAMPLES = (
             [[8, 0, 0, 0], [4.5, -4.5, 0, 0]]),
     # Clipped to 0.5, -2, 2: mean 1.5, Delta 1.05.
     Example(Ternary(clip=2), [[0.5, -8, 2]], [[0, -2, 2]]),
+    # Root mean square 1, so that the level is 1.224 and the threshold 0.612.
+    Example(
+        Quest(),
+        [[0.6, -0.6, math.sqrt(1.64), -math.sqrt(1.64)], [2, 0, 0, 0]],
+        [[0, 0, LEVEL, -LEVEL], [LEVEL, 0, 0, 0]],
+        dw=[[1, 1, 1, 1], [0, 1, 1, 1]],  # 2 is 0.776 from its level, more than 0.612
+    ),
+    # 1 is the smallest of its four; of equal magnitudes the first is dropped; 30 / 6 remains.
+    Example(Sherry(), [[1, -4, 2, 9, 5, 5, 5, -5]], [[0, -5, 5, 5, 0, 5, 5, -5]], dw=[[1] * 8]),
+    # tanh w = 1/5, -3/5, 1/2, 1/10, divided by 3/5: 1/3, -1, 5/6, 1/6. Levels -1, -1/3, 1/3, 1.
+    # g = 5/3, sum(g u) = 5/9, so dt = 5/3 but 5/3 + 5/9 at the largest; times 1 - tanh^2.
+    Example(
+        DoReFa(2, scale="one"),
+        [[math.atanh(t) for t in (0.2, -0.6, 0.5, 0.1)]],
+        [[1 / 3, -1, 1, 1 / 3]],
+        dw=[[1.6, 0.64 * 20 / 9, 1.25, 1.65]],
+    ),
+    # v = 1, -1, 1/3, 1/3 (the half goes to the even level), c = sum(w v) / sum(v^2) = 2 / (20 / 9).
+    Example(DoReFa(2), [[1, -1, 0, 0]], [[0.9, -0.9, 0.3, 0.3]]),
     # Steps 1 and 2; halves go to the even neighbour.
     Example(UniformWeight(), [[127, 0.5, 1.5, -2.5], [254, 1, 3, -5]],
             [[127, 0, 2, -2], [254, 0, 4, -4]]),
     # The largest is 7, the last level of 4 bits: step 1 for both rows.
     Example(UniformWeight(4, "tensor"), [[7, -2.5], [0.6, 1.5]], [[7, -2], [1, 2]]),
+    # Steps 1 and 1/7 of the pairs, 7 levels on each side.
+    Example(UniformWeight(4, "group2"), [[7, -2.5, 1, 0.15]], [[7, -2, 1, 1 / 7]]),
     Example(UniformAct(), [[-127, 0.5, 1.5], [254, 1, 3]], [[-127, 0, 2], [254, 0, 4]]),
     # -51 to 204 is 255 steps of 1, zero point 51. The range 1.2 to 255 is extended to 0.
     Example(UniformAct(8, "minmax"), [[-51, 204, 0.5, 1.5], [1.2, 3, 7, 255]],
@@ -65,14 +103,18 @@ EXAMPLES = (
 
 
 def example_checks() -> Iterator[ValueCheck]:
-    """Compare every example with its result by hand.  -> the worse of its forward and codes."""
+    """Compare examples with their results by hand.  -> the worst of forward, codes and dw."""
     for example in EXAMPLES:
         quantizer = example.quantizer
         w, expected = np.array(example.w, np.float64), np.array(example.w_hat, np.float64)
-        checks = [ValueCheck(repr(quantizer), quantizer.forward(w)[0], expected)]
+        w_hat, cache = quantizer.forward(w)
+        checks = [ValueCheck(repr(quantizer), w_hat, expected)]
         if not isinstance(quantizer, Blend):  # codes of a blend are those of the inner quantizer
-            w_hat = quantizer.encode(w).dequantize()
-            checks.append(ValueCheck(f"{quantizer!r} codes", w_hat, expected))
+            decoded = quantizer.encode(w).dequantize()
+            checks.append(ValueCheck(f"{quantizer!r} codes", decoded, expected))
+        if example.dw is not None:
+            dw = quantizer.backward(np.ones_like(w), cache)
+            checks.append(ValueCheck(f"{quantizer!r} dw", dw, np.array(example.dw)))
         yield max(checks, key=lambda check: check.error)
     yield from _losses()
 

@@ -4,6 +4,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.analysis.sizes import costs, grouped, sizes, ternarity
 from tervit_np.deploy.writing import packed_arrays
+from tervit_np.quant import PLANS
 from tervit_np.train.stages import plan_named
 
 PAPER = {"tiny": 1.74, "small": 6.13}  # MB under the paper's accounting
@@ -33,9 +34,7 @@ def test_the_size_as_stored_equals_a_count_by_hand():
 
 
 @pytest.mark.parametrize("name", ["deit_cifar", "swin_cifar"])
-@pytest.mark.parametrize(
-    "plan", ["float", *(f"int{bits}" for bits in range(2, 9)), "ternary", "ternary-layer"]
-)
+@pytest.mark.parametrize("plan", [*PLANS, *(f"int{bits}" for bits in range(2, 8))])
 def test_the_size_as_stored_is_that_of_the_arrays_in_a_packed_file(name, plan):
     model = tv.quantize(tv.create_model(name), plan_named(plan))
     arrays = packed_arrays(model, np.dtype(np.float32))

@@ -23,6 +23,14 @@ def test_relative_error(name, x):
     assert (error <= 4 * np.spacing(np.abs(exact)) + 1e-300).all()
 
 
+def test_tanh():
+    x = np.append(np.geomspace(1e-300, 30, 100_001), np.linspace(0.009, 0.011, 1001))
+    for sign in (-1, 1):
+        exact = np.tanh(sign * x)
+        assert (np.abs(elementary.tanh(sign * x) - exact) <= 1e-13 * np.abs(exact)).all()
+    assert elementary.tanh(0.0) == 0 and elementary.tanh(np.inf) == 1
+
+
 @pytest.mark.parametrize("name", ["sin", "cos"])
 def test_waves(name):
     for x in (X, np.linspace(-1e5, 1e5, 10_001)):
@@ -45,9 +53,15 @@ def test_the_ends_of_exp():
 
 def test_the_same_bits_everywhere():
     x = np.linspace(0.1, 20, 1001)
-    names = ("exp", "log", "sin", "cos")
+    names = ("exp", "log", "sin", "cos", "tanh")
     digests = [hashlib.sha256(getattr(elementary, n)(x).tobytes()).hexdigest()[:12] for n in names]
-    assert digests == ["eb47046fd834", "af63d7da4d0d", "529503d410c2", "0b4a352cd95c"]
+    assert digests == [
+        "eb47046fd834",
+        "af63d7da4d0d",
+        "529503d410c2",
+        "0b4a352cd95c",
+        "d6150e196c7c",
+    ]
 
 
 def test_normal_numbers_are_those_of_float64():

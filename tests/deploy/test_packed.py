@@ -14,7 +14,8 @@ from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.onnx_file import export_onnx
 from tervit_np.kernels.int8_weights import unpack_int8
-from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import DoReFa, Plan, Ternary, UniformAct, UniformWeight
+from tervit_np.quant.plan import ENCODER
 from tervit_np.train.stages import plan_named
 from tests.checks import BACKENDS
 from tests.golden.golden import SWIN_CASES
@@ -61,8 +62,10 @@ def clear_images_of(model, count=3):
 
 @pytest.mark.rounding
 @CASES
-@pytest.mark.parametrize("plan", ["ternary", "int8", "int4", "int3", "float"])
+@pytest.mark.parametrize("plan", ["ternary", "int8", "int4", "int3", "quest", "dorefa", "float"])
 def test_a_loaded_model_predicts_what_the_exported_one_does(tmp_path, config, plan):
+    if plan == "dorefa":  # codes of three bits for two bits of information
+        plan = Plan([(ENCODER, DoReFa(2), UniformAct(8))])
     model = model_of(config, plan)
     images = clear_images_of(model)
     tv.export(model, tmp_path / "x", extra={"classes": list("abcde")})

@@ -143,7 +143,7 @@ def test_an_old_file_stays_if_a_plan_cannot_be_written(tmp_path):
         ),
         (
             "[[layer]]\npattern = 'a'\nweights = {quantizer = 'int8', per = 'row'}\ninputs='int8'",
-            "weights: per is 'row'; expected 'channel' or 'tensor'",
+            "weights: per is 'row'; expected 'channel', 'tensor', or 'group'",
         ),
     ],
 )

@@ -2,7 +2,18 @@ import json
 
 import pytest
 
-from tervit_np.quant import PLANS, Blend, Identity, Plan, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import (
+    PLANS,
+    Blend,
+    DoReFa,
+    Identity,
+    Plan,
+    Quest,
+    Sherry,
+    Ternary,
+    UniformAct,
+    UniformWeight,
+)
 from tervit_np.quant.spec import (
     RULES,
     plan_from_spec,
@@ -16,6 +27,10 @@ QUANTIZERS = [
     Ternary(),
     Ternary("tensor", "absmean", "mean", 2.5),
     Ternary(threshold=0.4),
+    Ternary("group64"),
+    Quest("tensor"),
+    Sherry("group32"),
+    DoReFa(3, "channel", "one"),
     UniformWeight(4, "tensor"),
     UniformAct(6, "minmax", "tensor"),
 ]

@@ -17,7 +17,7 @@ from tervit_np.analysis.report.confusion import draw_confusion
 from tervit_np.analysis.report.curves import draw_curves
 from tervit_np.analysis.report.mistakes import draw_mistakes
 from tervit_np.analysis.report.recovery import draw_recovery
-from tervit_np.analysis.report.weights import draw_weights, ternary_layer
+from tervit_np.analysis.report.weights import draw_weights, ternary_layer, ternary_layers
 from tervit_np.analysis.run_record import RunRecord, StageRecord, read_run
 from tervit_np.analysis.sizes import sizes, ternarity
 from tervit_np.analysis.style import stage_colour
@@ -196,7 +196,7 @@ def _training(run: RunRecord, folder: Path) -> list[str]:
 
 
 def _weights(model: Classifier, folder: Path) -> list[str]:
-    if ternarity(model) is None:
+    if not ternary_layers(model):
         return []
     caption = (
         f"Latent weights of six channels of {ternary_layer(model)}, smallest to largest threshold."

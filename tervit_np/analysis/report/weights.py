@@ -12,15 +12,21 @@ CHANNELS = 6
 _ZERO, _OUTER = "#C9C9C9", STAGE_COLOURS["ternary"]
 
 
+def ternary_layers(model: Classifier) -> list[str]:
+    """Name the layers whose channels have a threshold and a scale each, or one for all."""
+    layers = ((name, layer.weight_quant) for name, layer in model.quantizable())
+    return [name for name, quant in layers if isinstance(quant, Ternary) and quant.packing]
+
+
 def ternary_layer(model: Classifier) -> str:
-    """Name a ternary layer in the middle of the model.
+    """Name one of `ternary_layers`, in the middle of the model.
 
     Raises
     ------
     ValueError
-        If no layer is ternary.
+        If there is none.
     """
-    names = [n for n, layer in model.quantizable() if isinstance(layer.weight_quant, Ternary)]
+    names = ternary_layers(model)
     if not names:
         raise ValueError("no layer of this model is ternary")
     return next((n for n in names[len(names) // 2 :] if n.endswith("fc1")), names[len(names) // 2])

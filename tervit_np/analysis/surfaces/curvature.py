@@ -26,7 +26,7 @@ from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.analysis.surfaces.trace import Trace, trace
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
-from tervit_np.quant import Plan, Ternary
+from tervit_np.quant import Plan
 
 
 class Curvature(NamedTuple):
@@ -135,7 +135,7 @@ def predictions(
 def ternary_weights(model: Classifier) -> list[str]:
     """Name the weights that the ternary plan makes ternary."""
     layers = quantized(model, "ternary").quantizable()
-    return [f"{name}.weight" for name, layer in layers if isinstance(layer.weight_quant, Ternary)]
+    return [f"{name}.weight" for name, layer in layers if layer.weight_quant.is_ternary]
 
 
 def _weights(model: Classifier) -> dict[str, Array]:

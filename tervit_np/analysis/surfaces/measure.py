@@ -32,7 +32,7 @@ from tervit_np.analysis.surfaces.stairs import stairs
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import load_model
 from tervit_np.models import Classifier
-from tervit_np.quant import Identity, Plan, Ternary
+from tervit_np.quant import Identity, Plan
 from tervit_np.train.folder import RunFolder
 
 FAR, NEAR = 0.6, 0.05  # reaches of lines, in lengths of each row
@@ -202,7 +202,7 @@ def _curvatures(
 def _kind(model: Classifier) -> str | None:
     """Return the kind of a model's weights; None for bits other than 8."""
     quants = [layer.weight_quant for _, layer in model.quantizable() if layer.weight is not None]
-    if any(isinstance(quant, Ternary) for quant in quants):
+    if any(quant.is_ternary for quant in quants):
         return "ternary"
     if all(isinstance(quant, Identity) for quant in quants):
         return "float"

@@ -15,7 +15,7 @@ from tervit_np.analysis.surfaces.directions import Curve, around_zero, line
 from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
-from tervit_np.quant import IDENTITY, Ternary
+from tervit_np.quant import IDENTITY
 
 _FLIPS = 20  # codes, about, that flip on each side of the origin
 _PROBES = (1e-3, 1e-2, 1e-1, 1.0)  # distances at which flips are counted
@@ -79,7 +79,7 @@ def ternary_codes(model: Classifier) -> Array:
     codes = [
         layer.weight_quant.encode(layer.weight.data).codes.ravel()
         for _, layer in model.quantizable()
-        if layer.weight is not None and isinstance(layer.weight_quant, Ternary)
+        if layer.weight is not None and layer.weight_quant.is_ternary
     ]
     if not codes:
         raise ValueError("stairs: no layer of this model is ternary")

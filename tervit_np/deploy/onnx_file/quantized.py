@@ -21,7 +21,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.nn.linear import Conv2d
-from tervit_np.quant import Identity, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import Identity, UniformAct
 
 
 def linear(graph: Graph, x: str, name: str, layer: Any) -> str:
@@ -39,12 +39,12 @@ def _dequantized_weight(graph: Graph, name: str, layer: Any) -> str:
     if isinstance(quantizer, Identity):
         weight = graph.constant(f"{name}.weight", _as_matrix(layer, layer.weight.data))
         return graph.transpose(weight, 1, 0)
-    if not isinstance(quantizer, Ternary | UniformWeight):
+    if not quantizer.packing:
         raise ValueError(
             f"onnx: {name} has weights {quantizer!r}, which ONNX operators cannot express"
         )
     codes, scale, _ = quantizer.encode(layer.weight.data)
-    codes = _as_matrix(layer, codes).astype(_smallest_integer_type(int(quantizer.bits)))
+    codes = _as_matrix(layer, codes).astype(_smallest_integer_type(quantizer.code_bits))
     w_hat = graph.op(
         "DequantizeLinear",
         graph.constant(f"{name}.codes", codes),

@@ -36,6 +36,26 @@ CONVENTIONS = [
             ("quant.ternary", "Ternary.forward", "np.abs(w) < self.clip", "w < self.clip"),
         ),
         (
+            "quest-trust-all",
+            "outliers have a gradient, too",
+            ("quant.quest", "Quest.backward", "dw_hat * cache.trusted", "dw_hat"),
+        ),
+        (
+            "sherry-share",
+            "the gradient is multiplied by the fraction of weights that are kept",
+            ("quant.sherry", "Sherry.backward", "return dw_hat", "return dw_hat * 0.75"),
+        ),
+        (
+            "dorefa-maximum",
+            "the largest magnitude counts as a constant",
+            ("quant.dorefa", "DoReFa.backward", " - sign * through_m", ""),
+        ),
+        (
+            "dorefa-tanh",
+            "the backward lacks the derivative of tanh",
+            ("quant.dorefa", "DoReFa.backward", "((1 - t * t) * dt)", "dt"),
+        ),
+        (
             "uniform-sign",
             "the backward drops negative gradients",
             (

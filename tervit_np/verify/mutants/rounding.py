@@ -43,6 +43,56 @@ ROUNDING = [
             ("quant.ternarize", "exact_interval", "sums * sums / k", "sums / k"),
         ),
         (
+            "group-interleaved",
+            "the scales of groups are dealt out input by input",
+            (
+                "quant.channels",
+                "broadcast_scale",
+                "np.repeat(scale, repeats, axis=1)",
+                "np.tile(scale, repeats)",
+            ),
+        ),
+        (
+            "quest-mean",
+            "the level comes from the mean magnitude, not from the root mean square",
+            (
+                "quant.quest",
+                "Quest.encode",
+                "root_mean_square(matrix)",
+                "np.abs(matrix).mean(axis=1)",
+            ),
+        ),
+        (
+            "quest-trust",
+            "the mask trusts twice the distance",
+            ("quant.quest", "Quest.forward", "<= level / 2", "<= level"),
+        ),
+        (
+            "sherry-largest",
+            "the largest of four magnitudes becomes zero, not the smallest",
+            ("quant.sherry", "largest_three", "argmin", "argmax"),
+        ),
+        (
+            "sherry-scale-all",
+            "the scale is a mean over all weights, those that become zero included",
+            ("quant.sherry", "Sherry.encode", "0.75 * matrix.shape[1]", "matrix.shape[1]"),
+        ),
+        (
+            "dorefa-linear",
+            "weights are divided by the largest, without tanh",
+            ("quant.dorefa", "_tanh", "elementary.tanh(matrix)", "matrix"),
+        ),
+        (
+            "dorefa-scale",
+            "the fitted scale is a mean of ratios, not least squares",
+            (
+                "quant.dorefa",
+                "DoReFa._c",
+                "(matrix / (v * v).sum(axis=1, keepdims=True) * v).sum(axis=1, keepdims=True)",
+                "np.abs(matrix).mean(axis=1, keepdims=True)",
+            ),
+        ),
+        (
             "halves-up",
             "halves are rounded up instead of to even",
             (

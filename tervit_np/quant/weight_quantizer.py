@@ -1,0 +1,55 @@
+"""What all quantizers of weights share: who has a scale in common, and whether a kernel runs it."""
+
+import math
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.quant.channels import GRANULARITIES, as_rows, check_granularity, scale_shape
+from tervit_np.quant.protocol import Quantizer
+
+
+class WeightQuantizer(Quantizer):
+    """Weights as codes times a scale for each output channel, tensor or group of inputs."""
+
+    def __init__(self, granularity: str = "channel") -> None:
+        check_granularity(granularity)
+        self.granularity = granularity
+
+    @property
+    def packing(self) -> str:
+        """Codes by their kind; none if groups of inputs have their own scales."""
+        if self.granularity not in GRANULARITIES:
+            return ""
+        return "ternary" if self.is_ternary else "integer"
+
+    def num_scales(self, shape: tuple[int, ...]) -> int:
+        """Count the scales of a weight of this shape."""
+        return math.prod(scale_shape(shape, self.granularity))
+
+    def prepare(self, w: Array) -> None:
+        """Raise ValueError if a channel cannot be cut into groups."""
+        scale_shape(w.shape, self.granularity)
+
+
+def finite_rows(w: Array, granularity: str) -> Array:
+    """View weights as a matrix with one row per scale.  (out, ...) -> (scales, weights per scale).
+
+    Raises
+    ------
+    ValueError
+        If `as_rows` refuses them, or a weight is not a finite floating-point number.
+    """
+    matrix = as_rows(w, granularity)
+    if matrix.dtype.kind != "f":
+        raise ValueError(f"quantize: weights are {w.dtype}, expected floating-point numbers")
+    if not np.isfinite(matrix).all():
+        raise ValueError("quantize: a weight is NaN or infinite")
+    return matrix
+
+
+def check_scale(scale: Array) -> Array:
+    """Return scales; ValueError if one is infinite, since its weights are too large for it."""
+    if not np.isfinite(scale).all():
+        raise ValueError("quantize: a weight is too large for a scale")
+    return scale
