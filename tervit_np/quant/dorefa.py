@@ -34,7 +34,7 @@ from tervit_np.arrays import Array
 from tervit_np.quant.channels import scale_shape
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, require_residual
-from tervit_np.quant.weight_quantizer import WeightQuantizer, check_scale, finite_rows
+from tervit_np.quant.weight_quantizer import WeightQuantizer, check_scale, finite_rows, row_sums
 
 SCALES = ("fit", "one")
 
@@ -86,7 +86,7 @@ class DoReFa(WeightQuantizer):
         """Undo `w_hat = c tanh(w) / max|tanh(w)| + constant`.  (out, ...) -> dw (out, ...)."""
         t, largest, c, _ = cache
         dt = c / _magnitude(t, largest) * dw_hat.reshape(t.shape)
-        through_m = (dt * _normalized(t, largest)).sum(axis=1, keepdims=True)
+        through_m = row_sums(dt * _normalized(t, largest)).astype(dt.dtype)
         sign = np.sign(np.take_along_axis(t, largest, axis=1))
         at_largest = np.take_along_axis(dt, largest, axis=1) - sign * through_m
         np.put_along_axis(dt, largest, at_largest, axis=1)
@@ -120,7 +120,7 @@ class DoReFa(WeightQuantizer):
         if self.scale == "one":
             return np.ones((len(matrix), 1), matrix.dtype)
         v = codes.astype(np.float64) / self._steps  # at least 1 / N, so no sum of squares is 0
-        c = (matrix / (v * v).sum(axis=1, keepdims=True) * v).sum(axis=1, keepdims=True)
+        c = row_sums(matrix / row_sums(v * v) * v)
         return check_scale(c.astype(matrix.dtype))
 
     def __repr__(self) -> str:

@@ -28,7 +28,7 @@ from tervit_np.arrays import Array
 from tervit_np.quant.channels import broadcast_scale, scale_shape
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, require_residual
-from tervit_np.quant.weight_quantizer import WeightQuantizer, check_scale, finite_rows
+from tervit_np.quant.weight_quantizer import WeightQuantizer, check_scale, finite_rows, row_sums
 
 LEVEL = 1.2240089519030855  # level / root mean square with the least error on Gaussian weights
 
@@ -90,5 +90,5 @@ def root_mean_square(matrix: Array) -> Array:
     magnitude = np.abs(matrix.astype(np.float64))
     largest = magnitude.max(axis=1, keepdims=True)
     scaled = magnitude / np.where(largest == 0, 1, largest)
-    rms: Array = largest[:, 0] * np.sqrt(np.square(scaled).mean(axis=1))
+    rms: Array = (largest * np.sqrt(row_sums(np.square(scaled)) / matrix.shape[1]))[:, 0]
     return rms

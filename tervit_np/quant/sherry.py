@@ -28,7 +28,7 @@ from tervit_np.arrays import Array
 from tervit_np.quant.channels import group_size, scale_shape
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, require_residual
-from tervit_np.quant.weight_quantizer import WeightQuantizer, finite_rows
+from tervit_np.quant.weight_quantizer import WeightQuantizer, finite_rows, row_sums
 
 BLOCK = 4  # weights, one of which becomes zero
 
@@ -84,7 +84,7 @@ class Sherry(WeightQuantizer):
         self.prepare(w)
         kept = largest_three(matrix)
         magnitude = np.where(kept, np.abs(matrix), 0).astype(np.float64)
-        alpha = (magnitude / (0.75 * matrix.shape[1])).sum(axis=1).astype(w.dtype)
+        alpha = row_sums(magnitude / (0.75 * matrix.shape[1])).astype(w.dtype)
         codes = (np.sign(matrix) * kept).astype(np.int8)
         alpha = alpha.reshape(scale_shape(w.shape, self.granularity))
         return QuantizedTensor(codes.reshape(w.shape), alpha, ZERO)

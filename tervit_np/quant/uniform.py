@@ -45,7 +45,7 @@ class UniformWeight(WeightQuantizer):
     )
 
     def __init__(self, bits: int = 8, per: str = "channel") -> None:
-        _check_bits(bits)
+        check_bits(bits)
         check_granularity(per, "per")
         super().__init__(per)
         self.bits, self.per = bits, per
@@ -85,7 +85,7 @@ class UniformAct(Quantizer):
     )
 
     def __init__(self, bits: int = 8, kind: str = "symmetric", per: str = "token") -> None:
-        _check_bits(bits)
+        check_bits(bits)
         if kind not in ("symmetric", "minmax"):
             raise ValueError(f"kind is {kind!r}; expected 'symmetric' or 'minmax'")
         if per not in ("token", "tensor"):
@@ -178,7 +178,8 @@ def minmax_codes(x: Array, levels: int) -> tuple[Array, Array, Array]:
     return np.where(scale == 0, zero, q), scale, zero
 
 
-def _check_bits(bits: int) -> None:
+def check_bits(bits: int) -> None:
+    """Raise ValueError unless codes of so many bits fit a byte."""
     if not (isinstance(bits, int) and 2 <= bits <= 8):
         raise ValueError(f"bits is {bits!r}; expected an integer from 2 to 8")
 

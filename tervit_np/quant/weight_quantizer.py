@@ -48,6 +48,16 @@ def finite_rows(w: Array, granularity: str) -> Array:
     return matrix
 
 
+def row_sums(matrix: Array) -> Array:
+    """Add each row up in float64, in the order of its values.  (M, N) -> (M, 1).
+
+    `sum` of NumPy adds in another order on another processor, and its last digit would reach the
+    weights of a trained model.
+    """
+    sums: Array = np.cumsum(matrix, axis=1, dtype=np.float64)[:, -1:]
+    return sums
+
+
 def check_scale(scale: Array) -> Array:
     """Return scales; ValueError if one is infinite, since its weights are too large for it."""
     if not np.isfinite(scale).all():

@@ -2,7 +2,7 @@
 
 differences   gradients of operators by finite differences, of whole models by the adjoint
 golden        results of models against golden values, of losses and quantizers against examples
-frozen        backwards of quantizers against the derivative of their frozen map
+frozen        backwards of quantizers against the derivative of their frozen map, and by hand
 contracts     aliasing, accumulation and dtype
 """
 
@@ -21,7 +21,7 @@ from tervit_np.verify.diagnosis import likely_mistake
 from tervit_np.verify.frozen import frozen_checks
 from tervit_np.verify.golden import CASES, filled_model, golden_checks, inputs
 from tervit_np.verify.gradcheck import GradientCheck
-from tervit_np.verify.hand_examples import example_checks
+from tervit_np.verify.hand_examples import example_checks, gradient_examples
 from tervit_np.verify.mutation import Mutant, mutated
 from tervit_np.verify.operators import operators
 
@@ -108,6 +108,10 @@ def frozen(seed: int = 0) -> Iterator[Row]:
         if row.ok and not value.error <= 1e-12:
             row = row._replace(ok=False, error=value.error, note="frozen(w0) is not forward(w0)")
         yield row
+    for example in gradient_examples():
+        ok = example.error <= GOLDEN_LIMIT
+        note = f"result {example.actual.tolist()}, by hand {example.expected.tolist()}"
+        yield Row("frozen", example.name, example.error, GOLDEN_LIMIT, ok, "" if ok else note)
 
 
 def contracts(seed: int = 0) -> Iterator[Row]:

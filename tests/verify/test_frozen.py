@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from tervit_np.models import quantize
-from tervit_np.quant import Blend, Identity, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import Blend, Ternary, UniformAct, UniformWeight
+from tervit_np.quant.spec import RULES
 from tervit_np.verify.frozen import QUANTIZERS, FrozenResidual, freeze, frozen_checks
 from tervit_np.verify.golden import CASES, filled_model, inputs
 from tervit_np.verify.gradcheck import GradientCheck, numerical_gradient
@@ -11,10 +12,10 @@ W, DY = np.random.default_rng(0).normal(size=(2, 3, 7))
 
 
 def test_every_rule_and_every_option_is_checked():
-    assert {type(q) for q in QUANTIZERS} == {Identity, Ternary, UniformWeight, UniformAct, Blend}
+    assert {type(q) for q in QUANTIZERS} == {*RULES.values(), Blend}
     ternary = [q for q in QUANTIZERS if isinstance(q, Ternary)]
     assert {q.threshold for q in ternary} == {"twn", "absmean", "exact", 0.4}
-    assert {q.granularity for q in ternary} == {"channel", "tensor"}
+    assert {q.granularity for q in ternary} == {"channel", "tensor", "group4"}
     assert {q.kind for q in QUANTIZERS if isinstance(q, UniformAct)} == {"symmetric", "minmax"}
 
 

@@ -41,6 +41,11 @@ CONVENTIONS = [
             ("quant.quest", "Quest.backward", "dw_hat * cache.trusted", "dw_hat"),
         ),
         (
+            "quest-trust",
+            "the mask trusts twice the distance",
+            ("quant.quest", "Quest.forward", "<= level / 2", "<= level"),
+        ),
+        (
             "sherry-share",
             "the gradient is multiplied by the fraction of weights that are kept",
             ("quant.sherry", "Sherry.backward", "return dw_hat", "return dw_hat * 0.75"),

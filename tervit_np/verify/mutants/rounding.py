@@ -63,11 +63,6 @@ ROUNDING = [
             ),
         ),
         (
-            "quest-trust",
-            "the mask trusts twice the distance",
-            ("quant.quest", "Quest.forward", "<= level / 2", "<= level"),
-        ),
-        (
             "sherry-largest",
             "the largest of four magnitudes becomes zero, not the smallest",
             ("quant.sherry", "largest_three", "argmin", "argmax"),
@@ -81,6 +76,7 @@ ROUNDING = [
             "dorefa-linear",
             "weights are divided by the largest, without tanh",
             ("quant.dorefa", "_tanh", "elementary.tanh(matrix)", "matrix"),
+            ("quant.dorefa", "DoReFa.backward", "((1 - t * t) * dt)", "dt"),
         ),
         (
             "dorefa-scale",
@@ -88,7 +84,7 @@ ROUNDING = [
             (
                 "quant.dorefa",
                 "DoReFa._c",
-                "(matrix / (v * v).sum(axis=1, keepdims=True) * v).sum(axis=1, keepdims=True)",
+                "row_sums(matrix / row_sums(v * v) * v)",
                 "np.abs(matrix).mean(axis=1, keepdims=True)",
             ),
         ),
