@@ -125,7 +125,7 @@ def test_quoted_commands_are_understood():
     from tervit_np.cli import make_parser
 
     quoted = re.findall(
-        r"`tervit ((?:train|compare|eval|predict|export|size|bench|check|data|doctor|exercise)"
+        r"`tervit ((?:train|compare|eval|predict|export|size|bench|check|data|doctor|exercise|book)"
         r"[^`]*)`",
         TEXT,
     )

@@ -12,6 +12,7 @@ from typing import TextIO
 from tervit_np import __version__
 from tervit_np.cli import (
     bench,
+    book,
     check,
     compare,
     data,
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Command] = {
     "doctor": doctor,
     "learn": learn,
     "exercise": exercise,
+    "book": book,
 }
 
 

@@ -14,6 +14,7 @@ clone. Environment variables that change a chapter:
     TERVIT_SHOW=1         also open figures in the picture viewer
     TERVIT_TUTORIALS=DIR  write figures and models to DIR (runs/tutorials in
                           the clone; outside it, in the current folder)
+    TERVIT_BOOK=1         save figures for the book: as SVG, light and dark
     TERVIT_RESULTS=FILE   write the numbers and claims to a JSON file
 """
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tervit_lesson.settings import OUT, is_set
+from tervit_lesson.themes import dark_svg, light_svg
 
 from tervit_np.analysis.style import figure as style_figure
 from tervit_np.analysis.style import save, stage_colour
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["COLOURS", "figure", "show", "stage_colour"]
 figure = partial(style_figure, math=True)  # chapters write formulas in labels
 COLOURS = tuple(stage_colour("", i) for i in range(4))  # not of stages
+for_the_book: list[Path] = []  # figures that the book has not taken yet
 
 
 def show(fig: "Figure", name: str) -> Path:
@@ -26,8 +28,11 @@ def show(fig: "Figure", name: str) -> Path:
 
     In a notebook cell the figure is also displayed. With TERVIT_SHOW=1 the
     picture viewer opens it if there is a screen; the chapter does not wait.
+    With TERVIT_BOOK=1 it is saved for the book instead, and nothing printed.
     """
     OUT.mkdir(parents=True, exist_ok=True)
+    if is_set("TERVIT_BOOK"):
+        return _for_the_book(fig, OUT / f"{name}.svg")
     path = save(fig, OUT / f"{name}.png")
     inside = path.is_relative_to(Path.cwd())
     print(f"figure: {path.relative_to(Path.cwd()) if inside else path}")
@@ -37,6 +42,16 @@ def show(fig: "Figure", name: str) -> Path:
         display(Image(str(path)))
     elif is_set("TERVIT_SHOW"):
         _open(path)
+    return path
+
+
+def _for_the_book(fig: "Figure", path: Path) -> Path:
+    """Save a figure as <name>.svg and <name>-dark.svg."""
+    light = light_svg(fig)
+    path.write_text(light, encoding="utf-8")
+    dark = path.with_name(f"{path.stem}-dark.svg")
+    dark.write_text(dark_svg(light), encoding="utf-8")
+    for_the_book.append(path)
     return path
 
 

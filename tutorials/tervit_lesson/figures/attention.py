@@ -5,7 +5,7 @@ from matplotlib.patches import Rectangle
 from tervit_lesson import COLOURS, figure, show
 
 GREY = "#666666"
-HEADS = np.array([(86, 180, 233), (213, 94, 0), (204, 121, 167)])
+HEADS = np.array([(128, 199, 238), (224, 134, 64), (217, 154, 189)])
 
 
 def largest_weights(widths, largest):
@@ -46,7 +46,7 @@ def heads(token, head, right, wrong):
 
 def _cells(ax, tokens, heads, title):
     """Draw cells coloured by head, with the number of the token in each."""
-    ax.imshow(HEADS[heads], alpha=0.75)
+    ax.imshow(HEADS[heads])
     for (row, column), number in np.ndenumerate(tokens):
         ax.text(column, row, number, ha="center", va="center")
     ax.set_title(title, loc="center", fontsize=10)

@@ -17,10 +17,6 @@ def picture_and_tokens(picture, P):
     columns = -(-n * n // lines)
     step = P + gap
     height = P + 4 * gap
-    strip = np.full((lines * height, columns * step - gap, 3), 255, np.uint8)
-    for t, patch in enumerate(patches):
-        top, left = height * (t // columns), step * (t % columns)
-        strip[top : top + P, left : left + P] = patch
     with figure(7.2, 4.6) as fig:
         upper, lower = fig.subfigures(2, 1, height_ratios=[1, 0.95])
         whole, row = upper.subplots(1, 2, width_ratios=[1, 2.3])
@@ -28,11 +24,12 @@ def picture_and_tokens(picture, P):
         for edge in range(1, n):
             whole.axvline(P * edge - 0.5, color="white", linewidth=1)
             whole.axhline(P * edge - 0.5, color="white", linewidth=1)
-        row.imshow(strip)
-        for t in range(n * n):
-            x = step * (t % columns) + P / 2 - 0.5
-            y = height * (t // columns) + P + 0.4 * gap
+        for t, patch in enumerate(patches):
+            left, top = step * (t % columns), height * (t // columns)
+            row.imshow(patch, extent=(left, left + P, top + P, top))
+            x, y = left + P / 2, top + P + 0.4 * gap
             row.text(x, y, t, ha="center", va="top", fontsize=9)
+        row.set(xlim=(0, columns * step - gap), ylim=(lines * height, 0))
         whole.set_title("a picture and its grid", loc="center", fontsize=11)
         row.set_title(
             f"its {n * n} patches, row by row", loc="center", fontsize=11
@@ -75,6 +72,7 @@ def reshape_and_transpose(small, right, attempt):
     palette = np.array(
         [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS]
     )
+    pale = np.rint(255 - 0.7 * (255 - palette)).astype(int)
     with figure(7.2, 2.7) as fig:
         axes = fig.subplots(1, 3)
         for ax, array, title, meaning in zip(
@@ -88,7 +86,7 @@ def reshape_and_transpose(small, right, attempt):
             ),
             strict=True,
         ):
-            ax.imshow(palette[patch_of[array]], alpha=0.7)
+            ax.imshow(pale[patch_of[array]])
             for (row, column), number in np.ndenumerate(array):
                 ax.text(column, row, number, ha="center", va="center")
             for edge in range(1, len(array)):

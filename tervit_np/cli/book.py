@@ -1,0 +1,116 @@
+"""`tervit book`: chapters, answers, exercises, pages and reference as a book of HTML pages."""
+
+import argparse
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from tervit_np.cli.parser import CommandParser
+
+HELP = """Build the book and open it in the browser.
+
+It contains the chapters with their pictures and printed numbers, the answers, exercises, pages and
+a reference, and needs no network to be read. The first time every chapter runs, which takes about
+ten minutes on two cores; later, those run that have changed. TERVIT_FAST=1 runs their short form.
+Needs pip install '.[docs]' and a clone of the repository."""
+EXAMPLES = """\
+  tervit book                       to build/book/html, and open it
+  tervit book --no-open             build it only
+  tervit book --zip                 also build/book/tervit-book.zip, for a class without a network
+  tervit book --out ~/public/book   another folder for the pages"""
+
+ZIP_NAME = "tervit-book"
+_MODULES = ("sphinx", "sphinx_gallery", "furo", "myst_parser", "sphinx-mathjax-offline")
+_OF_OTHER_RUNS = ("TERVIT_SEED", "TERVIT_PLAY", "TERVIT_SHOW", "TERVIT_RESULTS")
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for the pages (default: build/book/html)"
+    )
+    parser.add_argument(
+        "--zip", action="store_true", help=f"also write {ZIP_NAME}.zip beside that folder"
+    )
+    parser.add_argument("--no-open", action="store_true", help="do not open the browser")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build the book; return 1 if it has warnings: a chapter that failed, a dead link."""
+    root = _repository()
+    _check_installed()
+    work = root / "build" / "book"
+    pages = (args.out or work / "html").absolute()
+    warnings = _build(root, work, pages)
+    index = pages / "index.html"
+    print(f"book: {index}")
+    if args.zip:
+        print(f"zip: {_write_zip(pages, pages.with_name(f'{ZIP_NAME}.zip'))}")
+    if not args.no_open:
+        _open(index)
+    if warnings:
+        print("Something is wrong in it; the warnings above say what.", file=sys.stderr)
+    return 1 if warnings else 0
+
+
+def _repository() -> Path:
+    """Return the clone around the current folder, or the one that this package is in."""
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
+        if (folder / "docs" / "book" / "conf.py").exists():
+            return folder
+    raise ValueError(
+        "the book is made from the repository, and neither this folder nor one above it is a "
+        "clone; call this in the clone"
+    )
+
+
+def _check_installed() -> None:
+    absent = [name for name in _MODULES if find_spec(name) is None]
+    if absent:
+        raise ImportError(
+            f"the book needs packages that are not installed here ({', '.join(absent)}); in the "
+            "clone run: pip install '.[docs]'"
+        )
+
+
+def _build(root: Path, work: Path, pages: Path) -> bool:
+    """Run Sphinx on the code of the clone, in a process of its own.  -> whether it warned."""
+    source = work / "source"
+    source.mkdir(parents=True, exist_ok=True)
+    paths = [str(root), str(root / "tutorials"), os.environ.get("PYTHONPATH", "")]
+    environment = {k: v for k, v in os.environ.items() if k not in _OF_OTHER_RUNS}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    environment["TERVIT_TUTORIALS"] = str(work / "runs")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html"]
+    command += ["-c", str(root / "docs" / "book"), "-d", str(work / "doctrees")]
+    command += [str(source), str(pages)]
+    sys.stdout.flush()
+    code = subprocess.run(command, cwd=root, env=environment, stdin=subprocess.DEVNULL).returncode
+    if code not in (0, 1) or not (pages / "index.html").exists():
+        raise ValueError(f"the book could not be built (Sphinx, above, ended with {code})")
+    return code == 1
+
+
+def _write_zip(pages: Path, target: Path) -> Path:
+    """Write all pages into one file, which replaces an older one when it is whole."""
+    import zipfile
+
+    from tervit_np.files import atomic_write
+
+    files = [f for f in sorted(pages.rglob("*")) if f.is_file() and not f.name.startswith(".")]
+    with atomic_write(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for page in files:
+            archive.write(page, Path(ZIP_NAME) / page.relative_to(pages))
+    return target
+
+
+def _open(index: Path) -> None:
+    """Open the book if there is a screen: elsewhere a browser in the terminal would start."""
+    import webbrowser
+
+    screens = os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform in ("win32", "darwin") or any(screens):
+        webbrowser.open(index.as_uri())
