@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 HELP = """Classify pictures with a saved model, by default the package's own, cifar10.
 
 It is ternary and knows ten classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship,
-truck."""
+truck. With --show also draw what the model sees in one picture: the picture as it is cropped and
+resized, the attention of its last block, by head, over the picture, and the features of a layer
+without and with quantization."""
 EXAMPLES = """\
   tervit predict cat.jpg dog.png                               with the model of the package
   tervit predict runs/cifar10 cat.jpg dog.png                  the last stage of a run
   tervit predict runs/cifar10/float.npz photo.jpg --top 5      five classes instead of three
   tervit predict deit_small_patch16_224 photo.jpg              official weights
   tervit predict weights.pth photo.jpg --classes imagenet      other weights, for these classes
-  tervit predict runs/cifar10 cat.jpg --stage float --plan plan.toml"""
+  tervit predict runs/cifar10 cat.jpg --stage float --plan plan.toml
+  tervit predict runs/cifar10 cat.jpg --show seen.png          what the model sees in it"""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -45,6 +48,9 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="NAMES",
         help="names for the outputs of weights from elsewhere: imagenet, or a file, one a line",
     )
+    parser.add_argument(
+        "--show", metavar="FILE.png", type=Path, help="draw what the model sees in the one picture"
+    )
     add_attention(parser)
     add_threads(parser)
 
@@ -63,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     threads = thread_count(args.threads)
     model, pictures = _model_and_pictures(*args.names)
     loaded = open_model(model, args.stage, args.plan, threads=threads, attention=args.attention)
+    _check_show(args.show, loaded, pictures)
     names, unreadable = in_words(_class_names(loaded, args.classes)), []
     for name in pictures:
         try:
@@ -73,12 +80,12 @@ def run(args: argparse.Namespace) -> int:
         except OSError as error:
             unreadable.append(f"{name} {_reason(error, name)}")
             continue
-        logits = loaded.model.predict(normalise(pixels[None], loaded.mean, loaded.std))
-        probs = np.exp(log_softmax(logits))[0]
-        best = np.argsort(-probs)[: args.top]
-        print(
-            f"{printable(name)}: " + ", ".join(f"{names[i]} {100 * probs[i]:.1f} %" for i in best)
-        )
+        images = normalise(pixels[None], loaded.mean, loaded.std)
+        probs = np.exp(log_softmax(loaded.model.predict(images)))[0]
+        best = [f"{names[i]} {100 * probs[i]:.1f} %" for i in np.argsort(-probs)[: args.top]]
+        print(f"{printable(name)}: {', '.join(best)}")
+        if args.show is not None:
+            _draw(loaded, pixels, images[0], "\n".join(best), args.show)
     for message in unreadable:
         print(f"tervit predict: {printable(message)}", file=sys.stderr)
     return 2 if unreadable else 0
@@ -103,6 +110,35 @@ def _model_and_pictures(first: str, *others: str) -> tuple[str, tuple[str, ...]]
             "end as that of a picture"
         )
     return first, others
+
+
+def _check_show(show: Path | None, loaded: LoadedModel, pictures: tuple[str, ...]) -> None:
+    """Raise ValueError or OSError if --show cannot be obeyed, before anything is computed."""
+    if show is None:
+        return
+    from tervit_np.files import check_writable
+
+    if len(pictures) > 1:
+        raise ValueError(f"--show draws one picture, and {len(pictures)} were named")
+    if show.suffix.lower() != ".png":
+        raise ValueError(f"--show is {show}; expected a name that ends in .png")
+    if loaded.model.packed:
+        raise ValueError(
+            f"{loaded.file} is a packed file: it runs on integer kernels, which keep no attention "
+            "weights and no features to show; name a run, as the one that it was exported from"
+        )
+    check_writable(show)
+
+
+def _draw(
+    loaded: LoadedModel, pixels: "Array", image: "Array", prediction: str, path: Path
+) -> None:
+    """Draw what the model sees, and say where."""
+    from data_tools.terminal import printable
+    from tervit_np.analysis.prediction_figure import draw_prediction
+
+    draw_prediction(loaded.model, pixels, image, prediction, path)
+    print(f"shown in {printable(path)}")
 
 
 def _class_names(loaded: LoadedModel, source: str | None) -> tuple[str, ...]:

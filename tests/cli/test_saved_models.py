@@ -160,18 +160,47 @@ class TestPredict:
         assert f"{option} is 0; expected at least 1" in error
 
 
-class TestReport:
-    def test_the_page_contains_everything(self, run):
-        page = (run / "report.html").read_text()
-        assert 'src="http' not in page and "<script" not in page
-        assert page.count("data:image/png;base64,") == len(list(run.glob("*.png")))
-        for words in (
-            "The drop and the recovery",
-            "Most probable mistakes",
-            "quantizers of each layer",
-        ):
-            assert words in page or words == "Most probable mistakes"
+class TestShow:
+    """`tervit predict --show`."""
 
+    @pytest.fixture
+    def picture(self, pictures):
+        return next((pictures / "test" / "dark").iterdir())
+
+    @pytest.mark.parametrize("stage", ["float", "ternary"])
+    def test_what_the_model_sees_is_drawn(self, tervit, run, picture, tmp_path, stage):
+        out = tmp_path / "seen.png"
+        code, text, error = tervit("predict", run, picture, "--stage", stage, "--show", out)
+        assert (code, error) == (0, "")
+        assert text.endswith(f"shown in {out}\n")
+        with Image.open(out) as drawn:
+            assert drawn.width == 1209
+            assert (np.asarray(drawn.convert("L")) < 200).mean() > 0.05
+
+    @pytest.mark.parametrize(
+        ("args", "words"),
+        [
+            (("{picture}", "{picture}", "--show", "{out}.png"), "one picture, and 2 were named"),
+            (("{picture}", "--show", "{out}.jpg"), "expected a name that ends in .png"),
+            (("{picture}", "--show", "{out}/none/x.png"), "there is no folder"),
+        ],
+    )
+    def test_wrong_requests_are_refused(self, tervit, run, picture, tmp_path, args, words):
+        args = [arg.format(picture=picture, out=tmp_path / "x") for arg in args]
+        code, out, error = tervit("predict", run, *args)
+        assert (code, out, len(error.splitlines())) == (2, "", 1)
+        assert words in error
+        assert not list(tmp_path.iterdir())
+
+    def test_a_packed_model_has_nothing_to_show(self, tervit, run, picture, tmp_path):
+        file = tmp_path / "packed.safetensors"
+        tervit("export", run, "--out", file)
+        code, _, error = tervit("predict", file, picture, "--show", tmp_path / "x.png")
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert "is a packed file: it runs on integer kernels, which keep no attention" in error
+
+
+class TestReport:
     def test_the_numbers_are_those_of_the_run(self, run):
         from tervit_np.analysis.run_record import read_run
 
@@ -179,12 +208,6 @@ class TestReport:
         for stage in read_run(run).stages:
             assert f"<td>{100 * stage.accuracy:.1f} " in page
             assert f"{stage.loss:.3f}" in page
-
-    def test_pictures_are_not_blank(self, run):
-        for file in run.glob("*.png"):
-            pixels = np.asarray(Image.open(file).convert("L"))
-            assert (pixels < 200).mean() > 0.003, file.name
-            assert min(pixels.shape) > 150
 
     def test_a_run_without_a_finished_stage_gets_no_report(self, tmp_path, run):
         from tervit_np.analysis.report import write_report

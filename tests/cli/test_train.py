@@ -164,7 +164,7 @@ def test_a_report_of_one_stage_says_what_it_began_with(shell, pictures, tmp_path
     data = f"folder:{pictures}"
     args = [arg for arg in SMALL if arg != "--quiet"]
     for out, weights, words in (
-        ("first", (), "Trained for one epoch as float from random weights"),
+        ("first", (), "after one epoch of training as float from random weights"),
         ("second", ("--weights", tmp_path / "first"), "as float, beginning with first"),
     ):
         folder = tmp_path / out

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.report.attention import attention_map
+from tervit_np.analysis.attention import attention_map
 from tervit_np.losses import cross_entropy
 from tervit_np.verify.adjoint import LIMIT, adjoint_checks
 from tervit_np.verify.frozen import freeze

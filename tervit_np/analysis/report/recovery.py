@@ -4,15 +4,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tervit_np.analysis.run_record import StageRecord
-from tervit_np.analysis.style import FAINT, figure, save, stage_colour
+from tervit_np.analysis.style import FAINT, PAPER, stage_colour
+from tervit_np.analysis.svg import Chart, chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
-def draw_recovery(stages: list[StageRecord], path: Path) -> Path:
+MAX_WORDS = 3  # stages of which a narrow chart has room for all words
+
+
+def draw_recovery(stages: list[StageRecord], path: Path) -> Chart:
     """Draw test accuracy in percent before and after each stage; write the PNG."""
-    with figure(7.2, 3.6) as fig:
+
+    def draw(fig: "Figure", is_narrow: bool) -> None:
         ax = fig.subplots()
         points: list[tuple[float, float]] = []
         for i, stage in enumerate(stages):
@@ -21,16 +27,18 @@ def draw_recovery(stages: list[StageRecord], path: Path) -> Path:
             if i == 0:
                 points.append((0.0, end))
                 ax.plot([0], [end], "o", color=colour, markersize=9)
-                _label(ax, f"{stage.name}\n{end:.1f} %", 0, end, above=True)
+                _label(ax, (stage.name, f"{end:.1f} %"), 0, end, above=True)
                 continue
             x = 2 * i - 1.0
             ax.plot([points[-1][0], x], [points[-1][1], start], "--", color=FAINT, zorder=0)
             ax.annotate("", (x + 1, end), (x, start),
                         arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 2.2})  # fmt: skip
-            ax.plot([x], [start], "o", color="white", markeredgecolor=colour, markersize=9, mew=2)
+            ax.plot([x], [start], "o", color=PAPER, markeredgecolor=colour, markersize=9, mew=2)
             ax.plot([x + 1], [end], "o", color=colour, markersize=9)
-            _label(ax, f"quantized\n{start:.1f} %", x, start)
-            _label(ax, f"{stage.name}, trained\n{end:.1f} %", x + 1, end, above=True)
+            crowded = is_narrow and len(stages) > MAX_WORDS
+            _label(ax, ("" if crowded else "quantized", f"{start:.1f} %"), x, start)
+            name = stage.name if is_narrow else f"{stage.name}, trained"
+            _label(ax, (name, f"{end:.1f} %"), x + 1, end, above=True)
             points += [(x, start), (x + 1, end)]
         heights = [y for _, y in points]
         span = max(max(heights) - min(heights), 4)
@@ -39,10 +47,14 @@ def draw_recovery(stages: list[StageRecord], path: Path) -> Path:
         ax.set_xticks([])
         ax.spines["bottom"].set_visible(False)
         ax.set_ylabel("test accuracy (%)")
-        return save(fig, path)
+
+    return chart(draw, path, wide=(7.2, 3.6), narrow=3.6)
 
 
-def _label(ax: "Axes", text: str, x: float, y: float, above: bool = False) -> None:
-    """Write below a point, or above it."""
-    offset, anchor = ((0, 12), "bottom") if above else ((0, -12), "top")
-    ax.annotate(text, (x, y), offset, textcoords="offset points", ha="center", va=anchor)
+def _label(ax: "Axes", lines: tuple[str, str], x: float, y: float, above: bool = False) -> None:
+    """Write two lines below a point, or above it."""
+    shown = [line for line in lines if line]
+    for i, line in enumerate(shown[::-1] if above else shown):
+        distance = 12 + 14 * i
+        offset, anchor = ((0, distance), "bottom") if above else ((0, -distance), "top")
+        ax.annotate(line, (x, y), offset, textcoords="offset points", ha="center", va=anchor)

@@ -1,15 +1,22 @@
 """Histograms of latent weights of some output channels, with threshold and scale."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tervit_np.analysis.style import INK, STAGE_COLOURS, figure, save
+from tervit_np.analysis.style import FAINT, INK, STAGE_COLOURS
+from tervit_np.analysis.svg import Chart, chart
+from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 from tervit_np.quant import Ternary, ternarize
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 CHANNELS = 6
-_ZERO, _OUTER = "#C9C9C9", STAGE_COLOURS["ternary"]
+_ZERO, _OUTER = FAINT, STAGE_COLOURS["ternary"]
 
 
 def ternary_layers(model: Classifier) -> list[str]:
@@ -32,10 +39,9 @@ def ternary_layer(model: Classifier) -> str:
     return next((n for n in names[len(names) // 2 :] if n.endswith("fc1")), names[len(names) // 2])
 
 
-def draw_weights(model: Classifier, path: Path) -> Path:
+def draw_weights(model: Classifier, path: Path) -> Chart:
     """Draw histograms of channels, from the smallest to the largest threshold; write the PNG."""
-    name = ternary_layer(model)
-    layer = dict(model.quantizable())[name]
+    layer = dict(model.quantizable())[ternary_layer(model)]
     quant = layer.weight_quant
     w = layer.weight.data.reshape(len(layer.weight.data), -1)
     fitted = ternarize(
@@ -44,23 +50,29 @@ def draw_weights(model: Classifier, path: Path) -> Path:
     delta = np.broadcast_to(fitted.threshold, len(w))
     alpha = np.broadcast_to(fitted.scale, len(w))
     chosen = np.argsort(delta)[np.linspace(0, len(w) - 1, CHANNELS).astype(int)]
-    with figure(7.2, 4.2) as fig:
-        axes = fig.subplots(2, CHANNELS // 2, sharex=True).flat
-        limit = 1.05 * max(float(np.abs(w[chosen]).max()), float(alpha[chosen].max()))
-        bins = np.linspace(-limit, limit, 41)
+    limit = 1.05 * max(float(np.abs(w[chosen]).max()), float(alpha[chosen].max()))
+
+    def draw(fig: "Figure", is_narrow: bool) -> None:
+        columns = 2 if is_narrow else 3
+        axes = fig.subplots(CHANNELS // columns, columns, sharex=True).flat
         for ax, channel in zip(axes, chosen, strict=True):
-            row, threshold = w[channel], float(delta[channel])
-            is_zero = np.abs(row) <= threshold
-            ax.hist([row[is_zero], row[~is_zero]], bins, stacked=True, color=[_ZERO, _OUTER])
-            for sign in (-1, 1):
-                ax.axvline(sign * threshold, color=INK, linewidth=1, linestyle=":")
-                ax.axvline(sign * float(alpha[channel]), color=INK, linewidth=1.4)
-            ax.set_title(f"channel {channel}: {100 * is_zero.mean():.0f} % zero", fontsize=10)
-            ax.set_yticks([])
-            ax.spines["left"].set_visible(False)
-        fig.suptitle(
-            f"{name}: grey becomes 0, green one of ±α; dotted ±Δ, solid ±α", fontsize=11, x=0.01,
-            ha="left",
-        )  # fmt: skip
+            lines = float(delta[channel]), float(alpha[channel])
+            zeros = _histogram(ax, w[channel], limit, *lines)
+            ax.set_title(f"channel {channel}: {100 * zeros:.0f} % zero", fontsize=11)
         fig.supxlabel("latent weight", fontsize=11)
-        return save(fig, path)
+
+    return chart(draw, path, wide=(7.2, 4.0), narrow=5.2)
+
+
+def _histogram(ax: "Axes", row: Array, limit: float, delta: float, alpha: float) -> float:
+    """Draw the weights of a channel with threshold and scale.  -> fraction that becomes 0."""
+    is_zero = np.abs(row) <= delta
+    bins = np.linspace(-limit, limit, 41).tolist()
+    colours = [_ZERO, _OUTER]
+    ax.hist([row[is_zero], row[~is_zero]], bins, stacked=True, color=colours, histtype="stepfilled")
+    for sign in (-1, 1):
+        ax.axvline(sign * delta, color=INK, linewidth=1, linestyle=":")
+        ax.axvline(sign * alpha, color=INK, linewidth=1.4)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    return float(is_zero.mean())

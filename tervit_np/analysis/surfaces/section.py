@@ -10,9 +10,27 @@ from tervit_np.analysis.surfaces.figures.grids import draw_grids
 from tervit_np.analysis.surfaces.figures.interpolation import draw_interpolation
 from tervit_np.analysis.surfaces.figures.lines import draw_lines
 from tervit_np.analysis.surfaces.figures.stacked import draw_stacked
+from tervit_np.analysis.surfaces.planes import Plane
 from tervit_np.analysis.surfaces.results import FILE, Surfaces, read_surfaces
 from tervit_np.files import write_text
 
+MEANINGS = {
+    "float loss": "of the latent weights, not rounded",
+    "centre": "loss of the weights that are not shifted",
+    "mean": "loss averaged over all shifts",
+    "above float": "mean distance from the float surface over all shifts",
+    "λ1": "the largest eigenvalue of the Hessian: the curvature in the steepest direction",
+    "λ2": "the second largest eigenvalue",
+    "λ3": "the third largest eigenvalue",
+    "smallest": "the smallest eigenvalue; below 0, the loss falls in that direction",
+    "error of λ1": "a bound on the error of λ1 by Lanczos' method",
+    "trace": "the sum of all eigenvalues",
+    "gap": "the loss of the rounded weights minus that of the unrounded ones",
+    "g·ε": "the gap by the gradient g alone; ε is what rounding adds to the weights",
+    "g·ε + ½ ε'Hε": "the gap by gradient and Hessian H",
+    "½ λ1 |ε|²": "the gap if rounding went in the steepest direction",
+    "|ε|² / |w|²": "how large rounding is, compared with the weights",
+}
 BEGIN, END = "<!-- loss surface -->", "<!-- end of loss surface -->"
 
 
@@ -47,7 +65,7 @@ def rewrite_report(folder: Path) -> Path | None:
     report = folder / "report.html"
     if not report.exists():
         return None
-    page = report.read_text(encoding="utf-8")
+    page = html.restyle(report.read_text(encoding="utf-8"))
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if begin and end:
@@ -81,47 +99,51 @@ def _gaps(surfaces: Surfaces, folder: Path) -> list[str]:
             ["latent weights", "float loss", *kinds],
             rows,
             [stage_colour(g.latent) for g in surfaces.gaps],
+            MEANINGS,
         ),
-        html.picture(
+        html.chart(
             draw_gaps(surfaces.gaps, folder / "surface_gaps.png"),
-            "Loss of the same latent weights, unrounded and rounded in three ways. The bar at "
+            "Loss of the same latent weights, unrounded and rounded in several ways. The bar at "
             "float is the error of the loss, the others are errors of the gap.",
         ),
     ]
 
 
 def _stacked(surfaces: Surfaces, folder: Path) -> list[str]:
-    planes = {
-        "at the float solution": surfaces.same,
-        "each after its own training": surfaces.trained,
-    }
-    heights = [
-        [h.name, f"{h.centre:.3f} ± {h.centre_error:.3f}", f"{h.mean:.3f}"]
-        + [f"{h.distance:+.4f} ± {h.distance_error:.4f}"]
-        + [f"{t.centre:.3f} ± {t.centre_error:.3f}", f"{t.mean:.3f}"]
-        + [f"{t.distance:+.4f} ± {t.distance_error:.4f}"]
-        for h, t in zip(surfaces.same.heights, surfaces.trained.heights, strict=True)
-    ]
-    head = ["surface", "centre", "mean", "above float", "trained: centre", "mean", "above float"]
+    """Draw the surfaces at the float solution; those after training are often too close to draw."""
     count = len(surfaces.same.grids[0].x)
+    planes = {"at the float solution": surfaces.same}
     return [
         html.heading("Stacked surfaces", 3),
         html.paragraph(text.describe_planes(surfaces.same, surfaces.trained)),
-        html.picture(
+        html.chart(
             draw_stacked(planes, folder / "surface_stacked.png"),
             f"Loss over {count} x {count} shifts of the value weights of two blocks, in units of "
             "their mean magnitude; latent weights are shifted, then rounded. The numbers are the "
             "losses at the centre, which the vertical line joins.",
         ),
-        html.table(head, heights, [stage_colour(h.name) for h in surfaces.same.heights]),
+        html.paragraph("The surfaces of this figure, all of the float solution's latent weights:"),
+        _heights(surfaces.same),
+        html.paragraph("And of the models after each one's own training:"),
+        _heights(surfaces.trained),
     ]
+
+
+def _heights(plane: Plane) -> str:
+    rows = [
+        [h.name, f"{h.centre:.3f} ± {h.centre_error:.3f}", f"{h.mean:.3f}"]
+        + [f"{h.distance:+.4f} ± {h.distance_error:.4f}"]
+        for h in plane.heights
+    ]
+    colours = [stage_colour(h.name) for h in plane.heights]
+    return html.table(["surface", "centre", "mean", "above float"], rows, colours, MEANINGS)
 
 
 def _interpolation(surfaces: Surfaces, folder: Path) -> list[str]:
     return [
         html.heading("From the float solution to the ternary one", 3),
         html.paragraph(text.describe_interpolation(surfaces.interpolation)),
-        html.picture(
+        html.chart(
             draw_interpolation(surfaces.interpolation, folder / "surface_interpolation.png"),
             "Both losses on the straight line through the two solutions; bands: standard error.",
         ),
@@ -133,10 +155,11 @@ def _lines(surfaces: Surfaces, folder: Path) -> list[str]:
     return [
         html.heading("Random directions", 3),
         html.paragraph(text.describe_lines(surfaces.far, surfaces.near, surfaces.stairs)),
-        html.picture(lines, "Loss along one filter-normalised random direction at three scales."),
-        html.picture(
+        html.chart(lines, "Loss along one filter-normalised random direction at three scales."),
+        html.chart(
             draw_grids(surfaces.grids, folder / "surface_grids.png"),
-            "Loss over two random directions; the same levels in all panels.",
+            "Loss over two random directions: the higher, the darker on a light page and the "
+            "lighter on a dark one. All panels have the same levels; the cross is the model.",
         ),
     ]
 
@@ -158,23 +181,26 @@ def _curvature(surfaces: Surfaces) -> list[str]:
         html.heading("Curvature, and the gap that it predicts", 3),
         html.paragraph(text.describe_curvature(surfaces)),
         html.table(
-            ["model", "λ1", "λ2", "λ3", "smallest", "λ1 within", "trace"],
+            ["model", "λ1", "λ2", "λ3", "smallest", "error of λ1", "trace"],
             spectra,
             [stage_colour(c.name) for c in surfaces.curvature],
+            MEANINGS,
         ),
         html.paragraph(text.describe_predictions(surfaces.predictions)),
         html.table(
             ["weights", "gap", "g·ε", "g·ε + ½ ε'Hε", "½ λ1 |ε|²", "|ε|² / |w|²"],
             predicted,
             [stage_colour(p.name.split(",")[0]) for p in surfaces.predictions],
+            MEANINGS,
         ),
         html.paragraph(
-            "Hessian of the loss in float64, by differences of gradients, with respect to the "
+            "ε is what rounding adds to the weights w, g the gradient and H the Hessian of the "
+            "loss in float64, by differences of gradients, with respect to the "
             f"{surfaces.curvature[0].size:,} weights that become ternary, at their quantized "
-            "values and with float activations: with rounded ones the loss has no curvature. "
-            "Eigenvalues by Lanczos; λ1 is known to within the number of its column. The trace by "
-            "Hutchinson. The gaps in this table are those of "
-            "rounding only these weights, with float activations.",
+            "values and with float activations: with rounded ones the loss has no curvature. λ1 to "
+            "λ3 are the largest eigenvalues of H, by Lanczos; the error of λ1 is a bound. The "
+            "trace by Hutchinson. The gaps in this table are those of rounding only these weights, "
+            "with float activations.",
             "soft",
         ),
     ]

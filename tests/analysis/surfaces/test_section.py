@@ -1,9 +1,9 @@
-import re
-
 import pytest
 
+from tervit_np.analysis import html
 from tervit_np.analysis.surfaces.results import FILE, write_surfaces
 from tervit_np.analysis.surfaces.section import BEGIN, END, rewrite_report, surface_section
+from tests.analysis.report.page_structure import charts, check_page
 
 FIGURES = {f"surface_{n}.png" for n in ("gaps", "stacked", "interpolation", "lines", "grids")}
 
@@ -19,8 +19,8 @@ def test_the_section_needs_the_json_alone(folder):
     assert section.startswith(BEGIN)
     assert section.endswith(END)
     assert {file.name for file in folder.iterdir()} == FIGURES | {FILE}
-    assert section.count("<img src=") == len(FIGURES)
-    assert "nan" not in re.sub(r'"data:[^"]*"', "", section)
+    assert len(charts(section)) == 2 * len(FIGURES)
+    check_page(html.document("t", [section]))
 
 
 def test_the_tables_quote_the_numbers(folder, surfaces):
@@ -46,7 +46,7 @@ def test_without_curvature_there_are_no_eigenvalues(surfaces, tmp_path):
     write_surfaces(surfaces._replace(curvature=(), predictions=()), tmp_path)
     section = "\n".join(surface_section(tmp_path))
     assert "eigenvalue" not in section
-    assert section.count("<img src=") == len(FIGURES)
+    assert len(charts(section)) == 2 * len(FIGURES)
 
 
 def test_without_results_there_are_only_marks(tmp_path):
@@ -72,6 +72,19 @@ def test_a_report_without_marks_gets_the_section_at_its_end(folder):
     rewrite_report(folder)
     assert report.read_text().startswith(f"<body>all{BEGIN}")
     assert report.read_text().endswith(f"{END}\n</body>\n</html>")
+
+
+def test_a_report_of_an_older_version_gets_the_style_that_the_section_needs(folder):
+    report = folder / "report.html"
+    report.write_text("<style>old</style><body>all</body>")
+    rewrite_report(folder)
+    assert report.read_text().startswith(f"<style>{html.STYLE}</style><body>all")
+
+
+def test_terms_are_explained_under_the_pointer(folder):
+    section = "\n".join(surface_section(folder))
+    assert '<abbr title="the largest eigenvalue of the Hessian' in section
+    assert "what rounding adds to the weights" in section
 
 
 def test_figures_are_drawn_without_a_report(folder):

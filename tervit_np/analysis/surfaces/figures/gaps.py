@@ -1,9 +1,14 @@
 """The loss of one set of latent weights under four kinds of rounding, for several sets."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tervit_np.analysis.style import FAINT, figure, save, stage_colour
+from tervit_np.analysis.style import FAINT, PAPER, stage_colour
 from tervit_np.analysis.surfaces.gaps import Gaps
+from tervit_np.analysis.svg import Chart, chart
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # kind: stage that gives its colour, marker, filled
 _MARKS: dict[str, tuple[str, str, bool]] = {
@@ -14,9 +19,10 @@ _MARKS: dict[str, tuple[str, str, bool]] = {
 }
 
 
-def draw_gaps(gaps: tuple[Gaps, ...], path: Path) -> Path:
+def draw_gaps(gaps: tuple[Gaps, ...], path: Path) -> Chart:
     """Draw losses with errors, in one column for each set of latent weights; write the PNG."""
-    with figure(7.2, 3.6) as fig:
+
+    def draw(fig: "Figure", is_narrow: bool) -> None:
         ax = fig.subplots()
         for i, each in enumerate(gaps):
             ax.axhline(each.loss, (i + 0.08) / len(gaps), (i + 0.92) / len(gaps), color=FAINT,
@@ -28,14 +34,13 @@ def draw_gaps(gaps: tuple[Gaps, ...], path: Path) -> Path:
                 stage, marker, filled = _MARKS.get(kind, (kind, "D", True))
                 colour = stage_colour(stage, j)
                 ax.errorbar([i + 0.2 * (j - middle)], [loss], [error], fmt=marker, color=colour,
-                            markersize=8, mfc=colour if filled else "white", capsize=3,
+                            markersize=8, mfc=colour if filled else PAPER, capsize=3,
                             label=kind if i == 0 else None)  # fmt: skip
-        ax.set_xticks(
-            range(len(gaps)), [f"latent weights\nof the {g.latent} solution" for g in gaps]
-        )
+        ax.set_xticks(range(len(gaps)), [g.latent for g in gaps])
+        ax.set_xlabel("latent weights of which solution")
         ax.set_xlim(-0.5, len(gaps) - 0.5)
         ax.set_ylabel("loss")
-        fig.legend(
-            loc="outside upper center", ncols=len(_MARKS), handletextpad=0.2, columnspacing=1.2
-        )
-        return save(fig, path)
+        columns = 2 if is_narrow else len(_MARKS)
+        fig.legend(loc="outside upper left", ncols=columns, handletextpad=0.2, columnspacing=1.2)
+
+    return chart(draw, path, wide=(7.2, 3.6), narrow=4.2)

@@ -1,13 +1,17 @@
 """The loss along one random direction at three scales."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tervit_np.analysis.style import figure, save, stage_colour
+from tervit_np.analysis.style import stage_colour
 from tervit_np.analysis.surfaces.directions import Curve
 from tervit_np.analysis.surfaces.stairs import Stairs
+from tervit_np.analysis.svg import Chart, chart
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # name of the curve: stage that gives its colour, line style, label
 STYLES: dict[str, tuple[str, str, str]] = {
@@ -18,13 +22,18 @@ STYLES: dict[str, tuple[str, str, str]] = {
 }
 
 
-def draw_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stairs, path: Path) -> Path:
+def draw_lines(
+    far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stairs, path: Path
+) -> Chart:
     """Draw all curves at two scales, and the ternary one at the finest; write the PNG."""
-    with figure(7.2, 7.0) as fig:
-        grid = fig.add_gridspec(2, 2, height_ratios=(1.25, 1))
-        above, left, right = (
-            fig.add_subplot(grid[cell]) for cell in ((0, slice(None)), (1, 0), (1, 1))
-        )
+
+    def draw(fig: "Figure", is_narrow: bool) -> None:
+        if is_narrow:
+            above, left, right = fig.subplots(3)
+        else:
+            grid = fig.add_gridspec(2, 2, height_ratios=(1.25, 1))
+            cells = (0, slice(None)), (1, 0), (1, 1)
+            above, left, right = (fig.add_subplot(grid[cell]) for cell in cells)
         for i, curve in enumerate(far):
             _draw(above, curve, i)
         for i, curve in enumerate(near):
@@ -39,8 +48,14 @@ def draw_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stairs, 
         right.set_title(f"within ±{stairs.curve.x[-1]:.2g}, {flips} codes flip", fontsize=11)
         above.set_ylabel("loss")
         left.set_ylabel("loss")
-        above.legend(loc="upper center", fontsize=10)
-        return save(fig, path)
+        if is_narrow:
+            right.set_ylabel("loss")
+        if is_narrow:
+            fig.legend(*above.get_legend_handles_labels(), loc="outside upper left", fontsize=10)
+        else:
+            above.legend(loc="upper center", fontsize=10)
+
+    return chart(draw, path, wide=(7.2, 7.0), narrow=9.2)
 
 
 def _style(curve: Curve, index: int) -> tuple[str, str, str]:

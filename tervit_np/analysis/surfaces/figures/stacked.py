@@ -1,32 +1,39 @@
 """Stacked loss surfaces in three dimensions."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tervit_np.analysis.style import INK, figure, save, stage_colour
+from tervit_np.analysis.style import FAINT, INK, stage_colour
 from tervit_np.analysis.surfaces.planes import Plane
+from tervit_np.analysis.svg import Chart, chart
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _NOTABLE_RATIO = 1.5  # of vertical scales, from which a title mentions it
 PATTERNS = {"float": 0.55, "8-bit": 0.0, "ternary": 0.55}  # opacity; 0 for a wireframe
 
 
-def draw_stacked(planes: dict[str, Plane], path: Path) -> Path:
+def draw_stacked(planes: dict[str, Plane], path: Path) -> Chart:
     """Draw one stack for each plane, under its name; write the PNG.
 
     The 8-bit surface is a wireframe, because it coincides with the float one. The titles mention
     different vertical scales.
     """
     spans = [_span(plane) for plane in planes.values()]
-    with figure(4.2 * len(planes), 3.9) as fig:
+
+    def draw(fig: "Figure", is_narrow: bool) -> None:
+        rows, columns = (len(planes), 1) if is_narrow else (1, len(planes))
         for i, (title, plane) in enumerate(planes.items()):
-            ax = fig.add_subplot(1, len(planes), i + 1, projection="3d")
+            ax = fig.add_subplot(rows, columns, i + 1, projection="3d")
             _stack(ax, plane)
             finer = (spans[0][1] - spans[0][0]) / (spans[i][1] - spans[i][0])
             note = f"\nvertical scale {finer:.2g} times larger" if finer >= _NOTABLE_RATIO else "\n"
             ax.set_title(title + note, fontsize=11, y=1.0, loc="left")
-        return save(fig, path)
+
+    return chart(draw, path, wide=(4.2 * len(planes), 3.9), narrow=4.2 * len(planes))
 
 
 def _stack(ax: Any, plane: Plane) -> None:
@@ -43,10 +50,10 @@ def _stack(ax: Any, plane: Plane) -> None:
     low, high = _span(plane)
     ax.set_zlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     _label(ax, plane)
-    ax.set_xlabel(_shift(plane.layers[0]), fontsize=8, labelpad=2)
-    ax.set_ylabel(_shift(plane.layers[1]), fontsize=8, labelpad=2)
-    ax.set_zlabel("loss", fontsize=9, labelpad=2)
-    ax.tick_params(labelsize=8, pad=0)
+    ax.set_xlabel(_block(plane.layers[0]), fontsize=10, labelpad=2)
+    ax.set_ylabel(_block(plane.layers[1]), fontsize=10, labelpad=2)
+    ax.set_zlabel("loss", fontsize=10, labelpad=2)
+    ax.tick_params(labelsize=10, pad=0)
     ax.tick_params(axis="z", pad=3)
     ax.zaxis.set_major_locator(MaxNLocator(5))
     ax.set_xticks([-1, 0, 1])
@@ -55,7 +62,7 @@ def _stack(ax: Any, plane: Plane) -> None:
     ax.set_box_aspect((1, 1, 0.95), zoom=0.9)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.set_pane_color((1, 1, 1, 0))
-        axis._axinfo["grid"]["color"] = "#DDDDDD"
+        axis._axinfo["grid"]["color"] = FAINT
 
 
 def _label(ax: Any, plane: Plane) -> None:
@@ -73,6 +80,6 @@ def _span(plane: Plane) -> tuple[float, float]:
     return float(heights.min()), float(heights.max())
 
 
-def _shift(layer: str) -> str:
-    """Return the label of an axis: the value rows of a layer, in units of their mean magnitude."""
-    return f"shift of {layer.removesuffix('.attn.qkv.weight')} values\nin units of mean |w|"
+def _block(layer: str) -> str:
+    """Name the block whose values an axis shifts."""
+    return layer.removesuffix(".attn.qkv.weight")

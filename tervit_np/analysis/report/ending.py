@@ -1,0 +1,53 @@
+"""The end of the page: what to do next, and how to reproduce the run."""
+
+import shlex
+from collections import defaultdict
+
+from tervit_np.analysis import html
+from tervit_np.analysis.report.results import Results, is_quantized
+from tervit_np.quant.plan import plan_table
+from tervit_np.train.progress import clock
+
+
+def next_steps(results: Results) -> list[str]:
+    """List commands that go on with this run."""
+    run, last = shlex.quote(str(results.run.folder.path)), results.last.model
+    commands = {
+        f"tervit predict {run} PICTURE --show seen.png": "what the model sees in your picture",
+        f"tervit log {run} --csv": "every number of the training, for a spreadsheet",
+    }
+    if is_quantized(last):
+        commands[f"tervit export {run}"] = "the small file, which runs on integer kernels"
+    if {"float", "ternary"} <= {result.name for result in results.stages}:
+        commands[f"tervit surface {run}"] = "the loss around both models, and between them"
+        commands[f"tervit sensitivity {run}"] = "which layers suffer most, by the loss"
+    commands["tervit exercise"] = "write parts of the library yourself, with hints"
+    return [html.heading("What to do next"), html.definitions(commands, "commands")]
+
+
+def provenance(results: Results) -> list[str]:
+    """Write the command, the data and the software of the run, and the quantizers of each layer."""
+    run, config = results.run, results.run.config
+    data = config["data"]
+    machine = defaultdict(lambda: "unknown", config["environment"])
+    seconds = sum(stage.seconds or 0 for stage in run.stages)
+    stages = ", ".join(f"{s['name']} {s['epochs']:g}" for s in config["stages"])
+    facts = {
+        "seed": str(config["seed"]),
+        "model": f"{config['model']['parameters']:,} parameters",
+        "images": f"{data['train']:,} train, {data['val']:,} validation, {data['test']:,} test",
+        "epochs": stages,
+        "training": f"{clock(seconds)} min on {config['threads']} threads",
+        "started": config["started"],
+        "software": f"tervit_np {machine['tervit_np']}, Python {machine['python']}, NumPy "
+        f"{machine['numpy']}, Numba {machine['numba']}, backend {machine['backend']}",
+        "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['blas']}",
+    }
+    command = config["command"] or "tervit_np.train.run(...), called from Python"
+    table = html.code(plan_table(results.last.model.quantizable()))
+    return [
+        html.heading("How to reproduce this"),
+        html.code(command),
+        html.definitions(facts),
+        html.details("quantizers of each layer", table),
+    ]

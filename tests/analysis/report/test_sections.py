@@ -1,0 +1,86 @@
+"""Numbers and words of single sections."""
+
+import numpy as np
+import pytest
+
+from tervit_np.analysis.report import classes, confusion, layers
+from tervit_np.analysis.report.classes import ClassAccuracies
+from tervit_np.analysis.report.curves import centred_mean
+from tervit_np.train import evaluate
+from tests.analysis.report.conftest import CLASSES
+
+
+def test_the_rounded_model_is_the_one_that_the_last_stage_began_with(results):
+    stage = results.run.stages[-1]
+    evaluation = results.rounded.evaluation
+    assert (evaluation.accuracy, evaluation.loss) == (stage.start_accuracy, stage.start_loss)
+    assert [result.name for result in results.shown] == ["float", "rounded", "ternary"]
+
+
+def test_class_accuracies_average_to_the_accuracy(results):
+    found = classes.class_accuracies(results)
+    assert found.models == ("float", "rounded", "ternary")
+    mean = (found.accuracy * found.pictures).sum(axis=1) / found.pictures.sum()
+    expected = [result.evaluation.accuracy for result in results.shown]
+    np.testing.assert_allclose(mean, expected, rtol=1e-12)
+
+
+def test_classes_are_ordered_by_what_rounding_costs(results):
+    accuracy = np.array([[0.9, 0.8, 0.7], [0.8, 0.1, 0.75], [0.9, 0.9, 0.9]])
+    found = ClassAccuracies(("float", "rounded", "ternary"), accuracy, np.array([9, 9, 9]))
+    order = classes.class_order(results, found)
+    assert order.tolist() == [1, 0, 2]
+    assert classes.describe(results, found, order) == (
+        f"Rounding does not hurt all classes alike: {CLASSES[1]} falls from 80 % to 10 %, "
+        f"{CLASSES[2]} goes from 70 % to 75 %. After training as ternary, {CLASSES[1]} has 90 %."
+    )
+    without = results._replace(rounded=None)
+    two = found._replace(accuracy=accuracy[[0, 2]], models=("float", "ternary"))
+    assert classes.class_order(without, two).tolist() == [2, 1, 0]
+    one = found._replace(accuracy=accuracy[:1], models=("float",))
+    assert classes.class_order(without, one).tolist() == [2, 1, 0]
+    assert 1 not in classes.class_order(results, found._replace(pictures=np.array([9, 0, 9])))
+
+
+def test_the_most_confused_pair_counts_both_directions():
+    counts = np.array([[9, 3, 0], [3, 9, 0], [5, 0, 9]])
+    assert confusion.most_confused(counts) == (0, 1)
+    assert confusion.confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist() == [
+        [1, 1],
+        [0, 1],
+    ]
+
+
+def test_of_many_classes_those_of_the_worst_pairs_are_shown():
+    counts = np.diag(np.full(40, 9))
+    counts[30, 7], counts[7, 30], counts[12, 3], counts[5, 6] = 5, 3, 7, 1
+    assert confusion._worth_showing(counts, 4).tolist() == [3, 7, 12, 30]
+    assert confusion._worth_showing(counts, 40).tolist() == list(range(40))
+
+
+def test_long_names_keep_both_ends():
+    assert classes.shortened("short", 6) == "short"
+    name = classes.shortened("a very long name of a class 17", 12)
+    assert (name, len(name)) == ("a very … 17"[:7] + "…s 17", 12)
+
+
+def test_the_centred_mean_of_a_line_is_the_line():
+    """A trailing mean of falling values lies above them."""
+    line = np.linspace(3.0, 1.0, 40)
+    np.testing.assert_allclose(centred_mean(line, 15), line, atol=1e-12)
+    assert centred_mean(np.array([2.0]), 15).tolist() == [2.0]
+    assert centred_mean(np.array([0.0, 3.0, 0.0, 1.0]), 3) == pytest.approx([0, 1, 4 / 3, 1])
+
+
+def test_layers_are_measured_before_and_after_training(results):
+    errors = layers.measure_layers(results)
+    assert list(errors) == ["rounded", "ternary"]
+    named = {error.layer: error for error in errors["ternary"]}
+    assert named["blocks.0.mlp.fc1"].weight > 0.3  # three values
+    assert 0 < named["head"].weight < 0.01  # 8 bits
+    assert "Rounded alone, the layer blocks." in layers.describe(results, errors)
+
+
+def test_evaluations_are_those_of_the_library(results):
+    again = evaluate(results.last.model, results.test)
+    assert again.accuracy == results.last.evaluation.accuracy

@@ -1,0 +1,78 @@
+"""The sentence at the top, for every order of the three accuracies."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.analysis.report.results import Result, Results
+from tervit_np.analysis.report.summary import bytes_text, meaning
+from tervit_np.analysis.run_record import StageRecord
+from tests.analysis.report.conftest import small_model
+
+
+def results(first, rounded, last, plan="ternary"):
+    """Results of two stages with these accuracies on 200 pictures."""
+
+    def result(name, accuracy, plan):
+        evaluation = SimpleNamespace(accuracy=accuracy, readable=np.ones(200, bool))
+        return Result(name, tv.quantize(small_model(3), plan), evaluation)
+
+    stages = [result("float", first, "float"), result("ternary", last, plan)]
+    record = [StageRecord(n, 0.3, 1.0, 0.5, 1.0, 1.0, 2.0) for n in ("float", "ternary")]
+    run = SimpleNamespace(stages=record, config={"command": ""}, stage_names=["float", "ternary"])
+    between = None if rounded is None else result("rounded", rounded, plan)
+    return Results(run, stages, [], between, None)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "sentence"),
+    [
+        (
+            (0.9, 0.6, 0.95),
+            "Rounding the weights to three values costs 30.0 points of accuracy; training with the "
+            "rounded weights wins them back and adds 5.0.",
+        ),
+        (
+            (0.9, 0.6, 0.9),
+            "Rounding the weights to three values costs 30.0 points of accuracy; training with the "
+            "rounded weights wins them back.",
+        ),
+        (
+            (0.9, 0.6, 0.8),
+            "Rounding the weights to three values costs 30.0 points of accuracy; training with the "
+            "rounded weights wins 20.0 of them back.",
+        ),
+        (
+            (0.9, 0.6, 0.5),
+            "Rounding the weights to three values costs 30.0 points of accuracy; training with the "
+            "rounded weights wins nothing back.",
+        ),
+        (
+            (0.6, 0.65, 0.8),
+            "Rounding the weights to three values costs no accuracy here; training with them ends "
+            "20.0 points above the float model.",
+        ),
+        (
+            (0.6, 0.65, 0.6),
+            "Rounding the weights to three values costs no accuracy here; training with them ends "
+            "level with the float model.",
+        ),
+        (
+            (0.9, None, 0.8),
+            "After all stages 80.0 % of 200 test pictures are classified correctly, 10.0 points "
+            "below the float model.",
+        ),
+    ],
+)
+def test_the_sentence_follows_the_numbers(accuracies, sentence):
+    assert meaning(results(*accuracies)).replace("\N{NO-BREAK SPACE}", " ") == sentence
+
+
+def test_bits_are_named_where_no_weight_is_ternary():
+    assert "weights to 8 bits costs" in meaning(results(0.9, 0.6, 0.8, "int8"))
+
+
+def test_sizes_are_kilobytes_or_megabytes():
+    assert [bytes_text(n) for n in (1, 999_000, 1_234_567)] == ["1 kB", "999 kB", "1.23 MB"]
