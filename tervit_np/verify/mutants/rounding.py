@@ -73,12 +73,6 @@ ROUNDING = [
             ("quant.sherry", "Sherry.encode", "0.75 * matrix.shape[1]", "matrix.shape[1]"),
         ),
         (
-            "dorefa-linear",
-            "weights are divided by the largest, without tanh",
-            ("quant.dorefa", "_tanh", "elementary.tanh(matrix)", "matrix"),
-            ("quant.dorefa", "DoReFa.backward", "((1 - t * t) * dt)", "dt"),
-        ),
-        (
             "dorefa-scale",
             "the fitted scale is a mean of ratios, not least squares",
             (
@@ -129,3 +123,13 @@ ROUNDING = [
         ),
     ]
 ]
+
+ROUNDING.append(
+    mutant(
+        "golden",
+        "dorefa-linear",
+        "weights are divided by the largest, without tanh",
+        ("quant.dorefa", "_tanh", "elementary.tanh(matrix)", "matrix"),
+        ("quant.dorefa", "DoReFa.backward", "((1 - t * t) * dt)", "dt"),
+    )
+)
