@@ -20,6 +20,7 @@ from tervit_np.analysis.style import css_colour, figure, save
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MARGIN = 0.09  # inches, left and right
 NARROW = 350 / 72  # inches, of 72 units each: on a phone of 390 pixels a unit is about a pixel
 _NO_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -62,9 +63,15 @@ def chart(
 
 
 def _lay_out(fig: "Figure") -> None:
-    """Arrange the parts of a figure once; Matplotlib would do it again for each file."""
+    """Arrange the parts of a figure once; Matplotlib would do it again for each file.
+
+    The page's font may be larger than the one that Matplotlib measures, hence the margin.
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     engine = fig.get_layout_engine()
-    if engine is not None:
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(w_pad=MARGIN)
         engine.execute(fig)
         fig.set_layout_engine("none")
 
