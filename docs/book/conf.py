@@ -12,7 +12,6 @@ os.environ["TERVIT_BOOK"] = "1"  # figures for a light and for a dark page
 os.environ.setdefault("TERVIT_TUTORIALS", str(ROOT / "build" / "book" / "runs"))
 
 from tervit_book.figures import Scraper  # noqa: E402
-from tervit_book.progress import running  # noqa: E402
 
 from tervit_np import __version__  # noqa: E402
 
@@ -56,7 +55,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"^(?!\d\d_)",
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": (Scraper(),),
-    "reset_modules": (running,),
+    "reset_modules": ("tervit_book.progress.running",),
     "capture_repr": (),
     "only_warn_on_example_error": True,
     "show_signature": False,

@@ -72,7 +72,9 @@ def _lay_out(fig: "Figure") -> None:
     engine = fig.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(w_pad=MARGIN)
-        engine.execute(fig)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # characters that the font lacks
+            engine.execute(fig)
         fig.set_layout_engine("none")
 
 

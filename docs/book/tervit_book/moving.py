@@ -9,6 +9,7 @@ from tervit_book.repository import ROOT, chapter_page, read
 
 FIGURES = "docs/book/figures"
 ENTRY = re.compile(r'<li><a href="(\w+)\.html">(.+?)</a>, chapter (\d\d)</li>')
+CHAPTER = re.compile(r'"\.\./\.\./\.\./tutorials/(\w+)\.py"')
 START = """\
 Figures that move
 =================
@@ -41,8 +42,11 @@ def pages() -> dict[str, str]:
 
 
 def copy_figures(pages: Path) -> None:
-    """Copy the figures beside the built pages."""
+    """Copy the figures beside the built pages; their links to chapters lead to those pages."""
     shutil.copytree(ROOT / FIGURES, pages / "figures", dirs_exist_ok=True)
+    for file in (pages / "figures").glob("*.html"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(CHAPTER.sub(r'"../tutorials/\1.html" target="_top"', text), "utf-8")
 
 
 def _page(figure: Figure) -> str:

@@ -29,7 +29,7 @@ g, and v of g^2, element by element.
 
 Write one step for one parameter. lr and eps are self.lr and self.eps. p, m and
 v are the arrays of the model and of the optimizer: change them in place
-(`m[...] = ` or `m *= `), because `m = ` makes a new array that nobody else
+(`m[...] = x` or `m *= x`), because `m = x` makes a new array that nobody else
 sees. Do not change g, and return nothing.
 
 The check begins with one number for paper. Then it takes several steps with
