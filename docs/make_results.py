@@ -86,7 +86,8 @@ def table(runs: list[dict[str, Any]], with_preset: bool) -> str:
             for s in repeats[0]["stages"]
         }
         starts = [_stage(run, "ternary", "start") for run in repeats] if "ternary" in ends else []
-        minutes = mean(run["seconds"] for run in repeats) / 60
+        seconds = [run["seconds"] for run in repeats]  # None of a run that was stopped meanwhile
+        minutes = "" if None in seconds else f"{mean(seconds) / 60:.1f}"
         rows.append(
             (
                 f"`{command}`",
@@ -94,7 +95,7 @@ def table(runs: list[dict[str, Any]], with_preset: bool) -> str:
                 *(_mean_and_sd(ends.get(name, [])) for name in ("float", "8-bit")),
                 _mean_and_sd(starts),
                 _mean_and_sd(ends.get("ternary", [])),
-                f"{minutes:.1f}",
+                minutes,
             )
         )
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
