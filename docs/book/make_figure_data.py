@@ -9,7 +9,7 @@ Each number comes from a file or a function of the repository; tests/figures che
 import argparse
 from pathlib import Path
 
-from figure_data import chapters, read, threshold, vit, write
+from figure_data import chapters, read, stored, threshold, vit, write
 
 
 def main() -> None:
@@ -21,6 +21,8 @@ def main() -> None:
         write("vit_models", vit.packed_files(args.run))
         write("vit_accuracy", vit.accuracy(read("vit_models")))
     models = read("vit_models")
+    write("crossing_curves", stored.crossing_curves())
+    write("roofline_measured", stored.roofline_measured())
     write("ste_task", chapters.straight_through())
     write("gradcheck_arrays", chapters.gradient_check())
     write("threshold_rows", threshold.trained_rows(models))

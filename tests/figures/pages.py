@@ -16,6 +16,10 @@ FAINT_TEXTS = """(() => {
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const ground = (element) => {
+    if (element.dataset.ground) { // the colour of a shape under the text
+      const code = getComputedStyle(element).getPropertyValue(`--${element.dataset.ground}`).trim();
+      return [1, 3, 5].map((i) => parseInt(code.slice(i, i + 2), 16));
+    }
     for (let e = element; e; e = e.parentElement) {
       const rgba = channels(getComputedStyle(e).backgroundColor);
       if (rgba.length === 3 || rgba[3] > 0) return rgba.slice(0, 3);
@@ -38,8 +42,10 @@ FAINT_TEXTS = """(() => {
   return faint;
 })()"""
 
-# The element with the focus, by its id or name; '' if none has it.
+# The element with the focus, by its id or name; '' if none has it or the Tab key begins anew.
 FOCUSED = """(() => {
   const e = document.activeElement;
-  return e === document.body ? '' : e.id || e.name || e.tagName.toLowerCase();
+  if (e === document.body || 'seen' in e.dataset) return '';
+  e.dataset.seen = '';
+  return e.id || e.name || e.tagName.toLowerCase();
 })()"""
