@@ -32,6 +32,7 @@ _SUBMODULES = (
 )
 _MODULE_OF = {
     "backend": "backends",
+    "calibrate": "models",
     "create_model": "models",
     "list_models": "models",
     "quantize": "models",
@@ -59,6 +60,7 @@ __all__ = [
     "__version__",
     "analysis",
     "backend",
+    "calibrate",
     "clip_grad_norm",
     "compiled",
     "create_model",
@@ -100,6 +102,7 @@ if TYPE_CHECKING:  # the names that __getattr__ imports at run time
         DeiTConfig,
         Swin,
         SwinConfig,
+        calibrate,
         create_model,
         list_models,
         quantize,

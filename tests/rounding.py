@@ -30,7 +30,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.nn import LayerNorm
-from tervit_np.quant import IDENTITY, UniformAct
+from tervit_np.quant import IDENTITY, StaticAct, UniformAct
+from tervit_np.quant.uniform import largest_code
 from tests.checks import ROUNDOFF32
 
 FLIP = 2e-5  # float32 rounds s and x / s: 1.2e-7 of a code up to 127
@@ -71,21 +72,24 @@ def record_rounding(codes, distance):
 @contextmanager
 def recorded() -> Iterator[list[Rounded]]:
     """List what activation quantizers do in the enclosed lines, in the order of their calls."""
-    record, forward = [], UniformAct.forward
+    record, forwards = [], {rule: rule.forward for rule in (UniformAct, StaticAct)}
 
     def recording(self, x, *args, **options):
         codes, scale, _ = self.encode(x)
-        record.append(
-            Rounded(codes.astype(np.int64), from_half(x / np.where(scale == 0, 1, scale)))
-        )
-        return forward(self, x, *args, **options)
+        steps = x / np.where(scale == 0, 1, scale)
+        if isinstance(self, StaticAct):
+            steps = np.clip(steps, -largest_code(self.bits), largest_code(self.bits))
+        record.append(Rounded(codes.astype(np.int64), from_half(steps)))
+        return forwards[type(self)](self, x, *args, **options)
 
-    UniformAct.forward = recording
+    for rule in forwards:
+        rule.forward = recording
     _records.append(record)
     try:
         yield record
     finally:
-        UniformAct.forward = forward
+        for rule, forward in forwards.items():
+            rule.forward = forward
         _records.pop()
 
 

@@ -465,6 +465,9 @@ claim("planting costs ternary weights, too", more, True)
 # Further reading
 # ---------------
 # * `quant/uniform.py <../tervit_np/quant/uniform.py>`_: both grids.
+#   `quant/static.py <../tervit_np/quant/static.py>`_ and
+#   `quant/calibration.py <../tervit_np/quant/calibration.py>`_: static scales
+#   and the three rules, which ``tervit calibrate RUN`` applies to a model.
 # * Nagel, Fournarakis, Amjad, Bondarenko, van Baalen, Blankevoort: A white
 #   paper on neural network quantization (2021).
 # * Banner, Nahshan, Soudry: Post training 4-bit quantization of convolutional

@@ -13,6 +13,7 @@ from tervit_np import __version__
 from tervit_np.cli import (
     bench,
     book,
+    calibrate,
     check,
     compare,
     data,
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "surface": surface,
     "eval": evaluate,
     "predict": predict,
+    "calibrate": calibrate,
     "export": export,
     "size": size,
     "sensitivity": sensitivity,

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from tervit_np.cli.models import add_model, open_model
+from tervit_np.cli.models import add_model, open_model, refuse_overwriting
 from tervit_np.cli.options import add_stage
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan
@@ -81,19 +81,10 @@ def _export(loaded: "LoadedModel", out: "Path", file_format: str, precision: str
     from tervit_np.deploy import export
     from tervit_np.deploy.onnx_file import export_onnx
 
-    if out.exists() and out.samefile(loaded.file):
-        raise ValueError(
-            f"--out is {out}, the model itself, which would be overwritten; name another file"
-        )
+    refuse_overwriting(loaded, out)
     if file_format == "onnx" and precision is not None:
         raise ValueError("--precision applies to packed files; an ONNX graph computes in float32")
-    extra = {
-        "data": loaded.data,
-        "classes": list(loaded.classes),
-        "mean": list(loaded.mean),
-        "std": list(loaded.std),
-    }
     if file_format == "onnx":
-        export_onnx(loaded.model, out, extra=extra)
+        export_onnx(loaded.model, out, extra=loaded.description())
     else:
-        export(loaded.model, out, precision=precision or "float32", extra=extra)
+        export(loaded.model, out, precision=precision or "float32", extra=loaded.description())

@@ -32,6 +32,15 @@ class LoadedModel(NamedTuple):
         """Whether images are cropped as in ImageNet's evaluation."""
         return self.data is None or self.data.startswith("imagenet:")
 
+    def description(self) -> dict[str, Any]:
+        """Describe data and classes as JSON, for a file that `open_model` loads again."""
+        return {
+            "data": self.data,
+            "classes": list(self.classes),
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add MODEL, which `open_model` loads."""
@@ -80,6 +89,14 @@ def open_model(
     if chosen is not None:
         chosen.quantize(loaded.model)
     return loaded
+
+
+def refuse_overwriting(loaded: LoadedModel, out: Path) -> None:
+    """Raise ValueError if the file to be written is that of the model itself."""
+    if out.exists() and out.samefile(loaded.file):
+        raise ValueError(
+            f"--out is {out}, the model itself, which would be overwritten; name another file"
+        )
 
 
 def _file_form(file: Path) -> Literal["packed", "npz", "weights"]:

@@ -1,6 +1,7 @@
 """The arguments of a new run: the preset of the data set, changed by the options."""
 
 import argparse
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -196,7 +197,8 @@ def _plan_and_name(text: str) -> dict[str, Any]:
     chosen = chosen_plan(text)
     if chosen.from_file:
         return {"plan": chosen.plan, "name": Path(text).stem}
-    return {"plan": text, "name": f"{text[3:]}-bit" if text.startswith("int") else text}
+    name = re.sub("^int([2-8])", r"\1-bit", text)  # int8-static: 8-bit-static
+    return {"plan": text, "name": name}
 
 
 def _check_plans(stages: "list[Stage]", model: "Classifier") -> None:

@@ -7,7 +7,7 @@ all steps, and writes it once. dispatch.py imports this package on first use.
 
 from tervit_np.compiled.attention import attention_backward, attention_mix, attention_probs
 from tervit_np.compiled.conv import col2im, im2col
-from tervit_np.compiled.fakequant import fake_quant_rows, fake_quant_rows_minmax
+from tervit_np.compiled.fakequant import fake_quant_rows, fake_quant_rows_minmax, fake_quant_static
 from tervit_np.compiled.gelu import gelu, gelu_backward, gelu_tanh, gelu_tanh_backward
 from tervit_np.compiled.layernorm import layernorm, layernorm_backward
 from tervit_np.compiled.linear import linear, linear_backward
@@ -25,6 +25,7 @@ __all__ = [
     "ema_",
     "fake_quant_rows",
     "fake_quant_rows_minmax",
+    "fake_quant_static",
     "gelu",
     "gelu_backward",
     "gelu_tanh",

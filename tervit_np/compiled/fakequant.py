@@ -1,8 +1,9 @@
-"""Fake quantization of rows, equal to NumPy's to the last bit.
+"""Fake quantization, equal to NumPy's to the last bit.
 
-Twin of quant/uniform.py. The largest magnitude of a row is found as an integer: without the sign
-bit, the bits of float32 values order as the values do. Maxima of integers vectorize; maxima of
-floats do not, because of NaN. The bits of NaN and infinity are 0x7F800000 and above.
+Twin of quant/uniform.py and quant/static.py. The largest magnitude of a row is found as an integer:
+without the sign bit, the bits of float32 values order as the values do. Maxima of integers
+vectorize; maxima of floats do not, because of NaN. The bits of NaN and infinity are 0x7F800000 and
+above.
 """
 
 import numpy as np
@@ -18,11 +19,24 @@ _ZERO = F(0)
 
 
 @kernel(boundscheck=False)
+def magnitude_bits(x: np.float32) -> np.int32:
+    """Return the bits of |x|, which order as the magnitudes do."""
+    return np.int32(float_to_bits(x) & _MAGNITUDE)
+
+
+@kernel(boundscheck=False)
+def check_finite(bits: np.int32) -> None:
+    """Raise ValueError if the largest bits are those of infinity or NaN."""
+    if bits >= _INFINITY:
+        raise ValueError("quantize: a value is NaN or infinite")
+
+
+@kernel(boundscheck=False)
 def symmetric_step(row: Array, limit: np.float32) -> np.float32:
     """Return max|x| / limit.  (N,) -> float32, or ValueError if it is not finite."""
     bits = np.int32(0)
     for i in range(row.shape[0]):
-        bits = max(bits, np.int32(float_to_bits(row[i]) & _MAGNITUDE))
+        bits = max(bits, magnitude_bits(row[i]))
     step = bits_to_float(bits) / limit
     if bits >= _INFINITY or not np.isfinite(step * limit):
         raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
@@ -58,7 +72,7 @@ def fake_quant_rows_minmax(x: Array, levels: int) -> Array:
             low, high = min(low, x[m, i]), max(high, x[m, i])
         finite = True
         for i in range(width):
-            finite &= np.int32(float_to_bits(x[m, i]) & _MAGNITUDE) < _INFINITY
+            finite &= magnitude_bits(x[m, i]) < _INFINITY
         scale = (high - low) / top
         if not finite or not np.isfinite(scale * top):
             raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
@@ -70,3 +84,17 @@ def fake_quant_rows_minmax(x: Array, levels: int) -> Array:
             q = np.rint(x[m, i] / scale) + zero
             out[m, i] = (min(max(q, _ZERO), top) - zero) * scale
     return out
+
+
+@kernel()
+def fake_quant_static(x: Array, scale: float, q_max: int) -> tuple[Array, Array]:
+    """round(clip(x / s)) s with a given s; whether |x| < q_max s.  (N,) -> (N,), bool (N,)."""
+    out, inside = np.empty_like(x), np.empty(x.shape, np.bool_)
+    step, limit, bits = F(scale), F(q_max), np.int32(0)
+    for i in range(x.shape[0]):
+        bits = max(bits, magnitude_bits(x[i]))
+        v = min(max(x[i] / step, -limit), limit)
+        out[i] = ((v + _ROUND) - _ROUND) * step
+        inside[i] = abs(v) < limit
+    check_finite(bits)
+    return out, inside

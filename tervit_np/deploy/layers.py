@@ -20,7 +20,7 @@ from tervit_np.kernels import (
 from tervit_np.nn import Conv2d, Module, PatchProjection
 from tervit_np.ops.conv import im2col
 from tervit_np.ops.patches import patchify
-from tervit_np.quant import QuantizedTensor, is_integer_matmul
+from tervit_np.quant import QuantizedTensor, fixed_scale, is_integer_matmul
 
 
 class PackedLinear(Module):
@@ -72,7 +72,8 @@ def packed_layer(layer: Any, codes: QuantizedTensor) -> Module:
         weights = weights.transpose(0, 2, 3, 1)
     matrix = np.ascontiguousarray(weights).reshape(len(weights), -1)
     ternary = is_integer_matmul(layer.weight_quant, layer.act_quant)
-    packed = pack(matrix, codes.scale) if ternary else pack_int8(matrix, codes.scale)
+    scales = codes.scale, fixed_scale(layer.act_quant)
+    packed = pack(matrix, *scales) if ternary else pack_int8(matrix, *scales)
     linear = PackedLinear(packed, None if layer.bias is None else layer.bias.data)
     if is_conv:
         return PackedConv(linear, layer.kernel, layer.stride, layer.padding)

@@ -12,7 +12,7 @@ from tervit_np.nn import Blocks, Linear, Products
 from tervit_np.quant import (
     Identity,
     QuantizedTensor,
-    is_int8_per_token,
+    is_int8_activation,
     is_integer_matmul,
 )
 
@@ -21,7 +21,7 @@ def packable(layer: Any) -> bool:
     """Tell whether a layer is an integer product: 8-bit tokens, ternary or 8-bit weights."""
     weight, act = layer.weight_quant, layer.act_quant
     return is_integer_matmul(weight, act) or (
-        weight.packing == "integer" and is_int8_per_token(act)
+        weight.packing == "integer" and is_int8_activation(act)
     )
 
 

@@ -25,7 +25,14 @@ from tervit_np.checkpoints.npz import describe
 from tervit_np.deploy import base3, bit_packing
 from tervit_np.models import Classifier
 from tervit_np.models.quantization import plan_of
-from tervit_np.quant import Identity, Quantizer, UniformAct, is_integer_matmul
+from tervit_np.quant import (
+    Identity,
+    Quantizer,
+    StaticAct,
+    UniformAct,
+    fixed_scale,
+    is_integer_matmul,
+)
 from tervit_np.quant.spec import plan_to_spec
 
 FORMAT = "tervit_np packed 1"
@@ -82,6 +89,10 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
         arrays[f"{layer_name}.scale"] = _cast_scale(f"{layer_name}.scale", scale, dtype)
     for name, layer in model.quantizable():
         storage_kind(name, layer)  # refuses the quantizers of layers without weights, too
+        try:
+            fixed_scale(layer.act_quant)
+        except ValueError as error:
+            raise ValueError(f"export: {name}: {error}") from None
     return arrays
 
 
@@ -105,9 +116,9 @@ def storage_kind(name: str, layer: Any) -> str:
     act: Quantizer = layer.act_quant
     if is_integer_matmul(weight, act):
         return "ternary"
-    if weight.packing == "integer" and isinstance(act, UniformAct | Identity):
+    if weight.packing == "integer" and isinstance(act, UniformAct | StaticAct | Identity):
         return "integer"
-    if isinstance(weight, Identity) and isinstance(act, UniformAct | Identity):
+    if isinstance(weight, Identity) and isinstance(act, UniformAct | StaticAct | Identity):
         return "float"
     if not weight.packing and not isinstance(weight, Identity):
         raise ValueError(
@@ -116,7 +127,7 @@ def storage_kind(name: str, layer: Any) -> str:
         )
     raise ValueError(
         f"export: {name} has weights {weight!r} with inputs {act!r}; ternary weights need "
-        "symmetric 8-bit inputs, one scale per token"
+        "symmetric 8-bit inputs, static or with one scale per token"
     )
 
 

@@ -126,10 +126,9 @@ def norm1_to_qkv(
     stop: int,
 ) -> None:
     """x += branch,  qkv = qkv(LN(x)),  for rows start..stop - 1 of the workspace."""
-    tokens = first_rows(private.tokens, stop - start)
-    residual_layernorm_quantize(
-        shared.x[start:stop], shared.branch[start:stop], w.norm1.gamma, w.norm1.beta, w.eps, tokens
-    )
+    tokens, norm = first_rows(private.tokens, stop - start), w.norm1
+    x, branch, scale = shared.x[start:stop], shared.branch[start:stop], w.qkv.panels.input_scale
+    residual_layernorm_quantize(x, branch, norm.gamma, norm.beta, w.eps, scale, tokens)
     linear_all_panels(tile, tokens, w.qkv, shared.qkv[start:stop])
 
 
@@ -144,13 +143,15 @@ def proj_to_fc2(
 ) -> None:
     """x += proj(attn_out),  branch = fc2(gelu(fc1(LN(x)))),  for rows start..stop - 1."""
     x, branch, rows = shared.x[start:stop], shared.branch[start:stop], stop - start
-    tokens, hidden = first_rows(private.tokens, rows), private.hidden[:rows]
+    tokens, hidden, norm = first_rows(private.tokens, rows), private.hidden[:rows], w.norm2
     hidden_tokens = first_rows(private.hidden_tokens, rows)
-    quantize_rows(shared.attn_out[start:stop], x.shape[1], tokens)
+    quantize_rows(shared.attn_out[start:stop], x.shape[1], w.proj.panels.input_scale, tokens)
     linear_all_panels(tile, tokens, w.proj, branch)
-    residual_layernorm_quantize(x, branch, w.norm2.gamma, w.norm2.beta, w.eps, tokens)
+    scale = w.fc1.panels.input_scale
+    residual_layernorm_quantize(x, branch, norm.gamma, norm.beta, w.eps, scale, tokens)
     linear_all_panels(tile, tokens, w.fc1, hidden)
-    gelu_quantize(hidden, w.gelu_erf, w.fc1.panels.outputs, hidden_tokens)
+    inputs, scale = w.fc1.panels.outputs, w.fc2.panels.input_scale
+    gelu_quantize(hidden, w.gelu_erf, inputs, scale, hidden_tokens)
     linear_all_panels(tile, hidden_tokens, w.fc2, branch)
 
 

@@ -23,11 +23,17 @@ from tervit_np.kernels.quantize import ROWS_PER_PASS, quantize_pass
 
 @kernel(boundscheck=False)
 def residual_layernorm_quantize(
-    x: Array, branch: Array, gamma: Array, beta: Array, eps: float, out: QuantizedTokens
+    x: Array,
+    branch: Array,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    input_scale: float,
+    out: QuantizedTokens,
 ) -> None:
     """x += branch, q = round(LN(x) / s).  (M, D), (M, D'), (D,), (D,) -> tokens (M, I).
 
-    The columns of `branch` beyond D are padding.
+    The columns of `branch` beyond D are padding. `input_scale` is s, or 0 for one of each token.
     """
     dim = x.shape[1]
     normed = np.empty((ROWS_PER_PASS, dim), np.float32)
@@ -37,7 +43,7 @@ def residual_layernorm_quantize(
         _add_branch(rows, branch[start : start + ROWS_PER_PASS], mean)
         _reciprocal_std(rows, mean, F(eps), rstd)
         _normalize(rows, mean, rstd, gamma, beta, normed)
-        quantize_pass(normed[: rows.shape[0]], dim, start, out)
+        quantize_pass(normed[: rows.shape[0]], dim, input_scale, start, out)
 
 
 @kernel(boundscheck=False)
@@ -72,7 +78,9 @@ def _normalize(x: Array, mean: Array, rstd: Array, gamma: Array, beta: Array, ou
 
 
 @kernel(boundscheck=False)
-def gelu_quantize(x: Array, gelu_erf: bool, inputs: int, out: QuantizedTokens) -> None:
+def gelu_quantize(
+    x: Array, gelu_erf: bool, inputs: int, input_scale: float, out: QuantizedTokens
+) -> None:
     """x = gelu(x) in place, then q = round(x / s).  (M, I'), first `inputs` columns -> tokens."""
     for start in range(0, x.shape[0], ROWS_PER_PASS):
         rows = x[start : start + ROWS_PER_PASS]
@@ -81,7 +89,7 @@ def gelu_quantize(x: Array, gelu_erf: bool, inputs: int, out: QuantizedTokens) -
                 _gelu_erf(rows[m, :inputs])
             else:
                 _gelu_tanh(rows[m, :inputs])
-        quantize_pass(rows, inputs, start, out)
+        quantize_pass(rows, inputs, input_scale, start, out)
 
 
 @kernel(boundscheck=False)

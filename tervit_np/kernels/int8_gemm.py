@@ -20,7 +20,7 @@ def quantize_and_multiply_int8(x: Array, w: Int8Weights, bias: Array) -> Array:
     out = np.empty((count, w.outputs), np.float32)
     q = np.empty((count, inputs), np.int8)
     tokens = QuantizedTokens(q, np.empty(count, np.float32), np.empty(count, np.int32))
-    quantize_rows(x, x.shape[1], tokens)
+    quantize_rows(x, x.shape[1], w.input_scale, tokens)
     unsigned, sums = np.zeros((MR, inputs), np.uint8), np.empty((MR, columns), np.int32)
     for m in range(0, count, MR):
         rows = min(MR, count - m)

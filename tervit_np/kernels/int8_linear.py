@@ -32,7 +32,7 @@ def int8_linear(x: Array, layer: Int8Weights, bias: Array | None = None) -> Arra
         from tervit_np.kernels.int8_gemm import quantize_and_multiply_int8
 
         return quantize_and_multiply_int8(x, layer, padded_bias)
-    tokens = quantize_tokens(x)
+    tokens = quantize_tokens(x, input_scale=layer.input_scale)
     sums = tokens.q[:, : layer.inputs].astype(np.float64) @ unpack_int8(layer).T
     scale = layer.scale[: layer.outputs]
     y = sums.astype(np.float32) * tokens.scale[:, None] * scale + padded_bias[: layer.outputs]

@@ -24,10 +24,13 @@ class Int8Weights(NamedTuple):
     compensation: Array  # int32 (O',): 128 times the sum of each output's codes
     outputs: int
     inputs: int
+    input_scale: float = 0.0  # of all inputs, if it is static; 0: each token has its own
 
 
-def pack_int8(codes: Array, scale: Array) -> Int8Weights:
+def pack_int8(codes: Array, scale: Array, input_scale: float = 0.0) -> Int8Weights:
     """Pack 8-bit codes.  int8 (out, in), float32 (out,) or () -> Int8Weights.
+
+    `input_scale` is that of static inputs, 0 if each token has its own.
 
     Raises
     ------
@@ -47,7 +50,8 @@ def pack_int8(codes: Array, scale: Array) -> Int8Weights:
     scales[:outputs] = scale
     packed = padded.reshape(columns, steps, STEP).transpose(1, 0, 2).reshape(steps, columns * STEP)
     compensation = 128 * padded.sum(axis=1, dtype=np.int32)
-    return Int8Weights(np.ascontiguousarray(packed), scales, compensation, outputs, inputs)
+    packed = np.ascontiguousarray(packed)
+    return Int8Weights(packed, scales, compensation, outputs, inputs, input_scale)
 
 
 def unpack_int8(layer: Int8Weights) -> Array:

@@ -26,6 +26,7 @@ class Panels(NamedTuple):
     scale: Array  # float32 (64 P,), zero beyond the outputs
     outputs: int
     inputs: int
+    input_scale: float = 0.0  # of all inputs, if it is static; 0: each token has its own
 
     @property
     def nbytes(self) -> int:
@@ -41,8 +42,10 @@ class QuantizedTokens(NamedTuple):
     row_sums: Array  # int32 (M',): the sum of each token's q
 
 
-def pack(codes: Array, scale: Array) -> Panels:
+def pack(codes: Array, scale: Array, input_scale: float = 0.0) -> Panels:
     """Pack ternary codes.  int8 (out, in), float32 (out,) or () -> panels.
+
+    `input_scale` is that of static inputs, 0 if each token has its own.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def pack(codes: Array, scale: Array) -> Panels:
         raise ValueError(f"pack: scale is {scale.shape}, expected {(outputs,)} finite numbers")
     scales = np.zeros(-(-outputs // PANEL) * PANEL, np.float32)
     scales[:outputs] = scale
-    return Panels(_pack_codes(codes), scales, outputs, inputs)
+    return Panels(_pack_codes(codes), scales, outputs, inputs, input_scale)
 
 
 def _pack_codes(codes: Array) -> Array:
@@ -103,10 +106,11 @@ def unpack_stored(panels: Panels) -> Array:
     return stored
 
 
-def quantize_tokens(x: Array, mr: int = 1) -> QuantizedTokens:
+def quantize_tokens(x: Array, mr: int = 1, input_scale: float = 0.0) -> QuantizedTokens:
     """Quantize each token: q = round(x / s), s = max|x| / 127.  float32 (M, I) -> tokens.
 
-    Tokens are padded to a multiple of `mr`, the rows of a tile. q equals that of `UniformAct(8)`.
+    Tokens are padded to a multiple of `mr`, the rows of a tile. q equals that of `UniformAct(8)`;
+    with a static `input_scale` as s, that of `StaticAct(8, s)`.
 
     Raises
     ------
@@ -116,11 +120,12 @@ def quantize_tokens(x: Array, mr: int = 1) -> QuantizedTokens:
     count, inputs = x.shape
     q = np.zeros((-(-count // mr) * mr, -(-inputs // STEP) * STEP), np.int8)
     scale = np.zeros(len(q), np.float32)
-    scale[:count] = np.abs(x).max(axis=1, initial=0) / np.float32(127)
+    largest = np.abs(x).max(axis=1, initial=0)
+    scale[:count] = input_scale or largest / np.float32(127)
     with np.errstate(over="ignore"):
-        if not np.isfinite(scale * np.float32(127)).all():
+        if not np.isfinite(np.maximum(largest, scale[:count] * np.float32(127))).all():
             raise ValueError("quantize: a value is NaN or infinite, or too large for a scale")
-    step = np.where(scale[:count] == 0, 1, scale[:count])[:, None]
-    rounded = np.rint(x / step)
+        step = np.where(scale[:count] == 0, 1, scale[:count])[:, None]
+        rounded = np.rint(x / step)
     q[:count, :inputs] = np.where(scale[:count, None] == 0, 0, np.clip(rounded, -127, 127))
     return QuantizedTokens(q, scale, q.sum(axis=1, dtype=np.int32))

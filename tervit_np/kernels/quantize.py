@@ -7,13 +7,16 @@ low bits of the float.
 
 Each of the three loops runs over ROWS_PER_PASS rows before the next loop begins. The maximum and
 the sum of a row are known only after its last element; the CPU begins the next row meanwhile.
+
+With a static scale the first loop is not needed, and x / s may be beyond 127 and is clipped. What
+is left of the search for the maximum is the check for NaN and infinity, in the second loop.
 """
 
 import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.compiled.exponential import ONE, F, float_to_bits
-from tervit_np.compiled.fakequant import symmetric_step
+from tervit_np.compiled.fakequant import check_finite, magnitude_bits, symmetric_step
 from tervit_np.compiled.jit import kernel
 from tervit_np.kernels.panels import QuantizedTokens
 
@@ -25,22 +28,31 @@ _ZERO = F(0)
 
 
 @kernel(boundscheck=False)
-def quantize_rows(x: Array, inputs: int, out: QuantizedTokens) -> None:
-    """Quantize the first `inputs` columns of x.  (M, ...) -> tokens (M', I'), padded with 0."""
+def quantize_rows(x: Array, inputs: int, input_scale: float, out: QuantizedTokens) -> None:
+    """Quantize the first `inputs` columns of x.  (M, ...) -> tokens (M', I'), padded with 0.
+
+    `input_scale` is a static scale, or 0 to give each token its own.
+    """
     rows = x.shape[0]
     for start in range(0, rows, ROWS_PER_PASS):
-        quantize_pass(x[start : start + ROWS_PER_PASS], inputs, start, out)
+        quantize_pass(x[start : start + ROWS_PER_PASS], inputs, input_scale, start, out)
     for m in range(rows, out.q.shape[0]):
         out.scale[m], out.row_sums[m] = _ZERO, 0
         out.q[m] = 0
 
 
 @kernel(boundscheck=False)
-def quantize_pass(x: Array, inputs: int, start: int, out: QuantizedTokens) -> None:
+def quantize_pass(
+    x: Array, inputs: int, input_scale: float, start: int, out: QuantizedTokens
+) -> None:
     """Quantize at most ROWS_PER_PASS rows.  (R, ...) -> tokens start..start + R - 1."""
-    for m in range(x.shape[0]):
-        out.scale[start + m] = symmetric_step(x[m, :inputs], F(_Q_MAX))
-    _round_rows(x, inputs, start, out.scale, out.q)
+    if input_scale > 0:
+        out.scale[start : start + x.shape[0]] = F(input_scale)
+        _clip_and_round_rows(x, inputs, start, F(input_scale), out.q)
+    else:
+        for m in range(x.shape[0]):
+            out.scale[start + m] = symmetric_step(x[m, :inputs], F(_Q_MAX))
+        _round_rows(x, inputs, start, out.scale, out.q)
     _sum_rows(x.shape[0], inputs, start, out.q, out.row_sums)
 
 
@@ -59,6 +71,18 @@ def _round_rows(x: Array, inputs: int, start: int, scale: Array, q: Array) -> No
             value = nearest_integer(x[m, i] / step)
             q[start + m, i] = min(max(value, -_Q_MAX), _Q_MAX)  # only a denormal step exceeds 127
         q[start + m, inputs:] = 0
+
+
+@kernel(boundscheck=False)
+def _clip_and_round_rows(x: Array, inputs: int, start: int, scale: np.float32, q: Array) -> None:
+    """q = round(clip(x / s)), padded with 0.  (R, ...) -> rows of q (M', I') from `start` on."""
+    limit, bits = F(_Q_MAX), np.int32(0)
+    for m in range(x.shape[0]):
+        for i in range(inputs):
+            bits = max(bits, magnitude_bits(x[m, i]))
+            q[start + m, i] = nearest_integer(min(max(x[m, i] / scale, -limit), limit))
+        q[start + m, inputs:] = 0
+    check_finite(bits)
 
 
 @kernel(boundscheck=False)

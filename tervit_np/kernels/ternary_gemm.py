@@ -85,7 +85,7 @@ def pack_inputs(
     inputs = 4 * w.packed.shape[1]
     q = zero_bytes(rows * inputs).view(np.int8).reshape((rows, inputs))
     tokens = QuantizedTokens(q, np.empty(rows, np.float32), np.empty(rows, np.int32))
-    quantize_rows(x, x.shape[1], tokens)
+    quantize_rows(x, x.shape[1], w.input_scale, tokens)
     padded_bias = np.zeros(w.scale.shape[0], np.float32)
     padded_bias[: bias.shape[0]] = bias
     return tokens, padded_bias, np.empty((rows, w.scale.shape[0]), np.float32)

@@ -52,7 +52,7 @@ def ternary_linear(
     variant = selected_variant() if variant is None else check_supported(variant)
     bias = _NO_BIAS if bias is None else np.ascontiguousarray(bias, np.float32)
     if not has_tile(variant):
-        tokens = quantize_tokens(x)
+        tokens = quantize_tokens(x, input_scale=packed.input_scale)
         sums = integer_product(tokens.q[:, : packed.inputs], packed, variant)
         y = scale_sums(sums, tokens.scale, packed.scale[: packed.outputs])
         return y + bias if len(bias) else y
@@ -138,18 +138,19 @@ def fits_integers(inputs: int) -> bool:
     return inputs <= MAX_INPUTS
 
 
-def pack_floats(w_hat: Array) -> Panels:
+def pack_floats(w_hat: Array, input_scale: float = 0.0) -> Panels:
     """Pack a dequantized weight: each row is its largest magnitude times -1, 0, 1.  (O, I)."""
     from tervit_np.kernels.packing import pack_rows
 
     packed, scale = pack_rows(np.ascontiguousarray(w_hat))
-    return Panels(packed, scale, *w_hat.shape)
+    outputs, inputs = w_hat.shape
+    return Panels(packed, scale, outputs, inputs, input_scale)
 
 
 def multiply_floats(x_hat: Array, panels: Panels, bias: Array | None) -> Array:
     """Multiply dequantized tokens as integers times scales.  (M, I), panels, (O,) -> (M, O).
 
-    The integers of a token are recovered from its largest magnitude.
+    The integers of a token are recovered from its largest magnitude, or by the static scale.
     """
     from tervit_np.kernels.ternary_gemm import quantize_and_multiply
 

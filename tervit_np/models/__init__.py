@@ -1,5 +1,6 @@
 """Models with the official architectures and names, by name, with or without quantizers."""
 
+from tervit_np.models.calibration import calibrate
 from tervit_np.models.classifier import Classifier, Logits
 from tervit_np.models.deit import DeiT, DeiTConfig
 from tervit_np.models.initialization import initialize
@@ -9,6 +10,7 @@ from tervit_np.models.swin import Swin
 from tervit_np.models.swin_config import SwinConfig
 
 __all__ = [
+    "calibrate",
     "CONFIGS",
     "Classifier",
     "DeiT",

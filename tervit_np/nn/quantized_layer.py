@@ -6,7 +6,7 @@ from tervit_np.arrays import Array
 from tervit_np.dispatch import integer_engine
 from tervit_np.nn.module import Module
 from tervit_np.param import Param
-from tervit_np.quant import IDENTITY, Quantizer, is_integer_matmul
+from tervit_np.quant import IDENTITY, Quantizer, fixed_scale, is_integer_matmul
 
 
 class QuantizedWeight(NamedTuple):
@@ -38,5 +38,5 @@ class QuantizedLayer(Module):
         if is_integer_matmul(self.weight_quant, self.act_quant) and w_hat.ndim == 2:
             engine = integer_engine(w_hat)
             if engine is not None and engine.fits_integers(w_hat.shape[1]):
-                packed = engine.pack_floats(w_hat)
+                packed = engine.pack_floats(w_hat, fixed_scale(self.act_quant))
         return QuantizedWeight(w_hat, cache, packed)

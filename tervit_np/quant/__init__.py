@@ -1,15 +1,17 @@
 """Quantizers, one rule per file, and the plan that assigns them to layers."""
 
 from tervit_np.quant.blend import Blend
+from tervit_np.quant.calibration import CALIBRATIONS, find_scale
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.identity import IDENTITY, Identity
-from tervit_np.quant.integers import is_int8_per_token, is_integer_matmul
+from tervit_np.quant.integers import fixed_scale, is_int8_activation, is_integer_matmul
 from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
 from tervit_np.quant.plan_file import read_plan_file, write_plan_file
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 from tervit_np.quant.quest import Quest
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.spec import RULES
+from tervit_np.quant.static import StaticAct
 from tervit_np.quant.ternarize import TernaryTensor, ternarize
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct, UniformWeight
@@ -35,7 +37,11 @@ __all__ = [
     "named_plan",
     "is_integer_matmul",
     "plan_table",
-    "is_int8_per_token",
+    "is_int8_activation",
+    "find_scale",
+    "fixed_scale",
+    "StaticAct",
+    "CALIBRATIONS",
     "read_plan_file",
     "ternarize",
     "write_plan_file",

@@ -1,18 +1,32 @@
 """Which pairs of quantizers give integers, which a kernel can multiply instead of floats."""
 
 from tervit_np.quant.protocol import Quantizer
+from tervit_np.quant.static import StaticAct
 from tervit_np.quant.uniform import UniformAct
 
 
 def is_integer_matmul(weight: Quantizer, act: Quantizer) -> bool:
     """Tell whether weights are ternary and each token is a scale times 8-bit integers."""
-    return weight.packing == "ternary" and is_int8_per_token(act)
+    return weight.packing == "ternary" and is_int8_activation(act)
 
 
-def is_int8_per_token(act: Quantizer) -> bool:
-    """Tell whether each token becomes a scale times integers from -127 to 127."""
+def is_int8_activation(act: Quantizer) -> bool:
+    """Tell whether each token becomes a scale, its own or a fixed one, times -127 to 127."""
+    if isinstance(act, StaticAct):
+        return act.bits == 8
     return isinstance(act, UniformAct) and (act.bits, act.kind, act.per) == (
         8,
         "symmetric",
         "token",
     )
+
+
+def fixed_scale(act: Quantizer) -> float:
+    """Return the scale of static inputs, 0 if each token has its own.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are static and not calibrated.
+    """
+    return act.require_scale() if isinstance(act, StaticAct) else 0.0

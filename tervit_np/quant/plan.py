@@ -19,6 +19,7 @@ from tervit_np.quant.pattern_program import MAX_LENGTH
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.quest import Quest
 from tervit_np.quant.sherry import Sherry
+from tervit_np.quant.static import StaticAct
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct, UniformWeight
 
@@ -86,6 +87,10 @@ class Plan:
             layer.weight_quant = IDENTITY if layer.weight is None else weight
             layer.act_quant = act
 
+    def with_static_inputs(self) -> "Plan":
+        """Return this plan with symmetric inputs static, of the same bits, to be calibrated."""
+        return Plan([(pattern, weight, _static(act)) for pattern, weight, act in self.rules])
+
     def __repr__(self) -> str:
         return "\n".join(f"{p}: {w!r} weights, {a!r} inputs" for p, w, a in self.rules) or "float"
 
@@ -95,6 +100,11 @@ def _checked_rule(rule: Any) -> Rule:
         case (str(), Quantizer(), Quantizer()):
             return rule[0], rule[1], rule[2]
     raise ValueError(f"plan: {rule!r} is not (pattern, weight quantizer, activation quantizer)")
+
+
+def _static(act: Quantizer) -> Quantizer:
+    is_symmetric = isinstance(act, UniformAct) and act.kind == "symmetric"
+    return StaticAct(int(act.bits)) if is_symmetric or isinstance(act, StaticAct) else act
 
 
 def _encoder(weights: Quantizer) -> Plan:
@@ -113,6 +123,7 @@ PLANS: dict[str, Plan] = {
     "quest": _encoder(Quest()),
     "sherry": _encoder(Sherry()),
 }
+PLANS |= {f"{name}-static": PLANS[name].with_static_inputs() for name in ("int8", "ternary")}
 
 
 def named_plan(plan: "str | Plan") -> Plan:

@@ -2,6 +2,7 @@
 
     "ternary"                                            Ternary()
     "int4"                                               UniformWeight(4), of inputs UniformAct(4)
+    "int4-static"                                        of inputs: StaticAct(4)
     { quantizer = "ternary", threshold = "exact" }       Ternary(threshold="exact")
 
 The arguments are those of the constructor; those that a file leaves out have their defaults.
@@ -15,14 +16,18 @@ from typing import Any
 from tervit_np.quant.identity import Identity
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.spec import RULES, quantizer_from_spec, quantizer_to_spec
+from tervit_np.quant.static import StaticAct
 from tervit_np.quant.uniform import UniformAct, UniformWeight
 
-# What "intN" is in each column, and the words that are for weights alone.
-_UNIFORM: dict[str, type[Quantizer]] = {"weights": UniformWeight, "inputs": UniformAct}
+# What "intN" is in each column, by what follows it, and the words that are for weights alone.
+_UNIFORM: dict[str, dict[str, type[Quantizer]]] = {
+    "weights": {"": UniformWeight},
+    "inputs": {"": UniformAct, "-static": StaticAct},
+}
 _ONLY_WEIGHTS: dict[str, type[Quantizer]] = {
     name.lower(): rule
     for name, rule in RULES.items()
-    if rule not in (Identity, UniformWeight, UniformAct)
+    if rule not in (Identity, UniformWeight, UniformAct, StaticAct)
 }
 
 
@@ -55,8 +60,9 @@ def _rule(word: str, column: str) -> tuple[type[Quantizer], dict[str, Any]]:
     """Return the class that a word means, and the arguments that the word fixes."""
     if word == "float":
         return Identity, {}
-    if match := re.fullmatch("int([2-8])", word):
-        return _UNIFORM[column], {"bits": int(match[1])}
+    match = re.fullmatch("int([2-8])(.*)", word)
+    if match and match[2] in _UNIFORM[column]:
+        return _UNIFORM[column][match[2]], {"bits": int(match[1])}
     if column == "weights" and word in _ONLY_WEIGHTS:
         return _ONLY_WEIGHTS[word], {}
     raise ValueError(f"{column} is {word!r}; expected {_known(column)}")
@@ -64,7 +70,8 @@ def _rule(word: str, column: str) -> tuple[type[Quantizer], dict[str, Any]]:
 
 def _known(column: str) -> str:
     words = ["float", *(_ONLY_WEIGHTS if column == "weights" else ())]
-    return f"{', '.join(words)} or int2 to int8"
+    integers = " or ".join(f"int2{end} to int8{end}" for end in _UNIFORM[column])
+    return f"{', '.join(words)} or {integers}"
 
 
 def quantizer_to_words(quantizer: Quantizer, column: str) -> str:
@@ -80,8 +87,8 @@ def quantizer_to_words(quantizer: Quantizer, column: str) -> str:
     word = {v: k for k, v in _ONLY_WEIGHTS.items()}.get(rule) if column == "weights" else None
     if rule is Identity:
         word = "float"
-    elif rule is _UNIFORM[column]:
-        word = f"int{spec.pop('bits')}"
+    elif rule in (ends := {v: k for k, v in _UNIFORM[column].items()}):
+        word = f"int{spec.pop('bits')}{ends[rule]}"
     if word is None:
         raise ValueError(f"a plan file cannot have {column} of {quantizer!r}")
     default = {name: p.default for name, p in inspect.signature(rule).parameters.items()}

@@ -16,11 +16,13 @@ from tervit_np.quant.plan import Plan
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.quest import Quest
 from tervit_np.quant.sherry import Sherry
+from tervit_np.quant.static import StaticAct
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct, UniformWeight
 
 RULES: dict[str, type[Quantizer]] = {
-    q.__name__: q for q in (Identity, Ternary, Quest, Sherry, DoReFa, UniformWeight, UniformAct)
+    q.__name__: q
+    for q in (Identity, Ternary, Quest, Sherry, DoReFa, UniformWeight, UniformAct, StaticAct)
 }
 
 

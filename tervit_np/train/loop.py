@@ -29,6 +29,7 @@ from tervit_np.train.progress import TrainingProgress
 from tervit_np.train.run_config import check_run, make_run_config
 from tervit_np.train.splits import Data
 from tervit_np.train.stages import Recipe, Stage
+from tervit_np.train.static_scales import plan_to_store, set_static_scales
 from tervit_np.train.trainer import StageTrainer, model_arrays
 
 LOG_EVERY = 20  # steps
@@ -151,6 +152,7 @@ class _Loop:
             teacher = load_model(self.folder.stage_file(stage.teacher))[0]
         if saved is not None:
             self.model.load_state_dict(model_arrays(saved.arrays))
+        set_static_scales(self.model, self.data.train, self.seed, index, saved)
         total = self.lengths[index]
         trainer = StageTrainer(self.model, stage, self.recipe, total, self.threads, teacher)
         if saved is not None and saved.position["step"] > 0:
@@ -233,8 +235,8 @@ class _Loop:
             "std": list(test.std),
             "test_accuracy": end.accuracy,
         }
-        file = self.folder.stage_file(stage.name)
-        save_checkpoint(self.model, file, plan=stage.quantizers, extra=extra)
+        file, plan = self.folder.stage_file(stage.name), plan_to_store(self.model, stage.quantizers)
+        save_checkpoint(self.model, file, plan=plan, extra=extra)
         self.folder.log(
             kind="stage",
             **stage.describe() | {"stage": stage.name},

@@ -127,7 +127,8 @@ class Recipe:
 def plan_named(name: str) -> Plan:
     """Look up a plan: float, int8, ternary, ternary-layer, or "intN" for N-bit encoder weights.
 
-    In "intN" the patch embedding, the heads and all activations stay 8 bit.
+    In "intN" the patch embedding, the heads and all activations stay 8 bit. "-static" behind a name
+    makes the scales of activations static.
 
     Raises
     ------
@@ -136,6 +137,9 @@ def plan_named(name: str) -> Plan:
     """
     if name in PLANS:
         return named_plan(name)
+    base = name.removesuffix("-static")
+    if base != name and base != "float" and not base.endswith("-static"):
+        return plan_named(base).with_static_inputs()
     if (match := re.fullmatch(r"int([2-7])", name)) is None:
         raise ValueError(
             f"unknown plan {name!r}; known: {', '.join(PLANS)}, and intN for N-bit weights, "

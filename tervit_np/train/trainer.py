@@ -9,7 +9,7 @@ import numpy as np
 
 from data_tools import elementary
 from tervit_np.arrays import Array
-from tervit_np.models import Classifier, Logits, quantize
+from tervit_np.models import Classifier, Logits
 from tervit_np.param import Param
 from tervit_np.quant import Blend
 from tervit_np.train.adamw import AdamW
@@ -21,6 +21,7 @@ from tervit_np.train.objective import mean_logits, objective
 from tervit_np.train.parallel import ParallelModel
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.stages import Recipe, Stage
+from tervit_np.train.static_scales import scale_arrays
 
 
 class StageTrainer:
@@ -91,7 +92,7 @@ class StageTrainer:
         """Give the model the stage's result: averaged weights, plain quantizers."""
         self.parallel.close()
         if self.stage.ramp:
-            quantize(self.model, self.stage.quantizers)
+            _remove_blends(self.model)
         if self.average is not None:
             self.average.swap()
 
@@ -110,6 +111,7 @@ class StageTrainer:
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return all arrays and counters on which the next step depends."""
         arrays = {f"model.{name}": p.data for name, p in self.parallel.named_params}
+        arrays |= scale_arrays(self.model)
         arrays |= {f"optimizer.{k}": a for k, a in self.optimizer.state_dict().items()}
         counters = {"optimizer_steps": self.optimizer.steps}
         if self.average is not None:
@@ -150,6 +152,11 @@ def model_arrays(arrays: dict[str, Array]) -> dict[str, Array]:
 def _insert_blends(model: Classifier) -> None:
     for _, layer in model.quantizable():
         layer.weight_quant = Blend(layer.weight_quant)
+
+
+def _remove_blends(model: Classifier) -> None:
+    for _, layer in model.quantizable():
+        layer.weight_quant = layer.weight_quant.inner
 
 
 def _blends(models: list[Classifier]) -> list[Blend]:

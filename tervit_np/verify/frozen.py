@@ -21,6 +21,7 @@ from tervit_np.quant import (
     Quantizer,
     Quest,
     Sherry,
+    StaticAct,
     Ternary,
     UniformAct,
     UniformWeight,
@@ -47,6 +48,8 @@ QUANTIZERS: tuple[Quantizer, ...] = (
     UniformAct(8),
     UniformAct(8, "minmax"),
     UniformAct(6, "symmetric", "tensor"),
+    StaticAct(8, 0.01),
+    StaticAct(3, 0.4),
     Blend(Ternary(clip=0.9), 0.3),
 )
 

@@ -14,14 +14,17 @@ import numpy as np
 from tervit_np import losses
 from tervit_np.arrays import Array
 from tervit_np.quant import (
+    CALIBRATIONS,
     Blend,
     DoReFa,
     Quantizer,
     Quest,
     Sherry,
+    StaticAct,
     Ternary,
     UniformAct,
     UniformWeight,
+    find_scale,
 )
 from tervit_np.quant.quest import LEVEL
 from tervit_np.verify.golden import ValueCheck
@@ -96,6 +99,8 @@ EXAMPLES = (
             [[-51, 204, 0, 2], [1, 3, 7, 255]]),
     # Step 1; the zero point 0.4 is rounded to 0, so that 0 stays 0.
     Example(UniformAct(8, "minmax"), [[-0.4, 254.6, 0, 3]], [[0, 255, 0, 3]]),
+    # The grid ends at 127 / 2; 0.5 and 2.5 steps are halves, -127.2 steps are clipped.
+    Example(StaticAct(8, 0.5), [[0.25, 1.25, -63.6, 100]], [[0, 1, -63.5, 63.5]]),
     # A quarter of the way from w to the first example's w_hat.
     Example(Blend(Ternary(), 0.25), [[0.1, -0.5, 0.3, 1.5]], [[0.075, -0.625, 0.225, 1.375]]),
 )  # fmt: skip
@@ -111,6 +116,7 @@ def example_checks() -> Iterator[ValueCheck]:
             w_hat = quantizer.encode(w).dequantize()
             checks.append(ValueCheck(f"{quantizer!r} codes", w_hat, expected))
         yield max(checks, key=lambda check: check.error)
+    yield from _scales()
     yield from _losses()
 
 
@@ -124,6 +130,18 @@ def gradient_examples() -> Iterator[ValueCheck]:
             w = np.array(example.w, np.float64)
             dw = example.quantizer.backward(np.ones_like(w), example.quantizer.forward(w)[1])
             yield ValueCheck(f"{example.quantizer!r} dw by hand", dw, np.array(example.dw))
+
+
+def _scales() -> Iterator[ValueCheck]:
+    """Compare the scales of static quantizers of 2 bits, where Q is 1 and s the grid's end."""
+    # Ten magnitudes of 1 and one of 2. The last percentile of eleven values is a tenth of the way
+    # from the tenth to the eleventh: 99 % of 10 steps are 9.9. A grid of s from 1 to 2 is off by
+    # 10 (s - 1)^2 + (2 - s)^2, least at 12/11, and the nearest end is 2 (11/12)^7.
+    values = np.array([-1.0] * 5 + [1.0] * 5 + [-2.0])
+    by_hand = {"min-max": 2, "percentile": 1.9, "least-squares": 2 * (11 / 12) ** 7}
+    for rule in CALIBRATIONS:
+        scale = np.array(find_scale(values, 2, rule, percent=99))
+        yield ValueCheck(f"{rule} scale", scale, np.array(by_hand[rule]))
 
 
 def _losses() -> Iterator[ValueCheck]:

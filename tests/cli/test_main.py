@@ -20,7 +20,7 @@ def test_every_command_shows_examples(tervit, name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_a_help_text(name):
-    of_one = ("surface", "sensitivity", "log", "eval", "export", "size", "predict")
+    of_one = ("surface", "sensitivity", "calibrate", "log", "eval", "export", "size", "predict")
     required = 1 if name in of_one else 0
     parser = make_parser().parse_args([name, *["x"] * required]).parser
     assert [action.dest for action in parser._actions if not action.help] in ([], ["action"])

@@ -42,8 +42,11 @@ def file(tmp_path, config):
     return tmp_path / "x"
 
 
-def test_compiled_blocks_compute_what_the_modules_do(file, config):
-    packed, images = tv.load_packed(file), clear_images_of(model_of(config), 5)
+@pytest.mark.parametrize("plan", ["ternary", "ternary-static"])
+def test_compiled_blocks_compute_what_the_modules_do(tmp_path, config, plan):
+    model = model_of(config, plan)
+    tv.export(model, tmp_path / "x")
+    packed, images = tv.load_packed(tmp_path / "x"), clear_images_of(model, 5)
     found = packed.predict(images)
     for module in modules_with_blocks(packed.model):
         assert isinstance(module.blocks, PackedBlocks)

@@ -6,7 +6,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.deploy.layers import packed_layer
 from tervit_np.nn import Conv2d, Linear, PatchProjection
-from tervit_np.quant import Ternary, UniformAct, UniformWeight
+from tervit_np.quant import StaticAct, Ternary, UniformAct, UniformWeight
 from tests.checks import BACKENDS, relative_error
 
 CASES = {
@@ -20,14 +20,15 @@ CASES = {
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("quantizer", [Ternary(), UniformWeight(8), UniformWeight(4, "tensor")],
                          ids=["ternary", "8 bits", "4 bits"])  # fmt: skip
+@pytest.mark.parametrize("act", [UniformAct(8), StaticAct(8, 0.015)], ids=["dynamic", "static"])
 @pytest.mark.parametrize("case", CASES)
-def test_packed_layers_compute_what_the_layers_do(backend, case, quantizer):
+def test_packed_layers_compute_what_the_layers_do(backend, case, quantizer, act):
     make, shape = CASES[case]
     layer, rng = make(), np.random.default_rng(0)
     layer.weight.data[...] = rng.normal(size=layer.weight.shape)
     if layer.bias is not None:
         layer.bias.data[...] = rng.normal(size=layer.bias.shape)
-    layer.weight_quant, layer.act_quant = quantizer, UniformAct(8)
+    layer.weight_quant, layer.act_quant = quantizer, act
     x = rng.normal(size=shape).astype(np.float32)
     packed = packed_layer(layer, quantizer.encode(layer.weight.data))
     with tv.backend(backend):

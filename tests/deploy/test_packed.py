@@ -14,7 +14,15 @@ from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.onnx_file import export_onnx
 from tervit_np.kernels.int8_weights import unpack_int8
-from tervit_np.quant import DoReFa, Plan, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import (
+    IDENTITY,
+    DoReFa,
+    Plan,
+    StaticAct,
+    Ternary,
+    UniformAct,
+    UniformWeight,
+)
 from tervit_np.quant.plan import ENCODER
 from tervit_np.train.stages import plan_named
 from tests.checks import BACKENDS
@@ -45,6 +53,8 @@ def model_of(config, plan="ternary"):
         for _, param in model.named_params():
             param.data += rng.normal(0, 0.1, param.shape)
         tv.quantize(model, plan_named(plan) if isinstance(plan, str) else plan)
+        if isinstance(plan, str) and plan.endswith("-static"):
+            tv.calibrate(model, images, "percentile", 97)
         if constant_margin(with_int8_attention(model), images) > MARGIN:
             return model
 
@@ -62,7 +72,20 @@ def clear_images_of(model, count=3):
 
 @pytest.mark.rounding
 @CASES
-@pytest.mark.parametrize("plan", ["ternary", "int8", "int4", "int3", "quest", "dorefa", "float"])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "ternary",
+        "int8",
+        "int4",
+        "int3",
+        "quest",
+        "dorefa",
+        "float",
+        "ternary-static",
+        "int4-static",
+    ],
+)
 def test_a_loaded_model_predicts_what_the_exported_one_does(tmp_path, config, plan):
     if plan == "dorefa":  # codes of three bits for two bits of information
         plan = Plan([(ENCODER, DoReFa(2), UniformAct(8))])
@@ -209,6 +232,9 @@ def test_export_refuses_quantizers_that_the_format_cannot_store(tmp_path):
     plan = Plan([(r"blocks\..*", Ternary(), UniformAct(8, "minmax"))])
     with pytest.raises(ValueError, match="blocks.0.attn.qkv has weights .* symmetric 8-bit inputs"):
         tv.export(tv.quantize(model, plan), tmp_path / "x")
+    plan = Plan([(r"blocks\..*", Ternary(), StaticAct(4, 0.1))])
+    with pytest.raises(ValueError, match=r"qkv has weights .* inputs int4 static \(0.1\); ternary"):
+        tv.export(tv.quantize(model, plan), tmp_path / "x")
     plan = Plan([(r"blocks\..*", UniformWeight(4), UniformAct(8, "minmax"))])
     tv.export(tv.quantize(model, plan), tmp_path / "x")
     images = images_of(DEIT)
@@ -216,6 +242,23 @@ def test_export_refuses_quantizers_that_the_format_cannot_store(tmp_path):
     np.testing.assert_array_equal(found, model.predict(images))
     with pytest.raises(ValueError, match="precision is 'int4'"):
         tv.export(model, tmp_path / "x", precision="int4")
+
+
+@pytest.mark.parametrize("plan", ["ternary-static", "int8-static"])
+def test_export_refuses_static_inputs_without_scales(tmp_path, plan):
+    model = tv.quantize(model_of(DEIT), plan)
+    with pytest.raises(ValueError, match="export: patch_embed.proj: a static .* has no scale yet"):
+        tv.export(model, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("weights", [UniformWeight(4), IDENTITY])
+def test_static_inputs_of_other_bits_run_as_floats(tmp_path, weights):
+    plan = Plan([(r"blocks\..*(qkv|fc1)", weights, StaticAct(4, 0.3))])
+    model, images = tv.quantize(model_of(DEIT), plan), images_of(DEIT)
+    tv.export(model, tmp_path / "x")
+    packed = tv.load_packed(tmp_path / "x")
+    np.testing.assert_array_equal(packed.predict(images), model.predict(images))
 
 
 @pytest.mark.parametrize("factor", [1e-5, 1e-7, 1e-9])
@@ -292,6 +335,18 @@ def _swap(name, value):
     return change
 
 
+def _act(before, after):
+    """Give the plan a static quantizer, and change it in the JSON."""
+
+    def change(arrays, metadata):
+        static = '{"rule":"StaticAct","bits":8,"scale":0.1}'
+        token = '{"rule":"UniformAct","bits":8,"kind":"symmetric","per":"token"}'
+        assert token in metadata["plan"]
+        metadata["plan"] = metadata["plan"].replace(token, static.replace(before, after))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -311,6 +366,11 @@ def _swap(name, value):
         (lambda arrays, meta: meta.update(config="{}"), "do not fit"),
         (lambda arrays, meta: meta.update(plan="[1]"), "a plan is a list"),
         (lambda arrays, meta: meta.update(plan="[]"), "patch_embed.proj.weight is missing"),
+        (_act('"scale":0.1', '"scale":null'), "has no scale yet"),
+        (_act('"scale":0.1', '"scale":-1'), "scale is -1; expected a number above 0"),
+        (_act('"scale":0.1', '"scale":NaN'), "scale is nan; expected a number above 0"),
+        (_act('"scale":0.1', '"scale":[]'), r"scale is \[\]; expected a number above 0"),
+        (_act('"bits":8,"scale":0.1', '"bits":4,"scale":0.1'), "ternary weights need"),
         (lambda arrays, meta: meta.update(model='"os"'), "os"),
         (lambda arrays, meta: meta.pop("extra"), "extra is missing"),
         (lambda arrays, meta: meta.update(config="{"), "do not fit"),

@@ -47,6 +47,9 @@ def make_packed(plan: str) -> Callable[[Path], None]:
 
         net = model()
         tv.quantize(net, plan_named(plan))
+        if plan.endswith("-static"):
+            size = SMALL["image_size"]
+            tv.calibrate(net, np.random.default_rng(0).normal(size=(4, 3, size, size)))
         tv.export(net, folder / "x.packed", extra={"classes": ["a", "b", "c"]})
 
     return make
@@ -121,7 +124,11 @@ MODELS = {
         name: Format(
             make_packed(plan), read_packed, (packed_texts, m.safetensors_header), checked=True
         )
-        for name, plan in {"packed": "ternary", "packed-int4": "int4"}.items()
+        for name, plan in {
+            "packed": "ternary",
+            "packed-int4": "int4",
+            "packed-static": "ternary-static",
+        }.items()
     },
     "safetensors": Format(
         make_safetensors, read_weights("x.safetensors"), (m.safetensors_header,)

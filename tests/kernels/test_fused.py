@@ -40,7 +40,7 @@ def test_residual_layernorm_quantize_equals_its_steps(width, eps):
     gamma, beta = (rng.normal(size=width).astype(np.float32) for _ in range(2))
     before, found = x.copy(), make_tokens(5, width)
     wide = np.pad(branch, ((0, 0), (0, 64)), constant_values=1e3)  # padding of a panel
-    residual_layernorm_quantize(x, wide, gamma, beta, eps, found)
+    residual_layernorm_quantize(x, wide, gamma, beta, eps, 0.0, found)
     np.testing.assert_array_equal(x, before + branch)
     normal = ops.layernorm(x.astype(np.float64), gamma, beta, eps)[0]
     assert_rounded(found, normal)
@@ -52,14 +52,35 @@ def test_gelu_quantize_equals_its_steps(width, form):
     x = generator(width).normal(size=(5, width + 3)).astype(np.float32)
     expected = ops.gelu(x[:, :width].astype(np.float64), form)[0]
     before, found = x.copy(), make_tokens(5, width)
-    gelu_quantize(x, form == "erf", width, found)
+    gelu_quantize(x, form == "erf", width, 0.0, found)
     np.testing.assert_array_equal(x[:, width:], before[:, width:])
     assert relative_error(x[:, :width], expected) < 1e-6
     assert_rounded(found, expected)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_static_scales_are_given_and_clip(width):
+    """Codes are those of the values that the operators give; beyond the grid they are its ends."""
+    rng, scale = generator(width), float(np.float32(0.01))
+    x, branch = (rng.normal(size=(5, width)).astype(np.float32) for _ in range(2))
+    gamma, beta = (rng.normal(size=width).astype(np.float32) for _ in range(2))
+    found = make_tokens(5, width), make_tokens(5, width)
+    residual_layernorm_quantize(x, branch, gamma, beta, 1e-6, scale, found[0])
+    expected = [ops.layernorm(x.astype(np.float64), gamma, beta, 1e-6)[0]]
+    hidden = x.copy()
+    gelu_quantize(hidden, True, width, scale, found[1])
+    expected.append(ops.gelu(x.astype(np.float64), "erf")[0])
+    for tokens, values in zip(found, expected, strict=True):
+        steps = np.clip(values / scale, -127, 127)
+        assert_same_codes(tokens.q[:, :width], np.rint(steps), from_half(steps), MARGIN)
+        assert not tokens.q[:, width:].any()
+        assert (tokens.scale == np.float32(scale)).all()
+        np.testing.assert_array_equal(tokens.row_sums, tokens.q.sum(axis=1))
+
+
 def test_values_without_a_scale_are_refused():
     x = np.ones((2, 8), np.float32)
     x[1, 3] = np.nan
-    with pytest.raises(ValueError, match="NaN or infinite"):
-        gelu_quantize(x, True, 8, make_tokens(2, 8))
+    for scale in (0.0, 0.1):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            gelu_quantize(x.copy(), True, 8, scale, make_tokens(2, 8))

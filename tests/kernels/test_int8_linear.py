@@ -7,7 +7,7 @@ import tervit_np as tv
 from tervit_np.kernels import int8_linear, pack_int8
 from tervit_np.kernels.int8_weights import unpack_int8
 from tervit_np.nn import Linear
-from tervit_np.quant import UniformAct, UniformWeight
+from tervit_np.quant import StaticAct, UniformAct, UniformWeight, fixed_scale
 from tests.checks import BACKENDS, relative_error
 
 EACH_BACKEND = pytest.mark.parametrize("backend", BACKENDS)
@@ -27,16 +27,17 @@ def test_unpacking_returns_the_codes(shape):
 @pytest.mark.parametrize(
     "shape", [(1, 5, 3), (7, 27, 24), (13, 64, 100), (196, 48, 192), (0, 4, 4)]
 )
-def test_it_equals_the_trained_layer(backend, shape):
+@pytest.mark.parametrize("act", [UniformAct(8), StaticAct(8, 0.015)], ids=["dynamic", "static"])
+def test_it_equals_the_trained_layer(backend, shape, act):
     rows, inputs, outputs = shape
     rng = np.random.default_rng(1)
-    trained = Linear(inputs, outputs, weight_quant=UniformWeight(8), act_quant=UniformAct(8))
+    trained = Linear(inputs, outputs, weight_quant=UniformWeight(8), act_quant=act)
     trained.weight.data[...] = rng.normal(size=(outputs, inputs))
     trained.bias.data[...] = rng.normal(size=outputs)
     x = rng.normal(size=(rows, inputs)).astype(np.float32)
     x[rows // 2 : rows // 2 + 1] = 0
     stored = trained.weight_quant.encode(trained.weight.data)
-    layer = pack_int8(stored.codes, stored.scale)
+    layer = pack_int8(stored.codes, stored.scale, fixed_scale(act))
     with tv.backend(backend):
         y = int8_linear(x, layer, trained.bias.data)
         without = int8_linear(x, layer)

@@ -3,7 +3,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.kernels import Panels, pack, quantize_tokens, unpack
-from tervit_np.quant import UniformAct
+from tervit_np.quant import StaticAct, UniformAct
 from tests.checks import BACKENDS
 
 
@@ -75,7 +75,7 @@ def test_tokens_are_quantized_as_in_training(shape, scale):
         from tervit_np.kernels.quantize import quantize_rows
 
         tokens = type(quantized[0])(*(np.full_like(a, 99) for a in quantized[0]))
-        quantize_rows(x, x.shape[1], tokens)
+        quantize_rows(x, x.shape[1], 0.0, tokens)
         quantized.append(tokens)
     for tokens in quantized:
         assert tokens.q.shape == (-(-shape[0] // 6) * 6, -(-shape[1] // 4) * 4)
@@ -86,17 +86,40 @@ def test_tokens_are_quantized_as_in_training(shape, scale):
         np.testing.assert_array_equal(tokens.row_sums, tokens.q.sum(axis=1, dtype=np.int32))
 
 
+@pytest.mark.parametrize("scale", [1e-30, 0.01, 0.1, 1e28])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 6), (13, 33)])
+def test_static_tokens_are_quantized_as_in_training(shape, scale):
+    x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    x[0, 0] = 3e38
+    quantizer = StaticAct(8, scale)
+    expected = quantizer.encode(x)
+    quantized = [quantize_tokens(x, 6, quantizer.scale)]
+    if "numba" in BACKENDS:
+        from tervit_np.kernels.quantize import quantize_rows
+
+        tokens = type(quantized[0])(*(np.full_like(a, 99) for a in quantized[0]))
+        quantize_rows(x, x.shape[1], quantizer.scale, tokens)
+        quantized.append(tokens)
+    for tokens in quantized:
+        np.testing.assert_array_equal(tokens.q[: shape[0], : shape[1]], expected.codes)
+        assert not tokens.q[shape[0] :].any()
+        assert not tokens.q[:, shape[1] :].any()
+        assert (tokens.scale[: shape[0]] == np.float32(scale)).all()
+        np.testing.assert_array_equal(tokens.row_sums, tokens.q.sum(axis=1, dtype=np.int32))
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.1])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_refused(bad):
+def test_values_that_are_not_finite_are_refused(bad, scale):
     x = np.ones((2, 3), np.float32)
     x[1, 2] = bad
     with pytest.raises(ValueError, match="NaN or infinite"):
-        quantize_tokens(x)
+        quantize_tokens(x, input_scale=scale)
     if "numba" in BACKENDS:
         from tervit_np.kernels.quantize import quantize_rows
 
         with pytest.raises(ValueError, match="NaN or infinite"):
-            quantize_rows(x, 3, quantize_tokens(np.ones((2, 3), np.float32)))
+            quantize_rows(x, 3, scale, quantize_tokens(np.ones((2, 3), np.float32)))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (16, 4), (65, 7), (130, 48)])

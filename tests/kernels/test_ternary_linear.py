@@ -17,7 +17,7 @@ from tervit_np.kernels import (
     ternary_linear,
 )
 from tervit_np.nn import Linear
-from tervit_np.quant import Ternary, UniformAct
+from tervit_np.quant import StaticAct, Ternary, UniformAct, fixed_scale
 from tests.checks import BACKENDS, relative_error
 
 SUPPORTED = supported(isa.features()) if "numba" in BACKENDS else ("numpy",)
@@ -87,17 +87,19 @@ def test_a_layer_of_deit_small_is_exact(variant):
 
 @EACH_VARIANT
 @pytest.mark.parametrize("m", [1, 50])
-def test_it_equals_the_trained_layer(variant, m):
+@pytest.mark.parametrize("act", [UniformAct(8), StaticAct(8, 0.015)], ids=["dynamic", "static"])
+def test_it_equals_the_trained_layer(variant, m, act):
     rng = np.random.default_rng(3)
-    layer = Linear(48, 300, weight_quant=Ternary(), act_quant=UniformAct(8))
+    layer = Linear(48, 300, weight_quant=Ternary(), act_quant=act)
     layer.weight.data[...] = rng.normal(size=(300, 48))
     layer.bias.data[...] = rng.normal(size=300)
     x = rng.normal(size=(m, 48)).astype(np.float32)
     stored = layer.weight_quant.encode(layer.weight.data)
-    y = ternary_linear(x, pack(stored.codes, stored.scale), layer.bias.data, variant)
+    packed = pack(stored.codes, stored.scale, fixed_scale(act))
+    y = ternary_linear(x, packed, layer.bias.data, variant)
     assert y.shape == (m, 300)
     assert relative_error(y, layer.forward(x)[0]) < 1e-6
-    without = ternary_linear(x, pack(stored.codes, stored.scale), None, variant)
+    without = ternary_linear(x, packed, None, variant)
     np.testing.assert_allclose(y - without, np.tile(layer.bias.data, (m, 1)), atol=1e-5)
 
 
@@ -138,16 +140,17 @@ def test_unsupported_variants_are_refused(monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(5, 50, 70), (12, 33, 64), (1, 8, 300), (0, 8, 3)])
-def test_training_multiplies_the_same_integers(shape):
+@pytest.mark.parametrize("act", [UniformAct(8), StaticAct(8, 0.015)], ids=["dynamic", "static"])
+def test_training_multiplies_the_same_integers(shape, act):
     """The integers recovered from dequantized floats give the same layer, with smaller errors."""
     pytest.importorskip("numba", reason="pack_floats is compiled")
     m, k, n = shape
     rng = np.random.default_rng(4)
-    x = UniformAct(8).forward(rng.normal(size=(m, k)).astype(np.float32))[0]
+    x = act.forward(rng.normal(size=(m, k)).astype(np.float32))[0]
     w = Ternary().forward(rng.normal(size=(n, k)).astype(np.float32))[0]
     w[n // 2] = 0
     b = rng.normal(size=n).astype(np.float32)
-    y, cache = ops.linear(x, w, b, pack_floats(w))
+    y, cache = ops.linear(x, w, b, pack_floats(w, fixed_scale(act)))
     exact = x.astype(np.float64) @ w.T.astype(np.float64) + b
     assert y.shape == (m, n)
     assert y.flags.c_contiguous

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tervit_np as tv
-from tervit_np.quant import IDENTITY, PLANS, Plan, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import IDENTITY, PLANS, Plan, StaticAct, Ternary, UniformAct, UniformWeight
 from tervit_np.quant.plan_file import (
     check_fits,
     complete,
@@ -28,7 +28,13 @@ WEIGHTS = [
     UniformWeight(4),
     UniformWeight(8, "tensor"),
 ]
-INPUTS = [IDENTITY, UniformAct(8), UniformAct(6, "minmax", "tensor")]
+INPUTS = [
+    IDENTITY,
+    UniformAct(8),
+    UniformAct(6, "minmax", "tensor"),
+    StaticAct(8),
+    StaticAct(4, 0.0123),
+]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +74,7 @@ def test_every_rule_has_a_word():
     rules = {*map(type, WEIGHTS), *map(type, INPUTS)}
     assert rules >= {RULES[name] for name in ("Identity", "Ternary", "UniformWeight", "UniformAct")}
     for name, rule in RULES.items():
-        column = "inputs" if rule is UniformAct else "weights"
+        column = "inputs" if rule in (UniformAct, StaticAct) else "weights"
         assert quantizer_to_words(rule(), column), name
 
 

@@ -10,6 +10,7 @@ from tervit_np.quant import (
     Plan,
     Quest,
     Sherry,
+    StaticAct,
     Ternary,
     UniformAct,
     UniformWeight,
@@ -33,6 +34,8 @@ QUANTIZERS = [
     DoReFa(3, "channel", "one"),
     UniformWeight(4, "tensor"),
     UniformAct(6, "minmax", "tensor"),
+    StaticAct(4),
+    StaticAct(8, 0.1),
 ]
 
 
@@ -72,6 +75,8 @@ def test_plans_survive_json(name):
         ({"rule": "Ternary", "threshold": [1]}, "threshold is \\[1\\]"),
         ({"rule": "UniformWeight", "bits": "8"}, "bits is '8'"),
         ({"rule": "UniformAct", "kind": 3}, "kind is 3"),
+        ({"rule": "StaticAct", "scale": "0.1"}, "scale is '0.1'"),
+        ({"rule": "StaticAct", "scale": 10**400}, "scale is 1000"),
     ],
 )
 def test_malformed_quantizers_are_refused(spec, words):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np.models import quantize
-from tervit_np.quant import Blend, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import Blend, StaticAct, Ternary, UniformAct, UniformWeight
 from tervit_np.quant.spec import RULES
 from tervit_np.verify.frozen import QUANTIZERS, FrozenResidual, freeze, frozen_checks
 from tervit_np.verify.golden import CASES, filled_model, inputs
@@ -43,6 +43,14 @@ def test_an_identity_backward_on_a_clipped_forward_is_caught():
     numerical = numerical_gradient(lambda w: quantizer.frozen(w, cache), W, DY)
     assert not GradientCheck("dw", DY, numerical).ok
     assert GradientCheck("dw", quantizer.backward(DY, cache), numerical).ok
+
+
+def test_an_identity_backward_on_a_static_grid_is_caught():
+    quantizer = StaticAct(3, 0.2)  # from -0.6 to 0.6
+    _, cache = quantizer.forward(W, keep_residual=True)
+    numerical = numerical_gradient(lambda w: quantizer.frozen(w, cache), W, DY)
+    assert not GradientCheck("dx", DY, numerical).ok
+    assert GradientCheck("dx", quantizer.backward(DY, cache), numerical).ok
 
 
 def test_a_frozen_quantizer_keeps_its_first_residual():

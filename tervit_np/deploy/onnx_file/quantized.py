@@ -2,10 +2,11 @@
 
     weights   integer codes and DequantizeLinear with one scale for each output: INT2 for ternary
               codes, INT4 or INT8 for more bits
-    tokens    s = max|x| / 127,  x_hat = clip(round(x / s), -127, 127) s,  in several operators
+    tokens    s = max|x| / 127, or static;  x_hat = clip(round(x / s), -127, 127) s,  in several
+              operators
 
-ONNX has no operator that quantizes each token symmetrically by its own maximum. Its Round rounds
-halves to even, as NumPy does.
+ONNX has no operator that quantizes each token symmetrically by its own maximum, and the codes of
+its QuantizeLinear go down to -128. Its Round rounds halves to even, as NumPy does.
 
 Weights are stored as in the model, (O, I), with a Transpose between DequantizeLinear and MatMul.
 onnxruntime (1.32) fuses these into MatMulNBits in 8-bit layers. That operator quantizes the tokens
@@ -21,7 +22,8 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.nn.linear import Conv2d
-from tervit_np.quant import Identity, UniformAct
+from tervit_np.quant import Identity, StaticAct, UniformAct
+from tervit_np.quant.uniform import largest_code
 
 
 def linear(graph: Graph, x: str, name: str, layer: Any) -> str:
@@ -69,9 +71,12 @@ def _smallest_integer_type(bits: int) -> Any:
 
 
 def quantize_activations(graph: Graph, x: str, quantizer: Any) -> str:
-    """Quantize and dequantize activations as `UniformAct` does.  (..., D) -> x_hat (..., D)."""
+    """Quantize and dequantize activations as the quantizer does.  (..., D) -> x_hat (..., D)."""
     if isinstance(quantizer, Identity):
         return x
+    if isinstance(quantizer, StaticAct):
+        scale = graph.float32(quantizer.require_scale())
+        return _rounded(graph, x, scale, scale, quantizer.bits)
     if not isinstance(quantizer, UniformAct):
         raise ValueError(f"onnx: activations {quantizer!r} cannot be expressed in ONNX operators")
     return (_symmetric if quantizer.kind == "symmetric" else _minmax)(graph, x, quantizer)
@@ -79,10 +84,15 @@ def quantize_activations(graph: Graph, x: str, quantizer: Any) -> str:
 
 def _symmetric(graph: Graph, x: str, quantizer: UniformAct) -> str:
     """s = max|x| / limit,  x_hat = clip(round(x / s), -limit, limit) s."""
-    op, limit = graph.op, 2 ** (quantizer.bits - 1) - 1
-    max_magnitude = _reduce(graph, "ReduceMax", op("Abs", x), quantizer)
-    scale = op("Div", max_magnitude, graph.float32(limit))
-    q = op("Round", op("Div", x, _nonzero_scale(graph, scale)))
+    max_magnitude = _reduce(graph, "ReduceMax", graph.op("Abs", x), quantizer)
+    scale = graph.op("Div", max_magnitude, graph.float32(largest_code(quantizer.bits)))
+    return _rounded(graph, x, _nonzero_scale(graph, scale), scale, quantizer.bits)
+
+
+def _rounded(graph: Graph, x: str, divisor: str, scale: str, bits: int) -> str:
+    """x_hat = clip(round(x / divisor), -Q, Q) scale."""
+    op, limit = graph.op, largest_code(bits)
+    q = op("Round", op("Div", x, divisor))
     q = op("Clip", q, _bound(graph, -limit), _bound(graph, limit))
     return op("Mul", q, scale)
 

@@ -76,6 +76,16 @@ CONVENTIONS = [
             ("quant.uniform", "UniformAct.backward", "return dw_hat", "return dw_hat / 255"),
         ),
         (
+            "static-clip",
+            "the gradient passes beyond the ends of the static grid",
+            ("quant.static", "StaticAct.backward", "dw_hat * cache.ste_mask", "dw_hat"),
+        ),
+        (
+            "static-residual",
+            "the residual is measured from the value before the clip",
+            ("quant.static", "StaticAct.forward", "q - v if", "q - w / scale if"),
+        ),
+        (
             "blend-amount",
             "the gradient of the blend lacks its unquantized part",
             ("quant.blend", "Blend.backward", "(1 - q) * dw_hat + ", ""),

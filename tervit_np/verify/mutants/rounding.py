@@ -112,6 +112,36 @@ ROUNDING = [
             (*_MINMAX, "np.rint(-low / safe)", "-low / safe"),
         ),
         (
+            "static-halves-up",
+            "halves of a static step are rounded up instead of to even",
+            ("quant.static", "StaticAct.forward", "np.rint(v)", "np.floor(v + 0.5)"),
+        ),
+        (
+            "percentile-signed",
+            "the percentile is that of the values, not of their magnitudes",
+            (
+                "quant.calibration",
+                "percentile_scale",
+                "np.percentile(np.abs(x), percent)",
+                "np.percentile(x, percent)",
+            ),
+        ),
+        (
+            "calibration-levels",
+            "the calibrated range is divided by the number of levels on both sides",
+            (
+                "quant.calibration",
+                "minmax_scale",
+                "/ largest_code(bits)",
+                "/ (2 * largest_code(bits))",
+            ),
+        ),
+        (
+            "least-squares-signed",
+            "least squares adds the differences up without squaring them",
+            ("quant.calibration", "squared_error", "difference * difference", "difference"),
+        ),
+        (
             "blend-turned",
             "the blend runs from quantized to float",
             (

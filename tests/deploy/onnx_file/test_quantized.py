@@ -5,7 +5,7 @@ import tervit_np as tv
 from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.deploy.onnx_file.quantized import linear, quantize_activations
 from tervit_np.nn import Linear
-from tervit_np.quant import IDENTITY, Blend, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import IDENTITY, Blend, StaticAct, Ternary, UniformAct, UniformWeight
 from tests.checks import ROUNDOFF32, fill
 from tests.deploy.onnx_file.running import RUNTIMES, model_of_graph, normal, onnx, results, run
 from tests.rounding import assert_same, generator
@@ -24,6 +24,18 @@ def test_tokens_round_as_in_numpy(kind, per, bits):
     quantizer, graph = UniformAct(bits, kind, per), Graph()
     with tv.backend("numpy"):
         expected = quantizer.forward(TOKENS)[0]
+    np.testing.assert_array_equal(
+        results(graph, quantize_activations(graph, "x", quantizer), x=TOKENS), expected
+    )
+
+
+@pytest.mark.parametrize("quantizer", [StaticAct(8, 0.01), StaticAct(8, 1.0), StaticAct(3, 0.4)])
+def test_static_values_round_as_in_numpy(quantizer):
+    """To codes from -127, which QuantizeLinear would extend to -128."""
+    graph = Graph()
+    with tv.backend("numpy"):
+        expected = quantizer.forward(TOKENS)[0]
+    assert expected.min() == -np.float32(quantizer.clip) or quantizer.scale == 1
     np.testing.assert_array_equal(
         results(graph, quantize_activations(graph, "x", quantizer), x=TOKENS), expected
     )
@@ -55,5 +67,7 @@ def test_quantizers_without_onnx_operators_are_refused():
     layer = Linear(10, 7, weight_quant=Blend(Ternary()))
     with pytest.raises(ValueError, match="fc has weights .* which ONNX operators cannot express"):
         linear(Graph(), "x", "fc", layer)
+    with pytest.raises(ValueError, match="a static quantizer has no scale yet"):
+        quantize_activations(Graph(), "x", StaticAct(8))
     with pytest.raises(ValueError, match="activations .* cannot be expressed"):
         quantize_activations(Graph(), "x", Ternary())

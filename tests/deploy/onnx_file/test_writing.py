@@ -20,7 +20,7 @@ from tests.rounding import assert_same, generator, layer_inputs
 
 @pytest.mark.rounding
 @CASES
-@pytest.mark.parametrize("plan", ["float", "int8", "ternary"])
+@pytest.mark.parametrize("plan", ["float", "int8", "ternary", "ternary-static"])
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_the_graph_gives_the_logits_of_the_model(config, plan, runtime):
     model = model_of(config, plan)

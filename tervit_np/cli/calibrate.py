@@ -1,0 +1,92 @@
+"""`tervit calibrate`: static scales for the inputs of a trained model."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from tervit_np.cli.models import add_model, images_for, open_model, refuse_overwriting
+from tervit_np.cli.options import add_seed, add_stage
+from tervit_np.cli.parser import CommandParser
+from tervit_np.cli.plans import add_plan
+
+if TYPE_CHECKING:
+    from tervit_np.models.calibration import CalibratedInput
+
+HELP = """Find static scales for the inputs of a model's layers, on training pictures.
+
+The rules:
+  min-max        the grid ends at the largest magnitude seen
+  percentile     the grid ends where 99.9 % of the magnitudes do (--percent)
+  least-squares  the grid that changes the values least
+docs/calibration.md compares them with dynamic scales."""
+EXAMPLES = """\
+  tervit calibrate runs/shapes                     to runs/shapes/ternary-calibrated.npz
+  tervit calibrate runs/shapes --rule percentile --percent 99.99
+  tervit calibrate runs/shapes --stage float --plan int8 --out eight.npz
+  tervit calibrate deit_small_patch16_224 --plan ternary --data imagenet:~/imagenet
+
+then:
+  tervit eval runs/shapes/ternary-calibrated.npz
+  tervit export runs/shapes/ternary-calibrated.npz"""
+_RULES = ("min-max", "percentile", "least-squares")
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the options."""
+    add_model(parser)
+    add_stage(parser)
+    add_plan(parser, "quantize by another plan, with static inputs")
+    parser.add_argument(
+        "--rule",
+        choices=_RULES,
+        default="least-squares",
+        help="how scales are found (default: least-squares)",
+    )
+    parser.add_argument(
+        "--percent", type=float, default=99.9, metavar="P", help="of percentile (default: 99.9)"
+    )
+    parser.add_argument(
+        "--pictures", type=int, metavar="N", help="pictures of the training split (default: 256)"
+    )
+    add_seed(parser, "the choice of pictures")
+    parser.add_argument(
+        "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", help="file (default: the model's name and -calibrated.npz)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Calibrate, print what was found, and write the model."""
+    from pathlib import Path
+
+    from tervit_np.checkpoints import save_checkpoint
+    from tervit_np.models import calibrate, plan_of, quantize
+    from tervit_np.train.static_scales import PICTURES, calibration_images
+
+    loaded = open_model(args.model, args.stage, args.plan)
+    default = loaded.file.with_name(f"{loaded.file.stem}-calibrated.npz")
+    out = Path(args.out) if args.out else default
+    refuse_overwriting(loaded, out)
+    model = quantize(loaded.model, plan_of(loaded.model).with_static_inputs())
+    if not plan_of(model).rules:
+        raise ValueError(f"{loaded.file} is not quantized; choose a plan, such as --plan int8")
+    train = images_for(loaded, args.data, "train")
+    count = PICTURES if args.pictures is None else args.pictures
+    images = calibration_images(train, count, args.seed)
+    found = calibrate(model, images, args.rule, args.percent)
+    _print_table(found)
+    chosen = {"rule": args.rule, "percent": args.percent, "pictures": len(images)}
+    extra = loaded.description() | {"calibration": chosen | {"seed": args.seed}}
+    save_checkpoint(model, out, extra=extra)
+    print(f"{out}: {len(found)} static scales by {args.rule} from {len(images)} training pictures")
+    return 0
+
+
+def _print_table(found: "dict[str, CalibratedInput]") -> None:
+    """Print for each layer what its inputs are and where its grid ends."""
+    width = max(map(len, found))
+    print(f"{'inputs of':<{width}}{'largest':>10}{'grid ends':>11}{'step':>10}{'clipped':>11}")
+    for name, layer in found.items():
+        numbers = f"{layer.largest:>10.3f}{layer.end:>11.3f}{layer.scale:>10.5f}"
+        print(f"{name:<{width}}{numbers}{100 * layer.clipped:>9.3f} %")

@@ -1,0 +1,67 @@
+"""The scales of static inputs in a stage: found at its start, restored in a resumed run."""
+
+import numpy as np
+
+from data_tools import LabelledSet, normalise
+from tervit_np.arrays import Array
+from tervit_np.models import Classifier, calibrate, plan_of
+from tervit_np.quant import Plan, StaticAct
+from tervit_np.train.checkpoint import Saved
+
+PICTURES = 256
+_CALIBRATION = 3  # first word of the seeds, next to those of data_tools/sampling.py
+_PREFIX = "static_scale."
+
+
+def calibration_images(train: LabelledSet, count: int, *seeds: int) -> Array:
+    """Draw pictures of a training split, without augmentation.  -> normalised (N, 3, S, S).
+
+    Raises
+    ------
+    ValueError
+        If `count` is below 1, or no picture that was drawn can be read.
+    """
+    if count < 1:
+        raise ValueError(f"calibration needs at least one picture, and the number is {count}")
+    order = np.random.default_rng([_CALIBRATION, *seeds]).permutation(len(train))[:count]
+    pixels, readable = train.pixels(np.sort(order))
+    if not readable.any():
+        raise ValueError(f"none of {len(order)} pictures of {train.name} can be read")
+    return normalise(pixels[readable], train.mean, train.std)
+
+
+def set_static_scales(
+    model: Classifier, train: LabelledSet, seed: int, stage: int, saved: Saved | None
+) -> None:
+    """Calibrate at the start of a stage, or restore the scales of one that was interrupted.
+
+    Raises
+    ------
+    ValueError
+        If a layer's inputs have no scale, or the saved state lacks one.
+    """
+    layers, names = dict(model.quantizable()), _static_layers(model)
+    if saved is None or saved.position["step"] == 0:
+        if names:
+            calibrate(model, calibration_images(train, PICTURES, seed, stage))
+        return
+    for name, quantizer in names.items():
+        if (array := saved.arrays.get(f"{_PREFIX}{name}")) is None or array.size != 1:
+            raise ValueError(f"the checkpoint lacks the static scale of {name}: it is damaged")
+        layers[name].act_quant = StaticAct(quantizer.bits, array.item())
+
+
+def scale_arrays(model: Classifier) -> dict[str, Array]:
+    """Return the static scales for the checkpoint of a run."""
+    layers = _static_layers(model)
+    return {f"{_PREFIX}{n}": np.array(q.require_scale()) for n, q in layers.items()}
+
+
+def plan_to_store(model: Classifier, plan: Plan) -> Plan:
+    """Return the plan of a stage; with static inputs that of the model, which has their scales."""
+    return plan_of(model) if _static_layers(model) else plan
+
+
+def _static_layers(model: Classifier) -> dict[str, StaticAct]:
+    layers = ((name, layer.act_quant) for name, layer in model.quantizable())
+    return {name: act for name, act in layers if isinstance(act, StaticAct)}
