@@ -1,7 +1,6 @@
 """Settings of the book. `tervit book` builds it: this folder, docs, tutorials and the package."""
 
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -9,7 +8,6 @@ BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tutorials"), str(BOOK)]
 os.environ["TERVIT_BOOK"] = "1"  # figures for a light and for a dark page
-os.environ.setdefault("TERVIT_TUTORIALS", str(ROOT / "build" / "book" / "runs"))
 
 from tervit_book.figures import Scraper  # noqa: E402
 
@@ -26,7 +24,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "tervit_book",
 ]
-exclude_patterns = ["tutorials/index.rst", "**/sg_execution_times.rst", "sg_execution_times.rst"]
+exclude_patterns = ["runs", "tutorials/index.rst", "**/sg_execution_times.rst"]
 
 html_theme = "furo"
 html_title = "tervit_np"
@@ -34,6 +32,7 @@ html_static_path = ["static"]
 html_css_files = ["book.css"]
 html_js_files = [("book.js", {"defer": "defer"})]
 html_show_copyright = False
+html_show_search_summary = False  # it needs a server
 html_copy_source = html_show_sourcelink = False
 html_show_sphinx = False
 mathjax_path = "mathjax.js"  # tervit_book copies it from the package sphinx-mathjax-offline
@@ -47,11 +46,10 @@ highlight_language = "none"  # of formulas
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 
-chapters = os.environ.get("TERVIT_CHAPTERS", r"\d\d")  # a pattern of those to run, for trials
 sphinx_gallery_conf = {
     "examples_dirs": str(ROOT / "tutorials"),
     "gallery_dirs": "tutorials",
-    "filename_pattern": rf"{re.escape(os.sep)}({chapters})_\w+\.py$",
+    "filename_pattern": r"\d\d_\w+\.py$",
     "ignore_pattern": r"^(?!\d\d_)",
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": (Scraper(),),

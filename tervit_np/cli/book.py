@@ -23,7 +23,7 @@ EXAMPLES = """\
 
 ZIP_NAME = "tervit-book"
 _MODULES = ("sphinx", "sphinx_gallery", "furo", "myst_parser", "sphinx-mathjax-offline")
-_OF_OTHER_RUNS = ("TERVIT_SEED", "TERVIT_PLAY", "TERVIT_SHOW", "TERVIT_RESULTS")
+_OF_OTHER_RUNS = ("TERVIT_SEED", "TERVIT_PLAY", "TERVIT_RESULTS")
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -83,7 +83,6 @@ def _build(root: Path, work: Path, pages: Path) -> bool:
     paths = [str(root), str(root / "tutorials"), os.environ.get("PYTHONPATH", "")]
     environment = {k: v for k, v in os.environ.items() if k not in _OF_OTHER_RUNS}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    environment["TERVIT_TUTORIALS"] = str(work / "runs")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html"]
     command += ["-c", str(root / "docs" / "book"), "-d", str(work / "doctrees")]
     command += [str(source), str(pages)]

@@ -60,6 +60,13 @@ def test_pages_are_written_once(tmp_path, made):
     assert (tmp_path / "docs" / "recovery.png").exists()
 
 
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "notes.md").write_text("mine")
+    with pytest.raises(ValueError, match="not a folder of the book"):
+        pages.write_pages(tmp_path)
+    assert (tmp_path / "notes.md").read_text() == "mine"
+
+
 def test_exercises_have_task_and_hints_but_no_solution(made):
     for exercise in EXERCISES:
         page = made[f"exercises/{exercise.name}.rst"]

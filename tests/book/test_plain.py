@@ -23,6 +23,7 @@ def test_indented_lines_need_no_empty_line_before_them():
 
 
 def test_code_is_code_and_marks_of_rst_are_letters():
+    assert as_rst("`m = `") == "``m =``"
     assert as_rst("`a_` is |w| * x_, not ``b``") == r"``a_`` is \|w\| \* x\_, not ``b``"
 
 

@@ -18,6 +18,7 @@ Sphinx reads a folder that `pages` fills and to which sphinx-gallery adds the ch
 the repository: docs/data.md is the page docs/data, tutorials/01_linear.py is tutorials/01_linear.
 """
 
+import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,8 +50,10 @@ def write_sources(app: "Sphinx", config: Any) -> None:
     """Fill the folder that Sphinx reads (an event of Sphinx, before it reads)."""
     from tervit_book import pages, rerun
 
-    pages.write_pages(Path(app.srcdir))
-    rerun.forget_outdated_runs(Path(app.srcdir))
+    folder = Path(app.srcdir)
+    pages.write_pages(folder)
+    rerun.forget_outdated_runs(folder)
+    os.environ["TERVIT_TUTORIALS"] = str(folder / "runs")
 
 
 def copy_scripts(app: "Sphinx", error: Exception | None) -> None:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tervit_lesson import figures, pictures
+from tervit_book.repository import ROOT
 
 FIGURE = """
 .. image:: /{folder}/{name}.svg
@@ -29,6 +29,8 @@ class Scraper:
 
     def __call__(self, block: Any, variables: dict[str, Any], settings: dict[str, Any]) -> str:
         """Copy the figures beside the page.  -> their rST."""
+        from tervit_lesson import pictures  # the chapter has imported it, and read its settings
+
         folder = Path(variables["target_file"]).parent / "images"
         shown = []
         while pictures.for_the_book:
@@ -45,7 +47,7 @@ class Scraper:
 def descriptions() -> dict[str, str]:
     """Return what each figure shows: the docstring of the function that draws it."""
     found = {}
-    for file in Path(figures.__file__).parent.glob("*.py"):
+    for file in (ROOT / "tutorials" / "tervit_lesson" / "figures").glob("*.py"):
         for function in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(function, ast.FunctionDef):
                 text = " ".join((ast.get_docstring(function) or "").split("\n\n")[0].split())

@@ -12,12 +12,22 @@ from tervit_book.repository import CHAPTERS, ROOT, TEXTS, page_of, read
 
 IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s:]+)\)")
 FRONT = "docs/book/index.md"
+MARK = ".tervit-book"
 CHAPTER_LIST = "tutorials/README.md"
 LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", ".cff": "yaml"}
 
 
 def write_pages(folder: Path) -> None:
-    """Make the folder hold all pages but the chapters; what has not changed is not touched."""
+    """Make the folder hold all pages but the chapters; what has not changed is not touched.
+
+    Raises
+    ------
+    ValueError
+        If it is a folder of something else: pages that the book does not have are deleted in it.
+    """
+    if not (folder / MARK).exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty and not a folder of the book; name another one")
+    (folder / MARK).touch()
     pages = all_pages()
     for name, text in pages.items():
         _write(folder / name, text)

@@ -56,6 +56,6 @@ def _inline(line: str) -> str:
     """Mark code, and protect characters that mean something in rST."""
     parts, start = [], 0
     for match in CODE.finditer(line):
-        parts += [MARKUP.sub(r"\\\1", line[start : match.start()]), f"``{match[2]}``"]
+        parts += [MARKUP.sub(r"\\\1", line[start : match.start()]), f"``{match[2].strip()}``"]
         start = match.end()
     return "".join([*parts, MARKUP.sub(r"\\\1", line[start:])])

@@ -26,7 +26,7 @@ def forget_outdated_runs(folder: Path) -> None:
         return
     for file in folder.glob("tutorials/*.md5"):
         file.unlink()
-    shutil.rmtree(os.environ["TERVIT_TUTORIALS"], ignore_errors=True)  # models of that code
+    shutil.rmtree(folder / "runs", ignore_errors=True)  # models of that code
     stored.write_text(now, encoding="utf-8")
 
 
