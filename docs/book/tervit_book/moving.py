@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from tervit_book.repository import ROOT, chapter_page, read
+from tervit_book.repository import ROOT, read
 
 FIGURES = "docs/book/figures"
 ENTRY = re.compile(r'<li><a href="(\w+)\.html">(.+?)</a>, chapter (\d\d)</li>')
@@ -54,8 +54,6 @@ def _page(figure: Figure) -> str:
     return f"""\
 {figure.title}
 {"=" * len(figure.title)}
-
-It belongs to chapter :doc:`{figure.chapter} <{chapter_page(figure.chapter)}>`.
 
 .. raw:: html
 

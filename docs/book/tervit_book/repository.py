@@ -26,12 +26,6 @@ def modules(package: str) -> list[str]:
     return [f"tervit_np.{package}.{file.stem}" for file in files if file.stem != "__init__"]
 
 
-def chapter_page(number: str) -> str:
-    """Return the page of the chapter with this number, from the root."""
-    [chapter] = [chapter for chapter in CHAPTERS if chapter.startswith(f"tutorials/{number}_")]
-    return f"/{chapter.removesuffix('.py')}"
-
-
 def page_of(file: str) -> str:
     """Return the page of a file, without suffix.
 
