@@ -128,6 +128,18 @@ class Browser:
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
 
+    def run_in_frame(self, script: str) -> Any:
+        """Evaluate an expression in the first frame of the page."""
+        [child, *_] = self.command("Page.getFrameTree")["frameTree"]["childFrames"]
+        world = self.command("Page.createIsolatedWorld", frameId=child["frame"]["id"])
+        answer = self.command(
+            "Runtime.evaluate",
+            expression=script,
+            returnByValue=True,
+            contextId=world["executionContextId"],
+        )
+        return answer["result"].get("value")
+
     def wait_for(self, condition: str, attempts: int = 600) -> None:
         """Wait until an expression is true: up to a minute."""
         for _ in range(attempts):

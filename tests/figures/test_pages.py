@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.figures.pages import FAINT_TEXTS, FIGURES, FOCUSED, PAGES, ROOT
+from tests.figures.pages import BOOK, FAINT_TEXTS, FIGURES, FOCUSED, PAGES, ROOT
 
 FOCUSABLE = {
     "button", "slider", "radio", "checkbox", "combobox", "textbox", "link", "spinbutton",
@@ -52,6 +52,26 @@ def test_a_page_can_be_used_with_a_keyboard_and_a_screen_reader(browser, page):
     browser.open(FIGURES / f"{page}.html")
     check_names(browser)
     check_order_of_focus(browser)
+
+
+def test_a_page_in_a_frame_says_its_height_and_takes_the_theme(browser, tmp_path):
+    """The book shows figures in frames; its script is docs/book/static/book.js."""
+    script = (BOOK / "static" / "book.js").resolve().as_uri()
+    frame = (FIGURES / "heads.html").resolve().as_uri()
+    around = tmp_path / "around.html"
+    around.write_text(
+        f'<body data-theme="dark"><iframe class="moving" src="{frame}"></iframe>'
+        f'<script src="{script}"></script>'
+    )
+    browser.open(around)
+    browser.wait_for("document.querySelector('iframe').clientHeight > 500")
+    theme = "document.documentElement.dataset.theme"
+    assert browser.run_in_frame(theme) == "dark"
+    browser.run("document.body.dataset.theme = 'light'")
+    browser.run("new Promise((done) => setTimeout(done, 300))")
+    assert browser.run_in_frame(theme) == "light"
+    assert not browser.run_in_frame("document.querySelector('h1').checkVisibility()")
+    assert browser.problems == []
 
 
 def check_names(browser):
