@@ -90,7 +90,8 @@ def _run(argv: Sequence[str] | None) -> int:
             raise
         from data_tools.terminal import printable
 
-        print(f"tervit {args.command}: {printable(error)}", file=sys.stderr)
+        message = printable(error).removeprefix(f"{args.command}: ")
+        print(f"tervit {args.command}: {message}", file=sys.stderr)
         return 2
 
 

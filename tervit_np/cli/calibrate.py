@@ -42,7 +42,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="how scales are found (default: least-squares)",
     )
     parser.add_argument(
-        "--percent", type=float, default=99.9, metavar="P", help="of percentile (default: 99.9)"
+        "--percent", type=float, metavar="P", help="of the rule percentile (default: 99.9)"
     )
     parser.add_argument(
         "--pictures", type=int, metavar="N", help="pictures of the training split (default: 256)"
@@ -61,23 +61,29 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from tervit_np.checkpoints import save_checkpoint
-    from tervit_np.models import calibrate, plan_of, quantize
+    from tervit_np.models import calibrate, make_inputs_static, plan_of
+    from tervit_np.quant.calibration import PERCENT
     from tervit_np.train.static_scales import PICTURES, calibration_images
 
+    if args.percent is not None and args.rule != "percentile":
+        raise ValueError(f"--percent is for --rule percentile; the rule is {args.rule}")
     loaded = open_model(args.model, args.stage, args.plan)
     default = loaded.file.with_name(f"{loaded.file.stem}-calibrated.npz")
     out = Path(args.out) if args.out else default
     refuse_overwriting(loaded, out)
-    model = quantize(loaded.model, plan_of(loaded.model).with_static_inputs())
+    model = make_inputs_static(loaded.model)
     if not plan_of(model).rules:
         raise ValueError(f"{loaded.file} is not quantized; choose a plan, such as --plan int8")
     train = images_for(loaded, args.data, "train")
     count = PICTURES if args.pictures is None else args.pictures
     images = calibration_images(train, count, args.seed)
-    found = calibrate(model, images, args.rule, args.percent)
+    percent = PERCENT if args.percent is None else args.percent
+    found = calibrate(model, images, args.rule, percent)
     _print_table(found)
-    chosen = {"rule": args.rule, "percent": args.percent, "pictures": len(images)}
-    extra = loaded.description() | {"calibration": chosen | {"seed": args.seed}}
+    chosen = {"rule": args.rule, "pictures": len(images), "seed": args.seed}
+    if args.rule == "percentile":
+        chosen["percent"] = percent
+    extra = loaded.description() | {"calibration": chosen}
     save_checkpoint(model, out, extra=extra)
     print(f"{out}: {len(found)} static scales by {args.rule} from {len(images)} training pictures")
     return 0

@@ -13,7 +13,7 @@ def add_seed(
     options: Options, of: str = "random numbers", default: int | None = DEFAULT_SEED
 ) -> None:
     """Add --seed; a default of None tells whether it was given."""
-    options.add_argument("--seed", type=int, default=default, metavar="N",
+    options.add_argument("--seed", type=seed_number, default=default, metavar="N",
                          help=f"seed of {of} (default: {DEFAULT_SEED})")  # fmt: skip
 
 
@@ -45,6 +45,13 @@ def add_attention(options: Options) -> None:
         choices=("float32", "int8"),
         help="precision of the attention products of a packed file (default: float32)",
     )
+
+
+def seed_number(text: str) -> int:
+    """Read a seed."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
 
 
 def image_count(text: str) -> float:

@@ -1,6 +1,6 @@
 """Models with the official architectures and names, by name, with or without quantizers."""
 
-from tervit_np.models.calibration import calibrate
+from tervit_np.models.calibration import calibrate, make_inputs_static
 from tervit_np.models.classifier import Classifier, Logits
 from tervit_np.models.deit import DeiT, DeiTConfig
 from tervit_np.models.initialization import initialize
@@ -23,6 +23,7 @@ __all__ = [
     "create_model",
     "initialize",
     "list_models",
+    "make_inputs_static",
     "plan_of",
     "quantize",
 ]

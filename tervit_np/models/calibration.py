@@ -11,7 +11,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier
-from tervit_np.quant import Identity, StaticAct, find_scale
+from tervit_np.quant import Identity, StaticAct, find_scale, static_twin
 from tervit_np.quant.calibration import PERCENT, check_rule
 
 MAX_VALUES = 2**17  # that are kept of one layer's inputs
@@ -52,13 +52,31 @@ class Observer(Identity):
         return np.concatenate(self._kept)
 
 
+def make_inputs_static(model: Classifier) -> Classifier:
+    """Give layers with symmetric inputs static ones of the same bits, in place; return the model.
+
+    The products of attention stay as they are: one scale does not fit q, k, v and probabilities.
+    """
+    model.require_latent_weights()
+    for _, layer in model.quantizable():
+        if layer.weight is not None:
+            layer.act_quant = static_twin(layer.act_quant)
+    return model
+
+
 def calibrate(
-    model: Classifier, images: Array, rule: str = "least-squares", percent: float = PERCENT
+    model: Classifier,
+    images: Array,
+    rule: str = "least-squares",
+    percent: float = PERCENT,
+    *,
+    recalibrate: bool = True,
 ) -> dict[str, CalibratedInput]:
-    """Set the scales of all static quantizers in place.  (N, 3, S, S) -> what was found, by layer.
+    """Set the scales of static quantizers in place.  (N, 3, S, S) -> what was found, by layer.
 
     `images` are normalised, of the training split. `rule` is "min-max", "percentile" (of `percent`)
-    or "least-squares", the default (ours: docs/calibration.md). On an error no scale changes.
+    or "least-squares", the default (ours: docs/calibration.md). With `recalibrate` off, scales that
+    are set already stay. On an error no scale changes.
 
     Raises
     ------
@@ -71,6 +89,10 @@ def calibrate(
     model.check_images(images)
     check_rule(rule, percent)
     layers = {n: m for n, m in model.quantizable() if isinstance(m.act_quant, StaticAct)}
+    if not recalibrate:
+        layers = {n: m for n, m in layers.items() if m.act_quant.scale is None}
+        if not layers:
+            return {}
     if not layers:
         raise ValueError("calibrate: no layer has static inputs; choose a plan such as int8-static")
     if len(images) == 0:
@@ -96,7 +118,7 @@ def _observe(model: Classifier, layers: dict[str, Any], images: Array) -> dict[s
     if products := [name for name, layer in layers.items() if layer.weight is None]:
         raise ValueError(
             f"calibrate: {products[0]}: q, k, v and the probabilities share a quantizer, and one "
-            "scale cannot fit them all; make it dynamic"
+            "scale cannot fit them all; make its inputs dynamic in the plan, such as int8"
         )
     static = {name: layer.act_quant for name, layer in layers.items()}
     observers = {name: Observer() for name in layers}

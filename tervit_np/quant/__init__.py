@@ -11,7 +11,7 @@ from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 from tervit_np.quant.quest import Quest
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.spec import RULES
-from tervit_np.quant.static import StaticAct
+from tervit_np.quant.static import StaticAct, static_twin
 from tervit_np.quant.ternarize import TernaryTensor, ternarize
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct, UniformWeight
@@ -41,6 +41,7 @@ __all__ = [
     "find_scale",
     "fixed_scale",
     "StaticAct",
+    "static_twin",
     "CALIBRATIONS",
     "read_plan_file",
     "ternarize",

@@ -19,7 +19,7 @@ from tervit_np.quant.pattern_program import MAX_LENGTH
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.quest import Quest
 from tervit_np.quant.sherry import Sherry
-from tervit_np.quant.static import StaticAct
+from tervit_np.quant.static import static_twin
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.uniform import UniformAct, UniformWeight
 
@@ -89,7 +89,7 @@ class Plan:
 
     def with_static_inputs(self) -> "Plan":
         """Return this plan with symmetric inputs static, of the same bits, to be calibrated."""
-        return Plan([(pattern, weight, _static(act)) for pattern, weight, act in self.rules])
+        return Plan([(pattern, weight, static_twin(act)) for pattern, weight, act in self.rules])
 
     def __repr__(self) -> str:
         return "\n".join(f"{p}: {w!r} weights, {a!r} inputs" for p, w, a in self.rules) or "float"
@@ -100,11 +100,6 @@ def _checked_rule(rule: Any) -> Rule:
         case (str(), Quantizer(), Quantizer()):
             return rule[0], rule[1], rule[2]
     raise ValueError(f"plan: {rule!r} is not (pattern, weight quantizer, activation quantizer)")
-
-
-def _static(act: Quantizer) -> Quantizer:
-    is_symmetric = isinstance(act, UniformAct) and act.kind == "symmetric"
-    return StaticAct(int(act.bits)) if is_symmetric or isinstance(act, StaticAct) else act
 
 
 def _encoder(weights: Quantizer) -> Plan:

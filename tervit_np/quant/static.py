@@ -19,7 +19,7 @@ from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
-from tervit_np.quant.uniform import check_bits, largest_code
+from tervit_np.quant.uniform import UniformAct, check_bits, largest_code
 
 TINY = float(np.finfo(np.float32).tiny)  # the smallest number with all digits
 
@@ -116,6 +116,15 @@ class StaticAct(Quantizer):
     def __repr__(self) -> str:
         scale = "not calibrated" if self.scale is None else f"{self.scale:.3g}"
         return f"int{self.bits} static ({scale})"
+
+
+def static_twin(act: Quantizer) -> Quantizer:
+    """Return a static quantizer of the same bits, not calibrated, for symmetric inputs.
+
+    Others, which have a zero point or are float, are returned as they are.
+    """
+    is_symmetric = isinstance(act, UniformAct) and act.kind == "symmetric"
+    return StaticAct(int(act.bits)) if is_symmetric or isinstance(act, StaticAct) else act
 
 
 def check_scale(scale: object) -> float:

@@ -35,6 +35,8 @@ def set_static_scales(
 ) -> None:
     """Calibrate at the start of a stage, or restore the scales of one that was interrupted.
 
+    Scales that the plan gives as numbers stay.
+
     Raises
     ------
     ValueError
@@ -43,7 +45,8 @@ def set_static_scales(
     layers, names = dict(model.quantizable()), _static_layers(model)
     if saved is None or saved.position["step"] == 0:
         if names:
-            calibrate(model, calibration_images(train, PICTURES, seed, stage))
+            images = calibration_images(train, PICTURES, seed, stage)
+            calibrate(model, images, recalibrate=False)
         return
     for name, quantizer in names.items():
         if (array := saved.arrays.get(f"{_PREFIX}{name}")) is None or array.size != 1:

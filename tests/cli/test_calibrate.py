@@ -36,9 +36,7 @@ def test_the_last_stage_is_calibrated_into_a_file_next_to_it(tervit, run, calibr
     assert re.fullmatch(r"blocks\.1\.mlp\.fc2( +\d+\.\d+){3} +\d\.\d{3} %", lines[-3])
     assert lines[-1] == f"{calibrated}: 10 static scales by least-squares from 96 training pictures"
     model, extra = tv.load_model(calibrated)
-    assert extra["calibration"] == {
-        "rule": "least-squares", "percent": 99.9, "pictures": 96, "seed": 0
-    }  # fmt: skip
+    assert extra["calibration"] == {"rule": "least-squares", "pictures": 96, "seed": 0}
     images = extra["mean"], extra["std"]
     assert all(len(values) == 3 for values in images)
     static = [layer.act_quant for _, layer in model.quantizable()]
@@ -91,6 +89,20 @@ def test_another_stage_takes_a_plan(tervit, run, tmp_path):
     assert repr(tv.load_model(named)[0].head.act_quant) == repr(model.head.act_quant)
 
 
+def test_the_products_of_attention_stay_dynamic(tervit, run, tmp_path):
+    (tmp_path / "plan.toml").write_text(
+        "[[layer]]\npattern = '.*'\nweights = 'int8'\ninputs = 'int8'\n"
+    )
+    out = tmp_path / "x.npz"
+    asked = "calibrate", run, "--stage", "float", "--plan", tmp_path / "plan.toml", "--out", out
+    assert tervit(*asked)[0] == 0
+    acts = {name: layer.act_quant for name, layer in tv.load_model(out)[0].quantizable()}
+    products = {name for name in acts if name.endswith("attn.products")}
+    assert len(products) == 2
+    for name, act in acts.items():
+        assert isinstance(act, tv.quant.UniformAct if name in products else StaticAct)
+
+
 def test_calibration_uses_the_training_split(tervit, run, calibrated):
     """Not the pictures that it is measured on."""
     tervit("calibrate", run, "--rule", "min-max")
@@ -114,7 +126,11 @@ def test_calibration_uses_the_training_split(tervit, run, calibrated):
             ("--rule", "entropy"),
             "--rule is 'entropy'; expected min-max or percentile or least-squares",
         ),
-        (("--percent", 101), "percent is 101.0; expected a number above 0 and at most 100"),
+        (
+            ("--rule", "percentile", "--percent", 101),
+            "percent is 101.0; expected a number above 0 and at most 100",
+        ),
+        (("--percent", 99), "--percent is for --rule percentile; the rule is least-squares"),
         (("--pictures", 0), "at least one picture, and the number is 0"),
         (("--plan", "int9-static"), "unknown plan 'int9'"),
         (("--out", "{run}/ternary.npz"), "the model itself, which would be overwritten"),

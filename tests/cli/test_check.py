@@ -23,6 +23,12 @@ def test_every_parameter_of_a_model_is_checked(tervit, plan):
     assert "all 56 checks passed" in out
 
 
+def test_static_inputs_are_calibrated_before_the_check(tervit):
+    code, out, _ = tervit("check", "--model", "deit_shapes", "--plan", "int8-static", "--budget", 0)
+    assert code == 0
+    assert "all 8 checks passed" in out
+
+
 def test_a_saved_model_is_checked_with_its_quantizers(tervit, tmp_path):
     model = tv.create_model("deit_shapes", depth=1, dim=16)
     tv.save_checkpoint(model, tmp_path / "m.npz", plan=tv.quant.named_plan("ternary"))

@@ -39,6 +39,8 @@ def test_help_of_an_action_shows_its_own_examples_only(tervit):
         (("zzz",), "tervit: unknown command 'zzz'"),
         (("data", "gte"), "tervit data: unknown action 'gte'; did you mean get?"),
         (("train", "--seeds=3"), "tervit train: unknown argument '--seeds'; did you mean --seed?"),
+        (("train", "--seed", "-1"),
+         "tervit train: argument --seed: '-1' is not a whole number from 0 on"),
         (("doctor", "now"), "tervit doctor: unknown argument 'now'"),
         (("predict",), "tervit predict: the following arguments are required: [MODEL] PICTURE"),
         (("eval", "m", "--attention", "int4"),

@@ -16,6 +16,17 @@ def test_layers_lists_every_tensor(tervit):
     assert "blocks.3.mlp.fc2.weight" in out
 
 
+def test_static_plans_need_no_calibration(tervit, tmp_path):
+    """Sizes do not depend on scales; a plan file has none."""
+    plan = tmp_path / "plan.toml"
+    asked = "size", "deit_shapes", "--plan", "int4-static", "--write-plan", plan, "--layers"
+    code, out, _ = tervit(*asked)
+    assert code == 0
+    (row,) = [line.split() for line in out.splitlines() if line.startswith("blocks.0.mlp.fc1  ")]
+    assert row[-4:-1] == ["4", "/", "8"]
+    assert "scale" not in plan.read_text()
+
+
 def test_rows_of_small_tensors_are_in_kilobytes(tervit):
     """In MB the rows of biases would all read 0.000."""
     large = tervit("size", "deit_small_patch16_224")[1].splitlines()

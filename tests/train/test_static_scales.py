@@ -44,6 +44,18 @@ def test_a_stage_keeps_the_scales_of_its_start(model, data, tmp_path):
     assert accuracy == results[1].accuracy == extra["test_accuracy"]
 
 
+def test_scales_that_the_plan_gives_stay(model, data):
+    plan = tv.quant.Plan([("head", tv.quant.UniformWeight(8), StaticAct(8, 0.5)),
+                          *tv.quant.PLANS["ternary-static"].rules])  # fmt: skip
+    set_static_scales(tv.quantize(model, plan), data.train, 3, 0, None)
+    assert model.head.act_quant.scale == 0.5
+    assert None not in scales(model)
+    assert len(set(scales(model))) == 10
+    found = tv.calibrate(model, calibration_images(data.train, 5, 0))
+    assert len(found) == 10
+    assert model.head.act_quant.scale != 0.5
+
+
 @pytest.mark.parametrize("stop_after", [8, 9, 16, 20])
 def test_a_run_resumes_to_the_same_bits(model, data, tmp_path, stop_after):
     """The weights have moved on by then, so other scales would be found."""
