@@ -31,6 +31,8 @@ EXAMPLES = """\
   tervit train --stages float:20,plan.toml:8     the last stage with the quantizers of a plan file
   tervit train --data cifar10 --show-recipe      what that would train, and how
   tervit train --resume runs/shapes              continue after Ctrl-C, with the same result
+  tervit train --resume runs/shapes --lower-lr 0.1
+                                                 after divergence: go on at a tenth of the rate
   tervit train --data folder:~/flowers@64,test=0.2 --validation 0.1
                                                  class folders without splits (docs/data.md)
   tervit train --data imagenet:~/imagenette --weights deit_tiny_patch16_224 --stages ternary:3
@@ -39,7 +41,7 @@ Plans of --stages: float, int8, intN (N-bit weights, N = 2 to 7), ternary, terna
 threshold and scale per matrix), others of docs/quantizers.md, and plan files (docs/plans.md), which
 name their stage. RATE is the peak learning rate of the stage."""
 
-_WITH_RESUME = ("resume", "workers", "quiet", "help")  # these change no bit of the result
+_WITH_RESUME = ("resume", "lower_lr", "workers", "quiet", "help")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -145,6 +147,12 @@ def _add_run_options(group: Options) -> None:
     group.add_argument(
         "--resume", metavar="RUN", help="continue the run in this folder, with its options"
     )
+    group.add_argument(
+        "--lower-lr",
+        type=float,
+        metavar="X",
+        help="with --resume: multiply the learning rates of the stages that are left by X",
+    )
     add_seed(group, "initial weights, order of images and augmentation", default=None)
     add_threads(group)
     add_workers(group)
@@ -176,14 +184,34 @@ def run(args: argparse.Namespace) -> int:
         print(describe_recipe(args))
         return 0
     if args.resume is None:
+        if args.lower_lr is not None:
+            raise ValueError("--lower-lr continues a run; add --resume RUN")
         arguments, out = arguments_from_options(args), run_folder(args.out, args.data)
     else:
         out = Path(args.resume)
         run_config = RunFolder(out).read_run_config()
         _refuse_other_options(args)
+        if args.lower_lr is not None:
+            run_config = _with_lower_rates(out, args.lower_lr)
         arguments = train.run_arguments_from(run_config)
     with RunFolder(out).lock():
         return _train(args, arguments, out)
+
+
+def _with_lower_rates(out: Path, factor: float) -> dict[str, Any]:
+    """Lower the rates of a run, and say to what.  -> its configuration."""
+    from data_tools.terminal import note
+    from tervit_np.train.folder import RunFolder
+    from tervit_np.train.lower_lr import lower_lr
+
+    folder = RunFolder(out)
+    with folder.lock():
+        run_config = lower_lr(folder, factor)
+    change = run_config["lr_changes"][-1]
+    (stage,) = (s for s in run_config["stages"] if s["name"] == change["stage"])
+    note(f"stage {stage['name']} continues after step {change['step']} at a peak learning rate of "
+         f"{stage['lr']:g}")  # fmt: skip
+    return run_config
 
 
 def _refuse_other_options(args: argparse.Namespace) -> None:

@@ -50,6 +50,7 @@ __all__ = [
     "layernorm_backward",
     "linear",
     "linear_backward",
+    "linear_backward",
     "mean_pool",
     "mean_pool_backward",
     "patchify",

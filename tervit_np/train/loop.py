@@ -128,7 +128,10 @@ class _Loop:
         for index in range(first, len(self.stages)):
             trainer = self._begin_stage(index, previous, saved if index == first else None)
             for done in range(step + 1, self.lengths[index] + 1):
-                self._step(index, done, trainer)
+                try:
+                    self._step(index, done, trainer)
+                except Diverged as error:
+                    raise error.with_folder(self.folder.path) from None
                 if on_step is not None:
                     on_step(self._total(index, done))
                 if stop.requested:
@@ -181,11 +184,7 @@ class _Loop:
         stage, total = self.stages[index].name, self._total(index, done)
         progress = (total - 1) / sum(self.lengths)
         images, targets, rng = self.batches.draw(index, done - 1, progress)
-        try:
-            loss, norm = trainer.step(done - 1, images, targets, rng)
-        except Diverged as error:
-            before = [self.folder.stage_file(stage.name) for stage in self.stages[:index]]
-            raise error.after(before[-1] if before else None) from None
+        loss, norm = trainer.step(done - 1, images, targets, rng)
         epoch, epochs = (ceil(n / self.epoch_steps) for n in (done, self.lengths[index]))
         self.progress.step(f"{stage} {epoch}/{epochs}", total, len(images), loss)
         is_last = done == self.lengths[index]

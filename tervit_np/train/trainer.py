@@ -14,11 +14,11 @@ from tervit_np.param import Param
 from tervit_np.quant import Blend
 from tervit_np.train.adamw import AdamW
 from tervit_np.train.clip import clip_grad_norm
-from tervit_np.train.divergence import Diverged, describe, origin
+from tervit_np.train.divergence import exploded, has_exploded, origin, unusable
 from tervit_np.train.ema import EMA
 from tervit_np.train.muon import Muon
 from tervit_np.train.objective import mean_logits, objective
-from tervit_np.train.parallel import ParallelModel
+from tervit_np.train.parallel import Loss, ParallelModel
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.stages import Recipe, Stage
 from tervit_np.train.static_scales import scale_arrays
@@ -52,7 +52,13 @@ class StageTrainer:
     def step(
         self, step: int, images: Array, targets: Array, rng: np.random.Generator
     ) -> tuple[float, float]:
-        """Take step number `step` on a batch; return its loss and gradient norm."""
+        """Take step number `step` on a batch; return its loss and gradient norm.
+
+        Raises
+        ------
+        Diverged
+            If loss or gradient are no finite numbers, or the loss explodes; the weights stay.
+        """
         stage = self.stage
         self.set_ramp(ramp_amount(step, stage.ramp * self.total))
         self.optimizer.lr = warmup_cosine(step, self.total, stage.lr, stage.warmup, stage.final_lr)
@@ -63,25 +69,37 @@ class StageTrainer:
                 teacher_logits = mean_logits(self.teacher.forward(images[part])[0])
             return objective(logits, targets[part], teacher_logits, stage)
 
-        try:
-            value = self.parallel.gradients(images, loss, rng)
-        except ValueError as error:  # a quantizer refuses what it cannot round
-            if what := origin(self.model, images):
-                raise Diverged(describe(stage, step, self.total, what)) from error
-            raise
-        norm = clip_grad_norm(self.params, self.recipe.clip_norm)
-        if not math.isfinite(value + norm):
-            raise Diverged(describe(stage, step, self.total, origin(self.model, images)))
+        value, norm = self._gradients(step, images, loss, rng)
         self.optimizer.step()
         if self.average is not None:
             self.average.update()
+        return value, norm
+
+    def _gradients(
+        self, step: int, images: Array, loss: Loss, rng: np.random.Generator
+    ) -> tuple[float, float]:
+        """Fill the gradients and clip them.  -> loss, norm; Diverged unless both are usable."""
+        stage, total, accumulate = self.stage, self.total, self.recipe.accumulate
+        try:
+            value = self.parallel.gradients(images, loss, rng)
+        except ValueError as error:  # a quantizer refuses what it cannot round
+            if what := origin(self.model, images, loss, rng, accumulate):
+                raise unusable(stage, step, total, what) from error
+            raise
+        norm = clip_grad_norm(self.params, self.recipe.clip_norm)
+        if not math.isfinite(value + norm):
+            what = origin(self.model, images, loss, rng, accumulate)
+            raise unusable(stage, step, total, what)
+        classes = self.model.config.num_classes
+        if has_exploded(value, classes):
+            raise exploded(stage, step, total, value, classes)
         return value, norm
 
     def check_weights(self, step: int) -> None:
         """Raise Diverged if step number `step` has left a weight that is no finite number."""
         for name, param in self.parallel.named_params:
             if not np.isfinite(param.data).all():
-                raise Diverged(describe(self.stage, step, self.total, f"the weight {name}"))
+                raise unusable(self.stage, step, self.total, f"the weight {name}")
 
     def set_ramp(self, amount: float) -> None:
         """Set the amount of quantization, 0 to 1, in the model and its replicas."""

@@ -267,6 +267,13 @@ def test_options_that_a_run_cannot_change_are_refused(tervit, run, option):
     assert (run / "report.html").stat().st_mtime_ns == before
 
 
+def test_lower_rates_are_for_a_run_that_is_not_finished(tervit, run):
+    code, _, error = tervit("train", "--lower-lr", 0.1)
+    assert code == 2 and "add --resume RUN" in error
+    code, _, error = tervit("train", "--resume", run, "--lower-lr", 0.1)
+    assert code == 2 and "all stages are finished" in error
+
+
 def test_options_that_change_no_bit_are_obeyed(tervit, run):
     code, _, error = tervit("train", "--resume", run, "--workers", 1, "--quiet")
     assert (code, error) == (0, "")

@@ -1,59 +1,106 @@
-"""Divergence names stage, step and layer, and advice that exists."""
+"""Divergence names stage, step and operator, and advice that exists."""
 
+import json
 import re
 
 import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np import losses, ops
 from tervit_np.cli.new_run import parse_stages
-from tervit_np.train import PRESETS, Recipe, Stage, run
-from tervit_np.train.divergence import describe, high_loss, origin
+from tervit_np.quant import UniformAct
+from tervit_np.train import PRESETS, ParallelModel, Recipe, Stage, run
+from tervit_np.train.divergence import exploded, has_exploded, high_loss, origin, unusable
+from tervit_np.train.folder import RunFolder
+from tervit_np.train.lower_lr import lower_lr
 
 
 def images(count=4):
     return np.random.default_rng(0).normal(size=(count, 3, 8, 8)).astype(np.float32)
 
 
+def loss(logits, part):
+    return losses.cross_entropy(logits, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]][part])
+
+
+def blamed(model, pixels=None, loss=loss):
+    return origin(model, images() if pixels is None else pixels, loss, np.random.default_rng(1))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e36])
 def test_an_unusable_weight_is_named(model, value):
     model.blocks[1].mlp.fc1.weight.data[3, 2] = value
-    assert origin(model, images()) == "the weight blocks.1.mlp.fc1.weight"
+    assert blamed(model) == "the weight blocks.1.mlp.fc1.weight"
 
 
 @pytest.mark.parametrize("plan", ["float", "int8", "ternary"])
-def test_the_first_layer_that_overflows_is_named(model, plan):
+def test_the_first_operator_that_overflows_is_named(model, plan):
     tv.quantize(model, plan)
-    model.blocks[0].attn.proj.weight.data[...] = 1e29
     model.blocks[0].attn.qkv.weight.data[...] = 1e20
+    model.blocks[0].attn.proj.weight.data[...] = 1e29
     model.blocks[1].mlp.fc1.weight.data[...] = 1e29
-    name = origin(model, images())
-    assert re.fullmatch(r"the output of blocks\.0\.\S+", name), name
+    model.blocks[0].norm1.bias.data[...] = 1
+    before = {name: vars(ops)[name] for name in ops.__all__}
+    methods = dict(vars(UniformAct))
+    name = blamed(model)
+    assert re.fullmatch(r"the output of \w+ in blocks\.0\.attn\.\w+", name), name
+    assert {name: vars(ops)[name] for name in ops.__all__} == before
+    assert dict(vars(UniformAct)) == methods
     assert "forward" not in vars(model.blocks[0].attn.qkv)
 
 
-def test_a_gradient_is_named_in_the_order_of_the_backward_pass(model):
-    for name in ("blocks.0.mlp.fc2.weight", "blocks.1.attn.qkv.bias", "blocks.0.norm1.weight"):
-        dict(model.named_params())[name].grad.flat[0] = np.nan
-    assert origin(model, images()) == "the gradient of blocks.1.attn.qkv.bias"
+@pytest.mark.parametrize("plan", ["float", "ternary"])
+def test_an_operator_of_the_backward_pass_is_named(model, plan):
+    """A gradient of the loss that is NaN, and one that a large weight makes too large."""
+    tv.quantize(model, plan)
+
+    def wrong(dlogits):
+        return lambda logits, part: (0.0, dlogits * loss(logits, part)[1])
+
+    expected = "the input of linear_backward in head"
+    assert blamed(model, loss=wrong(np.float32(np.nan))) == expected
+    model.head.weight.data[...] *= np.float32(1e10)
+    expected = "the output of linear_backward in head"
+    assert blamed(model, loss=wrong(np.float32(1e25))) == expected
+
+
+def test_the_step_is_repeated_with_its_random_numbers(model):
+    """Drop path is drawn again as it was, so the operator is the one that failed."""
+    rng, seen = np.random.default_rng(3), []
+
+    def record(logits, part):
+        seen.append(logits.copy())
+        return loss(logits, part)
+
+    ParallelModel(model, 1).gradients(images(), record, rng)
+    assert origin(model, images(), record, rng) == ""
+    half = len(seen) // 2
+    np.testing.assert_array_equal(seen[:half], seen[half:])
 
 
 def test_images_are_blamed_first_and_nothing_if_all_is_finite(model):
     model.head.weight.data[...] = np.nan
     pixels = images()
     pixels[0, 0, 0, 0] = np.nan
-    assert origin(model, pixels) == "the images"
+    assert blamed(model, pixels) == "the images"
     model.head.weight.data[...] = 0
-    assert origin(model, images()) == ""
+    assert blamed(model) == ""
 
 
 @pytest.mark.parametrize("plan", ["float", "int4", "ternary-layer"])
 def test_the_advice_is_an_option_that_exists(plan):
-    text = describe(Stage("a", plan, 2.5, lr=3e-2), 6, 100, "the output of head")
-    assert text.startswith("stage a, step 7 of 100: the output of head became NaN")
+    text = str(unusable(Stage("a", plan, 2.5, lr=3e-2), 6, 100, "the output of linear in head"))
+    assert text.startswith("stage a, step 7 of 100: the output of linear in head became NaN")
     (stage,) = parse_stages(re.search(r"--stages (\S+),", text)[1], PRESETS["shapes"])
     assert (stage.plan, stage.epochs, stage.lr) == (plan, 2.5, 2e-3)
-    assert "rate" not in describe(Stage("a", plan, 1), 0, 9, "the images")
+    assert "rate" not in str(unusable(Stage("a", plan, 1), 0, 9, "the images"))
+    assert "exploded to 1e+04" in str(exploded(Stage("a", plan, 1), 0, 9, 1e4, 10))
+
+
+@pytest.mark.parametrize(("value", "classes", "is_too_much"), [(200, 10, False), (300, 10, True)])
+def test_a_loss_of_a_hundred_times_guessing_is_an_explosion(value, classes, is_too_much):
+    assert has_exploded(value, classes) == is_too_much
 
 
 @pytest.mark.parametrize("lr", [1e4, 1e30, 1e300])
@@ -61,15 +108,38 @@ def test_the_advice_is_an_option_that_exists(plan):
 def test_a_run_that_diverges_says_where(model, data, tmp_path, lr, stages):
     rates = [1e-3] * (len(stages) - 1) + [lr]
     plans = [Stage(plan, plan, 3, lr=rate) for plan, rate in zip(stages, rates, strict=True)]
-    words = rf"stage {stages[-1]}, step \d+ of 24: the (output|weight|gradient).*{stages[-1]}:3@"
+    what = "the (output|input|weight|gradient|loss exploded)"
+    words = rf"stage {stages[-1]}, step \d+ of 24: {what}.*{stages[-1]}:3@.*--lower-lr"
     with np.errstate(all="ignore"):
         try:
             run(model, plans, data, tmp_path / "run", recipe=Recipe(batch_size=8), quiet=True)
         except ValueError as error:
             assert re.match(words, str(error)), error
-            assert ("--weights" in str(error)) == (len(stages) == 2)
         else:
             assert lr == 1e4
+
+
+def test_a_run_that_diverged_continues_at_lower_rates(model, data, tmp_path):
+    """From the checkpoint after the first stage, as if the stage had had that rate."""
+    out, recipe = tmp_path / "run", Recipe(batch_size=8)
+    stages = [Stage("float", "float", 1), Stage("ternary", "ternary", 1, lr=1e30)]
+    with pytest.raises(ValueError, match=f"--resume {out} --lower-lr"), np.errstate(all="ignore"):
+        run(model, stages, data, out, recipe=recipe, quiet=True)
+    folder = RunFolder(out)
+    lower_lr(folder, 1e-33)
+    run_config = folder.read_run_config()
+    assert [stage["lr"] for stage in run_config["stages"]] == [Stage.lr, 1e30 * 1e-33]
+    assert run_config["lr_changes"] == [{"stage": "ternary", "step": 0, "factor": 1e-33}]
+    (out / "run.json").write_text("{")  # the checkpoints have the new rates too
+    assert folder.read_run_config() == run_config
+    stages[1] = Stage("ternary", "ternary", 1, lr=1e30 * 1e-33)
+    run(model, stages, data, out, True, recipe=recipe, quiet=True)
+    for factor in (0, 1, -1, float("nan")):
+        with pytest.raises(ValueError, match="expected 0 to 1"):
+            lower_lr(folder, factor)
+    with pytest.raises(ValueError, match="all stages are finished"):
+        lower_lr(folder, 0.5)
+    assert json.loads((out / "run.json").read_text())["lr_changes"] == run_config["lr_changes"]
 
 
 @pytest.mark.parametrize(("loss", "said"), [(2.3, False), (11, False), (2.6e7, True)])
