@@ -1,10 +1,10 @@
 """The chapters of the course: found in the installed package or in the clone, listed and copied.
 
-A wheel has the files of tutorials/ in tervit_np/course/ (pyproject.toml). What chapters import,
-tervit_lesson, is installed too, so a copied chapter runs in any folder.
+A wheel has the chapters and the figures that move in tervit_np/course/, under their paths in the
+clone, so that links between them work (pyproject.toml). What chapters import, tervit_lesson, is
+installed too, so a copied chapter runs in any folder.
 """
 
-import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,10 +13,14 @@ from typing import NamedTuple
 from tervit_np.files import write_text
 
 _PACKAGE = Path(__file__).parent
-_INSTALLED, _CLONE = _PACKAGE / "course", _PACKAGE.parent / "tutorials"
-_TIMES = "tutorials.json"  # seconds of each chapter on two cores
+_INSTALLED, _CLONE = _PACKAGE / "course", _PACKAGE.parent
+_CHAPTERS, _FIGURES = "tutorials", "docs/book/figures/index.html"
 # | [01 A linear layer](01_linear.py) | 20 min | 2 s | write a layer and its gradient ... |
-_ROW = re.compile(r"^\| \[(\d\d) ([^]]+)\]\((\w+\.py)\) \| ([^|]+) \| [^|]+ \| ([^|]+) \|$", re.M)
+_ROW = re.compile(
+    r"^\| \[(?P<number>\d\d) (?P<title>[^]]+)\]\((?P<file>\w+\.py)\)"
+    r" \| (?P<reading>[^|]+) \| (?P<running>[^|*]+?)(?: \*)? \| (?P<subject>[^|]+) \|$",
+    re.MULTILINE,
+)
 _ONE_FILE = "tervit_in_one_file.py"
 
 
@@ -27,7 +31,7 @@ class Chapter(NamedTuple):
     title: str
     subject: str  # what the reader will do
     reading: str  # "20 min"
-    seconds: float | None  # to run, measured on two cores
+    running: str  # "2 s", roughly, on two idle cores
     file: Path
 
 
@@ -40,7 +44,7 @@ class Copied(NamedTuple):
 
 
 def course_folder() -> Path:
-    """Return the folder of the chapters.
+    """Return the folder that has tutorials/ and docs/: the clone, or a part of the package.
 
     Raises
     ------
@@ -48,7 +52,8 @@ def course_folder() -> Path:
         If this installation has none.
     """
     for folder in (_INSTALLED, _CLONE):
-        if (folder / "README.md").is_file() and (folder / "answers.md").is_file():
+        texts = [folder / _CHAPTERS / name for name in ("README.md", "answers.md")]
+        if all(text.is_file() for text in texts):
             return folder
     raise ValueError(f"the chapters are not in {_PACKAGE}; install the package anew")
 
@@ -60,28 +65,29 @@ def is_clone() -> bool:
 
 def chapters() -> list[Chapter]:
     """List the chapters in the order of the course, by the table of tutorials/README.md."""
-    folder = course_folder()
-    times = _times(folder)
-    found = [
-        Chapter(number, title, subject.strip(), reading.strip(), times.get(Path(file).stem),
-                folder / file)
-        for number, title, file, reading, subject in _ROW.findall(
-            (folder / "README.md").read_text(encoding="utf-8")
-        )
-    ]  # fmt: skip
+    folder = course_folder() / _CHAPTERS
+    found = []
+    for row in _ROW.finditer((folder / "README.md").read_text(encoding="utf-8")):
+        fields = {name: text.strip() for name, text in row.groupdict().items()}
+        file = folder / fields.pop("file")
+        found.append(Chapter(**fields, file=file))
     subject = "read the whole of TerViT, forward and backward, in NumPy alone"
-    one_file = Chapter("one", "TerViT in one file", subject, "15 min", None, folder / _ONE_FILE)
-    return [*found, one_file]
+    title, file = "TerViT in one file", folder / _ONE_FILE
+    return [*found, Chapter("one", title, subject, "15 min", "2 min", file)]
 
 
-def _times(folder: Path) -> dict[str, float]:
-    """Return the seconds of each chapter; none if they are not stored."""
-    file = folder / _TIMES if folder == _INSTALLED else folder.parent / "docs" / _TIMES
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))["chapters"]
-        return {name: float(chapter["seconds"]) for name, chapter in stored.items()}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+def figures_page() -> Path:
+    """Return the page that lists the figures that move.
+
+    Raises
+    ------
+    ValueError
+        If this installation has none.
+    """
+    page = course_folder() / _FIGURES
+    if not page.is_file():
+        raise ValueError(f"the figures are not in {page.parent}; install the package anew")
+    return page
 
 
 def find_chapter(word: str) -> Chapter:
@@ -111,7 +117,7 @@ def find_chapter(word: str) -> Chapter:
 
 def answers_to(chapter: Chapter) -> str | None:
     """Return the answers to the tasks of a chapter, None if it has none."""
-    text = (course_folder() / "answers.md").read_text(encoding="utf-8")
+    text = (course_folder() / _CHAPTERS / "answers.md").read_text(encoding="utf-8")
     for section in text.split("\n## ")[1:]:
         if section.startswith(f"{chapter.number} "):
             return f"# Answers: {section.strip()}\n"

@@ -1,7 +1,7 @@
 """The chapters are those of tutorials/, in the wheel too, and a copy runs where it is copied to."""
 
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +26,9 @@ def installed(tmp_path, monkeypatch):
     folder.mkdir()
     for source, target in WHEEL["force-include"].items():
         if target.startswith("tervit_np/course/"):
-            shutil.copyfile(ROOT / source, folder / Path(target).name)
+            copy = tmp_path / target.removeprefix("tervit_np/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if (ROOT / source).is_dir() else shutil.copyfile)(ROOT / source, copy)
     monkeypatch.setattr(chapters, "_INSTALLED", folder)
     return folder
 
@@ -41,21 +43,30 @@ def test_every_chapter_is_listed_once_with_its_time():
     found = chapters.chapters()
     assert [c.file for c in found[:-1]] == FILES
     assert [c.number for c in found] == [*(file.name[:2] for file in FILES), "one"]
-    times = json.loads((ROOT / "docs" / "tutorials.json").read_text("utf-8"))["chapters"]
-    for chapter in found[:-1]:
-        assert chapter.seconds == times[chapter.file.stem]["seconds"]
+    for chapter in found:
+        assert re.fullmatch(r"\d+ min", chapter.reading)
+        assert re.fullmatch(r"\d+ (s|min)", chapter.running)
         assert chapter.subject[0].islower()
 
 
 def test_a_wheel_has_what_the_clone_has(installed):
     """A new chapter needs a line in pyproject.toml."""
-    in_clone = [(c.number, c.title, c.subject, c.seconds, c.file.name) for c in _all("_CLONE")]
-    in_wheel = [(c.number, c.title, c.subject, c.seconds, c.file.name) for c in _all("_INSTALLED")]
+    in_clone = [(c.number, c.title, c.subject, c.running, c.file.name) for c in _all("_CLONE")]
+    in_wheel = [(c.number, c.title, c.subject, c.running, c.file.name) for c in _all("_INSTALLED")]
     assert in_wheel == in_clone
     for chapter in chapters.chapters():
-        assert chapter.file.parent == installed
+        assert chapter.file.parent == installed / "tutorials"
         assert chapter.file.read_bytes() == (ROOT / "tutorials" / chapter.file.name).read_bytes()
     assert not chapters.is_clone()
+
+
+def test_a_wheel_has_the_figures_that_move(installed):
+    """Their links to chapters lead to files of the wheel."""
+    page = chapters.figures_page()
+    assert page.is_relative_to(installed)
+    for figure in page.parent.glob("*.html"):
+        for link in re.findall(r'(?:href|src)="([^"#]+)"', figure.read_text(encoding="utf-8")):
+            assert (page.parent / link).is_file(), link
 
 
 def _all(kept):

@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from tervit_np.cli.browser import open_page
 from tervit_np.cli.parser import CommandParser
 
 HELP = """Build the book and open it in the browser.
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     if args.zip:
         print(f"zip: {_write_zip(pages, pages.with_name(f'{ZIP_NAME}.zip'))}")
     if not args.no_open:
-        _open(index)
+        open_page(index)
     if warnings:
         print("Something is wrong in it; the warnings above say what.", file=sys.stderr)
     return 1 if warnings else 0
@@ -104,12 +105,3 @@ def _write_zip(pages: Path, target: Path) -> Path:
         for page in files:
             archive.write(page, Path(ZIP_NAME) / page.relative_to(pages))
     return target
-
-
-def _open(index: Path) -> None:
-    """Open the book if there is a screen: elsewhere a browser in the terminal would start."""
-    import webbrowser
-
-    screens = os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY")
-    if sys.platform in ("win32", "darwin") or any(screens):
-        webbrowser.open(index.as_uri())

@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tervit_np.cli.browser import open_page
 from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
 HELP = """List the chapters of the course, or copy one into this folder to run and change it.
 
 The chapters are part of the package: they need no clone and no network. Each is a script, with its
-text in comments. Editors that know cells (VS Code, Spyder, PyCharm) run it cell by cell."""
+text in comments. Editors that know cells (VS Code, Spyder, PyCharm) run it cell by cell. Some have
+figures that move: pages for a browser, each with a question."""
 EXAMPLES = """\
   tervit learn                    all chapters: number, title, time, subject
   tervit learn 1                  copies 01_linear.py and its answers here, and says how to run it
   tervit learn attention          a chapter by a part of its name
   tervit learn one                the whole of TerViT in one file
+  tervit learn figures            opens the figures that move in the browser
   tervit learn 1 --dir course     into another folder"""
 _INDENT = 6
 
@@ -27,7 +30,10 @@ _INDENT = 6
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "chapter", nargs="?", metavar="N", help="number, or part of the name (default: list all)"
+        "chapter",
+        nargs="?",
+        metavar="N",
+        help="number or part of the name, or figures (default: list all)",
     )
     parser.add_argument(
         "--dir", metavar="DIR", default=".", help="folder to copy to (default: the current one)"
@@ -35,12 +41,17 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the chapters, or copy one and say how to run it."""
-    from tervit_np.chapters import chapters, copy_chapter, find_chapter
+    """List the chapters, or copy one and say how to run it, or open the figures."""
+    from tervit_np.chapters import chapters, copy_chapter, figures_page, find_chapter
 
     if args.chapter is None:
         print("\n".join(map(_entry, chapters())))
         print("\n`tervit learn N` copies chapter N into this folder and says how to run it.")
+        print("`tervit learn figures` opens the figures that move.")
+        return 0
+    if args.chapter == "figures":
+        print(f"figures: {figures_page()}")
+        open_page(figures_page())
         return 0
     chapter, folder = find_chapter(args.chapter), Path(args.dir)
     print(f"{chapter.number} {chapter.title}\n{_indented(f'You will {chapter.subject}.')}\n")
@@ -52,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     copied = copy_chapter(chapter, folder)
     for file in copied:
         print(_about(file))
-    print(f"\nrun it:    python {copied[0].path}{_duration(chapter)}")
+    print(f"\nrun it:    python {copied[0].path}     # {chapter.running} on two cores")
     return 0
 
 
@@ -60,7 +71,7 @@ def _in_clone(chapter: "Chapter") -> Path | None:
     """Return the path of a chapter from here, if this folder is in the clone that has it."""
     from tervit_np.chapters import course_folder, is_clone
 
-    root, here = course_folder().parent.resolve(), Path.cwd()
+    root, here = course_folder().resolve(), Path.cwd()
     if not is_clone() or not here.is_relative_to(root):
         return None
     path = chapter.file.resolve()
@@ -69,17 +80,9 @@ def _in_clone(chapter: "Chapter") -> Path | None:
 
 def _entry(chapter: "Chapter") -> str:
     """Describe a chapter: a line with its times, and its subject below."""
-    head = f"{chapter.number:<{_INDENT - 2}}  {chapter.title}"
-    return f"{head}  (read {chapter.reading}{_duration(chapter, ', run')})\n" + _indented(
-        chapter.subject
-    )
-
-
-def _duration(chapter: "Chapter", verb: str = "     #") -> str:
-    """Write the time that a chapter takes on two cores: ", run 51 s"."""
-    if chapter.seconds is None:
-        return ""
-    return f"{verb} {max(round(chapter.seconds), 1)} s on two cores"
+    times = f"read {chapter.reading}, run {chapter.running}"
+    head = f"{chapter.number:<{_INDENT - 2}}  {chapter.title}  ({times})"
+    return f"{head}\n{_indented(chapter.subject)}"
 
 
 def _indented(text: str) -> str:

@@ -51,6 +51,14 @@ def test_in_the_clone_a_chapter_is_not_copied(tervit, monkeypatch):
     assert not (ROOT / "01_linear.py").exists()
 
 
+def test_figures_open_in_the_browser(tervit, monkeypatch):
+    opened = []
+    monkeypatch.setattr("tervit_np.cli.learn.open_page", opened.append)
+    text = tervit("learn", "figures")[1]
+    page = ROOT / "docs" / "book" / "figures" / "index.html"
+    assert text == f"figures: {page}\n" and opened == [page]
+
+
 def test_an_unknown_chapter_is_refused(tervit):
     code, _, error = tervit("learn", "99")
     assert (code, len(error.splitlines())) == (2, 1)

@@ -26,7 +26,8 @@ def installed(tmp_path_factory):
         shutil.copytree(ROOT / package, folder / Path(package).name, ignore=ignored)
     for source, target in WHEEL["force-include"].items():
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / source, folder / target)
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copyfile
+        copy(ROOT / source, folder / target)
     return folder
 
 
