@@ -2,6 +2,7 @@
 
     crop      shift by up to `crop_padding` pixels; reflection fills the border
     flip      mirror left and right with probability 1/2, or every image in every second epoch
+    invert    swap bright and dark, x -> 1 - x for x from 0 to 1, with a probability; off by default
     RandAugment, cutout, erasing, mixup, cutmix   see their files; off by default
 
 In two steps, from uint8 images to the float batch and soft targets of one training step:
@@ -40,6 +41,7 @@ class Augment:
     randaugment_magnitude: float = 5  # 0 to 10
     randaugment_magnitude_std: float = 0.0  # Gaussian noise on the magnitude of each operation
     randaugment_prob: float = 1.0  # probability that a drawn operation is applied
+    invert: float = 0.0  # probability that bright and dark are swapped
     erasing: float = 0.0  # probability that noise replaces a box of the image
     cutout: int = 0  # side of the square filled with the mean colour
     mixup: float = 0.0  # alpha of the beta distribution
@@ -51,7 +53,7 @@ class Augment:
         for name, value in vars(self).items():
             if not 0 <= value < math.inf:
                 raise DataError(f"augment: {name} is {value}; expected a number of at least 0")
-        for name in ("min_scale", "randaugment_prob", "erasing", "mix_prob", "until"):
+        for name in ("min_scale", "randaugment_prob", "invert", "erasing", "mix_prob", "until"):
             if getattr(self, name) > 1:
                 raise DataError(f"augment: {name} is {getattr(self, name)}; expected at most 1")
         if self.repeats < 1:
@@ -108,10 +110,13 @@ class Augment:
         std: tuple[float, ...],
         rng: np.random.Generator,
     ) -> tuple[Array, Array]:
-        """Turn augmented bytes into a batch: cutout, normalise, erase, mix.
+        """Turn augmented bytes into a batch: invert, cutout, normalise, erase, mix.
 
         uint8 (B, S, S, 3), (B,) -> float32 (B, 3, S, S), soft targets (B, C)
         """
+        if self.invert:
+            inverted = rng.random(len(images)) < self.invert
+            images[inverted] = invert(images[inverted])
         if self.cutout:
             cutout_(images, self.cutout, mean, rng)
         pixels = normalise(images, mean, std)
@@ -164,6 +169,11 @@ def cutout_(images: Array, side: int, mean: tuple[float, ...], rng: np.random.Ge
     for image, (y, x) in zip(images, centres, strict=True):
         top, left = max(y - side // 2, 0), max(x - side // 2, 0)
         image[top : y - side // 2 + side, left : x - side // 2 + side] = colour
+
+
+def invert(images: Array) -> Array:
+    """Swap bright and dark: 1 - x for pixels x from 0 to 1, as bytes 255 - x.  uint8 (...)."""
+    return np.subtract(255, images, dtype=np.uint8)
 
 
 def soft_targets(labels: Array, num_classes: int, smoothing: float) -> Array:

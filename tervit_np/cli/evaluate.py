@@ -18,6 +18,7 @@ EXAMPLES = """\
   tervit eval runs/shapes --stage float       another stage
   tervit eval runs/cifar10/ternary.npz        a file
   tervit eval runs/shapes --split val         another split
+  tervit eval runs/shapes --invert            with bright and dark swapped in every picture
   tervit eval runs/shapes --stage float --plan plan.toml
   tervit eval deit_small_patch16_224 --data imagenet:~/imagenet
   tervit eval swin_tiny.safetensors --data imagenet:~/imagenet --plan ternary"""
@@ -32,6 +33,9 @@ def add_arguments(parser: CommandParser) -> None:
         "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
     )
     parser.add_argument("--split", default="test", help="split of it (default: test)")
+    parser.add_argument(
+        "--invert", action="store_true", help="swap bright and dark in every picture"
+    )
     add_plan(parser, "quantize by another plan")
     parser.add_argument(
         "--image-size", type=int, metavar="N", help="interpolate the weights to this image size"
@@ -59,13 +63,14 @@ def run(args: argparse.Namespace) -> int:
         window=args.window,
     )
     images = images_for(loaded, args.data, args.split)
-    evaluation = evaluate(loaded.model, images, threads=threads, quiet=False)
+    evaluation = evaluate(loaded.model, images, threads=threads, inverted=args.invert, quiet=False)
     if len(images.classes) <= _MAX_CLASSES:
         _print_classes(evaluation, images)
     if isinstance(images, data_tools.StreamedSet):
         print(f"pictures: {images.summary()}")
+    split = f"{images.split}, inverted," if args.invert else images.split
     result = (
-        f"{loaded.file}: {images.name} {images.split} accuracy {evaluation.accuracy_text(2)}, "
+        f"{loaded.file}: {images.name} {split} accuracy {evaluation.accuracy_text(2)}, "
         f"loss {evaluation.loss:.4f}{evaluation.kernel_note}"
     )
     print(printable(result))

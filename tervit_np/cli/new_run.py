@@ -31,6 +31,7 @@ _AUGMENT = {
     "mixup": "mixup",
     "cutmix": "cutmix",
     "cutout": "cutout",
+    "invert": "invert",
     "mix_until": "until",
     "alternate_flip": "alternate_flip",
     "randaugment": "randaugment_ops",

@@ -123,6 +123,9 @@ def _add_recipe_options(group: Options) -> None:
     group.add_argument(
         "--drop-path", type=float, metavar="X", help="stochastic depth rate of the last block"
     )
+    group.add_argument(
+        "--invert", type=float, metavar="P", help="swap bright and dark with this probability"
+    )
     group.add_argument("--mixup", type=float, metavar="ALPHA", help="mixup; 0: none")
     group.add_argument("--cutmix", type=float, metavar="ALPHA", help="CutMix; 0: none")
     group.add_argument("--cutout", type=int, metavar="N", help="side of a masked square; 0: none")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_tools import LabelledSet, normalise
+from data_tools.augment import invert
 from data_tools.progress import Progress
 from tervit_np.arrays import Array
 from tervit_np.losses import cross_entropy
@@ -58,12 +59,14 @@ def evaluate(
     *,
     threads: int = 1,
     batch_size: int | None = None,
+    inverted: bool = False,
     quiet: bool = True,
 ) -> Evaluation:
     """Classify all images of a set; the result does not depend on the number of threads.
 
-    Unless `quiet`, standard error shows the progress. A model with ternary layers runs on packed
-    kernels, if there are any for this processor.
+    If `inverted`, bright and dark are swapped in all images. Unless `quiet`, standard error shows
+    the progress. A model with ternary layers runs on packed kernels, if there are any for this
+    processor.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def evaluate(
     model, kernel = with_packed_kernels(model)
     if batch_size is None:  # few large images, so that the arrays of a batch fit into the caches
         batch_size = max(8, min(64, 64**3 // images.size**2))
-    logits, readable = _classify(model, images, threads, batch_size, quiet)
+    logits, readable = _classify(model, images, threads, batch_size, inverted, quiet)
     if not readable.any():
         raise ValueError(f"evaluate: none of {len(images)} pictures of {images.name} can be read")
     labels = images.labels[readable]
@@ -91,13 +94,19 @@ def evaluate(
 
 
 def _classify(
-    model: Classifier, images: LabelledSet, threads: int, batch_size: int, quiet: bool
+    model: Classifier,
+    images: LabelledSet,
+    threads: int,
+    batch_size: int,
+    inverted: bool,
+    quiet: bool,
 ) -> tuple[Array, Array]:
     """Run the model on batches in threads.  -> logits (N, C), readable (N,)."""
 
     def classify(start: int) -> tuple[Array, Array]:
         indices = np.arange(start, min(start + batch_size, len(images)))
         pixels, readable = images.pixels(indices)
+        pixels = invert(pixels) if inverted else pixels
         logits = model.predict(normalise(pixels, images.mean, images.std), batch_size)
         logits[~readable] = 0
         return logits, readable

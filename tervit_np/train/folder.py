@@ -24,6 +24,7 @@ from tervit_np.train import metrics
 from tervit_np.train.checkpoint import Checkpoints, Saved
 from tervit_np.train.lock import locked
 from tervit_np.train.names import check_file_name
+from tervit_np.train.run_config import with_new_fields
 from tervit_np.train.run_file import CONFIG, read_config, write_config
 
 MUST_AGREE = ("seed", "backend", "model", "stages", "recipe", "data")
@@ -167,12 +168,19 @@ class RunFolder:
     def check_same_config(self, run_config: dict[str, Any]) -> None:
         """Raise ValueError if settings differ from run.json, which would give other bits."""
         stored = self.read_run_config()
-        current = json.loads(json.dumps(run_config))  # tuples become lists, as in the file
+        # In JSON, where tuples are lists.
+        before, current = json.loads(json.dumps([with_new_fields(stored), run_config]))
         for key in MUST_AGREE:
-            if difference := first_difference(stored.get(key), current[key], key):
-                field, before, now = difference
+            if difference := first_difference(before.get(key), current[key], key):
+                field, was, now = difference
+                if field == "data.held_out" and was == "null":
+                    raise ValueError(
+                        f"resume: {self.path} was begun by an earlier version, which held out "
+                        "other validation images: continue it with that version, or train in a "
+                        f"new folder, perhaps from a finished stage (--weights {self.path})"
+                    )
                 raise ValueError(
-                    f"resume: {field} was {before} when this run began and is now {now}; "
+                    f"resume: {field} was {was} when this run began and is now {now}; "
                     "continue with the same settings to get the same bits"
                 )
 

@@ -88,6 +88,19 @@ def make_run_config(
     }
 
 
+def with_new_fields(run_config: dict[str, Any]) -> dict[str, Any]:
+    """Add the settings of stages and recipe that a run of an earlier version lacks.
+
+    Their defaults train as the earlier version did.
+    """
+    stage, recipe = Stage("any", "float", 1).describe(), Recipe().describe()
+    augment = recipe["augment"] | run_config["recipe"]["augment"]
+    return run_config | {
+        "stages": [stage | each for each in run_config["stages"]],
+        "recipe": recipe | run_config["recipe"] | {"augment": augment},
+    }
+
+
 def machine_changes(before: dict[str, Any], now: dict[str, Any]) -> str:
     """Say in which parts of the machine that may change bits two configurations differ."""
     old, new = before["environment"], now["environment"]

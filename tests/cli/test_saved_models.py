@@ -39,6 +39,7 @@ class TestEval:
         file = tervit("eval", run / "float.npz")[1]
         assert stage == file
         assert "train accuracy" in tervit("eval", run, "--split", "train")[1]
+        assert "test, inverted, accuracy" in tervit("eval", run, "--invert")[1]
 
     @pytest.mark.parametrize(
         ("args", "words"),

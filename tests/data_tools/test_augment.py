@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from data_tools import Augment, DataError, normalise
-from data_tools.augment import crop_and_flip, cutout_, soft_targets
+from data_tools.augment import crop_and_flip, cutout_, invert, soft_targets
 from data_tools.mixing import cutmix, mixup
 from data_tools.randaugment import OPERATIONS, randaugment
 from data_tools.sampling import step_rng
@@ -77,6 +77,24 @@ def test_half_of_the_images_are_mirrored():
     mirrored = (out == x[:, :, ::-1]).all(axis=(1, 2, 3))
     assert (same | mirrored).all()
     assert 160 < mirrored.sum() < 240
+
+
+def test_inversion_swaps_bright_and_dark():
+    x = images(400, 4)
+    np.testing.assert_array_equal(invert(x).astype(int), 255 - x.astype(int))
+    np.testing.assert_array_equal(invert(invert(x)), x)
+    assert invert(x).dtype == np.uint8
+
+
+@pytest.mark.parametrize(("prob", "least", "most"), [(0.0, 0, 0), (0.3, 90, 150), (1.0, 400, 400)])
+def test_images_are_inverted_with_the_probability(prob, least, most):
+    x, labels, rng = images(400, 4), np.zeros(400, int), np.random.default_rng(0)
+    augment = Augment(0, False, invert=prob)
+    pixels, _ = augment.to_batch(x.copy(), labels, 5, 0.1, MEAN, STD, rng)
+    plain, swapped = (normalise(images, MEAN, STD) for images in (x, 255 - x))
+    inverted = (pixels == swapped).all(axis=(1, 2, 3))
+    assert (inverted | (pixels == plain).all(axis=(1, 2, 3))).all()
+    assert least <= inverted.sum() <= most
 
 
 def test_cutout_fills_one_square():
@@ -162,8 +180,9 @@ def test_soft_targets_are_smoothed_one_hot_rows():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"mixup": -1}, {"cutmix": math.nan}, {"crop_padding": -2}, {"randaugment_magnitude": 11}],
-)
+    [{"mixup": -1}, {"cutmix": math.nan}, {"crop_padding": -2}, {"randaugment_magnitude": 11},
+     {"invert": 1.5}],
+)  # fmt: skip
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(DataError):
         Augment(**wrong)

@@ -41,6 +41,12 @@ def test_the_interval_is_the_usual_one_in_the_middle(model, data):
     assert result.accuracy_text() == "50.0 ± 10.2 %"
 
 
+def test_bright_and_dark_may_be_swapped(model, data):
+    swapped = replace(data.test, images=255 - data.test.images)
+    result = evaluate(model, data.test, inverted=True)
+    np.testing.assert_array_equal(result.logits, evaluate(model, swapped).logits)
+
+
 def test_threads_change_nothing(model, data):
     one, two = (evaluate(model, data.test, threads=n, batch_size=5) for n in (1, 2))
     np.testing.assert_array_equal(one.logits, two.logits)

@@ -5,6 +5,7 @@ import pytest
 
 from tervit_np.train.checkpoint import Saved
 from tervit_np.train.folder import MUST_AGREE, RunFolder
+from tervit_np.train.stages import Recipe, Stage
 
 RUN_CONFIG = {
     "command": "",
@@ -13,8 +14,8 @@ RUN_CONFIG = {
     "threads": 1,
     "backend": "numpy",
     "model": {"model": "DeiT", "config": {}, "dtype": "float32", "parameters": 7},
-    "stages": [{"name": "a", "epochs": 1}],
-    "recipe": {"batch_size": 8, "betas": [0.9, 0.99], "augment": {}},
+    "stages": [Stage("a", "float", 1).describe()],
+    "recipe": Recipe(betas=[0.9, 0.99]).describe(),
     "data": {"name": "shapes", "classes": ["x"], "train": 8, "val": 0, "test": 8},
     "environment": {"numpy": "2"},
 }
@@ -98,7 +99,7 @@ def test_every_setting_must_agree(tmp_path, key):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"stages": [{"name": "a", "epochs": 2}]}, r"stages\[0\].epochs was 1 .* now 2"),
+        ({"stages": [Stage("a", "float", 2).describe()]}, r"stages\[0\].epochs was 1 .* now 2"),
         ({"recipe": RUN_CONFIG["recipe"] | {"betas": [0.9, 0.9]}}, r"recipe.betas\[1\] was 0.99"),
         ({"data": RUN_CONFIG["data"] | {"classes": []}}, "data.classes was a list of 1"),
     ],
@@ -106,6 +107,28 @@ def test_every_setting_must_agree(tmp_path, key):
 def test_the_field_that_differs_is_named(tmp_path, changes, words):
     with pytest.raises(ValueError, match=words):
         begun(tmp_path).check_same_config(RUN_CONFIG | changes)
+
+
+def test_settings_that_an_earlier_version_lacks_have_their_defaults(tmp_path):
+    recipe = RUN_CONFIG["recipe"]
+    augment = {k: v for k, v in recipe["augment"].items() if k != "invert"}
+    (stage,) = RUN_CONFIG["stages"]
+    folder = begun(
+        tmp_path,
+        stages=[{k: v for k, v in stage.items() if k != "freeze"}],
+        recipe={k: v for k, v in recipe.items() if k != "ema"} | {"augment": augment},
+    )
+    folder.check_same_config(RUN_CONFIG)
+    inverted = recipe | {"augment": augment | {"invert": 0.5}}
+    with pytest.raises(ValueError, match=r"recipe.augment.invert was 0.0 .* now 0.5"):
+        folder.check_same_config(RUN_CONFIG | {"recipe": inverted})
+
+
+def test_a_run_with_other_validation_images_is_left_to_its_version(tmp_path):
+    """They are drawn by class since then, which `held_out` says."""
+    drawn = RUN_CONFIG["data"] | {"held_out": "by class, seed 0"}
+    with pytest.raises(ValueError, match="begun by an earlier version, which held out other vali"):
+        begun(tmp_path).check_same_config(RUN_CONFIG | {"data": drawn})
 
 
 def test_loading_truncates_the_metrics_to_the_checkpoint(tmp_path, capsys):
@@ -229,7 +252,7 @@ def test_partial_files_of_killed_processes_are_removed(tmp_path):
     assert set(others) <= remaining
 
 
-A, B = ({"name": name, "epochs": 1} for name in "ab")
+A, B = (Stage(name, "float", 1).describe() for name in "ab")
 
 
 def finished(path, stages, done):
