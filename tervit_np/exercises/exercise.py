@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import NamedTuple
 
-from tervit_np.exercises.fences import fenced_lines, library_source
+from tervit_np.exercises.fences import (
+    fenced_lines,
+    fenced_parts,
+    fences,
+    function_of,
+    library_source,
+)
 from tervit_np.exercises.student_file import (
     fenced_definitions,
     plain_file,
@@ -84,8 +90,17 @@ class Exercise:
         """Return the library's lines alone."""
         return fenced_lines(library_source(self.module), self.name)
 
-    def wrong_file(self, answer: WrongAnswer) -> str:
-        """Return the text of the file with a wrong answer in it.
+    def library_parts(self) -> tuple[str, ...]:
+        """Return the library's lines of each fence."""
+        return tuple(fenced_parts(library_source(self.module), self.name))
+
+    def functions(self) -> list[str]:
+        """Name the function that each fence is in."""
+        source = library_source(self.module)
+        return [function_of(source, fence) for fence in fences(source, self.name)]
+
+    def right_and_wrong_file(self, answer: WrongAnswer) -> tuple[str, str]:
+        """Return the text of a file with a solution in it, and the same with a wrong answer.
 
         Raises
         ------
@@ -100,7 +115,11 @@ class Exercise:
                 f"exercise {self.name}: {answer.original!r} occurs {count} times, expected once; "
                 "the solution has changed, update the wrong answer"
             )
-        return solved.replace(answer.original, answer.replacement)
+        return solved, solved.replace(answer.original, answer.replacement)
+
+    def wrong_file(self, answer: WrongAnswer) -> str:
+        """Return the text of the file with a wrong answer in it; ValueError as above."""
+        return self.right_and_wrong_file(answer)[1]
 
     def instructions(self) -> str:
         """Return title and task, the docstring of the student's file."""

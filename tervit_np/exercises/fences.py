@@ -6,6 +6,7 @@ A fence runs from this comment to the end of its indented block, or to a line `#
 An exercise may have several, in one file.
 """
 
+import ast
 import importlib.util
 import re
 import textwrap
@@ -71,11 +72,28 @@ def _ends(line: str, indent: str) -> bool:
     return line.strip() == _END or (line.strip() != "" and not line.startswith(indent))
 
 
-def fenced_lines(source: str, name: str) -> str:
-    """Return the lines inside the fences of an exercise: its solution."""
+def function_of(source: str, fence: Fence) -> str:
+    """Name the function that a fence is in, with its class: "Ternary.forward"."""
+    path, nodes = [], list(ast.parse(source).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if node.lineno <= fence.first + 1 <= (node.end_lineno or node.lineno):
+                path.append(node.name)
+                nodes = list(node.body)
+    return ".".join(path)
+
+
+def fenced_parts(source: str, name: str) -> list[str]:
+    """Return the lines inside each fence of an exercise, without their indent."""
     lines = source.splitlines()
     parts = ["\n".join(lines[f.first : f.last + 1]) for f in fences(source, name)]
-    return "\n\n".join(textwrap.dedent(part) for part in parts) + "\n"
+    return [textwrap.dedent(part) for part in parts]
+
+
+def fenced_lines(source: str, name: str) -> str:
+    """Return the lines inside the fences of an exercise: its solution."""
+    return "\n\n".join(fenced_parts(source, name)) + "\n"
 
 
 def without_fences(lines: list[str]) -> list[str]:

@@ -1,8 +1,9 @@
 """Verdicts, hints and solutions as lines of text, for a terminal or a results file."""
 
+import re
 import textwrap
-from collections.abc import Iterable, Iterator
-from inspect import cleandoc
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
 
 from tervit_np.exercises.exercise import Exercise
 from tervit_np.exercises.isolated_run import Verdict
@@ -10,6 +11,7 @@ from tervit_np.exercises.student_file import NOT_WRITTEN
 
 _WIDTH = 80  # of a terminal
 _PRINTED = 12  # lines of a file's output that are shown
+_COMMENT = re.compile(r"\s*#.*")
 
 
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
@@ -57,12 +59,21 @@ def solution_lines(exercise: Exercise) -> Iterator[str]:
     if exercise.plain:
         yield "A plain solution:"
         yield ""
-        parts = [textwrap.dedent(part).strip("\n") for part in exercise.plain]
-        yield from textwrap.indent("\n\n".join(parts), "    ").splitlines()
+        yield from _parts(exercise, exercise.plain)
         yield ""
     yield f"The lines of tervit_np/{exercise.module.replace('.', '/')}.py:"
     yield ""
-    yield from textwrap.indent(exercise.solution(), "    ").splitlines()
+    yield from _parts(exercise, exercise.library_parts())
+
+
+def _parts(exercise: Exercise, parts: Sequence[str]) -> Iterator[str]:
+    """Write the lines of each fence; where there are several, below the function's name."""
+    for i, (function, part) in enumerate(zip(exercise.functions(), parts, strict=True)):
+        if i > 0:
+            yield ""
+        if len(parts) > 1:
+            yield f"  in {function}:"
+        yield from textwrap.indent(textwrap.dedent(part).strip("\n"), "    ").splitlines()
 
 
 def wrong_lines(exercise: Exercise) -> Iterator[str]:
@@ -71,9 +82,24 @@ def wrong_lines(exercise: Exercise) -> Iterator[str]:
     for answer in exercise.wrong_answers:
         yield ""
         yield f"  {answer.about}"
-        yield from textwrap.indent(cleandoc(answer.original), "    - ").splitlines()
-        yield from textwrap.indent(cleandoc(answer.replacement), "    + ").splitlines()
+        yield from _difference(*exercise.right_and_wrong_file(answer))
         yield from _filled(f"-> {answer.message}", "    ")
+
+
+def _difference(right: str, wrong: str) -> Iterator[str]:
+    """Write the lines that differ, whole but without comments, which are those of the right ones.
+
+    The indent that all of them share is left out.
+    """
+    lines, others = (_COMMENT.sub("", text).splitlines() for text in (right, wrong))
+    marked = []
+    for kind, i, j, k, m in SequenceMatcher(None, lines, others, autojunk=False).get_opcodes():
+        if kind != "equal":
+            marked += [("-", line) for line in lines[i:j]] + [("+", line) for line in others[k:m]]
+    marked = [(mark, line) for mark, line in marked if line.strip()]
+    texts = textwrap.dedent("\n".join(line for _, line in marked)).split("\n")
+    for (mark, _), text in zip(marked, texts, strict=True):
+        yield f"    {mark} {text}"
 
 
 def _filled(text: str, indent: str) -> list[str]:

@@ -1,6 +1,12 @@
 from tervit_np.exercises.exercise import Finding
 from tervit_np.exercises.isolated_run import Verdict
-from tervit_np.exercises.messages import hint_lines, solution_lines, verdict_lines, wrong_lines
+from tervit_np.exercises.messages import (
+    _difference,
+    hint_lines,
+    solution_lines,
+    verdict_lines,
+    wrong_lines,
+)
 from tervit_np.exercises.tasks import EXERCISES, find_exercise
 
 LINEAR = find_exercise("linear_backward")
@@ -53,8 +59,40 @@ def test_a_solution_is_plain_lines_first():
         assert "compiled(" not in exercise.solution()
 
 
+def test_parts_of_a_solution_are_below_the_name_of_their_function():
+    text = "\n".join(solution_lines(find_exercise("ste_with_clip")))
+    one = "    return self._clipped(w) + require_residual(cache.residual)\n"
+    assert text.count(f"\n\n  in Ternary.frozen:\n{one.rstrip()}") == 2
+    assert text.count("  in Ternary.forward:\n    ") == 2
+    assert "\n\n\n" not in text
+    assert text == text.strip()
+    assert "  in " not in "\n".join(solution_lines(LINEAR))
+    several = {e.name for e in EXERCISES if len(e.functions()) > 1}
+    assert {"ste_with_clip", "split_heads", "pack"} <= several
+    for exercise in EXERCISES:
+        assert {name.partition(".")[0] for name in exercise.functions()} == set(exercise.defines)
+
+
+def test_a_difference_has_whole_lines():
+    """A wrong answer may replace a part of a line, and lines before it."""
+    lines = list(wrong_lines(find_exercise("ste_with_clip")))
+    start = lines.index("  no mask is multiplied like a mask")
+    assert lines[start + 1 : start + 3] == [
+        "    - if cache.ste_mask is None:",
+        "    -     return dw_hat",
+    ]
+    assert lines[start + 3].startswith("    -> without a clip")
+    for exercise in EXERCISES:
+        for answer in exercise.wrong_answers:
+            right, wrong = exercise.right_and_wrong_file(answer)
+            differences = list(_difference(right, wrong))
+            assert differences
+            for mark, file in (("-", right), ("+", wrong)):
+                shown = [line[6:].strip() for line in differences if line[4] == mark]
+                assert set(shown) <= {x.partition("#")[0].strip() for x in file.splitlines()}
+
+
 def test_wrong_answers_are_shown_as_a_difference():
     text = "\n".join(wrong_lines(find_exercise("ternarize")))
-    assert (
-        "    - above = size > delta\n    + above = size >= delta\n    -> |w| equals Delta" in text
-    )
+    lines = "    - above = size > delta[:, None]\n    + above = size >= delta[:, None]\n"
+    assert f"{lines}    -> |w| equals Delta" in text
