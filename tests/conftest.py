@@ -12,9 +12,11 @@ FLOAT32 = ("compiled", "kernels", "models", "nn", "ops", "verify")  # folders
 
 
 def pytest_configure():
-    """Obey Ctrl-C, which a shell has background processes ignore: tests send it to children."""
+    """Obey signals that a shell or nohup has background processes ignore: tests send them to children."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):

@@ -330,7 +330,7 @@ def test_a_figure_that_fails_does_not_cost_the_report(tervit, run, monkeypatch):
     class ParseError(Exception):
         pass
 
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", broken)
+    monkeypatch.setattr("tervit_np.analysis.svg.to_svg", broken)
     code, _, error = tervit("train", "--resume", run, "--quiet")
     assert code == 0
     assert "lacks a figure: a figure could not be drawn (ParseError: no formula)" in error

@@ -82,6 +82,7 @@ print(selected_variant(), gemm.LANES)
 """
 
 
+@pytest.mark.slow  # each compiles everything anew
 @pytest.mark.parametrize(
     ("needed", "target", "features", "found"),
     [

@@ -56,9 +56,9 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, holder):
     assert not (tmp_path / FILE).exists()
 
 
-@pytest.mark.parametrize("left", ["", "process 1\n", "\x1b[31m\0", f"process {os.getpid()}\n"])
+@pytest.mark.parametrize("left", ["", "process 1\n", "\x1b[31m\0", "process {own}\n"])
 def test_a_lock_file_that_nobody_holds_is_no_lock(tmp_path, left):
-    (tmp_path / FILE).write_text(left)
+    (tmp_path / FILE).write_text(left.format(own=os.getpid()))
     with locked(tmp_path):
         pass
 
