@@ -1,6 +1,7 @@
 """Large image folders: indexing of many names, and decoding compared with Pillow alone.
 
     python benchmarks/pictures.py --names 130000              time and memory of the index, twice
+    python benchmarks/pictures.py --names 1300000 --shards    the same of tar shards
     taskset -c 0 python benchmarks/pictures.py ~/imagenet     pictures a second on one core
 
 The folder has ImageNet's structure. Ratios are of medians over rounds; in each round all candidates
@@ -12,10 +13,13 @@ import os
 os.environ.pop("OPENBLAS_CORETYPE", None)
 
 import argparse  # noqa: E402
+import io  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
+import tarfile  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -24,21 +28,41 @@ from PIL import Image  # noqa: E402
 import data_tools  # noqa: E402
 from data_tools import Augment, normalise  # noqa: E402
 from data_tools.listing import list_pictures  # noqa: E402
+from data_tools.shards import list_shards  # noqa: E402
 from data_tools.workers import Prefetcher  # noqa: E402
 from tervit_np.bench import interleaved  # noqa: E402
 from tervit_np.train.memory import keep_freed_memory  # noqa: E402
 
 CLASSES = 1000
+SHARD = 10_000  # pictures
 
 
-def list_empty_files(names: int) -> None:
-    """List a folder of empty files in two processes; the second reads the index from the cache."""
+def make_folders(folder: Path, names: int) -> None:
+    """Make class folders of empty files."""
+    for c in range(CLASSES):
+        class_folder = folder / "train" / f"n{c:08}"
+        class_folder.mkdir(parents=True)
+        for i in range(names // CLASSES):
+            (class_folder / f"n{c:08}_{i}.JPEG").touch()
+
+
+def make_shards(folder: Path, names: int) -> None:
+    """Make tar shards, which are one file under many names."""
+    first = folder / "train-000000.tar"
+    with tarfile.open(first, "w") as archive:
+        for i in range(SHARD):
+            for ending, content in (("jpg", b"no picture"), ("cls", b"%d" % (i % CLASSES))):
+                member = tarfile.TarInfo(f"{i:08}.{ending}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    for number in range(1, names // SHARD):
+        os.link(first, folder / f"train-{number:06}.tar")
+
+
+def list_made(make: Callable[[Path, int], None], names: int) -> None:
+    """List a made data set in two processes; the second reads the index from the cache."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
-        for c in range(CLASSES):
-            class_folder = Path(folder) / "train" / f"n{c:08}"
-            class_folder.mkdir(parents=True)
-            for i in range(names // CLASSES):
-                (class_folder / f"n{c:08}_{i}.JPEG").touch()
+        make(Path(folder), names)
         environment = os.environ | {"TERVIT_DATA": cache}
         for when in ("first", "again"):
             print(f"{when}: ", end="", flush=True)
@@ -51,7 +75,8 @@ def list_folder(folder: Path) -> None:
     """List a folder; print time and growth of resident memory."""
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, start = _status("VmRSS"), time.perf_counter()
-    listing = list_pictures(folder, "train")
+    is_sharded = any(folder.glob("*.tar"))
+    listing = (list_shards if is_sharded else list_pictures)(folder, "train")
     seconds = time.perf_counter() - start
     growth, peak = (1e-3 * (_status(key) - before) for key in ("VmRSS", "VmHWM"))
     print(f"{len(listing)} names in {seconds:.2f} s, {growth:.1f} MB more, {peak:.1f} MB at most")
@@ -118,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="images in ImageNet's structure")
     parser.add_argument("--names", type=int, help="list so many empty files")
+    parser.add_argument("--shards", action="store_true", help="in tar shards")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--list", type=Path, help=argparse.SUPPRESS)
@@ -125,7 +151,7 @@ def main() -> None:
     if args.list:
         list_folder(args.list)
     elif args.names:
-        list_empty_files(args.names)
+        list_made(make_shards if args.shards else make_folders, args.names)
     elif args.folder:
         keep_freed_memory()
         time_decoding(args.folder, args.rounds)

@@ -51,8 +51,8 @@ def load(name: str, split: str, root: str | Path | None = None) -> ImageSet | St
     """Load one split of a data set.
 
     "shapes", "cifar10", "cifar100" and "folder:PATH[@SIZE][,test=X]" are loaded into memory: the
-    first load decodes and caches, later ones map the cache. "imagenet:PATH[,OPTION=VALUE...]" stays
-    on disk.
+    first load decodes and caches, later ones map the cache. "imagenet:PATH[,OPTION=VALUE...]" and
+    "shards:PATH[,...]" stay on disk.
 
     Raises
     ------
@@ -67,14 +67,14 @@ def load(name: str, split: str, root: str | Path | None = None) -> ImageSet | St
             return shapes.make(split)  # raises NoSuchSplit
         version = f"v{shapes.VERSION}"
         return cached(base, f"shapes-{split}", version, lambda: shapes.make(split))
-    if name.startswith(streamed.PREFIX):
+    if name.startswith(streamed.PREFIXES):
         return streamed.read_streamed(name, split, base)
     if name.startswith(PREFIX):
         return _load_folder(name, split, base)
     if name not in ABOUT:
         raise DataError(
             f"unknown data set {name!r}; expected {', '.join(ABOUT)}, or folder:PATH or "
-            "imagenet:PATH for class folders"
+            "imagenet:PATH for class folders, or shards:PATH for tar shards"
         )
     return _load_cifar(name, split, base)
 

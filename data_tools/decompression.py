@@ -8,6 +8,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
@@ -70,6 +71,12 @@ class Stream:
         """Read the rest of a compressed archive, and so compare its checksums."""
         while self.is_compressed and self.read(_PIECE):
             pass
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether a file is compressed by gzip, bzip2 or xz, whatever its name says."""
+    with closing(Stream(path)) as stream:
+        return stream.is_compressed
 
 
 def _decompressed(file: IO[bytes], xz_memory: int) -> "_Readable":

@@ -37,7 +37,7 @@ def fetch_dataset(
     """
     if name == "shapes":
         return [load(name, split, root) for split in ("train", "val", "test")]
-    if name.startswith((PREFIX, streamed.PREFIX)):
+    if name.startswith((PREFIX, *streamed.PREFIXES)):
         raise DataError(f"{name} needs no download: it is read from its folder")
     if name not in CIFAR:
         raise DataError(f"unknown data set {name!r}; expected {', '.join(ABOUT)}")

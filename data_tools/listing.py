@@ -5,12 +5,9 @@ are therefore one array of bytes with offsets. The cache is valid while the modi
 all folders and lists of labels are the same: adding or removing a file changes that of its folder,
 and there are few folders.
 
-    <data folder>/indexes/<folder>-<hash>-<split>.list    a line of JSON, then the three arrays
+    <data folder>/indexes/<folder>-<hash>-<split>.list    (index_file.py)
 """
 
-import json
-import os
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,29 +18,20 @@ import numpy as np
 from data_tools.files import Folder, short_hash
 from data_tools.holdout import read_layout
 from data_tools.imageset import Array, DataError
+from data_tools.index_file import Form, store, stored
 from data_tools.left_out import note_on, print_note
-from data_tools.paths import (
-    data_root,
-    partial_path,
-    remove_abandoned,
-    user_cache,
-    writable_folder,
-)
-from data_tools.terminal import note
+from data_tools.sources import FileNames, Source, TarMembers
 
-FORMAT = 3
-_MAX_HEADER = 1_500_000  # bytes of the line of JSON: about 30,000 folders
-_ARRAYS = {"text": "u1", "offsets": "<i8", "labels": "<i8"}
+_FORM = Form(3, ("u1", "<i8", "<i8"))  # text, offsets, labels
 
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """File names relative to the folder `path`, and their labels."""
+    """Places of pictures in the folder `path`, and their labels."""
 
     path: Path
-    text: Array  # uint8: all names, one after another
-    offsets: Array  # int64 (N + 1,): of each name in `text`
-    selected: Array  # int64 (n,): which of the N names belong to this listing
+    places: FileNames | TarMembers  # of N pictures
+    selected: Array  # int64 (n,): which of the N belong to this listing
     labels: Array  # int64 (n,)
     classes: tuple[str, ...]
     note: str = ""  # on what is left out
@@ -51,17 +39,16 @@ class Listing:
     def __len__(self) -> int:
         return len(self.selected)
 
+    def source(self, i: int) -> Source:
+        """Return the place of picture i."""
+        return self.places.source(int(self.selected[i]))
+
     def name(self, i: int) -> str:
-        """Return the name of picture i, relative to `path`."""
-        k = self.selected[i]
-        return (
-            self.text[self.offsets[k] : self.offsets[k + 1]]
-            .tobytes()
-            .decode("utf-8", "surrogateescape")
-        )
+        """Return the place of picture i in words: its name, relative to `path`."""
+        return str(self.source(i))
 
     def take(self, indices: Array) -> "Listing":
-        """Return the pictures at `indices`; names are shared, not copied."""
+        """Return the pictures at `indices`; places are shared, not copied."""
         return replace(self, selected=self.selected[indices], labels=self.labels[indices])
 
     def select_classes(self, names: list[str]) -> "Listing":
@@ -119,14 +106,22 @@ def list_pictures(path: Path, split: str, root: Path | None = None, test: float 
 def _cached(path: Path, split: str, root: Path | None, test: float) -> Listing:
     absolute = path.resolve()
     aside = f"-test{test:g}" if test else ""
-    name = f"{absolute.name}-{short_hash(str(absolute))}{aside}-{split}.list"
-    for base in (data_root(root), user_cache()):
-        if (listing := _read(base / "indexes" / name, path)) is not None:
-            return listing
+    name = f"{absolute.name}-{short_hash(str(absolute))}{aside}-{split}"
+
+    def accept(header: dict[str, Any], arrays: list[Array]) -> Listing | None:
+        if any(_modified(path / name) != time for name, time in header["times"].items()):
+            return None
+        text, offsets, labels = arrays
+        classes = tuple(map(str, header["classes"]))
+        _check(text, offsets, labels, len(classes))
+        places, selected = FileNames(text, offsets), np.arange(len(labels))
+        return Listing(path, places, selected, labels, classes, str(header["note"]))
+
+    if (listing := stored(name, root, _FORM, accept)) is not None:
+        return listing
     listing, times = _walk(path, split, test)
-    target = writable_folder(data_root(root) / "indexes", user_cache() / "indexes")
-    if target is not None:
-        _write(target / name, listing, times)
+    header = {"classes": listing.classes, "note": listing.note, "times": times}
+    store(name, root, _FORM, header, [*listing.places, listing.labels])
     return listing
 
 
@@ -144,87 +139,13 @@ def _walk(path: Path, split: str, test: float) -> tuple[Listing, dict[str, int]]
     offsets = np.zeros(len(names) + 1, np.int64)
     np.cumsum([len(name) for name in encoded], out=offsets[1:])
     labels = np.array([label[class_of[name]] for name in names], np.int64)
-    text = np.frombuffer(b"".join(encoded), np.uint8)
+    places = FileNames(np.frombuffer(b"".join(encoded), np.uint8), offsets)
     note = note_on(files, layout, split)
-    return Listing(path, text, offsets, np.arange(len(names)), labels, classes, note), times
+    return Listing(path, places, np.arange(len(names)), labels, classes, note), times
 
 
 def _modified(path: Path) -> int:
     return path.stat().st_mtime_ns
-
-
-def _write(target: Path, listing: Listing, times: dict[str, int]) -> None:
-    """Write the cache atomically; without permission or space, write none."""
-    remove_abandoned(target.parent)
-    partial = partial_path(target.parent)
-    arrays = [np.asarray(getattr(listing, name), kind) for name, kind in _ARRAYS.items()]
-    header = {
-        "format": FORMAT,
-        "lengths": [len(array) for array in arrays],
-        "classes": listing.classes,
-        "note": listing.note,
-        "times": times,
-    }
-    parts = [array.tobytes() for array in arrays]
-    line = json.dumps({**header, "checksum": _checksum(header, *parts)}).encode() + b"\n"
-    if len(line) > _MAX_HEADER:
-        return
-    try:
-        with open(partial, "xb") as file:
-            file.write(line)
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except OSError:
-        partial.unlink(missing_ok=True)
-
-
-def _read(file: Path, path: Path) -> Listing | None:
-    """Read a cached listing; None if it is absent, out of date, or damaged, which is said."""
-    try:
-        return _open(file, path)
-    except FileNotFoundError:  # no cache, or a folder that has been removed
-        return None
-    except Exception as error:  # json raises anything for damaged bytes
-        reason = str(error) or type(error).__name__
-        note(f"the cache {file} is damaged ({reason}) and is made anew")
-        return None
-
-
-def _open(cache: Path, path: Path) -> Listing | None:
-    """Read the cache of the folder `path`; None if it is out of date."""
-    with open(cache, "rb") as file:
-        header = json.loads(file.readline(_MAX_HEADER))
-        body = file.read()
-    if header.get("format") != FORMAT:
-        return None
-    if header.pop("checksum", None) != _checksum(header, body):
-        raise ValueError("its checksum is wrong")
-    if any(_modified(path / name) != time for name, time in header["times"].items()):
-        return None
-    text, offsets, labels = _split(body, header["lengths"])
-    classes = tuple(map(str, header["classes"]))
-    _check(text, offsets, labels, len(classes))
-    note = str(header["note"])
-    return Listing(path, text, offsets, np.arange(len(labels)), labels, classes, note)
-
-
-def _checksum(header: dict[str, Any], *parts: bytes) -> int:
-    """Return a CRC of all fields and bytes."""
-    checksum = zlib.crc32(json.dumps(header).encode())
-    for part in parts:
-        checksum = zlib.crc32(part, checksum)
-    return checksum
-
-
-def _split(body: bytes, lengths: list[int]) -> list[Array]:
-    """Return the arrays, which share the memory of `body`."""
-    arrays, start = [], 0
-    for length, kind in zip(lengths, _ARRAYS.values(), strict=True):
-        arrays.append(np.frombuffer(body, kind, length, start))
-        start += arrays[-1].nbytes
-    return arrays
 
 
 def _check(text: Array, offsets: Array, labels: Array, classes: int) -> None:

@@ -16,6 +16,8 @@ from data_tools.imageset import LabelledSet, NoSuchSplit
 from data_tools.layout import Layout
 from data_tools.left_out import left_out
 from data_tools.set_names import fraction
+from data_tools.shard_names import find_shards
+from data_tools.shards import describe
 from data_tools.split_names import SPLITS
 from data_tools.wordnet import are_wordnet_ids, in_words
 
@@ -40,7 +42,7 @@ def overview(name: str, root: str | Path | None = None) -> Overview:
     if name.startswith(PREFIX):
         folder = parse_name(name)
         return _of_files(folder.path, folder.test)
-    if not name.startswith(streamed.PREFIX):
+    if not name.startswith(streamed.PREFIXES) or streamed.is_sharded(name):
         return _of_sets(name, root)
     path, options = streamed.parse_streamed(name)
     whole = _of_files(path, fraction(name, options.get("test", "0")))
@@ -67,6 +69,8 @@ def _of_sets(name: str, root: str | Path | None) -> Overview:
         with suppress(NoSuchSplit):
             sets.append(load(name, split, root))
     lines = [f"{name}: {sets[0].size} x {sets[0].size} pixels", *_sizes(sets)]
+    if streamed.is_sharded(name):
+        lines += describe(find_shards(streamed.parse_streamed(name)[0]))
     lines += _classes(sets[0].classes)
     lines += [_counts(s.split, [s.classes[label] for label in s.labels]) for s in sets]
     return Overview(tuple(images.split for images in sets), lines)

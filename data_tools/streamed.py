@@ -1,12 +1,16 @@
-"""Data sets "imagenet:PATH,OPTION=VALUE,...": pictures stay on disk and are decoded when needed.
+"""Data sets whose pictures stay on disk and are decoded when they are needed.
+
+    imagenet:PATH,OPTION=VALUE,...    a folder of pictures
+    shards:PATH,OPTION=VALUE,...      a folder of tar archives (shards.py)
 
     size=224             side in pixels
     classes=N or LIST    the first N classes, or a+b+c, or a file with one class per line
     per_class=N          the first N pictures of each class
-    test=X               this fraction of each class is the test split, in a folder without one
+    test=X               this fraction of each class is the test split, in a folder without one;
+                         for imagenet: only
 
-The folder has the layout of ImageNet, Imagenette or Tiny-ImageNet (see folders.py). Evaluation uses
-the official crop; unreadable pictures are skipped and counted.
+A folder of pictures has the layout of ImageNet, Imagenette or Tiny-ImageNet (see folders.py).
+Evaluation uses the official crop; unreadable pictures are skipped and counted.
 """
 
 from collections import Counter
@@ -24,14 +28,19 @@ from data_tools.paths import expand_user
 from data_tools.pictures import open_picture
 from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from data_tools.set_names import fraction, split_options
+from data_tools.shards import list_shards
 
-PREFIX = "imagenet:"
-_OPTIONS = ("size", "classes", "per_class", "test")
+_FOLDER, _SHARDS = "imagenet:", "shards:"
+PREFIXES = (_FOLDER, _SHARDS)
+_OPTIONS = {
+    _FOLDER: ("size", "classes", "per_class", "test"),
+    _SHARDS: ("size", "classes", "per_class"),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class StreamedSet:
-    """One split of a picture folder. Has the interface of ImageSet, but stores names only."""
+    """One split on the disk. Has the interface of ImageSet, but stores places only."""
 
     name: str
     split: str
@@ -81,9 +90,9 @@ class StreamedSet:
         out = np.zeros((len(indices), self.size, self.size, 3), np.uint8)
         readable = np.zeros(len(indices), bool)
         for row, i in enumerate(indices):
-            file = self.listing.path / self.listing.name(int(i))
+            source, folder = self.listing.source(int(i)), self.listing.path
             try:
-                picture, kind = open_picture(file.read_bytes(), str(file))
+                picture, kind = open_picture(source.read(folder), str(folder / str(source)))
             except (DataError, OSError) as error:
                 self.unreadable.append(str(error))
                 continue
@@ -110,7 +119,10 @@ def read_streamed(name: str, split: str, root: Path | None = None) -> StreamedSe
         If the name has an unknown option, or the folder lacks a class that it names.
     """
     path, options = parse_streamed(name)
-    listing = list_pictures(path, split, root, fraction(name, options.get("test", "0")))
+    if is_sharded(name):
+        listing = list_shards(path, split, root)
+    else:
+        listing = list_pictures(path, split, root, fraction(name, options.get("test", "0")))
     if "classes" in options:
         listing = listing.select_classes(_class_names(options["classes"], listing.classes))
     if "per_class" in options:
@@ -120,8 +132,14 @@ def read_streamed(name: str, split: str, root: Path | None = None) -> StreamedSe
 
 def parse_streamed(name: str) -> tuple[Path, dict[str, str]]:
     """Split "imagenet:PATH,OPTION=VALUE".  -> path, options."""
-    path, options = split_options(name, PREFIX, _OPTIONS)
+    prefix = _SHARDS if is_sharded(name) else _FOLDER
+    path, options = split_options(name, prefix, _OPTIONS[prefix])
     return expand_user(path), options
+
+
+def is_sharded(name: str) -> bool:
+    """Whether the set is a folder of tar archives."""
+    return name.startswith(_SHARDS)
 
 
 def _positive_int(name: str, text: str) -> int:

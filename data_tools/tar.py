@@ -33,6 +33,7 @@ class Member(NamedTuple):
     name: str
     size: int
     is_plain: bool  # no link, device or file with holes
+    offset: int  # of its contents in the archive, or in what a compressed one unpacks to
 
 
 class _Header(NamedTuple):
@@ -52,16 +53,24 @@ def members(path: Path) -> Iterator[Member]:
     DataError
         If the archive is damaged, incomplete, or compressed beyond measure.
     """
-    with _opened(path) as stream:
-        yield from _walk(stream)
+    return (member for member, _ in entries(path, lambda _: False))
 
 
 def contents(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     """Yield name and contents of the plain files whose names are wanted; raises as `members`."""
+    pairs = entries(path, wanted)
+    return ((member.name, content) for member, content in pairs if content is not None)
+
+
+def entries(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[Member, bytes | None]]:
+    """Yield each member, and its contents if it is a plain file whose name is wanted.
+
+    Raises as `members`.
+    """
     with _opened(path) as stream:
         for member in _walk(stream):
-            if member.is_plain and wanted(member.name):
-                yield member.name, _contents(stream, member)
+            is_wanted = member.is_plain and wanted(member.name)
+            yield member, _contents(stream, member) if is_wanted else None
 
 
 @contextmanager
@@ -104,7 +113,8 @@ def _walk(stream: Stream) -> Iterator[Member]:
         if not stream.is_compressed and start + size > stream.archive_size:
             raise TarError(f"a file of {size} bytes reaches beyond its end")
         if header.kind != _FOLDER and not header.name.endswith("/"):
-            yield Member(header.name, size, header.kind in _FILES and not header.sparse)
+            is_plain = header.kind in _FILES and not header.sparse
+            yield Member(header.name, size, is_plain, start)
         stream.skip_to(start + _rounded(size))
         if stream.position < start + _rounded(size):
             raise TarError("it ends within a file")
@@ -137,8 +147,9 @@ def _parse(block: bytes) -> _Header:
     if len(block) < _BLOCK:
         raise TarError("it ends within a header")
     counted = block[:148] + b" " * 8 + block[156:]
-    signed = sum(memoryview(counted).cast("b"))  # as some old programs counted
-    if _number(block[148:156]) not in (sum(counted), signed):
+    total = _number(block[148:156])
+    # Some old programs counted bytes as signed numbers.
+    if total != sum(counted) and total != sum(memoryview(counted).cast("b")):
         raise TarError("the checksum of a header is wrong")
     name = _text(block[:100])
     if block[257:263] == b"ustar\0" and (prefix := _text(block[345:500])):

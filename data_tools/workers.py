@@ -28,6 +28,7 @@ import numpy as np
 from data_tools.augment import Augment
 from data_tools.imageset import Array, DataError
 from data_tools.pictures import open_picture
+from data_tools.sources import Source
 from data_tools.streamed import StreamedSet
 
 _TASK_SIZE = 8  # pictures
@@ -38,7 +39,7 @@ Key: TypeAlias = tuple[int, int]  # stage, step
 class _Task(NamedTuple):
     slot: int
     row: int  # of the first picture in the batch
-    names: list[str]
+    sources: list[Source]
     indices: list[int]  # of the pictures in the set
     seeds: tuple[int, ...]
 
@@ -116,8 +117,8 @@ class Prefetcher:
         tasks = []
         for row in range(0, len(indices), _TASK_SIZE):
             part = indices[row : row + _TASK_SIZE].tolist()
-            names = [listing.name(i) for i in part]
-            tasks.append(self._pool.submit(_run_task, _Task(slot, row, names, part, seeds)))
+            sources = [listing.source(i) for i in part]
+            tasks.append(self._pool.submit(_run_task, _Task(slot, row, sources, part, seeds)))
         self._requests[key] = slot, tasks
         return True
 
@@ -203,11 +204,10 @@ def _run_task(task: _Task) -> _TaskResult:
     """Decode and augment the pictures of a task into their slot."""
     kinds, errors = [], []
     pixels = _worker.pixels[task.slot]
-    for row, (name, index) in enumerate(zip(task.names, task.indices, strict=True), task.row):
-        file = os.path.join(_worker.folder, name)
+    for row, (source, index) in enumerate(zip(task.sources, task.indices, strict=True), task.row):
+        name = os.path.join(_worker.folder, str(source))
         try:
-            with open(file, "rb") as content:
-                picture, kind = open_picture(content.read(), file)
+            picture, kind = open_picture(source.read(_worker.folder), name)
         except (DataError, OSError) as error:
             kinds.append("")
             errors.append(str(error))

@@ -65,6 +65,7 @@ def _list(root: Path | None) -> int:
     print("your own pictures, in PATH/train/<class>/ and PATH/test/<class>/:")
     print("  folder:PATH[@SIZE]        in memory, resized to SIZE pixels (32)")
     print("  imagenet:PATH[,OPTION]... on disk; size=224, classes=N or LIST, per_class=N")
+    print("  shards:PATH[,OPTION]...   as imagenet:, from tar shards train-000000.tar (WebDataset)")
     print("in PATH/<class>/ alone: ,test=0.2 after either sets a fifth of each class aside as test")
     return 0
 

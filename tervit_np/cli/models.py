@@ -30,7 +30,7 @@ class LoadedModel(NamedTuple):
     @property
     def official_crop(self) -> bool:
         """Whether images are cropped as in ImageNet's evaluation."""
-        return self.data is None or self.data.startswith("imagenet:")
+        return self.data is None or self.data.startswith(("imagenet:", "shards:"))
 
     def description(self) -> dict[str, Any]:
         """Describe data and classes as JSON, for a file that `open_model` loads again."""

@@ -89,7 +89,7 @@ PRESETS: dict[str, Preset] = {
 
 def preset_for(data: str) -> Preset:
     """Return the preset of a data set; the default is that of CIFAR-10."""
-    if data.startswith("imagenet:"):
+    if data.startswith(("imagenet:", "shards:")):
         return PRESETS["imagenet"]
     return PRESETS.get(data, PRESETS["cifar10"])
 

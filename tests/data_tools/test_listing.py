@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from data_tools import DataError, NoSuchSplit, listing
+from data_tools import DataError, NoSuchSplit, index_file, listing
 from data_tools.listing import list_pictures
 
 
@@ -120,7 +120,7 @@ def forged(content, change):
     header = json.loads(line)
     del header["checksum"]
     body = change(header, body) or body
-    checksum = listing._checksum(header, body)
+    checksum = index_file.checksum(header, body)
     return json.dumps({**header, "checksum": checksum}).encode() + b"\n" + body
 
 
@@ -167,7 +167,7 @@ def test_odd_names_are_cached(path, walks):
 
 
 def test_without_a_writable_folder_each_call_walks(path, walks, monkeypatch):
-    monkeypatch.setattr(listing, "writable_folder", lambda *_: None)
+    monkeypatch.setattr(index_file, "writable_folder", lambda *_: None)
     for _ in range(2):
         assert len(list_pictures(path, "train")) == 9
     assert len(walks) == 2

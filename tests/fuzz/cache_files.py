@@ -79,14 +79,14 @@ def listing_arrays(content: bytes, rng: m.Generator) -> bytes:
 
 def repair_listing(folder: Path) -> None:
     """Write the checksum of a listing anew."""
-    from data_tools.listing import _checksum
+    from data_tools.index_file import checksum
 
     (file,) = (folder / "indexes").iterdir()
     line, _, body = file.read_bytes().partition(b"\n")
     header = json.loads(line)
     if isinstance(header, dict):
         header.pop("checksum", None)
-        text = json.dumps({**header, "checksum": _checksum(header, body)})
+        text = json.dumps({**header, "checksum": checksum(header, body)})
         file.write_bytes(text.encode() + b"\n" + body)
 
 

@@ -1,6 +1,10 @@
-import numpy as np
+import io
+import tarfile
 
-from data_tools import Augment, normalise
+import numpy as np
+from PIL import Image
+
+from data_tools import Augment, load, normalise
 from tervit_np.train import Recipe
 from tervit_np.train.batches import Batches
 
@@ -55,3 +59,28 @@ def test_mixing_and_cutout_end_before_training_does(data):
     assert not np.array_equal(mixed[0], last[0])
     np.testing.assert_array_equal(last[0], plain.draw(0, 3)[0])
     np.testing.assert_array_equal(last[1], plain.draw(0, 3)[1])
+
+
+def test_a_resumed_epoch_continues_in_tar_shards(tmp_path):
+    """Pictures of a step that begins in the middle of an epoch are those of an epoch in order."""
+    with tarfile.open(tmp_path / "train-0.tar", "w") as archive:
+        for number in range(12):
+            picture = io.BytesIO()
+            colour = (20 * number, 100, 200)
+            Image.new("RGB", (16, 16), colour).save(picture, "png")
+            for ending, content in (("png", picture.getvalue()), ("cls", b"%d" % (number % 2))):
+                member = tarfile.TarInfo(f"{number}.{ending}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    train = load(f"shards:{tmp_path},size=8", "train", tmp_path)
+    recipe = Recipe(batch_size=4)
+    in_order, resumed = (Batches(train, recipe, seed=3, workers=1) for _ in range(2))
+    try:
+        before = [in_order.draw(0, step) for step in range(6)]
+        for step in (4, 5):
+            for one, other in zip(resumed.draw(0, step)[:2], before[step][:2], strict=True):
+                np.testing.assert_array_equal(one, other)
+    finally:
+        in_order.close()
+        resumed.close()
+    assert len({x.tobytes() for images, *_ in before[:3] for x in images}) == 12
