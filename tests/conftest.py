@@ -12,7 +12,7 @@ FLOAT32 = ("compiled", "kernels", "models", "nn", "ops", "verify")  # folders
 
 
 def pytest_configure():
-    """Obey signals that a shell or nohup has background processes ignore: tests send them to children."""
+    """Obey signals that background processes ignore: tests send them to children."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):

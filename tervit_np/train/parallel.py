@@ -13,8 +13,10 @@ need memory. All parts share the quantized weights, computed once.
 
 import copy
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from threading import Condition
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,29 @@ from tervit_np.param import zero_grad
 Loss = Callable[[Logits, slice], tuple[float, Logits]]
 PART_TOKENS = 1024
 LEAST_PARTS = 2  # more and smaller parts of a small batch would spend their time in Python
+
+
+class Turns:
+    """Threads do something one after another, in the order of their numbers 0, 1, 2, ..."""
+
+    def __init__(self) -> None:
+        self._next, self._changed = 0, Condition()
+
+    @contextmanager
+    def take(self, number: int) -> Iterator[None]:
+        """Wait for the turn of a number; afterwards it is that of the next."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._next == number)
+            try:
+                yield
+            finally:
+                self._next += 1
+                self._changed.notify_all()
+
+    def skip(self, number: int) -> None:
+        """Let the next number follow the one before."""
+        with self.take(number):
+            pass
 
 
 class ParallelModel:
@@ -54,51 +79,55 @@ class ParallelModel:
         rngs = [None] * len(parts) if rng is None else rng.spawn(len(parts))
         zero_grad(p for _, p in self.named_params)
         self._share_weights()
-        total, idle = 0.0, list(range(len(self.replicas)))
-        running: deque[tuple[int, Future[float]]] = deque()
-        submit = self._pool.submit if len(self.replicas) > 1 else _call
-        try:
-            for part, child in zip(parts, rngs, strict=True):
-                if not idle:
-                    total += self._finish(running, idle)
-                number = idle.pop()
-                task = submit(self._part, number, images, part, loss, child)
-                running.append((number, task))
-            while running:
-                total += self._finish(running, idle)
-        finally:
-            wait([task for _, task in running])
+        turns, idle = Turns(), list(zip(self.replicas, self._replica_params, strict=True))
+
+        def compute(number: int) -> float:
+            """Compute the gradients of a part, and add them after those of the parts before."""
+            model, params = idle.pop()
+            zero_grad(params)
+            try:
+                value = _backward(model, images, parts[number], loss, rngs[number])
+            except BaseException:
+                turns.skip(number)
+                raise
+            with turns.take(number):
+                for (_, param), own in zip(self.named_params, params, strict=True):
+                    param.grad += own.grad
+            idle.append((model, params))
+            return value
+
+        total = 0.0
+        for value in self.each(compute, range(len(parts))):
+            total += value
         return total
+
+    def each(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        """Call a function for every item, on all threads.  -> results in the order of the items."""
+        if len(self.replicas) == 1:
+            return [function(item) for item in items]
+        results: list[Any] = [None] * len(items)
+        todo = enumerate(items)  # whichever thread is ready takes the next one
+
+        def work(_: Any) -> None:
+            try:
+                for i, item in todo:
+                    results[i] = function(item)
+            finally:
+                deque(todo, maxlen=0)  # after an error nothing more is begun
+
+        tasks = [self._pool.submit(work, replica) for replica in self.replicas]
+        wait(tasks)
+        for task in tasks:
+            task.result()
+        return results
 
     def _share_weights(self) -> None:
         """Quantize each layer's weight once, on all threads, for all replicas."""
-        quantize = self._pool.map if len(self.replicas) > 1 else map
         layers = [layer for layer, *_ in self._layers]
-        weights = quantize(QuantizedLayer.quantized_weight, layers)
+        weights = self.each(QuantizedLayer.quantized_weight, layers)
         for (_, *copies), weight in zip(self._layers, weights, strict=True):
             for layer in copies:
                 layer.shared = weight
-
-    def _part(
-        self, number: int, images: Array, part: slice, loss: Loss, rng: np.random.Generator | None
-    ) -> float:
-        """Compute the gradients of a part on a replica; return its share of the loss."""
-        model = self.replicas[number]
-        zero_grad(self._replica_params[number])
-        logits, cache = model.forward(images[part], train=True, rng=rng)
-        value, dlogits = loss(logits, part)
-        weight: float = (part.stop - part.start) / len(images)
-        model.backward(_scale(dlogits, weight), cache, input_grad=False)
-        return value * weight
-
-    def _finish(self, running: "deque[tuple[int, Future[float]]]", idle: list[int]) -> float:
-        """Wait for the first part in progress, add its gradients, return its share of the loss."""
-        number, task = running.popleft()
-        value = task.result()
-        for (_, param), own in zip(self.named_params, self._replica_params[number], strict=True):
-            param.grad += own.grad
-        idle.append(number)
-        return value
 
     def close(self) -> None:
         """End the threads."""
@@ -128,12 +157,16 @@ def split_range(count: int, parts: int) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
+def _backward(
+    model: Classifier, images: Array, part: slice, loss: Loss, rng: np.random.Generator | None
+) -> float:
+    """Add the gradients of a part of a batch into a model's; return its share of the loss."""
+    logits, cache = model.forward(images[part], train=True, rng=rng)
+    value, dlogits = loss(logits, part)
+    weight: float = (part.stop - part.start) / len(images)
+    model.backward(_scale(dlogits, weight), cache, input_grad=False)
+    return value * weight
+
+
 def _scale(dlogits: Any, weight: float) -> Any:
     return tuple(d * weight for d in dlogits) if isinstance(dlogits, tuple) else dlogits * weight
-
-
-def _call(function: Callable[..., float], *args: Any) -> "Future[float]":
-    """Call a function at once, where one thread is all there is."""
-    done: Future[float] = Future()
-    done.set_result(function(*args))
-    return done

@@ -15,7 +15,7 @@ from tervit_np.cli import main
 
 @pytest.fixture(autouse=True)
 def undrawn_charts(monkeypatch):
-    """Lay out and draw no chart of a report in this process: tests/analysis does, at a second each."""
+    """Draw no chart of a report in this process, at a second each; tests/analysis does."""
     monkeypatch.setattr("tervit_np.analysis.svg._lay_out", lambda figure: None)
     monkeypatch.setattr("tervit_np.analysis.svg.save", lambda figure, path: path.write_bytes(b""))
     monkeypatch.setattr("tervit_np.analysis.svg.to_svg", lambda figure: '<svg viewBox="0 0 1 1"/>')

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -55,3 +57,36 @@ def test_an_error_in_a_part_is_not_swallowed(model):
 
     with pytest.raises(ValueError, match="second part"):
         parallel.gradients(images, fail_in_the_second, np.random.default_rng(0))
+
+
+def test_parts_are_added_in_their_order_whichever_is_ready_first(model):
+    images = np.random.default_rng(0).normal(size=(8, 3, 8, 8)).astype(np.float32)
+    found = []
+    for threads in (1, 4):
+        parallel = ParallelModel(model, threads, accumulate=2)
+
+        def slow_at_first(logits, part):
+            time.sleep(0.04 - 0.005 * part.start)
+            return cross_entropy(logits, np.zeros(len(logits), int))
+
+        value = parallel.gradients(images, slow_at_first, np.random.default_rng(1))
+        found.append([value, *(p.grad.copy() for _, p in model.named_params())])
+        parallel.close()
+    for one, four in zip(*found, strict=True):
+        np.testing.assert_array_equal(four, one)
+
+
+@pytest.mark.parametrize("failing", range(4))
+def test_after_an_error_no_thread_waits_and_nothing_more_is_begun(model, failing):
+    parallel, begun = ParallelModel(model, 2, accumulate=4), []
+
+    def fail(logits, part):
+        begun.append(part.start)
+        if part.start == failing:
+            raise ValueError(f"part {part.start}")
+        return cross_entropy(logits, np.zeros(len(logits), int))
+
+    with pytest.raises(ValueError, match=f"part {failing}"):
+        parallel.gradients(np.zeros((8, 3, 8, 8), np.float32), fail, np.random.default_rng(0))
+    parallel.close()
+    assert max(begun) <= failing + 1
