@@ -19,6 +19,7 @@ import numpy as np
 
 import tervit_np as tv
 from data_tools import load, normalise
+from data_tools.augment import invert
 from tervit_np.checkpoints import load_model
 from tervit_np.deploy import TRAINED_MODELS
 from tervit_np.deploy.trained import FOLDER
@@ -35,7 +36,8 @@ LIMITS = {
     "them. It has seen pictures of 32 x 32 pixels that an object fills: a small object in a large "
     "picture, or a drawing, is often mistaken. It is for learning and teaching, not for decisions.",
     "shapes": "It answers one of its ten classes for every picture, also where there is none of "
-    "them.",
+    "them. It has seen bright, striped shapes on dark, busy grounds: a plain drawing, or a dark "
+    "shape on a bright ground, is often mistaken.",
 }
 
 
@@ -64,11 +66,14 @@ def test_results(trained: Any, file: Path, data: str) -> dict[str, Any]:
     test = load(data, "test")
     pixels, _ = test.pixels(np.arange(len(test)))
     images = normalise(pixels, test.mean, test.std)
-    packed = tv.load_packed(file).predict(images).argmax(axis=1)
+    model = tv.load_packed(file)
+    packed = model.predict(images).argmax(axis=1)
     equal = packed == trained.predict(images).argmax(axis=1)
+    inverted = model.predict(normalise(invert(pixels), test.mean, test.std)).argmax(axis=1)
     return {
         "count": len(test),
         "correct": int((packed == test.labels).sum()),
+        "inverted": int((inverted == test.labels).sum()),
         "equal": int(equal.sum()),
     }
 
@@ -76,6 +81,7 @@ def test_results(trained: Any, file: Path, data: str) -> dict[str, Any]:
 def card(config: dict[str, Any], file: Path, result: dict[str, Any]) -> str:
     """Write the model card, in Markdown."""
     data, model, count = config["data"], config["model"], result["count"]
+    inverted = f"{100 * result['inverted'] / count:.2f} %"
     stages = ", ".join(f"{stage['epochs']:g} epochs {stage['name']}" for stage in config["stages"])
     machine = config["environment"]["processor"]
     command = re.sub(r" --out \S+", "", config["command"])
@@ -88,6 +94,7 @@ def card(config: dict[str, Any], file: Path, result: dict[str, Any]) -> str:
         "training": f"`{command}`: {stages}; seed {config['seed']}; {machine}, "
         f"{config['threads']} thread(s); the same bits on every processor",
         "test accuracy": f"{100 * result['correct'] / count:.2f} % of {count:,} pictures",
+        "inverted": f"{inverted} of them with bright and dark swapped",
         "packed and trained": f"the same class for {result['equal']:,} of these pictures",
         "size": f"{file.stat().st_size:,} bytes; {4 * model['parameters']:,} in float32",
         "SHA-256": hashlib.sha256(file.read_bytes()).hexdigest(),

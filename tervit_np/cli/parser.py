@@ -60,9 +60,8 @@ class CommandParser(argparse.ArgumentParser):
         if unknown:
             parser: CommandParser = parsed.parser
             word = unknown[0].partition("=")[0]
-            parser.error(
-                f"unknown argument {word!r}{did_you_mean(word, parser._option_string_actions)}"
-            )
+            near = did_you_mean(word, parser._option_string_actions) if word.startswith("-") else ""
+            parser.error(f"unknown argument {word!r}{near}")
         return parsed
 
     def error(self, message: str) -> NoReturn:

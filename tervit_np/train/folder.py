@@ -153,7 +153,10 @@ class RunFolder:
                 return stored
             if damaged:
                 raise
-            raise ValueError(f"{self.path} holds no run: it has no run.json") from None
+            if self.path.is_dir():
+                raise ValueError(f"{self.path} holds no run: it has no run.json") from None
+            what = "is a file" if self.path.exists() else "does not exist"
+            raise ValueError(f"{self.path} {what}; expected the folder of a run") from None
 
     def _stored_config(self) -> dict[str, Any] | None:
         """Return the configuration that the checkpoints hold, or None."""

@@ -41,6 +41,7 @@ def test_help_of_an_action_shows_its_own_examples_only(tervit):
         (("train", "--seeds=3"), "tervit train: unknown argument '--seeds'; did you mean --seed?"),
         (("train", "--seed", "-1"),
          "tervit train: argument --seed: '-1' is not a whole number from 0 on"),
+        (("log", "r", "--csv", "csv"), "tervit log: unknown argument 'csv'"),
         (("doctor", "now"), "tervit doctor: unknown argument 'now'"),
         (("predict",), "tervit predict: the following arguments are required: [MODEL] PICTURE"),
         (("eval", "m", "--attention", "int4"),

@@ -100,7 +100,7 @@ def test_one_class_is_refused(tervit, pictures, tmp_path):
             "--teacher is 'float8'; expected one of the stages float",
         ),
         (("--model", "resnet50"), "unknown model 'resnet50'"),
-        (("--resume", "no/such/run"), "holds no run"),
+        (("--resume", "no/such/run"), "does not exist; expected the folder of a run"),
         (("--threads", "0"), "at least 1"),
         (("--epochs", "3"), "set epochs and learning rates with --stages"),
         (("--lr=1e-3",), "no option --lr; set epochs and learning rates with --stages"),
