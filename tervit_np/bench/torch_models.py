@@ -88,7 +88,7 @@ class Block(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """Patch projection, or one of the two convolutional stems."""
+    """Patch projection, or one of the two convolutional stems; a Swin's has a LayerNorm."""
 
     def __init__(self, c: Any) -> None:
         super().__init__()
@@ -203,14 +203,14 @@ class TorchSwin(nn.Module):
 
     def __init__(self, c: Any, fused: bool = True) -> None:
         super().__init__()
-        projection = nn.Conv2d(3, c.dim, c.patch_size, c.patch_size)
-        self.patch_embed = nn.ModuleDict({"proj": projection, "norm": nn.LayerNorm(c.dim)})
+        self.side, self.patch_embed = c.sides[0], PatchEmbed(c)
+        self.patch_embed.norm = nn.LayerNorm(c.dim)
         self.layers = nn.Sequential(*(Stage(c, i, fused) for i in range(len(c.depths))))
         width = c.dim * 2 ** (len(c.depths) - 1)
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, c.num_classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S) -> (B, C)."""
-        x = self.patch_embed["proj"](images).permute(0, 2, 3, 1)
-        x = self.layers(self.patch_embed["norm"](x))
+        x = self.patch_embed.norm(self.patch_embed(images))
+        x = self.layers(x.unflatten(1, (self.side, self.side)))
         return self.head(self.norm(x).mean(dim=(1, 2)))

@@ -42,12 +42,12 @@ def architecture(arrays: Mapping[str, Array]) -> Architecture | None:
     if patch is None or patch.ndim != 4:
         return None
     dim, size = patch.shape[0], patch.shape[-1]
+    stem = _stem(arrays, patch)
+    size = {"linear": size, "conv": _STEM_STRIDE * size, "conv3": _STEM_STRIDE}[stem]
     if depth := len({m[1] for name in arrays if (m := _BLOCK.match(name))}):
-        stem = _stem(arrays, patch)
-        size = {"linear": size, "conv": _STEM_STRIDE * size, "conv3": _STEM_STRIDE}[stem]
         return Architecture("DeiT", dim, size, (depth,), "dist_token" in arrays, stem)
     depths = _stage_depths(arrays)
-    return Architecture("Swin", dim, size, depths) if depths else None
+    return Architecture("Swin", dim, size, depths, False, stem) if depths else None
 
 
 def _stem(arrays: Mapping[str, Array], proj: Array) -> str:
@@ -69,7 +69,9 @@ def _stage_depths(names: Iterable[str]) -> tuple[int, ...]:
 def architecture_of(config: Config) -> Architecture:
     """Describe the architecture of a configuration."""
     if isinstance(config, SwinConfig):
-        return Architecture("Swin", config.dim, config.patch_size, config.depths)
+        return Architecture(
+            "Swin", config.dim, config.patch_size, config.depths, False, config.stem
+        )
     return Architecture(
         "DeiT",
         config.dim,

@@ -110,8 +110,7 @@ class DeiTConfig:
         if self.stem == "linear":
             return dim * (3 * patch**2 + 1)
         if self.stem == "conv3":
-            first, second = Conv3Stem.WIDTHS
-            return first * (27 + 1) + second * (9 * first + 1) + dim * (9 * second + 1)
+            return Conv3Stem.parameters(dim)
         quarter, half = dim // 4, dim // 2
         convolutions = quarter * (27 + 1) + half * (9 * quarter + 1)
         return convolutions + dim * (half * (patch // 4) ** 2 + 1)

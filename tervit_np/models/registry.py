@@ -44,6 +44,9 @@ CONFIGS: dict[str, Config] = {
     "swin_small_patch4_window7_224": _swin(96, 3, 18),
     "swin_base_patch4_window7_224": _swin(128, 4, 18),
     "swin_cifar": SwinConfig(32, 4, 10, 64, (2, 4), (2, 4), 4, init="xavier"),
+    "swin_cifar_conv": SwinConfig(
+        32, 4, 10, 64, (2, 2), (2, 4), 4, mlp_ratio=2.0, init="xavier", stem="conv3"
+    ),
 }
 
 

@@ -1,7 +1,7 @@
 """Swin (Liu et al. 2021): attention in shifted windows, on maps that shrink from stage to stage.
 
-    image -> 4 x 4 patches, LayerNorm -> stages of blocks, merging between them -> LayerNorm
-          -> mean over tokens -> head
+    image -> 4 x 4 patches or a stem, LayerNorm -> stages of blocks, merging between them
+          -> LayerNorm, mean over tokens -> head
 
 Names and order of the parameters are those of the authors' checkpoints.
 """
@@ -18,37 +18,33 @@ from tervit_np.models.initialization import initialize
 from tervit_np.models.swin_config import SwinConfig
 from tervit_np.nn import (
     Blocks,
+    Conv3Stem,
     LayerNorm,
     Linear,
     Module,
+    PatchEmbed,
     PatchMerging,
-    PatchProjection,
     SwinBlock,
 )
 from tervit_np.nn.linear import QuantLinearCache
-from tervit_np.nn.patch_embed import PatchProjectionCache
 from tervit_np.nn.swin_block import EPS
 from tervit_np.ops.layernorm import LayerNormCache
 
 
-class SwinPatchEmbed(Module):
-    """Patches, then a LayerNorm.  (B, 3, H, W) -> (B, N, D)."""
+class SwinPatchEmbed(PatchEmbed):
+    """Patches, and the LayerNorm that follows.  (B, 3, H, W) -> (B, N, D)."""
 
     def __init__(self, patch: int, dim: int, dtype: DTypeLike) -> None:
-        self.proj = PatchProjection(3, patch, dim, dtype)
+        super().__init__(patch, dim, dtype)
         self.norm = LayerNorm(dim, EPS, dtype)
 
-    def forward(self, images: Array) -> tuple[Array, tuple[PatchProjectionCache, LayerNormCache]]:
-        """Embed."""
-        z, c1 = self.proj.forward(images)
-        z, c2 = self.norm.forward(z)
-        return z, (c1, c2)
 
-    def backward(
-        self, dy: Array, cache: tuple[PatchProjectionCache, LayerNormCache], input_grad: bool
-    ) -> Array | None:
-        """Add into the gradients; return dimages, or None without `input_grad`."""
-        return self.proj.backward(self.norm.backward(dy, cache[1]), cache[0], input_grad)
+class SwinStemEmbed(Conv3Stem):
+    """A stem of three convolutions, and the LayerNorm that follows.  (B, 3, H, W) -> (B, N, D)."""
+
+    def __init__(self, dim: int, gelu_form: str, dtype: DTypeLike) -> None:
+        super().__init__(dim, gelu_form, dtype)
+        self.norm = LayerNorm(dim, EPS, dtype)
 
 
 class SwinStage(Module):
@@ -92,7 +88,8 @@ class SwinStage(Module):
 class SwinCache(NamedTuple):
     """What the backward pass needs."""
 
-    patch_embed: tuple[PatchProjectionCache, LayerNormCache]
+    patch_embed: Any  # PatchProjectionCache or ConvStemCache
+    embed_norm: LayerNormCache
     layers: list[Any]
     norm: LayerNormCache
     shape: tuple[int, ...]  # of the last map
@@ -107,7 +104,11 @@ class Swin(Classifier):
     ) -> None:
         self.config, self.dtype = config, float_dtype(dtype)
         dtype = self.dtype
-        self.patch_embed = SwinPatchEmbed(config.patch_size, config.dim, dtype)
+        self.patch_embed: SwinPatchEmbed | SwinStemEmbed
+        if config.stem == "conv3":
+            self.patch_embed = SwinStemEmbed(config.dim, config.gelu, dtype)
+        else:
+            self.patch_embed = SwinPatchEmbed(config.patch_size, config.dim, dtype)
         rates = np.linspace(0, config.drop_path, sum(config.depths)).tolist()
         starts = np.cumsum([0, *config.depths]).tolist()
         self.layers = [
@@ -133,7 +134,8 @@ class Swin(Classifier):
         Without `keep_cache` the blocks' caches are dropped at once, and `backward` cannot run.
         """
         self.check_images(images)
-        z, c1 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
+        z, c0 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
+        z, c1 = self.patch_embed.norm.forward(z)
         side = self.config.sides[0]
         x = z.reshape(len(images), side, side, -1)
         caches = []
@@ -143,7 +145,7 @@ class Swin(Classifier):
         normed, c2 = self.norm.forward(x)
         pooled, _ = ops.mean_pool(normed.reshape(len(x), -1, x.shape[-1]))
         logits, c3 = self.head.forward(pooled)
-        return logits, SwinCache(c1, caches, c2, x.shape, c3)
+        return logits, SwinCache(c0, c1, caches, c2, x.shape, c3)
 
     def backward(self, dlogits: Logits, cache: SwinCache, *, input_grad: bool = True) -> Array:
         """Add into every gradient; return dimages (B, 3, H, W), empty without `input_grad`."""
@@ -155,5 +157,6 @@ class Swin(Classifier):
         for stage, stage_cache in zip(self.layers[::-1], cache.layers[::-1], strict=True):
             dx = stage.backward(dx, stage_cache)
         dz = dx.reshape(len(dx), -1, dx.shape[-1])
+        dz = self.patch_embed.norm.backward(dz, cache.embed_norm)
         dimages = self.patch_embed.backward(dz, cache.patch_embed, input_grad)
         return np.empty(0, self.dtype) if dimages is None else dimages

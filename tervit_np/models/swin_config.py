@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tervit_np.models.initialization import SCHEMES
 from tervit_np.models.limits import MAX_STAGES, check_drop_path, check_mlp_ratio, check_size
+from tervit_np.nn import Conv3Stem
 from tervit_np.ops.gelu import FORMS
 
 
@@ -28,6 +29,7 @@ class SwinConfig:
     drop_path: float = 0.0
     init: str = "deit"  # or "xavier"
     gelu: str = "erf"  # or "tanh"
+    stem: str = "linear"  # or "conv3"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "depths", tuple(self.depths))  # JSON has lists
@@ -36,6 +38,10 @@ class SwinConfig:
             raise ValueError(
                 f"init is {self.init!r}, gelu {self.gelu!r}; expected {SCHEMES} and {FORMS}"
             )
+        if self.stem not in ("linear", "conv3"):
+            raise ValueError(f"stem is {self.stem!r}; expected linear or conv3 for a Swin")
+        if self.stem == "conv3" and self.patch_size != 4:
+            raise ValueError(f"the conv3 stem needs patch_size 4, found {self.patch_size}")
         for field in ("image_size", "patch_size", "num_classes", "dim", "window"):
             check_size(field, getattr(self, field))
         if not 1 <= len(self.depths) <= MAX_STAGES:
@@ -80,7 +86,7 @@ class SwinConfig:
     def parameters(self) -> int:
         """Number of parameters of a model, computed without building one."""
         last_dim = self.dim << len(self.depths) - 1
-        total = self.dim * (3 * self.patch_size**2 + 3) + last_dim * (2 + self.num_classes)
+        total = self._stem_parameters + 2 * self.dim + last_dim * (2 + self.num_classes)
         for stage, (depth, heads, side) in enumerate(
             zip(self.depths, self.heads, self.sides, strict=True)
         ):
@@ -89,6 +95,12 @@ class SwinConfig:
             block = 9 * dim + 4 * dim * dim + 2 * dim * hidden + hidden + rows * heads
             total += depth * block + (dim < last_dim) * (8 * dim + 8 * dim * dim)
         return total + self.num_classes
+
+    @property
+    def _stem_parameters(self) -> int:
+        if self.stem == "conv3":
+            return Conv3Stem.parameters(self.dim)
+        return self.dim * (3 * self.patch_size**2 + 1)
 
     @property
     def buffer_bytes(self) -> int:

@@ -79,6 +79,12 @@ class Conv3Stem(ConvStem):
         self.proj = Conv2d(second, dim, 3, 2, 1, dtype)
         self.gelu_form = gelu_form
 
+    @classmethod
+    def parameters(cls, dim: int) -> int:
+        """Return the number of parameters."""
+        first, second = cls.WIDTHS
+        return first * (27 + 1) + second * (9 * first + 1) + dim * (9 * second + 1)
+
     def _project(self, maps: Array) -> tuple[Array, Any]:
         y, cache = self.proj.forward(maps)
         return y.reshape(len(y), -1, y.shape[-1]), (y.shape, cache)

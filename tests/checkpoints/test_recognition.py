@@ -37,6 +37,7 @@ def test_sizes_are_inferred_from_the_shapes(quick):
         ("swin_base_patch4_window7_224", {"window": 12, "image_size": 384}),
         ("swin_cifar", {}),
         ("swin_cifar", {"window": 8}),
+        ("swin_cifar_conv", {}),
     ],
 )
 def test_the_image_size_of_a_swin_is_inferred(quick, name, sizes):

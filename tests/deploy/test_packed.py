@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ ROOT = Path(__file__).parents[2]
 DEIT = tv.DeiTConfig(16, 4, 5, 20, 2, 2, distilled=True)
 MEAN = tv.DeiTConfig(16, 8, 5, 24, 2, 3, pool="mean", stem="conv", gelu="tanh")
 SWIN, SHIFTED = SWIN_CASES["four stages"], SWIN_CASES["window 4"]
+STEM = replace(SWIN_CASES["window 2"], image_size=16, patch_size=4, stem="conv3")
 CASES = pytest.mark.parametrize(
     "config", [DEIT, MEAN, SWIN, SHIFTED], ids=["distilled", "conv", "swin", "shifted windows"]
 )
@@ -101,6 +103,17 @@ def test_a_loaded_model_predicts_what_the_exported_one_does(tmp_path, config, pl
         with tv.backend(backend):
             assert_same(packed.predict(images), model.predict(images))
             assert_same_layers(packed.model, model, images)
+
+
+@pytest.mark.rounding
+def test_a_swin_after_a_stem_is_packed(tmp_path, monkeypatch):
+    monkeypatch.setattr("tervit_np.nn.Conv3Stem.WIDTHS", (3, 5))  # fewer roundings to be clear of
+    model = model_of(STEM)
+    images = clear_images_of(model)
+    tv.export(model, tmp_path / "x")
+    packed = tv.load_packed(tmp_path / "x")
+    assert_same(packed.predict(images), model.predict(images))
+    assert_same_layers(packed.model, model, images)
 
 
 @pytest.mark.rounding

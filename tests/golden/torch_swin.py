@@ -102,14 +102,27 @@ class Stage(nn.Module):
 class TorchSwin(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.patch_embed = nn.ModuleDict(
-            {"proj": nn.Conv2d(3, c.dim, c.patch_size, c.patch_size), "norm": nn.LayerNorm(c.dim)}
-        )
+        self.gelu = nn.GELU("tanh" if c.gelu == "tanh" else "none")
+        if c.stem == "conv3":
+            self.patch_embed = nn.ModuleDict(
+                {
+                    "conv1": nn.Conv2d(3, 32, 3, stride=2, padding=1),
+                    "conv2": nn.Conv2d(32, 64, 3, stride=1, padding=1),
+                    "proj": nn.Conv2d(64, c.dim, 3, stride=2, padding=1),
+                }
+            )
+        else:
+            projection = nn.Conv2d(3, c.dim, c.patch_size, c.patch_size)
+            self.patch_embed = nn.ModuleDict({"proj": projection})
+        self.patch_embed["norm"] = nn.LayerNorm(c.dim)
         self.layers = nn.ModuleList(Stage(c, i) for i in range(len(c.depths)))
         width = c.dim * 2 ** (len(c.depths) - 1)
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, c.num_classes)
 
     def forward(self, images):
+        for name in ("conv1", "conv2"):
+            if name in self.patch_embed:
+                images = self.gelu(self.patch_embed[name](images))
         x = self.patch_embed["proj"](images).permute(0, 2, 3, 1)
         x = self.patch_embed["norm"](x)
         for stage in self.layers:

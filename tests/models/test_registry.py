@@ -81,7 +81,7 @@ def test_unknown_names_and_fields_are_refused():
     [
         ("deit_shapes", {"window": 7}, "window is an option of a Swin, and this model is a DeiT"),
         ("deit_shapes", {"depths": (1,)}, "depths is an option of a Swin"),
-        ("swin_cifar", {"stem": "conv"}, "stem is an option of a DeiT, and this model is a Swin"),
+        ("swin_cifar", {"pool": "cls"}, "pool is an option of a DeiT, and this model is a Swin"),
         ("swin_cifar", {"distilled": True}, "distilled is an option of a DeiT"),
     ],
 )

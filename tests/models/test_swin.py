@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,17 @@ def test_every_gradient_matches_differences(case, plan):
     model = freeze(tv.quantize(filled_model(config), plan))
     checks = list(adjoint_checks(model, inputs(config, 2)[0], np.random.default_rng(0)))
     assert max(d.error for d in checks) < LIMIT, max(checks, key=lambda d: d.error).name
+
+
+@pytest.mark.parametrize("plan", ["float", "ternary"])
+def test_every_gradient_matches_differences_after_a_stem(monkeypatch, plan):
+    monkeypatch.setattr("tervit_np.nn.Conv3Stem.WIDTHS", (3, 5))
+    config = replace(SWIN_CASES["window 2"], image_size=16, patch_size=4, stem="conv3")
+    model = freeze(tv.quantize(filled_model(config), plan))
+    images = inputs(config, 2)[0]
+    checks = list(adjoint_checks(model, images, np.random.default_rng(0)))
+    assert {"patch_embed.conv1.weight", "patch_embed.norm.bias"} <= {c.name for c in checks}
+    assert max(c.error for c in checks) < LIMIT, max(checks, key=lambda c: c.error).name
 
 
 @pytest.mark.parametrize("size", COUNTS)
@@ -122,6 +135,8 @@ def test_attention_maps_average_to_one():
         ({"window": 3}, "does not split into windows of 3"),
         ({"image_size": 20}, "does not split into windows|does not halve"),
         ({"gelu": "relu"}, "gelu 'relu'"),
+        ({"stem": "conv"}, "stem is 'conv'; expected linear or conv3"),
+        ({"stem": "conv3", "patch_size": 2}, "conv3 stem needs patch_size 4, found 2"),
         ({"dim": 0}, "dim is 0, expected a positive integer"),
         ({"drop_path": 1.0}, r"drop_path is 1\.0"),
         ({"depths": (1,) * 11}, "there are 11 depths, expected 1 to 10"),
@@ -136,7 +151,8 @@ def test_invalid_configurations_are_refused(change, words):
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"window": 2, "mlp_ratio": 1.3}, {"depths": (3, 2), "heads": (2, 2)}]
+    "change",
+    [{}, {"window": 2, "mlp_ratio": 1.3}, {"depths": (3, 2), "heads": (2, 2)}, {"stem": "conv3"}],
 )
 def test_parameters_and_buffers_are_counted_without_building_a_model(change):
     model = tv.create_model("swin_cifar", **change)

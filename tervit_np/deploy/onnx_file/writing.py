@@ -93,12 +93,8 @@ def onnx_model(model: Classifier, extra: Mapping[str, Any]) -> Any:
 
 def _deit(graph: Graph, images: str, model: DeiT) -> str:
     """Add a DeiT: patches, tokens, blocks, heads.  (N, 3, S, S) -> (N, C)."""
-    c, embed = model.config, model.patch_embed
-    if isinstance(embed, ConvStem):
-        x = conv_stem(graph, images, "patch_embed", embed, c.image_size)
-    else:
-        size = (3, c.image_size, c.image_size)
-        x = patches(graph, images, "patch_embed.proj", embed.proj, size)
+    c = model.config
+    x = _patch_embed(graph, images, model)
     x = _with_tokens(graph, x, images, model)
     for i, module in enumerate(model.blocks):
         x = block(graph, x, f"blocks.{i}", module)
@@ -110,6 +106,14 @@ def _deit(graph: Graph, images: str, model: DeiT) -> str:
         return logits
     dist_logits = linear(graph, graph.take(x, 1, 1), "head_dist", model.head_dist)
     return graph.op("Mul", graph.op("Add", logits, dist_logits), graph.float32(0.5))
+
+
+def _patch_embed(graph: Graph, images: str, model: DeiT | Swin) -> str:
+    """Add the patches or the stem.  (N, 3, S, S) -> (N, P, D)."""
+    size, embed = model.config.image_size, model.patch_embed
+    if isinstance(embed, ConvStem):
+        return conv_stem(graph, images, "patch_embed", embed, size)
+    return patches(graph, images, "patch_embed.proj", embed.proj, (3, size, size))
 
 
 def _with_tokens(graph: Graph, x: str, images: str, model: DeiT) -> str:
@@ -125,10 +129,9 @@ def _with_tokens(graph: Graph, x: str, images: str, model: DeiT) -> str:
 
 def _swin(graph: Graph, images: str, model: Swin) -> str:
     """Add a Swin: patches, stages, head.  (N, 3, S, S) -> (N, C)."""
-    c, embed = model.config, model.patch_embed
-    size = (3, c.image_size, c.image_size)
-    x = patches(graph, images, "patch_embed.proj", embed.proj, size)
-    x = layernorm(graph, x, "patch_embed.norm", embed.norm)
+    c = model.config
+    x = _patch_embed(graph, images, model)
+    x = layernorm(graph, x, "patch_embed.norm", model.patch_embed.norm)
     x = graph.reshape(x, -1, c.sides[0], c.sides[0], c.dim)
     for i, (stage, side) in enumerate(zip(model.layers, c.sides, strict=True)):
         for j, module in enumerate(stage.blocks):

@@ -14,7 +14,7 @@ from tervit_np.nn import Linear
 from tervit_np.quant import IDENTITY, Plan, Ternary, UniformWeight
 from tests.checks import ROUNDOFF32
 from tests.deploy.onnx_file.running import RUNTIMES, model_of_graph, onnx, run
-from tests.deploy.test_packed import CASES, DEIT, clear_images_of, images_of, model_of
+from tests.deploy.test_packed import CASES, DEIT, STEM, clear_images_of, images_of, model_of
 from tests.rounding import assert_same, generator, layer_inputs
 
 
@@ -27,6 +27,16 @@ def test_the_graph_gives_the_logits_of_the_model(config, plan, runtime):
     images = clear_images_of(model)
     found = run(writing.onnx_model(model, {}), runtime, images=images)
     assert_same(found, model.predict(images))
+
+
+@pytest.mark.rounding
+def test_the_graph_of_a_swin_after_a_stem_gives_its_logits(monkeypatch):
+    monkeypatch.setattr("tervit_np.nn.Conv3Stem.WIDTHS", (3, 5))
+    model = model_of(STEM)
+    images = clear_images_of(model)
+    assert_same(
+        run(writing.onnx_model(model, {}), "reference", images=images), model.predict(images)
+    )
 
 
 @pytest.mark.slow
