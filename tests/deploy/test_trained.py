@@ -36,6 +36,12 @@ def test_readme_repeats_the_card(name):
     assert accuracy == round(float(card(name)["test accuracy"].split(" %")[0]), 1)
 
 
+def test_the_page_of_results_repeats_the_card():
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    told = [card("shapes")[key].split(" %")[0] for key in ("test accuracy", "inverted")]
+    assert f"| `tervit train` | {told[0]} | {told[1]} |" in page
+
+
 @pytest.mark.parametrize("name", TRAINED_MODELS)
 def test_the_packed_file_reaches_the_accuracy_of_its_card(name):
     packed = tv.load_packed(name)
