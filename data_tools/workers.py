@@ -14,7 +14,6 @@ decodes it and when. Workers are spawned, because the threads of BLAS do not sur
 import multiprocessing
 import os
 import signal
-import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -26,6 +25,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from data_tools.augment import Augment
+from data_tools.child import begin_child
 from data_tools.imageset import Array, DataError
 from data_tools.pictures import open_picture
 from data_tools.sources import Source
@@ -186,18 +186,9 @@ _worker: _Worker  # set once in each worker process
 def _init_worker(memory_name: str, shape: tuple[int, ...], folder: str, augment: Augment) -> None:
     """Attach a worker to the shared memory, and leave Ctrl-C to the parent process."""
     global _worker
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    begin_child()
     memory = SharedMemory(memory_name)
     _worker = _Worker(memory, np.ndarray(shape, np.uint8, memory.buf), folder, augment)
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent has ended: a killed parent cannot say so."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _run_task(task: _Task) -> _TaskResult:

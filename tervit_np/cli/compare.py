@@ -4,10 +4,20 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tervit_np.cli.options import add_quiet, add_threads, add_workers, thread_count, worker_count
+from tervit_np.cli.options import (
+    add_processes,
+    add_quiet,
+    add_threads,
+    add_workers,
+    thread_count,
+    worker_count,
+)
 from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
+
     from tervit_np.analysis.comparison import Record
 
 HELP = """Compare ways of training at equal budgets, over several seeds.
@@ -17,6 +27,7 @@ are chosen on validation images; the test images are evaluated once, at the end.
 EXAMPLES = """\
   tervit compare docs/comparisons/main.toml            to runs/compare-main, in about an hour; the
                                                        same command continues after Ctrl-C
+  tervit compare docs/comparisons/main.toml --processes 4   the same, four trainings at a time
   tervit compare --redraw docs/comparisons/main.json   tables and figure of a stored result"""
 
 
@@ -31,6 +42,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--redraw", metavar="RESULT", help="only print and draw a result: its folder or JSON file"
     )
+    add_processes(parser, "train")
     add_threads(parser)
     add_workers(parser)
     add_quiet(parser)
@@ -57,14 +69,33 @@ def run(args: argparse.Namespace) -> int:
             f"{arms} arms of {plan.arms[0].epochs:g} epochs: {arms * per_arm} trainings to choose "
             f"learning rates, {arms * len(plan.seeds)} to compare; in {out}"
         )
-    record = compare(
-        plan,
-        out,
-        threads=thread_count(args.threads),
-        workers=worker_count(args.workers),
-        quiet=args.quiet,
-    )
+    with _pool(args.processes) as executor:
+        record = compare(
+            plan,
+            out,
+            threads=_threads_each(args),
+            workers=worker_count(args.workers),
+            quiet=args.quiet,
+            executor=executor,
+        )
     return _show(record, out, "comparison")
+
+
+def _pool(processes: int | None) -> "AbstractContextManager[Executor | None]":
+    """Return the processes of --processes, or None to train in this one."""
+    from contextlib import nullcontext
+
+    from tervit_np.processes import process_pool
+
+    return nullcontext() if processes is None else process_pool(processes)
+
+
+def _threads_each(args: argparse.Namespace) -> int:
+    """Return the threads of one training: without --threads, processes share the cores."""
+    if args.threads is not None or args.processes is None:
+        return thread_count(args.threads)
+    processes: int = args.processes
+    return max(thread_count(None) // max(processes, 1), 1)
 
 
 def _show(record: "Record", out: Path, stem: str) -> int:

@@ -22,6 +22,12 @@ def add_threads(options: Options) -> None:
     options.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
 
 
+def add_processes(options: Options, what: str) -> None:
+    """Add --processes."""
+    options.add_argument("--processes", type=int, metavar="N",
+                         help=f"{what} in so many processes (default: in this one)")  # fmt: skip
+
+
 def add_workers(options: Options) -> None:
     """Add --workers; `worker_count` reads it."""
     options.add_argument("--workers", type=int, metavar="N",

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tervit_np.cli.meter import Meter
-from tervit_np.cli.options import add_quiet, add_seed, add_threads, thread_count
+from tervit_np.cli.options import add_processes, add_quiet, add_seed, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan, chosen_plan
 
@@ -56,6 +56,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--redraw", action="store_true", help="measure nothing, draw from surface.json"
     )
     add_seed(parser, "images, directions and error bars")
+    add_processes(parser, "measure")
     add_threads(parser)
     add_quiet(parser)
 
@@ -100,6 +101,7 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     from tervit_np.analysis.surfaces.measure import draw_sample, measure, run_models, total_passes
     from tervit_np.analysis.surfaces.results import write_surfaces
     from tervit_np.cli.models import images_for, open_model
+    from tervit_np.processes import process_pool
     from tervit_np.train.interrupt import StopRequest
 
     began = time.monotonic()
@@ -115,11 +117,12 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     images, labels = draw_sample(data, args.images, args.seed)
     settings = _settings(args, data.name, len(labels), run.stages)
     partial, with_curvature = PartialResults(folder / "surface.partial"), not args.no_curvature
-    with ThreadPoolExecutor(threads) as pool, StopRequest() as stop:
+    pool = ThreadPoolExecutor(threads) if args.processes is None else process_pool(args.processes)
+    with pool as executor, StopRequest() as stop:
         passes = total_passes(args.grid, with_curvature, len(kinds))
         meter = Meter(passes, len(labels), stop, f"tervit surface {folder}", args.quiet)
         try:
-            runner = Runner(pool, partial, meter.add)
+            runner = Runner(executor, partial, meter.add)
             surfaces = measure(run.models, images, labels, settings, runner, with_curvature, kinds)
         finally:
             meter.progress.end()

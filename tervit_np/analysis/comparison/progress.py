@@ -37,6 +37,13 @@ class Progress:
         if time.monotonic() - self._shown > (0.5 if self._line.terminal else 60):
             self._show()
 
+    def finish(self, trial: str, steps: int) -> None:
+        """Count the steps of a stage of a trial that another process has trained."""
+        self.trial = trial
+        self._done += steps
+        self.remaining = max(self.remaining - steps, 0)
+        self._show()
+
     def _show(self) -> None:
         self._shown = time.monotonic()
         if self.quiet:

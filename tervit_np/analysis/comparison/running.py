@@ -12,12 +12,14 @@ measured again.
 
 import json
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import data_tools
 from data_tools import LabelledSet
+from tervit_np.analysis.comparison.distribution import train_stages
 from tervit_np.analysis.comparison.plan import ComparisonPlan
 from tervit_np.analysis.comparison.record import Record, write_record
 from tervit_np.analysis.comparison.trials import Trial, Trials, read_stored
@@ -35,8 +37,12 @@ def compare(
     threads: int = 1,
     workers: int = 2,
     quiet: bool = False,
+    executor: Executor | None = None,
 ) -> Record:
     """Run the parts of a comparison that are not stored in the folder; write its record there.
+
+    With an `executor` of `concurrent.futures` it trains several stages at a time, to the same bits;
+    each with so many `threads`. Its tasks must see the folder and the data.
 
     Raises
     ------
@@ -47,16 +53,18 @@ def compare(
     """
     trials = Trials(plan, Path(folder), threads=threads, workers=workers, quiet=quiet)
     with RunFolder(folder).lock():
-        return _compare(plan, trials)
+        return _compare(plan, trials, executor)
 
 
-def _compare(plan: ComparisonPlan, trials: Trials) -> Record:
+def _compare(plan: ComparisonPlan, trials: Trials, executor: Executor | None) -> Record:
     """Run the four steps in a folder that is locked."""
     try:
-        search, multipliers = search_rates(plan, trials)
+        search, multipliers = search_rates(plan, trials, executor)
         trials.announce(final_trials(plan, multipliers))
+        if executor is not None:
+            train_stages(trials, final_trials(plan, multipliers), executor)
         trained = [trials.result(trial) for trial in final_trials(plan, multipliers)]
-    except Interrupted:
+    except KeyboardInterrupt:  # Interrupted is one
         raise Interrupted(
             f"stopped in the trial {trials.progress.trial}; {trials.folder} stores all training so "
             "far; repeat the command to continue"
@@ -73,13 +81,15 @@ def _compare(plan: ComparisonPlan, trials: Trials) -> Record:
 
 
 def search_rates(
-    plan: ComparisonPlan, trials: Trials
+    plan: ComparisonPlan, trials: Trials, executor: Executor | None = None
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """Search the grid, and wider ones if the plan allows it.  -> all trials, the choice."""
     grid = plan.multipliers
     for remaining in range(plan.widen, -1, -1):
         assumed = dict.fromkeys((arm.name for arm in plan.arms), plan.multipliers[0])
         trials.announce(search_trials(plan, grid) + final_trials(plan, assumed))
+        if executor is not None:
+            train_stages(trials, search_trials(plan, grid), executor)
         search = [trials.result(trial) for trial in search_trials(plan, grid)]
         multipliers = choose_multipliers(plan, search)
         if not remaining or (wider := widened(grid, multipliers.values())) == tuple(grid):

@@ -61,8 +61,8 @@ class Trials:
 
     def result(self, trial: Trial) -> dict[str, Any]:
         """Train a trial, unless it is stored.  -> its record, with validation accuracies."""
-        path = self.folder / "trials" / f"{self._key(trial.seed, trial.stages)}.json"
-        if not (path.exists() and self.model_file(trial).exists()):
+        path = self._result_file(trial)
+        if not self.is_stored(trial):
             self.progress.start_trial(str(trial))
             try:
                 run, results = self._train(trial.seed, trial.stages)
@@ -88,9 +88,9 @@ class Trials:
         lengths: dict[str, int] = {}
         stored: set[str] = set()
         for trial in trials:
-            keys = [self._key(trial.seed, part) for part in _prefixes(trial.stages)]
-            lengths |= dict(zip(keys, self._steps(trial.arm), strict=True))
-            if (self.folder / "trials" / f"{keys[-1]}.json").exists():
+            keys = [self.key(trial.seed, part) for part in prefixes(trial.stages)]
+            lengths |= dict(zip(keys, self.steps(trial.arm), strict=True))
+            if self._result_file(trial).exists():
                 stored |= set(keys)
         self.progress.set_remaining(sum(n for key, n in lengths.items() if key not in stored))
 
@@ -98,7 +98,7 @@ class Trials:
         """Refuse arms whose budgets differ once their epochs are rounded to steps."""
         first, *others = self.plan.arms
         for arm in others:
-            steps, expected = sum(self._steps(arm)), sum(self._steps(first))
+            steps, expected = sum(self.steps(arm)), sum(self.steps(first))
             if steps != expected:
                 raise ValueError(
                     f"arm {arm.name!r} takes {steps} steps, {first.name!r} takes {expected}: "
@@ -106,7 +106,7 @@ class Trials:
                     "choose epochs that leave budgets equal"
                 )
 
-    def _steps(self, arm: Arm) -> list[int]:
+    def steps(self, arm: Arm) -> list[int]:
         """Count the steps of each stage, as `train.run` does."""
         return [max(round(stage.epochs * self.epoch_steps), 1) for stage in arm.stages]
 
@@ -114,13 +114,21 @@ class Trials:
         self, seed: int, stages: tuple[train.Stage, ...]
     ) -> tuple[RunFolder, list[train.StageResult]]:
         """Train the stages that are not stored.  -> folder and results of all stages."""
+        if len(stages) > 1 and not self._begun(seed, stages):
+            self._train(seed, stages[:-1])
+        return self.train_last(seed, stages)
+
+    def train_last(
+        self, seed: int, stages: tuple[train.Stage, ...]
+    ) -> tuple[RunFolder, list[train.StageResult]]:
+        """Train the last stage; those before it are finished.  -> folder, results of all."""
         run = self._stage_folder(seed, stages)
-        resume = (run.path / "run.json").exists()
-        if resume and not run.checkpoints.exist:  # a finished trial whose results were deleted
-            shutil.rmtree(run.path)
-            resume = False
+        if not self._begun(seed, stages) and run.path.exists():
+            shutil.rmtree(run.path)  # a finished trial whose results were deleted
+        resume = self._begun(seed, stages)
         if not resume and len(stages) > 1:
-            run.begin_after(self._train(seed, stages[:-1])[0], self._run_config(seed, stages))
+            before = self._stage_folder(seed, stages[:-1])
+            run.begin_after(before, self._run_config(seed, stages))
             resume = True
         results = train.run(
             self._model(seed),
@@ -137,10 +145,23 @@ class Trials:
         )
         return run, results
 
-    def _stage_folder(self, seed: int, stages: tuple[train.Stage, ...]) -> RunFolder:
-        return RunFolder(self.folder / "stages" / self._key(seed, stages))
+    def _begun(self, seed: int, stages: tuple[train.Stage, ...]) -> bool:
+        """Whether a training of these stages can continue."""
+        run = self._stage_folder(seed, stages)
+        return (run.path / "run.json").exists() and run.checkpoints.exist
 
-    def _key(self, seed: int, stages: tuple[train.Stage, ...]) -> str:
+    def is_stored(self, trial: Trial) -> bool:
+        """Whether a trial is trained and its results are stored."""
+        return self._result_file(trial).exists() and self.model_file(trial).exists()
+
+    def _result_file(self, trial: Trial) -> Path:
+        return self.folder / "trials" / f"{self.key(trial.seed, trial.stages)}.json"
+
+    def _stage_folder(self, seed: int, stages: tuple[train.Stage, ...]) -> RunFolder:
+        return RunFolder(self.folder / "stages" / self.key(seed, stages))
+
+    def key(self, seed: int, stages: tuple[train.Stage, ...]) -> str:
+        """Return the hash that names the folder of the last of these stages."""
         config = self._run_config(seed, stages)
         text = json.dumps([config[key] for key in MUST_AGREE])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -176,7 +197,8 @@ def data_without_test(plan: ComparisonPlan) -> train.Data:
     return train.Data(images, None, val)
 
 
-def _prefixes(stages: tuple[train.Stage, ...]) -> list[tuple[train.Stage, ...]]:
+def prefixes(stages: tuple[train.Stage, ...]) -> list[tuple[train.Stage, ...]]:
+    """List the beginnings of a list of stages, each of which has a folder."""
     return [stages[: i + 1] for i in range(len(stages))]
 
 

@@ -76,8 +76,9 @@ class Runner:
         for _ in range(len(tasks) - len(remaining)):
             self.on_result(name, passes, False)
         saved = time.monotonic()
-        with one_thread():
-            futures = {self.executor.submit(t.call, *t.arguments): t.name for t in remaining}
+        with one_thread():  # for the whole time, so that no thread sees the number change
+            submit = self.executor.submit
+            futures = {submit(_on_one_thread, t.call, *t.arguments): t.name for t in remaining}
             try:
                 for future in as_completed(futures):
                     results[futures[future]] = future.result()
@@ -90,6 +91,12 @@ class Runner:
                     future.cancel()
                 self.partial_results.save(name, key, results)
         return results
+
+
+def _on_one_thread(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function with one BLAS thread, in whichever process."""
+    with one_thread():
+        return call(*arguments)
 
 
 def losses_at(models: AffineModels, images: Array, labels: Array, point: Point) -> str:

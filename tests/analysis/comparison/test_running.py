@@ -1,9 +1,12 @@
 import math
 import os
+import pickle
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tervit_np.analysis.comparison import compare, read_record
@@ -85,6 +88,35 @@ def test_compare_runs_from_plan_to_record(test_set, plan, tmp_path):
     assert record.multipliers == choose_multipliers(plan, record.search)
     assert record.data == {"train": 48, "validation": 24, "test": 24}
     assert read_record(tmp_path) == replace(record, plan=read_record(tmp_path).plan)
+
+
+class Elsewhere(ThreadPoolExecutor):
+    """Runs tasks at once, with plan and stages as another process gets them."""
+
+    def submit(self, function, /, *args):
+        return super().submit(*pickle.loads(pickle.dumps((function, *args))))
+
+
+def test_an_executor_gives_the_same_record(test_set, plan, tmp_path):
+    plan = replace(plan, arms=plan.arms[:2], multipliers=(1.0,), seeds=(0,))
+    expected = compare(plan, tmp_path / "in turn", quiet=True)
+    with Elsewhere(2) as executor:
+        record = compare(plan, tmp_path / "elsewhere", quiet=True, executor=executor)
+    assert (record.search, record.tested) == (expected.search, expected.tested)
+    folders = [sorted(x.name for x in tmp_path.glob(f"{y}/stages/*")) for y in ("in*", "else*")]
+    assert folders[0] == folders[1]  # shared stages are shared
+    record = compare(plan, tmp_path / "elsewhere", quiet=True, executor=executor)
+    assert record.tested == expected.tested  # from the disk: the executor is closed
+
+
+def test_an_executor_names_a_trial_that_fails(test_set, plan, tmp_path):
+    arm = Arm("wild", (replace(plan.arms[0].stages[0], epochs=3, lr=1e30),))
+    plan = replace(plan, arms=(arm, plan.arms[0]))
+    plan = replace(plan, multipliers=(0.5,), baseline="wild")
+    words = "wild, rates x 0.5, seed 7: stage float"
+    with np.errstate(all="ignore"), Elsewhere(1) as executor:
+        with pytest.raises(ValueError, match=words):
+            compare(plan, tmp_path, quiet=True, executor=executor)
 
 
 def test_the_test_split_is_read_once_for_each_arm_and_seed_after_training(
