@@ -376,12 +376,11 @@ claim("positions are worth something", blind < as_it_is, full_only=True)
 # 76.8 percent as they are, 70.1 shuffled and 73.7 without positions, which is
 # more than one may expect. A star cut into its patches and put together in
 # disorder still has its corners, each inside some patch, and that seems to be
-# enough for most pictures: this model is close to a bag of patches. On
-# ImageNet, too, positions decide little: a ViT-B/16 trained without them has
-# 61.4 % in place of 64.2 % (Dosovitskiy et al. 2021, Table 8; with five
-# labelled pictures of each class). Do not conclude that positions never
-# matter. In a task where the answer depends on *where* something is, nothing
-# else could tell.
+# enough for most pictures: this model is close to a bag of patches. (The
+# authors of ViT trained one without positions, too: see the appendix of
+# Dosovitskiy et al. 2021.) Do not conclude that positions never matter. In a
+# task where the answer depends on *where* something is, nothing else could
+# tell.
 #
 # The model has learned something about places all the same. Compare the
 # position rows with each other by the cosine of the angle between them, 1 for

@@ -63,8 +63,7 @@ quote("largest slope of rounding", np.abs(slopes).max(), 0, 0)
 # %%
 # It is zero, except at the jumps. There, at 0.5 for example, a derivative does
 # not exist: the difference quotient is :math:`1 / 2h`, and it grows without
-# bound as :math:`h` becomes small. The figure shows the derivative, and the
-# number that everybody uses instead.
+# bound as :math:`h` becomes small.
 
 draw.staircase()
 
@@ -235,9 +234,8 @@ draw.latents(latents[:40], codes_of[:40], thresholds[:40])
 # %%
 # Break it: no latent weights
 # ---------------------------
-# Readers of papers on ternary networks often ask why the network is not stored
-# as three values from the first step on, since only these are used. Try it:
-# each step starts from :math:`\hat w` instead of :math:`w`.
+# Why is the network not stored as three values from the first step on, since
+# only these are used? Try it: each step starts from :math:`\hat w`.
 
 predict("without latent weights, how many codes are right after 80 steps?")
 runs = [descend(straight_through, start, False) for start in starts]
@@ -253,8 +251,7 @@ claim("without latent weights all codes are found from no start", most < 12)
 # Not a single code changes; only the scale does. Each step is too small to
 # carry a weight from 0 or from :math:`\alpha` across the threshold, and it is
 # forgotten when the next step rounds. **Repair it** by keeping ``w``: that is
-# all that latent weights are. (In this task a larger learning rate helps, too.
-# See "On your own" for what it costs.)
+# all that latent weights are.
 #
 # So a ternary network in training has two sets of weights:
 #
@@ -292,11 +289,9 @@ straight_line = line + (w_hat0 - w0)[0, 5]
 draw.frozen(line, stairs, straight_line, (w0[0, 5], w_hat0[0, 5]))
 
 # %%
-# (The steps of the staircase are not flat, because the scale is a mean of
-# which this weight is a part. The small jumps within a step are other weights,
-# whose codes change as the common threshold moves.)
-#
-# Now the check that looked impossible:
+# (The steps of the staircase are not flat, and have small jumps, because scale
+# and threshold are means of which this weight is a part.) Now the check that
+# looked impossible:
 
 
 def error(analytic, numeric):
@@ -312,8 +307,6 @@ print(f"against differences of forward: {off:.2f}")
 claim("against forward it is off by more than 0.3", off > 0.3)
 
 # %%
-# Both are as they should be.
-#
 # What the check cannot show
 # --------------------------
 # Here is a quantizer that answers 7, whatever the weight is. Its backward pass
@@ -439,13 +432,11 @@ draw.flips(losses, differing)
 # * Frameworks with automatic differentiation write the frozen residual in one
 #   line: ``w + (quantize(w) - w).detach()``. BitNet's published training code
 #   does this; ``detach`` makes the constant :math:`r_0`.
-# * torchao trains BitNet layers with a hand-written backward pass that hands
-#   the gradient of the ternary weight to the latent one unchanged, as here.
-#   Its quantization-aware training calls such a forward pass *fake
+# * torchao trains BitNet layers with a hand-written backward pass like this
+#   one. Its quantization-aware training calls such a forward pass *fake
 #   quantization*: the values are rounded, but stored as floats.
-# * Optimizers change the latent weights only, so the weights, gradients and
-#   optimizer states of a ternary model in training take as much memory as
-#   those of a float one. What becomes small is the file, and inference.
+# * Training a ternary model takes as much memory as training a float one. What
+#   becomes small is the file, and inference.
 #
 # Further reading
 # ---------------

@@ -4,16 +4,15 @@ Clipping and learned steps
 
 :You will do: train weights on a grid that has ends, and see one gradient rule
   lose them for ever and another let them run away. Then treat the step of the
-  grid as a parameter, derive its gradient in two ways, check both, and measure
-  when a learned step is worth having.
+  grid as a parameter, derive its gradient in two ways, and measure when a
+  learned step is worth having.
 :You will learn: what the straight-through estimator should do beyond the clip;
   how PACT and LSQ differentiate with respect to the step; why LSQ scales that
   gradient; why a better step matters at 2 bits and not at 8.
 :You need: chapter 08 (latent weights, the frozen residual).
 :Time: 25 minutes to read, half a minute to run.
-:In the paper: TerViT's thresholds and scales are computed from the weights in
-  each forward pass (chapter 12), so nothing is clipped and no step is learned.
-  This chapter is about the other way, which many quantizers take.
+:In the paper: nothing is clipped and no step is learned: TerViT computes
+  thresholds and scales from the weights. Many quantizers go the other way.
 """
 
 # %%
@@ -36,8 +35,7 @@ rng = np.random.default_rng(SEED)
 # A grid has ends
 # ---------------
 # A uniform grid with step :math:`s` has the values :math:`-Qs, ..., -s, 0, s,
-# ..., Qs`. For :math:`b` bits, :math:`Q = 2^{b-1} - 1`. Chapter 10 chooses
-# :math:`s` so that the largest weight is the last value. Here :math:`s` is
+# ..., Qs`; for :math:`b` bits, :math:`Q = 2^{b-1} - 1`. Here :math:`s` is
 # given, and weights beyond :math:`Qs` are *clipped*:
 
 
@@ -46,14 +44,11 @@ def quantize(w, s, Q):
     return s * np.rint(np.clip(w / s, -Q, Q))
 
 
-print(quantize(np.array([-1.9, -0.3, 0.1, 0.6, 5.0]), s=0.25, Q=3))
-
 # %%
-# Rounding and clipping both have zero slope, for different reasons. *Inside*,
-# the slope is zero between jumps, but a larger move does change the value; so
-# chapter 08 replaced the derivative by 1. *Beyond* the ends there are no jumps
-# left: a weight of 5.0 may move to 4.0, and nothing changes. What should the
-# backward pass do there? Four rules that people use:
+# *Inside*, the slope is zero between jumps, but a larger move does change the
+# value; so chapter 08 replaced the derivative by 1. *Beyond* the ends there
+# are no jumps left: a weight of 5.0 may move to 4.0, and nothing changes. What
+# should the backward pass do there? Four rules that people use:
 #
 # * *identity*: pass the gradient on, as inside;
 # * *mask*: pass nothing on, since nothing changes;
@@ -61,9 +56,9 @@ print(quantize(np.array([-1.9, -0.3, 0.1, 0.6, 5.0]), s=0.25, Q=3))
 # * *clip weights*: pass it on, and after each step move the latent weights
 #   themselves back to the end of the grid (BinaryConnect does this).
 #
-# To compare them, eight weights learn a target as in chapter 08, on a 3-bit
-# grid that ends at 0.75. Two of the target's weights, 1.2 and -1.0, are beyond
-# its ends. After 100 steps these two change to 0.5 and -0.25.
+# Eight weights learn a target as in chapter 08, on a 3-bit grid that ends at
+# 0.75. Two of the target's weights, 1.2 and -1.0, are beyond its ends. After
+# 100 steps these two change to 0.5 and -0.25.
 
 S, Q = 0.25, 3
 END, SWITCH = S * Q, 100
@@ -118,25 +113,23 @@ draw.beyond_the_clip(runs, END, SWITCH)
 
 # %%
 # *Mask* is stuck: both weights crossed the end once and have had no gradient
-# since. *Identity* comes back, but late. As long as the target is out of
-# reach, the error does not vanish and the latent weight drifts on, here to
-# 4.4, and later it needs 167 steps to return. *Inward* and *clip weights* do
-# so in 14. The mask is nevertheless common. It does no harm where the clip is
-# so far out that no weight reaches it, and weight decay or a moving step can
-# bring weights back.
+# since. *Identity* comes back, but late: as long as the target is out of reach
+# the latent weight drifts on, here to 4.4, and later it needs 167 steps to
+# return. *Inward* and *clip weights* do so in 14. The mask is nevertheless
+# common. It does no harm where the clip is so far out that no weight reaches
+# it, and weight decay or a moving step can bring weights back.
 #
 # What the check sees of a clip
 # -----------------------------
 # TernaryBERT clips latent weights to ±2.5 before it makes them ternary, so
-# that a few huge ones do not raise threshold and scale of all others. The
-# library's ``Ternary`` takes ``clip=2.5`` for this; without it nothing is
-# clipped. With a clip the frozen function of chapter 08 is
+# that a few huge ones do not raise threshold and scale of all others
+# (``Ternary(clip=2.5)``). With a clip the frozen function of chapter 08 is
 #
 # .. math:: \mathrm{frozen}(v) = \mathrm{clip}(v) + r_0
 #
 # whose derivative is 1 inside and 0 beyond: the mask rule. An identity
-# backward pass contradicts it. To see the mistake well, let the clip be as low
-# as :math:`\mathrm{mean}|w|`; then two of five Gaussian weights are beyond it.
+# backward pass contradicts it. To see this, let the clip be as low as
+# :math:`\mathrm{mean}|w|`; then two of five Gaussian weights are beyond it.
 
 
 class Careless(Ternary):
@@ -172,10 +165,9 @@ quote("the mask, against frozen", of_frozen["mask"], 0, 1e-9)
 
 # %%
 # Differences of the forward pass condemn both, so they tell nothing.
-# Differences of the frozen function condemn the identity alone. (``tervit
-# check --mutant ternary-clip`` plants this mistake in the library.) But
-# remember the first experiment: the check proves that the code is the mask,
-# not that the mask is a good idea.
+# Differences of the frozen function condemn the identity alone. But remember
+# the first experiment: the check proves that the code is the mask, not that
+# the mask is a good idea.
 #
 # The step as a parameter
 # -----------------------
@@ -234,14 +226,12 @@ for name, formula, f in (
     quote(f"{name}, against differences of its function", off, 0, 1e-9)
 
 # %%
-# Three derivatives, and each is exact for its own function. Which one helps?
-#
 # Wide differences
 # ----------------
+# Three derivatives, and each is exact for its own function. Which one helps?
 # Gradient descent takes steps that are not tiny, so ask what happens when
 # :math:`s` changes by a tenth, jumps included. Many weights, evenly spaced
-# over one *cell* (all that have the same code), give a mean slope for each
-# code.
+# over one *cell* (all that have the same code), give a mean slope for each.
 
 cells = np.arange(-5, 6)
 within = (np.arange(10_000) + 0.5) / 10_000 - 0.5
@@ -252,7 +242,6 @@ for cell in cells:
     measured.append(wide.mean())
 predict("the mean slope of the weights with code 2: 2, 0, or between?")
 quote("code 2, wide differences", measured[7], 0.05, 0.005)
-quote("code 2, mean of the true derivative", np.rint(2 + within).mean(), 2, 0)
 quote("code 2, mean of LSQ", lsq(2 + within, 1, Q).mean(), 0, 1e-9)
 quote("beyond, wide differences", measured[10], Q, 1e-9)
 v = np.linspace(-5, 5, 2001)
@@ -262,18 +251,16 @@ draw.derivatives(
 
 # %%
 # Nearly 0. As the step grows, each value stretches (the true derivative), and
-# some weights fall to the next lower code (the jumps, which the true
-# derivative does not see). The two cancel: on average :math:`\hat w` stays
-# near :math:`w`, whatever the step is. PACT and LSQ both have this mean; the
-# true derivative is wrong by the whole code. LSQ says in addition which
-# weights are above their value and which below.
+# some weights fall to the next lower code (which it does not see). The two
+# cancel: on average :math:`\hat w` stays near :math:`w`. PACT and LSQ both
+# have this mean. LSQ says in addition which weights are above their value and
+# which below.
 #
 # How large is the gradient of a step?
 # ------------------------------------
-# One step serves :math:`N` weights, so its gradient is a sum of :math:`N`
-# terms. Compare relative sizes, gradient over value, of the step and of the
-# weights, for random upstream gradients. LSQ starts with :math:`s = 2\,
-# \mathrm{mean}|w| / \sqrt Q`.
+# It is a sum of as many terms as the step serves weights, :math:`N`. Compare
+# relative sizes, gradient over value, of step and weights, for random upstream
+# gradients. LSQ starts with :math:`s = 2\, \mathrm{mean}|w| / \sqrt Q`.
 
 
 def relative_size(n, Q, draws=200):
@@ -289,9 +276,6 @@ def relative_size(n, Q, draws=200):
 sizes = [(n, Q) for n in (100, 1000, 10_000) for Q in (1, 3, 127)]
 ratios = [relative_size(n, Q) for n, Q in sizes]
 reduced = [r / sqrt(n * Q) for r, (n, Q) in zip(ratios, sizes, strict=True)]
-for (n, levels), ratio, left in zip(sizes, ratios, reduced, strict=True):
-    print(f"N {n:6}, Q {levels:3}: ratio {ratio:6.1f}", end="")
-    print(f", divided by sqrt(N Q) {left:.2f}")
 quote("N = 100, Q = 1, ratio", ratios[0], 2.8, 0.05)
 quote("N = 10,000, Q = 127, ratio", ratios[-1], 204, 0.5)
 even = 0.1 < min(reduced) and max(reduced) < 0.4
@@ -299,10 +283,9 @@ claim("ratio / sqrt(N Q) stays between 0.1 and 0.4", even)
 
 # %%
 # From 3 to 204: with one learning rate for all, the step of a large layer
-# would jump about while its weights hardly move. Divided by :math:`\sqrt{NQ}`
-# the ratio is between 0.1 and 0.4 for all of them, so LSQ multiplies the
+# would jump about while its weights hardly move. So LSQ multiplies the
 # gradient of the step by :math:`1 / \sqrt{NQ}`. (With Adam the factor does
-# nothing: Adam divides each gradient by its own size. See "On your own".)
+# nothing: Adam divides each gradient by its own size.)
 #
 # When does a learned step help?
 # ------------------------------
@@ -411,9 +394,6 @@ lead = {
     for bits in BITS
     for other in ("largest", "best fit")
 }
-for (bits, other), found in lead.items():
-    print(f"{bits} bits: {other} {mean[bits, other]:.1f} %, ", end="")
-    print(f"learned leads by {found.mean:+.1f} ± {found.margin:.1f} points")
 quote("float, %", mean["float"], 72.4, 0.05, True, 1)
 for rule, expected in (("largest", 57.0), ("best fit", 65.9), ("learned", 68)):
     quote(f"2 bits, {rule}, %", mean[2, rule], expected, 0.05, True, 3)
@@ -434,16 +414,13 @@ draw.accuracies(accuracy, BITS, mean["float"])
 
 # %%
 # At 2 bits the learned step leads by 11.1 ± 6.4 points (mean and 95 % interval
-# of five seeds) over the step from the largest weight. But most of that is not
-# due to learning: the step that fits the weights best, computed without any
-# gradient, has most of it. What remains for LSQ, 2.1 ± 2.9 points, is not
-# resolved by five seeds. At 3 bits the lead over *largest* is 0.9 ± 0.4, and
-# at 8 bits 0.2 ± 0.2: with 255 values all three steps are good.
+# of five seeds) over the step from the largest weight. But the step that fits
+# the weights best, computed without any gradient, has most of that. What
+# remains for LSQ, 2.1 ± 2.9 points, is not resolved by five seeds. At 3 bits
+# the lead over *largest* is 0.9 ± 0.4, and at 8 bits 0.2 ± 0.2.
 #
-# So learn the step where there are few values and no good rule for it. TerViT
-# has a good rule for three values, in closed form; chapter 12 derives it. And
-# a learned step has costs of its own: a start value, a learning rate, and one
-# parameter more for each matrix or channel that may run away.
+# So learn the step where there are few values and no good rule for it; for
+# three values chapter 12 derives one.
 #
 # On your own
 # -----------
@@ -451,21 +428,17 @@ draw.accuracies(accuracy, BITS, mean["float"])
 #   function.
 # * Add weight decay to the rule *mask* in ``descend`` (``w * (1 - 0.01 * lr)``
 #   after each step, then with 0.2). Does it bring the weights back?
-# * Multiply the gradient of the step by 100 in ``backward``. Which numbers
-#   change, and why so few?
-# * LSQ does not minimize the squared error. For a Gaussian row of 20,000
-#   weights and Q = 1, find the step where ``sum((w_hat - w) * lsq(w, s, 1))``
-#   is zero, and the step with the least squared error. How far apart are they?
+# * Multiply the gradient of the step by 100. Why do so few numbers change?
+# * For a Gaussian row of 20,000 weights and Q = 1, find the step where
+#   ``sum((w_hat - w) * lsq(w, s, 1))`` is zero, and the step with the least
+#   squared error. How far apart are they?
 #
 # In practice
 # -----------
-# * PyTorch's quantization-aware training has observers (minimum and maximum,
-#   histograms) and, in ``torch.ao.quantization``, a learnable fake quantizer
-#   whose backward pass is LSQ's, gradient factor included.
+# * PyTorch has a learnable fake quantizer whose backward pass is LSQ's.
 # * torchao and BitNet compute weight scales in each forward pass, as TerViT
-#   does: nothing is clipped for long, and nothing is learned.
-# * llama.cpp searches a step for each small group of weights when it converts
-#   a file: a best fit, after training.
+#   does. llama.cpp searches a best fit for each small group of weights when it
+#   converts a file.
 # * ParetoQ (2025) trains language models of 1 to 4 bits with learned steps.
 #
 # Further reading
@@ -473,7 +446,4 @@ draw.accuracies(accuracy, BITS, mean["float"])
 # * Choi et al. 2018, *PACT: parameterized clipping activation for quantized
 #   neural networks*.
 # * Esser et al. 2020, *Learned step size quantization*.
-# * Courbariaux, Bengio, David 2015, *BinaryConnect*: latent weights clipped
-#   after each step.
-# * Zhang et al. 2020, *TernaryBERT*: the clip at 2.5.
 # * ``tervit_np/quant/ternary.py``: ``clip`` and ``ste_mask``.

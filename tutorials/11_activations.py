@@ -36,10 +36,8 @@ rng = np.random.default_rng(SEED)
 # A weight is known before the model runs. An *activation*, what flows between
 # layers, depends on the picture. To multiply in integers, both factors must be
 # integers, so the inputs of all matrices are rounded as well. Here the weights
-# stay float all the time: what is lost in this chapter, activations lose.
-#
-# As in chapter 10, an observer in place of a quantizer takes notes. This one
-# keeps more than one batch:
+# stay float. As in chapter 10, an observer in place of a quantizer takes
+# notes:
 
 
 class Observer:
@@ -75,12 +73,7 @@ def quantize_inputs(choose):
 
 
 seen = observe()
-print("input of                 min     max  std   max|x| / std")
 far = {name: np.abs(x).max() / x.std() for name, x in seen.items()}
-for name in ("patch_embed.proj", *[n for n in matrices if "blocks.1" in n]):
-    x = seen[name]
-    print(f"{name:20}{x.min():8.2f}{x.max():8.2f}{x.std():5.2f}", end="")
-    print(f"{far[name]:11.1f}")
 
 # %%
 # ``qkv`` and ``fc1`` get the output of a LayerNorm, ``proj`` the values that
@@ -105,16 +98,14 @@ in_blocks = min(r for name, r in far.items() if "blocks" in name)
 claim("in the blocks every largest value is over 3 std", in_blocks > 3)
 
 # %%
-# Two shapes are symmetric, two are not. A GELU never goes below -0.17, and
-# three quarters of its outputs are between that and 0; probabilities are never
-# below 0. Everywhere most values are small and a few are many times larger.
-# The few set the *range* of a grid, and the range sets its *steps*.
+# Two shapes are symmetric, two are not: three quarters of a GELU's outputs are
+# between -0.17 and 0. Everywhere most values are small and a few are many
+# times larger, which set the *range* of a grid, and so its *steps*.
 #
 # A scale for what?
 # -----------------
-# A scale for each token is possible, a scale for each channel is not. Write
-# the product of a token n with output o, with codes :math:`q` and a scale for
-# each token, :math:`x_{ni} = s_n q_{ni}`:
+# A scale for each token is possible, one for each channel is not. With codes
+# :math:`q` and :math:`x_{ni} = s_n q_{ni}`, token n and output o give
 #
 # .. math:: \sum_i x_{ni} w_{oi} = s_n \sum_i q_{ni} w_{oi}
 #
@@ -128,10 +119,10 @@ claim("in the blocks every largest value is over 3 std", in_blocks > 3)
 #
 # Static scales
 # -------------
-# A dynamic scale needs a pass over the token before the product can begin, and
-# a maximum on the way. Hardware that cannot do that wants *static* scales:
-# numbers that are fixed beforehand. They come from a few pictures,
-# *calibration*, and then a value can be outside of the grid, and is clipped.
+# A dynamic scale needs a pass over the token before the product can begin.
+# Hardware that cannot do that wants *static* scales, fixed beforehand. They
+# come from a few pictures, *calibration*, and then a value can be outside of
+# the grid, and is clipped.
 
 
 def error(x, x_hat):
@@ -147,9 +138,8 @@ class Static:
         self.step = np.float32(clip / self.Q)
 
     def forward(self, x, keep_residual=False):
-        return np.clip(
-            np.rint(x / self.step), -self.Q, self.Q
-        ) * self.step, None
+        codes = np.clip(np.rint(x / self.step), -self.Q, self.Q)
+        return codes * self.step, None
 
 
 x = seen["blocks.1.mlp.fc1"]
@@ -216,8 +206,7 @@ quote("error of min-max / predicted", parts[-1].sum() / predicted, 1, 0.05)
 # Measure
 # -------
 # All inputs of all matrices, the first and the last layer included, with 1,000
-# test pictures. A picture counts for 0.1 points of accuracy, so look at the
-# loss, which is finer.
+# test pictures. Look at the loss, which is finer than the accuracy.
 
 test = data.test.take(np.arange(250 if FAST else 1000))
 
@@ -269,13 +258,12 @@ claim("4 bits: dynamic, token is second", second == "dynamic, token", True)
 
 # %%
 # With 8 bits all five ways are as good as float: TerViT's 8-bit activations
-# cost this model nothing, and how the scale is found does not matter. With 6
-# bits the losses begin to differ. With 4 bits they do: a scale for each token
-# (0.740) is better than one for the tensor (0.809) or min-max calibration
-# (0.796), as one expects, and *static* scales by least squares are better
-# still (0.713). They clip, and the dynamic scales here do not: each token's
-# largest value sets its step. Where the grid ends matters more than whether it
-# moves. (Models of three seeds agree.)
+# cost this model nothing. With 4 bits a scale for each token (0.740) is better
+# than one for the tensor (0.809) or min-max calibration (0.796), as one
+# expects, and *static* scales by least squares are better still (0.713). They
+# clip, and the dynamic scales here do not: each token's largest value sets its
+# step. Where the grid ends matters more than whether it moves. (Models of
+# three seeds agree.)
 #
 # Plant an outlier
 # ----------------
@@ -337,9 +325,6 @@ for k in factors:
             losses.setdefault(way, []).append(planted[way, k][1])
     if k < 100:
         plant(1 / k)
-for (way, k), (accuracy, loss) in planted.items():
-    if k == 100:
-        print(f"k = 100, {way:24}{accuracy:6.1f} %   loss {loss:.3f}")
 draw.outliers(factors, losses, at_float)
 
 x = seen["blocks.1.mlp.fc1"]  # (B, T, C), with the channel planted
@@ -367,11 +352,10 @@ claim("but less than a third of that", per_token < minmax / 3, True)
 claim("least squares loses more than percentile 99", fit > 3 * cut, True)
 
 # %%
-# The float model is the same function, and nothing is lost. With 8 bits and
-# min-max calibration the accuracy falls from 76.8 to 35.6 %: the channel takes
-# the range, and the other 63 are left with five of 255 codes. A scale for
-# each token helps (74.6 %): in half of the tokens the channel is less than 0.3
-# of its largest value, and the step is smaller by that factor.
+# The float model is the same function. With 8 bits and min-max calibration the
+# accuracy falls from 76.8 to 35.6 %: the channel takes the range, and the
+# other 63 are left with five of 255 codes. A scale for each token helps (74.6
+# %): in half of the tokens the channel is less than 0.3 of its largest value.
 #
 # *Predict*, then look again: why does least squares do so badly, 51.2 %, when
 # percentile 99 has 74.8 %? The squared error of the *input* is nearly all in
@@ -384,10 +368,9 @@ claim("least squares loses more than percentile 99", fit > 3 * cut, True)
 # Repair it
 # ---------
 # The trick that planted the channel removes it: divide each channel by a
-# factor, and multiply the column behind it. With float weights any factors
-# would do. But weights are rounded as well, and factors that make all channels
-# of the input equal may make the columns of the weight unequal. *SmoothQuant*
-# (Xiao et al. 2023) takes the middle:
+# factor, and multiply the column behind it. But weights are rounded as well,
+# and factors that make all channels of the input equal may make the columns of
+# the weight unequal. *SmoothQuant* (Xiao et al. 2023) takes the middle:
 #
 # .. math::
 #    f_j = \sqrt{\max_n |x_{nj}| \;/\; \max_o |w_{oj}|}
@@ -420,22 +403,17 @@ claim("planting costs ternary weights, too", more, True)
 
 # %%
 # With activations of 8 bits and a static scale the accuracy is that of float
-# again. (77.0 against 76.8 %: two pictures of 1,000, which says nothing.)
+# again. Ternary weights, rounded and not trained, suffer from the planted
+# channel as well: its column, divided by 100, falls below every row's
+# threshold and becomes zero. SmoothQuant repairs most of that, too.
 #
-# Ternary weights, rounded and not trained, suffer from the planted channel as
-# well, whatever the activations do: its column, divided by 100, falls below
-# every row's threshold and becomes zero. SmoothQuant repairs that, too, or
-# most of it.
-#
-# What should be remembered: 8 bits are enough for activations *unless* a
-# channel is large; the float accuracy does not show it; a look at the ranges
-# does. And a calibration that is best for an array need not be best for what
-# is computed from it.
+# 8 bits are enough for activations *unless* a channel is large: ranges show
+# that, float accuracy does not. And a calibration that is best for an array
+# need not be best for what is computed from it.
 #
 # On your own
 # -----------
-# * ``tervit exercise start quantize_minmax``, if chapter 10 did not lead you
-#   there: the grid of one-sided activations.
+# * ``tervit exercise start quantize_minmax``: the grid of one-sided inputs.
 # * Calibrate by min-max with 4, 16, 64 and 256 pictures. How does the end of
 #   the grid of ``blocks.1.mlp.fc2`` grow? And by percentile?
 # * Quantize q, k, v and the attention probabilities as well: give
@@ -445,18 +423,15 @@ claim("planting costs ternary weights, too", more, True)
 #   ``UniformAct(4)``. How much of the 4-bit loss is due to the half of the
 #   symmetric grid that a GELU does not use (chapter 10)?
 # * Calibrate on pictures of random noise instead of training pictures.
-# * Attention probabilities lie between 0 and 1, so a static grid from 0 to 1
-#   needs no calibration. Round a row of DeiT's, 197 equal probabilities, with
-#   255 such steps, and with ``UniformAct(8, "minmax")``. What are the sums?
+# * Round a row of 197 equal probabilities with 255 steps from 0 to 1, and with
+#   ``UniformAct(8, "minmax")``. What are the sums?
 #
 # In practice
 # -----------
-# * torchao's int8 dynamic activations have a symmetric scale for each token,
-#   as here; BitNet b1.58 trains with the same.
-# * llama.cpp cuts a row of activations into blocks of 32 with a scale each, so
-#   an outlier spoils 31 neighbours and not the row.
-# * TensorRT and ONNX Runtime calibrate static scales, by minimum and maximum,
-#   by percentile or by the smallest KL divergence of histograms.
+# * torchao's int8 dynamic activations, and BitNet's, have a symmetric scale
+#   for each token, llama.cpp's one for each block of 32.
+# * TensorRT and ONNX Runtime calibrate by minimum and maximum, by percentile,
+#   or by the smallest KL divergence of histograms.
 # * LLM.int8() keeps the large channels in 16 bits; SmoothQuant moves them into
 #   the weights; rotations (QuaRot, 2024) spread them over all channels.
 # * For vision transformers, PTQ4ViT (2022) gives softmax and GELU outputs two
@@ -468,10 +443,7 @@ claim("planting costs ternary weights, too", more, True)
 #   `quant/static.py <../tervit_np/quant/static.py>`_ and
 #   `quant/calibration.py <../tervit_np/quant/calibration.py>`_: static scales
 #   and the three rules, which ``tervit calibrate RUN`` applies to a model.
-# * Nagel, Fournarakis, Amjad, Bondarenko, van Baalen, Blankevoort: A white
-#   paper on neural network quantization (2021).
-# * Banner, Nahshan, Soudry: Post training 4-bit quantization of convolutional
-#   networks for rapid-deployment (2019): where to clip.
-# * Dettmers, Lewis, Belkada, Zettlemoyer: LLM.int8() (2022), and Xiao, Lin,
-#   Seznec, Wu, Demouth, Han: SmoothQuant (2023), on outlier channels.
-# * Chapter 12 rounds weights to three values.
+# * Nagel et al. 2021, *A white paper on neural network quantization*.
+# * Banner et al. 2019, *Post training 4-bit quantization*: where to clip.
+# * Dettmers et al. 2022, *LLM.int8()*, and Xiao et al. 2023, *SmoothQuant*, on
+#   outlier channels.

@@ -4,13 +4,11 @@ Three values
 
 :You will do: derive the rule for three values from one wish, that the squared
   error be small; find its exact optimum by sorting; and measure on a trained
-  transformer which parts of the rule matter, and whether a smaller error of
-  the weights means a higher accuracy.
-:You will learn: where the paper's threshold of 0.7 times the mean comes from,
-  and how much is lost by not using the best one; why the scale is a mean over
-  some weights only; what a rule for each channel gains.
-:You need: some calculus, and from chapters 08 and 10 the words *code*,
-  *scale*, *threshold* and *per channel*.
+  transformer whether a smaller error of the weights means a higher accuracy.
+:You will learn: where the paper's threshold of 0.7 times the mean comes from;
+  why the scale is a mean over some weights only; what a rule for each channel
+  gains.
+:You need: some calculus; chapters 08 and 10 (code, scale, per channel).
 :Time: 25 minutes to read. It uses the model that several chapters share,
   trained once in under a minute, and then runs in seconds.
 :In the paper: for one row :math:`w` of a weight matrix, which makes one output
@@ -24,8 +22,7 @@ Three values
     \alpha = \mathrm{mean} \{ |w_i| : t_i \ne 0 \} \qquad
     \hat w = \alpha t
 
-The paper takes the rule from Ternary Weight Networks (Li, Liu 2016) and
-applies it to every channel by itself.
+The rule is that of Ternary Weight Networks (Li, Liu 2016), for each channel.
 """
 
 # %%
@@ -53,8 +50,8 @@ def relative_error(w, w_hat):
 # A bad rule, and a better one
 # ----------------------------
 # Chapter 10 let the largest weight decide the step. With 2 bits that leaves
-# three values, -s, 0 and s, where s is the largest magnitude. On a Gaussian
-# row of 1,000 weights almost all become 0: less than half of s rounds to 0.
+# -s, 0 and s, where s is the largest magnitude. On a Gaussian row of 1,000
+# weights almost all become 0: less than half of s rounds to 0.
 
 row = rng.normal(size=(1, 1000))
 from_largest = UniformWeight(2).forward(row)[0]
@@ -68,16 +65,10 @@ quote("the paper's rule, error", good, 0.201, 0.0005)
 claim("the paper's rule has less than half of the error", good < bad / 2)
 
 # %%
-# Both have three values. The difference is where they are, so let us find the
-# best place.
-#
 # Three values from first principles
 # ----------------------------------
-# We want codes t in {-1, 0, 1} and a scale :math:`\alpha` such that
-#
-# .. math:: J = \sum_i (w_i - \alpha t_i)^2
-#
-# is as small as possible. Two unknowns, so hold one and ask for the other.
+# We want codes t in {-1, 0, 1} and a scale :math:`\alpha` with the least
+# :math:`J = \sum_i (w_i - \alpha t_i)^2`. Hold one and ask for the other.
 #
 # *The codes are given; which scale?* Set the derivative to zero:
 #
@@ -87,27 +78,23 @@ claim("the paper's rule has less than half of the error", good < bad / 2)
 #     \alpha = \frac{\sum_i w_i t_i}{\sum_i t_i^2}
 #            = \mathrm{mean} \{ |w_i| : t_i \ne 0 \}
 #
-# if each code has its weight's sign. That is the paper's scale: an average
-# over the *support*, the weights that are not zeroed.
+# That is the paper's scale, a mean over the *support*, what is not zeroed.
 #
 # *The scale is given; which codes?* Each weight takes the nearest of the three
 # values, so it is zeroed if :math:`|w_i| < \alpha / 2`.
 #
-# Each condition needs the other's answer. At the best solution both hold:
-# **the threshold is half of the scale.**
+# At the best solution both hold: **the threshold is half of the scale.**
 #
-# *Both are free.* Only the largest weights can be worth a code, so the one
-# open question is how many: k. Call :math:`S_k` the sum of the k largest
-# magnitudes, multiply the square out, and put the best scale
-# :math:`\alpha = S_k / k` in:
+# *Both are free.* Only the largest weights can be worth a code. The question
+# is how many: k. With :math:`S_k`, the sum of the k largest magnitudes, and
+# the best scale :math:`\alpha = S_k / k`:
 #
 # .. math::
 #
 #     J_k = \sum_i w_i^2 - 2 \alpha S_k + k \alpha^2
 #         = \sum_i w_i^2 - S_k^2 / k
 #
-# Sort, add up, look for the largest :math:`S_k^2 / k`: n candidates, and the
-# answer is exact.
+# Sort, add up, look for the largest :math:`S_k^2 / k`: the answer is exact.
 
 
 def exact(w):
@@ -121,9 +108,8 @@ def exact(w):
 
 # %%
 # Believe it? With eight weights there are only :math:`3^8 = 6561` codes. Try
-# them all.
+# them all. (Half of them: t and -t differ in the sign of the scale.)
 
-predict("will sorting find the same error, to the last digits?")
 short = rng.normal(size=8)
 every = np.array(list(product((-1, 0, 1), repeat=8))[:3280])
 dots, squares = every @ short, np.square(every).sum(axis=1)
@@ -134,15 +120,11 @@ fitted = ternarize(short[None], threshold="exact")
 quote("scale minus the library's", exact(short)[1] - fitted.scale[0], 0, 1e-12)
 
 # %%
-# (Half of the codes is enough: t and -t differ in the sign of the scale. The
-# one in the middle is all zeros.)
-#
 # Where 0.7 comes from
 # --------------------
 # Sorting every row in every step of training would be slow, so Ternary Weight
-# Networks ask what the answer is for rows of a known shape. With many weights,
-# "the threshold is half of the scale" becomes an equation for one number (E is
-# the mean over the distribution):
+# Networks ask what the answer is for rows of a known shape. There "the
+# threshold is half of the scale" is an equation for one number:
 #
 # .. math:: \Delta = \tfrac{1}{2} \, E \bigl[ |w| \,\big|\, |w| > \Delta \bigr]
 #
@@ -152,9 +134,7 @@ quote("scale minus the library's", exact(short)[1] - fitted.scale[0], 0, 1e-12)
 # * *Laplace*, density :math:`\tfrac12 e^{-|w|}`: what is left beyond
 #   :math:`\Delta` looks like the whole, shifted, so the mean is
 #   :math:`\Delta + 1` and :math:`\Delta = 1`. As E\|w\| is 1, that is 1.0.
-# * *Gaussian*: no closed form. Ask the sorted row.
-#
-# The rows here are not random: they are the quantiles of each distribution.
+# * *Gaussian*: no closed form. Ask the sorted row, here of its quantiles.
 
 predict("the Gaussian's best threshold over E|w|: 0.6, 0.7, 0.8?")
 n = 20_000
@@ -165,20 +145,20 @@ found = {}
 for name, w in rows.items():
     k, scale, error = exact(w)
     found[name] = scale / 2 / w.mean(), error
-    print(f"{name:9} threshold {found[name][0]:.3f} E|w|  error {error:.3f}")
-quote("uniform, best threshold / E|w|", found["uniform"][0], 0.667, 0.0005)
-quote("Gaussian, best threshold / E|w|", found["Gaussian"][0], 0.767, 0.0005)
-quote("Laplace, best threshold / E|w|", found["Laplace"][0], 1.0, 0.0005)
 per_sigma = found["Gaussian"][0] * gaussian.mean()
 quote("Gaussian, best threshold / sigma", per_sigma, 0.612, 0.0005)
-quote("uniform, best error", found["uniform"][1], 0.111, 0.0005)
-quote("Gaussian, best error", found["Gaussian"][1], 0.190, 0.0005)
-quote("Laplace, best error", found["Laplace"][1], 0.264, 0.0005)
+for name, factor, error in (
+    ("uniform", 0.667, 0.111),
+    ("Gaussian", 0.767, 0.190),
+    ("Laplace", 1, 0.264),
+):
+    quote(f"{name}, best threshold / E|w|", found[name][0], factor, 0.0005)
+    quote(f"{name}, best error", found[name][1], error, 0.0005)
 
 # %%
 # The best factor is 0.667 for a uniform row and 0.767 for a Gaussian one (that
-# is 0.612 standard deviations). Ternary Weight Networks take 0.7, a value
-# between. How much does it matter? Compute the error for every threshold.
+# is 0.612 standard deviations). Ternary Weight Networks take 0.7. How much
+# does it matter? Compute the error for every threshold.
 
 factors = np.linspace(0, 2, 201)
 
@@ -192,9 +172,7 @@ curves = {name: [error_at(w, f) for f in factors] for name, w in rows.items()}
 draw.thresholds(factors, curves, found)
 
 # %%
-# Near its minimum the error hardly depends on the threshold. At 0.7 a Gaussian
-# row has 0.192 instead of 0.190; a Laplace row, with its long tails, has 0.282
-# instead of 0.264.
+# Near its minimum the error hardly depends on the threshold.
 
 at_07 = {name: error_at(w, 0.7) for name, w in rows.items()}
 quote("Gaussian, error at 0.7", at_07["Gaussian"], 0.192, 0.0005)
@@ -204,9 +182,8 @@ quote("Laplace, error at 0.7", at_07["Laplace"], 0.282, 0.0005)
 # Which mean?
 # -----------
 # Another reading of the paper takes the scale as the mean of the magnitudes
-# over the *whole* row, zeroed weights included. That is another number,
-# smaller, and not the minimum. BitNet b1.58 uses this scale too, with a
-# threshold of half the mean.
+# over the *whole* row, zeroed weights included: smaller, and not the minimum.
+# BitNet b1.58 uses this scale too, with a threshold of half the mean.
 
 mean_scale = error_at(gaussian, 0.7, "mean")
 bitnet = error_at(gaussian, 0.5, "mean")
@@ -215,16 +192,13 @@ quote("Gaussian, scale over the whole row", mean_scale, 0.278, 0.0005)
 quote("Gaussian, BitNet's rule", bitnet, 0.263, 0.0005)
 
 # %%
-# 0.192 against 0.278: hence our default, "support". Does it matter in the end?
-# BitNet trains from scratch with its rule, and the other parameters adapt. For
-# a network that is already trained as float, see the end of this chapter.
+# Hence our default, "support".
 #
 # One rule for each channel
 # -------------------------
-# (*Per-channel* against *per-tensor* quantization.) The rows of a weight
-# matrix need not be alike. One threshold for the whole matrix is too high for
-# a quiet row, most of which becomes zero, and too low for a loud one. Take a
-# matrix of Gaussian rows, some of which are three times as large as others.
+# (*Per-channel* against *per-tensor* quantization.) One threshold for a whole
+# matrix is too high for a quiet row, most of which becomes zero, and too low
+# for a loud one. Take Gaussian rows, some three times as large as others.
 
 sizes = np.exp(0.5 * rng.normal(size=(384, 1)))
 matrix = sizes * rng.normal(size=(384, 384))
@@ -248,22 +222,18 @@ draw.rows(examples)
 quote("zeros of the quiet row, %", common_zeros["quiet"], 86, 1)
 quote("zeros of the loud row, %", common_zeros["loud"], 21, 1)
 quote("the same, its own threshold", own_zeros["loud"], 42, 1)
-claim(
-    "one rule for the matrix has more error", layer_error > 1.2 * channel_error
-)
+more = layer_error / channel_error
+claim("one rule for the matrix has more error", more > 1.2)
 
 # %%
 # Under the common threshold 86 % of the quiet row become zero, and of the loud
-# row 21 %, where its own rule makes it 42 %. In the fused matrix that makes
-# queries, keys and values, each of the three and each head has rows of its
-# own, so a rule for each channel separates them all. That is the paper's
-# motive: one interval for Q, K and V together loses accuracy.
+# row 21 %, where its own rule makes it 42 %. The paper's motive is the fused
+# matrix of queries, keys and values: one interval for all loses accuracy, and
+# a rule for each channel separates them.
 #
 # On a trained model
 # ------------------
-# The sixteen matrices in the blocks of the trained float model, each made
-# ternary in three ways. No training happens here, only rounding
-# (*post-training quantization*).
+# Round its blocks without training (*post-training quantization*):
 
 model, data = trained_model(), shapes()
 layers = {
@@ -285,14 +255,11 @@ table = {
     "exact, each channel": errors_of(Ternary(threshold="exact")),
 }
 layer_mean, channel_mean, exact_mean = (np.mean(e) for e in table.values())
-quote(
-    "trained, one rule a matrix, error", layer_mean, 0.155, 0.0005, True, 0.01
-)
+quote("trained, one a matrix, error", layer_mean, 0.155, 0.0005, True, 0.01)
 quote("trained, one a channel, error", channel_mean, 0.151, 0.0005, True, 0.01)
 quote("trained, exact, error", exact_mean, 0.150, 0.0005, True, 0.01)
-uniform, normal = at_07["uniform"], at_07["Gaussian"]
-claim("less error than Gaussian rows", channel_mean < normal - 0.02)
-claim("more than uniform ones", channel_mean > uniform + 0.02, True)
+claim("less than Gaussian rows", channel_mean < at_07["Gaussian"] - 0.02)
+claim("more than uniform", channel_mean > at_07["uniform"] + 0.02, True)
 gain = 100 * (1 - channel_mean / layer_mean)
 quote("what a rule for each channel gains, %", gain, 2.4, 0.05, True, 1)
 claim("it gains less than a tenth", 0 < gain < 10)
@@ -301,29 +268,20 @@ best_factors = [
     for w in layers.values()
     if (fitted := ternarize(w.data, threshold="exact"))
 ]
-quote(
-    "best threshold / mean|w|",
-    np.mean(best_factors),
-    0.708,
-    0.0005,
-    True,
-    0.01,
-)
+factor = np.mean(best_factors)
+quote("best threshold / mean|w|", factor, 0.708, 0.0005, True, 0.01)
 draw.trained(list(layers), table, at_07["Gaussian"])
 
 # %%
-# The rows of this model have less error than Gaussian ones, 0.192, and more
-# than uniform ones, 0.112. They were drawn uniform (chapter 06), and eight
-# epochs have carried them part of the way to a bell. Their best threshold is,
-# on average, 0.708 of the mean: 0.7 could hardly be better. And the rows of
-# one matrix are so much alike that a rule for each gains only 2.4 % of the
-# error.
+# The rows of this model are between uniform, as they were drawn (chapter 06),
+# and Gaussian. Their best threshold is, on average, 0.708 of the mean: 0.7
+# could hardly be better. And the rows of one matrix are so much alike that a
+# rule for each gains only 2.4 % of the error.
 #
 # Is a smaller error a better model?
 # ----------------------------------
-# So far the squared error of the weights decided. What one wants is accuracy.
-# Seven rules for three values, without any training, with 8 bits for
-# everything else:
+# What one wants is accuracy. Seven rules for three values, without any
+# training, with 8 bits for everything else:
 
 
 def encoder(quantizer):
@@ -368,32 +326,26 @@ whole_row = accuracy["channel, scale of the whole row"]
 quote("channel, scale of the whole row", whole_row, 20.35, 0.005, True, 12)
 quote("channel, from the largest", accuracy[naive], 50.1, 0.005, True, 15)
 quote("its error", error[naive], 0.482, 0.0005, True, 0.02)
-three_times = error[naive] > 3 * error[first]
-claim("the naive rule has three times the error", three_times, True)
+ratio = error[naive] / error[first]
+claim("the naive rule has three times the error", ratio > 3, True)
 behind = accuracy[first] - accuracy[naive]
 claim("and is at most two points behind in accuracy", behind < 2, True)
-claim(
-    "the scale of the whole row costs most",
-    whole_row < accuracy[first] - 15,
-    True,
-)
+costs_most = whole_row < accuracy[first] - 15
+claim("the scale of the whole row costs most", costs_most, True)
 
 # %%
-# The order of the errors is not the order of the accuracies. The step from the
-# largest weight of each channel, the rule that this chapter began by
-# rejecting, has three times the error of the paper's rule and is not behind:
-# 50.1 against 48.3 %. And the *same codes* with the scale of the whole row
-# fall to 20.35 %. **The error of the weights is not the accuracy.**
+# The step from the largest weight of each channel, the rule that this chapter
+# began by rejecting, has three times the error of the paper's rule and is not
+# behind: 50.1 against 48.3 %. And the *same codes* with the scale of the whole
+# row fall to 20.35 %. **The error of the weights is not the accuracy.**
 #
 # What does the error not see? Split :math:`\hat w` into a part along :math:`w`
 # and a part at a right angle to it. The factor of the first part,
 #
 # .. math:: g = \frac{\sum_i w_i \hat w_i}{\sum_i w_i^2}
 #
-# says how much of the float weight is kept. The rest acts like noise. The best
-# scale in the sense of squared error always keeps less than all: with it
-# :math:`\sum_i w_i \hat w_i = \sum_i \hat w_i^2`, so :math:`g` is one minus
-# the relative error.
+# says how much of the float weight is kept; the rest acts like noise. With the
+# scale of least squares :math:`g` is one minus the relative error.
 
 
 def kept(quantizer):
@@ -406,8 +358,6 @@ def kept(quantizer):
 
 
 part = {name: kept(quantizer) for name, quantizer in quantizers.items()}
-for name, factor in part.items():
-    print(f"{name:32} keeps {factor:.2f}  {accuracy[name]:6.2f} %")
 quote("kept by the paper's rule", part[first], 0.85, 0.005, True, 0.02)
 quote("kept by the naive rule", part[naive], 0.98, 0.005, True, 0.02)
 draw.error_and_accuracy(error, accuracy, 10)
@@ -415,8 +365,7 @@ draw.error_and_accuracy(error, accuracy, 10)
 # %%
 # The paper's rule keeps 0.85 of the weights, the naive one nearly all. Is this
 # what counts? Keep the codes of the paper's rule, and multiply all scales by a
-# factor. And since that changes two things, size and error: take the float
-# weights, round nothing, and only make them smaller.
+# factor. Then take the float weights, and only make them smaller.
 
 
 def accuracy_with(change, kinds=("qkv", "proj", "fc1", "fc2")):
@@ -436,14 +385,12 @@ scaled = {
     f: accuracy_with(lambda w, f=f: f * ternarize(w).dequantize())
     for f in (0.71, 0.85, 1, 1.18, 1.5)
 }
-print("scale times, accuracy:", {f: round(a, 1) for f, a in scaled.items()})
 quote("scale times 1.18", scaled[1.18], 65.3, 0.05, True, 12)
 quote("scale times 1", scaled[1], 48.25, 0.05, True, 15)
 claim("a larger scale gains ten points", scaled[1.18] > scaled[1] + 10, True)
 claim("a smaller one loses ten", scaled[0.85] < scaled[1] - 10, True)
 ratio = part["channel, scale of the whole row"] / part[first]
-name = "kept by the scale of the row / by the paper's"
-quote(name, ratio, 0.71, 0.005, True, elsewhere=0.01)
+quote("kept, row's scale / paper's", ratio, 0.71, 0.005, True, 0.01)
 all_four = ("qkv", "proj", "fc1", "fc2")
 together, scores, mlp = (
     accuracy_with(lambda w: 0.71 * w, kinds)
@@ -460,37 +407,31 @@ tv.quantize(model, "float")
 # %%
 # The same codes with scales 1.18 times as large reach 65.3 % instead of
 # 48.25 %, with a *larger* squared error of the weights. Least squares shrinks,
-# and this network minds shrinking more than noise. It minds it with no
-# rounding at all: float weights times 0.71, which is what the scale of the
-# whole row makes of the paper's, have 35.7 %.
+# and this network minds shrinking more than noise, even with no rounding at
+# all: float weights times 0.71, what the scale of the whole row makes of the
+# paper's, have 35.7 %.
 #
-# Why? Each block adds two *branches* to the residual stream, attention and
-# MLP, and a branch has two matrices one after the other, so it adds about half
-# of what it should (0.71 times 0.71). Shrinking only fc1 and fc2 costs 13
-# points. And attention scores are products of queries and keys: they are
-# halved, and the attention weights become more alike. Shrinking only qkv costs
-# 11 points.
+# Why? Each block adds two *branches* to the residual stream, and a branch has
+# two matrices one after the other, so it adds about half of what it should
+# (0.71 times 0.71). Shrinking only fc1 and fc2 costs 13 points. And attention
+# scores, products of queries and keys, are halved, and the attention weights
+# become more alike. Shrinking only qkv costs 11 points.
 #
-# Another float model moves these accuracies by some points and can exchange
-# neighbours in the table; the claims hold for seeds 0, 1 and 2. And all of
-# them are numbers *before* training with ternary weights. Training can mend a
-# wrong scale, since LayerNorm and the other parameters adapt. Whether a rule
-# for each channel is better *after* training, as the paper claims, takes
+# All of these are numbers *before* training with ternary weights. Training can
+# mend a wrong scale, since LayerNorm and the other parameters adapt. Whether a
+# rule for each channel is better *after* training, as the paper claims, takes
 # trainings with several seeds: chapter 20 reads their stored result.
 #
 # On your own
 # -----------
-# * ``tervit exercise start ternarize``, then ``exact_interval``, which finds
-#   the optimum by sorting.
+# * ``tervit exercise start ternarize``, then ``exact_interval``.
 # * Find the exact interval without sorting: begin with any scale, take the
-#   nearest codes, then the best scale for them, and so on. Does it always end
-#   at the optimum? (It is Lloyd's algorithm, k-means on a line.)
-# * Which fraction of the weights is zero at the best threshold for each of the
-#   three distributions?
+#   nearest codes, then the best scale for them, and so on (Lloyd's algorithm,
+#   k-means on a line). Does it always end at the optimum?
+# * Which fraction of each distribution is zero at its best threshold?
 # * Multiply the scale of the whole row by 1.4 and evaluate again.
 # * How does the error of the step from the largest weight grow with the length
-#   of a row? Try Gaussian rows of 64, 1,000 and 20,000 weights. Why does this
-#   help to explain that the rule is not behind in our model?
+#   of a row (64, 1,000 and 20,000 weights)? What does this explain?
 # * ``tervit check --mutant threshold-maximum`` makes the threshold a fraction
 #   of the largest weight. Which check sees it, and why no gradient check?
 #
@@ -498,11 +439,8 @@ tv.quantize(model, "float")
 # -----------
 # * BitNet b1.58: one scale for the whole matrix, threshold half the mean,
 #   scale the mean; trained from scratch.
-# * llama.cpp's ternary formats share a scale among 256 weights of a row.
-# * torchao and timm have no rule for ternary weights after training; torchao
-#   trains BitNet layers.
-# * *Bias correction* (Banner et al. 2019, Nagel et al. 2019) repairs what
-#   rounding does to mean and size of the outputs, as the factor 1.18 does.
+# * *Bias correction* (Nagel et al. 2019) repairs the mean of the outputs, as
+#   the factor 1.18 does their size.
 #
 # Further reading
 # ---------------

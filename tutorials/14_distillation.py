@@ -13,10 +13,9 @@ Distillation
   07 and 08.
 :Time: 30 minutes to read. It uses the model that the chapters share, trained
   once in under a minute, and then runs for half a minute.
-:In the paper: the 8-bit and the ternary model are trained with labels.
-  Distillation is what others added: the authors' own Q-ViT learns from a hard
-  teacher, FTerViT (2026) from nothing but a teacher's probabilities. DeiT, the
-  model that TerViT starts from, was made for it.
+:In the paper: labels only. Distillation is what others added: the authors' own
+  Q-ViT learns from a hard teacher, FTerViT (2026) from nothing but a teacher's
+  probabilities. DeiT, the model that TerViT starts from, was made for it.
 """
 
 # %%
@@ -52,10 +51,6 @@ def softmax(z):  # (B, C) -> (B, C)
 
 
 t = softmax(z)
-unsure = np.argmin(np.abs(np.sort(t)[:, -2] - 0.3))  # second choice near 0.3
-print(f"a picture of the class {data.train.classes[labels[unsure]]}:")
-for c in np.argsort(-t[unsure])[:4]:
-    print(f"  {data.train.classes[c]:10}{t[unsure, c]:.3f}")
 
 # %%
 # The label is one word. The teacher also says what else it might be, and how
@@ -81,8 +76,7 @@ claim("where it is wrong, the label is mostly second", among_wrong > 0.5, True)
 # A sure teacher puts nearly everything on one class, and the interesting small
 # numbers vanish. Dividing the logits by a *temperature* T > 1 before the
 # softmax brings them back (Hinton, Vinyals, Dean 2015): the order stays, and
-# the probabilities approach each other. T = 1 is the model's own answer, a
-# very large T says 1/10 of everything.
+# the probabilities approach each other. A very large T says 1/10 of all.
 
 
 def entropy(p):
@@ -91,14 +85,13 @@ def entropy(p):
 
 
 temperatures = 1, 4, 16
+unsure = np.argmin(np.abs(np.sort(t)[:, -2] - 0.3))  # second choice near 0.3
 draw.temperature(
     train.images[unsure],
     [softmax(z / T)[unsure] for T in temperatures],
     temperatures,
     data.train.classes,
 )
-for T in temperatures:
-    print(f"T = {T:2}: entropy {entropy(softmax(z / T)):.2f} bits")
 quote("entropy at T = 1", entropy(t), 1.48, 0.005, True, 0.2)
 quote("entropy at T = 4", entropy(softmax(z / 4)), 3.18, 0.005, True, 0.05)
 
@@ -114,8 +107,7 @@ quote("entropy at T = 4", entropy(softmax(z / 4)), 3.18, 0.005, True, 0.05)
 #
 # It is cross-entropy with soft targets, minus a number that does not depend on
 # the student, so that the smallest value is 0. Each class counts as much as
-# the teacher's probability of it: where that is 0, the student may say what it
-# likes. By hand, for a student that is not trained, with logits s:
+# the teacher's probability of it. By hand, for random logits s:
 
 
 def soft_loss(student, teacher, T):
@@ -140,13 +132,8 @@ claim("KL is not symmetric", abs(there - back) > 0.05 * there)
 # ---------------------------
 # Chapter 02 found for cross-entropy with targets t: the gradient with respect
 # to the logits is :math:`(p - t) / B`. Here the logits are divided by T before
-# the softmax, so the chain rule adds :math:`1/T`:
-#
-# .. math:: \frac{\partial}{\partial s}\, \mathrm{KL} = \frac{1}{T} \cdot
-#    \frac{p - t}{B}
-#
-# And :math:`p - t` shrinks as well: both approach 1/C, and for a large T, with
-# :math:`e^x \approx 1 + x`,
+# the softmax, so the chain rule adds :math:`1/T`. And :math:`p - t` shrinks
+# as well: both approach 1/C. For a large T, with :math:`e^x \approx 1 + x`,
 #
 # .. math:: p_c - t_c \approx \frac{(s_c - \bar s) - (z_c - \bar z)}{C\, T}
 #
@@ -190,8 +177,6 @@ far = distance(soft_gradient(s, z[few], 1000), centred)
 quote("distance from the limit at T = 1000", far, 0, 0.01)
 
 # %%
-# Draw the length of the gradient with and without the factor.
-
 predict("T = 8: the gradient without T squared is how many times smaller?")
 many = 2.0 ** np.arange(0, 6.1, 0.5)
 lengths = np.array([np.linalg.norm(soft_gradient(s, z[few], T)) for T in many])
@@ -200,21 +185,18 @@ draw.lengths(many, lengths, label_length)
 change = lengths.max() / lengths.min()
 claim("with T^2 it changes less than 4 times, up to T = 64", change < 4)
 without = (lengths / many**2)[many == 8][0]
-claim(
-    "without, T = 8: the label's is 20 times longer",
-    label_length > 20 * without,
-)
+longer = label_length > 20 * without
+claim("without, T = 8: the label's is 20 times longer", longer)
 
 # %%
 # 64 times. The usual loss is a sum, half labels and half teacher
 # (``Stage(teacher="float", teacher_weight=0.5, temperature=4)``). Without
-# :math:`T^2` the teacher is still in the sum and has next to no influence.
+# :math:`T^2` the teacher is in the sum and has next to no influence.
 #
 # Break it
 # --------
 # Three mistakes. The first: :math:`T^2` in the loss and not in the gradient.
-# The second: forgotten in both. The third: student and teacher exchanged in
-# the call. *Predict* which of them the gradient check finds.
+# The second: forgotten in both. The third: student and teacher exchanged.
 
 T = 4
 numeric = differences(lambda s: soft_loss(s, z[few], T), s)
@@ -235,21 +217,17 @@ claim("a step with arguments exchanged raises it", loss_wrong > loss_before)
 
 # %%
 # The second is a wrong loss with a right gradient; only a look at the formula
-# finds it. The third has the right shape and size, and the opposite sign:
-# :math:`p - t` became :math:`t - p`. Each step makes the student differ more.
-# Both arguments have the same shape, so no error is raised.
+# finds it. The third has the right shape and size, and the opposite sign: each
+# step makes the student differ more.
 #
 # What a teacher adds: the record
 # -------------------------------
 # Now the question of the chapter. The student is the teacher with ternary
-# weights; both have the same number of latent weights. It begins with the
-# teacher's weights, so the teacher costs no training of its own, only a
-# forward pass for each picture. Five ways to spend the same three epochs:
-#
-#     tervit compare docs/comparisons/distillation.toml
-#
-# ran each with three seeds: a float stage of 10 epochs of 8,000 pictures, then
-# the ternary stage. Labels are smoothed by 0.1 in all of them.
+# weights and begins with the teacher's, so the teacher costs no training of
+# its own, only a forward pass for each picture. ``tervit compare
+# docs/comparisons/distillation.toml`` ran five ways to spend the same three
+# epochs, each with three seeds: a float stage of 10 epochs of 8,000 pictures,
+# then the ternary stage. Labels are smoothed by 0.1 in all of them.
 
 from tervit_np.analysis.comparison import read_record
 from tervit_np.analysis.comparison.statistics import summarize
@@ -309,8 +287,7 @@ claim("taught alone, all end within half a point", np.abs(taught).max() < 0.5)
 # training, and three more epochs with labels make the ternary model better
 # than the float model that it came from. To add something, a teacher should be
 # better than the student can become by itself: larger, trained for longer, or
-# on more pictures. DeiT's was. FTerViT's is a float model that was trained to
-# the end. What such a teacher adds here was not measured.
+# on more pictures. What such a teacher adds here was not measured.
 #
 # By hand
 # -------
@@ -371,11 +348,10 @@ claim("both students of the teacher have the lower loss", below, True)
 
 # %%
 # Here the students of the teacher are *ahead*: 0.778 and 0.780 against 0.811,
-# and so they are with two other seeds. This does not contradict the record. A
-# likely reason: sixty steps after rounding the student is still worse than the
-# float model, and the teacher's answers are a good aim; later they hold it
-# back. So before you compare two tables of distillation, look at how long each
-# student was trained.
+# and so they are with two other seeds. A likely reason: sixty steps after
+# rounding the student is still worse than the float model, and the teacher's
+# answers are a good aim; later they hold it back. So before you compare two
+# tables of distillation, look at how long each student was trained.
 #
 # A hard teacher
 # --------------
@@ -401,10 +377,9 @@ quote("pictures with news, percent", news, 24.6, 0.05, True, 10)
 # %%
 # One in four, and of these it says "this square is a disk". That can help: if
 # an augmented picture looks like a disk (the teacher sees what the student
-# sees), the label is the worse answer. For DeiT-B on ImageNet a hard teacher
-# was worth 1.2 points, 83.0 in place of 81.8 %, and a soft one nothing
-# (Touvron et al. 2021, Table 3). That teacher was a convolutional network,
-# better than the student. In the record above no gain is visible.
+# sees), the label is the worse answer. DeiT's authors, whose teacher was a
+# convolutional network, prefer the hard teacher (Touvron et al. 2021). In the
+# record above no gain is visible.
 #
 # DeiT's distillation token
 # -------------------------
@@ -423,7 +398,6 @@ quote("tokens: 16 patches and two", tokens, 18, 0)
 _, dclass = cross_entropy(by_class_token, labels[few])
 _, ddist = hard_distillation(by_dist_token, z[few])
 
-
 predict("the teacher is silent (ddist = 0): which parts get no gradient?")
 student.zero_grad()
 student.backward((dclass, 0 * ddist), cache)
@@ -437,11 +411,8 @@ claim("dist_token gets a gradient", length["dist_token"] > 0)
 # %%
 # Only the second head. The second *token* gets a gradient from the labels as
 # well, since the class token attends to it: all tokens are mixed in every
-# block, and only the heads are separate.
-#
-# In the same table of DeiT's authors, the token makes 83.4 % of the 83.0 % of
-# a hard teacher with one head. What it adds to a model of our size was not
-# measured.
+# block, and only the heads are separate. What the token adds to a model of our
+# size was not measured.
 #
 # On your own
 # -----------
@@ -461,12 +432,8 @@ claim("dist_token gets a gradient", length["dist_token"] > 0)
 # In practice
 # -----------
 # * DeiT's own code divides the soft loss by batch and classes, this library by
-#   the batch, as Hinton does. Compare such conventions before you copy a
-#   weight or a temperature.
-# * DistilBERT (2019) adds soft targets to the usual training. TernaryBERT
-#   (2020) also compares hidden states and attention scores, layer by layer.
-# * For large language models soft targets are often stored beforehand, and
-#   only for the most probable words of each position.
+#   the batch. Compare such conventions before you copy a temperature.
+# * TernaryBERT (2020) also compares hidden states and attention scores.
 # * NVIDIA's Model Optimizer calls it quantization-aware distillation if the
 #   teacher is the float model of its quantized student, as here.
 #

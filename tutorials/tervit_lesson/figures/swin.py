@@ -6,30 +6,6 @@ from tervit_lesson import COLOURS, figure, show
 GREY, INK = "#B8B8B8", "#222222"
 
 
-def costs(sides, millions):
-    """Draw the operations of a layer over the side of its map."""
-    names = ("matrices", "scores and mix, global", "scores and mix, windows")
-    with figure(7.0, 3.8) as fig:
-        ax = fig.subplots()
-        for name, values, colour in zip(
-            names, millions.T, COLOURS, strict=False
-        ):
-            ax.loglog(sides, values, "o-", color=colour, markersize=4)
-            ax.text(
-                sides[-1] * 1.12, values[-1], name, color=colour, va="center"
-            )
-        ax.set_xticks(sides, sides)
-        powers = (1, 100, 10_000, 1_000_000)
-        ax.set_yticks(powers, [f"{power:,}" for power in powers])
-        ax.minorticks_off()
-        ax.set_xlim(6, 3500)
-        ax.spines["bottom"].set_bounds(6, 260)
-        ax.set_xlabel("side of the map (C = 96, windows of 7 x 7)")
-        ax.set_ylabel("million multiply-accumulates")
-        ax.set_title("One attention layer")
-        show(fig, "16_costs")
-
-
 def shift(numbers, rolled, w):
     """Draw the numbered map and the rolled one, coloured by regions."""
     side = len(numbers)
