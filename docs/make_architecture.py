@@ -8,6 +8,7 @@ of the docstrings. A package imports from those below it, never from those above
 
 import ast
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PICTURE = ROOT / "docs" / "architecture.svg"
+LETTERS = 92  # of the words in a box that is as wide as the picture
 _COLOURS = {"float": "#DCEBF5", "integer": "#DDF1EA", "proof": "#FBEBD3", "program": "#F1F1F1"}
 _MEANINGS = {
     "float": "the model and its training",
@@ -74,14 +76,16 @@ def draw(path: Path) -> None:
         for row, names in enumerate(rows):
             for column, name in enumerate(names):
                 _box(axes, column / len(names), row, 1 / len(names), name)
-                if len(names) < 3:
-                    words = headline(name) if len(names) == 1 else headline(name).split(":")[0]
-                    axes.text(column / len(names) + 0.14, row + 0.5, words, va="center", size=9.5)
+                if len(names) < 3:  # there is room for words
+                    words = "\n".join(textwrap.wrap(headline(name), LETTERS // len(names)))
+                    size = 8.5 if "\n" in words else 9.5
+                    axes.text(column / len(names) + 0.14, row + 0.5, words, va="center", size=size)
         for column, (kind, meaning) in enumerate(_MEANINGS.items()):
             box = {"boxstyle": "round,pad=0.3", "facecolor": _COLOURS[kind], "edgecolor": FAINT}
             axes.text(0.01 + column / 4, len(rows) + 0.6, meaning, va="center", size=9, bbox=box)
         with atomic_write(path) as file:
-            picture.savefig(file, format="svg", metadata={"Date": None})
+            # Without a ground it suits dark pages as well; all words are on boxes.
+            picture.savefig(file, format="svg", facecolor="none", metadata={"Date": None})
 
 
 def _box(axes: "Axes", left: float, row: int, width: float, name: str) -> None:

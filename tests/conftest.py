@@ -24,3 +24,14 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent.name in FLOAT32 and item.path.name != "test_jit.py":
             item.add_marker(pytest.mark.float32)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """One Chromium for all tests that lay out pages; without one they are skipped."""
+    from tests.browser import PROGRAM, Browser
+
+    if PROGRAM is None:
+        pytest.skip("lays out a page in Chromium, which is not installed")
+    with Browser(tmp_path_factory.mktemp("browser")) as running:
+        yield running

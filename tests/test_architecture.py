@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.analysis.report.page_layout import MEASURE
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -35,3 +37,13 @@ def test_every_package_is_in_a_layer(architecture):
 def test_the_picture_is_drawn(architecture, tmp_path):
     architecture.draw(tmp_path / "x.svg")
     assert "</svg>" in (tmp_path / "x.svg").read_text(encoding="utf-8")
+
+
+def test_words_cover_no_others(architecture, browser, tmp_path):
+    page = tmp_path / "page.html"
+    picture = architecture.PICTURE.read_text(encoding="utf-8")
+    page.write_text(f'<meta charset="utf-8"><body>{picture}', "utf-8")
+    assert browser.open(page.as_uri(), 1280, 900) == []
+    found = browser.run(MEASURE)
+    assert found["labels"] > 30
+    assert (found["cut"], found["covered"]) == ([], [])

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ from tervit_np.arrays import Array
 
 SMALL, SHRUNK = 96, 192  # pixels: of pictures that stay PNG files, and what larger ones shrink to
 
-_NO_BREAK = "\N{NO-BREAK SPACE}"
+_NO_BREAK, _MINUS = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}"
+_NEGATIVE = re.compile(r"(?<![\w.,)-])-(?=\d)")  # the sign of a number
 
 STYLE = f"""
 {theme_css()}
@@ -55,7 +57,7 @@ svg {{ display: block; width: 100%; height: auto; stroke-linejoin: round; }}
 .wide {{ max-width: 44rem; }} .narrow {{ display: none; max-width: 30rem; }}
 @media screen and (max-width: 600px) {{ .wide {{ display: none; }} .narrow {{ display: block; }} }}
 .pair {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr));
-  gap: 0 2rem; }}
+  gap: 0 1.5rem; }}
 .pair .wide {{ display: none; }} .pair .narrow {{ display: block; }}
 .pictures {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr));
   gap: .9rem .7rem; max-width: 46rem; }}
@@ -63,12 +65,13 @@ svg {{ display: block; width: 100%; height: auto; stroke-linejoin: round; }}
 .pictures img {{ display: block; width: 100%; max-width: 8rem; border-radius: 4px; }}
 .pixels {{ image-rendering: pixelated; }}
 .pictures figcaption {{ font-size: .8rem; line-height: 1.3; overflow-wrap: anywhere; }}
-.strip {{ display: grid; grid-template-columns: 6.5rem 1fr; gap: .2rem .8rem; align-items: center;
-  max-width: 46rem; margin: .35rem 0; font-size: .9rem; overflow-wrap: anywhere; }}
+.strip {{ display: grid; grid-template-columns: 6.5rem minmax(0, 1fr); gap: .2rem .8rem;
+  align-items: center; max-width: 46rem; margin: .35rem 0; font-size: .9rem;
+  overflow-wrap: anywhere; }}
 .strip div {{ display: flex; gap: .3rem; }}
 .strip img {{ flex: 0 1 3.4rem; width: 3.4rem; min-width: 0; border-radius: 3px; }}
 .large img {{ flex-basis: 6rem; }}
-@media screen and (max-width: 600px) {{ .strip {{ grid-template-columns: 1fr; }} }}
+@media screen and (max-width: 600px) {{ .strip {{ grid-template-columns: minmax(0, 1fr); }} }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; overflow-x: auto;
   background: var(--band); border-radius: 8px; padding: .8rem 1rem;
   font: 13.5px/1.5 ui-monospace, Menlo, Consolas, monospace; }}
@@ -120,7 +123,7 @@ def heading(text: str, level: int = 2) -> str:
 def paragraph(text: str, kind: str = "") -> str:
     """Return a paragraph; `kind` is "lead", "soft" or empty."""
     attribute = f' class="{kind}"' if kind else ""
-    return f"<p{attribute}>{_escape(text.replace(' %', _NO_BREAK + '%'))}</p>"
+    return f"<p{attribute}>{_escape(_typeset(text))}</p>"
 
 
 def tiles(numbers: Sequence[Tile]) -> str:
@@ -149,7 +152,7 @@ def table(
     lines = ["<tr>" + "".join(f"<th>{title}</th>" for title in titles) + "</tr>"]
     dots = [f'<span class="key" style="background:{css_colour(c)}"></span>' for c in colours]
     for row, dot in zip(rows, dots or [""] * len(rows), strict=True):
-        first, *others = map(_escape, row)
+        first, *others = (_escape(_typeset(cell)) for cell in row)
         lines.append(f"<tr><td>{dot}{first}</td>{''.join(f'<td>{c}</td>' for c in others)}</tr>")
     return f'<div class="scroll"><table>{"".join(lines)}</table></div>'
 
@@ -215,6 +218,11 @@ def definitions(pairs: dict[str, str], kind: str = "") -> str:
 def details(summary: str, content: str) -> str:
     """Return content that the reader unfolds."""
     return f"<details><summary>{_escape(summary)}</summary>{content}</details>"
+
+
+def _typeset(text: str) -> str:
+    """Give negative numbers a minus sign, and keep numbers and their percent signs together."""
+    return _NEGATIVE.sub(_MINUS, text).replace(" %", f"{_NO_BREAK}%")
 
 
 def _lines(text: str) -> str:

@@ -38,7 +38,7 @@ def provenance(results: Results) -> list[str]:
         "images": f"{data['train']:,} train, {data['val']:,} validation, {data['test']:,} test",
         "epochs": stages,
         "training": f"{clock(seconds)} min on {config['threads']} threads",
-        "started": config["started"],
+        "started": config["started"].replace("T", " "),
         "software": f"tervit_np {machine['tervit_np']}, Python {machine['python']}, NumPy "
         f"{machine['numpy']}, Numba {machine['numba']}, backend {machine['backend']}",
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['blas']}",
@@ -49,5 +49,5 @@ def provenance(results: Results) -> list[str]:
         html.heading("How to reproduce this"),
         html.code(command),
         html.definitions(facts),
-        html.details("quantizers of each layer", table),
+        html.details("Quantizers of each layer", table),
     ]

@@ -62,6 +62,8 @@ def layers_section(results: Results, errors: dict[str, list[LayerError]]) -> lis
             "length; below, how far its output moves, on the inputs it has without any rounding. "
             "Blocks from the first to the last."
         )
+        if _is_ternary(results):
+            caption += " Dotted: the least error of three values for a normal distribution."
         path = results.run.folder.path / "layers.png"
         pieces.insert(2, html.chart(draw_layers(results, errors, path), caption))
     return pieces
@@ -75,10 +77,10 @@ def describe(results: Results, errors: dict[str, list[LayerError]]) -> str:
         f"Rounded alone, the layer {worst.layer} changes its output most: by "
         f"{100 * worst.output:.0f} % of its length, its weights by {100 * worst.weight:.0f} %."
     )
-    if weights_in_words(results.last.model) == "three values":
+    if _is_ternary(results):
         text += (
             f" Three values leave an error of at least {100 * GAUSSIAN:.0f} % in weights from a "
-            "normal distribution."
+            "normal distribution, and less where weights are spread more evenly."
         )
     if len(errors) == 1:
         return text
@@ -99,7 +101,10 @@ def describe(results: Results, errors: dict[str, list[LayerError]]) -> str:
 def draw_layers(results: Results, errors: dict[str, list[LayerError]], path: Path) -> Chart:
     """Draw a column for each kind of layer, weights above, outputs below; write the PNG."""
     kinds = list(_kinds(next(iter(errors.values()))))
-    ternary = weights_in_words(results.last.model) == "three values"
+    ternary = _is_ternary(results)
+    highest = max(value for each in errors.values() for error in each for value in error[1:])
+    if ternary:
+        highest = max(highest, GAUSSIAN)
 
     def draw(fig: "Figure", is_narrow: bool) -> None:
         rows, columns = (2 * (-(-len(kinds) // 2)), 2) if is_narrow else (2, len(kinds))
@@ -120,7 +125,7 @@ def draw_layers(results: Results, errors: dict[str, list[LayerError]], path: Pat
                     ax.set_ylabel("error (%)")
             axes[top + 1, column].set_xlabel("block")
             axes[top + 1, column].tick_params(labelbottom=True)
-        axes[0, 0].set_ylim(0, 115 * max(max(e[1:]) for each in errors.values() for e in each))
+        axes[0, 0].set_ylim(0, 115 * highest)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside upper left", ncols=2)
 
@@ -157,6 +162,10 @@ def _kinds(errors: list[LayerError]) -> dict[str, list[LayerError]]:
         if match := _BLOCK.fullmatch(error.layer):
             kinds[match[1]].append(error)
     return kinds
+
+
+def _is_ternary(results: Results) -> bool:
+    return weights_in_words(results.last.model) == "three values"
 
 
 def _word(results: Results, name: str) -> str:

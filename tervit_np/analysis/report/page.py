@@ -114,6 +114,6 @@ def _weights(results: Results) -> list[str]:
             draw_weights(model, results.run.folder.path / "weights.png"),
             f"Latent weights of six channels of {ternary_layer(model)}, from the smallest to the "
             "largest threshold Δ. Grey weights, between the dotted lines at ±Δ, become 0; green "
-            "ones become -α or α, the solid lines.",
+            "ones become \N{MINUS SIGN}α or α, the solid lines.",
         ),
     ]

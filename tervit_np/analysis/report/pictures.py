@@ -46,7 +46,7 @@ def mistakes(results: Results) -> list[str]:
         html.heading("Most probable mistakes"),
         html.paragraph(
             f"The wrong predictions of the {results.last.name} model that it gives the highest "
-            f"probability, {len(surest)} of {len(wrong)}; below each, what it is."
+            f"probability, {len(surest)} of {len(wrong):,}; below each, what it is."
         ),
         html.pictures(list(pixels), words),
     ]

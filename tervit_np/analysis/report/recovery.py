@@ -27,7 +27,7 @@ def draw_recovery(stages: list[StageRecord], path: Path) -> Chart:
             if i == 0:
                 points.append((0.0, end))
                 ax.plot([0], [end], "o", color=colour, markersize=9)
-                _label(ax, (stage.name, f"{end:.1f} %"), 0, end, above=True)
+                _label(ax, (_trained(stage, is_narrow), f"{end:.1f} %"), 0, end, above=True)
                 continue
             x = 2 * i - 1.0
             ax.plot([points[-1][0], x], [points[-1][1], start], "--", color=FAINT, zorder=0)
@@ -37,8 +37,7 @@ def draw_recovery(stages: list[StageRecord], path: Path) -> Chart:
             ax.plot([x + 1], [end], "o", color=colour, markersize=9)
             crowded = is_narrow and len(stages) > MAX_WORDS
             _label(ax, ("" if crowded else "quantized", f"{start:.1f} %"), x, start)
-            name = stage.name if is_narrow else f"{stage.name}, trained"
-            _label(ax, (name, f"{end:.1f} %"), x + 1, end, above=True)
+            _label(ax, (_trained(stage, is_narrow), f"{end:.1f} %"), x + 1, end, above=True)
             points += [(x, start), (x + 1, end)]
         heights = [y for _, y in points]
         span = max(max(heights) - min(heights), 4)
@@ -49,6 +48,10 @@ def draw_recovery(stages: list[StageRecord], path: Path) -> Chart:
         ax.set_ylabel("test accuracy (%)")
 
     return chart(draw, path, wide=(7.2, 3.6), narrow=3.6)
+
+
+def _trained(stage: StageRecord, is_narrow: bool) -> str:
+    return stage.name if is_narrow else f"{stage.name}, trained"
 
 
 def _label(ax: "Axes", lines: tuple[str, str], x: float, y: float, above: bool = False) -> None:

@@ -31,6 +31,7 @@ MEANINGS = {
     "½ λ1 |ε|²": "the gap if rounding went in the steepest direction",
     "|ε|² / |w|²": "how large rounding is, compared with the weights",
 }
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 BEGIN, END = "<!-- loss surface -->", "<!-- end of loss surface -->"
 
 
@@ -89,7 +90,7 @@ def _gaps(surfaces: Surfaces, folder: Path) -> list[str]:
     kinds = [gap.name for gap in surfaces.gaps[0].gaps]
     rows = [
         [f"{each.latent} solution", f"{each.loss:.3f} ± {each.error:.3f}"]
-        + [f"{gap.gap:+.3f} ± {gap.error:.3f}" for gap in each.gaps]
+        + [f"{gap.gap:+.4f} ± {gap.error:.4f}" for gap in each.gaps]
         for each in surfaces.gaps
     ]
     return [
@@ -132,8 +133,8 @@ def _stacked(surfaces: Surfaces, folder: Path) -> list[str]:
 def _heights(plane: Plane) -> str:
     rows = [
         [h.name, f"{h.centre:.3f} ± {h.centre_error:.3f}", f"{h.mean:.3f}"]
-        + [f"{h.distance:+.4f} ± {h.distance_error:.4f}"]
-        for h in plane.heights
+        + [f"{h.distance:+.4f} ± {h.distance_error:.4f}" if i else ""]
+        for i, h in enumerate(plane.heights)  # the first is the float surface
     ]
     colours = [stage_colour(h.name) for h in plane.heights]
     return html.table(["surface", "centre", "mean", "above float"], rows, colours, MEANINGS)
@@ -169,7 +170,7 @@ def _curvature(surfaces: Surfaces) -> list[str]:
         return []
     spectra = [
         [c.name, *(f"{v:.2f}" for v in c.spectrum.values[:-4:-1]), f"{c.spectrum.smallest:.2f}"]
-        + [f"{c.spectrum.bounds[-1]:.1g}", f"{c.trace.mean:.0f} ± {c.trace.error:.0f}"]
+        + [_power(c.spectrum.bounds[-1]), f"{c.trace.mean:.0f} ± {c.trace.error:.0f}"]
         for c in surfaces.curvature
     ]
     predicted = [
@@ -204,3 +205,9 @@ def _curvature(surfaces: Surfaces) -> list[str]:
             "soft",
         ),
     ]
+
+
+def _power(value: float) -> str:
+    """Write a small number with one digit and a power of ten."""
+    digit, exponent = f"{value:.0e}".split("e")
+    return f"{digit}·10{str(int(exponent)).translate(_RAISED)}"

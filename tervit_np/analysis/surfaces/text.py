@@ -79,10 +79,11 @@ def describe_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stai
         f"At ±{RISE:g} the loss rises by {rise['float']:.3f} (float), {rise['8-bit']:.3f} (8 bit), "
         f"{effective:.3f} (ternary, quantized weights moved) and {latent:.3f} (ternary, latent "
         f"weights moved and then rounded). {steepness} At a finer scale, points {step:.2g} apart "
-        f"differ by {rough['ternary-latent']:.1e} for the ternary model's latent weights and by "
-        f"{rough['float']:.1e} for the float model. Within ±{float(stairs.curve.x[-1]):.1g}, with "
-        f"float activations, the loss is a staircase: it jumps where one of {stairs.codes:,} codes "
-        "flips, and is nearly constant between."
+        f"differ by {_two_digits(rough['ternary-latent'])} for the ternary model's latent weights "
+        f"and by {_two_digits(rough['float'])} for the float model. Within "
+        f"±{float(stairs.curve.x[-1]):.1g}, with float activations, the loss is a "
+        f"staircase: it jumps where one of {stairs.codes:,} codes flips, and is nearly constant "
+        "between."
     )
 
 
@@ -113,9 +114,9 @@ def describe_predictions(predictions: tuple[Prediction, ...]) -> str:
     ratio = ternary.second / ternary.gap
     return (
         f"For 8 bits the second-order estimate of the gap is {eight.second:.5f}, the measured gap "
-        f"{eight.gap:.5f}. For ternary weights |eps|² is {100 * ternary.relative:.0f} % of |w|²; "
+        f"{eight.gap:.5f}. For ternary weights |ε|² is {100 * ternary.relative:.0f} % of |w|²; "
         f"the second-order estimate is {100 * ratio:.0f} % of the measured gap, and the "
-        f"literature's ½ λ |eps|² is {ternary.bound / abs(ternary.gap):,.0f} times as large as "
+        f"literature's ½ λ |ε|² is {ternary.bound / abs(ternary.gap):,.0f} times as large as "
         "the gap, because rounding does not point along the steepest direction. "
         + (
             "The curvature at the float weights predicts even the ternary gap."
@@ -159,6 +160,10 @@ def _gap(gaps: Gaps, kind: str) -> Gap:
 
 def _pm(gap: Gap, digits: int = 3) -> str:
     return f"{gap.gap:+.{digits}f} ± {gap.error:.{digits}f}"
+
+
+def _two_digits(value: float) -> str:
+    return np.format_float_positional(value, 2, fractional=False, trim="-")
 
 
 def _significance(value: float, error: float) -> str:

@@ -28,7 +28,7 @@ def test_the_page_is_complete_and_self_contained(finished):
         "Most often confused are",
         "Where the model looks",
         "What to do next",
-        "quantizers of each layer",
+        "Quantizers of each layer",
         "a <b>long & odd</b> name",
     ):
         assert words in text, words

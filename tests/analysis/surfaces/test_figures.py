@@ -27,7 +27,7 @@ def drawn(tmp_path, monkeypatch):
         monkeypatch.setattr(svg, "save", lambda f, path: figures.append(f) or save(f, path))
         getattr(module, f"draw_{name}")(*args, tmp_path / "x.png")
         with Image.open(tmp_path / "x.png") as picture:
-            assert min(picture.size) > 400
+            assert min(picture.size) > 350
         return figures[0].axes
 
     return draw
@@ -63,7 +63,7 @@ def test_lines_are_drawn_at_three_scales(drawn):
         green, blue = STAGE_COLOURS["ternary"], STAGE_COLOURS["float"]
         assert colours(ax) == [blue, STAGE_COLOURS["8-bit"], green, green]
         assert len({line.get_linestyle() for line in ax.lines[2:]}) == 2  # they differ in grey too
-    assert [t.get_text() for t in above.get_legend().get_texts()][2:] == [
+    assert [t.get_text() for t in above.figure.legends[0].get_texts()][2:] == [
         "ternary, latent weights moved",
         "ternary, quantized weights moved",
     ]

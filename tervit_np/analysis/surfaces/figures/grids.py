@@ -42,4 +42,4 @@ def draw_grids(grids: tuple[Grid2D, ...], path: Path) -> Chart:
         bar = fig.colorbar(filled, ax=list(axes), shrink=0.8, pad=0.02, format="%.2f")
         bar.set_label("loss")
 
-    return chart(draw, path, wide=(7.2, 3.2), narrow=9.0)
+    return chart(draw, path, wide=(7.2, 2.7), narrow=9.0)

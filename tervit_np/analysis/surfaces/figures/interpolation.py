@@ -30,8 +30,9 @@ def draw_interpolation(result: Interpolation, path: Path) -> Chart:
         for cross in result.crossings:
             y = float(np.interp(cross, result.curves[0].x, result.curves[0].loss))
             ax.plot([cross], [y], "D", color=INK, markersize=5)
-            ax.annotate(f"equal at {cross:.2f}", (cross, y), (0, -14), textcoords="offset points",
-                        ha="center", va="top", fontsize=10)  # fmt: skip
+            ax.annotate(f"equal at {cross:.2f}", (cross, y), (cross, 0.03),
+                        textcoords=("data", "axes fraction"), ha="center", fontsize=10,
+                        arrowprops={"arrowstyle": "-", "color": FAINT, "shrinkB": 4})  # fmt: skip
         low, high = ax.get_ylim()
         ax.set_ylim(low - 0.12 * (high - low), high)  # space for the labels below
         ax.set_xlim(result.curves[0].x[0], result.curves[0].x[-1])

@@ -50,10 +50,8 @@ def draw_lines(
         left.set_ylabel("loss")
         if is_narrow:
             right.set_ylabel("loss")
-        if is_narrow:
-            fig.legend(*above.get_legend_handles_labels(), loc="outside upper left", fontsize=10)
-        else:
-            above.legend(loc="upper center", fontsize=10)
+        columns = 1 if is_narrow else 2
+        fig.legend(*above.get_legend_handles_labels(), loc="outside upper left", ncols=columns)
 
     return chart(draw, path, wide=(7.2, 7.0), narrow=9.2)
 
@@ -80,5 +78,5 @@ def _stairs(ax: Any, stairs: Stairs) -> None:
     """Draw the loss as steps, which the dense points resolve."""
     x, reach = stairs.curve.x, float(stairs.curve.x[-1])
     ax.step(x, stairs.curve.loss, where="mid", color=stage_colour("ternary"), linewidth=1.4)
-    ax.set_xticks([-reach, 0, reach], [f"{-reach:.2g}", "0", f"{reach:.2g}"])
+    ax.set_xticks([-reach, 0, reach], [f"\N{MINUS SIGN}{reach:.2g}", "0", f"{reach:.2g}"])
     ax.ticklabel_format(axis="y", useOffset=False)

@@ -20,7 +20,7 @@ def draw_stacked(planes: dict[str, Plane], path: Path) -> Chart:
     """Draw one stack for each plane, under its name; write the PNG.
 
     The 8-bit surface is a wireframe, because it coincides with the float one. The titles mention
-    different vertical scales.
+    different vertical scales; a plane alone has no title.
     """
     spans = [_span(plane) for plane in planes.values()]
 
@@ -28,15 +28,17 @@ def draw_stacked(planes: dict[str, Plane], path: Path) -> Chart:
         rows, columns = (len(planes), 1) if is_narrow else (1, len(planes))
         for i, (title, plane) in enumerate(planes.items()):
             ax = fig.add_subplot(rows, columns, i + 1, projection="3d")
-            _stack(ax, plane)
+            _stack(ax, plane, zoom=0.85 if is_narrow or len(planes) > 1 else 1.05)
             finer = (spans[0][1] - spans[0][0]) / (spans[i][1] - spans[i][0])
             note = f"\nvertical scale {finer:.2g} times larger" if finer >= _NOTABLE_RATIO else "\n"
-            ax.set_title(title + note, fontsize=11, y=1.0, loc="left")
+            if len(planes) > 1:
+                ax.set_title(title + note, fontsize=11, y=0.96, loc="left")
 
-    return chart(draw, path, wide=(4.2 * len(planes), 3.9), narrow=4.2 * len(planes))
+    wide = (7.2, 4.2) if len(planes) == 1 else (4.2 * len(planes), 3.9)
+    return chart(draw, path, wide=wide, narrow=4.2 * len(planes))
 
 
-def _stack(ax: Any, plane: Plane) -> None:
+def _stack(ax: Any, plane: Plane, zoom: float) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for i, grid in enumerate(plane.grids):
@@ -52,14 +54,14 @@ def _stack(ax: Any, plane: Plane) -> None:
     _label(ax, plane)
     ax.set_xlabel(_block(plane.layers[0]), fontsize=10, labelpad=2)
     ax.set_ylabel(_block(plane.layers[1]), fontsize=10, labelpad=2)
-    ax.set_zlabel("loss", fontsize=10, labelpad=2)
+    ax.set_zlabel("loss", fontsize=10, labelpad=9)
     ax.tick_params(labelsize=10, pad=0)
     ax.tick_params(axis="z", pad=3)
     ax.zaxis.set_major_locator(MaxNLocator(5))
     ax.set_xticks([-1, 0, 1])
     ax.set_yticks([-1, 0, 1])
     ax.view_init(elev=16, azim=-56)
-    ax.set_box_aspect((1, 1, 0.95), zoom=0.9)
+    ax.set_box_aspect((1.15, 1.15, 0.95), zoom=zoom)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.set_pane_color((1, 1, 1, 0))
         axis._axinfo["grid"]["color"] = FAINT
