@@ -92,8 +92,9 @@ class Browser:
 
     def resize(self, width: int, height: int, *, dark: bool = False) -> None:
         """Give the page another size or colour scheme."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
-                  deviceScaleFactor=1, mobile=width < 600)  # fmt: skip
+        size = {"width": width, "height": height, "screenWidth": width, "screenHeight": height}
+        self.call("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1,
+                  mobile=width < 600)  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
