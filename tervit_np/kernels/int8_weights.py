@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.kernels.panels import STEP
+from tervit_np.kernels.panels import STEP, check_input_scale
 
 UNIT = 16  # outputs are padded to whole vectors of any CPU
 MAX_INPUTS = 65_793  # 255 * 128 * MAX_INPUTS < 2^31
@@ -35,8 +35,10 @@ def pack_int8(codes: Array, scale: Array, input_scale: float = 0.0) -> Int8Weigh
     Raises
     ------
     ValueError
-        If codes are not int8 (out, in), or there are more inputs than 32-bit sums can hold.
+        If codes are not int8 (out, in), `input_scale` is below 0 or not finite, or there are more
+        inputs than 32-bit sums can hold.
     """
+    check_input_scale(input_scale)
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.size == 0 or codes.dtype != np.int8:
         raise ValueError(f"pack_int8: codes are {codes.dtype} {codes.shape}, not int8 (out, in)")

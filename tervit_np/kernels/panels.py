@@ -50,9 +50,10 @@ def pack(codes: Array, scale: Array, input_scale: float = 0.0) -> Panels:
     Raises
     ------
     ValueError
-        If shapes do not fit, a code is not -1, 0 or 1, a scale is not finite, or there are more
-        inputs than 32-bit sums can hold.
+        If shapes do not fit, a code is not -1, 0 or 1, a scale is not finite, `input_scale` is
+        below 0 or not finite, or there are more inputs than 32-bit sums can hold.
     """
+    check_input_scale(input_scale)
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.size == 0 or codes.shape[1] > MAX_INPUTS:
         raise ValueError(f"pack: codes are {codes.shape}, expected (out, in), in <= {MAX_INPUTS}")
@@ -65,6 +66,15 @@ def pack(codes: Array, scale: Array, input_scale: float = 0.0) -> Panels:
     scales = np.zeros(-(-outputs // PANEL) * PANEL, np.float32)
     scales[:outputs] = scale
     return Panels(_pack_codes(codes), scales, outputs, inputs, input_scale)
+
+
+def check_input_scale(input_scale: float) -> None:
+    """Raise ValueError unless a scale of inputs is 0, for one of each token, or a positive number.
+
+    A kernel takes what is not above 0 for a scale of each token.
+    """
+    if not 0 <= input_scale < np.inf:
+        raise ValueError(f"pack: input_scale is {input_scale}; expected 0 or a positive number")
 
 
 def _pack_codes(codes: Array) -> Array:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.kernels import Panels, pack, quantize_tokens, unpack
+from tervit_np.kernels import Panels, pack, pack_int8, quantize_tokens, unpack
 from tervit_np.quant import StaticAct, UniformAct
 from tests.checks import BACKENDS
 
@@ -120,6 +120,13 @@ def test_values_that_are_not_finite_are_refused(bad, scale):
 
         with pytest.raises(ValueError, match="NaN or infinite"):
             quantize_rows(x, 3, scale, quantize_tokens(np.ones((2, 3), np.float32)))
+
+
+@pytest.mark.parametrize("wrong", [-0.1, np.nan, np.inf])
+def test_input_scales_that_are_no_scales_are_refused(wrong):
+    for pack_codes in (pack, pack_int8):
+        with pytest.raises(ValueError, match=f"input_scale is {wrong}; expected 0 or a positive"):
+            pack_codes(np.zeros((2, 3), np.int8), np.float32(1), wrong)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (16, 4), (65, 7), (130, 48)])
