@@ -2,6 +2,7 @@
 
 import ast
 import shutil
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,25 @@ class Scraper:
 @cache
 def descriptions() -> dict[str, str]:
     """Return what each figure shows: the docstring of the function that draws it."""
-    found = {}
+    return {
+        name: " ".join((ast.get_docstring(function) or "").split("\n\n")[0].split())
+        for _, function in _drawing_functions()
+        for name in _shown_by(function)
+    }
+
+
+@cache
+def figures_of_functions() -> dict[tuple[str, str], list[str]]:
+    """Return the figures that each function shows, by module and name."""
+    return {(file, f.name): _shown_by(f) for file, f in _drawing_functions()}
+
+
+def _drawing_functions() -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Yield the functions that draw, each with the name of its module."""
     for file in (ROOT / "tutorials" / "tervit_lesson" / "figures").glob("*.py"):
         for function in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(function, ast.FunctionDef):
-                text = " ".join((ast.get_docstring(function) or "").split("\n\n")[0].split())
-                found |= dict.fromkeys(_shown_by(function), text)
-    return found
+                yield file.stem, function
 
 
 def _shown_by(function: ast.FunctionDef) -> list[str]:

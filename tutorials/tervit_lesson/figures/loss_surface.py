@@ -1,9 +1,9 @@
 """Figures of chapter 15."""
 
 import numpy as np
-from tervit_lesson import COLOURS, OUT, figure, show, stage_colour
+from tervit_lesson import COLOURS, figure, show, stage_colour
 
-from tervit_np.analysis.surfaces.figures.stacked import draw_stacked
+from tervit_np.analysis.surfaces.figures.stacked import stack
 
 FLOAT, EIGHT = stage_colour("float"), stage_colour("8-bit")
 TERNARY, DARK = stage_colour("ternary"), "#444444"
@@ -30,10 +30,9 @@ def gaps(found):
 
 def stacked(plane):
     """Draw three surfaces over one plane."""
-    path = draw_stacked(
-        {"shifted by a constant": plane}, OUT / "15_stacked.png"
-    )
-    print(f"figure: {path}")
+    with figure(5.2, 4.4) as fig:
+        stack(fig.add_subplot(projection="3d"), plane, zoom=0.85)
+        show(fig, "15_stacked")
 
 
 def bowls(x, floats, eights, ternaries):

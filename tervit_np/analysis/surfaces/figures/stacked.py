@@ -28,7 +28,7 @@ def draw_stacked(planes: dict[str, Plane], path: Path) -> Chart:
         rows, columns = (len(planes), 1) if is_narrow else (1, len(planes))
         for i, (title, plane) in enumerate(planes.items()):
             ax = fig.add_subplot(rows, columns, i + 1, projection="3d")
-            _stack(ax, plane, zoom=0.85 if is_narrow or len(planes) > 1 else 1.05)
+            stack(ax, plane, zoom=0.85 if is_narrow or len(planes) > 1 else 1.05)
             finer = (spans[0][1] - spans[0][0]) / (spans[i][1] - spans[i][0])
             note = f"\nvertical scale {finer:.2g} times larger" if finer >= _NOTABLE_RATIO else "\n"
             if len(planes) > 1:
@@ -38,7 +38,8 @@ def draw_stacked(planes: dict[str, Plane], path: Path) -> Chart:
     return chart(draw, path, wide=wide, narrow=4.2 * len(planes))
 
 
-def _stack(ax: Any, plane: Plane, zoom: float) -> None:
+def stack(ax: Any, plane: Plane, zoom: float) -> None:
+    """Draw the surfaces of one plane over one another, on three-dimensional axes."""
     from matplotlib.ticker import MaxNLocator
 
     for i, grid in enumerate(plane.grids):
