@@ -14,6 +14,7 @@ from tervit_np.cli.options import (
     add_threads,
     add_workers,
     image_count,
+    thread_count,
     worker_count,
 )
 from tervit_np.cli.parser import CommandParser
@@ -21,6 +22,7 @@ from tervit_np.cli.plans import add_plan
 
 if TYPE_CHECKING:
     from tervit_np.train import RunArguments
+    from tervit_np.train.ranks import Ranks
 
 HELP = """Train a model from float to ternary, stage by stage, and write a report."""
 EXAMPLES = """\
@@ -179,26 +181,47 @@ def _add_run_options(group: Options) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, write the report, print the accuracies."""
-    from tervit_np import train
-    from tervit_np.cli.new_run import arguments_from_options, describe_recipe, run_folder
-    from tervit_np.train.folder import RunFolder
+    from tervit_np.cli.new_run import describe_recipe
+    from tervit_np.train.ranks import current_ranks
 
     if args.show_recipe and args.resume is None:
         print(describe_recipe(args))
         return 0
+    if args.lower_lr is not None and args.resume is None:
+        raise ValueError("--lower-lr continues a run; add --resume RUN")
+    ranks = current_ranks()
+    args.quiet = args.quiet or ranks.rank > 0
+    with ranks.together():
+        return _run(args, ranks)
+
+
+def _run(args: argparse.Namespace, ranks: "Ranks") -> int:
+    """Train on all ranks.  -> exit code."""
+    from tervit_np import train
+    from tervit_np.cli.new_run import arguments_from_options, run_folder
+    from tervit_np.train.folder import RunFolder, SharedFolder
+
     if args.resume is None:
-        if args.lower_lr is not None:
-            raise ValueError("--lower-lr continues a run; add --resume RUN")
-        arguments, out = arguments_from_options(args), run_folder(args.out, args.data)
+        if args.threads is None and ranks.local_size > 1:
+            args.threads = max(thread_count(None) // ranks.local_size, 1)
+        arguments = arguments_from_options(args)
+        out = ranks.first(lambda: run_folder(args.out, args.data))
     else:
         out = Path(args.resume)
-        run_config = RunFolder(out).read_run_config()
-        _refuse_other_options(args)
-        if args.lower_lr is not None:
-            run_config = _with_lower_rates(out, args.lower_lr)
+        run_config = ranks.first(lambda: _config_to_resume(args, out))
         arguments = train.run_arguments_from(run_config)
-    with RunFolder(out).lock():
-        return _train(args, arguments, out)
+    folder = RunFolder(out) if ranks.rank == 0 else SharedFolder(out)
+    with folder.lock():
+        return _train(args, arguments, out, ranks)
+
+
+def _config_to_resume(args: argparse.Namespace, out: Path) -> dict[str, Any]:
+    """Read the configuration of a run, with lower rates if they are asked for."""
+    from tervit_np.train.folder import RunFolder
+
+    run_config = RunFolder(out).read_run_config()
+    _refuse_other_options(args)
+    return run_config if args.lower_lr is None else _with_lower_rates(out, args.lower_lr)
 
 
 def _with_lower_rates(out: Path, factor: float) -> dict[str, Any]:
@@ -235,7 +258,7 @@ def _refuse_other_options(args: argparse.Namespace) -> None:
         )
 
 
-def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path) -> int:
+def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks: "Ranks") -> int:
     """Train in a folder that is locked.  -> exit code."""
     from tervit_np import train
     from tervit_np.train.folder import RunFolder
@@ -254,12 +277,15 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path) -> in
             workers=worker_count(args.workers),
             quiet=args.quiet,
             command=arguments.command,
+            ranks=ranks,
         )
     except OSError as error:
         if not (out / "run.json").exists():
             raise
         room = "make room and " if error.errno in _FULL else ""
         raise OSError(f"{error}; {room}continue with `tervit train --resume {out}`") from None
+    if ranks.rank > 0:
+        return 0
     accuracies = "  ".join(f"{r.stage} {100 * r.accuracy:.1f}" for r in results)
     page = _report(out, arguments)
     RunFolder(out).log(kind="run", seconds=round(time.monotonic() - began, 1))

@@ -11,6 +11,7 @@ from data_tools.progress import Progress
 from tervit_np.arrays import Array
 from tervit_np.losses import cross_entropy
 from tervit_np.models import Classifier
+from tervit_np.train.ranks import ONE, Ranks
 
 
 class Evaluation(NamedTuple):
@@ -61,8 +62,9 @@ def evaluate(
     batch_size: int | None = None,
     inverted: bool = False,
     quiet: bool = True,
+    ranks: Ranks = ONE,
 ) -> Evaluation:
-    """Classify all images of a set; the result does not depend on the number of threads.
+    """Classify all images of a set; the result does not depend on the number of threads or ranks.
 
     If `inverted`, bright and dark are swapped in all images. Unless `quiet`, standard error shows
     the progress. A model with ternary layers runs on packed kernels, if there are any for this
@@ -84,7 +86,7 @@ def evaluate(
     model, kernel = with_packed_kernels(model)
     if batch_size is None:  # few large images, so that the arrays of a batch fit into the caches
         batch_size = max(8, min(64, 64**3 // images.size**2))
-    logits, readable = _classify(model, images, threads, batch_size, inverted, quiet)
+    logits, readable = _classify(model, images, threads, batch_size, inverted, quiet, ranks)
     if not readable.any():
         raise ValueError(f"evaluate: none of {len(images)} pictures of {images.name} can be read")
     labels = images.labels[readable]
@@ -100,6 +102,7 @@ def _classify(
     batch_size: int,
     inverted: bool,
     quiet: bool,
+    ranks: Ranks,
 ) -> tuple[Array, Array]:
     """Run the model on batches in threads.  -> logits (N, C), readable (N,)."""
 
@@ -112,15 +115,16 @@ def _classify(
         return logits, readable
 
     progress, done, batches = Progress(len(images)), 0, []
+    own = range(0, len(images), batch_size)[ranks.rank :: ranks.size]
     with ThreadPoolExecutor(threads) as pool:
-        for batch in pool.map(classify, range(0, len(images), batch_size)):
+        for batch in pool.map(classify, own):
             batches.append(batch)
-            done += len(batch[0])
+            done += len(batch[0]) * ranks.size
             if not quiet and progress.due():
                 speed, left = progress.rate(done), progress.time_left(done)
                 progress.show(f"{done} of {len(images)} pictures, {speed:.0f} a second, {left}")
     progress.end()
-    logits, readable = zip(*batches, strict=True)
+    logits, readable = zip(*ranks.interleave(batches), strict=True)
     return np.concatenate(logits), np.concatenate(readable)
 
 

@@ -22,10 +22,11 @@ from tervit_np.train.beginning import begin
 from tervit_np.train.checkpoint import Saved
 from tervit_np.train.divergence import Diverged, high_loss
 from tervit_np.train.evaluate import Evaluation, evaluate
-from tervit_np.train.folder import RunFolder
+from tervit_np.train.folder import RunFolder, SharedFolder
 from tervit_np.train.interrupt import Interrupted, StopRequest
 from tervit_np.train.memory import keep_freed_memory
 from tervit_np.train.progress import TrainingProgress
+from tervit_np.train.ranks import ONE, Ranks
 from tervit_np.train.run_config import check_run, make_run_config
 from tervit_np.train.splits import Data
 from tervit_np.train.stages import Recipe, Stage
@@ -60,12 +61,14 @@ def run(
     command: str = "",
     on_step: Callable[[int], None] | None = None,
     on_record: Callable[[dict[str, Any]], None] | None = None,
+    ranks: Ranks = ONE,
 ) -> list[StageResult]:
     """Train through all stages and write a run folder; the model is trained in place.
 
     `workers` processes decode pictures that are not in memory; they change no bit of the result.
     `on_step` is called after each step with the number of finished steps, `on_record` with each
-    record (train/metrics.py) right after it was written to metrics.jsonl.
+    record (train/metrics.py) right after it was written to metrics.jsonl. With several `ranks`
+    (train/ranks.py) each process calls this function, and rank 0 alone writes and prints.
 
     Raises
     ------
@@ -76,16 +79,16 @@ def run(
     """
     recipe = recipe or Recipe()
     check_run(model, stages, recipe, data.train, threads)
-    folder = RunFolder(out_dir, on_record)
+    folder = RunFolder(out_dir, on_record) if ranks.rank == 0 else SharedFolder(out_dir)
     run_config = make_run_config(model, stages, recipe, data, seed, threads, command)
-    if resume:
-        folder.read_run_config()  # or there is nothing to lock
-    else:
-        folder.refuse_another()
+    run_config["ranks"] = ranks.size
+    # Without run.json there is nothing to lock.
+    ranks.first(folder.read_run_config if resume else folder.refuse_another)
     with folder.lock():
-        saved = begin(folder, run_config, model, resume, quiet)
+        saved = ranks.first(lambda: begin(folder, run_config, model, resume, quiet))
         keep_freed_memory()
-        loop = _Loop(model, list(stages), data, folder, recipe, seed, threads, quiet, workers)
+        options = recipe, seed, threads, quiet or ranks.rank > 0, workers, ranks
+        loop = _Loop(model, list(stages), data, folder, *options)
         try:
             with one_thread(), StopRequest() as stop:
                 return loop.run(saved, stop, on_step)
@@ -106,6 +109,7 @@ class _Loop:
     threads: int
     quiet: bool
     workers: int
+    ranks: Ranks
     results: list[StageResult] = field(default_factory=list)
     start: tuple[float, float] = (0.0, 0.0)  # test accuracy and loss at the start of the stage
     seconds: float = 0.0  # spent in the stage
@@ -134,7 +138,7 @@ class _Loop:
                     raise error.with_folder(self.folder.path) from None
                 if on_step is not None:
                     on_step(self._total(index, done))
-                if stop.requested:
+                if self.ranks.any(stop.requested):
                     self._interrupt(index, done, trainer)
             self._end_stage(index, trainer)
             previous, step = trainer, 0
@@ -157,7 +161,8 @@ class _Loop:
             self.model.load_state_dict(model_arrays(saved.arrays))
         set_static_scales(self.model, self.data.train, self.seed, index, saved)
         total = self.lengths[index]
-        trainer = StageTrainer(self.model, stage, self.recipe, total, self.threads, teacher)
+        options = self.threads, teacher, self.ranks
+        trainer = StageTrainer(self.model, stage, self.recipe, total, *options)
         if saved is not None and saved.position["step"] > 0:
             trainer.load(saved.arrays, saved.position)
             self.start, self.seconds = tuple(saved.position["start"]), saved.position["seconds"]
@@ -176,7 +181,7 @@ class _Loop:
         return trainer
 
     def _test(self) -> Evaluation:
-        return evaluate(self.model, self.data.test, threads=self.threads)
+        return evaluate(self.model, self.data.test, threads=self.threads, ranks=self.ranks)
 
     def _step(self, index: int, done: int, trainer: StageTrainer) -> None:
         """Take step number `done` of a stage; log it, and validate and save after an epoch."""
@@ -204,7 +209,7 @@ class _Loop:
         if self.data.val is None:
             return
         with trainer.with_averaged_weights():
-            val = evaluate(self.model, self.data.val, threads=self.threads)
+            val = evaluate(self.model, self.data.val, threads=self.threads, ranks=self.ranks)
         self.folder.log(
             kind="eval", stage=stage, step=total, split="val", loss=val.loss, accuracy=val.accuracy
         )
@@ -222,7 +227,8 @@ class _Loop:
         stage = self.stages[index]
         trainer.finish()
         end = self._test()
-        if problem := high_loss(stage, end.loss, self.model.config.num_classes):
+        problem = high_loss(stage, end.loss, self.model.config.num_classes)
+        if problem and self.ranks.rank == 0:
             note(problem)
         self.results.append(StageResult(stage.name, *self.start, end.accuracy, end.loss))
         test = self.data.test
@@ -235,7 +241,7 @@ class _Loop:
             "test_accuracy": end.accuracy,
         }
         file, plan = self.folder.stage_file(stage.name), plan_to_store(self.model, stage.quantizers)
-        save_checkpoint(self.model, file, plan=plan, extra=extra)
+        self.ranks.first(lambda: save_checkpoint(self.model, file, plan=plan, extra=extra))
         self.folder.log(
             kind="stage",
             **stage.describe() | {"stage": stage.name},
@@ -250,6 +256,7 @@ class _Loop:
 
     def _save(self, index: int, done: int, trainer: StageTrainer) -> None:
         arrays, counters = trainer.state()
+        self.ranks.require_same(list(arrays.values()))
         position = {"stage": index, "step": done, "results": self.results}
         position |= {"start": self.start, "seconds": self.seconds}
         self.folder.save(Saved(arrays, {**counters, **position}))

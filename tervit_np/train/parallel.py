@@ -25,6 +25,7 @@ from tervit_np.arrays import Array
 from tervit_np.models import Classifier, Logits
 from tervit_np.nn.quantized_layer import QuantizedLayer
 from tervit_np.param import zero_grad
+from tervit_np.train.ranks import ONE, Ranks
 
 # (logits, part of the batch) -> loss, dlogits
 Loss = Callable[[Logits, slice], tuple[float, Logits]]
@@ -58,11 +59,14 @@ class Turns:
 class ParallelModel:
     """A model and its replicas; `gradients` fills `model`'s gradients from a whole batch.
 
-    `accumulate` cuts a batch into so many times more parts, for less memory.
+    `accumulate` cuts a batch into so many times more parts, for less memory. Several `ranks`, each
+    with the whole batch, share its parts.
     """
 
-    def __init__(self, model: Classifier, threads: int, accumulate: int = 1) -> None:
-        self.model, self.accumulate = model, accumulate
+    def __init__(
+        self, model: Classifier, threads: int, accumulate: int = 1, ranks: Ranks = ONE
+    ) -> None:
+        self.model, self.accumulate, self.ranks = model, accumulate, ranks
         self.named_params = model.named_params()
         self.replicas = [replica(model) for _ in range(threads)]
         self._replica_params = [[p for _, p in r.named_params()] for r in self.replicas]
@@ -80,26 +84,29 @@ class ParallelModel:
         zero_grad(p for _, p in self.named_params)
         self._share_weights()
         turns, idle = Turns(), list(zip(self.replicas, self._replica_params, strict=True))
+        own = range(len(parts))[self.ranks.rank :: self.ranks.size]
+        total = self.ranks.gradient_sum([p for _, p in self.named_params])
 
-        def compute(number: int) -> float:
+        def compute(turn: int) -> None:
             """Compute the gradients of a part, and add them after those of the parts before."""
             model, params = idle.pop()
+            number = own[turn]
             zero_grad(params)
             try:
                 value = _backward(model, images, parts[number], loss, rngs[number])
             except BaseException:
-                turns.skip(number)
+                turns.skip(turn)
                 raise
-            with turns.take(number):
-                for (_, param), own in zip(self.named_params, params, strict=True):
-                    param.grad += own.grad
+            with turns.take(turn):
+                total.add(params, value)
             idle.append((model, params))
-            return value
 
-        total = 0.0
-        for value in self.each(compute, range(len(parts))):
-            total += value
-        return total
+        try:
+            self.each(compute, range(len(own)))
+        except BaseException:
+            total.fail()
+            raise
+        return total.finish(len(parts))
 
     def each(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         """Call a function for every item, on all threads.  -> results in the order of the items."""

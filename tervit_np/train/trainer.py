@@ -19,6 +19,7 @@ from tervit_np.train.ema import EMA
 from tervit_np.train.muon import Muon
 from tervit_np.train.objective import mean_logits, objective
 from tervit_np.train.parallel import Loss, ParallelModel
+from tervit_np.train.ranks import ONE, Ranks
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.stages import Recipe, Stage
 from tervit_np.train.static_scales import scale_arrays
@@ -35,13 +36,14 @@ class StageTrainer:
         total: int,
         threads: int,
         teacher: Classifier | None,
+        ranks: Ranks = ONE,
     ) -> None:
         self.model, self.stage, self.recipe, self.total = model, stage, recipe, total
         self.teacher = teacher
         if stage.ramp:
             _insert_blends(model)
         model.recompute = recipe.recompute
-        self.parallel = ParallelModel(model, threads, recipe.accumulate)
+        self.parallel = ParallelModel(model, threads, recipe.accumulate, ranks)
         self._blends = _blends([model, *self.parallel.replicas]) if stage.ramp else []
         self.params = [(n, p) for n, p in self.parallel.named_params if not stage.freezes(n)]
         if not self.params:
