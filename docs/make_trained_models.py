@@ -27,7 +27,8 @@ from tervit_np.files import write_text
 
 DATA = {
     "cifar10": "CIFAR-10 (Krizhevsky 2009): 50,000 training pictures of 32 pixels, 10,000 for the "
-    "test. They come without a licence; their author asks to cite the technical report.",
+    "test, read from copies in JPEG, whose pixels differ a little from the original's. They come "
+    "without a licence; their author asks to cite the technical report.",
     "shapes": "Drawn by this package (data_tools/shapes.py): 16,000 training pictures of 32 pixels "
     "and 2,000 for the test. MIT, as the package.",
 }
