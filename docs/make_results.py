@@ -86,8 +86,8 @@ def table(runs: list[dict[str, Any]], with_preset: bool) -> str:
             for s in repeats[0]["stages"]
         }
         starts = [_stage(run, "ternary", "start") for run in repeats] if "ternary" in ends else []
-        seconds = [run["seconds"] for run in repeats]  # None of a run that was stopped meanwhile
-        minutes = "" if None in seconds else f"{mean(seconds) / 60:.1f}"
+        seconds = [run["seconds"] for run in repeats if run["seconds"]]  # None: it was stopped
+        minutes = f"{mean(seconds) / 60:.1f}" if seconds else ""
         rows.append(
             (
                 f"`{command}`",
