@@ -17,7 +17,8 @@ import numpy as np
 
 import tervit_np as tv
 from data_tools import normalise
-from tervit_np.cli.models import images_for, open_model
+from tervit_np.cli.model_images import images_for
+from tervit_np.cli.models import open_model
 
 
 def main(run: str) -> None:

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 import tervit_np as tv
 from data_tools import ImageSet, StreamedSet
-from tervit_np.cli.models import images_for, open_model
+from tervit_np.cli.model_images import images_for
+from tervit_np.cli.models import open_model
 from tervit_np.environment import environment, usable_cores
 from tervit_np.files import write_text
 from tervit_np.models import Classifier

@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from tervit_np.cli.models import add_model, images_for, open_model
+from tervit_np.cli.model_images import images_for
+from tervit_np.cli.models import add_model, open_model
 from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tervit_np.cli.meter import Meter
-from tervit_np.cli.models import images_for, open_model
+from tervit_np.cli.model_images import images_for
+from tervit_np.cli.models import open_model
 from tervit_np.cli.new_run import DEFAULT_DATA
 from tervit_np.cli.options import add_quiet, add_seed, add_threads, byte_count, thread_count
 from tervit_np.cli.parser import CommandParser

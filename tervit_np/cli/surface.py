@@ -100,7 +100,8 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     from tervit_np.analysis.surfaces import PartialResults, Runner
     from tervit_np.analysis.surfaces.measure import draw_sample, measure, run_models, total_passes
     from tervit_np.analysis.surfaces.results import write_surfaces
-    from tervit_np.cli.models import images_for, open_model
+    from tervit_np.cli.model_images import images_for
+    from tervit_np.cli.models import open_model
     from tervit_np.processes import process_pool
     from tervit_np.train.interrupt import StopRequest
 

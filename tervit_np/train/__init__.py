@@ -5,14 +5,14 @@ from tervit_np.train.clip import clip_grad_norm
 from tervit_np.train.ema import EMA
 from tervit_np.train.evaluate import Evaluation, evaluate
 from tervit_np.train.interrupt import Interrupted
-from tervit_np.train.loop import StageResult, run
+from tervit_np.train.loop import run
 from tervit_np.train.muon import Muon
 from tervit_np.train.parallel import ParallelModel
 from tervit_np.train.presets import PRESETS, Preset, named_preset, preset_for
 from tervit_np.train.resume import RunArguments, run_arguments_from
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.splits import Data, load_data
-from tervit_np.train.stages import Recipe, Stage
+from tervit_np.train.stages import Recipe, Stage, StageResult
 
 __all__ = [
     "EMA",

@@ -235,21 +235,6 @@ class RunFolder:
         )
 
 
-class SharedFolder(RunFolder):
-    """The folder of a run that another process writes (ranks.py)."""
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Do nothing: the other process has locked it."""
-        yield
-
-    def log(self, **record: Any) -> None:
-        """Do nothing."""
-
-    def save(self, state: Saved) -> None:
-        """Do nothing."""
-
-
 def _stage_record(stage: dict[str, Any], result: list[Any]) -> dict[str, Any]:
     """Make the record of a finished stage from its result in the checkpoint."""
     name, start_accuracy, start_loss, accuracy, loss = result

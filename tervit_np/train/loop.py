@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from data_tools.terminal import note
 from tervit_np.blas import one_thread
@@ -22,28 +22,19 @@ from tervit_np.train.beginning import begin
 from tervit_np.train.checkpoint import Saved
 from tervit_np.train.divergence import Diverged, high_loss
 from tervit_np.train.evaluate import Evaluation, evaluate
-from tervit_np.train.folder import RunFolder, SharedFolder
+from tervit_np.train.folder import RunFolder
 from tervit_np.train.interrupt import Interrupted, StopRequest
 from tervit_np.train.memory import keep_freed_memory
 from tervit_np.train.progress import TrainingProgress
 from tervit_np.train.ranks import ONE, Ranks
 from tervit_np.train.run_config import check_run, make_run_config
+from tervit_np.train.shared_folder import SharedFolder
 from tervit_np.train.splits import Data
-from tervit_np.train.stages import Recipe, Stage
+from tervit_np.train.stages import Recipe, Stage, StageResult
 from tervit_np.train.static_scales import plan_to_store, set_static_scales
 from tervit_np.train.trainer import StageTrainer, model_arrays
 
 LOG_EVERY = 20  # steps
-
-
-class StageResult(NamedTuple):
-    """Test accuracy (a fraction) and loss before and after one stage."""
-
-    stage: str
-    start_accuracy: float  # quantized, before training
-    start_loss: float
-    accuracy: float
-    loss: float
 
 
 def run(

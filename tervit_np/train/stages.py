@@ -13,7 +13,7 @@ default here is ours.
 import math
 import re
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_tools import Augment
 from tervit_np.quant import Plan, UniformAct, UniformWeight, named_plan
@@ -82,6 +82,16 @@ class Stage:
         plan = plan_to_spec(self.plan) if isinstance(self.plan, Plan) else self.plan
         fields = {key: value for key, value in vars(self).items() if key != "plan"}
         return {**fields, "plan": plan}
+
+
+class StageResult(NamedTuple):
+    """Test accuracy (a fraction) and loss before and after one stage."""
+
+    stage: str
+    start_accuracy: float  # quantized, before training
+    start_loss: float
+    accuracy: float
+    loss: float
 
 
 @dataclass(frozen=True)

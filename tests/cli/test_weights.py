@@ -12,7 +12,8 @@ import tervit_np as tv
 from data_tools.mirrors import Mirror
 from data_tools.wordnet import imagenet_classes
 from tervit_np.checkpoints import official
-from tervit_np.cli.models import images_for, open_model
+from tervit_np.cli.model_images import images_for
+from tervit_np.cli.models import open_model
 from tervit_np.models import CONFIGS
 from tests.checkpoints.torch_writer import write_torch
 
