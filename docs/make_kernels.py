@@ -25,10 +25,10 @@ DOCS = ROOT / "docs"
 STORE, PAGE = DOCS / "bench_zen4.json", DOCS / "kernels.md"
 
 
-def variant_table(table: VariantTable) -> str:
+def variant_table(timed: VariantTable) -> str:
     """One row for each variant timed, and for each on Arm, whose assembly is only counted."""
     rows = [["variant", "10⁹ op/s", "of the peak", "op per byte of weights", "inner loop"]]
-    for variant in table.variants:
+    for variant in timed.variants:
         peak = _percent(variant.fraction_of_peak)
         intensity = "" if variant.intensity is None else f"{variant.intensity:.0f}"
         cells = [variant.name, f"{variant.speed:.1f}", peak, intensity, _counts(variant.loop)]

@@ -1,5 +1,6 @@
 """Figures of measurements: ratios to baselines as bars, and rooflines."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ def ratios(layers: list[Comparison], path: Path) -> Path:
 def model_ratios(models: list[ModelComparison], path: Path) -> Path:
     """Draw how many times faster the packed model is than each baseline."""
     labels = [
-        f"{row.model.split('_patch')[0]}\nbatch {row.batch}"
-        + (f"\n{row.threads} threads" if row.threads > 1 else "")
+        f"{row.model.split('_patch')[0]}, batch {row.batch}"
+        + (f", {row.threads} threads" if row.threads > 1 else "")
         for row in models
     ]
     groups = [(row.times, row.times["packed"]) for row in models]
@@ -42,43 +43,41 @@ def model_ratios(models: list[ModelComparison], path: Path) -> Path:
 
 
 def _bars(labels: list[str], groups: list[Any], title: str, path: Path) -> Path:
+    """Draw a panel for each baseline, with a bar for each label."""
     names = [name for name in BASELINES if any(_has(times, name) for times, _ in groups)]
-    width = 0.84 / len(names)
-    with figure(10, 4.6) as fig:
-        axes = fig.subplots()
-        heights = [1.0]
-        for i, name in enumerate(names):
+    with figure(7.6, 1.6 + 0.28 * len(labels)) as fig:
+        panels = fig.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0]
+        ratios = [1.0]
+        for axes, name in zip(panels, names, strict=True):
             label, colour, opacity = BASELINES[name]
-            for group, (times, ours) in enumerate(groups):
+            for row, (times, ours) in enumerate(groups):
                 if _has(times, name):
-                    x = group + (i - len(names) / 2 + 0.5) * width
-                    heights += [_bar(axes, x, width, fastest(times, name), ours,
-                                     color=colour, alpha=opacity)]  # fmt: skip
-            axes.bar(0, 0, color=colour, alpha=opacity, label=label)
-        axes.axhline(1, color=INK, linewidth=0.8)
-        axes.set_yscale("log", base=2)
-        axes.set_yticks([0.5, 1, 2, 4, 8, 16, 32], labels=["0.5", "1", "2", "4", "8", "16", "32"])
-        axes.set_ylim(min(heights) / 1.5, 1.5 * max(heights))
-        axes.set_xticks(range(len(labels)), labels=labels)
-        axes.tick_params(axis="x", length=0)
-        axes.set_ylabel("times faster than")
-        axes.set_title(title)
-        fig.legend(loc="outside lower center", ncols=4, fontsize=9)
+                    ratios += [_bar(axes, row, fastest(times, name), ours,
+                                    color=colour, alpha=opacity)]  # fmt: skip
+            axes.axvline(1, color=INK, linewidth=0.8)
+            first, _, rest = label.partition(" ")
+            axes.set_title(f"{first}\n{textwrap.fill(rest, 12)}", fontsize=9)
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_visible(False)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks([1, 4], labels=["1", "4"])
+        axes.set_xlim(min(ratios) / 1.3, 2.4 * max(ratios))  # numbers are right of the bars
+        panels[0].set_yticks(range(len(labels)), labels=labels, fontsize=10)
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        fig.supxlabel("times faster than", fontsize=10)
+        fig.suptitle(title, x=0.01, ha="left", fontsize=12)
         return save(fig, path)
 
 
-def _bar(axes: Any, x: float, width: float, theirs: Times, ours: Times, **style: Any) -> float:
+def _bar(axes: Any, row: int, theirs: Times, ours: Times, **style: Any) -> float:
     """Draw a ratio of medians; its whisker spans the ratios of opposite quartiles.  -> ratio."""
     ratio = theirs.median / ours.median
     low, high = theirs.low / ours.high, theirs.high / ours.low
-    axes.bar(x, ratio - 1, width * 0.9, bottom=1, **style)
-    axes.plot([x, x], [low, high], color="#666666", linewidth=0.8)
-    up = ratio >= 1
-    end = min(max(ratio, high), 1.3 * ratio) if up else max(min(ratio, low), ratio / 1.3)
+    axes.barh(row, ratio - 1, 0.7, left=1, **style)
+    axes.plot([low, high], [row, row], color="#666666", linewidth=0.8)
     text = f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"
-    style = {"bbox": _PAPER | {"pad": 0.2}}  # the number hides part of a long whisker
-    style |= {"va": "bottom", "xytext": (0, 1)} if up else {"va": "top", "xytext": (0, -2)}
-    axes.annotate(text, (x, end), textcoords="offset points", ha="center", fontsize=7, **style)
+    axes.annotate(text, (max(ratio, high, 1), row), (3, 0), textcoords="offset points",
+                  va="center", fontsize=9)  # fmt: skip
     return ratio
 
 

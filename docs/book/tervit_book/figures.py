@@ -10,15 +10,17 @@ from typing import Any
 from tervit_book.repository import ROOT
 
 FIGURE = """
-.. image:: /{folder}/{name}.svg
-   :alt: {alt}
-   :class: only-light
-   :loading: lazy
+.. container:: drawing
 
-.. image:: /{folder}/{name}-dark.svg
-   :alt: {alt}
-   :class: only-dark
-   :loading: lazy
+   .. image:: /{folder}/{name}.svg
+      :alt: {alt}
+      :class: only-light
+      :loading: lazy
+
+   .. image:: /{folder}/{name}-dark.svg
+      :alt: {alt}
+      :class: only-dark
+      :loading: lazy
 """
 
 
