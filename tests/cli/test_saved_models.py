@@ -205,7 +205,7 @@ class TestReport:
     def test_the_numbers_are_those_of_the_run(self, run):
         from tervit_np.analysis.run_record import read_run
 
-        page = (run / "report.html").read_text()
+        page = (run / "report.html").read_text("utf-8").replace("\N{NO-BREAK SPACE}", " ")
         for stage in read_run(run).stages:
             assert f"<td>{100 * stage.accuracy:.1f} " in page
             assert f"{stage.loss:.3f}" in page
