@@ -13,7 +13,6 @@ The exit status is 1 if a training was lost, and the table says how often what w
 """
 
 import argparse
-import hashlib
 import os
 import signal
 import subprocess
@@ -26,43 +25,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tests.small_training import partial_files, weights
+
 ROOT = Path(__file__).parents[1]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 DAMAGED = ("checkpoint.npz", "run.json", "metrics.jsonl")
 DAMAGE_PROB = 0.3
-SLOW_WRITE = 0.02  # seconds that each write to the disk takes longer
-
-TRAINING = f"""
-import os, sys, time
-from pathlib import Path
-
-import numpy as np
-
-import tervit_np as tv
-from data_tools import Augment
-from tervit_np.train import Data, Interrupted, Recipe, Stage, run
-from tests.train.conftest import colours
-
-fsync = os.fsync
-os.fsync = lambda file: (time.sleep({SLOW_WRITE}), fsync(file))[1]
-config = tv.DeiTConfig(8, 4, 3, 16, 2, 2, drop_path=0.3, pool="mean", init="xavier")
-stages = [
-    Stage("float", "float", 2),
-    Stage("8-bit", "int8", 1.5, optimizer="keep"),
-    Stage("ternary", "ternary", 2, teacher="float", ramp=0.5),
-]
-data = Data(colours(64, "train", 0), colours(24, "val", 1), colours(24, "test", 2))
-recipe = Recipe(batch_size=8, ema=0.9, augment=Augment(crop_padding=1, mixup=0.4, cutmix=0.5))
-folder = Path(sys.argv[1])
-metrics = folder / "metrics.jsonl"  # empty before the first step, of which nothing can be lost
-resume = (folder / "run.json").exists() or (metrics.exists() and metrics.stat().st_size > 0)
-model = tv.DeiT(config, np.random.default_rng(0))
-print("ready", flush=True)
-try:
-    run(model, stages, data, folder, resume, recipe=recipe, seed=5, quiet=True)
-except Interrupted:
-    sys.exit(130)
-"""
 
 
 class Lost(Exception):
@@ -80,7 +48,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
     """Start or resume the training, and wait until it begins."""
     environment = os.environ | {"TERVIT_BACKEND": "numpy", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, "-c", TRAINING, str(folder)],
+        [sys.executable, "-m", "tests.small_training", str(folder)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -95,16 +63,6 @@ def finish(process: subprocess.Popen[str]) -> Ended:
     """Wait for the end of a process."""
     _, error = process.communicate(timeout=120)
     return Ended(process.returncode, error)
-
-
-def weights(folder: Path) -> str:
-    """Return a hash of the weights of all stages."""
-    digest = hashlib.sha256()
-    for stage in ("float", "8-bit", "ternary"):
-        with np.load(folder / f"{stage}.npz") as arrays:
-            for name in sorted(set(arrays) - {"meta"}):
-                digest.update(arrays[name].tobytes())
-    return digest.hexdigest()
 
 
 def damage(folder: Path, rng: np.random.Generator) -> str:
@@ -144,8 +102,7 @@ def disturbed(folder: Path, seconds: float, rng: np.random.Generator, done: Coun
         done[signal.Signals(number).name] += 1
         if rng.random() < DAMAGE_PROB and (what := damage(folder, rng)):
             done[what] += 1
-    left = [file.name for file in folder.iterdir() if file.name.startswith(".")]
-    if left:
+    if left := partial_files(folder):
         raise Lost(f"left behind: {', '.join(left)}")
 
 
