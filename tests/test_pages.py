@@ -10,7 +10,8 @@ from tervit_np.cli import make_parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"),
+    *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/teaching/*.md"),
+    *ROOT.glob("benchmarks/*.md"),
     *ROOT.glob("tutorials/*.md"),
 ]  # fmt: skip
 PAGES.remove(ROOT / "CHANGELOG.md")  # it also names what no longer exists

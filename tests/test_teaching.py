@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
 PAGES = [
     *(ROOT / "tutorials").glob("*.py"),
-    *(page for folder in (".", "docs", "tutorials") for page in (ROOT / folder).glob("*.md")),
+    *(
+        page
+        for folder in (".", "docs", "docs/teaching", "tutorials")
+        for page in (ROOT / folder).glob("*.md")
+    ),
 ]
 
 
@@ -55,6 +59,37 @@ def exercises_in(text):
 def test_joined_names_are_found():
     text = "# ``tervit exercise\n#   start a``, then ``b`` and ``c_d``; `tervit exercise hint` `e`"
     assert exercises_in(text) == ["a", "b", "c_d"]
+
+
+def test_sessions_take_ninety_minutes():
+    text = (ROOT / "docs" / "teaching" / "sessions.md").read_text(encoding="utf-8")
+    course, weekend = text.split("## A weekend")
+    sessions = course.split("## Session ")[1:]
+    assert len(sessions) == 6
+    for session in sessions:
+        minutes = re.findall(r"^\| (\d+) \|", session, re.MULTILINE)
+        assert sum(map(int, minutes)) == 90, session[:40]
+    for day in weekend.split("\n\n| time |")[1:]:
+        rows = re.findall(r"^\| (\d\d):(\d\d) \|.*\| (\d+) \|$", day, re.MULTILINE)
+        starts = [60 * int(hours) + int(minutes) for hours, minutes, _ in rows]
+        ends = [start + int(row[2]) for start, row in zip(starts, rows, strict=True)]
+        assert len(rows) == 5 and starts[1:] == ends[:-1]
+
+
+def test_wrong_answers_are_those_of_the_exercises():
+    sys.path.append(str(ROOT / "docs"))
+    from make_wrong_answers import PAGE, page
+
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_mutants_that_pages_name_exist():
+    from tervit_np.verify.mutants import MUTANTS
+
+    known = set(MUTANTS)
+    for page in (ROOT / "docs" / "teaching").glob("*.md"):
+        named = re.findall(r"check --mutant ([\w-]+)`", page.read_text(encoding="utf-8"))
+        assert set(named) <= known, page
 
 
 def test_named_files_exist():

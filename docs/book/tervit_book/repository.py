@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 TEXTS = sorted(
     file.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/*.md", "tutorials/*.md", "benchmarks/*.md")
+    for pattern in ("*.md", "docs/*.md", "docs/teaching/*.md", "tutorials/*.md", "benchmarks/*.md")
     for file in ROOT.glob(pattern)
 )
 CHAPTERS = sorted(
