@@ -3,10 +3,10 @@
     python benchmarks/agreement.py runs/cifar10
 
 Exports the last stage of a run, loads the file, and classifies the run's test split with the
-trained model and with the packed one, with attention in float32 and in int8. The inputs of both
-models' quantizers differ in their last bits, so a value close to a half may be rounded up in one
-and down in the other. Prints how many decisions differ, their margins, and the largest difference
-of logits.
+trained model and with the packed one, with attention in float32, bfloat16 and int8. The inputs of
+both models' quantizers differ in their last bits, so a value close to a half may be rounded up in
+one and down in the other. Prints how many decisions differ, their margins, and the largest
+difference of logits.
 """
 
 import sys
@@ -36,7 +36,7 @@ def main(run: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "packed.safetensors"
         tv.export(loaded.model, file)
-        for attention in ("float32", "int8"):
+        for attention in ("float32", "bfloat16", "int8"):
             packed = tv.load_packed(file, attention=attention)
             logits = np.concatenate([packed.predict(batch) for batch in batches])
             differing = np.flatnonzero(logits.argmax(axis=1) != trained.argmax(axis=1))

@@ -6,6 +6,7 @@ import numpy as np
 
 import tervit_np as tv
 from tervit_np.losses import cross_entropy
+from tervit_np.models.quantization import set_precision
 from tervit_np.train import ParallelModel
 
 SHAPES: dict[str, tuple[str, dict[str, Any], int]] = {
@@ -28,9 +29,11 @@ class NumPyStep:
         plan: str,
         threads: int = 1,
         recompute: bool = False,
+        precision: str = "float32",
     ):
         self.model = tv.quantize(tv.create_model(name, **config), plan)
         self.model.recompute = recompute
+        set_precision(self.model, precision)
         self.images, self.labels = batch_of(self.model.config, batch)
         self.parallel = ParallelModel(self.model, threads)
         self.params = self.model.named_params()

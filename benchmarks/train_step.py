@@ -2,6 +2,7 @@
 
     taskset -c 0 python benchmarks/train_step.py              one thread, in turn with PyTorch
     python benchmarks/train_step.py --threads 2               the step on one and on two threads
+    taskset -c 0 python benchmarks/train_step.py --precision  backward products in bfloat16
     python benchmarks/train_step.py --memory                  peak of resident memory, each alone
     python benchmarks/train_step.py --shapes "DeiT-Small 224" --rounds 5
     python benchmarks/train_step.py --profile                 fraction of time of each kind of work
@@ -84,6 +85,37 @@ def against_torch(shapes: list[str], rounds: int) -> list[dict[str, Any]]:
         print(f"{label:<24}{cells[0]:8.1f}{cells[1]:9.1f}{cells[2]:8.1f}{cells[3]:8.1f}"
               f"{cells[4]:9.1f}{row['torch/ours']:12.2f}{row['both ternary']:14.2f}",
               flush=True)  # fmt: skip
+    return rows
+
+
+def by_precision(shapes: list[str], rounds: int) -> list[dict[str, Any]]:
+    """Compare the precisions of backward products with each other and with PyTorch's float32."""
+    from tervit_np.compiled.amx import AMX
+    from tervit_np.compiled.bf16_matmul import bf16_tile
+    from tervit_np.ops.mixed_precision import PRECISIONS
+
+    unit = "the processor's" if bf16_tile() is AMX else "emulated, slower than a real one"
+    print(f"matrix unit: {unit}\nms a step, one thread")
+    rows = []
+    for label in shapes:
+        name, config, batch = SHAPES[label]
+        steps: dict[str, Any] = {
+            f"{plan} {precision}": NumPyStep(name, config, batch, plan, precision=precision)
+            for plan in ("float", "ternary")
+            for precision in PRECISIONS
+        }
+        if find_spec("torch") is not None:
+            from torch_step import TorchStep
+
+            full = steps["float float32"].model.config
+            steps |= {kind: TorchStep(full, *batch_of(full, batch), kind) for kind in TORCH[:2]}
+        seconds = interleave(steps, rounds)
+        fastest = min(seconds.get(kind, np.nan) for kind in TORCH[:2])
+        rows.append({"shape": label, "batch": batch, "seconds": seconds,
+                     "torch/ours": {kind: fastest / t for kind, t in seconds.items()}})  # fmt: skip
+        for kind, t in seconds.items():
+            print(f"{label:<24}{kind:<18}{1e3 * t:8.1f}   torch float32 / this {fastest / t:5.2f}",
+                  flush=True)  # fmt: skip
     return rows
 
 
@@ -207,6 +239,7 @@ def main() -> None:
     """Run the measurement that the options select."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--precision", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--rounds", type=int, default=15)
@@ -223,7 +256,9 @@ def main() -> None:
     if args.profile:
         profile(args.shapes, args.rounds)
         return
-    if args.memory:
+    if args.precision:
+        rows = by_precision(args.shapes, args.rounds)
+    elif args.memory:
         rows = memory(args.shapes)
     elif args.threads:
         rows = on_threads(args.shapes, args.threads, args.rounds)

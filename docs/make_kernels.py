@@ -2,8 +2,8 @@
 
     python docs/make_kernels.py
 
-It reads docs/bench_zen4.json and measures nothing; for Arm it compiles the kernels and counts their
-instructions.
+It reads docs/bench_zen4.json and measures nothing; for Arm and for Intel's matrix unit it compiles
+the kernels and counts their instructions.
 """
 
 import re
@@ -14,10 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tervit_np.bench import arm, figures  # noqa: E402
+from tervit_np.bench import cross_compile, figures  # noqa: E402
 from tervit_np.bench.assembly import count_instructions, find_inner_loop  # noqa: E402
 from tervit_np.bench.baselines import Comparison  # noqa: E402
-from tervit_np.bench.models import ONE_THREAD, PACKED, ModelComparison  # noqa: E402
+from tervit_np.bench.models import ATTENTION, ONE_THREAD, ModelComparison  # noqa: E402
 from tervit_np.bench.store import load_results  # noqa: E402
 from tervit_np.bench.variants import VariantTable, intensities  # noqa: E402
 
@@ -26,17 +26,17 @@ STORE, PAGE = DOCS / "bench_zen4.json", DOCS / "kernels.md"
 
 
 def variant_table(timed: VariantTable) -> str:
-    """One row for each variant timed, and for each on Arm, whose assembly is only counted."""
+    """One row for each variant timed, and for each elsewhere, whose assembly is only counted."""
     rows = [["variant", "10⁹ op/s", "of the peak", "op per byte of weights", "inner loop"]]
     for variant in timed.variants:
         peak = _percent(variant.fraction_of_peak)
         intensity = "" if variant.intensity is None else f"{variant.intensity:.0f}"
         cells = [variant.name, f"{variant.speed:.1f}", peak, intensity, _counts(variant.loop)]
         rows.append(cells)
-    for name in arm.FEATURES:
+    for name, target in cross_compile.TARGETS.items():
         intensity = "16" if name == "generic" else f"{intensities(name)[0]:.0f}"
-        loop = count_instructions(find_inner_loop(arm.assembly(name)))
-        rows.append([f"{name}, for Arm", "", "", intensity, _counts(loop)])
+        loop = count_instructions(find_inner_loop(cross_compile.assembly(name)))
+        rows.append([f"{name}, for {target.name}", "", "", intensity, _counts(loop)])
     return table(rows)
 
 
@@ -78,7 +78,9 @@ def model_table(models: list[ModelComparison]) -> str:
     heads = ["model", "batch", "threads", "attention", "ms per image", "of the peak"]
     body = [heads + [figures.BASELINES[name][0] for name in names]]
     for row in models:
-        for packed, attention in zip(PACKED, ("float32", "int8"), strict=True):
+        for packed, attention in ATTENTION.items():
+            if packed not in row.times:
+                continue
             ms = f"{1e3 * row.times[packed].median / row.batch:.1f}"
             ratios = [f"{row.ratio(name, packed):.2f}" for name in names]
             first = [row.model, str(row.batch), str(row.threads), attention, ms]

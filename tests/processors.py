@@ -45,7 +45,7 @@ import pytest
 from tervit_np import blas
 from tervit_np.backends import backend_name
 from tervit_np.environment import usable_cores
-from tervit_np.kernels import VARIANTS, selected_variant
+from tervit_np.kernels import VARIANTS, isa, selected_variant
 
 ROOT = Path(__file__).parents[1]
 SEEDS = range(1, 21)
@@ -116,7 +116,7 @@ def configurations() -> Iterator[Configuration]:
             short=core == "Haswell",
             impossible=lacking((feature,), here),
         )
-    for variant in VARIANTS:
+    for variant in (*VARIANTS, isa.EMULATED):
         yield Configuration(
             f"kernel {variant}", {"TERVIT_KERNEL": variant}, impossible=absent or refusal(variant)
         )

@@ -397,11 +397,11 @@ quote("128 as a signed byte", byte.view(np.int8)[0], -128, 0)
 # product alone. *Predict* the order.
 
 from tervit_np.backends import backend_name
-from tervit_np.kernels import integer_product, isa, supported
+from tervit_np.kernels import integer_product, runnable
 
 variants = ("numpy",)
 if backend_name() == "numba":
-    variants = supported(isa.features())
+    variants = runnable()
 if FAST:
     variants = variants[-1:]  # compiling takes a second each
 print("variants here:", ", ".join(variants))

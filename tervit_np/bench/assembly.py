@@ -14,12 +14,15 @@ from tervit_np.kernels import quantize_tokens
 from tervit_np.kernels.isa import check_supported
 
 _MULTIPLIES = re.compile(
-    r"\t(vpdpbusd|vpmaddubsw|vpdpwssd|vpmaddwd|vpmulld|vpcmpeqb|cmpb|[su]mlal2?|[su]mull2?|"
+    r"\t(vpdpbusd|vpmaddubsw|vpdpwssd|tdpbssd|vpmaddwd|vpmulld|vpcmpeqb|cmpb|[su]mlal2?|[su]mull2?|"
     r"mla|u?sdot)\s"
 )
 _EXPLANATIONS = (  # an instruction is explained by the first pattern that matches
     (r"vpdpbusd|u?sdot", "four products of bytes, added to each 32-bit sum"),
-    (r"prefetch", "the next tile's tokens, fetched into the cache"),
+    (r"tdpbssd", "16 x 16 x 64 products of bytes, added to a tile of 32-bit sums"),
+    (r"tileload", "a tile loaded: 16 rows of 64 bytes"),
+    (r"prefetch", "the next tile's tokens or outputs, fetched into the cache"),
+    (r"vcvtdq2ps|v(mul|add)ps", "sums of the block before, scaled"),
     (r"vpmaddubsw", "products of bytes, added in pairs to 16 bits"),
     (r"vpdpwssd", "products of 16 bits, added in pairs to each 32-bit sum"),
     (r"vpmaddwd", "products of 16 bits, added in pairs to 32 bits"),
@@ -55,7 +58,7 @@ def inner_loop(variant: str) -> list[str]:
     ValueError
         If this CPU cannot run the variant.
     """
-    return [] if check_supported(variant) == "numpy" else find_inner_loop(_compile(variant))
+    return [] if check_supported(variant) == "numpy" else find_inner_loop(compile_anew(variant))
 
 
 def find_inner_loop(code: str) -> list[str]:
@@ -85,13 +88,13 @@ def explain(line: str) -> str:
     return next(text for pattern, text in _EXPLANATIONS if re.match(pattern, spaced))
 
 
-def _compile(variant: str) -> str:
-    """Compile a variant anew, as the cache holds no assembly.  -> assembly."""
+def compile_anew(variant: str) -> str:
+    """Compile a variant anew, as the cache holds no assembly, and run nothing.  -> assembly."""
     import numba
 
     function, arguments = kernel_call(variant)
-    fresh = numba.njit(error_model="numpy", boundscheck=False)(function)
-    fresh(*arguments)
+    fresh: Any = numba.njit(error_model="numpy", boundscheck=False)(function)
+    fresh.compile(tuple(map(numba.typeof, arguments)))
     return str(next(iter(fresh.inspect_asm().values())))
 
 
@@ -102,10 +105,15 @@ def kernel_call(variant: str) -> tuple[Any, tuple[Any, ...]]:
 
         codes = np.zeros((2, 64), np.int8)
         return getattr(naive, variant).py_func, (codes, codes, np.zeros((2, 2), np.int32))
-    from tervit_np.kernels.ternary_gemm import linear
+    from tervit_np.kernels.amx_gemm import linear_on_tiles
+    from tervit_np.kernels.ternary_gemm import linear_in_registers
     from tervit_np.kernels.tiles import TILES
 
-    problem, tile = random_problem(12, 8, 64), TILES[variant]
+    problem, tile = random_problem(12, 64, 64), TILES[variant]
     tokens = quantize_tokens(problem.x, tile.mr)
     out = np.empty((len(tokens.q), 64), np.int32)
-    return linear.py_func, (tile, tokens, problem.packed, problem.packed.scale, out, 0, 1)
+    if variant == "amx":
+        scale = problem.packed.scale
+        return linear_on_tiles.py_func, (tile, tokens, problem.packed, scale, scale, out, 0, 2)
+    arguments = tile, tokens, problem.packed, problem.packed.scale, out, 0, 1
+    return linear_in_registers.py_func, arguments

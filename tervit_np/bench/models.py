@@ -22,8 +22,13 @@ from tervit_np.bench.timing import Times, interleaved
 from tervit_np.deploy import PackedModel, export, load_packed
 from tervit_np.models import Classifier, create_model, quantize
 
-PACKED = ("packed", "packed, attention int8")  # attention in float32, in int8
-ONE_THREAD = "one thread"  # PACKED[0] on one thread, when the others use several
+PACKED = "packed"
+ATTENTION = {  # of the packed models that are timed; bfloat16 where there is a matrix unit
+    PACKED: "float32",
+    "packed, attention bfloat16": "bfloat16",
+    "packed, attention int8": "int8",
+}
+ONE_THREAD = "one thread"  # PACKED on one thread, when the others use several
 
 
 class ModelComparison(NamedTuple):
@@ -34,11 +39,11 @@ class ModelComparison(NamedTuple):
     threads: int
     times: dict[str, Times]  # of a batch
 
-    def ratio(self, baseline: str, packed: str = PACKED[0]) -> float:
+    def ratio(self, baseline: str, packed: str = PACKED) -> float:
         """How many times faster the packed model is than a baseline (see `fastest`)."""
         return fastest(self.times, baseline).median / self.times[packed].median
 
-    def fraction_of_peak(self, packed: str = PACKED[0]) -> float | None:
+    def fraction_of_peak(self, packed: str = PACKED) -> float | None:
         """The fraction of the time that the dot products of all ternary layers alone would take."""
         return fraction_of_peak(self.times, packed)
 
@@ -49,32 +54,38 @@ def compare_models(
     """Time a model of the registry and its baselines, for each batch size."""
     model = create_model(name)
     backends = BACKENDS if find_spec("numba") is not None else ("numpy",)
-    packed, packed_int8 = _packed(create_model(name), threads)
+    packed = _packed(create_model(name), threads)
     macs = ternary_macs(quantize(create_model(name), "ternary"))
     for batch in batches:
         images = np.random.default_rng(0).normal(size=(batch, 3, *[model.config.image_size] * 2))
         images = images.astype(np.float32)
         candidates: dict[str, Callable[[], Any]] = {
-            PACKED[0]: partial(packed.predict, images),
-            PACKED[1]: partial(packed_int8.predict, images),
+            **{kind: partial(loaded.predict, images) for kind, loaded in packed.items()},
             **{f"{name} float32": _float_model(model, images, threads, name) for name in backends},
             **_torch_models(model, images, threads),
         }
         if threads > 1:
-            candidates[ONE_THREAD] = partial(_packed(create_model(name), 1)[0].predict, images)
+            alone = _packed(create_model(name), 1)[PACKED]
+            candidates[ONE_THREAD] = partial(alone.predict, images)
         operations = 2.0 * batch * macs
         peak = peak_candidate(operations) if threads == 1 else {}
         times = interleaved(candidates | peak, rounds)
         yield ModelComparison(name, batch, threads, scale_peak(times, operations))
 
 
-def _packed(model: Classifier, threads: int) -> tuple[PackedModel, PackedModel]:
-    """Export the ternary model and load it, with attention in float32 and in int8."""
+def _packed(model: Classifier, threads: int) -> dict[str, PackedModel]:
+    """Export the ternary model and load it, once for each kind of attention."""
+    from tervit_np.compiled.amx import AMX
+    from tervit_np.compiled.bf16_matmul import bf16_tile
+
     with TemporaryDirectory() as folder:
         path = Path(folder) / "packed.safetensors"
         export(quantize(model, "ternary"), path)
-        packed = load_packed(path, threads=threads)
-        return packed, load_packed(path, threads=threads, attention="int8")
+        return {
+            kind: load_packed(path, threads=threads, attention=attention)
+            for kind, attention in ATTENTION.items()
+            if attention != "bfloat16" or bf16_tile() is AMX
+        }
 
 
 def _float_model(model: Classifier, images: Array, threads: int, name: str) -> Callable[[], Array]:

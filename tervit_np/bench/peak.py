@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tervit_np.arrays import Array
 from tervit_np.bench.timing import Times
-from tervit_np.kernels import isa, supported
+from tervit_np.kernels import isa, runnable
 
 PEAK = "dot products alone"  # its name among times
 _LEAST = 1e8  # operations; with fewer, the overhead of the call would count
@@ -17,14 +17,17 @@ _LEAST = 1e8  # operations; with fewer, the overhead of the call would count
 
 def peak_candidate(operations: float) -> dict[str, Callable[[], Array]]:
     """Return a call that does at least so many operations; empty without a dot instruction."""
-    variant = supported(isa.features())[-1]
+    variant = runnable()[-1]
     if variant not in isa.DOT_VARIANTS:
         return {}
+    from tervit_np.compiled.amx import MatrixTile
     from tervit_np.kernels import peak
     from tervit_np.kernels.tiles import TILES
 
     tile = TILES[variant]
     steps = round(max(operations, _LEAST) / peak.operations(tile, 1))
+    if isinstance(tile, MatrixTile):
+        return {PEAK: lambda: peak.tile_dot_products_only(tile, steps)}
     return {PEAK: lambda: peak.dot_products_only(tile, steps, 0x01020102, 0x05060708)}
 
 

@@ -14,7 +14,7 @@ from tervit_np.bench.assembly import count_instructions, inner_loop
 from tervit_np.bench.baselines import Problem, random_problem
 from tervit_np.bench.peak import PEAK, peak_candidate, scale_peak
 from tervit_np.bench.timing import interleaved
-from tervit_np.kernels import has_tile, integer_product, isa, quantize_tokens, supported
+from tervit_np.kernels import has_tile, integer_product, quantize_tokens, runnable
 
 SHAPE = (197, 384, 1536)  # tokens, inputs, outputs
 _SLOW = ("loop",)  # variants that get a hundredth of the tokens
@@ -52,7 +52,7 @@ def time_variants(
     problem = random_problem(tokens, inputs, outputs)
     candidates: dict[str, Callable[[], Any]] = {}
     work: dict[str, float] = {}
-    for name in supported(isa.features()):
+    for name in runnable():
         count = max(tokens // 100, 2) if name in _SLOW else tokens
         candidates[name] = _product(name, problem, count)
         work[name] = 2.0 * count * inputs * outputs
@@ -80,9 +80,14 @@ def intensities(name: str) -> tuple[float | None, float | None]:
         return None, None
     if name in ("loop", "vector"):  # a byte of weights and a byte of the token for each product
         return 2.0, 1.0
+    from tervit_np.compiled.amx import MatrixTile
     from tervit_np.kernels.tiles import TILES
 
-    vector_bytes, mr, panels = TILES[name]
+    tile = TILES[name]
+    if isinstance(tile, MatrixTile):  # 2 KB of weights, a byte each, and 2 KB of tokens
+        operations = 2.0 * 32 * 32 * 64
+        return operations / 2048, operations / 4096
+    vector_bytes, mr, panels, _ = tile
     weights = vector_bytes * panels  # bytes, four weights in each
     operations = 2.0 * 4 * weights * mr
     return operations / weights, operations / (weights + 4 * mr)
@@ -99,9 +104,10 @@ def _product(name: str, problem: Problem, tokens: int) -> Callable[[], Any]:
     from tervit_np.kernels.tiles import TILES
 
     tile = TILES[name]
-    quantized = quantize_tokens(problem.x, tile.mr)
-    q = zeros(quantized.q.shape, np.int8)
-    q[...] = quantized.q
+    quantized = quantize_tokens(problem.x[:tokens], tile.mr)
+    rows, inputs = quantized.q.shape
+    q = zeros((rows, -(-inputs // tile.inputs) * tile.inputs), np.int8)
+    q[:, :inputs] = quantized.q
     quantized = quantized._replace(q=q)
     out = zeros((len(q), len(w.scale)), np.int32)
     return lambda: linear(tile, quantized, w, w.scale, out, 0, len(w.packed))

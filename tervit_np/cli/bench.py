@@ -23,7 +23,7 @@ EXAMPLES = """\
   tervit bench --variants                   each variant: speed, fraction of peak, inner loop
   tervit bench --assembly vnni512           the instructions of one inner loop, each explained
   tervit bench --assembly arm               "generic", compiled for a 64-bit Arm; so are neon,
-                                            sdot and usdot on other CPUs
+                                            sdot and usdot on other CPUs, and amx
   tervit bench --out b.json --plot b.png    store and plot; --out keeps the file's other sections
   tervit bench --variants --from b.json --plot roofline.png
                                             plot stored measurements"""

@@ -43,7 +43,7 @@ def print_layers(rows: "Iterable[Comparison]") -> "list[Comparison]":
 
 def print_models(rows: "Iterable[ModelComparison]") -> "list[ModelComparison]":
     """Print how many times faster the packed model is, by batch size and kind of attention."""
-    from tervit_np.bench.models import PACKED
+    from tervit_np.bench.models import ATTENTION
 
     printed: list[ModelComparison] = []
     for row in rows:
@@ -53,7 +53,9 @@ def print_models(rows: "Iterable[ModelComparison]") -> "list[ModelComparison]":
             print(f"{heads}   times faster than")
             _print_heads(row.times, 43)
         printed.append(row)
-        for packed, attention in zip(PACKED, ("float32", "int8"), strict=True):
+        for packed, attention in ATTENTION.items():
+            if packed not in row.times:
+                continue
             ms = 1e3 * row.times[packed].median
             peak = _percent(row.fraction_of_peak(packed))
             start = f"{row.batch:<6}{attention:<10}{ms:>8.1f}{ms / row.batch:>10.1f}{peak:>9}"
@@ -73,7 +75,7 @@ def _print_heads(times: dict[str, Any], indent: int) -> None:
 def _cells(row: Any, *packed: str) -> str:
     """Return the ratios of a row to all baselines that were timed."""
     timed = [name for name in _COLUMNS.values() if any(t.startswith(name) for t in row.times)]
-    if packed and "int8" in packed[0]:  # one thread was timed with attention in float32 only
+    if packed and "attention" in packed[0]:  # one thread was timed with attention in float32 only
         timed = [name for name in timed if name != "one thread"]
     return "".join(f"{row.ratio(name, *packed):>8.2f}" for name in timed)
 
@@ -94,13 +96,13 @@ def print_variants(table: "VariantTable") -> None:
 
 def print_assembly(variant: str) -> None:
     """Print each instruction of an inner loop with its explanation."""
-    from tervit_np.bench import arm
+    from tervit_np.bench import cross_compile
     from tervit_np.bench.assembly import explain, find_inner_loop, inner_loop
-    from tervit_np.kernels import isa, supported
+    from tervit_np.kernels import runnable
 
-    for_arm = variant in ("neon", "sdot", "usdot") and variant not in supported(isa.features())
-    if variant == "arm" or for_arm:
-        lines = find_inner_loop(arm.assembly("generic" if variant == "arm" else variant))
+    elsewhere = variant in cross_compile.TARGETS and variant not in runnable()
+    if variant == "arm" or elsewhere:
+        lines = find_inner_loop(cross_compile.assembly("generic" if variant == "arm" else variant))
     else:
         lines = inner_loop(variant)
     if not lines:

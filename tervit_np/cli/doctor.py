@@ -95,6 +95,20 @@ def _machine() -> Iterator[Finding]:
         yield Finding("ternary kernel", selected_variant())
     except ValueError as error:
         yield Finding("ternary kernel", "none", str(error))
+    yield from _matrix_unit()
+
+
+def _matrix_unit() -> Iterator[Finding]:
+    """Say whether the kernels may use Intel AMX, and why not."""
+    from tervit_np.backends import backend_name
+    from tervit_np.kernels import isa
+
+    if backend_name() == "numpy":
+        return
+    reason = isa.why_no_matrix_unit()
+    refused = isa.MATRIX_UNIT in isa.supported(isa.features()) and reason
+    value = f"none: {reason}" if reason else "Intel AMX"
+    yield Finding("matrix unit", "none" if refused else value, reason if refused else "")
 
 
 def _storage() -> Iterator[Finding]:

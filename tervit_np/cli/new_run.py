@@ -24,6 +24,7 @@ _RECIPE = (
     "label_smoothing",
     "weight_decay",
     "ema",
+    "precision",
     "accumulate",
     "recompute",
 )

@@ -48,8 +48,9 @@ def add_attention(options: Options) -> None:
     """Add --attention."""
     options.add_argument(
         "--attention",
-        choices=("float32", "int8"),
-        help="precision of the attention products of a packed file (default: float32)",
+        choices=("float32", "bfloat16", "int8"),
+        help="precision of the attention products of a packed file (default: float32); bfloat16 is "
+        "for processors with Intel AMX",
     )
 
 

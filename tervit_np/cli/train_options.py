@@ -106,6 +106,12 @@ def _add_recipe_options(group: Options) -> None:
     )
     group.add_argument("--weight-decay", type=float, metavar="X", help="the optimizer's decay")
     group.add_argument(
+        "--precision",
+        choices=("float32", "bf16", "bf16x2"),
+        help="of the products of backward passes; bf16: factors rounded to bfloat16, float32 sums "
+        "and weights; bf16x2: factors of two bfloat16 numbers",
+    )
+    group.add_argument(
         "--ema", type=float, metavar="X", help="decay of the moving average of the weights; 0: none"
     )
     group.add_argument("--label-smoothing", type=float, metavar="X", help="from 0 to below 1")

@@ -6,6 +6,7 @@ all steps, and writes it once. dispatch.py imports this package on first use.
 """
 
 from tervit_np.compiled.attention import attention_backward, attention_mix, attention_probs
+from tervit_np.compiled.bf16_matmul import linear_backward_bf16
 from tervit_np.compiled.conv import col2im, im2col
 from tervit_np.compiled.fakequant import fake_quant_rows, fake_quant_rows_minmax, fake_quant_static
 from tervit_np.compiled.gelu import gelu, gelu_backward, gelu_tanh, gelu_tanh_backward
@@ -35,6 +36,7 @@ __all__ = [
     "layernorm_backward",
     "linear",
     "linear_backward",
+    "linear_backward_bf16",
     "newton_schulz",
     "softmax",
     "softmax_backward",

@@ -21,6 +21,14 @@ def zero_bytes(count: int) -> Array:
     return raw[start : start + count]
 
 
+@kernel(boundscheck=False)
+def empty_bytes(count: int) -> Array:
+    """Return uint8 (count,), uninitialised, that begins at a cache line."""
+    raw = np.empty(count + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + count]
+
+
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     """Return zeros that begin at a cache line."""
     count = int(np.prod(shape)) * np.dtype(dtype).itemsize

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from tervit_np.deploy.session import InferenceSession
     from tervit_np.kernels.block import BlockWeights
 
-ATTENTION = ("float32", "int8")
+ATTENTION = ("float32", "bfloat16", "int8")
 
 
 class PackedBlocks(Blocks):
     """Blocks whose linear layers are packed and ternary.
 
-    `num_threads` threads share the work. The two products of attention run in "float32" or "int8";
-    the latter quantizes once more, and is faster for windows of many tokens
-    (kernels/int8_attention.py).
+    `num_threads` threads share the work. The two products of attention run in "float32", or in
+    "int8", which quantizes once more and is faster for windows of many tokens
+    (kernels/int8_attention.py), or in "bfloat16", which is for processors with a matrix unit and
+    slow on others (kernels/bf16_attention.py).
     """
 
     def __init__(
@@ -63,8 +64,8 @@ class PackedBlocks(Blocks):
         Raises
         ------
         ValueError
-            If attention is "int8" and the selected kernel has no compiled block, or a value is not
-            finite.
+            If attention is not "float32" and the selected kernel has no compiled block, or a value
+            is not finite.
         """
         if not has_tile(selected_variant()):
             if self.attention != "float32":

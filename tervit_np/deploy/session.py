@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.amx import MatrixTile
 from tervit_np.kernels.block import BlockWeights, run_block
 from tervit_np.kernels.team import Team, barrier, thread_range
 from tervit_np.kernels.tiles import Tile
@@ -14,7 +15,9 @@ from tervit_np.kernels.workspace import make_shared_workspace, make_thread_works
 class InferenceSession:
     """The threads and workspaces of one caller, for blocks of one shape."""
 
-    def __init__(self, tile: Tile, weights: BlockWeights, num_threads: int, attention: str) -> None:
+    def __init__(
+        self, tile: Tile | MatrixTile, weights: BlockWeights, num_threads: int, attention: str
+    ) -> None:
         window_tokens, dim = weights.token_index.shape[1], weights.qkv.panels.inputs
         hidden_dim, heads = weights.fc1.panels.outputs, weights.heads
         self.tile, self.team = tile, Team(num_threads)

@@ -6,7 +6,7 @@ this package; its first use does.
 
 from tervit_np.kernels.int8_linear import int8_linear
 from tervit_np.kernels.int8_weights import Int8Weights, pack_int8
-from tervit_np.kernels.isa import VARIANTS, has_tile, selected_variant, supported
+from tervit_np.kernels.isa import VARIANTS, has_tile, runnable, selected_variant, supported
 from tervit_np.kernels.panels import Panels, QuantizedTokens, pack, quantize_tokens, unpack
 from tervit_np.kernels.ternary_linear import (
     fits_integers,
@@ -30,6 +30,7 @@ __all__ = [
     "pack_floats",
     "pack_int8",
     "quantize_tokens",
+    "runnable",
     "selected_variant",
     "supported",
     "ternary_linear",

@@ -19,8 +19,10 @@ from numba import types
 from numba.extending import overload
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.amx import MatrixTile
 from tervit_np.compiled.jit import kernel
 from tervit_np.kernels.attention import AttentionScratch, attend
+from tervit_np.kernels.bf16_attention import Bf16AttentionScratch, attend_bf16
 from tervit_np.kernels.fused import gelu_quantize, residual_layernorm_quantize
 from tervit_np.kernels.gather import gather_tokens, scatter_tokens
 from tervit_np.kernels.int8_attention import Int8AttentionScratch, attend_int8
@@ -29,7 +31,12 @@ from tervit_np.kernels.quantize import quantize_rows
 from tervit_np.kernels.team import barrier, round_up, thread_range
 from tervit_np.kernels.ternary_gemm import linear
 from tervit_np.kernels.tiles import Tile
-from tervit_np.kernels.workspace import SharedWorkspace, ThreadWorkspace, windows_per_pass
+from tervit_np.kernels.workspace import (
+    AnyAttentionScratch,
+    SharedWorkspace,
+    ThreadWorkspace,
+    windows_per_pass,
+)
 
 
 class NormWeights(NamedTuple):
@@ -65,7 +72,7 @@ class BlockWeights(NamedTuple):
 
 @kernel(boundscheck=False)
 def run_block(
-    tile: Tile,
+    tile: Tile | MatrixTile,
     w: BlockWeights,
     x: Array,
     shared: SharedWorkspace,
@@ -92,7 +99,7 @@ def run_block(
 
 @kernel(boundscheck=False)
 def block_forward(
-    tile: Tile,
+    tile: Tile | MatrixTile,
     w: BlockWeights,
     shared: SharedWorkspace,
     private: ThreadWorkspace,
@@ -118,7 +125,7 @@ def block_forward(
 
 @kernel(boundscheck=False)
 def norm1_to_qkv(
-    tile: Tile,
+    tile: Tile | MatrixTile,
     w: BlockWeights,
     shared: SharedWorkspace,
     private: ThreadWorkspace,
@@ -134,7 +141,7 @@ def norm1_to_qkv(
 
 @kernel(boundscheck=False)
 def proj_to_fc2(
-    tile: Tile,
+    tile: Tile | MatrixTile,
     w: BlockWeights,
     shared: SharedWorkspace,
     private: ThreadWorkspace,
@@ -181,11 +188,18 @@ def attend_head(
     head: int,
     head_dim: int,
     attn_bias: Array,
-    scratch: AttentionScratch | Int8AttentionScratch,
+    scratch: AnyAttentionScratch,
     out: Array,
 ) -> None:
-    """Attend in float32 or int8, chosen by the type of `scratch` at compile time."""
+    """Attend in float32, bfloat16 or int8, by the type of `scratch` at compile time."""
     raise NotImplementedError("attend_head exists only in compiled code")
+
+
+_ATTEND: dict[type, Callable[..., None]] = {
+    AttentionScratch: attend,
+    Bf16AttentionScratch: attend_bf16,
+    Int8AttentionScratch: attend_int8,
+}
 
 
 @overload(attend_head, strict=False)  # strict would compare annotations as well as names
@@ -197,7 +211,7 @@ def _attend_head(
     scratch: types.NamedTuple,
     out: types.Array,
 ) -> Callable[..., None]:
-    kernel = attend_int8 if scratch.instance_class is Int8AttentionScratch else attend
+    kernel = _ATTEND[scratch.instance_class]
     return lambda qkv, head, head_dim, attn_bias, scratch, out: kernel(
         qkv, head, head_dim, attn_bias, scratch, out
     )
@@ -211,7 +225,7 @@ def first_rows(tokens: QuantizedTokens, count: int) -> QuantizedTokens:
 
 @kernel(boundscheck=False)
 def linear_all_panels(
-    tile: Tile, tokens: QuantizedTokens, layer: LinearWeights, out: Array
+    tile: Tile | MatrixTile, tokens: QuantizedTokens, layer: LinearWeights, out: Array
 ) -> None:
     """Apply a layer to quantized tokens.  (M', I') -> out (M', 64 P)."""
     linear(tile, tokens, layer.panels, layer.bias, out, 0, layer.panels.packed.shape[0])

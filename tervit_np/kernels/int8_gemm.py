@@ -1,14 +1,22 @@
-"""The product of 8-bit tokens with 8-bit weights, compiled; int8_linear.py has the formula."""
+"""The product of 8-bit tokens with 8-bit weights, compiled; int8_linear.py has the formula.
+
+Vector registers need an unsigned side, the matrix unit does not: there, no zero point is undone.
+"""
 
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.aligned import empty_matrix, zero_bytes
+from tervit_np.compiled.amx import MatrixTile
 from tervit_np.compiled.exponential import F
 from tervit_np.compiled.jit import kernel
+from tervit_np.kernels.amx_gemm import linear_on_tiles
+from tervit_np.kernels.amx_weights import OUTPUTS
 from tervit_np.kernels.gemm import View, gemm_rows
 from tervit_np.kernels.int8_weights import Int8Weights
 from tervit_np.kernels.panels import QuantizedTokens
 from tervit_np.kernels.quantize import quantize_rows
+from tervit_np.kernels.team import round_up
 from tervit_np.kernels.tiles import BYTE_TILES, MR
 
 
@@ -39,3 +47,20 @@ def _dequantize(sums: Array, scale: np.float32, w: Int8Weights, bias: Array, out
     """out = (sums - compensation) * scale * w.scale + bias for one token.  (O',) -> (O,)."""
     for n in range(out.shape[0]):
         out[n] = F(np.int32(sums[n] - w.compensation[n])) * scale * w.scale[n] + bias[n]
+
+
+@kernel(boundscheck=False)
+def quantize_and_multiply_int8_on_tiles(
+    tile: MatrixTile, x: Array, w: Int8Weights, bias: Array
+) -> Array:
+    """The same on a matrix unit.  (M, I), Int8Weights, (O',) -> (M', O''), whole tiles."""
+    rows, inputs = round_up(x.shape[0], tile.mr), round_up(4 * w.packed.shape[0], tile.inputs)
+    q = zero_bytes(rows * inputs).view(np.int8).reshape((rows, inputs))
+    tokens = QuantizedTokens(q, np.empty(rows, np.float32), np.empty(rows, np.int32))
+    quantize_rows(x, x.shape[1], w.input_scale, tokens)
+    columns = round_up(w.scale.shape[0], OUTPUTS)
+    scales, biases = np.zeros(columns, np.float32), np.zeros(columns, np.float32)
+    scales[: w.scale.shape[0]], biases[: bias.shape[0]] = w.scale, bias
+    out = empty_matrix(rows, columns)
+    linear_on_tiles(tile, tokens, w, scales, biases, out, 0, columns // OUTPUTS)
+    return out

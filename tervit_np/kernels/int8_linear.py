@@ -10,7 +10,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.kernels.int8_weights import Int8Weights, unpack_int8
-from tervit_np.kernels.isa import has_tile, selected_variant
+from tervit_np.kernels.isa import for_tokens, has_tile, selected_variant
 from tervit_np.kernels.panels import quantize_tokens
 
 
@@ -29,11 +29,22 @@ def int8_linear(x: Array, layer: Int8Weights, bias: Array | None = None) -> Arra
     if bias is not None:
         padded_bias[: layer.outputs] = bias
     if has_tile(selected_variant()):
-        from tervit_np.kernels.int8_gemm import quantize_and_multiply_int8
-
-        return quantize_and_multiply_int8(x, layer, padded_bias)
+        return _in_compiled_code(x, layer, padded_bias)
     tokens = quantize_tokens(x, input_scale=layer.input_scale)
     sums = tokens.q[:, : layer.inputs].astype(np.float64) @ unpack_int8(layer).T
     scale = layer.scale[: layer.outputs]
     y = sums.astype(np.float32) * tokens.scale[:, None] * scale + padded_bias[: layer.outputs]
     return y
+
+
+def _in_compiled_code(x: Array, layer: Int8Weights, bias: Array) -> Array:
+    """Multiply in vector registers or, for many tokens, on the matrix unit if there is one."""
+    from tervit_np.compiled.amx import MatrixTile
+    from tervit_np.kernels import int8_gemm
+    from tervit_np.kernels.tiles import TILES
+
+    tile = TILES[for_tokens(selected_variant(), len(x))]
+    if not isinstance(tile, MatrixTile):
+        return int8_gemm.quantize_and_multiply_int8(x, layer, bias)
+    out = int8_gemm.quantize_and_multiply_int8_on_tiles(tile, x, layer, bias)
+    return np.ascontiguousarray(out[: len(x), : layer.outputs])

@@ -5,6 +5,18 @@ from llvmlite import ir
 from numba import types
 
 from tervit_np.arrays import Array
+from tervit_np.compiled.amx import (
+    ROW_BYTES,
+    ROWS,
+    MatrixTile,
+    configure,
+    dot_int8,
+    registers_of,
+    release,
+    tile_load,
+    tile_store,
+    tile_zero,
+)
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.simd import (
     I8,
@@ -60,6 +72,28 @@ def multiply_add_registers(
     return acc(acc, types.int32, types.int32), codegen
 
 
-def operations(tile: Tile, steps: int) -> int:
-    """Count the multiplications and additions of `dot_products_only`."""
+@kernel(boundscheck=False)
+def tile_dot_products_only(tile: MatrixTile, steps: int) -> Array:
+    """Multiply and add on the matrix unit, `steps` times four tiles.  -> int32 (4, 16, 16)."""
+    registers, out = registers_of(tile), np.ones((4, ROWS, ROWS), np.int32)
+    configure(tile)
+    tile_load(tile, registers, 4, out, 0, ROW_BYTES)
+    tile_zero(tile, registers, 0)
+    tile_zero(tile, registers, 1)
+    tile_zero(tile, registers, 2)
+    tile_zero(tile, registers, 3)
+    for _ in range(steps):
+        dot_int8(tile, registers, 0, 4, 4)
+        dot_int8(tile, registers, 1, 4, 4)
+        dot_int8(tile, registers, 2, 4, 4)
+        dot_int8(tile, registers, 3, 4, 4)
+    tile_store(tile, registers, 0, out, 0, ROW_BYTES)
+    release(tile)
+    return out
+
+
+def operations(tile: Tile | MatrixTile, steps: int) -> int:
+    """Count the multiplications and additions of so many steps."""
+    if isinstance(tile, MatrixTile):
+        return 2 * steps * 4 * ROWS * ROWS * ROW_BYTES
     return 2 * steps * tile.vector_bytes * tile.mr * tile.panels * SLOTS

@@ -5,17 +5,19 @@
 The outer loop runs over panels of 64 outputs, the next over tiles of `mr` tokens, the inner one
 over inputs. The sums of a tile stay in registers until they are scaled and stored. The weights of a
 panel, 16 bytes for each input, stay in the L1 cache while the tokens change, so that each weight is
-read from memory once.
+read from memory once. (A matrix unit takes a loop nest of its own, amx_gemm.py.)
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.extending import overload
 
 from tervit_np.arrays import Array
-from tervit_np.compiled.aligned import zero_bytes
+from tervit_np.compiled.aligned import empty_matrix, zero_bytes
+from tervit_np.compiled.amx import MatrixTile
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.simd import (
     F32,
@@ -35,6 +37,7 @@ from tervit_np.compiled.simd import (
     load,
     store,
 )
+from tervit_np.kernels.amx_gemm import linear_on_tiles
 from tervit_np.kernels.microkernel import (
     Accumulators,
     multiply_add,
@@ -43,17 +46,49 @@ from tervit_np.kernels.microkernel import (
 )
 from tervit_np.kernels.panels import PANEL, SLOTS, Panels, QuantizedTokens
 from tervit_np.kernels.quantize import quantize_rows
+from tervit_np.kernels.team import round_up
 from tervit_np.kernels.tiles import Tile
 
 
 @kernel(boundscheck=False)
 def linear(
-    tile: Tile, x: QuantizedTokens, w: Panels, bias: Array, out: Array, start: int, stop: int
-) -> None:
-    """Panels start..stop-1 of y.  Tokens (M', 4 Q), panels (P, Q, 64), (64 P,) -> out (M', 64 P).
+    tile: Tile | MatrixTile, x: QuantizedTokens, w: Panels, bias: Array, out: Array, start: int,
+    stop: int,
+) -> None:  # fmt: skip
+    """Panels start..stop-1 of y.  Tokens (M', I'), panels (P, Q, 64), (64 P,) -> out (M', 64 P).
 
     `out` is float32; if it is int32, it gets the sums of the integers without scale and bias.
     """
+    multiply_panels(tile, x, w, bias, out, start, stop)
+
+
+def multiply_panels(
+    tile: Tile | MatrixTile, x: QuantizedTokens, w: Panels, bias: Array, out: Array, start: int,
+    stop: int,
+) -> None:  # fmt: skip
+    """Run the loop nest for vector registers or that for a matrix unit, by the type of `tile`."""
+    raise NotImplementedError("multiply_panels exists only in compiled code")
+
+
+@overload(multiply_panels, strict=False)  # strict would compare annotations as well as names
+def _multiply_panels(
+    tile: types.NamedUniTuple, x: types.NamedTuple, w: types.NamedTuple, bias: types.Array,
+    out: types.Array, start: types.Integer, stop: types.Integer,
+) -> Callable[..., None]:  # fmt: skip
+    if issubclass(tile.instance_class, MatrixTile):
+        return lambda tile, x, w, bias, out, start, stop: linear_on_tiles(
+            tile, x, w, w.scale, bias, out, 2 * start, 2 * stop
+        )
+    return lambda tile, x, w, bias, out, start, stop: linear_in_registers(
+        tile, x, w, bias, out, start, stop
+    )
+
+
+@kernel(boundscheck=False)
+def linear_in_registers(
+    tile: Tile, x: QuantizedTokens, w: Panels, bias: Array, out: Array, start: int, stop: int
+) -> None:
+    """Panels start..stop-1 of y, one vector register of sums for each token and slot."""
     steps, stride = w.packed.shape[1], x.q.shape[1]
     for panel in range(start, stop, tile.panels):
         panel = min(panel, stop - tile.panels)  # the last tile may compute some panels again
@@ -69,7 +104,7 @@ def linear(
 
 
 @kernel(boundscheck=False)
-def quantize_and_multiply(tile: Tile, x: Array, w: Panels, bias: Array) -> Array:
+def quantize_and_multiply(tile: Tile | MatrixTile, x: Array, w: Panels, bias: Array) -> Array:
     """Quantize the tokens, then multiply.  (M, I), panels, (O,) or (0,) -> (M', 64 P)."""
     tokens, padded_bias, out = pack_inputs(tile, x, w, bias)
     linear(tile, tokens, w, padded_bias, out, 0, w.packed.shape[0])
@@ -78,17 +113,16 @@ def quantize_and_multiply(tile: Tile, x: Array, w: Panels, bias: Array) -> Array
 
 @kernel(boundscheck=False)
 def pack_inputs(
-    tile: Tile, x: Array, w: Panels, bias: Array
+    tile: Tile | MatrixTile, x: Array, w: Panels, bias: Array
 ) -> tuple[QuantizedTokens, Array, Array]:
     """Quantize the tokens, pad the bias, allocate.  -> tokens (M', I'), (64 P,), (M', 64 P)."""
-    rows = -(-x.shape[0] // tile.mr) * tile.mr
-    inputs = 4 * w.packed.shape[1]
+    rows, inputs = round_up(x.shape[0], tile.mr), round_up(4 * w.packed.shape[1], tile.inputs)
     q = zero_bytes(rows * inputs).view(np.int8).reshape((rows, inputs))
     tokens = QuantizedTokens(q, np.empty(rows, np.float32), np.empty(rows, np.int32))
     quantize_rows(x, x.shape[1], w.input_scale, tokens)
     padded_bias = np.zeros(w.scale.shape[0], np.float32)
     padded_bias[: bias.shape[0]] = bias
-    return tokens, padded_bias, np.empty((rows, w.scale.shape[0]), np.float32)
+    return tokens, padded_bias, empty_matrix(rows, w.scale.shape[0])
 
 
 @intrinsic

@@ -6,12 +6,18 @@ All variants compute the same integers. `TERVIT_KERNEL` selects one by name.
 """
 
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.kernels.isa import check_supported, has_tile, selected_variant
+from tervit_np.kernels.isa import (
+    check_supported,
+    for_tokens,
+    has_tile,
+    selected_variant,
+)
 from tervit_np.kernels.panels import (
     MAX_INPUTS,
     Panels,
@@ -22,6 +28,7 @@ from tervit_np.kernels.panels import (
 )
 
 if TYPE_CHECKING:
+    from tervit_np.compiled.amx import MatrixTile
     from tervit_np.kernels.team import Team
     from tervit_np.kernels.tiles import Tile
 
@@ -47,19 +54,17 @@ def ternary_linear(
     x = np.ascontiguousarray(x, np.float32)
     if x.ndim != 2 or x.shape[1] != packed.inputs:
         raise ValueError(f"ternary_linear: x is {x.shape}, expected (tokens, {packed.inputs})")
-    if bias is not None and np.shape(bias) != (packed.outputs,):
-        raise ValueError(f"ternary_linear: bias is {np.shape(bias)}, expected ({packed.outputs},)")
-    variant = selected_variant() if variant is None else check_supported(variant)
     bias = _NO_BIAS if bias is None else np.ascontiguousarray(bias, np.float32)
+    if bias is not _NO_BIAS and bias.shape != (packed.outputs,):
+        raise ValueError(f"ternary_linear: bias is {bias.shape}, expected ({packed.outputs},)")
+    variant = selected_variant() if variant is None else check_supported(variant)
     if not has_tile(variant):
         tokens = quantize_tokens(x, input_scale=packed.input_scale)
         sums = integer_product(tokens.q[:, : packed.inputs], packed, variant)
         y = scale_sums(sums, tokens.scale, packed.scale[: packed.outputs])
         return y + bias if len(bias) else y
-    from tervit_np.kernels.ternary_gemm import quantize_and_multiply
-
     if threads == 1:
-        out = quantize_and_multiply(_tile(variant, len(x), packed), x, packed, bias)
+        out = _gemm().quantize_and_multiply(_tile(variant, len(x), packed), x, packed, bias)
     else:
         out = _with_threads(variant, x, packed, bias, threads)
     return out[: len(x), : packed.outputs]
@@ -67,14 +72,12 @@ def ternary_linear(
 
 def _with_threads(variant: str, x: Array, w: Panels, bias: Array, threads: int) -> Array:
     """Multiply, each thread a range of panels.  -> (M', 64 P)."""
-    from tervit_np.kernels.ternary_gemm import linear, pack_inputs
-
-    (tile, _), panels = _tiles(variant), len(w.packed)
-    tokens, padded_bias, out = pack_inputs(tile, x, w, bias)
+    (tile, _), panels = _tiles(for_tokens(variant, len(x))), len(w.packed)
+    tokens, padded_bias, out = _gemm().pack_inputs(tile, x, w, bias)
 
     def work(thread_id: int) -> None:
         start, stop = panels * thread_id // threads, panels * (thread_id + 1) // threads
-        linear(tile, tokens, w, padded_bias, out, start, stop)
+        _gemm().linear(tile, tokens, w, padded_bias, out, start, stop)
 
     _team(threads).run(work, [])
     return out
@@ -104,14 +107,13 @@ def integer_product(x: Array, packed: Panels, variant: str) -> Array:
         out = np.empty((len(x), packed.outputs), np.int32)
         getattr(naive, variant)(x, unpack(packed), out)
         return out
-    from tervit_np.kernels.ternary_gemm import linear
-
     tile = _tile(variant, len(x), packed)
-    q = np.zeros((-(-len(x) // tile.mr) * tile.mr, 4 * packed.packed.shape[1]), np.int8)
+    inputs = -(-4 * packed.packed.shape[1] // tile.inputs) * tile.inputs
+    q = np.zeros((-(-len(x) // tile.mr) * tile.mr, inputs), np.int8)
     q[: len(x), : packed.inputs] = x
     tokens = QuantizedTokens(q, np.ones(len(q), np.float32), q.sum(axis=1, dtype=np.int32))
     out = np.empty((len(q), len(packed.scale)), np.int32)
-    linear(tile, tokens, packed, packed.scale, out, 0, len(packed.packed))
+    _gemm().linear(tile, tokens, packed, packed.scale, out, 0, len(packed.packed))
     return out[: len(x), : packed.outputs]
 
 
@@ -152,23 +154,30 @@ def multiply_floats(x_hat: Array, panels: Panels, bias: Array | None) -> Array:
 
     The integers of a token are recovered from its largest magnitude, or by the static scale.
     """
-    from tervit_np.kernels.ternary_gemm import quantize_and_multiply
-
-    if not has_tile(selected_variant()):
+    variant = selected_variant()
+    if not has_tile(variant):
         return ternary_linear(x_hat, panels, bias)
-    tile = _tile(selected_variant(), len(x_hat), panels)
-    out = quantize_and_multiply(tile, x_hat, panels, _NO_BIAS if bias is None else bias)
+    tile = _tile(variant, len(x_hat), panels)
+    out = _gemm().quantize_and_multiply(tile, x_hat, panels, _NO_BIAS if bias is None else bias)
     return np.ascontiguousarray(out[: len(x_hat), : panels.outputs])
 
 
-def _tile(variant: str, tokens: int, w: Panels) -> "Tile":
+def _tile(variant: str, tokens: int, w: Panels) -> "Tile | MatrixTile":
     """Return the tile for so many tokens: for one token, the GEMV tile if it fits the panels."""
-    tile, gemv = _tiles(variant)
+    tile, gemv = _tiles(for_tokens(variant, tokens))
     return gemv if tokens == 1 and gemv is not None and len(w.packed) >= gemv.panels else tile
 
 
 @cache
-def _tiles(variant: str) -> "tuple[Tile, Tile | None]":
+def _gemm() -> ModuleType:
+    """Return the compiled kernels: an import in each call would take a microsecond."""
+    from tervit_np.kernels import ternary_gemm
+
+    return ternary_gemm
+
+
+@cache
+def _tiles(variant: str) -> "tuple[Tile | MatrixTile, Tile | None]":
     """Return a variant's tile for many tokens, and its GEMV tile if it has one."""
     from tervit_np.kernels.tiles import GEMV_TILES, TILES
 

@@ -3,10 +3,13 @@
 A tile is the part of an output whose sums stay in registers while a loop runs over the inputs. The
 sums, the vectors loaded at a step, and masks have to fit the registers: 32 with AVX-512 and on Arm,
 16 with AVX2. Names are those of BLIS: MR rows (tokens), NR columns (outputs).
+
+A matrix unit has registers that are tiles themselves (compiled/amx.py).
 """
 
 from typing import Any, NamedTuple
 
+from tervit_np.compiled.amx import AMX, EMULATED, MatrixTile
 from tervit_np.target import lanes
 
 LANES = lanes()  # of 32 bits, in a vector
@@ -32,6 +35,7 @@ class Tile(NamedTuple):
     vector_bytes: int
     mr: int
     panels: int
+    inputs: int = 4  # of a step; the bytes of a token are padded to a multiple
 
 
 _SHAPES = {  # by variant (isa.py)
@@ -44,15 +48,17 @@ _SHAPES = {  # by variant (isa.py)
     "usdot": (16, 5, 1),
 }
 _GEMV_SHAPES = {  # for one token: more panels, whose sums hide each other's latency
+    "avx2": (32, 1, 4 if _WIDE else 2),
     "vnni256": (32, 1, 4 if _WIDE else 2),
     "vnni512": (64, 1, 4),
     "neon": (16, 1, 2),
     "sdot": (16, 1, 4),
     "usdot": (16, 1, 4),
 }
-TILES: dict[str, Tile] = {
+TILES: dict[str, Tile | MatrixTile] = {
     name: _make_tile(Tile, name, *shape, variant=name) for name, shape in _SHAPES.items()
 }
+TILES |= {"amx": AMX, "amx_emulated": EMULATED}
 GEMV_TILES: dict[str, Tile] = {
     name: _make_tile(Tile, f"{name}_gemv", *shape, variant=name)
     for name, shape in _GEMV_SHAPES.items()

@@ -4,21 +4,35 @@ They are allocated once for all images and all blocks of one shape. In the shape
 rounded up to whole tiles, D' and F' to whole panels.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zeros
+from tervit_np.compiled.amx import MatrixTile
 from tervit_np.compiled.jit import kernel
 from tervit_np.kernels.attention import AttentionScratch, make_attention_scratch, rows_read
+from tervit_np.kernels.bf16_attention import (
+    Bf16AttentionScratch,
+    make_bf16_attention_scratch,
+)
 from tervit_np.kernels.int8_attention import Int8AttentionScratch, make_int8_attention_scratch
-from tervit_np.kernels.panels import PANEL, STEP, QuantizedTokens
+from tervit_np.kernels.panels import PANEL, QuantizedTokens
 from tervit_np.kernels.team import round_up
 from tervit_np.kernels.tiles import Tile
 
 TOKENS_PER_PASS = 256  # whole windows of at most so many tokens pass through a block together
 MLP_ROWS = 66  # tokens that pass through all layers of an MLP before the next ones do
+MLP_ROWS_ON_TILES = 208  # more, because a matrix unit unpacks the weights for each pass
+
+AnyAttentionScratch: TypeAlias = AttentionScratch | Bf16AttentionScratch | Int8AttentionScratch
+MAKE_SCRATCH: dict[str, Callable[[int, int], AnyAttentionScratch]] = {
+    "float32": make_attention_scratch,
+    "bfloat16": make_bf16_attention_scratch,
+    "int8": make_int8_attention_scratch,
+}
 
 
 class SharedWorkspace(NamedTuple):
@@ -34,10 +48,10 @@ class SharedWorkspace(NamedTuple):
 class ThreadWorkspace(NamedTuple):
     """The private buffers of one thread, for R = MLP_ROWS tokens and an MLP of F hidden columns."""
 
-    tokens: QuantizedTokens  # (R', D): input of qkv, proj and fc1
+    tokens: QuantizedTokens  # (R', D'): input of qkv, proj and fc1
     hidden: Array  # float32 (R', F'): output of fc1
-    hidden_tokens: QuantizedTokens  # (R', F): input of fc2
-    scratch: AttentionScratch | Int8AttentionScratch
+    hidden_tokens: QuantizedTokens  # (R', F'): input of fc2
+    scratch: AnyAttentionScratch
 
 
 @kernel()
@@ -46,7 +60,7 @@ def windows_per_pass(window_tokens: int) -> int:
     return max(TOKENS_PER_PASS // window_tokens, 1)
 
 
-def make_shared_workspace(tile: Tile, window_tokens: int, dim: int) -> SharedWorkspace:
+def make_shared_workspace(tile: Tile | MatrixTile, window_tokens: int, dim: int) -> SharedWorkspace:
     """Allocate the buffers of a team, for windows of T tokens and D columns."""
     tokens = windows_per_pass(window_tokens) * window_tokens
     rows = round_up(tokens, tile.mr)
@@ -61,19 +75,24 @@ def make_shared_workspace(tile: Tile, window_tokens: int, dim: int) -> SharedWor
 
 
 def make_thread_workspace(
-    tile: Tile, window_tokens: int, dim: int, hidden_dim: int, heads: int, attention: str
+    tile: Tile | MatrixTile,
+    window_tokens: int,
+    dim: int,
+    hidden_dim: int,
+    heads: int,
+    attention: str,
 ) -> ThreadWorkspace:
-    """Allocate the buffers of one thread; `attention` is "float32" or "int8"."""
-    rows = round_up(MLP_ROWS, tile.mr)
-    make_scratch = make_int8_attention_scratch if attention == "int8" else make_attention_scratch
+    """Allocate the buffers of one thread; `attention` is one of MAKE_SCRATCH."""
+    on_tiles = isinstance(tile, MatrixTile)
+    rows = round_up(MLP_ROWS_ON_TILES if on_tiles else MLP_ROWS, tile.mr)
     return ThreadWorkspace(
-        tokens=_make_tokens(rows, dim),
+        tokens=_make_tokens(tile, rows, dim),
         hidden=zeros((rows, round_up(hidden_dim, PANEL)), np.float32),
-        hidden_tokens=_make_tokens(rows, hidden_dim),
-        scratch=make_scratch(window_tokens, dim // heads),
+        hidden_tokens=_make_tokens(tile, rows, hidden_dim),
+        scratch=MAKE_SCRATCH[attention](window_tokens, dim // heads),
     )
 
 
-def _make_tokens(rows: int, inputs: int) -> QuantizedTokens:
-    q = zeros((rows, round_up(inputs, STEP)), np.int8)
+def _make_tokens(tile: Tile | MatrixTile, rows: int, inputs: int) -> QuantizedTokens:
+    q = zeros((rows, round_up(inputs, tile.inputs)), np.int8)
     return QuantizedTokens(q, zeros((rows,), np.float32), zeros((rows,), np.int32))

@@ -4,6 +4,9 @@ import re
 from typing import Any
 
 from tervit_np.models.classifier import Classifier
+from tervit_np.nn.patch_embed import PatchProjection
+from tervit_np.nn.quantized_layer import QuantizedLayer
+from tervit_np.ops.mixed_precision import check_precision
 from tervit_np.quant import Identity, Plan, named_plan
 from tervit_np.quant.spec import quantizer_to_spec
 
@@ -22,6 +25,20 @@ def quantize(model: Classifier, plan: str | Plan) -> Classifier:
     model.require_latent_weights()
     named_plan(plan).apply(model.quantizable())
     return model
+
+
+def set_precision(model: Classifier, precision: str) -> None:
+    """Set the precision of the products of all layers' backward passes (ops/mixed_precision.py).
+
+    Raises
+    ------
+    ValueError
+        If the precision is unknown.
+    """
+    check_precision(precision)
+    for _, layer in model.quantizable():
+        if isinstance(layer, QuantizedLayer | PatchProjection):
+            layer.precision = precision
 
 
 def plan_of(model: Classifier) -> Plan:

@@ -24,6 +24,8 @@ class PatchProjectionCache(NamedTuple):
 class PatchProjection(Module):
     """A convolution with stride = kernel, as a linear layer.  (B, C, H, W) -> (B, N, D)."""
 
+    precision = "float32"  # of the products of the backward pass
+
     def __init__(self, channels: int, patch: int, dim: int, dtype: DTypeLike = np.float32) -> None:
         self.weight = Param(np.zeros((dim, channels, patch, patch), dtype))
         self.bias = Param(np.zeros(dim, dtype))
@@ -44,7 +46,7 @@ class PatchProjection(Module):
     ) -> Array | None:
         """Add into the gradients; return dimages, or None without `input_grad`."""
         product, weight, act = cache.projection
-        dvectors, dmatrix, db = linear_backward(dy, product)
+        dvectors, dmatrix, db = linear_backward(dy, product, self.precision)
         dw_hat = dmatrix.reshape(self.weight.shape)
         self.weight.grad += self.weight_quant.backward(dw_hat, weight)
         self.bias.grad += db

@@ -21,13 +21,15 @@ class QuantizedLayer(Module):
     """A layer with a weight.
 
     While `shared` is set, forward takes it instead of quantizing the latent weight again: parts of
-    one batch see the same weight (train/parallel.py).
+    one batch see the same weight (train/parallel.py). `precision` is that of the products of the
+    backward pass (ops/mixed_precision.py).
     """
 
     weight: Param
     weight_quant: Quantizer = IDENTITY
     act_quant: Quantizer = IDENTITY
     shared: QuantizedWeight | None = None
+    precision: str = "float32"
 
     def quantized_weight(self) -> QuantizedWeight:
         """Quantize the latent weight, and pack it where integers are multiplied."""

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from data_tools import Augment
+from tervit_np.ops.mixed_precision import check_precision
 from tervit_np.quant import Plan, UniformAct, UniformWeight, named_plan
 from tervit_np.quant.pattern import Pattern
 from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST, PLANS
@@ -106,6 +107,7 @@ class Recipe:
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
     ema: float = 0.0  # decay of the average; 0 for none
+    precision: str = "float32"  # of the products of backward passes (ops/mixed_precision.py)
     accumulate: int = 1  # cuts a batch into so many times more parts (train/parallel.py)
     recompute: bool = False  # cache the inputs of blocks alone, run them again in the backward pass
     augment: Augment = field(default_factory=Augment)
@@ -116,6 +118,7 @@ class Recipe:
             raise ValueError(f"recipe: optimizer is {self.optimizer!r}; expected one of {known}")
         if not 0 < self.muon_ratio < math.inf:
             raise ValueError(f"recipe: muon_ratio is {self.muon_ratio}; expected a positive number")
+        check_precision(self.precision)
         if self.accumulate < 1:
             raise ValueError(f"recipe: accumulate is {self.accumulate}; expected at least 1")
         if self.batch_size < 1 or not self.clip_norm > 0 or not self.weight_decay >= 0:

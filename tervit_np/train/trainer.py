@@ -10,6 +10,7 @@ import numpy as np
 from data_tools import elementary
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, Logits
+from tervit_np.models.quantization import set_precision
 from tervit_np.param import Param
 from tervit_np.quant import Blend
 from tervit_np.train.adamw import AdamW
@@ -43,6 +44,7 @@ class StageTrainer:
         if stage.ramp:
             _insert_blends(model)
         model.recompute = recipe.recompute
+        set_precision(model, recipe.precision)
         self.parallel = ParallelModel(model, threads, recipe.accumulate, ranks)
         self._blends = _blends([model, *self.parallel.replicas]) if stage.ramp else []
         self.params = [(n, p) for n, p in self.parallel.named_params if not stage.freezes(n)]

@@ -1,10 +1,10 @@
 import pytest
 
 from tervit_np.bench.assembly import count_instructions, explain, find_inner_loop, inner_loop
-from tervit_np.kernels import isa, supported
+from tervit_np.kernels import runnable
 
 pytest.importorskip("numba")
-HERE = supported(isa.features())
+HERE = runnable()
 
 
 @pytest.mark.parametrize(

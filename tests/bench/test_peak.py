@@ -2,7 +2,7 @@ import pytest
 
 from tervit_np.bench.peak import PEAK, fraction_of_peak, peak_candidate, scale_peak
 from tervit_np.bench.timing import Times, interleaved
-from tervit_np.kernels import isa, supported
+from tervit_np.kernels import isa, runnable
 
 pytest.importorskip("numba")
 
@@ -21,7 +21,7 @@ def test_the_time_of_few_operations_is_scaled_down():
 
 
 def test_twice_the_work_takes_twice_the_time():
-    if supported(isa.features())[-1] not in isa.DOT_VARIANTS:
+    if runnable()[-1] not in isa.DOT_VARIANTS:
         assert peak_candidate(1e9) == {}
         return
     one, two = (interleaved(peak_candidate(work), 5)[PEAK].median for work in (3e8, 6e8))
@@ -31,3 +31,13 @@ def test_twice_the_work_takes_twice_the_time():
 def test_without_the_instruction_there_is_no_peak(monkeypatch):
     monkeypatch.setattr(isa, "features", lambda: frozenset({"avx2"}))
     assert peak_candidate(1e9) == {}
+
+
+def test_the_peak_of_a_matrix_unit_is_counted():
+    """Four products of 16 x 16 x 64 bytes, one multiplication and one addition each."""
+    from tervit_np.kernels import peak
+    from tervit_np.kernels.tiles import TILES
+
+    sums = peak.tile_dot_products_only(TILES["amx_emulated"], 3)
+    assert peak.operations(TILES["amx_emulated"], 3) == 2 * 3 * 4 * 16 * 16 * 64
+    assert (sums[0] == 3 * 16).all()  # words of 1: one byte in four is 1

@@ -2,10 +2,10 @@ import pytest
 
 from tervit_np.bench import time_variants
 from tervit_np.bench.variants import intensities
-from tervit_np.kernels import isa, supported
+from tervit_np.kernels import runnable
 
 pytest.importorskip("numba")
-HERE = supported(isa.features())
+HERE = runnable()
 
 
 def test_each_variant_is_timed(monkeypatch):
@@ -30,5 +30,6 @@ def test_intensity_is_that_of_the_tile():
     weights, everything = intensities("vnni512")
     assert weights == 48
     assert everything == 2 * 4 * 64 * 6 / (64 + 4 * 6)
+    assert intensities("amx") == (64, 32)
     assert intensities("vector") == (2, 1)
     assert intensities("numpy") == (None, None)

@@ -98,6 +98,19 @@ def swin(threads: int) -> dict[str, str]:
     return trained(tv.Swin(config, np.random.default_rng(0)), stages, recipe, threads)
 
 
+def mixed(threads: int) -> dict[str, str]:
+    """Backward products in bfloat16, with one number and with two for each factor."""
+    config = tv.DeiTConfig(16, 4, 4, 40, 2, 2, stem="conv", pool="mean", init="xavier")
+    stages = [Stage("float", "float", 0.5), Stage("ternary", "ternary", 0.5)]
+    found = {}
+    for precision in ("bf16", "bf16x2"):
+        recipe = Recipe(batch_size=32, precision=precision)
+        model = tv.DeiT(config, np.random.default_rng(0))
+        hashes = trained(model, stages, recipe, threads)
+        found |= {f"{precision} {name}": hashes[name] for name in ("float", "ternary")}
+    return found
+
+
 def embedded_images(threads: int) -> dict[str, str]:
     """The test images of the embedded data set, drawn anew."""
     drawn = shapes.make("test")
@@ -108,6 +121,7 @@ RUNS: dict[str, Callable[[int], dict[str, str]]] = {
     "deit": deit,
     "distilled": distilled,
     "swin": swin,
+    "mixed": mixed,
     "shapes": embedded_images,
 }
 

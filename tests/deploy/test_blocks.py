@@ -10,7 +10,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.deploy.blocks import PackedBlocks
-from tervit_np.kernels import has_tile, isa, selected_variant, supported
+from tervit_np.kernels import has_tile, isa, runnable, selected_variant
 from tervit_np.nn import Blocks
 from tests.checks import BACKENDS
 from tests.deploy.test_packed import CASES, DEIT, MEAN, SWIN, clear_images_of, images_of, model_of
@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not COMPILED, reason="no compiled block runs here"),
 ]
 INT8 = DEIT, MEAN, SWIN_CASES["window 2"]
-TILES = [r for r in supported(isa.features()) if has_tile(r)] if COMPILED else []
+TILES = [r for r in (*runnable(), isa.EMULATED) if has_tile(r)] if COMPILED else []
 
 
 def modules_with_blocks(model):
@@ -143,6 +143,18 @@ def test_int8_attention_equals_its_numpy_reference(tmp_path, config_):
     assert (errors(found, model.predict(images)) > SAME).all()
 
 
+@pytest.mark.parametrize("config_", [DEIT, SWIN_CASES["window 2"]], ids=["deit", "swin"])
+def test_bfloat16_attention_is_close_and_the_same_on_two_threads(tmp_path, config_):
+    tv.export(model_of(config_), tmp_path / "x")
+    images = images_of(config_, 3)
+    exact = tv.load_packed(tmp_path / "x").predict(images)
+    found = tv.load_packed(tmp_path / "x", attention="bfloat16").predict(images)
+    assert (found != exact).any()
+    assert np.abs(found - exact).max() < 0.1 * np.abs(exact).max()
+    two = tv.load_packed(tmp_path / "x", attention="bfloat16", threads=2)
+    np.testing.assert_array_equal(two.predict(images), found)
+
+
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_a_value_that_is_not_finite_is_refused(file, config, num_threads):
     """If one thread fails, the other stops waiting for it."""
@@ -160,5 +172,7 @@ def test_a_value_that_is_not_finite_is_refused(file, config, num_threads):
 def test_unknown_options_are_refused(file):
     with pytest.raises(ValueError, match="threads is 0"):
         tv.load_packed(file, threads=0)
-    with pytest.raises(ValueError, match="'int4'; expected at least 1, and one of float32, int8"):
+    with pytest.raises(
+        ValueError, match="'int4'; expected at least 1, and one of float32, bfloat16, int8"
+    ):
         tv.load_packed(file, attention="int4")

@@ -95,5 +95,5 @@ def test_ternary_linear_runs_where_numba_is_not_installed():
 
 
 def test_variants_are_listed_from_slow_to_fast():
-    x86, arm = ("avx2", "vnni256", "vnni512"), ("neon", "sdot", "usdot")
+    x86, arm = ("avx2", "vnni256", "vnni512", "amx"), ("neon", "sdot", "usdot")
     assert VARIANTS == ("numpy", "loop", "vector", "generic", *x86, *arm)

@@ -143,3 +143,27 @@ def test_training_packs_the_same_panels(shape):
     np.testing.assert_array_equal(panels, expected.packed)
     np.testing.assert_array_equal(pack(codes, scale).packed, expected.packed)
     np.testing.assert_array_equal(scales, expected.scale)
+
+
+def test_a_reciprocal_and_two_corrections_are_a_division():
+    """Where 512-bit vectors divide; next to halves above all, where a last bit would be seen."""
+    pytest.importorskip("numba")
+    from tervit_np.compiled.jit import kernel
+    from tervit_np.kernels.quantize import quotient
+
+    @kernel()
+    def quotients(x, step, inverse, out):
+        for i in range(x.size):
+            out[i] = quotient(x[i], step, inverse)
+
+    rng = np.random.default_rng(0)
+    for exponent in (-99, -20, 0, 50, 99):
+        for _ in range(20):
+            step = np.float32((1 + rng.random()) * 2.0**exponent)
+            halves = (rng.integers(-254, 255, 2000) / 2).astype(np.float32) * step
+            near = (halves.view(np.int32) + rng.integers(-3, 4, 2000)).astype(np.int32)
+            x = np.concatenate([near.view(np.float32), rng.uniform(-127, 127, 2000) * step])
+            x = x[np.abs(x / step) >= 0.25].astype(np.float32)
+            found = np.empty_like(x)
+            quotients(x, step, np.float32(1) / step, found)
+            np.testing.assert_array_equal(found, x / step)

@@ -13,14 +13,14 @@ from tervit_np.kernels import (
     pack,
     pack_floats,
     quantize_tokens,
-    supported,
+    runnable,
     ternary_linear,
 )
 from tervit_np.nn import Linear
 from tervit_np.quant import StaticAct, Ternary, UniformAct, fixed_scale
 from tests.checks import BACKENDS, relative_error
 
-SUPPORTED = supported(isa.features()) if "numba" in BACKENDS else ("numpy",)
+SUPPORTED = (*runnable(), isa.EMULATED) if "numba" in BACKENDS else ("numpy",)
 EACH_VARIANT = pytest.mark.parametrize("variant", SUPPORTED)
 TILED = tuple(variant for variant in SUPPORTED if has_tile(variant))
 

@@ -146,3 +146,37 @@ def test_run_json_rebuilds_the_arguments(monkeypatch, model, data, recipe, tmp_p
     assert arguments.model.config == model.config
     with pytest.raises(ValueError, match="damaged"):
         run_arguments_from({"recipe": {}})
+
+
+def test_a_run_of_mixed_precision_resumes_to_the_same_bits(
+    model, data, recipe, tmp_path, monkeypatch
+):
+    """The precision is recorded, and a run that is resumed takes it from there."""
+    recipe, stage = replace(recipe, precision="bf16"), Stage("ternary", "ternary", 1)
+    options = {"seed": 5, "quiet": True}
+    ends = []
+    for name, precision in (("whole", "bf16"), ("float32", "float32")):
+        trained = copy.deepcopy(model)
+        own = replace(recipe, precision=precision)
+        run(trained, [stage], data, tmp_path / name, recipe=own, **options)
+        ends.append(trained.state_dict())
+
+    def ctrl_c(done):
+        if done == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    out = tmp_path / "stopped"
+    with pytest.raises(Interrupted):
+        run(copy.deepcopy(model), [stage], data, out, recipe=recipe, on_step=ctrl_c, **options)
+    stored = RunFolder(out).read_run_config()
+    assert stored["recipe"]["precision"] == "bf16"
+    monkeypatch.setattr("tervit_np.train.resume.load_data", lambda *args: data)
+    resumed = run_arguments_from(stored)
+    assert resumed.recipe == recipe
+    run(resumed.model, resumed.stages, data, out, True, recipe=resumed.recipe, **options)
+    for name, array in resumed.model.state_dict().items():
+        np.testing.assert_array_equal(array, ends[0][name])
+    assert any((ends[0][name] != ends[1][name]).any() for name in ends[0])
+    with pytest.raises(ValueError, match='recipe.precision was "bf16" .* is now "float32"'):
+        run(copy.deepcopy(model), [stage], data, out, True,
+            recipe=replace(recipe, precision="float32"), **options)  # fmt: skip

@@ -141,3 +141,21 @@ def test_accumulating_sums_in_another_order(model, plan, steps):
         trained(model, plan, recipe, batches)[0] for recipe in (Recipe(), Recipe(accumulate=3))
     )
     np.testing.assert_allclose(parts, plain, rtol=SAME)
+
+
+def test_the_precision_reaches_every_layer_and_changes_gradients_alone(model):
+    """The forward pass, and with it the loss, stays as it is."""
+    losses, grads = {}, {}
+    for precision in ("float32", "bf16", "bf16x2"):
+        trained, stage = copy.deepcopy(model), Stage("float", "float", 1)
+        trainer = StageTrainer(trained, stage, Recipe(precision=precision), 10, 2, None)
+        losses[precision] = trainer.step(0, *batch(), np.random.default_rng(0))[0]
+        grads[precision] = {name: p.grad.copy() for name, p in trained.named_params()}
+    assert losses["float32"] == losses["bf16"] == losses["bf16x2"]
+    names = [name for name, _ in model.quantizable() if f"{name}.weight" in grads["bf16"]]
+    assert {"patch_embed.proj", "blocks.1.mlp.fc2", "head"} <= set(names)
+    for name in names:
+        exact = grads["float32"][f"{name}.weight"]
+        for precision, most in (("bf16", 3e-2), ("bf16x2", 1e-4)):
+            error = np.abs(grads[precision][f"{name}.weight"] - exact).max()
+            assert 0 < error < most * np.abs(exact).max(), (name, precision)

@@ -1,11 +1,11 @@
-"""Variants compiled for a 64-bit Arm CPU."""
+"""Variants compiled for a 64-bit Arm CPU, and for an Intel with a matrix unit."""
 
 import re
 import subprocess
 
 import pytest
 
-from tervit_np.bench import arm
+from tervit_np.bench import cross_compile
 from tervit_np.bench.assembly import count_instructions, explain, find_inner_loop
 
 pytest.importorskip("numba")
@@ -13,12 +13,12 @@ pytest.importorskip("numba")
 
 @pytest.fixture(scope="module")
 def loop():
-    return find_inner_loop(arm.assembly())
+    return find_inner_loop(cross_compile.assembly())
 
 
 @pytest.fixture(scope="module", params=["sdot", "usdot"])
 def dot_products_only(request):
-    return request.param, find_inner_loop(arm.assembly(request.param))
+    return request.param, find_inner_loop(cross_compile.assembly(request.param))
 
 
 def test_the_loop_multiplies_vectors(loop):
@@ -72,7 +72,7 @@ def test_dot_products_stay_in_registers(dot_products_only):
 
 def test_neon_multiplies_bytes():
     """3 tokens x 16 outputs x 4 inputs in a step: 192 products, eight in an instruction."""
-    lines = find_inner_loop(arm.assembly("neon"))
+    lines = find_inner_loop(cross_compile.assembly("neon"))
     counts = count_instructions(lines)
     assert counts["smull"] + counts.get("smull2", 0) == 24
     assert counts["addp"] == counts["sadalp"] == 12
@@ -84,4 +84,18 @@ def test_an_llvm_without_arm_is_reported(monkeypatch):
     done = subprocess.CompletedProcess([], 1, "", "Traceback\nRuntimeError: no such target\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: done)
     with pytest.raises(ValueError, match="cannot compile for Arm: RuntimeError: no such"):
-        arm.assembly()
+        cross_compile.assembly()
+
+
+def test_the_matrix_unit_multiplies_four_tiles_for_four_loads():
+    """2 x 2 tiles of 16 x 16 sums; none is moved to memory in the loop, or ever to the stack."""
+    code = cross_compile.assembly("amx")
+    lines = find_inner_loop(code)
+    counts = count_instructions(lines)
+    assert counts["tdpbssd"] == counts["tileloadd"] == 4
+    assert "tilestored" not in counts
+    assert not re.search(r"tile\w+\t.*%rsp", code)
+    assert {"ldtilecfg", "tilerelease", "tilestored", "vgf2p8affineqb", "tilezero"} <= set(
+        re.findall(r"^\t(\w+)", code, flags=re.MULTILINE)
+    )
+    assert all(explain(line) for line in lines)
