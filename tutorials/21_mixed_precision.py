@@ -400,7 +400,7 @@ draw.training(master[0], plain[0])
 #   ``torch.set_float32_matmul_precision("high")`` allows the sum of two
 #   bfloat16 of this chapter.
 # * JAX names such products: ``BF16_BF16_F32`` rounds the inputs, and the
-#   whose name ends in X3 or X6 splits them and takes three or six products.
+#   ending X3 or X6 splits them and takes three or six products.
 # * AMX of Intel's server processors and the matrix units of GPUs and TPUs
 #   multiply bfloat16 and sum in float32.
 # * FP8 training keeps master weights for the same reason, and needs scales
