@@ -25,6 +25,7 @@ EXAMPLES = """\
   tervit exercise check                  check all files of the folder once
   tervit exercise --student "Ada King"   the numbers of a check are drawn for this name
   tervit exercise --json results.json    check all and write results for Gradescope
+  tervit exercise grade class            check the folders of a class, one for each student
 
 For teachers: docs/teaching.md."""
 
@@ -38,9 +39,10 @@ def add_arguments(parser: CommandParser) -> None:
             "list": "List all exercises",
             "hint": "Show one more hint",
             "solution": "Show a plain solution and the library's lines",
+            "grade": "Check the folders of a class and write a table",
         }
     )
-    start, check, _, hint, solution = actions
+    start, check, listing, hint, solution, grade = actions
     parser.set_defaults(name=None, names=[])
     start.add_argument("name", nargs="?", help="default: the first that is not solved")
     check.add_argument("names", nargs="*", metavar="NAME", help="default: all in the folder")
@@ -49,16 +51,22 @@ def add_arguments(parser: CommandParser) -> None:
     solution.add_argument(
         "--reveal", action="store_true", help="show it at once, with common wrong answers"
     )
+    grade.add_argument(
+        "class_dir", metavar="CLASS", type=Path, help="has a folder for each student"
+    )
+    grade.add_argument(
+        "--csv", metavar="FILE", type=Path, default=Path("marks.csv"), help="default: marks.csv"
+    )
     add_to_all((parser, start), "--once", action="store_true", default=False, help="do not watch")
     add_to_all(
-        (parser, *actions),
+        (parser, start, check, listing, hint, solution),
         "--dir",
         metavar="DIR",
         type=Path,
         help="your files (default: exercises)",
     )
     add_to_all(
-        (parser, start, check),
+        (parser, start, check, grade),
         "--seconds",
         metavar="S",
         type=float,
@@ -84,6 +92,10 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.seconds > 0:
         raise ValueError(f"--seconds is {args.seconds:g}; expected a positive number")
+    if args.action == "grade":
+        from tervit_np.cli.exercise_class import grade_class
+
+        return grade_class(args.class_dir, args.csv, _chosen([]), args.seconds)
     progress = Progress(args.dir or DEFAULT, args.student)
     if args.action == "list":
         return list_exercises(progress)
