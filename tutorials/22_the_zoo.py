@@ -184,8 +184,8 @@ quote("bits with groups of 16", np.log2(3) + 16 / 16, 2.585, 0.0005)
 # model, each rule in its blocks, forty steps of 64 pictures. Same start, same
 # batches, same rate; only the rule differs.
 
-STEPS = 4 if FAST else 40
-test = shapes().test.take(np.arange(100 if FAST else 1000))
+STEPS = 1 if FAST else 40
+test = shapes().test.take(np.arange(50 if FAST else 1000))
 train = shapes().train
 order = rng.permutation(len(train))
 
