@@ -49,8 +49,8 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
     `threads` threads share the work on each image. With `attention="int8"` the two products of
     attention are integer products too, which the model was not trained for: faster for DeiT,
     slightly less accurate. With `attention="bfloat16"` their factors are rounded to bfloat16: four
-    times more exact than int8, and the fastest on processors with Intel AMX; elsewhere it is
-    emulated, and slower than float32.
+    times more exact than int8, and meant for processors with Intel AMX; elsewhere it is emulated,
+    and slower than float32.
 
     Raises
     ------

@@ -129,11 +129,11 @@ def test_a_packed_file_cannot_be_trained(tervit, pictures, tmp_path):
 def test_the_recipe_is_shown_without_training(tervit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     args = ("--stages", "float:3,int4:2@5e-4", "--mixup", 0.3, "--batch-size", 32, "--invert", 0.5)
-    code, text, _ = tervit("train", "--show-recipe", *args)
+    code, text, _ = tervit("train", "--show-recipe", "--precision", "bf16x2", *args)
     assert code == 0
     shown = dict(line.split(None, 1) for line in text.splitlines() if "augment" not in line)
     assert shown["model"] == PRESETS["shapes"].model
-    assert shown["batch_size"] == "32"
+    assert (shown["batch_size"], shown["precision"]) == ("32", "bf16x2")
     assert shown["stage"] == "4-bit: plan int4, 2 epochs, peak learning rate 0.0005"
     assert re.search(r"^augment mixup +0\.3$", text, re.MULTILINE)
     assert re.search(r"^augment invert +0\.5$", text, re.MULTILINE)
