@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.browser import PROGRAM, Browser
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+FRAME = {"frame on a phone": (340, 844)}  # in which a page shows a figure that moves
 WORD = "threshold"  # that the search must find
 CHECK = """(async () => {
   const faults = [], root = document.documentElement, wide = screen.width;
@@ -81,7 +82,8 @@ FOUND = """new Promise(done => {
 def faults_of(browser: Browser, url: str, name: str, pictures: Path | None) -> Iterator[str]:
     """Open a page in all settings; give the faults as lines, each once."""
     known: dict[str, list[str]] = {}
-    for device, (width, height) in SIZES.items():
+    sizes = SIZES | FRAME if name.startswith("figures/") else SIZES
+    for device, (width, height) in sizes.items():
         complaints = browser.open(url, width, height)
         if "?q=" in url and not browser.run(FOUND):
             complaints.append(f'the search finds no "{WORD}"')
