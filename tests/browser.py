@@ -1,145 +1,217 @@
-"""A browser for tests: opens pages at a width and in a colour scheme, runs scripts, takes pictures.
+"""A real browser for tests of pages: Chromium, driven through two pipes.
 
-Chromium is driven by its DevTools protocol (chromedevtools.github.io/devtools-protocol) over two
-pipes, JSON messages that end with a zero byte. One process opens all pages. It resolves no names,
-so nothing is loaded from elsewhere; what a page asks for is recorded all the same.
+Chromium reads commands and writes answers as JSON texts, each ended by a zero byte (Chrome DevTools
+Protocol, `--remote-debugging-pipe`). Nothing but the standard library is needed. It resolves no
+names, so nothing is loaded from elsewhere; what a page asks for is noted all the same.
 """
 
-import base64
 import json
 import os
-import select
 import shutil
-import subprocess
-import time
+import signal
+import tempfile
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
-PROGRAM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = (
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OPTIONS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND", "--hide-scrollbars", "--remote-debugging-pipe",
-)  # fmt: skip
-PATIENCE = 60.0  # seconds for one answer
-_AT_HOME = ("file:", "data:", "blob:", "about:")
-_SETTLED = """(async () => {
+    "--host-resolver-rules=MAP * ~NOTFOUND", "--hide-scrollbars",
+    "--force-color-profile=srgb", "--remote-debugging-pipe",
+]  # fmt: skip
+SETTLED = """(async () => {
   await document.fonts.ready;
   if (window.MathJax?.startup) await MathJax.startup.promise;
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
 })()"""
+KEYS = {  # name: (character, Windows' number)
+    "Tab": ("", 9), "Enter": ("\r", 13), " ": (" ", 32), "Home": ("", 36), "End": ("", 35),
+    "ArrowLeft": ("", 37), "ArrowUp": ("", 38), "ArrowRight": ("", 39), "ArrowDown": ("", 40),
+}  # fmt: skip
+
+
+def find_browser() -> str | None:
+    """Return the path of a browser, or None."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Browser:
-    """A running Chromium with one tab.  `with Browser(folder) as browser:` ends it."""
+    """A browser with one page. Use as a context manager."""
 
-    def __init__(self, profile: Path):
-        if PROGRAM is None:
-            raise FileNotFoundError("Chromium is not installed")
-        theirs, self._out = os.pipe()
-        self._in, answers = os.pipe()
-        # The browser reads from descriptor 3 and writes to 4.
-        shell = ["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{answers}', "browser"]
-        self._process = subprocess.Popen(
-            [*shell, PROGRAM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=(theirs, answers), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        os.close(theirs)
-        os.close(answers)
-        self._rest, self._last, self._session = b"", 0, ""
-        self._events: list[dict[str, Any]] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+    def __init__(self) -> None:
+        path = find_browser()
+        assert path is not None
+        self.profile = tempfile.mkdtemp(prefix="tervit-browser-")
+        to_read, self._write = os.pipe()
+        self._read, to_write = os.pipe()
+        # Chromium expects the pipes as files 3 and 4.
+        pipes = [(os.POSIX_SPAWN_DUP2, to_read, 3), (os.POSIX_SPAWN_DUP2, to_write, 4)]
+        silent = os.open(os.devnull, os.O_RDWR)
+        quiet = [(os.POSIX_SPAWN_DUP2, silent, n) for n in (1, 2)]
+        arguments = [path, *OPTIONS, f"--user-data-dir={self.profile}"]
+        self._process = os.posix_spawn(
+            path, arguments, os.environ, file_actions=[*pipes, *quiet], setpgroup=0
+        )
+        for end in (to_read, to_write, silent):
+            os.close(end)
+        self._buffer, self._number, self._session = b"", 0, None
+        self.problems: list[str] = []  # what scripts complain of, requests that leave the machine
+        target = self.command("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.command("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
+        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
+            self.command(f"{domain}.enable")
 
     def __enter__(self) -> "Browser":
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._out)  # at the end of its input the browser leaves
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        os.close(self._in)
+        os.close(self._write)
+        os.close(self._read)
+        os.killpg(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+        shutil.rmtree(self.profile, ignore_errors=True)
 
-    def call(self, method: str, **parameters: Any) -> Any:
-        """Call a method of the protocol.  -> its result; events meanwhile are kept."""
-        self._last += 1
-        message = {"id": self._last, "method": method, "params": parameters}
-        if self._session:
+    def command(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send one command and wait for its answer."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session is not None:
             message["sessionId"] = self._session
-        os.write(self._out, json.dumps(message).encode() + b"\0")
-        while (answer := self._receive()).get("id") != self._last:
-            self._events.append(answer)
-        if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']['message']}")
-        return answer["result"]
+        data = json.dumps(message).encode() + b"\0"
+        while data:
+            data = data[os.write(self._write, data) :]
+        while True:
+            answer = self._next_message()
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']['message']}")
+                result: dict[str, Any] = answer["result"]
+                return result
 
-    def open(self, url: str, width: int, height: int, *, dark: bool = False) -> list[str]:
-        """Open a page and wait until it is laid out.  -> what went wrong in it, as lines."""
-        self._events.clear()
-        self.resize(width, height, dark=dark)
-        self.call("Page.navigate", url=url)
-        while not any(e.get("method") == "Page.loadEventFired" for e in self._events):
-            self._events.append(self._receive())
-        self.run(_SETTLED)
-        return list(dict.fromkeys(filter(None, map(_complaint, self._events))))
+    def _next_message(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            part = os.read(self._read, 1 << 20)
+            if not part:
+                raise RuntimeError("the browser has ended")
+            self._buffer += part
+        text, _, self._buffer = self._buffer.partition(b"\0")
+        message: dict[str, Any] = json.loads(text)
+        self._note(message.get("method", ""), message.get("params", {}))
+        return message
 
-    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Give the page another size or colour scheme."""
-        size = {"width": width, "height": height, "screenWidth": width, "screenHeight": height}
-        self.call("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1,
-                  mobile=width < 600)  # fmt: skip
+    def _note(self, event: str, details: dict[str, Any]) -> None:
+        """Note what no page may do."""
+        if event == "Runtime.exceptionThrown":
+            thrown = details["exceptionDetails"]
+            self.problems.append(thrown.get("exception", {}).get("description", thrown["text"]))
+        elif event == "Runtime.consoleAPICalled" and details["type"] in ("error", "warning"):
+            words = (str(a.get("value", a.get("description", ""))) for a in details["args"])
+            self.problems.append(f"console {details['type']}: {' '.join(words)}")
+        elif event == "Log.entryAdded" and details["entry"]["level"] in ("error", "warning"):
+            self.problems.append(details["entry"]["text"])
+        elif event == "Network.requestWillBeSent":
+            address = details["request"]["url"]
+            if not address.startswith(("file:", "data:", "about:", "blob:")):
+                self.problems.append(f"a request to {address}")
+
+    def open(
+        self, page: Path | str, width: int = 1280, height: int = 900, dark: bool = False
+    ) -> None:
+        """Open a page from a file or an address, and wait until it is laid out."""
+        self.problems.clear()
+        self.resize(width, height, dark)
+        address = page.resolve().as_uri() if isinstance(page, Path) else page
+        self.command("Page.navigate", url=address)
+        self.wait_for("document.readyState === 'complete'")
+        self.run(SETTLED)
+
+    def resize(self, width: int, height: int = 900, dark: bool = False) -> None:
+        """Make the window as wide as a desk's screen or a phone's, light or dark."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.command("Emulation.setEmulatedMedia", features=[scheme])
+        self.command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, screenWidth=width, screenHeight=height,
+            deviceScaleFactor=1, mobile=width < 600,
+        )  # fmt: skip
 
     def run(self, script: str) -> Any:
-        """Run a script in the page.  -> its value, of which a promise is awaited."""
-        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True,
-                           returnByValue=True)  # fmt: skip
+        """Evaluate an expression of JavaScript, wait if it is a promise, return its value."""
+        answer = self.command(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in answer:
-            raise RuntimeError(_words(answer["exceptionDetails"]))
+            raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
 
-    def picture(self, file: Path, *, whole: bool = False) -> None:
-        """Write what the window shows, or the whole page, as a PNG file."""
-        shot = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
-        file.write_bytes(base64.b64decode(shot["data"]))
+    def run_in_frame(self, script: str) -> Any:
+        """Evaluate an expression in the first frame of the page."""
+        [child, *_] = self.command("Page.getFrameTree")["frameTree"]["childFrames"]
+        world = self.command("Page.createIsolatedWorld", frameId=child["frame"]["id"])
+        answer = self.command(
+            "Runtime.evaluate",
+            expression=script,
+            returnByValue=True,
+            contextId=world["executionContextId"],
+        )
+        return answer["result"].get("value")
 
-    def _receive(self) -> dict[str, Any]:
-        deadline = time.monotonic() + PATIENCE
-        while b"\0" not in self._rest:
-            if not select.select([self._in], [], [], max(deadline - time.monotonic(), 0))[0]:
-                raise TimeoutError(f"the browser is silent for {PATIENCE:.0f} s")
-            part = os.read(self._in, 1 << 20)
-            if not part:
-                raise RuntimeError("the browser ended")
-            self._rest += part
-        message, _, self._rest = self._rest.partition(b"\0")
-        answer: dict[str, Any] = json.loads(message)
-        return answer
+    def wait_for(self, condition: str, attempts: int = 600) -> None:
+        """Wait until an expression is true: up to a minute."""
+        for _ in range(attempts):
+            if self.run(condition):
+                return
+            self.run("new Promise((done) => setTimeout(done, 100))")
+        raise RuntimeError(f"never true: {condition}")
 
+    def text(self, selector: str) -> str:
+        """Return the text of an element."""
+        found: str = self.run(f"document.querySelector({json.dumps(selector)}).textContent")
+        return found
 
-def _complaint(event: dict[str, Any]) -> str:
-    """Say what an event complains about; "" if it does not."""
-    method, about = event.get("method"), event.get("params", {})
-    if method == "Runtime.exceptionThrown":
-        return f"exception: {_words(about['exceptionDetails'])}"
-    if method == "Runtime.consoleAPICalled" and about["type"] in ("error", "warning", "assert"):
-        words = (str(a.get("value", a.get("description", ""))) for a in about["args"])
-        return f"console {about['type']}: {' '.join(words)}"
-    if method == "Log.entryAdded" and about["entry"]["level"] in ("error", "warning"):
-        return f"log: {about['entry']['text']} {about['entry'].get('url', '')}".rstrip()
-    if method == "Network.requestWillBeSent":
-        url = about["request"]["url"]
-        return "" if url.startswith(_AT_HOME) else f"asks for {url}"
-    return ""
+    def press(self, key: str, times: int = 1) -> None:
+        """Press a key, as a person does; what has the focus gets it."""
+        character, number = KEYS[key]
+        same = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": number}
+        for _ in range(times):
+            self.command("Input.dispatchKeyEvent", type="keyDown", text=character, **same)
+            self.command("Input.dispatchKeyEvent", type="keyUp", **same)
 
+    def click(self, selector: str, x: float = 0.5, y: float = 0.5) -> None:
+        """Click on an element, at a fraction of its width and height."""
+        found = json.dumps(selector)
+        self.run(f"document.querySelector({found}).scrollIntoView({{block: 'center'}})")
+        box = self.run(f"document.querySelector({found}).getBoundingClientRect().toJSON()")
+        place = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
+        for kind in ("mousePressed", "mouseReleased"):
+            self.command(
+                "Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place
+            )
 
-def _words(details: dict[str, Any]) -> str:
-    return str(details.get("exception", {}).get("description", details["text"]))
+    def set(self, selector: str, value: float | str) -> None:
+        """Give an input a value, as a drag of a slider or a choice does."""
+        self.run(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            f" e.value = {json.dumps(str(value))};"
+            " e.dispatchEvent(new Event('input', {bubbles: true}));"
+            " e.dispatchEvent(new Event('change', {bubbles: true})); })()"
+        )
+
+    def choose_file(self, selector: str, file: Path) -> None:
+        """Choose a file in an input of files."""
+        found = self.command(
+            "Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})"
+        )
+        self.command(
+            "DOM.setFileInputFiles", files=[str(file)], objectId=found["result"]["objectId"]
+        )
+
+    def screenshot(self, file: Path) -> None:
+        """Save the whole page as PNG."""
+        size = self.command("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        data = self.command("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
+        file.write_bytes(b64decode(data["data"]))

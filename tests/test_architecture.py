@@ -43,7 +43,7 @@ def test_words_cover_no_others(architecture, browser, tmp_path):
     page = tmp_path / "page.html"
     picture = architecture.PICTURE.read_text(encoding="utf-8")
     page.write_text(f'<meta charset="utf-8"><body>{picture}', "utf-8")
-    assert browser.open(page.as_uri(), 1280, 900) == []
+    browser.open(page)
     found = browser.run(MEASURE)
     assert found["labels"] > 30
     assert (found["cut"], found["covered"]) == ([], [])

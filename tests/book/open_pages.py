@@ -11,11 +11,10 @@ Ends with 1 if any is. Needs Chromium and a book, which `tervit book --no-open` 
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.browser import PROGRAM, Browser
+from tests.browser import Browser, find_browser
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 FRAME = {"frame on a phone": (340, 844)}  # in which a page shows a figure that moves
@@ -84,17 +83,18 @@ def faults_of(browser: Browser, url: str, name: str, pictures: Path | None) -> I
     known: dict[str, list[str]] = {}
     sizes = SIZES | FRAME if name.startswith("figures/") else SIZES
     for device, (width, height) in sizes.items():
-        complaints = browser.open(url, width, height)
+        browser.open(url, width, height)
+        complaints = list(dict.fromkeys(browser.problems))
         if "?q=" in url and not browser.run(FOUND):
             complaints.append(f'the search finds no "{WORD}"')
         for dark in (False, True):
-            browser.resize(width, height, dark=dark)
+            browser.resize(width, height, dark)
             setting = f"{device}, {'dark' if dark else 'light'}"
             for fault in [*([] if dark else complaints), *browser.run(CHECK)]:
                 known.setdefault(fault, []).append(setting)
             if pictures:
                 file = f"{name} {setting}.png".translate(str.maketrans("/?", "__", ","))
-                browser.picture(pictures / file, whole=True)
+                browser.screenshot(pictures / file)
     for fault, settings in known.items():
         yield f"{name} ({'; '.join(settings)}): {fault}"
 
@@ -117,14 +117,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="write PNG files there")
     args = parser.parse_args(arguments)
     pages = list(addresses(args.book.absolute(), args.only))
-    if not pages or PROGRAM is None:
+    if not pages or find_browser() is None:
         missing = "Chromium is not installed" if pages else f"no page in {args.book}; build it with"
         print(missing if pages else f"{missing}: tervit book --no-open", file=sys.stderr)
         return 2
     if args.pictures:
         args.pictures.mkdir(parents=True, exist_ok=True)
     count = 0
-    with tempfile.TemporaryDirectory() as profile, Browser(Path(profile)) as browser:
+    with Browser() as browser:
         for number, (name, url) in enumerate(pages, 1):
             for fault in faults_of(browser, url, name, args.pictures):
                 print(fault, flush=True)

@@ -8,8 +8,8 @@ GOOD = (
 )
 FAULTS = {
     "console error: oh": "<script>console.error('oh')</script>",
-    "exception: Error: no": "<script>throw Error('no')</script>",
-    "asks for http://example.org/a.js": '<script src="http://example.org/a.js"></script>',
+    "Error: no": "<script>throw Error('no')</script>",
+    "a request to http://example.org/a.js": '<script src="http://example.org/a.js"></script>',
     "no picture": '<img src="absent.png" alt="">',
     "610 px wider than the window: div#wide": '<div id="wide" style="width:1000px">w</div>',
     "no formula: a": '<span class="math">a</span>',

@@ -10,8 +10,6 @@ from tervit_slides.deck import slides
 from tervit_slides.pages import write_deck, write_shared_files
 from tervit_slides.reading import read_chapter
 
-from tests.figures.browser import Browser, find_browser
-
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted(ROOT.glob("tutorials/[0-9][0-9]_*.py"))
 FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} 300"><path d="M0 0h9"/></svg>'
@@ -58,19 +56,16 @@ def test_an_answer_has_the_stored_number_and_the_sentence_behind_it():
     assert "Divided, the largest of 16 weights is about 0.24" in answer.body
 
 
-def test_nothing_is_cut_and_keys_turn_the_page(decks):
-    if find_browser() is None:
-        pytest.skip("no Chromium here (Debian: apt-get install chromium)")
-    with Browser() as browser:
-        for chapter in CHAPTERS[::4]:
-            browser.open(decks / f"{chapter.stem}.html", 1280, 720)
-            browser.wait_for("!!window.MathJax?.startup?.promise")
-            browser.run("MathJax.startup.promise.then(() => true)")
-            assert (chapter.stem, browser.run(CUT)) == (chapter.stem, [])
-            assert browser.problems == []
-        browser.press("ArrowRight", 2)
-        browser.press("ArrowLeft")
-        foot = browser.text(":focus footer")
-        assert foot == "20 Reading the paper2"
-        browser.open(decks / "05_attention.html", 390, 844)
-        assert browser.run("document.documentElement.scrollWidth") == 390
+def test_nothing_is_cut_and_keys_turn_the_page(browser, decks):
+    for chapter in CHAPTERS[::4]:
+        browser.open(decks / f"{chapter.stem}.html", 1280, 720)
+        browser.wait_for("!!window.MathJax?.startup?.promise")
+        browser.run("MathJax.startup.promise.then(() => true)")
+        assert (chapter.stem, browser.run(CUT)) == (chapter.stem, [])
+        assert browser.problems == []
+    browser.press("ArrowRight", 2)
+    browser.press("ArrowLeft")
+    foot = browser.text(":focus footer")
+    assert foot == "20 Reading the paper2"
+    browser.open(decks / "05_attention.html", 390, 844)
+    assert browser.run("document.documentElement.scrollWidth") == 390

@@ -41,11 +41,12 @@ MEASURE = """(() => {
 
 def check_layout(browser, file):
     """Lay a page out at three widths in both colour schemes, and check what is seen."""
-    assert browser.open(file.as_uri(), WIDTHS[0], 900) == []
+    browser.open(file)
+    assert browser.problems == []
     papers = set()
     for width in WIDTHS:
         for dark in (False, True):
-            browser.resize(width, 900, dark=dark)
+            browser.resize(width, dark=dark)
             found = browser.run(MEASURE)
             assert found["labels"] > 50
             assert SMALLEST - 0.01 <= found["smallest"] <= found["largest"] < 20
