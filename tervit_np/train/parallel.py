@@ -143,7 +143,11 @@ class ParallelModel:
 
 def part_count(model: Classifier, images: int) -> int:
     """Return into how many parts a batch is cut: an even number, of about 1,024 tokens each."""
-    tokens: int = images * (model.config.image_size // model.config.patch_size) ** 2
+    return part_count_of(images * (model.config.image_size // model.config.patch_size) ** 2)
+
+
+def part_count_of(tokens: int) -> int:
+    """Return the number of parts of a batch with so many tokens."""
     return LEAST_PARTS * max(round(tokens / (LEAST_PARTS * PART_TOKENS)), 1)
 
 
