@@ -1,7 +1,9 @@
 """Variants compiled for a 64-bit Arm CPU, and for an Intel with a matrix unit."""
 
+import os
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -99,3 +101,48 @@ def test_the_matrix_unit_multiplies_four_tiles_for_four_loads():
         re.findall(r"^\t(\w+)", code, flags=re.MULTILINE)
     )
     assert all(explain(line) for line in lines)
+
+
+OTHERS = """
+import os
+import re
+import numba, numpy as np
+from tervit_np.compiled import bf16_matmul
+from tervit_np.compiled.amx import AMX
+from tervit_np.kernels import pack_int8
+from tervit_np.kernels.bf16_attention import Bf16AttentionScratch, attend_bf16
+from tervit_np.kernels.int8_gemm import quantize_and_multiply_int8_on_tiles
+
+x, bias, tiles = np.zeros((32, 32), np.float32), np.zeros(32, np.float32), np.zeros(
+    (2, 1, 1, 16, 16), np.int32)
+layer = pack_int8(np.ones((32, 64), np.int8), np.float32(1))
+scratch = Bf16AttentionScratch(AMX, tiles, tiles, tiles, x, tiles, x)
+for kernel, arguments in (
+    (bf16_matmul.input_gradient, (AMX, x, x, 3)),
+    (bf16_matmul.weight_gradient, (AMX, x, x, 3)),
+    (attend_bf16, (x, 0, 8, x, scratch, x)),
+    (quantize_and_multiply_int8_on_tiles, (AMX, x, layer, bias)),
+):
+    fresh = numba.njit(error_model="numpy", boundscheck=False)(kernel.py_func)
+    fresh.compile(tuple(map(numba.typeof, arguments)))
+    code = next(iter(fresh.inspect_asm().values()))
+    names = set(re.findall(r"^\\t(tdp\\w+|ldtilecfg|tile\\w+)\\t?", code, re.MULTILINE))
+    print(kernel.py_func.__name__, *sorted(names), bool(re.search(r"tile\\w+\\t.*%rsp", code)))
+"""
+
+
+@pytest.mark.slow
+def test_all_kernels_for_the_matrix_unit_compile():
+    """LLVM ends the process where it has no instruction; no tile goes to the stack."""
+    target = cross_compile.TARGETS["amx"]
+    settings = {"TERVIT_BACKEND": "numpy", "NUMBA_CPU_NAME": target.cpu,
+                "NUMBA_CPU_FEATURES": target.features}  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", OTHERS], env=os.environ | settings,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert len(lines) == 4
+    others = ["tileloadd", "tilerelease", "tilestored", "tilezero", "False"]
+    for name, *found in lines:
+        dot = "tdpbssd" if "int8" in name else "tdpbf16ps"
+        assert found == ["ldtilecfg", dot, *others], name
