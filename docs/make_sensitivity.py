@@ -29,13 +29,15 @@ def measured(stored: dict[str, Any]) -> str:
     seeds = [stored["seeds"][key] for key in sorted(stored["seeds"], key=int)]
     return "\n\n".join(
         [
+            "Loss and accuracy, untrained:",
             _untrained(seeds),
-            "After training:",
+            "A quarter of the way, and two smaller plans, before and after training:",
             _trained(seeds),
+            "Differences of the trained accuracies, of the same seed:",
             _differences(seeds),
-            f"Seeds {', '.join(sorted(stored['seeds'], key=int))}; accuracies of 2,000 test "
-            "pictures; ± is the standard deviation over seeds. `docs/mixed_plans.json` has the "
-            f"numbers, and `{stored['command']}` makes them.",
+            f"Seeds {', '.join(sorted(stored['seeds'], key=int))}; ± is the standard deviation "
+            "over them. An accuracy is of 2,000 test pictures,\nwhich alone give it a standard "
+            "error of 0.5 points. `docs/mixed_plans.json` has the numbers.",
             "",
         ]
     )
@@ -44,7 +46,7 @@ def measured(stored: dict[str, Any]) -> str:
 def _untrained(seeds: list[dict[str, Any]]) -> str:
     """Return the table of plans that are not trained: mean loss and accuracy."""
     shares = sorted({plan["share"] for plan in seeds[0]["untrained"]})
-    head = ["layers chosen by", *(f"{100 * share:.0f} %" for share in shares)]
+    head = ["layers chosen by", *(f"{100 * share:.0f} % of the way" for share in shares)]
     rows = []
     for score in SCORES:
         cells = []
