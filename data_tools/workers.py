@@ -38,7 +38,8 @@ Key: TypeAlias = tuple[int, int]  # stage, step
 
 class _Task(NamedTuple):
     slot: int
-    row: int  # of the first picture in the batch
+    slot_row: int  # of the first picture in the slot
+    row: int  # and in the batch
     sources: list[Source]
     indices: list[int]  # of the pictures in the set
     seeds: tuple[int, ...]
@@ -107,18 +108,22 @@ class Prefetcher:
             (self._memory.name, shape, str(images.listing.path), augment),
         )
 
-    def request(self, key: Key, indices: Array, seeds: tuple[int, ...]) -> bool:
-        """Start to prepare a batch.  -> False if no slot is free, True also if it has begun."""
+    def request(self, key: Key, indices: Array, seeds: tuple[int, ...], row: int = 0) -> bool:
+        """Start to prepare a batch, or its pictures from `row` on.
+
+        Returns False if no slot is free, True also if it has begun.
+        """
         if key in self._requests:
             return True
         if not self._free_slots:
             return False
         slot, listing = self._free_slots.pop(), self.images.listing
         tasks = []
-        for row in range(0, len(indices), _TASK_SIZE):
-            part = indices[row : row + _TASK_SIZE].tolist()
+        for start in range(0, len(indices), _TASK_SIZE):
+            part = indices[start : start + _TASK_SIZE].tolist()
             sources = [listing.source(i) for i in part]
-            tasks.append(self._pool.submit(_run_task, _Task(slot, row, sources, part, seeds)))
+            task = _Task(slot, start, row + start, sources, part, seeds)
+            tasks.append(self._pool.submit(_run_task, task))
         self._requests[key] = slot, tasks
         return True
 
@@ -128,15 +133,15 @@ class Prefetcher:
             for old in list(self._requests):
                 self._cancel(old)
 
-    def get(self, key: Key, labels: Array) -> tuple[Array, Array]:
-        """Return a requested batch and cancel older requests.  -> uint8 (B, S, S, 3), labels (B,).
+    def get(self, key: Key) -> tuple[Array, Array]:
+        """Return what was requested and cancel older requests.
 
-        The first readable picture of the batch, with its label, replaces any unreadable one.
+        Returns uint8 (n, S, S, 3), and whether each picture was readable (n,).
 
         Raises
         ------
         DataError
-            If a worker died, or no picture of the batch could be read.
+            If a worker died.
         """
         while (oldest := next(iter(self._requests))) != key:
             self._cancel(oldest)
@@ -149,13 +154,10 @@ class Prefetcher:
         self.images.kinds.update(filter(None, kinds))
         for result in results:
             self.images.unreadable.extend(result.errors)
-        readable = np.array([kind != "" for kind in kinds])
-        if not readable.any():
-            raise DataError(f"no picture of a batch could be read: {self.images.unreadable[-1]}")
-        rows = np.where(readable, np.arange(len(readable)), readable.argmax())
-        pixels, labels = self._pixels[slot, : len(rows)][rows], labels[rows]
+        readable = np.array([kind != "" for kind in kinds], bool)
+        pixels = self._pixels[slot, : len(readable)].copy()
         self._cancel(key)
-        return pixels, labels
+        return pixels, readable
 
     def _cancel(self, key: Key) -> None:
         """Drop a request and free its slot."""
@@ -171,6 +173,27 @@ class Prefetcher:
         del self._pixels
         self._memory.close()
         self._memory.unlink()
+
+
+def replace_unreadable(
+    pixels: Array, readable: Array, labels: Array, images: StreamedSet
+) -> tuple[Array, Array]:
+    """Replace unreadable pictures and their labels by the first readable one of the batch.
+
+    uint8 (B, S, S, 3), bool (B,), (B,) -> uint8 (B, S, S, 3), labels (B,)
+
+    Raises
+    ------
+    DataError
+        If none could be read.
+    """
+    if readable.all():
+        return pixels, labels
+    if not readable.any():
+        example = images.unreadable[-1] if images.unreadable else "by another process"
+        raise DataError(f"no picture of a batch could be read: {example}")
+    rows = np.where(readable, np.arange(len(readable)), readable.argmax())
+    return pixels[rows], labels[rows]
 
 
 class _Worker(NamedTuple):
@@ -195,7 +218,7 @@ def _run_task(task: _Task) -> _TaskResult:
     """Decode and augment the pictures of a task into their slot."""
     kinds, errors = [], []
     pixels = _worker.pixels[task.slot]
-    for row, (source, index) in enumerate(zip(task.sources, task.indices, strict=True), task.row):
+    for i, (source, index) in enumerate(zip(task.sources, task.indices, strict=True)):
         name = os.path.join(_worker.folder, str(source))
         try:
             picture, kind = open_picture(source.read(_worker.folder), name)
@@ -203,7 +226,7 @@ def _run_task(task: _Task) -> _TaskResult:
             kinds.append("")
             errors.append(str(error))
             continue
-        rng = np.random.default_rng([_CROP, *task.seeds, index, row])
-        pixels[row] = _worker.augment.augment_picture(picture, pixels.shape[1], rng)
+        rng = np.random.default_rng([_CROP, *task.seeds, index, task.row + i])
+        pixels[task.slot_row + i] = _worker.augment.augment_picture(picture, pixels.shape[1], rng)
         kinds.append(kind)
     return _TaskResult(kinds, errors)

@@ -116,7 +116,7 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks
             recipe=arguments.recipe,
             seed=arguments.seed,
             threads=arguments.threads,
-            workers=worker_count(args.workers),
+            workers=_workers_each(args.workers, ranks),
             quiet=args.quiet,
             command=arguments.command,
             ranks=ranks,
@@ -140,6 +140,11 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks
             "picture; `tervit exercise` lets you write the library's functions"
         )
     return 0 if page is not None else 2
+
+
+def _workers_each(workers: int | None, ranks: "Ranks") -> int:
+    """Return the decoding processes of this rank: without --workers, ranks share the cores."""
+    return max(worker_count(None) // ranks.local_size, 1) if workers is None else workers
 
 
 def _report(out: Path, arguments: "RunArguments") -> Path | None:

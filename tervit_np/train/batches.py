@@ -8,8 +8,9 @@ import numpy as np
 
 from data_tools import ImageSet, StreamedSet
 from data_tools.sampling import alternately_mirrored, epoch_order, step_rng
-from data_tools.workers import Prefetcher
+from data_tools.workers import Prefetcher, replace_unreadable
 from tervit_np.arrays import Array
+from tervit_np.train.ranks import ONE, Ranks
 from tervit_np.train.stages import Recipe
 
 
@@ -17,16 +18,24 @@ class Batches:
     """Draws and augments batches; an epoch leaves out images that do not fill its last batch."""
 
     def __init__(
-        self, train: ImageSet | StreamedSet, recipe: Recipe, seed: int, workers: int = 2
+        self,
+        train: ImageSet | StreamedSet,
+        recipe: Recipe,
+        seed: int,
+        workers: int = 2,
+        ranks: Ranks = ONE,
     ) -> None:
-        self.train, self.recipe, self.seed = train, recipe, seed
+        self.train, self.recipe, self.seed, self.ranks = train, recipe, seed, ranks
         self.steps = len(train) // recipe.batch_size  # of an epoch
         self._epoch: tuple[int, int] | None = None  # stage and epoch of these two
         self._order: Array = np.empty(0, np.int64)
         self._mirrored: Array = np.empty(0, bool)
         self._prefetcher = None
         if isinstance(train, StreamedSet):
-            self._prefetcher = Prefetcher(train, recipe.augment, recipe.batch_size, workers)
+            batch, size, rank = recipe.batch_size, ranks.size, ranks.rank
+            # Each rank decodes its part of a batch.
+            self._own = slice(rank * batch // size, (rank + 1) * batch // size)
+            self._prefetcher = Prefetcher(train, recipe.augment, -(-batch // size), workers)
 
     def draw(
         self, stage: int, step: int, progress: float = 0.0
@@ -56,9 +65,12 @@ class Batches:
         self._prefetcher.seek((stage, step))
         for later in range(step, step + self._prefetcher.slots):
             seeds = (self.seed, stage, later // self.steps)
-            if not self._prefetcher.request((stage, later), self._indices(stage, later), seeds):
+            indices, row = self._indices(stage, later)[self._own], self._own.start
+            if not self._prefetcher.request((stage, later), indices, seeds, row):
                 break
-        return self._prefetcher.get((stage, step), labels)
+        pixels, readable = self.ranks.concatenate(*self._prefetcher.get((stage, step)))
+        assert isinstance(self.train, StreamedSet)
+        return replace_unreadable(pixels, readable, labels, self.train)
 
     def _indices(self, stage: int, step: int) -> Array:
         """Return the indices of the images of one step."""

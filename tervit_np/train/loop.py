@@ -109,7 +109,7 @@ class _Loop:
         self.epoch_steps = len(self.data.train) // self.recipe.batch_size
         self.lengths = [max(round(s.epochs * self.epoch_steps), 1) for s in self.stages]
         self.progress = TrainingProgress(sum(self.lengths), self.quiet)
-        self.batches = Batches(self.data.train, self.recipe, self.seed, self.workers)
+        self.batches = Batches(self.data.train, self.recipe, self.seed, self.workers, self.ranks)
 
     def run(
         self, saved: Saved | None, stop: StopRequest, on_step: Callable[[int], None] | None

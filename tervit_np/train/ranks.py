@@ -48,6 +48,10 @@ class Ranks:
         """Return the items of all ranks: item 0 of each rank, item 1 of each, and so on."""
         return own
 
+    def concatenate(self, *arrays: Array) -> tuple[Array, ...]:
+        """Return each array behind those of the ranks before, and before those after."""
+        return arrays
+
     def require_same(self, arrays: Sequence[Array]) -> None:
         """Raise ValueError if arrays differ between ranks."""
 
@@ -177,6 +181,11 @@ class MpiRanks(Ranks):
         """Return the items of all ranks in turn."""
         lists = self._comm.allgather(own)
         return [lists[i % self.size][i // self.size] for i in range(sum(map(len, lists)))]
+
+    def concatenate(self, *arrays: Array) -> tuple[Array, ...]:
+        """Concatenate arrays in the order of the ranks."""
+        of_ranks = zip(*self._comm.allgather(arrays), strict=True)
+        return tuple(np.concatenate(each) for each in of_ranks)
 
     def require_same(self, arrays: Sequence[Array]) -> None:
         """Compare checksums of all ranks."""

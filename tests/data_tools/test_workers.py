@@ -10,7 +10,7 @@ from PIL import Image
 
 import data_tools
 from data_tools import Augment, DataError
-from data_tools.workers import Prefetcher
+from data_tools.workers import Prefetcher, replace_unreadable
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 AUGMENT = Augment(randaugment_ops=2, randaugment_magnitude=9)
@@ -50,7 +50,8 @@ def make_prefetcher(images):
 
 def fetch(prefetcher, indices, key=(0, 0), seeds=(0, 0, 0)):
     assert prefetcher.request(key, indices, seeds)
-    return prefetcher.get(key, prefetcher.images.labels[indices])
+    labels = prefetcher.images.labels[indices]
+    return replace_unreadable(*prefetcher.get(key), labels, prefetcher.images)
 
 
 def test_one_and_three_workers_give_the_same_bits(make_prefetcher, images):
@@ -83,12 +84,20 @@ def test_unreadable_pictures_are_replaced_with_their_labels(make_prefetcher, ima
         fetch(make_prefetcher(), np.array(bad))
 
 
+def test_a_part_of_a_batch_has_the_pictures_of_the_batch(make_prefetcher):
+    """As where another process prepares the other part."""
+    prefetcher, indices = make_prefetcher(), np.arange(10, 20)
+    whole = fetch(prefetcher, indices)[0]
+    assert prefetcher.request((0, 1), indices[6:], (0, 0, 0), 6)
+    np.testing.assert_array_equal(prefetcher.get((0, 1))[0], whole[6:])
+
+
 def test_requests_are_limited_by_the_slots(make_prefetcher):
     prefetcher, indices = make_prefetcher(), np.arange(8)
     accepted = [prefetcher.request((0, step), indices, (0, 0, 0)) for step in range(6)]
     assert accepted == [True] * 4 + [False] * 2
     assert prefetcher.request((0, 2), indices, (0, 0, 0))  # has begun
-    prefetcher.get((0, 2), np.zeros(8))  # skips 0 and 1, so that three slots are free
+    prefetcher.get((0, 2))  # skips 0 and 1, so that three slots are free
     accepted = [prefetcher.request((0, step), indices, (0, 0, 0)) for step in (4, 5, 6, 7)]
     assert accepted == [True] * 3 + [False]
 
@@ -133,7 +142,7 @@ def main():
     prefetcher = Prefetcher(images, data_tools.Augment(), 4, 2)
     try:
         prefetcher.request((0, 0), np.arange(4), (0, 0, 0))
-        prefetcher.get((0, 0), np.zeros(4, int))
+        prefetcher.get((0, 0))
         print(prefetcher._memory.name, *prefetcher._pool._processes, flush=True)
         time.sleep(60)
     finally:
