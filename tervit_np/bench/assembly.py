@@ -44,6 +44,7 @@ _EXPLANATIONS = (  # an instruction is explained by the first pattern that match
     (r"v?mov\w* .*\(.*\), %|ldr .*\[|ldp .*\[", "a load"),
     (r"v?mov\w* .*%\w+, .*\(.*\)|st[rp] ", "a store"),
     (r"vmov|movi|movaps", "a copy between registers, or a constant"),
+    (r"j(le|ge|mp) ", "a jump past what a last block or step does not need, or to scale sums"),
     (r"j\w+ |b\.", "a jump back to the first line, except after the last step"),
     (r"cmp|test|subs", "a test for the last step"),
     (r".", "addresses and the step counter"),
