@@ -1,6 +1,8 @@
 """A small good file of each format of the caches of data."""
 
+import io
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +92,41 @@ def repair_listing(folder: Path) -> None:
         file.write_bytes(text.encode() + b"\n" + body)
 
 
+def make_shards(folder: Path) -> None:
+    """List tar shards, which writes the index."""
+    (folder / "set").mkdir()
+    with tarfile.open(folder / "set" / "train-0.tar", "w") as archive:
+        for name, content in (
+            ("1.png", b"picture"),
+            ("1.cls", b"1"),
+            ("2.png", b"x"),
+            ("2.cls", b"0"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    read_shards(folder)
+
+
+def read_shards(folder: Path) -> str:
+    """List tar shards through the index, which is made if need be."""
+    from data_tools.shards import list_shards
+
+    found = list_shards(folder / "set", "train", folder)
+    sources = [found.source(i) for i in range(len(found))]
+    return repr([source.read(folder / "set") for source in sources]) + digest(found.labels)
+
+
 CACHES = {
     "cache": Format(
         make_cache, read_cache, (cache_meta,), "decoded/*/*", checked=True, repair=repair_cache
     ),
     "listing": Format(
         make_listing, read_listing, (listing_header, listing_arrays), "indexes/*", checked=True,
+        repair=repair_listing,
+    ),
+    "shards": Format(
+        make_shards, read_shards, (listing_header, listing_arrays), "indexes/*", checked=True,
         repair=repair_listing,
     ),
 }  # fmt: skip
