@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.browser import Browser, find_browser
+from tests.figures.pages import FAINT_TEXTS
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 FRAME = {"frame on a phone": (340, 844)}  # in which a page shows a figure that moves
@@ -42,32 +43,15 @@ CHECK = """(async () => {
   for (const e of document.querySelectorAll("mjx-merror, [data-mml-node=merror]"))
     faults.push("wrong formula: " + e.textContent.slice(0, 40));
 
-  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].reduce((sum, c, i) => sum + [.2126, .7152, .0722][i]
-    * ((c /= 255) <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4), 0);
-  const ground = e => {
-    for (; e; e = e.parentElement) {
-      const style = getComputedStyle(e), [r, g, b, a = 1] = numbers(style.backgroundColor);
-      if (style.backgroundImage != "none" || a > 0 && a < 1) return null;  // cannot be told
-      if (a) return [r, g, b];
-    }
-    return [255, 255, 255];
-  };
   const seen = new Set(), texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let text; text = texts.nextNode();) {
     const e = text.parentElement;
     if (!text.data.trim() || e.closest("script, style, noscript, svg, mjx-container")) continue;
     if (!e.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
-    const style = getComputedStyle(e), paper = ground(e), size = parseFloat(style.fontSize);
-    const key = [name(e), style.color, size, paper].join();
-    if (seen.has(key)) continue;
+    const size = parseFloat(getComputedStyle(e).fontSize), key = name(e) + size;
+    if (!size || size >= 10 || seen.has(key)) continue;
     seen.add(key);
-    const what = `${name(e)} "${text.data.trim().slice(0, 20)}"`;
-    if (size && size < 10) faults.push(`letters of ${size.toFixed(1)} px: ${what}`);
-    if (!paper) continue;
-    const [low, high] = [light(numbers(style.color)), light(paper)].sort((a, b) => a - b);
-    const contrast = (high + .05) / (low + .05);
-    if (contrast < 3) faults.push(`contrast ${contrast.toFixed(1)}: ${what}`);
+    faults.push(`letters of ${size.toFixed(1)} px: ${name(e)} "${text.data.trim().slice(0, 20)}"`);
   }
   return faults;
 })()"""
@@ -90,7 +74,10 @@ def faults_of(browser: Browser, url: str, name: str, pictures: Path | None) -> I
         for dark in (False, True):
             browser.resize(width, height, dark)
             setting = f"{device}, {'dark' if dark else 'light'}"
-            for fault in [*([] if dark else complaints), *browser.run(CHECK)]:
+            faults = [] if dark else complaints
+            faults += browser.run(CHECK)
+            faults += [f"too pale: {text}" for text in dict.fromkeys(browser.run(FAINT_TEXTS))]
+            for fault in faults:
                 known.setdefault(fault, []).append(setting)
             if pictures:
                 file = f"{name} {setting}.png".translate(str.maketrans("/?", "__", ","))

@@ -11,10 +11,10 @@ FAULTS = {
     "Error: no": "<script>throw Error('no')</script>",
     "a request to http://example.org/a.js": '<script src="http://example.org/a.js"></script>',
     "no picture": '<img src="absent.png" alt="">',
-    "610 px wider than the window: div#wide": '<div id="wide" style="width:1000px">w</div>',
+    "618 px wider than the window: div#wide": '<div id="wide" style="width:1000px">w</div>',
     "no formula: a": '<span class="math">a</span>',
     "letters of 9.0 px: p.small": '<p class="small" style="font-size:9px">s</p>',
-    "contrast 1.6": '<style>body{background:#222;margin:0}</style><p style="color:#444">grey</p>',
+    "too pale: grey: 1.6": '<style>body{background:#222}</style><p style="color:#444">grey</p>',
 }
 
 
@@ -26,7 +26,7 @@ def test_every_fault_is_seen(browser, tmp_path):
     found = "\n".join(faults_of(browser, bad.as_uri(), "bad", None))
     for fault in FAULTS:
         assert fault in found
-    assert "bad (phone, light; phone, dark): 610 px" in found
+    assert "bad (phone, light; phone, dark): 618 px" in found
 
 
 def test_pages_are_chosen_by_name(tmp_path, capsys):
