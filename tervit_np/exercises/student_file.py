@@ -2,7 +2,7 @@
 
 It contains the functions and classes of one library file that have a fence of the exercise, without
 the fenced lines, and imports the other names that they use from the library. The lines that choose
-compiled code or another precision are left out, so that the student's lines are the ones that run.
+compiled code are left out, so that the student's lines are the ones that run.
 """
 
 import ast
@@ -13,8 +13,7 @@ from tervit_np.exercises.fences import fenced_lines, fences, library_source, wit
 
 NOT_WRITTEN = "not written yet"
 _WIDTH = 100  # of a line of code
-# dispatch.compiled(x), which returns compiled code or None; that of ops/mixed_precision.py
-_CHOICES = {"compiled", "precision"}
+_CHOICE = "compiled"  # dispatch.compiled(x), which returns compiled code or None
 _Definition = ast.FunctionDef | ast.ClassDef
 
 
@@ -40,7 +39,7 @@ def plain_file(module: str, name: str, instructions: str, parts: Sequence[str]) 
         lines[fence.first : fence.last + 1] = new.splitlines()
     code = _definitions("\n".join(lines), fenced_definitions(source, name))
     body = textwrap.indent(fenced_lines(source, name), "    ")  # in a function: it may return
-    inside = {n for n in _names(f"def fenced():\n{body}") if n not in _CHOICES and n[0] != "_"}
+    inside = {n for n in _names(f"def fenced():\n{body}") if n != _CHOICE and n[0] != "_"}
     return _assemble(source, module, code, inside | _names(code), instructions)
 
 
@@ -67,21 +66,21 @@ def fenced_definitions(source: str, name: str) -> list[str]:
 
 
 def _definitions(source: str, names: list[str]) -> str:
-    """Return the text of some definitions, without fences and choices of other code."""
+    """Return the text of some definitions, without fences and the choice of compiled code."""
     lines = source.splitlines()
     texts = []
     for node in ast.parse(source).body:
         if isinstance(node, _Definition) and node.name in names:
-            choices = [part for part in ast.walk(node) if _chooses_code(part)]
+            choices = [part for part in ast.walk(node) if _chooses_compiled(part)]
             removed = {n for part in choices for n in _lines_of(part)}
             remaining = [lines[n - 1] for n in _lines_of(node) if n not in removed]
             texts.append("\n".join(without_fences(remaining)))
     return "\n\n\n".join(texts) + "\n"
 
 
-def _chooses_code(node: ast.AST) -> bool:
-    """Whether this is `if (compiled_ops := compiled(x)) is not None: ...`, or of a precision."""
-    return isinstance(node, ast.If) and bool(_CHOICES & _names_in(node.test))
+def _chooses_compiled(node: ast.AST) -> bool:
+    """Whether this is `if (compiled_ops := compiled(x)) is not None: ...`."""
+    return isinstance(node, ast.If) and _CHOICE in _names_in(node.test)
 
 
 def _lines_of(node: ast.AST) -> range:

@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike
 from tervit_np.arrays import Array
 from tervit_np.nn.quantized_layer import QuantizedLayer
 from tervit_np.ops.conv import col2im, im2col
-from tervit_np.ops.linear import LinearCache, linear, linear_backward
+from tervit_np.ops.linear import LinearCache, linear
+from tervit_np.ops.mixed_precision import linear_backward_mixed
 from tervit_np.param import Param
 from tervit_np.quant import IDENTITY, Quantizer
 
@@ -52,7 +53,7 @@ class Linear(QuantizedLayer):
 
     def backward(self, dy: Array, cache: QuantLinearCache) -> Array:
         """Add into the gradients of weight and bias, return dx."""
-        dx_hat, dw_hat, db = linear_backward(dy, cache.linear, self.precision)
+        dx_hat, dw_hat, db = linear_backward_mixed(dy, cache.linear, self.precision)
         self.weight.grad += self.weight_quant.backward(dw_hat, cache.weight)
         if self.bias is not None:
             self.bias.grad += db
@@ -99,7 +100,7 @@ class Conv2d(QuantizedLayer):
 
     def backward(self, dy: Array, cache: ConvCache, input_grad: bool = True) -> Array | None:
         """Add into the gradients; return dx, or None without `input_grad`."""
-        dcolumns, dmatrix, db = linear_backward(dy, cache.linear, self.precision)
+        dcolumns, dmatrix, db = linear_backward_mixed(dy, cache.linear, self.precision)
         out, channels, kernel, _ = self.weight.shape
         dw_hat = dmatrix.reshape(out, kernel, kernel, channels).transpose(0, 3, 1, 2)
         self.weight.grad += self.weight_quant.backward(dw_hat, cache.weight)

@@ -8,7 +8,8 @@ from numpy.typing import DTypeLike
 from tervit_np.arrays import Array
 from tervit_np.nn.linear import QuantLinearCache
 from tervit_np.nn.module import Module
-from tervit_np.ops.linear import LinearCache, linear, linear_backward
+from tervit_np.ops.linear import LinearCache, linear
+from tervit_np.ops.mixed_precision import linear_backward_mixed
 from tervit_np.ops.patches import patchify, unpatchify
 from tervit_np.param import Param
 from tervit_np.quant import IDENTITY, Quantizer
@@ -46,7 +47,7 @@ class PatchProjection(Module):
     ) -> Array | None:
         """Add into the gradients; return dimages, or None without `input_grad`."""
         product, weight, act = cache.projection
-        dvectors, dmatrix, db = linear_backward(dy, product, self.precision)
+        dvectors, dmatrix, db = linear_backward_mixed(dy, product, self.precision)
         dw_hat = dmatrix.reshape(self.weight.shape)
         self.weight.grad += self.weight_quant.backward(dw_hat, weight)
         self.bias.grad += db

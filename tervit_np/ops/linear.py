@@ -7,11 +7,8 @@ y = x W^T + b,  W is (out, in) as in PyTorch, so a row of W is one output channe
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from tervit_np.arrays import Array, rows
 from tervit_np.dispatch import compiled, integer_engine
-from tervit_np.ops.mixed_precision import linear_backward_mixed
 
 
 class LinearCache(NamedTuple):
@@ -63,17 +60,8 @@ def _matmul(x: Array, weight: Array, bias: Array | None, packed: Any) -> Array:
     return y
 
 
-def linear_backward(
-    dy: Array, cache: LinearCache, precision: str = "float32"
-) -> tuple[Array, Array, Array]:
-    """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,).
-
-    `precision` is that of the products of float32 arrays (ops/mixed_precision.py); float64 arrays
-    keep theirs.
-    """
-    if precision != "float32" and dy.dtype == np.float32:
-        dx, dweight, dbias = linear_backward_mixed(rows(dy), rows(cache.x), cache.weight, precision)
-        return dx.reshape(cache.x.shape), dweight, dbias
+def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:
+    """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,)."""
     if (compiled_ops := compiled(dy, *cache)) is not None:
         dx, dweight, dbias = compiled_ops.linear_backward(rows(dy), rows(cache.x), cache.weight)
         return dx.reshape(cache.x.shape), dweight, dbias

@@ -17,9 +17,12 @@ forward pass is not: it is the same as in evaluation. `bf16x2` keeps 16 bits of 
     Higher-Precision Computations", arXiv:1904.06376: bf16x2
 """
 
-from tervit_np.arrays import Array
+import numpy as np
+
+from tervit_np.arrays import Array, rows
 from tervit_np.bfloat16 import round_bfloat16, split_bfloat16
 from tervit_np.dispatch import compiled
+from tervit_np.ops.linear import LinearCache, linear_backward
 
 PRECISIONS = ("float32", "bf16", "bf16x2")  # of the products of the backward pass
 
@@ -32,19 +35,23 @@ def check_precision(precision: str) -> str:
 
 
 def linear_backward_mixed(
-    dy: Array, x: Array, weight: Array, precision: str
+    dy: Array, cache: LinearCache, precision: str
 ) -> tuple[Array, Array, Array]:
-    """Undo y = x W^T + b.  float32 (M, O), (M, I), (O, I) -> dx (M, I), dweight (O, I), dbias (O,).
+    """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,).
 
-    Compiled, the sums have the order of a matrix unit (compiled/bf16_matmul.py), and the same bits
-    with one and without.
+    Arrays of float64 keep their precision. Compiled, the sums have the order of a matrix unit
+    (compiled/bf16_matmul.py), and the same bits with one and without.
     """
-    if (compiled_ops := compiled(dy, x, weight)) is not None:
-        result: tuple[Array, Array, Array] = compiled_ops.linear_backward_bf16(
-            dy, x, weight, split=precision == "bf16x2"
-        )
-        return result
-    return matmul(dy, weight, precision), matmul(dy.T, x, precision), dy.sum(axis=0)
+    if precision == "float32" or dy.dtype != np.float32:
+        return linear_backward(dy, cache)
+    dy2, x2, w = rows(dy), rows(cache.x), cache.weight
+    if (compiled_ops := compiled(dy2, x2, w)) is not None:
+        split = precision == "bf16x2"
+        dx, dweight, dbias = compiled_ops.linear_backward_bf16(dy2, x2, w, split=split)
+    else:
+        dx, dweight = matmul(dy2, w, precision), matmul(dy2.T, x2, precision)
+        dbias = dy2.sum(axis=0)
+    return dx.reshape(cache.x.shape), dweight, dbias
 
 
 def matmul(a: Array, b: Array, precision: str) -> Array:

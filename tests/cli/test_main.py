@@ -45,7 +45,7 @@ def test_help_of_an_action_shows_its_own_examples_only(tervit):
         (("doctor", "now"), "tervit doctor: unknown argument 'now'"),
         (("predict",), "tervit predict: the following arguments are required: [MODEL] PICTURE"),
         (("eval", "m", "--attention", "int4"),
-         "tervit eval: --attention is 'int4'; expected float32 or int8"),
+         "tervit eval: --attention is 'int4'; expected float32 or bfloat16 or int8"),
     ],
 )  # fmt: skip
 def test_a_usage_error_is_one_line_and_suggests_a_spelling(tervit, args, error):

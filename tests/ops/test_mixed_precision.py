@@ -6,8 +6,8 @@ import pytest
 import tervit_np as tv
 from tervit_np.bfloat16 import bfloat16_bits, split_bfloat16
 from tervit_np.kernels.matrix_unit import multiply
-from tervit_np.ops import linear, linear_backward
-from tervit_np.ops.mixed_precision import check_precision, matmul
+from tervit_np.ops import linear
+from tervit_np.ops.mixed_precision import check_precision, linear_backward_mixed, matmul
 from tests.checks import BACKENDS
 
 RMS = {"bf16": (1.5e-3, 3e-3), "bf16x2": (3e-6, 6e-6)}  # of normal numbers: docs/float_product.md
@@ -21,7 +21,7 @@ def problem(tokens, outputs, inputs, seed=0):
 
 
 def gradients(dy, x, w, precision):
-    return linear_backward(dy, linear(x, w)[1], precision)
+    return linear_backward_mixed(dy, linear(x, w)[1], precision)
 
 
 def split_in_steps(x, low_part, axis):
