@@ -76,7 +76,7 @@ def draw(path: Path) -> None:
         for row, names in enumerate(rows):
             for column, name in enumerate(names):
                 _box(axes, column / len(names), row, 1 / len(names), name)
-                if len(names) < 3:  # there is room for words
+                if len(names) < 3:  # words fit
                     words = "\n".join(textwrap.wrap(headline(name), LETTERS // len(names)))
                     size = 8.5 if "\n" in words else 9.5
                     axes.text(column / len(names) + 0.14, row + 0.5, words, va="center", size=size)

@@ -129,7 +129,7 @@ class Browser:
         self.run(SETTLED)
 
     def resize(self, width: int, height: int = 900, dark: bool = False) -> None:
-        """Make the window as wide as a desk's screen or a phone's, light or dark."""
+        """Make the window as wide as a desktop's or a phone's, light or dark."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.command("Emulation.setEmulatedMedia", features=[scheme])
         self.command(

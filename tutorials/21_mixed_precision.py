@@ -33,8 +33,8 @@ rng = np.random.default_rng(SEED)
 # %%
 # Three formats
 # -------------
-# A float has a sign, an *exponent* that says between which two powers of two
-# it lies, and a *mantissa* that divides the way between them into equal steps.
+# A float has a sign, an *exponent* that gives the two powers of two around it,
+# and a *mantissa* that divides the way between them into equal steps.
 #
 # ========  ========  ========  ============  ============  ==============
 # format    exponent  mantissa  largest       smallest      steps from 1
@@ -81,7 +81,7 @@ def to_bfloat16(x):
     return ((bits + 0x7FFF + last) & 0xFFFF0000).view(np.float32)
 
 
-predict("1 + 1/256 lies in the middle of 1 and 1 + 2/256. Where does it go?")
+predict("1 + 1/256 is halfway between 1 and 1 + 2/256. Where does it go?")
 quote("1 + 1/256", to_bfloat16(1 + 1 / 256), 1, 0)
 quote("1 + 3/256", to_bfloat16(1 + 3 / 256), 1 + 4 / 256, 0)
 quote("511/256, just below 2", to_bfloat16(511 / 256), 2, 0)
@@ -210,7 +210,7 @@ predict("a thousand ones, summed in bfloat16?")
 quote("a thousand ones", total, 256, 0)
 
 # %%
-# From 256 on, the steps of bfloat16 are 2 wide. 256 + 1 lies in the middle of
+# From 256 on, the steps of bfloat16 are 2 wide. 256 + 1 is halfway between
 # 256 and 258, and the last bit of 256 is 0: the sum stands still.
 #
 # Two numbers for one

@@ -95,7 +95,7 @@ def _threads_each(args: argparse.Namespace) -> int:
     if args.threads is not None or args.processes is None:
         return thread_count(args.threads)
     processes: int = args.processes
-    return max(thread_count(None) // max(processes, 1), 1)
+    return max(thread_count(None) // processes, 1)
 
 
 def _show(record: "Record", out: Path, stem: str) -> int:

@@ -24,7 +24,7 @@ def add_threads(options: Options) -> None:
 
 def add_processes(options: Options, what: str) -> None:
     """Add --processes."""
-    options.add_argument("--processes", type=int, metavar="N",
+    options.add_argument("--processes", type=process_count, metavar="N",
                          help=f"{what} in so many processes (default: in this one)")  # fmt: skip
 
 
@@ -58,6 +58,13 @@ def seed_number(text: str) -> int:
     """Read a seed."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def process_count(text: str) -> int:
+    """Read a number of processes."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 or more")
     return int(text)
 
 

@@ -151,9 +151,8 @@ class _Loop:
         if saved is not None:
             self.model.load_state_dict(model_arrays(saved.arrays))
         set_static_scales(self.model, self.data.train, self.seed, index, saved)
-        total = self.lengths[index]
-        options = self.threads, teacher, self.ranks
-        trainer = StageTrainer(self.model, stage, self.recipe, total, *options)
+        options = self.lengths[index], self.threads, teacher, self.ranks
+        trainer = StageTrainer(self.model, stage, self.recipe, *options)
         if saved is not None and saved.position["step"] > 0:
             trainer.load(saved.arrays, saved.position)
             self.start, self.seconds = tuple(saved.position["start"]), saved.position["seconds"]
@@ -178,8 +177,7 @@ class _Loop:
         """Take step number `done` of a stage; log it, and validate and save after an epoch."""
         began = time.monotonic()
         stage, total = self.stages[index].name, self._total(index, done)
-        progress = (total - 1) / sum(self.lengths)
-        images, targets, rng = self.batches.draw(index, done - 1, progress)
+        images, targets, rng = self.batches.draw(index, done - 1, (total - 1) / sum(self.lengths))
         loss, norm = trainer.step(done - 1, images, targets, rng)
         epoch, epochs = (ceil(n / self.epoch_steps) for n in (done, self.lengths[index]))
         self.progress.step(f"{stage} {epoch}/{epochs}", total, len(images), loss)
@@ -240,9 +238,8 @@ class _Loop:
             end={"test_accuracy": end.accuracy, "test_loss": end.loss},
             seconds=round(self.seconds, 2),
         )
-        self.progress.print(
-            f"{stage.name}: test accuracy {100 * end.accuracy:.1f} %{end.kernel_note}"
-        )
+        accuracy = f"{100 * end.accuracy:.1f} %{end.kernel_note}"
+        self.progress.print(f"{stage.name}: test accuracy {accuracy}")
         self._save(index + 1, 0, trainer)
 
     def _save(self, index: int, done: int, trainer: StageTrainer) -> None:

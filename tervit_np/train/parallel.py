@@ -115,15 +115,19 @@ class ParallelModel:
         results: list[Any] = [None] * len(items)
         todo = enumerate(items)  # whichever thread is ready takes the next one
 
-        def work(_: Any) -> None:
+        def work() -> None:
             try:
                 for i, item in todo:
                     results[i] = function(item)
             finally:
                 deque(todo, maxlen=0)  # after an error nothing more is begun
 
-        tasks = [self._pool.submit(work, replica) for replica in self.replicas]
-        wait(tasks)
+        tasks = [self._pool.submit(work) for _ in self.replicas]
+        try:
+            wait(tasks)
+        finally:  # after Ctrl-C, too, no thread may go on to write into the gradients
+            deque(todo, maxlen=0)
+            wait(tasks)
         for task in tasks:
             task.result()
         return results

@@ -1,4 +1,5 @@
 import time
+from concurrent.futures import wait
 
 import numpy as np
 import pytest
@@ -90,3 +91,26 @@ def test_after_an_error_no_thread_waits_and_nothing_more_is_begun(model, failing
         parallel.gradients(np.zeros((8, 3, 8, 8), np.float32), fail, np.random.default_rng(0))
     parallel.close()
     assert max(begun) <= failing + 1
+
+
+def test_after_ctrl_c_no_thread_goes_on(model, monkeypatch):
+    parallel, begun, waits = ParallelModel(model, 2, accumulate=4), [], []
+
+    def interrupted(tasks):
+        waits.append(tasks)
+        if len(waits) == 3:  # the first two are those of the shared weights
+            raise KeyboardInterrupt
+        return wait(tasks)
+
+    def slow(logits, part):
+        begun.append(part.start)
+        time.sleep(0.05)
+        return cross_entropy(logits, np.zeros(len(logits), int))
+
+    monkeypatch.setattr("tervit_np.train.parallel.wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        parallel.gradients(np.zeros((8, 3, 8, 8), np.float32), slow, np.random.default_rng(0))
+    assert len(begun) <= 2
+    time.sleep(0.1)
+    assert len(begun) <= 2
+    parallel.close()

@@ -94,8 +94,8 @@ function drawSplit(id, split, size, chosenNumber) {
 }
 
 function cellSize({ H, K }) {
-  const room = document.querySelector("main").clientWidth - 100 - GAP * H;
-  return Math.min(40, room / (H * K));
+  const width = document.querySelector("main").clientWidth - 100 - GAP * H;
+  return Math.min(40, width / (H * K));
 }
 
 for (const control of document.querySelectorAll("select, input")) control.addEventListener("input", update);
