@@ -23,8 +23,10 @@ _INFINITY = 0x7F800000
 def bfloat16_bits(x: Array) -> Array:
     """Round to nearest, ties to even.  float32 -> uint16 of the same shape; NaN stays NaN."""
     bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    # exercise bfloat16: rounded (uint32), whose upper half is the nearest bfloat16 of x
     last = bits >> np.uint32(16) & np.uint32(1)
     rounded = bits + (np.uint32(0x7FFF) + last)  # carries into the upper half, or does not
+    # end of exercise
     magnitude = bits & np.uint32(0x7FFFFFFF)
     rounded = np.where(magnitude > _INFINITY, np.uint32(0x7FC00000), rounded)
     rounded = np.where(magnitude < SMALLEST.view(np.uint32), np.uint32(0), rounded)
@@ -45,6 +47,7 @@ def round_bfloat16(x: Array) -> Array:
 
 def split_bfloat16(x: Array) -> tuple[Array, Array]:
     """Return x as a sum of two bfloat16 numbers, high and low, to 2^-16 of x."""
-    high = round_bfloat16(x)
     with np.errstate(invalid="ignore"):  # infinity - infinity
-        return high, round_bfloat16(x - high)
+        # exercise bfloat16: high and low, with the two functions above
+        high = floats_of(bfloat16_bits(x))
+        return high, floats_of(bfloat16_bits(x - high))

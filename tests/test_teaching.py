@@ -49,10 +49,10 @@ def exercises_in(text):
     """Names after `tervit exercise start` and the like, and those joined by "then" or "and"."""
     line = re.sub(r"\s*\n#? *", " ", text)
     names = []
-    for command in re.finditer(r"exercise (?:start|hint|check|solution)((?: [a-z_]+)+)`", line):
+    for command in re.finditer(r"exercise (?:start|hint|check|solution)((?: [a-z_0-9]+)+)`", line):
         names += command[1].split()
-        further = re.match(r"(?:`*,?(?: then| and) ``?[a-z_]+`)*", line[command.end() :])[0]
-        names += re.findall(r"[a-z_]+(?=`)", further)
+        further = re.match(r"(?:`*,?(?: then| and) ``?[a-z_0-9]+`)*", line[command.end() :])[0]
+        names += re.findall(r"[a-z_0-9]+(?=`)", further)
     return names
 
 

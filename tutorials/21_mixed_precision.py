@@ -372,7 +372,7 @@ draw.training(master[0], plain[0])
 # %%
 # Three of four latent weights did not move once in a hundred steps, and the
 # loss ends at 1.12 in place of 0.84. At five times the rate there is hardly a
-# difference (task 3). So training in pure bfloat16 seems to work, and stops
+# difference (task 4). So training in pure bfloat16 seems to work, and stops
 # improving when the schedule lowers the rate.
 #
 # So this is what *mixed* precision means: products in 16 bits, sums in 32,
@@ -381,17 +381,19 @@ draw.training(master[0], plain[0])
 #
 # On your own
 # -----------
-# 1. *Stochastic rounding*: add a random number from 0 to 65,535 to the bits,
+# 1. ``tervit exercise start bfloat16``: the rounding and the split, from an
+#    empty body.
+# 2. *Stochastic rounding*: add a random number from 0 to 65,535 to the bits,
 #    in place of 0x7FFF, and cut. A number between two neighbours then goes up
 #    with a chance equal to its position between them. Where does the weight of
 #    1 end after a thousand steps of -0.001? Give it to ``tune`` as well.
-# 2. Split into *three* bfloat16. Which of the nine products are needed, and
+# 3. Split into *three* bfloat16. Which of the nine products are needed, and
 #    how small is the error?
-# 3. Run ``tune`` with rates of 2e-4 and 5e-4, both ways. When does rounding
+# 4. Run ``tune`` with rates of 2e-4 and 5e-4, both ways. When does rounding
 #    stop to matter?
-# 4. ``to_bfloat16`` of a NaN whose only set mantissa bit is the last one
+# 5. ``to_bfloat16`` of a NaN whose only set mantissa bit is the last one
 #    (``np.array([0x7F800001], np.uint32).view(np.float32)``)? Mend it.
-# 5. Sum 4,096 random numbers of [0, 1] in bfloat16: one after the other, and
+# 6. Sum 4,096 random numbers of [0, 1] in bfloat16: one after the other, and
 #    in pairs, pairs of pairs, and so on. What are the errors?
 #
 # In practice

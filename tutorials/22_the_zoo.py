@@ -290,15 +290,17 @@ claim("exact and QuEST are within 3 points of TerViT", fit < 3, True)
 #
 # On your own
 # -----------
-# 1. Train BitNet's rule for 200 steps. Does it catch up?
-# 2. ``Ternary(clip=...)`` is TernaryBERT's. Choose the clip so that the mask
+# 1. ``tervit exercise start trust_mask``: QuEST's level, its threshold and the
+#    mask of its gradient.
+# 2. Train BitNet's rule for 200 steps. Does it catch up?
+# 3. ``Ternary(clip=...)`` is TernaryBERT's. Choose the clip so that the mask
 #    is that of QuEST for a Gaussian row. What is still different?
-# 3. Add ``Ternary("tensor", "absmean", "mean")`` to ``zoo``, what BitNet does.
+# 4. Add ``Ternary("tensor", "absmean", "mean")`` to ``zoo``, what BitNet does.
 #    Is one scale for a matrix worse before training, and after?
-# 4. Compute the entropy of the codes of each rule on the Gaussian rows, in
+# 5. Compute the entropy of the codes of each rule on the Gaussian rows, in
 #    bits for a weight (chapter 17). Which points of the figure move, and does
 #    one get nearer to the limit?
-# 5. ``DoReFa(2, "channel", scale="one")`` is the paper's. What is its error on
+# 6. ``DoReFa(2, "channel", scale="one")`` is the paper's. What is its error on
 #    the trained matrix, and why did its authors not mind?
 #
 # In practice

@@ -57,11 +57,14 @@ class Quest(WeightQuantizer):
         codes, level, _ = self.encode(w)
         level = broadcast_scale(level, w.shape)
         w_hat = codes * level
+        # exercise trust_mask: trusted, from w, w_hat and level, which all fit each other
         trusted = np.abs(w_hat - w) <= level / 2
+        # end of exercise
         return w_hat, QuestCache(trusted, w_hat - w * trusted if keep_residual else None)
 
     def backward(self, dw_hat: Array, cache: QuestCache) -> Array:
         """Undo `w_hat = w + constant` where it is trusted.  (out, ...) -> dw (out, ...)."""
+        # exercise trust_mask: dw, from dw_hat and cache.trusted
         return dw_hat * cache.trusted
 
     def frozen(self, w: Array, cache: QuestCache) -> Array:
@@ -74,7 +77,9 @@ class Quest(WeightQuantizer):
         level = LEVEL * root_mean_square(matrix)
         with np.errstate(over="ignore"):
             level = check_scale(level.astype(w.dtype))
+        # exercise trust_mask: codes (M, N), which are -1, 0 and 1, from matrix and level (M,)
         codes = np.sign(matrix) * (np.abs(matrix) > level[:, None] / 2)
+        # end of exercise
         level = level.reshape(scale_shape(w.shape, self.granularity))
         return QuantizedTensor(codes.astype(np.int8).reshape(w.shape), level, ZERO)
 
@@ -87,6 +92,7 @@ def root_mean_square(matrix: Array) -> Array:
 
     Each row is divided by its largest magnitude, so that no square over- or underflows.
     """
+    # exercise trust_mask: the root mean square of each row (M,), computed in float64
     magnitude = np.abs(matrix.astype(np.float64))
     largest = magnitude.max(axis=1, keepdims=True)
     scaled = magnitude / np.where(largest == 0, 1, largest)

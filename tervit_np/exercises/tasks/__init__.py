@@ -5,6 +5,7 @@ import difflib
 from tervit_np.exercises.exercise import Exercise
 from tervit_np.exercises.tasks.adamw import ADAMW
 from tervit_np.exercises.tasks.attention_backward import ATTENTION_BACKWARD
+from tervit_np.exercises.tasks.bfloat16 import BFLOAT16
 from tervit_np.exercises.tasks.block_backward import BLOCK_BACKWARD
 from tervit_np.exercises.tasks.cross_entropy import CROSS_ENTROPY
 from tervit_np.exercises.tasks.distillation import DISTILLATION
@@ -23,6 +24,7 @@ from tervit_np.exercises.tasks.split_heads import SPLIT_HEADS
 from tervit_np.exercises.tasks.ste_with_clip import STE_WITH_CLIP
 from tervit_np.exercises.tasks.ternarize import TERNARIZE
 from tervit_np.exercises.tasks.ternary_product import TERNARY_PRODUCT
+from tervit_np.exercises.tasks.trust_mask import TRUST_MASK
 
 EXERCISES = (
     SOFTMAX,
@@ -45,6 +47,8 @@ EXERCISES = (
     DISTILLATION,
     PACK,
     TERNARY_PRODUCT,
+    BFLOAT16,
+    TRUST_MASK,
 )
 
 
