@@ -5,9 +5,10 @@
 
 A tiny training with three stages, an average of the weights and drop path is first run without a
 disturbance. Then it is started again and again. Each process gets SIGKILL, SIGTERM or SIGINT after
-a random time, some while they write: writes to the disk are made slow for this. After some kills a
-file that is read again is cut, or one of its bits flipped. Then the training is resumed, until it
-ends. Each must end in the same weights as the undisturbed one, and leave no partial file behind.
+a random time, some in their start-up and some while they write: writes to the disk are made slow
+for this. After some kills a file that is read again is cut, or one of its bits flipped. Then the
+training is resumed, until it ends. Each must end in the same weights as the undisturbed one, and
+leave no partial file behind.
 
 The exit status is 1 if a training was lost, and the table says how often what was done.
 """
@@ -25,44 +26,69 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.small_training import partial_files, weights
+from tests.small_training import BETWEEN_WRITES, partial_files, weights
 
 ROOT = Path(__file__).parents[1]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 DAMAGED = ("checkpoint.npz", "run.json", "metrics.jsonl")
 DAMAGE_PROB = 0.3
+START_UP, START_UP_PROB = "in start-up", 0.1
 
 
 class Lost(Exception):
     """A training that could not be resumed, or ended in other weights."""
 
 
-class Ended(NamedTuple):
-    """How one process of a training ended."""
+class Durations(NamedTuple):
+    """Seconds that an undisturbed process took."""
 
-    status: int
-    error: str
+    start_up: float
+    training: float
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    """Start or resume the training, and wait until it begins."""
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    """Start or resume the training."""
     environment = os.environ | {"TERVIT_BACKEND": "numpy", "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.small_training", str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+    command = [sys.executable, "-m", "tests.small_training", str(folder)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, bufsize=0, **pipes)
+
+
+def wait_until_ready(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of the start-up."""
     assert process.stdout is not None
     process.stdout.readline()
-    return process
 
 
-def finish(process: subprocess.Popen[str]) -> Ended:
-    """Wait for the end of a process."""
-    _, error = process.communicate(timeout=120)
-    return Ended(process.returncode, error)
+def moment(process: subprocess.Popen[bytes], is_ready: bool) -> str:
+    """Return what a process is doing: the last line that it has printed."""
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
+    said = (process.stdout.read() or b"").decode().splitlines()
+    os.set_blocking(process.stdout.fileno(), True)
+    return said[-1] if said else BETWEEN_WRITES if is_ready else START_UP
+
+
+def finish(process: subprocess.Popen[bytes]) -> str:
+    """Wait for the end of a process.  -> its errors."""
+    _, errors = process.communicate(timeout=120)
+    return errors.decode()
+
+
+def kill_at_random(
+    process: subprocess.Popen[bytes], durations: Durations, rng: np.random.Generator
+) -> tuple[int, str]:
+    """Send a signal after a random time.  -> its number and the moment; 0, "" if it had ended."""
+    number = SIGNALS[rng.integers(len(SIGNALS))]
+    is_ready = rng.random() > START_UP_PROB
+    if is_ready:
+        wait_until_ready(process)
+    time.sleep(float(rng.uniform(0, durations.training if is_ready else durations.start_up)))
+    if process.poll() is not None:
+        return 0, ""
+    when = moment(process, is_ready)
+    process.send_signal(number)
+    return number, when
 
 
 def damage(folder: Path, rng: np.random.Generator) -> str:
@@ -79,7 +105,9 @@ def damage(folder: Path, rng: np.random.Generator) -> str:
     return f"a bit of {file.name} flipped"
 
 
-def disturbed(folder: Path, seconds: float, rng: np.random.Generator, done: Counter[str]) -> None:
+def disturbed(
+    folder: Path, durations: Durations, rng: np.random.Generator, done: Counter[str]
+) -> None:
     """Train with kills at random moments until the training ends; count what was done.
 
     Raises
@@ -89,21 +117,37 @@ def disturbed(folder: Path, seconds: float, rng: np.random.Generator, done: Coun
     """
     while True:
         process = start(folder)
-        number = SIGNALS[rng.integers(len(SIGNALS))]
-        time.sleep(float(rng.uniform(0, seconds)))
-        killed = process.poll() is None
-        if killed:
-            process.send_signal(number)
-        status, error = finish(process)
+        number, when = kill_at_random(process, durations, rng)
+        errors = finish(process)
+        status = process.returncode
         if status == 0:
             break
-        if not killed or status not in (-number, 130):
-            raise Lost(f"status {status} after {dict(done)}: {error[-600:]}")
+        # In the start-up Python has no handlers yet, or ends with what an import makes of Ctrl-C.
+        if number == 0 or (status not in (-number, 130) and when != START_UP):
+            raise Lost(f"status {status} after {dict(done)}: {errors[-600:]}")
         done[signal.Signals(number).name] += 1
+        done[f"killed {when}"] += 1
         if rng.random() < DAMAGE_PROB and (what := damage(folder, rng)):
             done[what] += 1
     if left := partial_files(folder):
         raise Lost(f"left behind: {', '.join(left)}")
+
+
+def kill_count(done: Counter[str]) -> int:
+    """Return the number of kills."""
+    return sum(done[number.name] for number in SIGNALS)
+
+
+def undisturbed(folder: Path) -> Durations:
+    """Train without a disturbance."""
+    began = time.monotonic()
+    process = start(folder)
+    wait_until_ready(process)
+    ready = time.monotonic()
+    errors = finish(process)
+    if process.returncode:
+        raise Lost(errors)
+    return Durations(ready - began, time.monotonic() - ready)
 
 
 def run_all(kills: int, seed: int) -> Counter[str]:
@@ -117,19 +161,15 @@ def run_all(kills: int, seed: int) -> Counter[str]:
     rng, done = np.random.default_rng(seed), Counter[str]()
     with tempfile.TemporaryDirectory() as temporary:
         whole = Path(temporary) / "whole"
-        process = start(whole)
-        began = time.monotonic()
-        ended = finish(process)
-        seconds = time.monotonic() - began
-        if ended.status:
-            raise Lost(ended.error)
+        durations = undisturbed(whole)
         expected = weights(whole)
-        while sum(done[name.name] for name in SIGNALS) < kills:
+        while kill_count(done) < kills:
             folder = Path(temporary) / f"run-{done['trainings that ended']}"
-            disturbed(folder, seconds, rng, done)
+            disturbed(folder, durations, rng, done)
             if weights(folder) != expected:
                 raise Lost(f"{folder.name} ends in other weights; done so far: {dict(done)}")
             done["trainings that ended"] += 1
+            print(f"{kill_count(done)} of {kills} kills", file=sys.stderr, flush=True)
     return done
 
 

@@ -1,9 +1,10 @@
 """A training of seconds with everything that a checkpoint must hold, for tests.kills and .faults.
 
-python -m tests.small_training FOLDER    begins it, or continues it
+python -m tests.small_training FOLDER    begins it, or continues it, and says what it does
 """
 
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ STAGES = (
     Stage("ternary", "ternary", 2, teacher="float", ramp=0.5),
 )
 SLOW_WRITE = 0.02  # seconds that each write to the disk takes longer in tests.kills
+BETWEEN_WRITES = "between writes"
 
 
 def train(folder: Path, on_step: Callable[[int], None] | None = None) -> None:
@@ -52,12 +54,29 @@ def partial_files(folder: Path) -> list[str]:
     return [file.name for file in folder.iterdir() if file.name.startswith(".")]
 
 
-if __name__ == "__main__":
-    import os
-
+def write_slowly_and_say_so() -> None:
+    """Make each write to the disk take longer, and print a line when it begins and when it ends."""
     fsync = os.fsync
-    os.fsync = lambda file: (time.sleep(SLOW_WRITE), fsync(file))[1]
-    print("ready", flush=True)
+
+    def slow(file: int) -> None:
+        print(f"writing {_name(file)}", flush=True)
+        time.sleep(SLOW_WRITE)
+        fsync(file)
+        print(BETWEEN_WRITES, flush=True)
+
+    os.fsync = slow
+
+
+def _name(file: int) -> str:
+    """Return the name of an open file; of a partial one, that of the file it will replace."""
+    path = Path(f"/proc/self/fd/{file}")
+    name = path.readlink().name if path.is_symlink() else "a file"
+    return name[1:].rsplit(".", 2)[0] if name.endswith(".partial") else name
+
+
+if __name__ == "__main__":
+    write_slowly_and_say_so()
+    print(BETWEEN_WRITES, flush=True)
     try:
         train(Path(sys.argv[1]))
     except Interrupted:
