@@ -11,6 +11,7 @@ from tervit_np.ops.gelu import gelu, gelu_backward
 from tervit_np.ops.layernorm import layernorm, layernorm_backward
 from tervit_np.ops.linear import linear, linear_backward
 from tervit_np.ops.merging import merge, merge_backward
+from tervit_np.ops.mixed_precision import linear_backward_bf16
 from tervit_np.ops.patches import patchify, unpatchify
 from tervit_np.ops.pool import mean_pool, mean_pool_backward
 from tervit_np.ops.relative_bias import (
@@ -50,7 +51,7 @@ __all__ = [
     "layernorm_backward",
     "linear",
     "linear_backward",
-    "linear_backward",
+    "linear_backward_bf16",
     "mean_pool",
     "mean_pool_backward",
     "patchify",

@@ -39,11 +39,21 @@ def linear_backward_mixed(
 ) -> tuple[Array, Array, Array]:
     """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,).
 
-    Arrays of float64 keep their precision. Compiled, the sums have the order of a matrix unit
-    (compiled/bf16_matmul.py), and the same bits with one and without.
+    Arrays of float64 keep their precision.
     """
     if precision == "float32" or dy.dtype != np.float32:
         return linear_backward(dy, cache)
+    return linear_backward_bf16(dy, cache, precision)
+
+
+def linear_backward_bf16(
+    dy: Array, cache: LinearCache, precision: str
+) -> tuple[Array, Array, Array]:
+    """Do the same with factors in bfloat16.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,).
+
+    Compiled, the sums have the order of a matrix unit (compiled/bf16_matmul.py), and the same bits
+    with one and without.
+    """
     dy2, x2, w = rows(dy), rows(cache.x), cache.weight
     if (compiled_ops := compiled(dy2, x2, w)) is not None:
         split = precision == "bf16x2"

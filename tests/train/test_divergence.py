@@ -9,6 +9,7 @@ import pytest
 import tervit_np as tv
 from tervit_np import losses, ops
 from tervit_np.cli.new_run import parse_stages
+from tervit_np.models.quantization import set_precision
 from tervit_np.quant import UniformAct
 from tervit_np.train import PRESETS, ParallelModel, Recipe, Stage, run
 from tervit_np.train.divergence import exploded, has_exploded, high_loss, origin, unusable
@@ -58,11 +59,13 @@ def test_an_operator_of_the_backward_pass_is_named(model, plan):
     def wrong(dlogits):
         return lambda logits, part: (0.0, dlogits * loss(logits, part)[1])
 
-    expected = "the input of linear_backward in head"
-    assert blamed(model, loss=wrong(np.float32(np.nan))) == expected
-    model.head.weight.data[...] *= np.float32(1e10)
-    expected = "the output of linear_backward in head"
-    assert blamed(model, loss=wrong(np.float32(1e25))) == expected
+    unharmed = model.head.weight.data.copy()
+    for precision, name in (("float32", "linear_backward"), ("bf16", "linear_backward_bf16")):
+        set_precision(model, precision)
+        model.head.weight.data[...] = unharmed
+        assert blamed(model, loss=wrong(np.float32(np.nan))) == f"the input of {name} in head"
+        model.head.weight.data[...] *= np.float32(1e10)
+        assert blamed(model, loss=wrong(np.float32(1e25))) == f"the output of {name} in head"
 
 
 def test_the_step_is_repeated_with_its_random_numbers(model):

@@ -2,6 +2,7 @@
 
 import shlex
 from collections import defaultdict
+from typing import Any
 
 from tervit_np.analysis import html
 from tervit_np.analysis.report.results import Results, is_quantized
@@ -37,7 +38,7 @@ def provenance(results: Results) -> list[str]:
         "model": f"{config['model']['parameters']:,} parameters",
         "images": f"{data['train']:,} train, {data['val']:,} validation, {data['test']:,} test",
         "epochs": stages,
-        "training": f"{clock(seconds)} min on {config['threads']} threads",
+        "training": f"{clock(seconds)} min on {_processes(config)}",
         "started": config["started"].replace("T", " "),
         "software": f"tervit_np {machine['tervit_np']}, Python {machine['python']}, NumPy "
         f"{machine['numpy']}, Numba {machine['numba']}, backend {machine['backend']}",
@@ -51,3 +52,10 @@ def provenance(results: Results) -> list[str]:
         html.definitions(facts),
         html.details("Quantizers of each layer", table),
     ]
+
+
+def _processes(config: dict[str, Any]) -> str:
+    """Say on how many ranks and threads a run began, as "2 ranks of 4 threads each"."""
+    ranks, threads = config.get("ranks", 1), config["threads"]
+    words = "1 thread" if threads == 1 else f"{threads} threads"
+    return words if ranks == 1 else f"{ranks} ranks of {words} each"

@@ -1,9 +1,11 @@
 """Numbers and words of single sections."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tervit_np.analysis.report import classes, confusion, layers
+from tervit_np.analysis.report import classes, confusion, ending, layers
 from tervit_np.analysis.report.classes import ClassAccuracies
 from tervit_np.analysis.report.curves import centred_mean
 from tervit_np.train import evaluate
@@ -79,6 +81,20 @@ def test_layers_are_measured_before_and_after_training(results):
     assert named["blocks.0.mlp.fc1"].weight > 0.3  # three values
     assert 0 < named["head"].weight < 0.01  # 8 bits
     assert "Rounded alone, the layer blocks." in layers.describe(results, errors)
+
+
+@pytest.mark.parametrize(
+    ("began_on", "words"),
+    [
+        ({}, "min on 1 thread<"),
+        ({"threads": 4}, "min on 4 threads<"),
+        ({"ranks": 2, "threads": 4}, "min on 2 ranks of 4 threads each<"),
+        ({"ranks": 3}, "min on 3 ranks of 1 thread each<"),
+    ],
+)
+def test_ranks_and_threads_of_a_run_are_said(results, began_on, words):
+    run = replace(results.run, config=results.run.config | began_on)
+    assert words in "".join(ending.provenance(results._replace(run=run)))
 
 
 def test_evaluations_are_those_of_the_library(results):
