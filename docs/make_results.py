@@ -167,8 +167,9 @@ def _rates(record: Record) -> str:
     if len(tried) == 1:
         return f"rates {tried[0]:g} times those of the plan, without a search"
     word = "seeds" if len(plan.search_seeds) > 1 else "seed"
+    rates = f"rates after the stage {', '.join(plan.fixed_rates)}" if plan.fixed_rates else "rates"
     return (
-        f"rates chosen among {_words(tried)} times those of the plan, with {word} "
+        f"{rates} chosen among {_words(tried)} times those of the plan, with {word} "
         f"{_words(plan.search_seeds)}, on {record.data['validation']:,} validation pictures"
     )
 

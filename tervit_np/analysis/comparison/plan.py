@@ -1,8 +1,8 @@
 """The plan of a comparison: arms, seeds and a grid of learning rates, checked before training.
 
 An arm is a list of stages. All arms train for the same number of epochs in total and have the same
-trials: the plan has one grid of multipliers, each of which scales the learning rates of all stages
-of an arm, and one list of search seeds. A plan cannot give an arm a longer budget or a search of
+trials: the plan has one grid of multipliers, each of which scales the learning rates of an arm's
+stages, except those that the plan names for all arms, and one list of search seeds. A plan cannot give an arm a longer budget or a search of
 its own; if the grid grows, it grows for all.
 """
 
@@ -55,9 +55,10 @@ class ComparisonPlan:
     data: str
     arms: tuple[Arm, ...]
     baseline: str  # an arm's name
-    multipliers: tuple[float, ...]  # of all learning rates of an arm
+    multipliers: tuple[float, ...]  # of the learning rates of an arm
     search_seeds: tuple[int, ...]  # for choosing the multiplier on the validation split
     seeds: tuple[int, ...]  # for comparing on the test split
+    fixed_rates: tuple[str, ...] = ()  # stages, by name, whose rates the multipliers leave alone
     widen: int = 0  # how often the grid may grow beyond an end where an arm's best multiplier is
     contrasts: tuple[Contrast, ...] = ()  # none: every arm against the baseline
     images: int = 0  # training images, drawn once for all trials; 0 for all
@@ -88,6 +89,11 @@ class ComparisonPlan:
                 raise ValueError(f"{key} is {list(values)}; expected one or more, all different")
         if min(*self.seeds, *self.search_seeds, self.images) < 0 or self.validation < 1:
             raise ValueError("seeds and images are at least 0, validation at least 1")
+        stages = {stage.name for arm in self.arms for stage in arm.stages}
+        for name in self.fixed_rates:
+            if name not in stages:
+                known = ", ".join(sorted(stages))
+                raise ValueError(f"fixed_rates: there is no stage {name!r}; the stages are {known}")
         if self.widen < 0 or (self.widen and len(self.multipliers) < 2):
             raise ValueError(
                 f"widen is {self.widen}; expected at least 0, and 0 for a single multiplier"
@@ -135,6 +141,9 @@ def _check_arms(arms: tuple[Arm, ...]) -> None:
                 )
 
 
-def scale_rates(arm: Arm, multiplier: float) -> tuple[Stage, ...]:
-    """Return an arm's stages with all their learning rates multiplied."""
-    return tuple(replace(stage, lr=stage.lr * multiplier) for stage in arm.stages)
+def scale_rates(arm: Arm, multiplier: float, fixed: tuple[str, ...] = ()) -> tuple[Stage, ...]:
+    """Return an arm's stages with their learning rates multiplied, except those of `fixed`."""
+    return tuple(
+        stage if stage.name in fixed else replace(stage, lr=stage.lr * multiplier)
+        for stage in arm.stages
+    )

@@ -63,6 +63,7 @@ def plan_from_table(table: dict[str, Any]) -> ComparisonPlan:
         "multipliers": lambda key, value: _list(key, value, (int, float)),
         "search_seeds": lambda key, value: _list(key, value, int),
         "seeds": lambda key, value: _list(key, value, int),
+        "fixed_rates": lambda key, value: _list(key, value, str),
         "widen": _integer,
         "images": _integer,
         "validation": _integer,

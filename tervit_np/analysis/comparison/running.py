@@ -110,12 +110,21 @@ def widened(grid: Sequence[float], chosen: Iterable[float]) -> tuple[float, ...]
 def search_trials(plan: ComparisonPlan, grid: Sequence[float] | None = None) -> list[Trial]:
     """List the trials of the search, as many for every arm; `grid` is the plan's by default."""
     multipliers = plan.multipliers if grid is None else grid
-    return [Trial(a, m, s) for s in plan.search_seeds for m in multipliers for a in plan.arms]
+    return [
+        Trial(arm, multiplier, seed, plan.fixed_rates)
+        for seed in plan.search_seeds
+        for multiplier in multipliers
+        for arm in plan.arms
+    ]
 
 
 def final_trials(plan: ComparisonPlan, multipliers: dict[str, float]) -> list[Trial]:
     """List the trials whose models are compared."""
-    return [Trial(arm, multipliers[arm.name], seed) for seed in plan.seeds for arm in plan.arms]
+    return [
+        Trial(arm, multipliers[arm.name], seed, plan.fixed_rates)
+        for seed in plan.seeds
+        for arm in plan.arms
+    ]
 
 
 def choose_multipliers(plan: ComparisonPlan, search: list[dict[str, Any]]) -> dict[str, float]:

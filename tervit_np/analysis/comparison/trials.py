@@ -36,11 +36,12 @@ class Trial:
     arm: Arm
     multiplier: float
     seed: int
+    fixed_rates: tuple[str, ...] = ()  # stages, by name, that the multiplier leaves alone
 
     @property
     def stages(self) -> tuple[train.Stage, ...]:
         """The arm's stages at the trial's rates."""
-        return scale_rates(self.arm, self.multiplier)
+        return scale_rates(self.arm, self.multiplier, self.fixed_rates)
 
     def __str__(self) -> str:
         return f"{self.arm.name}, rates x {self.multiplier:g}, seed {self.seed}"

@@ -51,6 +51,7 @@ def test_budgets_are_compared_as_decimals(plan):
         ({"seeds": (-1,)}, "at least 0"),
         ({"images": -1}, "at least 0"),
         ({"validation": 0}, "validation at least 1"),
+        ({"fixed_rates": ("flaot",)}, "fixed_rates: there is no stage 'flaot'; the stages are"),
     ],
 )
 def test_an_invalid_field_is_refused(plan, change, words):
@@ -62,6 +63,13 @@ def test_a_multiplier_scales_all_rates_and_nothing_else(plan):
     first = plan.arms[1]
     for one, two in zip(first.stages, scale_rates(first, 0.5), strict=True):
         assert two == replace(one, lr=one.lr / 2)
+
+
+def test_a_multiplier_leaves_fixed_rates_alone(plan):
+    first = plan.arms[1]
+    one, *others = scale_rates(first, 0.5, (first.stages[0].name,))
+    assert one == first.stages[0]
+    assert others == list(scale_rates(first, 0.5)[1:])
 
 
 def test_without_contrasts_every_arm_is_compared_with_the_baseline(plan):
