@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,8 @@ def test_settings_are_told_in_words(results):
     )
     assert "among 0.5, 1 and 2 times those of the plan, with seed 100, on 1,000 valid" in choice
     assert test.endswith("on 2,000 test pictures")
+    fixed = replace(record, plan=replace(record.plan, fixed_rates=("float",)))
+    assert "- rates after the stage float chosen among 0.5," in results.setting(fixed)
     record = results.read_record(results.COMPARISONS / "distillation.json")
     choice = results.setting(record).splitlines()[1]
     assert choice == "- rates 1 times those of the plan, without a search"

@@ -2,8 +2,8 @@
 
 An arm is a list of stages. All arms train for the same number of epochs in total and have the same
 trials: the plan has one grid of multipliers, each of which scales the learning rates of an arm's
-stages, except those that the plan names for all arms, and one list of search seeds. A plan cannot give an arm a longer budget or a search of
-its own; if the grid grows, it grows for all.
+stages, except those that the plan names for all arms, and one list of search seeds. A plan cannot
+give an arm a longer budget or a search of its own; if the grid grows, it grows for all.
 """
 
 from dataclasses import asdict, dataclass, field, replace

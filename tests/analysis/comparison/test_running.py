@@ -36,6 +36,15 @@ def test_every_arm_has_the_same_search(plan):
         assert [(t.multiplier, t.seed) for t in search_trials(plan) if t.arm is arm] == tried
 
 
+def test_trials_leave_the_rates_of_fixed_stages_alone(plan):
+    plan = replace(plan, fixed_rates=("float",))
+    halved = dict.fromkeys((arm.name for arm in plan.arms), 0.5)
+    for one in search_trials(plan) + final_trials(plan, halved):
+        for stage, given in zip(one.stages, one.arm.stages, strict=True):
+            factor = 1 if stage.name == "float" else one.multiplier
+            assert stage == replace(given, lr=given.lr * factor)
+
+
 def test_the_choice_is_the_best_mean_then_the_least_loss(plan):
     search = [
         *(trial("direct", 0.5, a) for a in (0.2, 0.9)),
