@@ -1,7 +1,10 @@
 """Make a trained model of the package from a run folder: the packed file and its model card.
 
     tervit train --data cifar10 --out runs/cifar10
+    tervit train --invert 0.5 --optimizer muon --stages float:10@4e-3,int8:1@2e-3,ternary:20@4e-3 \\
+        --out runs/shapes
     python docs/make_trained_models.py runs/cifar10
+    python docs/make_trained_models.py runs/shapes
 
 The card repeats what the run's folder says, and adds what is measured here: the accuracy of the
 packed file on the test pictures, and how many of them it gives the same class as the model that was
@@ -37,8 +40,8 @@ LIMITS = {
     "them. It has seen pictures of 32 x 32 pixels that an object fills: a small object in a large "
     "picture, or a drawing, is often mistaken. It is for learning and teaching, not for decisions.",
     "shapes": "It answers one of its ten classes for every picture, also where there is none of "
-    "them. It has seen bright, striped shapes on dark, busy grounds: a plain drawing, or a dark "
-    "shape on a bright ground, is often mistaken.",
+    "them. It has seen one striped shape on a busy ground, brighter or darker than that: a plain "
+    "drawing is sometimes mistaken, a small shape in a large picture often.",
 }
 
 
@@ -83,16 +86,16 @@ def card(config: dict[str, Any], file: Path, result: dict[str, Any]) -> str:
     """Write the model card, in Markdown."""
     data, model, count = config["data"], config["model"], result["count"]
     inverted = f"{100 * result['inverted'] / count:.2f} %"
-    stages = ", ".join(f"{stage['epochs']:g} epochs {stage['name']}" for stage in config["stages"])
+    stages = ", ".join(f"{stage['name']} {stage['epochs']:g}" for stage in config["stages"])
     machine = config["environment"]["processor"]
-    command = re.sub(r" --out \S+", "", config["command"])
+    command = re.sub(r" --(out|threads|workers) \S+", "", config["command"])
     facts = {
         "data": DATA[data["name"]],
         "classes": ", ".join(data["classes"]),
         "model": f"{model['model']}, {model['parameters']:,} parameters: {_shape(model['config'])}",
         "weights": "ternary in all blocks, with a threshold and a scale for each output channel; "
         "8 bits in the stem and the head; inputs of all matrices 8 bits, a scale for each token",
-        "training": f"`{command}`: {stages}; seed {config['seed']}; {machine}, "
+        "training": f"`{command}`; epochs: {stages}; seed {config['seed']}; {machine}, "
         f"{config['threads']} thread(s); the same bits on every processor",
         "test accuracy": f"{100 * result['correct'] / count:.2f} % of {count:,} pictures",
         "inverted": f"{inverted} of them with bright and dark swapped",

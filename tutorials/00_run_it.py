@@ -260,7 +260,8 @@ claim("negatives: no better than 15 %", max(in_negative.values()) < 15)
 # model that brightness does not matter (a *distribution shift*: it is used on
 # pictures of another kind than it was trained on). A star drawn with black ink
 # on white paper fails in the same way. What helps is to train with such
-# pictures, or to turn the picture into what the model has seen.
+# pictures, as the model of the package was (``tervit predict shapes
+# my_picture.jpg``), or to turn the picture into what the model has seen.
 #
 # What it is good for
 # -------------------
