@@ -98,7 +98,7 @@ def test_the_answer_quotes_stored_accuracies():
     correct = figure_data.read("vit_accuracy")["correct"]
     text = " ".join((FIGURES / "vit.html").read_text(encoding="utf-8").split())
     rules = [f"{source} {rule}" for source in ("float", "latent") for rule in (8, "ternary 0.7")]
-    for name in (*rules, "float 3", "float 2"):
+    for name in (*rules, "float 4", "float 3", "float 2"):
         percent = f"{correct[f'{name} channel'] / 20:.2f} %"
         assert percent in text.partition("Answer</summary>")[2], (name, percent)
 
