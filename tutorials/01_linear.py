@@ -25,33 +25,28 @@ rng = np.random.default_rng(SEED)
 # %%
 # The layer
 # ---------
-# A linear layer takes rows of :math:`I` numbers and makes rows of :math:`O`
-# numbers out of them. A row may be a picture, a word or, in a vision
-# transformer, a patch of a picture; the layer treats each by itself. With
-# :math:`N` rows,
+# A linear layer makes rows of :math:`O` numbers out of rows of :math:`I`
+# numbers. A row may be a picture, a word or, in a vision transformer, a patch
+# of a picture; the layer treats each by itself. With :math:`N` rows,
 #
 # .. math::
 #    y_{no} = \sum_i x_{ni} W_{oi} + b_o
 #    \qquad x: (N, I) \quad W: (O, I) \quad b: (O) \quad y: (N, O)
 #
-# The weight is stored as (out, in), as PyTorch stores it: one row of
-# :math:`W` belongs to one output. (TerViT gives each such row a scale of its
-# own, so remember what a row is.)
+# The weight is (out, in), as in PyTorch: one row of :math:`W` belongs to one
+# output. (TerViT gives each such row its own scale.)
 #
 # ``quote(name, value, expected, tolerance)`` prints a number and stops the
 # script if it is not what this text says, within the tolerance.
 # ``claim(words, bool)`` does the same with a conclusion.
 
 N, I, O = 5, 4, 3
-x = rng.normal(size=(N, I))
-W = rng.normal(size=(O, I))
-b = rng.normal(size=O)
+x, W, b = (rng.normal(size=shape) for shape in ((N, I), (O, I), O))
 
 y = x @ W.T + b
 by_loops = np.zeros((N, O))
-for n in range(N):
-    for o in range(O):
-        by_loops[n, o] = sum(x[n, i] * W[o, i] for i in range(I)) + b[o]
+for n, o in np.ndindex(N, O):
+    by_loops[n, o] = sum(x[n, i] * W[o, i] for i in range(I)) + b[o]
 quote("product against loops", np.abs(y - by_loops).max(), 0, 1e-14)
 
 # %%
@@ -59,16 +54,15 @@ quote("product against loops", np.abs(y - by_loops).max(), 0, 1e-14)
 # ---------------------------------
 # After this layer and all later ones comes a number :math:`L`, the loss.
 # Training needs to know how :math:`L` changes with :math:`W`, :math:`b` and,
-# for the layers before this one, with :math:`x`. What follows the layer
-# computes the *upstream* gradient :math:`\partial L / \partial y` and passes
-# it to this layer. (To compute gradients layer by layer, from the last to the
-# first, is *backpropagation*.) Here and everywhere in this course,
+# for the layers before this one, with :math:`x`. What follows the layer passes
+# it the *upstream* gradient :math:`\partial L / \partial y`. (So gradients are
+# computed from the last layer to the first: *backpropagation*.) In this course
 #
 # .. math:: \mathrm{dA} \quad\text{stands for}\quad
 #    \partial L / \partial A, \quad\text{and has the shape of } A.
 #
 # *The weight.* One entry :math:`W_{oi}` takes part in the output :math:`o` of
-# every row :math:`n`, and in nothing else. So the chain rule adds up over
+# every row :math:`n`, and in nothing else. So the chain rule sums over
 # :math:`n`:
 #
 # .. math::
@@ -88,14 +82,12 @@ quote("product against loops", np.abs(y - by_loops).max(), 0, 1e-14)
 #
 # .. math:: \mathrm{db}_o = \sum_n \mathrm{dy}_{no}
 #
-# Three lines. There is no need to learn them: the shapes leave one product
-# possible each time, if N, I and O differ. (That they differ matters. See
-# below.)
+# There is no need to learn these lines: the shapes leave one product possible
+# each time, if N, I and O differ.
 #
 # A first version
 # ---------------
-# This is how many write it first: a class that stores its input, because the
-# backward pass will need it.
+# Many write first a class that stores its input for the backward pass.
 
 
 class HastyLinear:
@@ -122,27 +114,26 @@ class HastyLinear:
 #    \frac{f(x + h) - f(x - h)}{2h} &= f' + \tfrac16 h^2 f''' + \cdots
 #
 # The second derivative cancels, which is why one goes in both directions.
-# (These are *central finite differences*; in these chapters, differences for
-# short.) The loss is not here, but the upstream gradient stands for it: for
-# the loss :math:`L = \sum_{no} \mathrm{dy}_{no}\, y_{no}` with fixed numbers
-# dy, the gradient of :math:`L` with respect to :math:`y` is exactly dy. So we
-# may choose any upstream we like, and check against that :math:`L`.
+# (*Central finite differences*; in these chapters, differences for short.) The
+# loss is not here, but for :math:`L = \sum_{no} \mathrm{dy}_{no}\, y_{no}`
+# with fixed numbers dy the upstream gradient is exactly dy. So we may choose
+# any upstream we like, and check against that :math:`L`.
 
 
-def differences(f, x, dy, h=1e-5):
-    """Gradient of sum(dy * f(x)) with respect to x, element by element."""
+def differences(f, x, dy, h=1e-5, back=1):
+    """Gradient of sum(dy * f(x)) by x, element by element; back=0: up only."""
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         shift = np.zeros_like(x)
         shift[index] = h
-        gradient[index] = (dy * (f(x + shift) - f(x - shift))).sum() / (2 * h)
+        change = f(x + shift) - f(x - back * shift)
+        gradient[index] = (dy * change).sum() / ((1 + back) * h)
     return gradient
 
 
 def error(analytic, numeric):
-    """Largest deviation, as a share of the largest entry."""
-    largest = np.abs(numeric).max()
-    return np.abs(analytic - numeric).max() / largest
+    """Largest deviation, as a fraction of the largest entry."""
+    return np.abs(analytic - numeric).max() / np.abs(numeric).max()
 
 
 dy = rng.normal(size=(N, O))
@@ -155,32 +146,28 @@ expected = differences(lambda x: HastyLinear(W, b).forward(x), x, dy)
 quote("hasty layer, error of dx", error(dx, expected), 0, 1e-9)
 
 # %%
-# At least nine digits agree. The three formulas are right, and the layer is
-# broken all the same.
+# Nine digits agree. The formulas are right, and the layer is broken all the
+# same.
 #
 # Break it
 # --------
 # Use the layer twice in one network: :math:`z = f(f(x))`, as a recurrent
-# network does, or a head that reads two tokens. (The layer must be square for
-# that.)
+# network does. (The layer must be square for that.)
 
 predict("Which of dW and dx comes out wrong?")
-square = rng.normal(size=(I, I)) / 2
-square_bias = rng.normal(size=I)
+square, square_bias = rng.normal(size=(I, I)) / 2, rng.normal(size=I)
 dz = rng.normal(size=(N, I))
-
-layer = HastyLinear(square, square_bias)
-layer.forward(layer.forward(x))
-dx = layer.backward(layer.backward(dz))
 
 
 def twice(x, weight):
     layer = HastyLinear(weight, square_bias)
-    return layer.forward(layer.forward(x))
+    return layer.forward(layer.forward(x)), layer
 
 
-true_dW = differences(lambda w: twice(x, w), square, dz)
-true_dx = differences(lambda x: twice(x, square), x, dz)
+_, layer = twice(x, square)
+dx = layer.backward(layer.backward(dz))
+true_dW = differences(lambda w: twice(x, w)[0], square, dz)
+true_dx = differences(lambda x: twice(x, square)[0], x, dz)
 quote("used twice, error of dx", error(dx, true_dx), 0, 1e-9)
 wrong = error(layer.dweight, true_dW)
 print(f"used twice, error of dW: {wrong:.2f}")
@@ -197,8 +184,8 @@ claim("used twice, dW is wrong by over a tenth", wrong > 0.1)
 #    *sum*.
 #
 # A stack of inputs inside the object and ``+=`` would mend both, until
-# somebody evaluates between a forward and its backward, or splits a batch over
-# two threads. The mistake is that the layer has state. So let it have none.
+# somebody evaluates between a forward and its backward. The mistake is that
+# the layer has state. So let it have none.
 #
 # Repair it: the pure pair
 # ------------------------
@@ -225,35 +212,26 @@ quote("pure pair used twice, error of dW", error(dW, true_dW), 0, 1e-9)
 quote("pure pair used twice, error of dx", error(dx, true_dx), 0, 1e-9)
 
 # %%
-# The addition is now in plain sight, in the caller. This is the form of every
-# operator in ``tervit_np/ops``: ``y, cache = op(x, ...)`` and
-# ``dx, ... = op_backward(dy, cache)``. The library's linear layer is this one,
-# with any number of axes before the last, and with error messages:
+# The addition is now in the caller. This is the form of every operator in
+# ``tervit_np/ops``: ``y, cache = op(x, ...)`` and ``dx, ... = op_backward(dy,
+# cache)``. The library's linear layer is this one, with any number of axes
+# before the last:
 
 from tervit_np import ops
 
-library_y, cache = ops.linear(x, W, b)
-_, our_cache = linear(x, W, b)
-library_grads = ops.linear_backward(dy, cache)
-worst = max(
-    np.abs(a - b).max()
-    for a, b in zip(library_grads, linear_backward(dy, our_cache), strict=True)
-)
+of_library = ops.linear_backward(dy, ops.linear(x, W, b)[1])
+ours = linear_backward(dy, linear(x, W, b)[1])
+worst = max(map(error, of_library, ours))
 quote("library against ours, backward", worst, 0, 1e-12)
-try:
-    ops.linear(x, W.T, b)
-except ValueError as refusal:
-    print(refusal)
 
 # %%
 # How far to move
 # ---------------
-# The check above moved each number by ``h = 1e-5``, in float64. Neither is an
-# accident. A difference quotient has two errors that pull in opposite
-# directions: what Taylor's theorem drops grows like :math:`h^2`, and rounding
-# in :math:`f`, some :math:`\epsilon |f|`, is divided by :math:`2h`. Their sum
-# is smallest near :math:`h = \epsilon^{1/3}`, which is 6e-6 in float64
-# (:math:`\epsilon` = 2.2e-16) and 5e-3 in float32 (1.2e-7).
+# The check above moved each number by ``h = 1e-5``, in float64, for a reason.
+# A difference quotient has two errors: what Taylor's theorem drops grows like
+# :math:`h^2`, and rounding in :math:`f`, some :math:`\epsilon |f|`, is divided
+# by :math:`2h`. Their sum is smallest near :math:`h = \epsilon^{1/3}`, which
+# is 6e-6 in float64 (:math:`\epsilon` = 2.2e-16) and 5e-3 in float32 (1.2e-7).
 #
 # A linear map has no third derivative, so look at :math:`\tanh` of the layer.
 
@@ -262,42 +240,31 @@ def f(x):
     return np.tanh(x @ W.T.astype(x.dtype) + b.astype(x.dtype))
 
 
-def upwards(f, x, dy, h):
-    """The same with f(x + h) - f(x): half the work, with f(x) kept."""
-    gradient = np.zeros_like(x)
-    start = f(x)
-    for index in np.ndindex(x.shape):
-        shift = np.zeros_like(x)
-        shift[index] = h
-        gradient[index] = (dy * (f(x + shift) - start)).sum() / h
-    return gradient
-
-
 exact = (dy * (1 - f(x) ** 2)) @ W  # by hand: the derivative is 1 - tanh^2
 steps = 10.0 ** np.arange(-12, 0.5, 0.5)
 kinds = {
-    "float64, up and down": (differences, np.float64),
-    "float64, up only": (upwards, np.float64),
-    "float32, up and down": (differences, np.float32),
+    "float64, up and down": (1, np.float64),
+    "float64, up only": (0, np.float64),
+    "float32, up and down": (1, np.float32),
 }
 predict("How many digits can a check in float32 confirm, at best?")
 errors, digits = {}, {}
-for name, (method, kind) in kinds.items():
-    inputs = x.astype(kind), dy.astype(kind)
-    errors[name] = [error(method(f, *inputs, kind(h)), exact) for h in steps]
+for name, (back, kind) in kinds.items():
+    u, du = x.astype(kind), dy.astype(kind)
+    found = [differences(f, u, du, kind(h), back) for h in steps]
+    errors[name] = [error(gradient, exact) for gradient in found]
     digits[name] = -np.log10(min(errors[name]))
 
-predicted = {  # for both directions
+predicted = {
     name: np.finfo(kind).eps ** (1 / 3)
-    for name, (method, kind) in kinds.items()
-    if method is differences
+    for name, (back, kind) in kinds.items()
+    if back
 }
 draw.steps(steps, errors, predicted)
 
-best_step = predicted["float64, up and down"]
-quote("predicted step, float64", best_step, 6.06e-6, 5e-9)
-best_step = predicted["float32, up and down"]
-quote("predicted step, float32", best_step, 4.92e-3, 5e-6)
+double, single = predicted.values()
+quote("predicted step, float64", double, 6.06e-6, 5e-9)
+quote("predicted step, float32", single, 4.92e-3, 5e-6)
 both, up_only, single = digits.values()
 quote("digits, float64, up and down", both, 10.7, 1)
 quote("digits, float64, up only", up_only, 8, 1)
@@ -307,16 +274,14 @@ claim("float32 confirms fewer than six digits", single < 6)
 
 # %%
 # With the best step of each: ten digits in float64, eight if one goes up only,
-# and not quite five in float32. A wrong gradient is rarely wrong by less than
-# a thousandth, but with float32 and a step that is not quite the best one, you
-# cannot tell whether 0.003 is a mistake or noise. Hence the first rule:
-# **check in float64**, train in what you like.
+# and not quite five in float32. There, with a step that is not quite the best
+# one, you cannot tell whether 0.003 is a mistake or noise. Hence the first
+# rule: **check in float64**, train in what you like.
 #
 # Why the upstream is random
 # --------------------------
 # We chose dy at random. It is tempting to take ones: then :math:`L` is simply
-# the sum of the outputs. Here is a backward pass that forgets its upstream
-# altogether.
+# the sum of the outputs. Here is a backward pass that forgets its upstream.
 
 
 def forgetful(dy, cache):
@@ -339,40 +304,28 @@ print(f"forgetful, random upstream: {wrong:.2f}")
 claim("a random upstream catches it", wrong > 0.1)
 
 # %%
-# With ones the code that uses dy and the code that does not are the same code.
-# The picture shows why so little is tested: with ones, all rows of dW are
-# equal, and any mistake that exchanges outputs is invisible.
+# With ones it makes no difference whether dy is used. Besides, all rows of dW
+# are equal, so that a mistake that exchanges outputs is invisible:
 
 draw.upstream(ones.T @ x, dy.T @ x)
 
 # %%
-# (It gets worse with outputs that sum to one, such as probabilities. With an
-# upstream of ones :math:`L` is then the number of rows, whatever the input is:
-# the true gradient is zero, and a backward pass that returns zeros is
-# "right".)
+# (Worse, if outputs sum to one, as probabilities do, :math:`L` is then the
+# number of rows, whatever the input is: the true gradient is zero, and a
+# backward pass that returns zeros is "right".)
 #
 # The second rule: **the upstream is drawn at random.**
 #
 # How a check can mislead
 # -----------------------
-# Here are six ways to get the gradient wrong, and five ways to check it. The
-# mistakes:
-#
-# * the sign of dx is wrong;
-# * dx is dy times :math:`W^\top` instead of :math:`W`;
-# * dW forgets dy, as above;
-# * dW exchanges the outputs, the first for the last and so on;
-# * dW is divided by the number of rows, a mean instead of a sum;
-# * dW is one percent too large.
-#
-# The checks:
+# Here are six ways to get the gradient wrong (in the code), and five ways to
+# check it:
 #
 # * *shapes*: the gradient has the shape of its array, nothing more;
 # * *ones*: differences in float64, upstream of ones;
-# * *W = 0*: random upstream, but the layer is checked as it was initialised,
-#   and somebody initialised with zeros;
-# * *loose*: float32, and since right code cannot reach 1e-7 there (five digits
-#   at best), a tolerance of two percent;
+# * *W = 0*: random upstream, but the layer's weights are still zeros;
+# * *loose*: float32, and since right code cannot reach 1e-7 there, a tolerance
+#   of two percent;
 # * *strict*: float64, random upstream, random weights, 1e-7.
 
 mistakes = {
@@ -389,15 +342,11 @@ mistakes = {
 def passes(backward, dy, w, limit=1e-7, kind=np.float64, h=1e-5):
     """Check both gradients of a square layer by differences."""
     dy, w, u = dy.astype(kind), w.astype(kind), x.astype(kind)
-    analytic = backward(dy, u, w)
-    truth = (
-        differences(lambda u: u @ w.T, u, dy, kind(h)),
-        differences(lambda w: u @ w.T, w, dy, kind(h)),
-    )
-    return all(
-        np.abs(g - t).max()
-        <= limit * max(np.abs(t).max(), 1e-3)  # dx may be 0
-        for g, t in zip(analytic, truth, strict=True)
+    dx = differences(lambda u: u @ w.T, u, dy, kind(h))
+    dw = differences(lambda w: u @ w.T, w, dy, kind(h))
+    return all(  # dx may be 0
+        np.abs(g - t).max() <= limit * max(np.abs(t).max(), 1e-3)
+        for g, t in zip(backward(dy, u, w), (dx, dw), strict=True)
     )
 
 
@@ -418,7 +367,6 @@ predict("How many of the six mistakes does each check catch?")
 passed = np.array(
     [[check(f) for check in checks.values()] for f in mistakes.values()]
 )
-
 draw.checks(passed, mistakes, checks)
 claim("right code passes every check", passed[0].all())
 caught = (~passed[1:]).sum(axis=0)
@@ -427,60 +375,46 @@ for name, count, in_text in zip(checks, caught, (0, 4, 4, 5, 6), strict=True):
 
 # %%
 # Read it by columns. *Shapes* catches nothing here, because the layer is
-# square: with :math:`I \neq O` the transposed product would not even run. Use
-# sizes that all differ. *W = 0* lets through what multiplies a zero: check at
-# random places, or after some training steps. *Loose* lets the one percent
-# through. And *ones* misses the two that exchange outputs or forget dy.
+# square: use sizes that all differ. *W = 0* lets through what multiplies a
+# zero: check at random weights. *Loose* lets the one percent through. And
+# *ones* misses the two that exchange outputs or forget dy.
 #
 # One mistake is in no column. Take a forward pass that is wrong, and
-# differentiate it correctly:
+# differentiate it correctly: a layer that subtracts its bias.
 
-
-def subtracts(x, weight, bias):
-    return x @ weight.T - bias, (x, weight)
-
-
-def subtracts_backward(dy, cache):
-    dx, dweight, dbias = linear_backward(dy, cache)
-    return dx, dweight, -dbias
-
-
-_, cache = subtracts(x, W, b)
-truth = differences(lambda b: subtracts(x, W, b)[0], b, dy)
-analytic = subtracts_backward(dy, cache)[2]
+truth = differences(lambda b: x @ W.T - b, b, dy)
+analytic = -dy.sum(axis=0)
 quote("a wrong layer, strictly checked", error(analytic, truth), 0, 1e-9)
 
 # %%
-# Passed, as strictly as before. A gradient check compares a backward pass with
-# *its own* forward pass, not with what you meant. Forward passes are checked
-# against something else: loops, as at the top of this chapter, or numbers from
-# an independent program. (Chapter 05 has such a mistake that is famous: heads
-# split in the wrong order.)
+# Passed. A gradient check compares a backward pass with *its own* forward
+# pass, not with what you meant. Forward passes are checked against something
+# else: loops, as at the top of this chapter, or numbers from an independent
+# program. (Chapter 05 has a famous mistake of this kind.)
 #
 # One direction instead of all
 # ----------------------------
 # ``differences`` runs the forward pass twice for each number, and a model has
-# millions. But a gradient is a linear map, and to compare two linear maps it
-# is enough to compare what they make of a random direction :math:`v`:
+# millions. But to compare two gradients, which are linear maps, it is enough
+# to compare what they make of a random direction :math:`v`:
 #
 # .. math::
 #    \frac{L(W + hv) - L(W - hv)}{2h} \approx \sum_{oi} \mathrm{dW}_{oi} v_{oi}
 #
-# Two forward passes, whatever the size of :math:`W`. To pass, the error of a
-# wrong dW would have to be at a right angle to a random direction, which has
-# probability 0. But one wrong entry among a million shows as about a
-# thousandth only, so the tolerance must be small.
+# Two forward passes, whatever the size of :math:`W`. The error of a wrong dW
+# is at a right angle to a random direction with probability 0. But one wrong
+# entry among a million shows as about a thousandth only, so the tolerance must
+# be small.
 
-v = rng.normal(size=W.shape)
+v, h = rng.normal(size=W.shape), 1e-5
 dW = linear_backward(dy, linear(x, W, b)[1])[1]
-h = 1e-5
 above, below = (linear(x, W + s * h * v, b)[0] for s in (1, -1))
 along = (dy * (above - below)).sum() / (2 * h)
 quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
 
 # %%
-# ``tervit check`` does this for every parameter of a whole vision transformer,
-# and ``tervit check --mutant NAME`` plants a mistake (*mutation testing*) and
+# ``tervit check`` does this for every parameter of a whole vision transformer;
+# ``tervit check --mutant NAME`` plants a mistake (*mutation testing*) and
 # shows which check catches it.
 #
 # On your own
@@ -495,27 +429,22 @@ quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
 #   ``+=``. Then find a use that breaks it again.
 # * Write a ReLU, ``max(x, 0)``, and its backward pass. Put one entry of x at
 #   exactly 0. What do differences say there, and who is right?
-# * Change ``h`` in ``differences`` to 1e-12 and read the chapter's numbers
-#   (``TERVIT_PLAY=1`` lets it run to the end).
+# * Change ``h`` in ``differences`` to 1e-12 and run with ``TERVIT_PLAY=1``.
 #
 # In practice
 # -----------
-# * PyTorch's ``nn.Linear`` has the same weight, (out, in), and the same three
-#   formulas. Its ``.grad`` is added to, for the reason you saw, and that is
-#   why training loops call ``zero_grad()``.
+# * PyTorch's ``nn.Linear`` has the same three formulas. Its ``.grad`` is added
+#   to, for the reason you saw; so training loops call ``zero_grad()``.
 # * ``torch.autograd.gradcheck`` is this check. It warns if inputs are not
 #   float64, and its ``fast_mode`` is the check along one direction.
-# * In timm's vision transformers nearly all parameters are in linear layers
-#   such as this one. torchao quantizes a model by exchanging the weight inside
-#   ``nn.Linear`` for a quantized one; it leaves the layer itself alone, too.
+# * In timm's vision transformers nearly all parameters are in such layers.
+#   torchao quantizes a model by exchanging the weight inside ``nn.Linear``.
 #
 # Further reading
 # ---------------
 # * `ops/linear.py <../tervit_np/ops/linear.py>`_ and its
 #   `test <../tests/ops/test_linear.py>`_: the pure pair in the library.
-# * `verify/gradcheck.py <../tervit_np/verify/gradcheck.py>`_, and
-#   `verify/diagnosis.py <../tervit_np/verify/diagnosis.py>`_, which
-#   guesses the mistake from the wrong numbers.
+#   `verify/diagnosis.py <../tervit_np/verify/diagnosis.py>`_ guesses a mistake
+#   from the wrong numbers.
 # * Baydin, Pearlmutter, Radul, Siskind: Automatic differentiation in machine
 #   learning: a survey (2018), for what frameworks do instead.
-# * Chapter 03 derives a gradient that is not three lines.
