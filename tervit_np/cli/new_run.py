@@ -102,9 +102,11 @@ def _describe_stage(stage: "Stage") -> str:
     taught = f", learns from {stage.teacher}" if stage.teacher else ""
     plan = stage.plan
     named = f"plan {plan}" if isinstance(plan, str) else f"plan of {len(plan.rules)} entries"
-    return (
-        f"{stage.name}: {named}, {stage.epochs:g} epochs, peak learning rate {stage.lr:g}{taught}"
-    )
+    rate = f"peak learning rate {stage.lr:g}, at the end {stage.lr * stage.final_lr:g}"
+    kept = ", keeps the optimizer's state" if stage.optimizer == "keep" else ""
+    warmup = f", warm-up {stage.warmup * stage.epochs:g} epochs" if stage.warmup else ""
+    length = f"{stage.epochs:g} epoch{'s' * (stage.epochs != 1)}"
+    return f"{stage.name}: {named}, {length}, {rate}{warmup}{kept}{taught}"
 
 
 def _summary(name: str, data: "Data") -> str:

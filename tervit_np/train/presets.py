@@ -48,6 +48,23 @@ PRESETS: dict[str, Preset] = {
         Recipe(batch_size=128, optimizer="muon", augment=Augment(alternate_flip=True)),
         validation=0,
     ),
+    # A wider model and four times the epochs; CutMix in half of the batches, ended before the last
+    # fifth.
+    "cifar10-long": Preset(
+        "deit_cifar_conv_d96",
+        "cifar10",
+        (
+            Stage("float", "float", 12, lr=4e-3, warmup=0.05, final_lr=1.0),
+            Stage("8-bit", "int8", 1, lr=4e-3, warmup=0.0, final_lr=1.0, optimizer="keep"),
+            Stage("ternary", "ternary", 27, lr=4e-3, warmup=0.0, optimizer="keep"),
+        ),
+        Recipe(
+            batch_size=128,
+            optimizer="muon",
+            augment=Augment(alternate_flip=True, cutmix=1.0, mix_prob=0.5, until=0.8),
+        ),
+        validation=0,
+    ),
     # The same data with AdamW and a smaller stem, as docs/results.md compares other ways to train.
     "cifar10-adamw": Preset(
         "deit_cifar",

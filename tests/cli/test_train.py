@@ -134,7 +134,8 @@ def test_the_recipe_is_shown_without_training(tervit, tmp_path, monkeypatch):
     shown = dict(line.split(None, 1) for line in text.splitlines() if "augment" not in line)
     assert shown["model"] == PRESETS["shapes"].model
     assert (shown["batch_size"], shown["precision"]) == ("32", "bf16x2")
-    assert shown["stage"] == "4-bit: plan int4, 2 epochs, peak learning rate 0.0005"
+    rates = "peak learning rate 0.0005, at the end 5e-06, warm-up 0.1 epochs"
+    assert shown["stage"] == f"4-bit: plan int4, 2 epochs, {rates}"
     assert re.search(r"^augment mixup +0\.3$", text, re.MULTILINE)
     assert re.search(r"^augment invert +0\.5$", text, re.MULTILINE)
     assert not list(tmp_path.iterdir())
@@ -146,9 +147,12 @@ def test_a_preset_is_chosen_by_name(tervit):
     assert re.search(r"^model +deit_cifar_conv$", text, re.MULTILINE)
     assert re.search(r"^augment alternate_flip +True$", text, re.MULTILINE)
     assert re.search(r"^augment cutout +8$", text, re.MULTILINE)
+    kept = "learning rate 0.004, at the end 4e-05, keeps the optimizer's state"
+    assert re.search(rf"^stage +ternary: .*{kept}$", text, re.MULTILINE)
     code, _, error = tervit("train", "--show-recipe", "--preset", "cifar11")
     assert (code, len(error.splitlines())) == (2, 1)
-    assert "unknown preset 'cifar11'; known: shapes, cifar10, cifar10-adamw, imagenet" in error
+    known = "shapes, cifar10, cifar10-long, cifar10-adamw, imagenet"
+    assert f"unknown preset 'cifar11'; known: {known}" in error
 
 
 def test_pictures_that_are_decoded_while_training_are_not_mirrored_alternately(
