@@ -1,6 +1,6 @@
 """Kill trainings at random moments, damage their files, and resume them to the same bits.
 
-    python -m tests.kills                 500 kills, about a quarter of an hour on one core
+    python -m tests.kills                 500 kills, some minutes on one core
     python -m tests.kills --kills 20 --seed 3
 
 A tiny training with three stages, an average of the weights and drop path is first run without a
@@ -10,33 +10,67 @@ for this. After some kills a file that is read again is cut, or one of its bits 
 training is resumed, until it ends. Each must end in the same weights as the undisturbed one, and
 leave no partial file behind.
 
+A process that is to be killed in its start-up is a new one. The others are forks of this one, which
+has imported everything, since they would spend most of their time on that. Not for Windows.
+
 The exit status is 1 if a training was lost, and the table says how often what was done.
 """
 
 import argparse
 import os
+import select
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from tests import small_training
 from tests.small_training import BETWEEN_WRITES, partial_files, weights
 
-ROOT = Path(__file__).parents[1]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 DAMAGED = ("checkpoint.npz", "run.json", "metrics.jsonl")
 DAMAGE_PROB = 0.3
 START_UP, START_UP_PROB = "in start-up", 0.1
+TIMEOUT = 120.0  # seconds
 
 
 class Lost(Exception):
     """A training that could not be resumed, or ended in other weights."""
+
+
+class Child(NamedTuple):
+    """A process that trains."""
+
+    pid: int
+    output: int  # what it prints, its errors too: the end of a pipe
+
+    def has_ended(self) -> bool:
+        """Whether it runs no more."""
+        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, ended) is not None
+
+    def says_more(self, seconds: float) -> bool:
+        """Wait so long for what it prints, or for its end."""
+        return bool(select.select([self.output], [], [], seconds)[0])
+
+    def said(self, seconds: float = 0) -> str:
+        """Return what it has printed, waiting so long for more; "" at its end."""
+        return os.read(self.output, 2**20).decode() if self.says_more(seconds) else ""
+
+    def finish(self) -> tuple[int, str]:
+        """Wait for its end.  -> status, negative after a signal, and what it still said."""
+        rest = "".join(iter(lambda: self.said(TIMEOUT), ""))
+        if not self.says_more(0):
+            os.kill(self.pid, signal.SIGKILL)
+            rest += f"\nit said nothing for {TIMEOUT:g} seconds"
+        os.close(self.output)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]), rest
 
 
 class Durations(NamedTuple):
@@ -46,49 +80,44 @@ class Durations(NamedTuple):
     training: float
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    """Start or resume the training."""
-    environment = os.environ | {"TERVIT_BACKEND": "numpy", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.small_training", str(folder)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, env=environment, bufsize=0, **pipes)
+def start(folder: Path, is_new: bool) -> Child:
+    """Start or resume the training, in a new process or in a fork of this one."""
+    output, into = os.pipe()
+    if pid := os.fork():
+        os.close(into)
+        return Child(pid, output)
+    status = 1
+    try:
+        os.dup2(into, 1)
+        os.dup2(into, 2)
+        if is_new:
+            os.execv(sys.executable, [sys.executable, "-m", "tests.small_training", str(folder)])
+        status = small_training.main(folder)
+    except BaseException as error:  # nothing may go on in the copy of this program
+        traceback.print_exc()
+        status = 130 if isinstance(error, KeyboardInterrupt) else 1
+    finally:
+        os._exit(status)
 
 
-def wait_until_ready(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the end of the start-up."""
-    assert process.stdout is not None
-    process.stdout.readline()
-
-
-def moment(process: subprocess.Popen[bytes], is_ready: bool) -> str:
-    """Return what a process is doing: the last line that it has printed."""
-    assert process.stdout is not None
-    os.set_blocking(process.stdout.fileno(), False)
-    said = (process.stdout.read() or b"").decode().splitlines()
-    os.set_blocking(process.stdout.fileno(), True)
-    return said[-1] if said else BETWEEN_WRITES if is_ready else START_UP
-
-
-def finish(process: subprocess.Popen[bytes]) -> str:
-    """Wait for the end of a process.  -> its errors."""
-    _, errors = process.communicate(timeout=120)
-    return errors.decode()
+def moment(said: str) -> str:
+    """Return what a process does, by what it has said last."""
+    known = [x for x in said.splitlines() if x == BETWEEN_WRITES or x.startswith("writing ")]
+    return known[-1] if known else START_UP
 
 
 def kill_at_random(
-    process: subprocess.Popen[bytes], durations: Durations, rng: np.random.Generator
+    child: Child, is_new: bool, durations: Durations, rng: np.random.Generator
 ) -> tuple[int, str]:
     """Send a signal after a random time.  -> its number and the moment; 0, "" if it had ended."""
     number = SIGNALS[rng.integers(len(SIGNALS))]
-    is_ready = rng.random() > START_UP_PROB
-    if is_ready:
-        wait_until_ready(process)
-    time.sleep(float(rng.uniform(0, durations.training if is_ready else durations.start_up)))
-    if process.poll() is not None:
+    said = "" if is_new else child.said(TIMEOUT)  # that training begins
+    time.sleep(float(rng.uniform(0, durations.start_up if is_new else durations.training)))
+    if child.has_ended():
         return 0, ""
-    when = moment(process, is_ready)
-    process.send_signal(number)
-    return number, when
+    said += child.said()
+    os.kill(child.pid, number)
+    return number, moment(said)
 
 
 def damage(folder: Path, rng: np.random.Generator) -> str:
@@ -116,10 +145,10 @@ def disturbed(
         If it cannot be resumed, or leaves something behind.
     """
     while True:
-        process = start(folder)
-        number, when = kill_at_random(process, durations, rng)
-        errors = finish(process)
-        status = process.returncode
+        is_new = bool(rng.random() < START_UP_PROB)
+        child = start(folder, is_new)
+        number, when = kill_at_random(child, is_new, durations, rng)
+        status, errors = child.finish()
         if status == 0:
             break
         # In the start-up Python has no handlers yet, or ends with what an import makes of Ctrl-C.
@@ -141,11 +170,11 @@ def kill_count(done: Counter[str]) -> int:
 def undisturbed(folder: Path) -> Durations:
     """Train without a disturbance."""
     began = time.monotonic()
-    process = start(folder)
-    wait_until_ready(process)
+    child = start(folder, is_new=True)
+    child.said(TIMEOUT)
     ready = time.monotonic()
-    errors = finish(process)
-    if process.returncode:
+    status, errors = child.finish()
+    if status:
         raise Lost(errors)
     return Durations(ready - began, time.monotonic() - ready)
 

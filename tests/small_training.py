@@ -74,10 +74,17 @@ def _name(file: int) -> str:
     return name[1:].rsplit(".", 2)[0] if name.endswith(".partial") else name
 
 
-if __name__ == "__main__":
+def main(folder: Path) -> int:
+    """Begin or continue the training, as a program.  -> exit status."""
     write_slowly_and_say_so()
     print(BETWEEN_WRITES, flush=True)
     try:
-        train(Path(sys.argv[1]))
+        with tv.backend("numpy"):
+            train(folder)
     except Interrupted:
-        sys.exit(130)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
