@@ -9,7 +9,7 @@ from math import ceil
 from pathlib import Path
 
 from tervit_np.analysis.macs import macs
-from tervit_np.analysis.step_cost import Machine, Work, step_cost
+from tervit_np.analysis.step_cost import Machine, StepCost, Work, step_cost
 from tervit_np.models import create_model
 from tervit_np.train.parallel import part_count_of
 
@@ -45,7 +45,8 @@ A step in seconds, and {epochs} epochs of ImageNet-1k:
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 {table}
 
-"Exchange" is hidden behind the computation of other parts but for what is "exposed". Efficiency is the speed
+"Exchange" is hidden behind the computation of other parts but for what is "exposed"; a thread sees to that,
+since MPI moves most data only inside its calls (`tervit_np/train/gradient_sum.py`). Efficiency is the speed
 compared with as many times that of one rank at the same batch.
 
 * A batch of 1,024 images of DeiT-S has {few} parts, one for 1,024 patches. More than {most} machines of
@@ -55,6 +56,10 @@ compared with as many times that of one rank at the same batch.
   many patches and so as many more parts, whose gradients are what its step waits for. An all-reduce of
   each rank's own sum would send one gradient a step, but its bits would depend on the number of ranks.
 * A network that is faster by as much as "exchange" exceeds "compute" hides it again.
+* The exchange of the last part has no other part to hide behind, and takes as long as the gather: at most
+  {last_round:.1f} % of a step in this table. Only that could be saved by sending the gradient of each block while
+  the backward pass of the blocks before it still runs, which is why a part's gradient is sent when it is
+  complete.
 """
 
 
@@ -66,14 +71,16 @@ def main() -> None:
     seconds = row["seconds"]["ternary"]
     rate = row["batch"] * per_image["DeiT-S"][0] / seconds
     machine = Machine(CORES, rate, NETWORK, MEMORY, LATENCY)
-    lines = []
+    lines, last_round = [], 0.0
     for name, (_, patch) in MODELS.items():
         operations, parameters = per_image[name]
         for batch, counts in RANKS.items():
             work = Work(operations, parameters, (224 // patch) ** 2, batch)
             alone = batch / step_cost(work, machine, 1).seconds
             for ranks in counts:
-                lines.append(line(name, work, machine, ranks, alone))
+                cost = step_cost(work, machine, ranks)
+                lines.append(line(name, work, cost, ranks, alone))
+                last_round = max(last_round, cost.gather / cost.seconds)
     parts = parts_of(1024, (224 // 16) ** 2)
     text = TEXT.format(
         seconds=seconds,
@@ -92,6 +99,7 @@ def main() -> None:
         table="\n".join(lines),
         few=parts,
         most=ceil(parts / CORES),
+        last_round=100 * last_round,
         more=ceil(parts_of(16384, (224 // 16) ** 2) / CORES),
     )
     PAGE.write_text(text, encoding="utf-8")
@@ -109,12 +117,11 @@ def parts_of(batch: int, patches: int) -> int:
     return part_count_of(batch * patches)
 
 
-def line(name: str, work: Work, machine: Machine, ranks: int, alone: float) -> str:
+def line(name: str, work: Work, cost: StepCost, ranks: int, alone: float) -> str:
     """Write one row of the table."""
-    cost = step_cost(work, machine, ranks)
     speed = work.batch / cost.seconds
     hours = EPOCHS * (IMAGES // work.batch) * cost.seconds / 3600
-    dollars = hours * ranks * machine.cores * PRICE
+    dollars = hours * ranks * CORES * PRICE
     times = (cost.compute, cost.exchange, cost.exposed, cost.gather, cost.update, cost.seconds)
     cells = [
         name,

@@ -1,4 +1,4 @@
-"""A model of the time of one training step on many ranks (train/ranks.py).
+"""A model of the time of one training step on many ranks (train/gradient_sum.py).
 
 A batch of B images is cut into P parts, which N ranks of C cores compute, a part on a core:
 

@@ -19,6 +19,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.losses import cross_entropy
 from tervit_np.train import ParallelModel, evaluate, ranks
+from tervit_np.train.gradient_sum import Transfer
 from tervit_np.train.ranks import ONE, MpiRanks, current_ranks
 
 MPIEXEC = find_spec("mpi4py") and shutil.which("mpiexec")
@@ -55,7 +56,7 @@ class Comm:
 
     def Ialltoall(self, sent, received):  # noqa: N802
         received[...] = [rows[self.rank] for rows in self.allgather(sent)]
-        return self
+        return Request(self.rank)
 
     def Ibarrier(self):  # noqa: N802
         self.reached = threading.Thread(target=self._reach, daemon=True)
@@ -69,9 +70,6 @@ class Comm:
     def Test(self):  # noqa: N802
         return not self.reached.is_alive() and not self.meeting.barrier.broken
 
-    def Wait(self):  # noqa: N802
-        pass
-
     def Abort(self, status):  # noqa: N802
         self.meeting.barrier.abort()
         raise AbortedError(status)
@@ -79,6 +77,20 @@ class Comm:
 
 class AbortedError(Exception):
     pass
+
+
+class Request:
+    """What needs some calls to arrive."""
+
+    def __init__(self, calls):
+        self.calls, self.tested, self.waited = calls, 0, 0
+
+    def Test(self):  # noqa: N802
+        self.tested += 1
+        return self.tested > self.calls
+
+    def Wait(self):  # noqa: N802
+        self.waited += 1
 
 
 def on_ranks(size, function):
@@ -121,6 +133,19 @@ def test_gradients_have_the_bits_of_one_process(model, batch, size, threads):
         assert found[0] == expected[0]
         for one, other in zip(found[1], expected[1], strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_slices_travel_while_a_rank_computes():
+    """A thread calls MPI, which moves nothing otherwise; it waits only for what is needed."""
+    with ThreadPoolExecutor(1) as thread:
+        arriving = Request(calls=3)
+        transfer = Transfer(arriving, thread)
+        wait_for(lambda: arriving.tested == 4)
+        transfer.wait()
+        assert arriving.waited == 0
+        late = Request(calls=10**9)
+        Transfer(late, thread).wait()
+        assert late.waited == 1
 
 
 def test_a_part_that_fails_fails_on_all_ranks(model, batch):
@@ -210,7 +235,7 @@ def test_a_lost_rank_ends_the_job_and_one_process_continues_to_the_same_bits(tmp
     assert start(1, tmp_path / "whole").wait(60) == 0
     with start(2, tmp_path / "lost") as process:
         ranks_seen = [process.stdout.readline().split() for _ in range(2)]
-        wait_for(tmp_path / "lost" / "float.npz")
+        wait_for((tmp_path / "lost" / "float.npz").exists)
         os.kill(int(ranks_seen[1][1]), signal.SIGKILL)
         assert process.wait(60) != 0
     with start(2, tmp_path / "lost") as process:
@@ -225,8 +250,8 @@ def test_a_lost_rank_ends_the_job_and_one_process_continues_to_the_same_bits(tmp
             np.testing.assert_array_equal(array, lost[name])
 
 
-def wait_for(file, seconds=60):
+def wait_for(happened, seconds=60):
     deadline = time.monotonic() + seconds
-    while not file.exists():
+    while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.01)
