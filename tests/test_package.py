@@ -1,7 +1,10 @@
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +65,15 @@ def test_the_contract_names_are_public():
     promised = {"DeiT", "DeiTConfig", "AdamW", "clip_grad_norm", "backend", "quantize"}
     promised |= {"create_model", "list_models", "save_checkpoint", "load_checkpoint"}
     assert promised | {"quant", "losses", "kernels", "train"} <= set(tv.__all__)
+
+
+def test_classifiers_name_the_pythons_that_were_run():
+    """By `python -m tests.versions`, whose table is docs/versions.md."""
+    root = Path(__file__).parents[1]
+    listed = tomllib.loads((root / "pyproject.toml").read_text())["project"]["classifiers"]
+    named = {x.rpartition(" ")[2] for x in listed if re.search(r"Python :: 3\.\d+$", x)}
+    table = (root / "docs" / "versions.md").read_text()
+    assert named == set(re.findall(r"^\| (3\.\d+)\.\d+ \|", table, re.MULTILINE))
 
 
 def test_an_unknown_name_raises_attribute_error():
