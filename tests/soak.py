@@ -134,6 +134,8 @@ def train_a_round(data: Data, folder: Path) -> Round:
     try:
         train(resume=False)
     except Interrupted:
+        if not (folder / "interrupted").exists():  # somebody else wants to stop
+            raise
         train(resume=True)
     left = usage()
     return Round(time.monotonic() - began, peak.memory, peak.children_memory, *left[2:])
