@@ -65,7 +65,7 @@ def costs(model: Classifier) -> list[Cost]:
     quantized = any(not isinstance(layer.weight_quant, Identity) for layer in layers.values())
     return [
         _cost(name, param.shape, layers.get(name), quantized)
-        for name, param in model.named_params()
+        for name, param in model.official_params()
     ]
 
 
@@ -98,7 +98,7 @@ def total(name: str, costs: list[Cost]) -> Cost:
 def grouped(model: Classifier) -> list[Cost]:
     """Add the costs up by group; the last entry is the sum of all."""
     groups: dict[str, list[Cost]] = {group: [] for group in GROUPS}
-    shapes = {name: param.shape for name, param in model.named_params()}
+    shapes = {name: param.shape for name, param in model.official_params()}
     every = costs(model)
     for cost in every:
         groups[group_of(cost.name, len(shapes[cost.name]))].append(cost)

@@ -48,7 +48,7 @@ def read_weights(path: str | Path, *, lenient: bool = False) -> Weights:
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     if path.suffix == ".npz" or is_npz_checkpoint(path):
-        return Weights(read_npz(path)[0], [], [])
+        return _latent_weights(read_npz(path)[0])
     stored = _stored_arrays(path, lenient)
     try:
         weights = weights_of(stored)
@@ -58,6 +58,15 @@ def read_weights(path: str | Path, *, lenient: bool = False) -> Weights:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return weights
+
+
+def _latent_weights(arrays: dict[str, Array]) -> Weights:
+    """Leave out what quantizers have learned; a plan finds the scales of latent weights anew."""
+    learned = [name for name in arrays if ".weight_quant." in name or ".act_quant." in name]
+    for name in learned:
+        del arrays[name]
+    notes = [f"left out the learned scales of {len(learned)} quantizers"] if learned else []
+    return Weights(arrays, notes, [])
 
 
 def _stored_arrays(path: Path, lenient: bool) -> dict[str, Array]:

@@ -134,16 +134,14 @@ def _model(args: argparse.Namespace) -> "Classifier":
     from tervit_np.checkpoints import load_model
     from tervit_np.cli.models import model_file
     from tervit_np.cli.plans import chosen_plan
-    from tervit_np.models import build, create_model
+    from tervit_np.models import build, create_model, plan_of, quantize
 
     if args.model:
         model = create_model(args.model, seed=args.seed, dtype="float64")
         return chosen_plan(args.plan).quantize(model)
     saved, _ = load_model(model_file(args.trained, None))
-    model = build(saved.config, np.random.default_rng(0), "float64")
+    model = quantize(build(saved.config, np.random.default_rng(0), "float64"), plan_of(saved))
     model.load_state_dict(saved.state_dict())
-    for (_, layer), (_, stored) in zip(model.quantizable(), saved.quantizable(), strict=True):
-        layer.weight_quant, layer.act_quant = stored.weight_quant, stored.act_quant
     return model
 
 

@@ -120,7 +120,7 @@ def _load_weights_(
         for name, layer in model.quantizable()
         if layer.weight is not None and storage_kind(name, layer) != "float"
     }
-    for name, param in model.named_params():
+    for name, param in model.official_params():
         if name.removesuffix(".weight") not in quantized:
             param.data[...] = _checked(remaining.pop(name), name, param.shape, "f")
     pack_layers_(model, _take_codes(quantized, remaining), threads, attention)

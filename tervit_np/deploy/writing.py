@@ -79,7 +79,7 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
     """Return the arrays of a packed file, by name, with floats of `dtype`."""
     arrays: dict[str, Array] = {}
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
-    for name, param in model.named_params():
+    for name, param in model.official_params():  # learned scales of weights are in <layer>.scale
         layer_name, layer = layers.get(name, ("", None))
         if layer is None or isinstance(layer.weight_quant, Identity):
             arrays[name] = _cast(name, param.data, dtype)

@@ -36,15 +36,25 @@ class Module:
 
     def named_params(self) -> list[tuple[str, Param]]:
         """Return (official name, Param) in official order, then the quantizers' own parameters."""
-        official, owned = [], []
-        for prefix, module in self.named_modules():
-            dot = f"{prefix}." if prefix else ""
-            for name, value in vars(module).items():
-                if isinstance(value, Param):
-                    official.append((f"{dot}{name}", value))
-                elif isinstance(value, Quantizer):
-                    owned += [(f"{dot}{name}.{key}", p) for key, p in value.params().items()]
-        return official + owned
+        return self.official_params() + self.quantizer_params()
+
+    def official_params(self) -> list[tuple[str, Param]]:
+        """Return (official name, Param) in official order, those of the float model."""
+        return self._attributes(Param)
+
+    def quantizer_params(self) -> list[tuple[str, Param]]:
+        """Return what quantizers learn, as (name of the quantizer, a dot and a name, Param)."""
+        quantizers = self._attributes(Quantizer)
+        return [(f"{name}.{key}", p) for name, q in quantizers for key, p in q.params().items()]
+
+    def _attributes(self, kind: type[Any]) -> list[tuple[str, Any]]:
+        """Return (dotted name, value) of every attribute of this kind, in this module and below."""
+        return [
+            (f"{prefix}.{name}" if prefix else name, value)
+            for prefix, module in self.named_modules()
+            for name, value in vars(module).items()
+            if isinstance(value, kind)
+        ]
 
     def quantizable(self) -> list[tuple[str, Any]]:
         """Return (name, layer) of every layer that takes quantizers."""

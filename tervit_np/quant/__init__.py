@@ -9,6 +9,7 @@ from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_tabl
 from tervit_np.quant.plan_file import read_plan_file, write_plan_file
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 from tervit_np.quant.quest import Quest
+from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.spec import RULES
 from tervit_np.quant.static import StaticAct, static_twin
@@ -28,6 +29,7 @@ __all__ = [
     "Quantizable",
     "Quantizer",
     "Quest",
+    "SEQ",
     "Sherry",
     "Ternary",
     "TernaryTensor",

@@ -18,6 +18,7 @@ from tervit_np.quant.pattern import Pattern
 from tervit_np.quant.pattern_program import MAX_LENGTH
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.quest import Quest
+from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.static import static_twin
 from tervit_np.quant.ternary import Ternary
@@ -71,6 +72,8 @@ class Plan:
     def apply(self, layers: Sequence[tuple[str, Quantizable]]) -> None:
         """Give each layer the quantizers that its name chooses, none for a weight it lacks.
 
+        A quantizer with learned parameters stays where the plan has the same rule and arguments.
+
         Raises
         ------
         ValueError
@@ -84,8 +87,9 @@ class Plan:
                 except ValueError as error:
                     raise ValueError(f"plan: the weights of {name}: {error}") from None
         for (_, layer), (weight, act) in zip(layers, chosen, strict=True):
-            layer.weight_quant = IDENTITY if layer.weight is None else weight
-            layer.act_quant = act
+            weight = IDENTITY if layer.weight is None else weight
+            layer.weight_quant = _learned_or_new(layer.weight_quant, weight)
+            layer.act_quant = _learned_or_new(layer.act_quant, act)
 
     def with_static_inputs(self) -> "Plan":
         """Return this plan with symmetric inputs static, of the same bits, to be calibrated."""
@@ -93,6 +97,12 @@ class Plan:
 
     def __repr__(self) -> str:
         return "\n".join(f"{p}: {w!r} weights, {a!r} inputs" for p, w, a in self.rules) or "float"
+
+
+def _learned_or_new(present: Quantizer, new: Quantizer) -> Quantizer:
+    """Return the present quantizer if it has learned and the new one is the same rule."""
+    is_same = type(present) is type(new) and present.arguments() == new.arguments()
+    return present if is_same and present.params() else new
 
 
 def _checked_rule(rule: Any) -> Rule:
@@ -117,6 +127,8 @@ PLANS: dict[str, Plan] = {
     "bitnet": _encoder(Ternary("tensor", "absmean", "mean")),  # BitNet b1.58
     "quest": _encoder(Quest()),
     "sherry": _encoder(Sherry()),
+    "seq": _encoder(SEQ()),  # ParetoQ, three levels and a learned scale
+    "seq4": _encoder(SEQ(4)),  # four levels
 }
 PLANS |= {f"{name}-static": PLANS[name].with_static_inputs() for name in ("int8", "ternary")}
 

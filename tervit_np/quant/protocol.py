@@ -7,6 +7,7 @@ with the rounding residual held at its value for w0. `backward` is the exact der
 so finite differences can check it.
 """
 
+import inspect
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
@@ -97,8 +98,12 @@ class Quantizer(ABC):
         """
 
     def params(self) -> dict[str, Param]:
-        """Trainable parameters by name, such as a learned step; none by default."""
+        """Trainable parameters by name, such as a learned scale; none by default."""
         return {}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, which are attributes of the same names."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
 
 def require_residual(residual: Array | None) -> Array:

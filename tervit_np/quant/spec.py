@@ -6,7 +6,6 @@ The arguments are those of the constructor, read from the attributes of the same
 rules listed here can be built, so that no file runs code.
 """
 
-import inspect
 from typing import Any
 
 from tervit_np.quant.blend import Blend
@@ -15,6 +14,7 @@ from tervit_np.quant.identity import Identity
 from tervit_np.quant.plan import Plan
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.quest import Quest
+from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.static import StaticAct
 from tervit_np.quant.ternary import Ternary
@@ -22,7 +22,7 @@ from tervit_np.quant.uniform import UniformAct, UniformWeight
 
 RULES: dict[str, type[Quantizer]] = {
     q.__name__: q
-    for q in (Identity, Ternary, Quest, Sherry, DoReFa, UniformWeight, UniformAct, StaticAct)
+    for q in (Identity, Ternary, Quest, Sherry, SEQ, DoReFa, UniformWeight, UniformAct, StaticAct)
 }
 
 
@@ -30,8 +30,7 @@ def quantizer_to_spec(quantizer: Quantizer) -> dict[str, Any]:
     """Describe a quantizer; a blend by its inner quantizer, which remains after the ramp."""
     if isinstance(quantizer, Blend):
         return quantizer_to_spec(quantizer.inner)
-    names = inspect.signature(type(quantizer)).parameters
-    return {"rule": type(quantizer).__name__, **{n: getattr(quantizer, n) for n in names}}
+    return {"rule": type(quantizer).__name__, **quantizer.arguments()}
 
 
 def quantizer_from_spec(spec: dict[str, Any]) -> Quantizer:

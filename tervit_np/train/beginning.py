@@ -37,4 +37,4 @@ def begin(
 def initial_state(model: Classifier) -> Saved:
     """Return the state before the first step."""
     position = {"stage": 0, "step": 0, "results": [], "start": (0.0, 0.0), "seconds": 0.0}
-    return Saved({f"model.{name}": p.data for name, p in model.named_params()}, position)
+    return Saved({f"model.{name}": p.data for name, p in model.official_params()}, position)

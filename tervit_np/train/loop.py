@@ -116,7 +116,9 @@ class _Loop:
     ) -> list[StageResult]:
         """Run the remaining stages."""
         first = step = 0
-        if saved is not None:
+        if saved is None:
+            quantize(self.model, "float")  # a run starts from latent weights alone
+        else:
             first, step = saved.position["stage"], saved.position["step"]
             self.results = [StageResult(*result) for result in saved.position["results"]]
         previous: StageTrainer | None = None
@@ -144,12 +146,12 @@ class _Loop:
     ) -> StageTrainer:
         """Set the stage's quantizers; restore the saved state, or evaluate before training."""
         stage = self.stages[index]
+        if saved is not None:
+            self._restore_model(index, saved)
         quantize(self.model, stage.quantizers)
         teacher = None
         if stage.teacher is not None:
             teacher = load_model(self.folder.stage_file(stage.teacher))[0]
-        if saved is not None:
-            self.model.load_state_dict(model_arrays(saved.arrays))
         set_static_scales(self.model, self.data.train, self.seed, index, saved)
         options = self.lengths[index], self.threads, teacher, self.ranks
         trainer = StageTrainer(self.model, stage, self.recipe, *options)
@@ -160,7 +162,7 @@ class _Loop:
         if stage.optimizer == "keep" and index > 0:
             state = previous.state() if previous is not None else saved
             assert state is not None  # the stage before this one ran now, or was saved
-            trainer.load_optimizer(*state)
+            trainer.keep_optimizer(*state)
         with trainer.with_averaged_weights():
             start = self._test()
         self.start, self.seconds = (start.accuracy, start.loss), 0.0
@@ -169,6 +171,15 @@ class _Loop:
             f"{100 * start.accuracy:.1f} %{start.kernel_note}"
         )
         return trainer
+
+    def _restore_model(self, index: int, saved: Saved) -> None:
+        """Load a saved model, with what the quantizers of the stage that trained it have learned.
+
+        A checkpoint before the first step of a stage is that of the stage before.
+        """
+        trained = index if saved.position["step"] > 0 else index - 1
+        quantize(self.model, self.stages[trained].quantizers if trained >= 0 else "float")
+        self.model.load_state_dict(model_arrays(saved.arrays))
 
     def _test(self) -> Evaluation:
         return evaluate(self.model, self.data.test, threads=self.threads, ranks=self.ranks)

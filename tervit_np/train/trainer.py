@@ -143,15 +143,21 @@ class StageTrainer:
 
     def load(self, arrays: dict[str, Array], counters: dict[str, Any]) -> None:
         """Restore optimizer and average; the caller restores the model before."""
-        self.load_optimizer(arrays, counters)
-        if self.average is not None:
-            self.average.load(_with_prefix("average.", arrays), counters["average_steps"])
-
-    def load_optimizer(self, arrays: dict[str, Array], counters: dict[str, Any]) -> None:
-        """Restore the optimizer alone, for a stage with optimizer="keep"."""
         self.optimizer.load_state_dict(
             _with_prefix("optimizer.", arrays), counters["optimizer_steps"]
         )
+        if self.average is not None:
+            self.average.load(_with_prefix("average.", arrays), counters["average_steps"])
+
+    def keep_optimizer(self, arrays: dict[str, Array], counters: dict[str, Any]) -> None:
+        """Continue with the moments of the stage before, for a stage with optimizer="keep".
+
+        Those of parameters that were not trained there, such as new scales, start at 0.
+        """
+        state = self.optimizer.state_dict()
+        before = _with_prefix("optimizer.", arrays)
+        state |= {name: array for name, array in before.items() if name in state}
+        self.optimizer.load_state_dict(state, counters["optimizer_steps"])
 
 
 def _optimizer(params: list[tuple[str, Param]], stage: Stage, recipe: Recipe) -> AdamW | Muon:

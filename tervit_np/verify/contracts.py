@@ -14,7 +14,7 @@ from tervit_np.backends import backend
 from tervit_np.models.registry import Config
 from tervit_np.nn import Block
 from tervit_np.quant import Quantizer
-from tervit_np.verify.frozen import QUANTIZERS
+from tervit_np.verify.frozen import QUANTIZERS, prepared
 from tervit_np.verify.golden import CASES, filled_model, forward_backward, inputs
 from tervit_np.verify.operators import Operator, as_tuple, operators
 
@@ -65,6 +65,7 @@ def _block_aliasing(rng: np.random.Generator) -> Iterator[ContractCheck]:
 def _quantizer_aliasing(quantizer: Quantizer, rng: np.random.Generator) -> str | None:
     """Run a quantizer on a read-only weight and a read-only gradient."""
     w, dw_hat = (read_only(a) for a in rng.normal(size=(2, 3, 8)))
+    quantizer = prepared(quantizer, w)
     _, cache = quantizer.forward(w.copy(), keep_residual=True)
     written = _write_error(quantizer.forward, w)
     return written or _write_error(quantizer.backward, dw_hat, cache)
@@ -81,6 +82,7 @@ def _write_error(function: Callable[..., Any], *arguments: Any) -> str | None:
 
 def _quantizer_dtype(quantizer: Quantizer, rng: np.random.Generator) -> str | None:
     w, dw_hat = rng.normal(size=(2, 3, 8)).astype(np.float32)
+    quantizer = prepared(quantizer, w)
     w_hat, cache = quantizer.forward(w)
     return _not_float32(w_hat, quantizer.backward(dw_hat, cache))
 

@@ -6,7 +6,8 @@ and by definition of the convention its derivative is `backward`. The check cann
 convention is a good one; only training shows that.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 from tervit_np.param import Param
 from tervit_np.quant import (
+    SEQ,
     Blend,
     DoReFa,
     Identity,
@@ -40,6 +42,9 @@ QUANTIZERS: tuple[Quantizer, ...] = (
     Ternary("group4"),
     Quest(),
     Sherry(),
+    SEQ(),
+    SEQ(4, "tensor"),
+    SEQ(3, "group4"),
     DoReFa(2),
     DoReFa(4, "channel", "one"),
     UniformWeight(8),
@@ -54,14 +59,24 @@ QUANTIZERS: tuple[Quantizer, ...] = (
 )
 
 
+def prepared(quantizer: Quantizer, w: Array) -> Quantizer:
+    """Copy a quantizer, prepared for w; its learned numbers shrink, so that some w are clipped."""
+    own = copy.deepcopy(quantizer)
+    own.prepare(w)
+    for param in own.params().values():
+        param.data *= 0.6
+    return own
+
+
 def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, ValueCheck]]:
     """Yield two checks for each quantizer: of the gradient of `frozen`, and of its value at w0.
 
-    No weight is near the clip, where the derivative jumps. The quantizer gets copies of w and dy,
-    because this checks values alone.
+    Each number that a quantizer learns has a gradient, too. No weight is near the clip, where the
+    derivative jumps. The quantizer gets copies of w and dy, because this checks values alone.
     """
-    for quantizer in QUANTIZERS:
+    for rule in QUANTIZERS:
         w = rng.normal(size=(3, 8))
+        quantizer = prepared(rule, w)
         clip = getattr(getattr(quantizer, "inner", quantizer), "clip", None)
         if clip is not None:
             near = np.abs(np.abs(w) - clip) < 0.01
@@ -69,12 +84,29 @@ def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, Val
         w_hat, cache = quantizer.forward(w.copy(), keep_residual=True)
         dy = rng.normal(size=w.shape)
         analytic = quantizer.backward(dy.copy(), cache)
+        value = ValueCheck(f"{quantizer!r} at w0", quantizer.frozen(w, cache), w_hat)
 
         def smooth(z: Array, q: Quantizer = quantizer, c: Any = cache) -> Array:
             return q.frozen(z.copy(), c)
 
-        gradient = GradientCheck(f"{quantizer!r} dw", analytic, numerical_gradient(smooth, w, dy))
-        yield gradient, ValueCheck(f"{quantizer!r} at w0", quantizer.frozen(w, cache), w_hat)
+        numeric = numerical_gradient(smooth, w, dy)
+        yield GradientCheck(f"{quantizer!r} dw", analytic, numeric), value
+        for name, param in quantizer.params().items():
+            numeric = _gradient_of_param(smooth, w, param, dy)
+            yield GradientCheck(f"{quantizer!r} d{name}", param.grad.copy(), numeric), value
+
+
+def _gradient_of_param(f: Callable[[Array], Array], w: Array, param: Param, dy: Array) -> Array:
+    """Differentiate sum(dy f(w)) by each number of a parameter that f reads.  -> like the data."""
+    original = param.data.copy()
+
+    def at(z: Array) -> Array:
+        param.data[...] = z
+        return f(w)
+
+    gradient = numerical_gradient(at, original, dy)
+    param.data[...] = original
+    return gradient
 
 
 class FrozenResidual(Quantizer):

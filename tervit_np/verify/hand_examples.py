@@ -5,6 +5,7 @@ backward together, which finite differences confirm. These examples contradict i
 the numbers of each; the codes of a quantizer must multiply out to the same numbers.
 """
 
+import copy
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from tervit_np import losses
 from tervit_np.arrays import Array
 from tervit_np.quant import (
     CALIBRATIONS,
+    SEQ,
     Blend,
     DoReFa,
     Quantizer,
@@ -77,6 +79,10 @@ EXAMPLES = (
     ),
     # 1 is the smallest of its four; of equal magnitudes the first is dropped; 30 / 6 remains.
     Example(Sherry(), [[1, -4, 2, 9, 5, 5, 5, -5]], [[0, -5, 5, 5, 0, 5, 5, -5]]),
+    # a is 3, the levels are -2, 0, 2; 1 is on a threshold.
+    Example(SEQ(), [[3, 1, 0.9, -1.2], [0, 0, 0, 0]], [[2, 0, 0, -2], [0, 0, 0, 0]]),
+    # a is 4, the levels are -3, -1, 1, 3.
+    Example(SEQ(4, "tensor"), [[4, 1.6], [0, -2.5]], [[3, 1], [1, -3]]),
     # tanh w = 0.9, -0.65, 0.1, divided by 0.9: 1, -0.72, 0.11. Levels -1, -1/3, 1/3, 1.
     # Without tanh the second would be -0.53 and get the level -1/3.
     Example(
@@ -109,8 +115,8 @@ EXAMPLES = (
 def example_checks() -> Iterator[ValueCheck]:
     """Compare every example with its result by hand.  -> the worse of its forward and codes."""
     for example in EXAMPLES:
-        quantizer = example.quantizer
         w, expected = np.array(example.w, np.float64), np.array(example.w_hat, np.float64)
+        quantizer = _prepared(example.quantizer, w)
         checks = [ValueCheck(repr(quantizer), quantizer.forward(w)[0], expected)]
         if not isinstance(quantizer, Blend):  # codes of a blend are those of the inner quantizer
             w_hat = quantizer.encode(w).dequantize()
@@ -128,8 +134,16 @@ def gradient_examples() -> Iterator[ValueCheck]:
     for example in EXAMPLES:
         if example.dw is not None:
             w = np.array(example.w, np.float64)
-            dw = example.quantizer.backward(np.ones_like(w), example.quantizer.forward(w)[1])
-            yield ValueCheck(f"{example.quantizer!r} dw by hand", dw, np.array(example.dw))
+            quantizer = _prepared(example.quantizer, w)
+            dw = quantizer.backward(np.ones_like(w), quantizer.forward(w)[1])
+            yield ValueCheck(f"{quantizer!r} dw by hand", dw, np.array(example.dw))
+
+
+def _prepared(quantizer: Quantizer, w: Array) -> Quantizer:
+    """Copy a quantizer, with what it learns at its start."""
+    own = copy.deepcopy(quantizer)
+    own.prepare(w)
+    return own
 
 
 def _scales() -> Iterator[ValueCheck]:

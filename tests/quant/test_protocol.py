@@ -3,7 +3,7 @@ import pytest
 
 from tervit_np.quant import Blend, Convention, Identity, QuantizedTensor, Quantizer, conventions
 from tervit_np.quant.protocol import require_residual
-from tervit_np.verify.frozen import QUANTIZERS
+from tervit_np.verify.frozen import QUANTIZERS, prepared
 from tests.checks import ROUNDOFF32, ROUNDOFF64, close
 
 W = np.random.default_rng(0).normal(size=(3, 8))
@@ -16,6 +16,7 @@ def has_codes(quantizer):
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
 def test_every_quantizer_keeps_shape_and_type(quantizer):
     for dtype in ("float32", "float64"):
+        quantizer = prepared(quantizer, W.astype(dtype))
         w_hat, cache = quantizer.forward(W.astype(dtype), keep_residual=True)
         dw = quantizer.backward(W.astype(dtype), cache)
         frozen = quantizer.frozen(W.astype(dtype), cache)
@@ -27,6 +28,7 @@ def test_every_quantizer_keeps_shape_and_type(quantizer):
 
 @pytest.mark.parametrize("quantizer", [q for q in QUANTIZERS if has_codes(q)], ids=repr)
 def test_codes_dequantize_to_the_forward(quantizer):
+    quantizer = prepared(quantizer, W)
     quantized = quantizer.inner if isinstance(quantizer, Blend) else quantizer
     encoded = quantizer.encode(W)
     assert encoded.codes.dtype in (np.int8, np.uint8)

@@ -4,6 +4,7 @@ import pytest
 
 from tervit_np.quant import (
     PLANS,
+    SEQ,
     Blend,
     DoReFa,
     Identity,
@@ -31,6 +32,7 @@ QUANTIZERS = [
     Ternary("group64"),
     Quest("tensor"),
     Sherry("group32"),
+    SEQ(4, "tensor"),
     DoReFa(3, "channel", "one"),
     UniformWeight(4, "tensor"),
     UniformAct(6, "minmax", "tensor"),

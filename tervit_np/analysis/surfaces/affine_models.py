@@ -67,7 +67,7 @@ def smooth(model: Classifier) -> Classifier:
     straight-through gradient is not its derivative.
     """
     copied = build(model.config, None, "float64")
-    copied.load_state_dict(rounded(model).state_dict())
+    copied.load_state_dict({name: p.data for name, p in rounded(model).official_params()})
     return copied
 
 
@@ -79,15 +79,18 @@ def quantizable_weights(model: Classifier) -> list[str]:
 def difference(start: Classifier, end: Classifier) -> Direction:
     """Return the direction from the parameters of one model to those of another.
 
+    Learned scales of quantizers are in it where both models have them.
+
     Raises
     ------
     ValueError
         If the models differ in the name or shape of a parameter.
     """
-    a = {name: p.data for name, p in start.named_params()}
-    b = {name: p.data for name, p in end.named_params()}
+    a, b = (dict(model.official_params()) for model in (start, end))
     if {n: w.shape for n, w in a.items()} != {n: w.shape for n, w in b.items()}:
         raise ValueError(
             "the two models differ in their parameters; a line needs two models of one architecture"
         )
-    return {name: np.subtract(b[name], a[name]) for name in a}
+    learned = dict(start.quantizer_params()), dict(end.quantizer_params())
+    a, b = a | learned[0], b | learned[1]
+    return {name: np.subtract(b[name].data, a[name].data) for name in a if name in b}

@@ -51,6 +51,36 @@ CONVENTIONS = [
             ("quant.sherry", "Sherry.backward", "return dw_hat", "return dw_hat * 0.75"),
         ),
         (
+            "learned-clip",
+            "the gradient of weights passes beyond the learned end",
+            ("quant.learned_scale", "LearnedScale.backward", "dw_hat * cache.ste_mask", "dw_hat"),
+        ),
+        (
+            "learned-beyond",
+            "weights beyond the end move it by 1, whatever level they stand on",
+            (
+                "quant.learned_scale",
+                "LearnedScale.forward",
+                "np.where(ste_mask, 0, v)",
+                "np.where(ste_mask, 0, 2 * v - codes * self.unit)",
+            ),
+        ),
+        (
+            "learned-inside",
+            "weights inside count in the gradient of the end as if they stretched with it",
+            ("quant.learned_scale", "LearnedScale.forward", "np.where(ste_mask, 0, v)", "v"),
+        ),
+        (
+            "learned-factor",
+            "the gradient of the end is divided by the number of its weights",
+            (
+                "quant.learned_scale",
+                "LearnedScale.backward",
+                "da.astype",
+                "(da / dw_hat.size).astype",
+            ),
+        ),
+        (
             "dorefa-maximum",
             "the largest magnitude counts as a constant",
             ("quant.dorefa", "DoReFa.backward", " - sign * through_m", ""),

@@ -73,6 +73,21 @@ ROUNDING = [
             ("quant.sherry", "Sherry.encode", "0.75 * matrix.shape[1]", "matrix.shape[1]"),
         ),
         (
+            "seq-half",
+            "of four levels, no half is subtracted before rounding",
+            ("quant.seq", "SEQ.round", "2 * v - v.dtype.type(0.5)", "2 * v"),
+        ),
+        (
+            "seq-threshold",
+            "thresholds of three levels are at half of the end",
+            ("quant.seq", "SEQ.round", "v * v.dtype.type(1.5)", "v"),
+        ),
+        (
+            "seq-start",
+            "the scale starts at the mean magnitude, not at the largest",
+            ("quant.seq", "SEQ.start", ".max(axis=1)", ".mean(axis=1)"),
+        ),
+        (
             "dorefa-scale",
             "the fitted scale is a mean of ratios, not least squares",
             (

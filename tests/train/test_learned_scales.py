@@ -1,0 +1,119 @@
+"""Scales that quantizers learn: trained, saved, resumed, packed, evaluated to the same bits."""
+
+import copy
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.checkpoints.reading import read_weights
+from tervit_np.deploy.packing import packed_copy
+from tervit_np.train import Interrupted, Stage, run
+from tests.train.conftest import colours
+
+STAGES = [
+    Stage("float", "float", 0.5),
+    Stage("seq", "seq", 1, optimizer="keep"),
+    Stage("again", "seq", 1, lr=1e-3, ramp=0.5),
+    Stage("four", "seq4", 0.5),
+]
+SCALE = "blocks.0.attn.qkv.weight_quant.end"
+
+
+def train(model, data, recipe, out, **options):
+    model = copy.deepcopy(model)
+    run(model, STAGES, data, out, recipe=recipe, quiet=True, seed=3, **options)
+    return model
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One run through all stages.  -> its folder, its arguments."""
+    config = tv.DeiTConfig(8, 4, 3, 16, 2, 2, pool="mean", init="xavier")
+    model = tv.DeiT(config, np.random.default_rng(0))
+    data = tv.train.Data(colours(64, "train", 0), None, colours(24, "test", 2))
+    recipe = tv.train.Recipe(batch_size=8, ema=0.9)
+    out = tmp_path_factory.mktemp("scales") / "run"
+    train(model, data, recipe, out)
+    return out, (model, data, recipe)
+
+
+def stage(out, name):
+    return tv.load_model(out / f"{name}.npz")
+
+
+def test_scales_move_and_the_next_stage_continues_with_them(trained):
+    out, (_, data, _) = trained
+    start = stage(out, "float")[0]
+    scales = [dict(tv.quantize(start, "seq").named_params())[SCALE].data]
+    scales += [dict(stage(out, name)[0].named_params())[SCALE].data for name in ("seq", "again")]
+    first, second = (np.abs(a - b).max() for a, b in zip(scales, scales[1:], strict=False))
+    assert first > 1e-3
+    assert 1e-4 < second < 0.1  # from the largest magnitudes anew it would be much more
+    model, extra = stage(out, "seq")
+    assert tv.train.evaluate(model, data.test).accuracy == extra["test_accuracy"]
+
+
+@pytest.mark.parametrize("stop_after", [9, 21])
+def test_a_run_resumes_to_the_same_bits(trained, tmp_path, stop_after):
+    """From a checkpoint between two stages, too, which has the scales of the one before."""
+    out, arguments = trained
+
+    def stop(done):
+        if done == stop_after == 9:  # in the middle of a stage
+            os.kill(os.getpid(), signal.SIGINT)
+        elif done == stop_after:  # in the first step of a stage, which is lost
+            raise RuntimeError("power cut")
+
+    with pytest.raises((Interrupted, RuntimeError)):
+        train(*arguments, tmp_path / "run", on_step=stop)
+    train(*arguments, tmp_path / "run", resume=True, threads=2)
+    for name in ("seq", "again", "four"):
+        one, two = (dict(stage(f, name)[0].named_params()) for f in (out, tmp_path / "run"))
+        assert one.keys() == two.keys()
+        for key, param in one.items():
+            np.testing.assert_array_equal(param.data, two[key].data, err_msg=f"{name} {key}")
+
+
+def test_a_run_starts_from_latent_weights_alone(trained, tmp_path):
+    """What a quantizer had learned before could not be found again by a resumed run."""
+    out, (_, data, recipe) = trained
+    models = stage(out, "seq")[0], stage(out, "seq")[0]
+    tv.quantize(models[1], "float")
+    for model, folder in zip(models, ("one", "two"), strict=True):
+        run(model, [Stage("a", "seq", 0.2)], data, tmp_path / folder, recipe=recipe, quiet=True)
+    for (name, one), (_, two) in zip(*(m.named_params() for m in models), strict=True):
+        np.testing.assert_array_equal(one.data, two.data, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["again", "four"])
+def test_packed_files_hold_learned_scales(trained, tmp_path, name):
+    model = stage(trained[0], name)[0]
+    tv.export(model, tmp_path / "packed.safetensors")
+    packed = tv.load_packed(tmp_path / "packed.safetensors").model
+    images = np.random.default_rng(0).normal(size=(4, 3, 8, 8)).astype(np.float32)
+    expected = packed_copy(model) if name == "again" else model
+    if name == "again":
+        np.testing.assert_array_equal(packed.predict(images), expected.predict(images))
+    np.testing.assert_allclose(packed.predict(images), model.predict(images), atol=1e-4)
+
+
+def test_weights_are_taken_without_scales(trained):
+    weights = read_weights(trained[0] / "seq.npz")
+    assert weights.notes == ["left out the learned scales of 8 quantizers"]
+    assert list(weights.arrays) == [n for n, _ in stage(trained[0], "seq")[0].official_params()]
+
+
+def test_scales_train_in_float64_and_under_muon(trained, tmp_path):
+    _, (model, data, recipe) = trained
+    model = tv.DeiT(model.config, np.random.default_rng(0), "float64")
+    recipe = replace(recipe, optimizer="muon")
+    run(model, STAGES[1:2], data, tmp_path, recipe=recipe, quiet=True)
+    start = tv.quantize(stage(tmp_path, "seq")[0], "float")
+    first = dict(tv.quantize(start, "seq").named_params())[SCALE]
+    learned = dict(model.named_params())[SCALE]
+    assert learned.data.dtype == np.float64
+    assert not np.array_equal(first.data, learned.data)
