@@ -65,7 +65,8 @@ def _latent_weights(arrays: dict[str, Array]) -> Weights:
     learned = [name for name in arrays if ".weight_quant." in name or ".act_quant." in name]
     for name in learned:
         del arrays[name]
-    notes = [f"left out the learned scales of {len(learned)} quantizers"] if learned else []
+    count = len({name.rpartition(".")[0] for name in learned})
+    notes = [f"left out the learned scales of {count} quantizers"] if count else []
     return Weights(arrays, notes, [])
 
 

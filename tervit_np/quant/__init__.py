@@ -5,6 +5,7 @@ from tervit_np.quant.calibration import CALIBRATIONS, find_scale
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.identity import IDENTITY, Identity
 from tervit_np.quant.integers import fixed_scale, is_int8_activation, is_integer_matmul
+from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
 from tervit_np.quant.plan_file import read_plan_file, write_plan_file
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
@@ -15,6 +16,7 @@ from tervit_np.quant.spec import RULES
 from tervit_np.quant.static import StaticAct, static_twin
 from tervit_np.quant.ternarize import TernaryTensor, ternarize
 from tervit_np.quant.ternary import Ternary
+from tervit_np.quant.ttq import TTQ
 from tervit_np.quant.uniform import UniformAct, UniformWeight
 
 __all__ = [
@@ -29,7 +31,9 @@ __all__ = [
     "Quantizable",
     "Quantizer",
     "Quest",
+    "LSQ",
     "SEQ",
+    "TTQ",
     "Sherry",
     "Ternary",
     "TernaryTensor",

@@ -58,14 +58,14 @@ class LearnedScale(WeightQuantizer):
         """Round to whole codes.  v in [-1, 1] (M, N) -> codes (M, N), of the dtype of v."""
 
     @abstractmethod
-    def start(self, matrix: Array) -> Array:
+    def first_ends(self, matrix: Array) -> Array:
         """Choose the first a of each row.  (M, N) -> (M,)."""
 
     def prepare(self, w: Array) -> None:
         """Set every a to its start for this weight."""
         super().prepare(w)
         with np.errstate(over="ignore"):
-            start = self.start(finite_rows(w, self.granularity)).astype(w.dtype)
+            start = self.first_ends(finite_rows(w, self.granularity)).astype(w.dtype)
         self._end = Param(check_scale(start))
 
     def params(self) -> dict[str, Param]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias
 
 from tervit_np.param import Param
 from tervit_np.quant.identity import IDENTITY
+from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.pattern import Pattern
 from tervit_np.quant.pattern_program import MAX_LENGTH
 from tervit_np.quant.protocol import Quantizer
@@ -22,6 +23,7 @@ from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.static import static_twin
 from tervit_np.quant.ternary import Ternary
+from tervit_np.quant.ttq import TTQ
 from tervit_np.quant.uniform import UniformAct, UniformWeight
 
 Rule: TypeAlias = tuple[str, Quantizer, Quantizer]
@@ -129,6 +131,10 @@ PLANS: dict[str, Plan] = {
     "sherry": _encoder(Sherry()),
     "seq": _encoder(SEQ()),  # ParetoQ, three levels and a learned scale
     "seq4": _encoder(SEQ(4)),  # four levels
+    "lsq": _encoder(LSQ(2)),  # three values and a learned scale
+    "lsq4": _encoder(LSQ(4)),
+    "lsq8": _encoder(LSQ(8)),
+    "ttq": _encoder(TTQ()),  # a learned scale for each sign
 }
 PLANS |= {f"{name}-static": PLANS[name].with_static_inputs() for name in ("int8", "ternary")}
 

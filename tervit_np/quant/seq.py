@@ -54,7 +54,7 @@ class SEQ(LearnedScale):
             codes = 2 * np.clip(np.rint(2 * v - v.dtype.type(0.5)), -2, 1) + 1
         return codes
 
-    def start(self, matrix: Array) -> Array:
+    def first_ends(self, matrix: Array) -> Array:
         """Choose the largest magnitude.  (M, N) -> (M,)."""
         largest: Array = np.abs(matrix).max(axis=1)
         return largest

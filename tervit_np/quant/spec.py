@@ -11,6 +11,7 @@ from typing import Any
 from tervit_np.quant.blend import Blend
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.identity import Identity
+from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.plan import Plan
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.quest import Quest
@@ -18,11 +19,15 @@ from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.static import StaticAct
 from tervit_np.quant.ternary import Ternary
+from tervit_np.quant.ttq import TTQ
 from tervit_np.quant.uniform import UniformAct, UniformWeight
 
 RULES: dict[str, type[Quantizer]] = {
     q.__name__: q
-    for q in (Identity, Ternary, Quest, Sherry, SEQ, DoReFa, UniformWeight, UniformAct, StaticAct)
+    for q in (
+        *(Identity, Ternary, Quest, Sherry, SEQ, TTQ, DoReFa, LSQ),
+        *(UniformWeight, UniformAct, StaticAct),
+    )
 }
 
 

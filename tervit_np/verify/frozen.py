@@ -16,7 +16,9 @@ from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 from tervit_np.param import Param
 from tervit_np.quant import (
+    LSQ,
     SEQ,
+    TTQ,
     Blend,
     DoReFa,
     Identity,
@@ -45,6 +47,10 @@ QUANTIZERS: tuple[Quantizer, ...] = (
     SEQ(),
     SEQ(4, "tensor"),
     SEQ(3, "group4"),
+    LSQ(),
+    LSQ(4, "tensor", "deviation"),
+    TTQ(),
+    TTQ("group4"),
     DoReFa(2),
     DoReFa(4, "channel", "one"),
     UniformWeight(8),

@@ -16,7 +16,9 @@ from tervit_np import losses
 from tervit_np.arrays import Array
 from tervit_np.quant import (
     CALIBRATIONS,
+    LSQ,
     SEQ,
+    TTQ,
     Blend,
     DoReFa,
     Quantizer,
@@ -83,6 +85,15 @@ EXAMPLES = (
     Example(SEQ(), [[3, 1, 0.9, -1.2], [0, 0, 0, 0]], [[2, 0, 0, -2], [0, 0, 0, 0]]),
     # a is 4, the levels are -3, -1, 1, 3.
     Example(SEQ(4, "tensor"), [[4, 1.6], [0, -2.5]], [[3, 1], [1, -3]]),
+    # The mean magnitude is 3/2, and the end 3; thresholds at its half.
+    Example(LSQ(), [[1, -2, 3, 0]], [[0, -3, 3, 0]]),
+    # Q is 7, the mean magnitude root(7) / 2, and the step 2 root(7) / 2 / root(7) = 1.
+    Example(LSQ(4), [[math.sqrt(7), -math.sqrt(7), 0, 0]], [[3, -3, 0, 0]]),
+    # Mean 1 and deviation 1: 4 / 2^1 is the end of the first row; 0 and 3, 3 / 2 of the second.
+    Example(LSQ(2, start="deviation"), [[2, 0, 2, 0], [1, -1, 1, -1]],
+            [[2, 0, 2, 0], [1.5, -1.5, 1.5, -1.5]]),
+    # Thresholds 0.2 and 0.5, which are 0: the means of 4 and 2 and of 1, of 0.6 and 10.
+    Example(TTQ(), [[4, 0.2, 2, -1], [0.6, 10, 0.5, 0]], [[3, 0, 3, -1], [5.3, 5.3, 0, 0]]),
     # tanh w = 0.9, -0.65, 0.1, divided by 0.9: 1, -0.72, 0.11. Levels -1, -1/3, 1/3, 1.
     # Without tanh the second would be -0.53 and get the level -1/3.
     Example(

@@ -3,8 +3,10 @@ import json
 import pytest
 
 from tervit_np.quant import (
+    LSQ,
     PLANS,
     SEQ,
+    TTQ,
     Blend,
     DoReFa,
     Identity,
@@ -33,6 +35,8 @@ QUANTIZERS = [
     Quest("tensor"),
     Sherry("group32"),
     SEQ(4, "tensor"),
+    TTQ("tensor"),
+    LSQ(8, "tensor", "deviation"),
     DoReFa(3, "channel", "one"),
     UniformWeight(4, "tensor"),
     UniformAct(6, "minmax", "tensor"),

@@ -81,6 +81,26 @@ CONVENTIONS = [
             ),
         ),
         (
+            "ttq-identity",
+            "the gradient of weights is not multiplied by their scale",
+            (
+                "quant.ttq",
+                "TTQ.backward",
+                "dw_hat * self._units(codes).reshape(dw_hat.shape)",
+                "dw_hat",
+            ),
+        ),
+        (
+            "ttq-sign",
+            "the gradient of N has the sign of that of P",
+            (
+                "quant.ttq",
+                "TTQ.backward",
+                "dw_hat.reshape(codes.shape) * codes",
+                "dw_hat.reshape(codes.shape)",
+            ),
+        ),
+        (
             "dorefa-maximum",
             "the largest magnitude counts as a constant",
             ("quant.dorefa", "DoReFa.backward", " - sign * through_m", ""),

@@ -85,7 +85,27 @@ ROUNDING = [
         (
             "seq-start",
             "the scale starts at the mean magnitude, not at the largest",
-            ("quant.seq", "SEQ.start", ".max(axis=1)", ".mean(axis=1)"),
+            ("quant.seq", "SEQ.first_ends", ".max(axis=1)", ".mean(axis=1)"),
+        ),
+        (
+            "lsq-start",
+            "the first step is not divided by the root of Q",
+            ("quant.lsq", "LSQ.first_ends", "2 * math.sqrt(q_max)", "2 * q_max"),
+        ),
+        (
+            "lsq-deviation",
+            "the first step reaches three deviations around 0, not around the mean",
+            ("quant.lsq", "LSQ.first_ends", "np.abs(mean[:, 0]) + 3", "3"),
+        ),
+        (
+            "ttq-threshold",
+            "the threshold is a fraction of the mean magnitude, not of the largest",
+            ("quant.ttq", "_codes", "magnitude.max(", "magnitude.mean("),
+        ),
+        (
+            "ttq-one-scale",
+            "both signs start at the mean of all that are not 0",
+            ("quant.ttq", "_mean_magnitude", "_codes(matrix) == sign", "_codes(matrix) != 0"),
         ),
         (
             "dorefa-scale",
