@@ -118,6 +118,16 @@ def test_an_executor_gives_the_same_record(test_set, plan, tmp_path):
     assert record.tested == expected.tested  # from the disk: the executor is closed
 
 
+def test_dask_gives_the_same_record(test_set, plan, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    plan = replace(plan, arms=plan.arms[:2], multipliers=(1.0,), seeds=(0,))
+    expected = compare(plan, tmp_path / "in turn", quiet=True)
+    options = {"processes": False, "n_workers": 2, "dashboard_address": None}
+    with distributed.Client(**options) as client, client.get_executor() as executor:
+        record = compare(plan, tmp_path / "dask", quiet=True, executor=executor)
+    assert (record.search, record.tested) == (expected.search, expected.tested)
+
+
 def test_an_executor_names_a_trial_that_fails(test_set, plan, tmp_path):
     arm = Arm("wild", (replace(plan.arms[0].stages[0], epochs=3, lr=1e30),))
     plan = replace(plan, arms=(arm, plan.arms[0]))
