@@ -23,14 +23,14 @@ import zlib
 
 import numpy as np
 import tervit_np as tv
+from data_tools import normalise
 
 # %%
 # What there is to store
 # ----------------------
 # We take the trained model that several chapters share and round the matrices
 # of its four blocks to three values, as in chapter 12. What remains of a
-# matrix is one code for each weight and one scale for each row. (Later we also
-# store the rest: patch embedding, norms, biases, head.)
+# matrix is one code for each weight and one scale for each row.
 
 model = tv.quantize(trained_model(), "ternary")
 ternary = {
@@ -43,18 +43,14 @@ print(f"{len(ternary)} matrices, {codes.dtype}, the first codes: {codes[:12]}")
 quote("ternary weights", codes.size, 196_608, 0)
 
 # %%
-# NumPy keeps each code in an int8, a whole byte. That is 4 times smaller than
-# float32 and wasteful: a byte has 256 values, and we use three.
-#
+# NumPy keeps each code in a whole byte, which has 256 values; we use three.
 # How few bits are possible? If the three codes are equally frequent, one code
-# carries :math:`\log_2 3 = 1.585` bits. If some codes are more frequent than
-# others it carries less, namely the *entropy* (Shannon 1948), where :math:`p`
-# is the fraction of each code:
+# carries :math:`\log_2 3 = 1.585` bits. If not, it carries less, namely the
+# *entropy* (Shannon 1948), where :math:`p` is the fraction of each code:
 #
 # .. math:: H = -\sum_{t \in \{-1, 0, 1\}} p_t \log_2 p_t
 #
-# No lossless code that treats each weight by itself needs fewer bits on
-# average.
+# No lossless code of single weights needs fewer bits on average.
 
 
 def entropy(p):
@@ -69,25 +65,23 @@ quote("bits a weight, entropy", entropy(p), 1.576, 5e-4, True, elsewhere=0.01)
 quote("bits a weight, three equal fractions", np.log2(3), 1.585, 5e-4)
 
 # %%
-# TerViT's threshold, 0.7 of a row's mean magnitude, makes 39 % of these
-# weights zero. That is so close to one third that the entropy is hardly below
-# :math:`\log_2 3`. The figure shows both, with the two formats of this
-# chapter: 2 bits and 1.6 bits.
+# TerViT's threshold makes 39 % of these weights zero. That is so close to one
+# third that the entropy is hardly below :math:`\log_2 3`. The figure shows
+# both, with the two formats of this chapter: 2 bits and 1.6 bits.
 
 zeros = [(t.codes == 0).mean() for t in ternary.values()]
 draw.entropies(zeros, entropy)
 
 # %%
-# Read it from the right: if nine tenths of the weights were zero, an
-# arithmetic coder could store them in 0.57 bits, and 1.6 would be a waste.
-# With a third of zeros there is nothing to gain. Each point is one of the 16
-# matrices.
+# (Each point is one of the 16 matrices.) If nine tenths of the weights were
+# zero, an arithmetic coder could store them in 0.57 bits. With a third of
+# zeros there is nothing to gain.
 #
 # Four codes a byte
 # -----------------
-# The simplest format: 2 bits for each code, four codes in a byte. A byte is
-# unsigned, so the codes are shifted to 0, 1, 2 first. The number that stands
-# for zero is the *zero point*: here it is 1.
+# The simplest format: 2 bits for each code. A byte is unsigned, so the codes
+# are shifted to 0, 1, 2 first. The number that stands for zero is the *zero
+# point*: here it is 1.
 
 
 def pack_2_bits(codes):  # int8 (n,), n a multiple of 4 -> uint8 (n / 4,)
@@ -107,29 +101,18 @@ quote("bytes that occur, at most", len(np.unique(two)), 81, 0)
 
 # %%
 # A shift and a mask get a code back, and this is what makes the format good
-# for a kernel (chapter 18). But the bits 11 are never used: of 256 bytes only
-# :math:`3^4 = 81` occur.
+# for a kernel (chapter 18). But of 256 bytes only :math:`3^4 = 81` occur.
 #
-# Break it
-# --------
-# Leave the zero point away and cast -1 to a byte as it is. *Predict* what the
-# four codes -1, 0, 1, 0 become.
-
-
-def pack_without_zero_point(codes):
-    d = codes.reshape(-1, 4).astype(np.uint8)  # -1 becomes 255
-    return d[:, 0] | d[:, 1] << 2 | d[:, 2] << 4 | d[:, 3] << 6
-
+# Break it: leave the zero point away and cast -1 to a byte as it is.
 
 predict("what does the byte of -1, 0, 1, 0 become?")
-byte = pack_without_zero_point(np.array([-1, 0, 1, 0], np.int8))
+byte = pack_2_bits(np.array([-1, 0, 1, 0], np.int8) - np.int8(1))
 quote("the byte of -1, 0, 1, 0", byte[0], 255, 0)
 print("unpacked:", unpack_2_bits(byte), "instead of [-1 0 1 0]")
 
 # %%
-# In a byte, -1 is 255, all eight bits, and the other three codes are
-# lost among them. The check that catches this is the one above: unpack and
-# compare.
+# In a byte, -1 is 255, all eight bits, and the other three codes are lost
+# among them. The check above, to unpack and compare, catches this.
 #
 # Five codes a byte
 # -----------------
@@ -163,8 +146,7 @@ quote("bits a weight", 8 * values.size / codes.size, 1.6, 5e-4)
 
 # %%
 # Break it again: compute in int8, the type of the codes. Its largest number is
-# 127, so every group whose first digit is 2 (and some others) is wrong, almost
-# half of all. NumPy says nothing.
+# 127, so almost half of all groups are wrong. NumPy says nothing.
 
 whole = codes[: codes.size // 5 * 5].reshape(-1, 5)
 small = (whole + 1) @ POWERS.astype(np.int8)
@@ -175,8 +157,7 @@ quote("wrong groups", wrong, 0.46, 5e-3, True, elsewhere=0.02)
 # %%
 # Is five a byte the best? With more bytes one could use the space between 243
 # and 256: :math:`n` bytes hold the largest :math:`k` with
-# :math:`3^k \le 256^n`. *Predict*: how many bytes does a group need to hold
-# more than five codes a byte?
+# :math:`3^k \le 256^n`.
 
 predict("from how many bytes on does a group hold more than 5 a byte?")
 most = [max(k for k in range(6 * n) if 3**k <= 256**n) for n in range(1, 30)]
@@ -185,12 +166,9 @@ quote("bytes of the first better group", better, 22, 0)
 quote("bits a weight there", 8 * better / most[better - 1], 1.5856, 5e-5)
 
 # %%
-# Groups of 22 bytes, 111 codes, would save less than one percent, and to read
-# one code one would have to divide a number of 176 bits. Five codes a byte are
-# the practical choice.
-#
-# And a general compressor? zlib gives frequent bytes fewer bits, and knows
-# nothing of threes.
+# Groups of 22 bytes, 111 codes, would save less than one percent, and reading
+# would divide numbers of 176 bits. Five codes a byte are the practical choice.
+# And a general compressor? zlib gives frequent bytes fewer bits.
 
 bits = {}
 for name, data in (("2 bits", two), ("base 3", values.astype(np.uint8))):
@@ -202,18 +180,15 @@ claim("it does not reach the entropy", min(bits.values()) > entropy(p))
 claim("it saves less than 2 % of base 3", bits["base 3"] > 0.98 * 1.6)
 
 # %%
-# It removes the waste of the 2-bit format. But trained weights hardly repeat
-# each other, so it finds nothing beyond the frequencies of the codes, and base
-# 3 is close to that limit already.
+# It finds nothing beyond the frequencies of the codes, and base 3 is close to
+# that limit already.
 #
 # Without a division
 # ------------------
-# ``values // power % 3`` divides. A division takes a processor several times
-# as long as a multiplication, and most vector units cannot divide integers at
-# all. There is a way around. Think of :math:`v / 243` as a fraction between 0
-# and 1. In base 3 it is written :math:`0.d_0 d_1 d_2 d_3 d_4`, and, as with
-# decimal fractions, *multiplying by the base* moves the first digit before the
-# point:
+# ``values // power % 3`` divides, which most vector units cannot do with
+# integers. There is a way around. In base 3 the fraction :math:`v / 243` is
+# written :math:`0.d_0 d_1 d_2 d_3 d_4`, and, as with decimal fractions,
+# *multiplying by the base* moves the first digit before the point:
 #
 # .. math:: 3 \cdot 0.d_0 d_1 d_2 d_3 d_4 = d_0 + 0.d_1 d_2 d_3 d_4
 #
@@ -247,11 +222,9 @@ draw.digits(np.array([1, -1, 0, 1, 1]), bytes_of, pack_base_3)
 # contains it is green. This third, drawn three times as large, is the next
 # row: multiply by 3 and drop the integer part.
 #
-# The byte is a little too large. Why does this do no harm? All fractions from
-# :math:`v / 243` to just below :math:`(v + 1) / 243` begin with the same five
-# digits. Rounding up adds less than 1/256, which is less than 1/243: the byte
-# stays in its interval. *Predict* how many of the 243 values come back if the
-# byte is rounded down, or to the nearest.
+# Why does rounding up do no harm? All fractions from :math:`v / 243` to just
+# below :math:`(v + 1) / 243` begin with the same five digits. Rounding up adds
+# less than 1/256, which is less than 1/243: the byte stays in its interval.
 
 v = np.arange(243)
 predict("how many of 243 come back if 256 v / 243 is rounded down?")
@@ -266,40 +239,29 @@ for name, rounded, expected in (
 
 # %%
 # Rounded down, only 0 comes back: every other byte falls just below its
-# interval. Rounded to the nearest, about half of them do. Rounded up, all 243
-# come back. This is the format of the library,
-# ``tervit_np/deploy/base3.py``, and its bytes are ours:
+# interval. This is the format of the library, ``tervit_np/deploy/base3.py``,
+# and its bytes are ours:
 
 from tervit_np.deploy import base3
 
 quote("bytes that differ", (base3.encode(codes) != data).sum(), 0, 0)
 unused = sorted(set(range(256)) - set(bytes_of(v).tolist()))
 quote("bytes that encode nothing", len(unused), 13, 0)
-try:
-    base3.decode(np.array(unused[:1], np.uint8), 5)
-except ValueError as refusal:
-    print(refusal)
 
 # %%
 # The remaining codes of a row
 # ----------------------------
-# Should each row begin with a new byte? Then one row could be read without the
-# others. A row of 64 codes takes 13 bytes, with one place empty; a row of 96
-# takes 20, with four places empty. Packed as one long sequence, a matrix has
-# at most four empty places in all. And each row has a scale of 32 bits, which
-# its weights share.
+# Should each row begin with a new byte? A row of 96 codes takes 20 bytes, with
+# four places empty. Packed as one long sequence, a matrix has at most four
+# empty places in all. And each row has a scale of 32 bits.
 
-print("inputs   by rows   one sequence   with the row's scale")
-for inputs in (64, 96, 192, 384, 768):
-    by_rows = 8 * -(-inputs // 5) / inputs
-    print(f"{inputs:6} {by_rows:9.3f} {1.6:14.3f} {1.6 + 32 / inputs:22.3f}")
 quote("bits, rows of 96", 8 * 20 / 96, 1.667, 5e-4)
 quote("bits with scale, rows of 64", 1.6 + 32 / 64, 2.1, 1e-9)
 quote("bits with scale, rows of 384", 1.6 + 32 / 384, 1.683, 5e-4)
 
 # %%
 # So the library packs the whole matrix as one sequence. The scale costs more
-# than all of this in narrow layers: with 64 inputs it is half a bit a weight.
+# in narrow layers: with 64 inputs it is half a bit a weight.
 #
 # A whole file
 # ------------
@@ -356,16 +318,12 @@ quote("times smaller, the codes alone", 32 / 1.6, 20, 1e-9)
 # %%
 # Not 20 times but 9.8. Two remarks before we look at a larger model.
 #
-# *Half precision.* Scales, norms, biases and positions do not need seven
-# digits. ``precision="float16"`` halves them. What it does to the answers must
-# be measured, of course:
+# *Half precision.* ``precision="float16"`` halves scales, norms, biases and
+# positions. What it does to the answers must be measured:
 
 half = OUT / "17_half.safetensors"
 tv.export(model, half, precision="float16", extra={"classes": classes})
 quote("times smaller, float16", float32 / half.stat().st_size, 11.6, 0.05)
-
-from data_tools import normalise
-
 test = shapes().test.take(np.arange(500))
 images = normalise(test.images, test.mean, test.std)
 logits = tv.load_packed(path).predict(images)
@@ -376,9 +334,8 @@ claim("float16 changes at most 1 % of the answers", same >= 0.99)
 
 # %%
 # *Damage.* A byte of the file that changes on the way is, in most cases,
-# another valid byte: five other weights. Nothing in the arrays shows it. So
-# the header holds a checksum (SHA-256) of everything, and a file that does not
-# match is refused:
+# another valid byte: five other weights. So the header holds a checksum
+# (SHA-256) of everything, and a file that does not match is refused:
 
 damaged = bytearray(path.read_bytes())
 damaged[-1000] ^= 1  # one bit
@@ -394,9 +351,8 @@ claim("a file with one changed bit is refused", refused)
 # %%
 # Is it twenty times smaller?
 # ---------------------------
-# Now the models of the paper. The size of a file depends on shapes alone, so
-# random weights will do: here is a DeiT-Small, 22 million parameters, written
-# for real. *Predict* the ratio.
+# The size of a file depends on shapes alone, so random weights will do: here
+# is a DeiT-Small, 22 million parameters, written for real.
 
 predict("how many times smaller is the file of a ternary DeiT-Small?")
 deit = tv.quantize(tv.create_model("deit_small_patch16_224"), "ternary")
@@ -479,16 +435,13 @@ claim("more than our file has", paper > deit_size / 1e6)
 # * Codes of 2 to 7 bits (``tervit export RUN --plan int4``) take that many
 #   bits in this library's files, without gaps: 4 bits are two to a byte.
 # * A file and a kernel have different needs. This library reads base 3 from
-#   the file and repacks to 2 bits when it loads, because a kernel that unpacks
-#   base 3 has more to do for each weight. Codes of 2 to 7 bits become bytes,
-#   and the kernel of 8-bit weights multiplies them: they make the file smaller
-#   and not the product faster.
+#   the file and repacks to 2 bits when it loads. Codes of 2 to 7 bits become
+#   bytes: they make the file smaller and not the product faster.
 #
 # Further reading
 # ---------------
-# * `deploy/base3.py <../tervit_np/deploy/base3.py>`_,
-#   `deploy/bit_packing.py <../tervit_np/deploy/bit_packing.py>`_ and
-#   `deploy/writing.py <../tervit_np/deploy/writing.py>`_.
+# * `deploy/base3.py <../tervit_np/deploy/base3.py>`_ and
+#   `deploy/bit_packing.py <../tervit_np/deploy/bit_packing.py>`_.
 # * Claude Shannon: A mathematical theory of communication (1948).
 # * The pull request to llama.cpp that added TQ1_0 and TQ2_0 (2024) explains
 #   the multiplication.
