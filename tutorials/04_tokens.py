@@ -22,8 +22,10 @@ from tervit_lesson import SEED, claim, predict, quote, shapes, trained_model
 
 import numpy as np
 
+from data_tools import normalise
 from tervit_lesson.figures import tokens as draw
 from tervit_np import ops
+from tervit_np.verify.gradcheck import numerical_gradient as differences
 
 rng = np.random.default_rng(SEED)
 
@@ -34,9 +36,7 @@ rng = np.random.default_rng(SEED)
 # made for text, where a token is a word or a part of one. A picture becomes
 # such a list by cutting it into squares of :math:`P \times P` pixels, its
 # *patches* (Dosovitskiy et al. 2021). The course has pictures of 32 x 32
-# pixels in three colours, cut with :math:`P = 8`. (You can set P to 4 or 16
-# here. All lines below follow, and ``TERVIT_PLAY=1`` lets the script run on
-# where a number then leaves the text.)
+# pixels in three colours, cut with :math:`P = 8`. (You can set P to 4 or 16.)
 
 P = 8
 data = shapes()
@@ -51,22 +51,17 @@ star = np.flatnonzero(data.test.labels == data.test.classes.index("star"))[0]
 draw.picture_and_tokens(data.test.images[star], P)
 
 # %%
-# Each of the 16 patches becomes one row of 3 x 8 x 8 = 192 numbers, so the
-# picture becomes an array of shape (16, 192). No number is computed and none
-# is lost; they only change their places.
+# Each of the 16 patches becomes one row of 3 x 8 x 8 = 192 numbers. No number
+# is computed and none is lost; they only change their places.
 #
 # Reshape and transpose
 # ---------------------
 # How does one cut without loops? Look at a small picture: 4 x 4 pixels, one
-# colour, patches of 2 x 2, and the numbers 0 to 15 in place of colours.
+# colour, patches of 2 x 2, and the numbers 0 to 15 in place of colours. We
+# want four patches of four numbers, an array of shape (4, 4):
 
 small = np.arange(16).reshape(4, 4)
 print(small)
-
-# %%
-# We want four patches of four numbers, an array of shape (4, 4). The picture
-# has that many numbers, so here is a first attempt:
-
 predict("which numbers are in the first row of small.reshape(4, 4)?")
 attempt = small.reshape(4, 4)
 print("attempt, first patch:", attempt[0])
@@ -79,29 +74,20 @@ print("attempt, first patch:", attempt[0])
 # A **reshape** does not move numbers. It reads them in the order in which they
 # lie in memory, row after row, and breaks this one long line at other places.
 # A **transpose** changes the order in which the axes are read. In memory the
-# patch 0, 1, 4, 5 is in two pieces, with 2 and 3 between them, so a reshape
-# alone can never make it.
+# patch 0, 1, 4, 5 is in two pieces, so a reshape alone can never make it. (The
+# ``strides`` of an array say how far one walks in memory for one step along
+# each axis. After a reshape they fall from left to right, after a transpose
+# they do not.)
 #
 # It takes three steps: break both axes in two with a reshape, bring the two
 # axes that count patches to the front with a transpose, and join axes with
 # another reshape.
 
 broken = small.reshape(2, 2, 2, 2)  # (patch row, row, patch column, column)
-print("broken[1, 0, 0, 1] is patch row 1, row 0, patch column 0, column 1:")
-print(broken[1, 0, 0, 1], "=", small[2 * 1 + 0, 2 * 0 + 1])
 together = broken.transpose(0, 2, 1, 3)  # (patch row, patch column, row, col.)
 right = together.reshape(4, 4)
 print("patches:", *right)
 draw.reshape_and_transpose(small, right, attempt)
-
-# %%
-# The steps in memory say the same in numbers: how far one walks for one step
-# along each axis. A reshape of an array that is stored row by row gives steps
-# that fall from left to right. After the transpose they do not, and the last
-# reshape has to copy.
-
-print("steps of broken:  ", np.array(broken.strides) // small.itemsize)
-print("steps of together:", np.array(together.strides) // small.itemsize)
 
 # %%
 # A batch of pictures with colours has two more axes. Networks store the
@@ -109,10 +95,7 @@ print("steps of together:", np.array(together.strides) // small.itemsize)
 # S). And they want numbers around 0, so we take the mean of the data set away
 # and divide by its standard deviation (``normalise``).
 
-from data_tools import normalise
-
 x = normalise(images, data.test.mean, data.test.std).astype(np.float64)
-print("pictures:", x.shape, "mean", x.mean().round(2), "std", x.std().round(2))
 
 
 def patchify(x, P):  # (B, C, S, S) -> (B, T, C P P)
@@ -128,31 +111,27 @@ def by_loops(x, P):
     n = x.shape[-1] // P
     rows = [
         x[:, :, P * i : P * (i + 1), P * j : P * (j + 1)].reshape(len(x), -1)
-        for i in range(n)
-        for j in range(n)
+        for i, j in np.ndindex(n, n)
     ]
     return np.stack(rows, axis=1)
 
 
 patches = patchify(x, P)
-print("patches:", patches.shape)
 quote("against loops", np.abs(patches - by_loops(x, P)).max(), 0, 0)
 quote("against the library", np.abs(patches - ops.patchify(x, P)).max(), 0, 0)
 
 # %%
-# Tokens run over the picture row by row: token 1 is to the right of token 0,
-# and token :math:`n` is below it. Inside a token the order is (channel, row,
-# column). That order is a choice, and the next section shows which one is
-# forced on us.
+# Tokens run over the picture row by row. Inside a token the order is (channel,
+# row, column). The next section shows why.
 #
 # The linear layer is a convolution
 # ---------------------------------
 # A linear layer turns each patch into a token of :math:`D = 64` numbers. Most
-# programs write it as a convolution instead. A *convolution* slides a small
-# block of weights (the *kernel*) over the picture, and at each stop takes the
-# weighted sum of the pixels below it. The distance between two stops is the
-# *stride*. With a kernel of :math:`P \times P` and a stride of :math:`P` the
-# stops are our patches, one sum for each stop and output:
+# programs write it as a *convolution*, which slides a small block of weights
+# (the *kernel*) over the picture, and at each stop takes the weighted sum of
+# the pixels below it. The distance between two stops is the *stride*. With a
+# kernel of :math:`P \times P` and a stride of :math:`P` the stops are our
+# patches, one sum for each stop and output:
 
 D = 64
 weight = rng.normal(size=(D, C, P, P)) / P
@@ -162,20 +141,17 @@ bias = rng.normal(size=D)
 def convolution(x, weight, bias):  # stride = kernel; (B, C, S, S) -> (B, T, D)
     P = weight.shape[-1]
     stops = []
-    for row in range(0, x.shape[2], P):
-        for column in range(0, x.shape[3], P):
-            below = x[:, None, :, row : row + P, column : column + P]
-            stops.append((weight * below).sum(axis=(2, 3, 4)) + bias)
+    for i, j in np.ndindex(x.shape[2] // P, x.shape[3] // P):
+        below = x[:, None, :, P * i : P * (i + 1), P * j : P * (j + 1)]
+        stops.append((weight * below).sum(axis=(2, 3, 4)) + bias)
     return np.stack(stops, axis=1)
 
 
 # %%
 # The weight has the shape (D, C, P, P): for each output :math:`d` a small
-# picture of its own, channels first, like the pictures that it is laid on. To
-# use it in a linear layer, flatten each small picture to a row. Row d of
+# picture, channels first. For a linear layer, flatten each to a row. Row d of
 # ``weight.reshape(D, -1)`` then runs over (channel, row, column), and so must
-# the patches. Official weights are stored in this form, so this is the order
-# that is forced on us.
+# the patches. Official weights are stored in this form.
 
 
 def embed(patches, weight, bias):  # (B, T, C P P) -> (B, T, D)
@@ -191,9 +167,7 @@ quote("its parameters", weight.size + bias.size, 12_352, 0)
 # Break it
 # --------
 # Suppose the patches come as (row, column, channel), the order of bytes in a
-# picture file. The shape is the same, (B, T, 192), and so are the numbers of
-# each patch. *Predict* what a gradient check says about this layer, and what
-# its tokens are worth with official weights.
+# picture file. The shape is the same, and so are the numbers of each patch.
 
 
 def patchify_channels_last(x, P):
@@ -208,15 +182,13 @@ def error(analytic, numeric):
     return np.abs(analytic - numeric).max() / np.abs(numeric).max()
 
 
-def checked_along_a_line(cut):
+def checked_along_a_line(cut, h=1e-5):
     """Check dW as chapter 01 ends: along one random direction v."""
     dy, v = rng.normal(size=tokens.shape), rng.normal(size=weight.shape)
     rows = cut(x, P).reshape(B * T, -1)
     dW = (dy.reshape(B * T, D).T @ rows).reshape(weight.shape)
-    above, below = (
-        embed(cut(x, P), weight + s * 1e-5 * v, bias) for s in (1, -1)
-    )
-    return error((dW * v).sum(), (dy * (above - below)).sum() / 2e-5)
+    above, below = (embed(cut(x, P), weight + s * v, bias) for s in (h, -h))
+    return error((dW * v).sum(), (dy * (above - below)).sum() / (2 * h))
 
 
 predict("does channels-last pass a gradient check?")
@@ -228,17 +200,15 @@ print(f"its tokens differ by up to {off:.2f} times the largest entry")
 claim("channels last gives other tokens", off > 0.3)
 
 # %%
-# It passes. The gradient is the right gradient of the wrong function, as at
-# the end of chapter 01. Trained from scratch this layer would even learn as
-# well, since its weights may learn any order. What tells the two apart is a
-# comparison with something independent: loops, as above, or official weights.
+# It passes: the right gradient of the wrong function, as at the end of chapter
+# 01. Trained from scratch this layer would even learn as well. What tells the
+# two apart is something independent: loops, as above, or official weights.
 #
 # The backward pass
 # -----------------
-# Three steps back: the bias and the weight as in chapter 01, where each patch
-# of each picture is one row; then the pixels. Cutting only moved numbers, so
-# its backward pass moves the gradients to where the numbers came from, with
-# the same three operations in reverse order.
+# The bias and the weight are as in chapter 01, where each patch of each
+# picture is one row. Cutting only moved numbers, so its backward pass moves
+# the gradients back, with the same three operations in reverse order.
 
 
 def unpatchify(patches, shape):  # (B, T, C P P) -> (B, C, S, S)
@@ -258,8 +228,6 @@ def embed_backward(dtokens, x, weight):  # (B, T, D) -> dx, dweight, dbias
     dweight = (dy.T @ rows).reshape(weight.shape)
     return unpatchify(dpatches, x.shape), dweight, dy.sum(axis=0)
 
-
-from tervit_np.verify.gradcheck import numerical_gradient as differences
 
 there_and_back = unpatchify(patches, x.shape)
 quote("unpatchify undoes patchify", np.abs(there_and_back - x).max(), 0, 0)
@@ -281,15 +249,13 @@ numeric = differences(lambda b: f(few, small_weight, b), bias[:3], dtokens)
 quote("error of dbias", error(dbias, numeric), 0, 1e-8)
 
 # %%
-# (Training does not need dx: pixels do not learn. It is there to be checked,
-# and for those who ask which pixels an answer depends on.)
+# (Training does not need dx: pixels do not learn.)
 #
 # Where a token comes from
 # ------------------------
-# A token says what is in its patch. It does not say where the patch was. Take
-# the simplest model of all: the mean of the tokens, and then a linear layer to
-# the classes. *Predict*: how does the mean change if the patches of a picture
-# are shuffled?
+# A token does not say where its patch was. Take the simplest model of all: the
+# mean of the tokens, and then a linear layer to the classes. How does the mean
+# change if the patches of a picture are shuffled?
 
 order = rng.permutation(T)
 shuffled = patches[:, order]
@@ -341,10 +307,9 @@ claim("a nonlinearity sees positions", change > 0.01)
 # What a trained model does with positions
 # ----------------------------------------
 # The course's small model has learned its positions on 16,000 pictures. (It is
-# trained here and now if no chapter has done it yet.) *Predict* its accuracy
-# on test pictures, ten classes, in three cases: as they are; with the patches
-# of all pictures shuffled in the same way; as they are again, but with the
-# positions set to 0.
+# trained here and now if no chapter has done it yet.) We measure its accuracy
+# on test pictures as they are; with the patches of all pictures shuffled in
+# the same way; and with the positions set to 0.
 
 model = trained_model()
 trained_P = model.config.patch_size
@@ -374,12 +339,10 @@ claim("positions are worth something", blind < as_it_is, full_only=True)
 
 # %%
 # 76.8 percent as they are, 70.1 shuffled and 73.7 without positions, which is
-# more than one may expect. A star cut into its patches and put together in
-# disorder still has its corners, each inside some patch, and that seems to be
-# enough for most pictures: this model is close to a bag of patches. (The
-# authors of ViT trained one without positions, too: see the appendix of
-# Dosovitskiy et al. 2021.) Do not conclude that positions never matter. In a
-# task where the answer depends on *where* something is, nothing else could
+# more than one may expect. A star in disorder still has its corners, each
+# inside some patch, and that seems to be enough for most pictures: this model
+# is close to a bag of patches. Do not conclude that positions never matter. In
+# a task where the answer depends on *where* something is, nothing else could
 # tell.
 #
 # The model has learned something about places all the same. Compare the
@@ -405,9 +368,7 @@ quote("cosine edge against inner", across, -0.31, 0.005, True, elsewhere=0.15)
 claim("neighbours are more alike", near > far, full_only=True)
 corners = np.ix_([0, side - 1, -side, -1], [0, side - 1, -side, -1])
 alike = cosines[corners].min()
-quote(
-    "cosine of two corners, at least", alike, 0.58, 0.005, True, elsewhere=0.4
-)
+quote("cosine of two corners, at least", alike, 0.58, 0.005, True, 0.4)
 claim("edge and inner places differ", across < 0, full_only=True)
 claim("corners are like corners", alike > near, full_only=True)
 
@@ -422,8 +383,8 @@ claim("corners are like corners", alike > near, full_only=True)
 # -------------------------
 # At the end a picture needs one row for the whole, not 16. There are two ways.
 #
-# *The mean* of all tokens after the last layer. Each token has a share of 1/T
-# in it, so in the backward pass each token gets the gradient divided by T.
+# *The mean* of all tokens after the last layer. In the backward pass each
+# token gets the gradient divided by T.
 #
 # *A class token*, as in DeiT: before the first layer one more row is put in
 # front of the list. It is a learned row, the same for every picture, with a
@@ -434,20 +395,15 @@ claim("corners are like corners", alike > near, full_only=True)
 class_token = rng.normal(size=(1, 1, D))
 every_position = rng.normal(size=(1, 1 + T, D))
 z = ops.add_tokens(tokens, [class_token], every_position)  # (B, 1 + T, D)
-print("with a class token:", z.shape)
 difference = np.abs(z[0, 0] - z[1, 0]).max()
 quote("class token of two pictures, difference", difference, 0, 0)
 quote("tokens of DeiT, 224 pixels, P = 16", 1 + (224 // 16) ** 2, 197, 0)
 
 dz = rng.normal(size=z.shape)
 dtokens, (dclass,), dpositions = ops.add_tokens_backward(dz, 1)
-
-
-def add(class_token, positions):
-    return ops.add_tokens(tokens, [class_token], positions)
-
-
-numeric = differences(lambda t: add(t, every_position), class_token, dz)
+numeric = differences(
+    lambda t: ops.add_tokens(tokens, [t], every_position), class_token, dz
+)
 quote("error of dclass", error(dclass, numeric), 0, 1e-8)
 quote("against a sum over pictures", error(dclass, dz[:, :1].sum(0)), 0, 1e-14)
 
@@ -467,10 +423,9 @@ quote("against a sum over pictures", error(dclass, dz[:, :1].sum(0)), 0, 1e-14)
 #   look like, and how would you make patches that overlap by half?
 # * Patches that overlap share pixels. What must ``unpatchify`` then do in the
 #   backward pass that it need not do here?
-# * Train both kinds of model for four epochs: ``tervit train --stages
-#   float:4`` is the mean. For the class token write
-#   ``tv.create_model("deit_shapes", pool="cls")`` and ``tv.train.run``, as in
-#   chapter 00. Is a difference of one seed enough to choose?
+# * Train both kinds of model for four epochs, as in chapter 00: the class
+#   token is ``tv.create_model("deit_shapes", pool="cls")``. Is a difference of
+#   one seed enough to choose?
 #
 # In practice
 # -----------
@@ -480,17 +435,15 @@ quote("against a sum over pictures", error(dclass, dz[:, :1].sum(0)), 0, 1e-14)
 #   small picture of D channels. ``tv.pretrained`` does so and says so.
 # * Early layers with overlapping windows (a *convolutional stem*) help small
 #   models; ``deit_cifar`` has one. Many newer transformers rotate queries and
-#   keys by an angle that depends on the place (RoPE) in place of adding rows.
+#   keys by an angle that depends on the place (RoPE).
 # * Patch embedding and head are the layers that quantization papers often
 #   leave at 8 bits: they have few weights and are said to be sensitive.
 #
 # Further reading
 # ---------------
-# * `ops/patches.py <../tervit_np/ops/patches.py>`_,
-#   `ops/tokens.py <../tervit_np/ops/tokens.py>`_ and
-#   `nn/patch_embed.py <../tervit_np/nn/patch_embed.py>`_.
+# * `ops/patches.py <../tervit_np/ops/patches.py>`_ and
+#   `ops/tokens.py <../tervit_np/ops/tokens.py>`_.
 # * Dosovitskiy et al.: An image is worth 16x16 words (2021).
-# * Touvron et al.: Training data-efficient image transformers (2021).
 # * Naseer et al.: Intriguing properties of vision transformers (2021), for
 #   shuffled and hidden patches on ImageNet.
 # * Xiao et al.: Early convolutions help transformers see better (2021).

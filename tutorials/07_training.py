@@ -24,13 +24,11 @@ import tervit_np as tv
 from data_tools import normalise
 from tervit_lesson.figures import training as draw
 from tervit_np import ops
+from tervit_np.train import evaluate
 
 rng = np.random.default_rng(SEED)
 data = shapes()
 train, val, test = data.train, data.val, data.test
-print(
-    f"{len(train)} training, {len(val)} validation, {len(test)} test pictures"
-)
 
 
 def pixels(images):
@@ -42,11 +40,9 @@ def pixels(images):
 # The whole model
 # ---------------
 # Patches, a linear layer, positions; four blocks; a last LayerNorm; the mean
-# of all tokens; a linear layer to one number for each class, the *logits*. All
-# parts are from earlier chapters, so this is only putting them together. The
+# of all tokens; a linear layer to one number for each class, the *logits*. The
 # library's ``net`` owns the weights (``Param`` objects with ``data`` and
-# ``grad``) and has the four blocks as ``net.blocks[i]``. Chapter 06 wrote such
-# a block; here we call its ``forward`` and ``backward``.
+# ``grad``); chapter 06 wrote blocks such as its four.
 
 
 def forward(net, x):  # (B, 3, S, S) -> logits (B, 10)
@@ -104,15 +100,13 @@ quote("library's gradients", worst, 0, 1e-12)
 # %%
 # From here on we use ``net.forward`` and ``net.backward``, which do this.
 #
-# How many numbers are there, and where? TerViT rounds the matrices inside the
-# blocks to three values, so it matters how much of the model they are.
+# TerViT rounds the matrices inside the blocks to three values. How much of the
+# model are they?
 
-matrices = sum(
-    param.size
-    for name, param in net.named_params()
-    if name.startswith("blocks") and param.data.ndim == 2
-)
-parameters = sum(param.size for _, param in net.named_params())
+params = dict(net.named_params())
+in_blocks = [p for name, p in params.items() if name.startswith("blocks")]
+matrices = sum(p.size for p in in_blocks if p.data.ndim == 2)
+parameters = sum(p.size for p in params.values())
 quote("parameters", parameters, 214_090, 0)
 percent = 100 * matrices / parameters
 quote("percent in matrices of blocks", percent, 91.8, 0.05)
@@ -121,7 +115,7 @@ quote("percent in matrices of blocks", percent, 91.8, 0.05)
 # Test 1: the first loss
 # ----------------------
 # Long training should not start before some short tests have passed. The first
-# needs one forward pass. *Predict* the loss of a fresh model on ten classes.
+# needs one forward pass of a fresh model.
 
 net = tv.create_model("deit_shapes", seed=SEED)
 many, answers = pixels(train.images[:512]), train.labels[:512]
@@ -132,11 +126,10 @@ quote("ln 10", np.log(10), 2.303, 0.0005)
 claim("the first loss is ln 10", abs(first - np.log(10)) < 0.02)
 
 # %%
-# 2.308. A fresh model has learned nothing. Its head starts with small weights,
-# so all logits are near 0, all ten probabilities near 1/10, and the loss near
-# -ln(1/10) = 2.303. You know this number before you run anything. If another
-# one appears, something is wrong: a sum in place of the mean over the batch, a
-# wrong number of classes, or a head that starts too large.
+# The head starts with small weights, so all logits are near 0, all ten
+# probabilities near 1/10, and the loss near -ln(1/10) = 2.303. If another
+# number appears, something is wrong: a sum in place of the mean over the
+# batch, a wrong number of classes, or a head that starts too large.
 #
 # Does the test also see wrong labels, or pixels that nobody normalised?
 
@@ -146,31 +139,27 @@ bytewise, _ = tv.losses.cross_entropy(net.predict(raw), answers)
 bound = np.sqrt(6 / (10 + 64))  # Xavier's, right for the layers inside
 net.head.weight.data[...] = rng.uniform(-bound, bound, (10, 64))
 large, _ = tv.losses.cross_entropy(net.predict(many), answers)
-print(f"labels of other pictures {rolled:.3f}, not normalised {bytewise:.3f}")
-print(f"a head with Xavier's bound {large:.2f}")
+print(f"other labels {rolled:.3f}, bytes {bytewise:.3f}, head {large:.2f}")
 off = max(abs(rolled - np.log(10)), abs(bytewise - np.log(10)))
 claim("wrong labels and raw pixels pass the test", off < 0.02)
 claim("a large head does not", large > 2.5)
 
 # %%
-# No. With logits near 0 any label costs ln 10 and any pixels give logits near
-# 0. To find wrong labels, look at some pictures with their labels, and later
-# at the accuracy on pictures that were not trained on.
+# No. With logits near 0 any label costs ln 10. To find wrong labels, look at
+# some pictures, and later at the accuracy on pictures that were not trained
+# on.
 #
 # The optimizer
 # -------------
 # The plain step downhill (*gradient descent*) takes lr * g away from a weight,
 # with its gradient g and a learning rate lr. But gradients of different arrays
-# differ in size, and a rate that suits the largest is too small for the
-# smallest:
+# differ in size, and a rate that suits the largest is too small for others:
 
 net = tv.create_model("deit_shapes", seed=SEED)
 logits, cache = net.forward(few)
 loss, dlogits = tv.losses.cross_entropy(logits, labels)
 net.backward(dlogits, cache)
-sizes = {
-    name: np.sqrt((param.grad**2).mean()) for name, param in net.named_params()
-}
+sizes = {n: np.sqrt((p.grad**2).mean()) for n, p in net.named_params()}
 smallest, largest = min(sizes, key=sizes.get), max(sizes, key=sizes.get)
 ratio = sizes[largest] / sizes[smallest]
 print(f"largest gradients: {largest}, smallest: {smallest}, {ratio:.0f} times")
@@ -179,8 +168,7 @@ claim("sizes differ more than a hundredfold", ratio > 100)
 # %%
 # *AdamW* (Kingma and Ba 2015; Loshchilov and Hutter 2019) keeps two running
 # means for each weight: m of its gradient and v of the square. It divides m by
-# the root of v, and what is left has size about 1 whatever the size of the
-# gradients. Then all weights move by about the learning rate in a step.
+# the root of v, so that all weights move by about the learning rate in a step.
 
 
 class AdamW:
@@ -210,8 +198,7 @@ class AdamW:
 # %%
 # *The hats.* Both means start at 0, so at first they are too small: after one
 # step m is 0.1 g and v is 0.001 g^2. The hats divide by what the weights of
-# the mean sum to so far. *Predict* how much too large or too small the first
-# step would be without them.
+# the mean sum to so far.
 
 g = rng.normal(size=1000)
 m, v = 0.1 * g, 0.001 * g * g
@@ -226,36 +213,30 @@ quote("first step with hats", with_hats, 1, 1e-9)
 #
 # *The decay* shrinks the matrices a little in each step, apart from the
 # gradient (the W in AdamW). As a part of the gradient, lr * decay * w would be
-# divided by the root of v like everything else, and the weights with large
-# gradients would hardly decay. (Biases, norms and positions do not decay.)
+# divided by the root of v, and weights with large gradients would hardly
+# decay. (Biases, norms and positions do not decay.)
 #
 # Ours and the library's, ten steps in float64 with a gradient that changes:
 
-nets = [
-    tv.create_model("deit_shapes", seed=SEED, dtype="float64") for _ in "ab"
-]
-optimizers = [
-    AdamW(nets[0].named_params(), lr=2e-3),
-    tv.AdamW(nets[1].named_params(), lr=2e-3),
-]
+how = {"seed": SEED, "dtype": "float64"}
+mine, theirs = (
+    dict(tv.create_model("deit_shapes", **how).named_params()) for _ in "ab"
+)
+optimizers = AdamW(mine, lr=2e-3), tv.AdamW(theirs.items(), lr=2e-3)
 for _ in range(10):
-    for (_, p), (_, q) in zip(*[n.named_params() for n in nets], strict=True):
-        p.grad[...] = q.grad[...] = rng.normal(size=p.shape)
+    for name, p in mine.items():
+        p.grad[...] = theirs[name].grad[...] = rng.normal(size=p.shape)
     for optimizer in optimizers:
         optimizer.step()
-worst = max(
-    np.abs(p.data - q.data).max()
-    for (_, p), (_, q) in zip(*[n.named_params() for n in nets], strict=True)
-)
+worst = max(np.abs(p.data - theirs[n].data).max() for n, p in mine.items())
 quote("library's AdamW after ten steps", worst, 0, 1e-13)
 
 # %%
 # Test 2: every array learns
 # --------------------------
 # One step of training, and then: did every array get a gradient, and did it
-# move? An array that was left out of the backward pass or of the optimizer
-# gives no error and no warning. (Ask both: decay moves a matrix even where its
-# gradient is 0.)
+# move? An array that was left out gives no error and no warning. (Ask both:
+# decay moves a matrix even where its gradient is 0.)
 
 before = {name: param.data.copy() for name, param in net.named_params()}
 AdamW(net.named_params(), lr=2e-3).step()  # the gradient is from above
@@ -268,12 +249,10 @@ quote("arrays that did not move", len(still), 0, 0)
 # %%
 # Test 3: overfit 16 pictures
 # ---------------------------
-# Can the model learn 16 pictures to loss 0? It has 214 thousand numbers for 16
-# answers. If it cannot, then gradients, optimizer or model are broken, and no
-# hour of training will help.
-#
-# Together with it, a common mistake in training loops. Backward passes *add*
-# into ``grad``. Somebody has to set it to zero before each step.
+# Can the model learn 16 pictures to loss 0? If it cannot, then gradients,
+# optimizer or model are broken. Together with it, a common mistake: backward
+# passes *add* into ``grad``, and somebody has to set it to zero before each
+# step.
 
 
 def overfit(zero_grad, steps=150):
@@ -303,10 +282,10 @@ claim("without zero_grad the loss falls at first", lowest < 1.5)
 claim("and rises above ln 10 again", highest > np.log(10))
 
 # %%
-# One curve goes to zero. The other falls as well, to 1.02, because at first
-# the old gradients still point in useful directions. Later the sum of all
-# gradients since the start hides the newest one, and the loss rises to 3.13,
-# more than by guessing. Short tests of a few steps do not find this mistake.
+# The wrong loss falls as well, to 1.02, because at first the old gradients
+# still point in useful directions. Later the sum of all gradients since the
+# start hides the newest one, and the loss rises to 3.13, more than by
+# guessing. Tests of a few steps do not find this mistake.
 #
 # Train it
 # --------
@@ -321,14 +300,9 @@ claim("and rises above ln 10 again", highest > np.log(10))
 # * ``betas=(0.9, 0.98)``: v is a mean over some 50 steps and not 1000, since
 #   there are few steps in all.
 #
-# (Learning rate, batch size, decay and the like are *hyperparameters*: numbers
-# that are chosen and not learned.)
-#
-# Neither validation nor test pictures are trained on. Validation pictures are
-# looked at on the way and may steer decisions. Test pictures are touched once,
-# at the end.
-
-from tervit_np.train import evaluate
+# (Such numbers, chosen and not learned, are *hyperparameters*.) Neither
+# validation nor test pictures are trained on. Validation pictures may steer
+# decisions. Test pictures are touched once, at the end.
 
 EPOCHS, BATCH, PEAK = (1 if FAST else 5), 64, 2e-3
 per_epoch = len(train) // BATCH
@@ -362,12 +336,7 @@ for step in range(steps):
     if (step + 1) % (per_epoch // 2) == 0:
         now = evaluate(net, val)
         checks.append((step + 1, now.loss, now.accuracy))
-        print(
-            f"epoch {(step + 1) / per_epoch:.1f}: training loss "
-            f"{np.mean(losses[-50:]):.2f}, validation loss {now.loss:.2f}, "
-            f"accuracy {100 * now.accuracy:.1f} %",
-            flush=True,
-        )
+        print(f"step {step + 1}: validation loss {now.loss:.2f}", flush=True)
 end = evaluate(net, test)
 
 # %%
@@ -380,15 +349,8 @@ end = evaluate(net, test)
 losses = np.array(losses)
 at = np.array([step for step, _, _ in checks])
 val_loss, val_accuracy = np.array([c[1:] for c in checks]).T
-draw.curves(
-    losses,
-    per_epoch,
-    [rate(i) for i in range(steps)],
-    at,
-    val_loss,
-    100 * val_accuracy,
-)
-
+rates = [rate(i) for i in range(steps)]
+draw.curves(losses, per_epoch, rates, at, val_loss, 100 * val_accuracy)
 quote("loss of the first step", losses[0], 2.32, 0.005, True, 0.05)
 trailing = losses[max(at[0] - 50, 0) : at[0]].mean() - val_loss[0]
 centred = losses[at[0] - 25 : at[0] + 25].mean() - val_loss[0]
@@ -411,27 +373,23 @@ quote("test loss", end.loss, 1.08, 0.005, True, 0.15)
 # * After half an epoch the mean of the past 50 steps lies 0.12 *above* the
 #   validation loss. Are pictures that the model has never seen easier? No: the
 #   mean lags while the loss falls. With 25 steps on either side only 0.03 is
-#   left. (With seeds 1 and 2, too, about half of the difference or more goes.)
-#   A mean of the past makes training look worse than it is.
+#   left. A mean of the past makes training look worse than it is.
 # * At the end validation lies 0.12 above training. This is the beginning of
 #   *overfitting*: the model knows the training pictures better than others.
 #   *Augmentation*, pictures moved and mirrored at random, is the usual remedy.
 # * The accuracy rises by only 1.2 points in the last half epoch. Is this the
-#   limit of the model? One curve cannot tell, since the learning rate is
-#   almost 0 there. But chapter 00 trained the same model for eight epochs to
-#   77 %, so it is not.
-# * The gradients were longer than 1 in 96 % of the steps. So clipping is not
-#   for rare accidents here. It gives nearly all batches the same weight in
-#   m and v.
+#   limit of the model? No: the learning rate is almost 0 there, and chapter 00
+#   trained the same model for eight epochs to 77 %.
+# * The gradients were longer than 1 in 96 % of the steps: clipping gives
+#   nearly all batches the same weight in m and v.
 #
 # 59 % of the test pictures are right. ``tervit train`` gives the model twenty
-# epochs with some augmentation; README's table has its accuracy.
+# epochs with some augmentation.
 #
 # What it confuses
 # ----------------
 # A *confusion matrix* counts what was taken for what: a row for each class, a
-# column for each answer, in percent of the row. *Predict* which two of the ten
-# shapes are taken for each other most.
+# column for each answer, in percent of the row.
 
 said = end.logits.argmax(axis=1)
 confusion = np.zeros((10, 10))
@@ -455,9 +413,8 @@ claim("a star for a cross or triangle", star in ("cross", "triangle"), True)
 # On the diagonal are right answers. Disk and square are taken for each other
 # most, compact filled shapes of much the same size. A star is taken for a
 # cross or a triangle, which have corners, too. Ring, crescent and pair are
-# known best; each has a hole, a hollow or a gap. These three statements hold
-# with seeds 0, 1 and 2. Do not read more into it: a row has 200 pictures, and
-# most cells change by several points from seed to seed.
+# known best; each has a hole, a hollow or a gap. (This holds with seeds 0, 1
+# and 2. Most cells change by several points from seed to seed.)
 #
 # On your own
 # -----------
@@ -474,9 +431,9 @@ claim("a star for a cross or triangle", star in ("cross", "triangle"), True)
 #
 # In practice
 # -----------
-# * Frameworks do the backward pass for you (*automatic differentiation*). What
-#   you wrote in seven chapters is what they do. Where a custom operator is
-#   needed, such as a quantizer, people write it by hand again.
+# * Frameworks do the backward pass for you (*automatic differentiation*).
+#   Where a custom operator is needed, such as a quantizer, it is written by
+#   hand.
 # * timm's ``vit_tiny_patch16_224`` is this model with D = 192, 12 blocks, 3
 #   heads and a class token. ``tv.create_model`` builds it under DeiT's name
 #   and reads its weights.
@@ -485,11 +442,9 @@ claim("a star for a cross or triangle", star in ("cross", "triangle"), True)
 #
 # Further reading
 # ---------------
-# * `models/deit.py <../tervit_np/models/deit.py>`_,
-#   `train/adamw.py <../tervit_np/train/adamw.py>`_ and
+# * `train/adamw.py <../tervit_np/train/adamw.py>`_ and
 #   `train/loop.py <../tervit_np/train/loop.py>`_.
 # * Kingma, Ba: Adam: a method for stochastic optimization (2015).
 # * Loshchilov, Hutter: Decoupled weight decay regularization (2019).
 # * Touvron et al.: Training data-efficient image transformers (2021).
-# * Andrej Karpathy: A recipe for training neural networks (2019), for more
-#   tests of this kind.
+# * Andrej Karpathy: A recipe for training neural networks (2019).
