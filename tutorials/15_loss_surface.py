@@ -9,8 +9,8 @@ The loss surface
   not a property of three values alone; why a surface of rounded weights has no
   curvature, and which surface has; how far off an estimate from the steepest
   curvature can be.
-:You need: chapters 08 (latent weights), 12 (channel and matrix), for one
-  surprise 03 (LayerNorm), and for the fourth way what an eigenvalue is.
+:You need: chapters 03 (LayerNorm), 08 (latent weights) and 12 (channels), and
+  for the fourth way what an eigenvalue is.
 :Time: 30 minutes to read; about two minutes to run on two cores, the training
   of the common model included.
 :In the paper: the obstacle that progressive training is to overcome, "the
@@ -49,8 +49,7 @@ from tervit_np.train import PRESETS, Stage, evaluate
 # --------------
 # Fix the images. Then the loss is a function of the weights alone, of 200,000
 # numbers; its graph is the loss surface. Nobody can draw it, but it can be
-# asked for its height anywhere. We ask in evaluation mode, without
-# augmentation, and always on the same 256 test images.
+# asked for its height anywhere, here always on the same 256 test images.
 
 data = shapes()
 COUNT = 64 if FAST else 256
@@ -61,16 +60,13 @@ model = trained_model()
 # %%
 # 1. The gap at one point
 # -----------------------
-# The cleanest meaning needs no training: take the float model's weights, round
-# them, and subtract. ``surfaces.gaps`` does this for 8 bits and for three
-# values, with one rule for each matrix (*layer-wise*) and one for each row
-# (*channel-wise*, chapter 12).
+# Take the float model's weights, round them, and subtract. ``surfaces.gaps``
+# does this for 8 bits and for three values, with one rule for each matrix
+# (*layer-wise*) and one for each row (*channel-wise*, chapter 12).
 #
 # It adds an error: what other images would change. Draw 256 of the 256 images
 # with replacement, take the mean again, do it many times, and see how much the
-# result varies (the *bootstrap*). Both losses of a difference are taken on the
-# same draw, so what makes an image hard for both cancels. This error does not
-# cover other trainings.
+# result varies (the *bootstrap*). It does not cover other trainings.
 
 predict("gap of three values? The float loss is about 0.7")
 gaps = surfaces.gaps(model, images, labels)
@@ -95,26 +91,20 @@ claim("what channels save is less than a seventh of it", small, True)
 
 # %%
 # Three values have a gap of 0.68, about as much as the float loss itself; 8
-# bits have none worth mentioning. On this point the paper's picture is right
-# at our scale. A threshold for each channel saves little of it, 0.012 ± 0.014
-# here and nothing (-0.003 ± 0.008) for the stored CIFAR-10 model.
+# bits have none worth mentioning: here the paper's picture is right. A
+# threshold for each channel saves little of it, 0.012 ± 0.014 here and nothing
+# (-0.003 ± 0.008) for the stored CIFAR-10 model.
 #
 # 2. Surfaces over one another
 # ----------------------------
 # A picture needs two axes out of 200,000. BinaryBERT (Bai et al. 2021) chose
-# two matrices, W1 and W2, and added a constant to all of their entries: x and
-# y times their mean size. We take the value rows of the first two blocks (the
-# rows of ``qkv`` that make v). At each point of a grid the shifted weights are
-# used as they are, rounded to 8 bits and rounded to three values, which makes
-# three surfaces.
+# two matrices and added a constant to all of their entries: x and y times
+# their mean size. We take the value rows of the first two blocks (those of
+# ``qkv`` that make v). At each point the shifted weights are used as they are,
+# rounded to 8 bits and rounded to three values: three surfaces.
 
 plane = surfaces.plane(model, images, labels, steps=5 if FAST else 11)
 draw.stacked(plane)
-for height in plane.heights:
-    print(
-        f"{height.name:8} centre {height.centre:.3f}, "
-        f"above float {height.distance:.3f} ± {height.distance_error:.3f}"
-    )
 floats, _, ternary = (grid.loss for grid in plane.grids)
 above, span = plane.heights[2].distance, np.ptp(floats)
 quote("ternary above float", above, 0.67, 0.005, True, elsewhere=0.35)
@@ -123,18 +113,13 @@ claim("ternary is above float everywhere", np.all(ternary > floats), True)
 claim("float varies by under a twentieth of that", span < above / 20, True)
 
 # %%
-# (Axes: the shift of the value rows of blocks 0 and 1; the number next to a
-# name is the loss in the centre.) As the paper's argument has it, the ternary
-# surface is high above the two others, which cannot be told apart. But look at
-# the float surface. Its weights move by their own mean size, and its loss by
-# *nothing*: 0.002 from the lowest point to the highest. Is the network so
-# robust?
-#
-# *Predict*: move the same weights by the same amounts, but up or down at
-# random. Does the loss move now? And what has chapter 03 to do with it?
+# (The number next to a name is the loss in the centre.) As the paper's
+# argument has it, the ternary surface is high above the two others. But look
+# at the float surface. Its weights move by their own mean size, and its loss
+# by *nothing*: 0.002 from the lowest point to the highest. Is the network so
+# robust? Move the same weights by the same amounts, but up or down at random.
 
-predict("rise of the loss, same weights moved up or down at random?")
-
+predict("rise of the loss now? What has chapter 03 to do with it?")
 constant, _ = value_shifts(model)
 both = {**constant[0], **constant[1]}
 rng = np.random.default_rng(SEED)
@@ -142,8 +127,6 @@ at_random = {n: d * rng.choice([-1, 1], d.shape) for n, d in both.items()}
 ends = np.array([-1.0, 0.0, 1.0])
 flat = surfaces.line(model, images, labels, both, ends).loss
 steep = surfaces.line(model, images, labels, at_random, ends).loss
-print("shifted by a constant:", flat.round(3))
-print("the same at random   :", steep.round(3))
 by_constant = flat[[0, 2]].mean() - flat[1]
 by_random = steep[[0, 2]].mean() - steep[1]
 quote("rise, random", by_random, 0.053, 0.0005, True, elsewhere=0.05)
@@ -166,9 +149,8 @@ claim("LayerNorm makes the sums small", ratio < 1 / 5, True)
 # loss surface is like. (The ternary one has waves, because shifted rows are
 # rounded anew.) The heights can be read; the flatness says nothing.
 #
-# And the network *is* robust along these rows: the same weights moved at
-# random by their own size raise the loss by only 0.05, a small part of the
-# gap. To see a bowl, one must move more weights.
+# And the network *is* robust along these rows: moved at random they raise the
+# loss by only 0.05. To see a bowl, one must move more weights.
 #
 # **Repair:** random directions, made comparable between models by giving every
 # row the length of the weights' own row (Li et al. 2018). At x = 0.1, each row
@@ -176,27 +158,20 @@ claim("LayerNorm makes the sums small", ratio < 1 / 5, True)
 
 direction = surfaces.random_direction(model)
 x = surfaces.around_zero(0.6, 7 if FAST else 25)
-curves = {
-    plan: surfaces.line(
-        surfaces.quantized(model, plan), images, labels, direction, x
-    )
-    for plan in ("float", "int8", "ternary")
-}
-draw.bowls(x, *(curve.loss for curve in curves.values()))
-above = curves["ternary"].loss > curves["float"].loss
-claim(
-    "ternary is above float near the middle", all(above[abs(x) < 0.31]), True
-)
+plans = [surfaces.quantized(model, p) for p in ("float", "int8", "ternary")]
+bowls = [surfaces.line(m, images, labels, direction, x).loss for m in plans]
+draw.bowls(x, *bowls)
+above = (bowls[2] > bowls[0])[abs(x) < 0.31]
+claim("ternary is above float near the middle", all(above), True)
 
 # %%
-# Now there is a bowl, and the ternary surface is a bowl above it. Close to its
-# bottom it is not smooth; remember that for the fourth way.
+# Now there is a bowl, and the ternary surface is a bowl above it, not smooth
+# close to its bottom.
 #
 # 3. The way that training takes
 # ------------------------------
-# The gap was measured at weights that had been trained *as float*. Why should
-# they be good ternary weights? Train them as ternary, two epochs, and look
-# again.
+# The gap was measured at weights that had been trained *as float*. Train them
+# as ternary, two epochs, and look again.
 
 taught = trained_model()
 with tempfile.TemporaryDirectory() as folder:
@@ -212,10 +187,6 @@ with tempfile.TemporaryDirectory() as folder:
     )
 accuracy = 100 * evaluate(taught, data.test, threads=2).accuracy
 quote("accuracy after ternary training", accuracy, 78.3, 0.05, True, 3)
-
-# %%
-# *Predict* the sign of the gap, :math:`L(\hat w) - L(w)`, at these weights.
-
 predict("sign of the gap after ternary training?")
 later = surfaces.gaps(taught, images, labels, latent="ternary").gaps[2]
 quote("gap after ternary training", later.gap, -0.44, 0.005, True, 0.25)
@@ -226,11 +197,9 @@ on_cifar = stored["gaps"][2]["gaps"][2]
 quote("gap of the ternary solution, stored", on_cifar["gap"], -0.123, 0.0005)
 
 # %%
-# It is *negative*, -0.44 ± 0.06 (other images; it is one run), and -0.123 for
-# the stored CIFAR-10 model. The network that uses the latent weights as they
-# are is worse than the one that rounds them. **So the gap is not a property of
-# three values alone: at weights trained for three values it has the other
-# sign.**
+# *Negative*, -0.44 ± 0.06 (other images; it is one run), and -0.123 for the
+# stored CIFAR-10 model. **So the gap is not a property of three values alone:
+# at weights trained for three values it has the other sign.**
 #
 # Walk in a straight line from the float solution to the ternary one (*linear
 # interpolation*), and measure both losses on the way:
@@ -252,12 +221,11 @@ claim("rounded: the loss falls all the way", all(rises < 0.01), True)
 
 # %%
 # The curves cross. Each has its minimum nearer to its own solution, and on
-# this line, in steps of 0.1, there is no *loss barrier*: the loss of the
-# rounded network falls all the way (it rises nowhere by more than 0.01). So a
-# single step from float to ternary is not too large here, and chapter 13, too,
-# saw no gain from a detour. For the stored CIFAR-10 model the unrounded loss
-# is lowest at 0.75, nearer to the ternary solution: ternary training is
-# training, and helps both.
+# this line there is no *loss barrier*: the loss of the rounded network falls
+# all the way. So a single step from float to ternary is not too large here,
+# and chapter 13, too, saw no gain from a detour. For the stored CIFAR-10 model
+# the unrounded loss is lowest at 0.75, nearer to the ternary solution: ternary
+# training helps both.
 #
 # 4. From the curvature
 # ---------------------
@@ -281,13 +249,11 @@ claim("rounded: the loss falls all the way", all(rises < 0.01), True)
 #
 # Which surface has a curvature?
 # ------------------------------
-# Measure one by a finite difference, along one direction d, with a step h: the
-# second difference below. For the ternary model there are two surfaces, and
-# both are sometimes meant: move the *latent* weights and round them again, or
-# move the *rounded* weights. *Predict* what happens as h shrinks.
+# Measure one by a second difference along one direction d, with a step h. For
+# the ternary model there are two surfaces, and both are sometimes meant: move
+# the *latent* weights and round them again, or move the *rounded* weights.
 
 predict("latent weights moved: what does the curvature do as h shrinks?")
-
 near = surfaces.random_direction(taught)
 smooth = surfaces.smooth(taught)  # float64, rounded weights, float inputs
 wide = {name: d.astype(float) for name, d in near.items()}
@@ -302,10 +268,8 @@ def curvature_along(model, d, h):
 print("h        latent, rounded again    rounded, moved")
 curvatures = {}
 for h in 0.1, 0.03, 0.01, 0.003, 0.001:
-    curvatures[h] = (
-        curvature_along(taught, near, h),
-        curvature_along(smooth, wide, h),
-    )
+    of_latent = curvature_along(taught, near, h)
+    curvatures[h] = of_latent, curvature_along(smooth, wide, h)
     print("{:<7g} {:20.1f} {:18.3f}".format(h, *curvatures[h]))
 quote("rounded, moved, h = 0.1", curvatures[0.1][1], 2.70, 0.005, True, 1.5)
 change = curvatures[0.003][1] / curvatures[0.01][1] - 1
@@ -323,26 +287,21 @@ even = surfaces.line(smooth, images, labels, wide, tiny).loss
 close = stairs(taught, images, labels, near, steps=21 if FAST else 81)
 draw.stairs(tiny, rough, even, close.curve)
 step = float(tiny[1] - tiny[0])
-family = surfaces.AffineModels(taught, (near,))
-flips = np.count_nonzero(
-    ternary_codes(family.at((step,))) != ternary_codes(taught)
-)
+moved = surfaces.AffineModels(taught, (near,)).at((step,))
+flips = np.count_nonzero(ternary_codes(moved) != ternary_codes(taught))
 quote("codes flipped between two points, left", flips, 413, 0.5, True, 150)
 claim("hundreds of codes flip between two points", flips > 200, True)
 
 # %%
 # Over the latent weights the loss is a staircase, nearly. That is chapter 08
-# again, in 200,000 dimensions: on the right, hardly anything changes between
-# two flips of a code (only the scales), and at a flip the loss jumps. On the
-# left hundreds of codes flip between two points, and make a rough line that no
-# smaller h makes smooth. Stairs have no second derivative: what the difference
-# returns depends on h alone.
+# again: on the right, hardly anything changes between two flips of a code, and
+# at a flip the loss jumps. On the left hundreds of codes flip between two
+# points. Stairs have no second derivative: what the difference returns depends
+# on h alone.
 #
-# Curvature exists where no rounding follows the move: around float weights, or
-# around rounded weights that are then moved. Activations must be float too,
-# since 8-bit activations make stairs of their own. The prediction of the gap
-# starts at the float weights of our first model, so all that follows is
-# measured there, in float64.
+# Curvature exists where no rounding follows the move, with float activations.
+# The prediction of the gap starts at the float weights of our first model, so
+# all that follows is measured there, in float64.
 #
 # The largest eigenvalue, without the matrix
 # ------------------------------------------
@@ -372,13 +331,8 @@ quote("v'Hv by losses / by products", by_losses / by_product, 1, 0.01)
 # approach those of H, from inside. The sum of all eigenvalues, the trace, is
 # the mean of v'Hv over random vectors of signs (Hutchinson).
 
-bent = surfaces.curvature(
-    model,
-    images[few],
-    labels[few],
-    steps=4 if FAST else 12,
-    probes=2 if FAST else 4,
-)
+effort = {"steps": 4, "probes": 2} if FAST else {"steps": 12, "probes": 4}
+bent = surfaces.curvature(model, images[few], labels[few], **effort)
 largest, smallest = bent.spectrum.largest, bent.spectrum.smallest
 average = bent.trace.mean / bent.size
 print(f"eigenvalues from {smallest:.2f} to {largest:.2f}")
@@ -390,21 +344,18 @@ claim("some are negative", smallest < 0, True)
 
 # %%
 # One direction in 200,000 is curved thousands of times as much as the average
-# one. (And some are curved downwards. That does not mean that the training
-# failed: these are test images, without the label smoothing and the shifts
-# that training had, so nobody minimised this function.) Now the predictions,
-# compared with the gap with float activations. "Slope" and "curvature" are the
-# first and the second term:
+# one. (Some are curved downwards: these are test images, without label
+# smoothing and shifts, so nobody minimised this function.) Now the
+# predictions, compared with the gap with float activations. "Slope" and
+# "curvature" are the first and the second term:
 
 found = surfaces.predictions(model, images[few], labels[few], largest)
 head = "measured", "slope", "curvature", "sum", "1/2 lambda |eps|^2"
 print("{:22} {:>9} {:>9} {:>9} {:>9} {:>19}".format("", *head))
 for p in found:
     terms = p.gap, p.slope, p.second - p.slope, p.second
-    print(
-        "{:22} {:9.5f} {:9.5f} {:9.5f} {:9.5f}".format(p.name, *terms), end=""
-    )
-    print(f"{p.bound:20.2f}")
+    numbers = "".join(f"{term:10.5f}" for term in terms)
+    print(f"{p.name:22}{numbers}{p.bound:20.2f}")
 eight, _, three = found
 quote("ternary, measured", three.gap, 0.705, 0.0005, True, elsewhere=0.4)
 quote("ternary, second order", three.second, 0.523, 0.0005, True, 0.3)
@@ -441,17 +392,12 @@ shorter = 100 * (1 - np.sqrt(1 - three.relative))
 quote("rows shorter, %", shorter, 8, 0.5, True, elsewhere=0.7)
 
 # %%
-# Three lessons in one table.
-#
-# * At 8 bits the rounding error is small, and the second order is exact. With
-#   three values it gives 0.523 of a gap of 0.705, three quarters. The rounding
-#   error is 39 % of the weights' length, and a Taylor series does not reach
-#   that far: the figure below follows the loss on its way. (The fraction is
-#   0.71 for the stored CIFAR-10 model; ``tervit surface`` prints it for a run
-#   of yours.)
-# * The estimate says 2386 where 0.705 was measured. It lies above the gap, but
-#   nothing guarantees that. It supposes that the whole rounding error points
-#   into the one direction that is curved most.
+# * At 8 bits the second order is exact. With three values it gives 0.523 of a
+#   gap of 0.705, three quarters (0.71 of it for the stored CIFAR-10 model).
+#   The rounding error is 39 % of the weights' length, and a Taylor series does
+#   not reach that far: the figure below follows the loss on its way.
+# * The estimate says 2386 where 0.705 was measured. It supposes that the whole
+#   rounding error points into the one direction that is curved most.
 # * The *average* curvature gives 0.197 where the curvature term is 0.522: the
 #   right order of magnitude. So rounding errors do not seek the steepest
 #   direction. But they have a direction: the best scale leaves
@@ -467,10 +413,8 @@ draw.taylor(fraction, measured, parabola)
 # What to take home
 # -----------------
 # * There is a gap: 0.7 in the loss at weights trained as float, and next to
-#   none with 8 bits.
-# * It is not the distance between two kinds of network. Train the same latent
-#   weights as ternary and its sign turns around, and no wall is seen on the
-#   straight line between.
+#   none with 8 bits. Train the same latent weights as ternary and its sign
+#   turns around, and no wall is seen on the straight line between.
 # * A plane is a choice of two directions. Ask what the layers before and after
 #   do to them.
 # * An estimate from the top eigenvalue is off by orders of magnitude, because
@@ -492,13 +436,11 @@ draw.taylor(fraction, measured, parabola)
 #
 # In practice
 # -----------
-# * Neither timm nor torchao draws surfaces. Tools for quantization *after*
-#   training do use curvature: HAWQ gives more bits to layers of larger
-#   eigenvalues, GPTQ rounds each layer by the Hessian of its own output.
-# * Those use eps' H eps layer by layer, at 8 or 4 bits, which is nearer to the
-#   first line of our table than to the last.
-# * BitNet does not have this gap: there is no float solution that it starts
-#   from.
+# * Tools for quantization *after* training do use curvature: HAWQ gives more
+#   bits to layers of larger eigenvalues, GPTQ rounds each layer by the Hessian
+#   of its own output. They do so at 8 or 4 bits, which is nearer to the first
+#   line of our table than to the last.
+# * BitNet has no such gap: it starts from no float solution.
 #
 # Further reading
 # ---------------
