@@ -23,7 +23,7 @@ from tervit_np.arrays import Array
 from tervit_np.checkpoints import save_safetensors
 from tervit_np.checkpoints.npz import describe
 from tervit_np.deploy import base3, bit_packing
-from tervit_np.models import Classifier
+from tervit_np.models import Classifier, with_fixed_inputs
 from tervit_np.models.quantization import plan_of
 from tervit_np.quant import (
     Identity,
@@ -61,6 +61,8 @@ def export(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
+    model.require_latent_weights()
+    model = with_fixed_inputs(model)
     arrays = packed_arrays(model, np.dtype(precision))
     meta = {**describe(model), "plan": plan_to_spec(plan_of(model)), "extra": dict(extra or {})}
     texts = {"format": FORMAT, **{key: _to_json(key, value) for key, value in meta.items()}}

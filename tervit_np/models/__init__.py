@@ -1,6 +1,6 @@
 """Models with the official architectures and names, by name, with or without quantizers."""
 
-from tervit_np.models.calibration import calibrate, make_inputs_static
+from tervit_np.models.calibration import calibrate, make_inputs_static, with_fixed_inputs
 from tervit_np.models.classifier import Classifier, Logits
 from tervit_np.models.deit import DeiT, DeiTConfig
 from tervit_np.models.initialization import initialize
@@ -26,4 +26,5 @@ __all__ = [
     "make_inputs_static",
     "plan_of",
     "quantize",
+    "with_fixed_inputs",
 ]

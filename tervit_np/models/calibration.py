@@ -5,6 +5,7 @@ place of each static quantizer an observer passes them on, and keeps some of the
 these a rule finds the scale (quant/calibration.py).
 """
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,6 +65,21 @@ def make_inputs_static(model: Classifier) -> Classifier:
     return model
 
 
+def with_fixed_inputs(model: Classifier) -> Classifier:
+    """Copy a model with the learned scales of its inputs as static ones; weights are shared.
+
+    Raises
+    ------
+    ValueError
+        If such a scale has not been calibrated.
+    """
+    copied = copy.deepcopy(model, {id(p): p for _, p in model.named_params()})
+    for _, layer in copied.quantizable():
+        if isinstance(layer.act_quant, StaticAct) and layer.act_quant.params():
+            layer.act_quant = StaticAct(layer.act_quant.bits, layer.act_quant.require_scale())
+    return copied
+
+
 def calibrate(
     model: Classifier,
     images: Array,
@@ -106,7 +122,7 @@ def calibrate(
             raise ValueError(f"calibrate: the inputs of {name}: {error}") from None
         found[name] = quantizer, float(values.max()), float((values > quantizer.clip).mean())
     for name, (quantizer, _, _) in found.items():
-        layers[name].act_quant = quantizer
+        layers[name].act_quant = layers[name].act_quant.with_scale(quantizer.require_scale())
     return {
         name: CalibratedInput(quantizer.require_scale(), largest, quantizer.clip, clipped)
         for name, (quantizer, largest, clipped) in found.items()

@@ -105,7 +105,8 @@ class Conv2d(QuantizedLayer):
         dw_hat = dmatrix.reshape(out, kernel, kernel, channels).transpose(0, 3, 1, 2)
         self.weight.grad += self.weight_quant.backward(dw_hat, cache.weight)
         self.bias.grad += db
+        if input_grad or self.act_quant.params():
+            dcolumns = self.act_quant.backward(dcolumns, cache.act)
         if not input_grad:
             return None
-        dcolumns = self.act_quant.backward(dcolumns, cache.act)
         return col2im(dcolumns, cache.shape, self.kernel, self.stride, self.padding)

@@ -51,9 +51,9 @@ class PatchProjection(Module):
         dw_hat = dmatrix.reshape(self.weight.shape)
         self.weight.grad += self.weight_quant.backward(dw_hat, weight)
         self.bias.grad += db
-        if not input_grad:
-            return None
-        return unpatchify(self.act_quant.backward(dvectors, act), cache.shape)
+        if input_grad or self.act_quant.params():
+            dvectors = self.act_quant.backward(dvectors, act)
+        return unpatchify(dvectors, cache.shape) if input_grad else None
 
 
 class PatchEmbed(Module):

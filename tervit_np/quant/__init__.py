@@ -5,6 +5,7 @@ from tervit_np.quant.calibration import CALIBRATIONS, find_scale
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.identity import IDENTITY, Identity
 from tervit_np.quant.integers import fixed_scale, is_int8_activation, is_integer_matmul
+from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
 from tervit_np.quant.plan_file import read_plan_file, write_plan_file
@@ -32,6 +33,8 @@ __all__ = [
     "Quantizer",
     "Quest",
     "LSQ",
+    "LSQAct",
+    "PACT",
     "SEQ",
     "TTQ",
     "Sherry",

@@ -82,8 +82,9 @@ class Plan:
             If a quantizer cannot take a layer's weight; no layer changes then.
         """
         chosen = [self.choose(name) for name, _ in layers]
-        for (name, layer), (weight, _) in zip(layers, chosen, strict=True):
+        for (name, layer), (weight, act) in zip(layers, chosen, strict=True):
             if layer.weight is not None:
+                act.prepare(layer.weight.data)
                 try:
                     weight.prepare(layer.weight.data)
                 except ValueError as error:

@@ -2,7 +2,7 @@
 
     "ternary"                                            Ternary()
     "int4"                                               UniformWeight(4), of inputs UniformAct(4)
-    "int4-static"                                        of inputs: StaticAct(4)
+    "int4-static", "int4-lsq", "int4-pact"               of inputs: StaticAct(4), LSQAct, PACT
     { quantizer = "ternary", threshold = "exact" }       Ternary(threshold="exact")
 
 The arguments are those of the constructor; those that a file leaves out have their defaults.
@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 from tervit_np.quant.identity import Identity
+from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.spec import RULES, quantizer_from_spec, quantizer_to_spec
 from tervit_np.quant.static import StaticAct
@@ -22,12 +23,12 @@ from tervit_np.quant.uniform import UniformAct, UniformWeight
 # What "intN" is in each column, by what follows it, and the words that are for weights alone.
 _UNIFORM: dict[str, dict[str, type[Quantizer]]] = {
     "weights": {"": UniformWeight},
-    "inputs": {"": UniformAct, "-static": StaticAct},
+    "inputs": {"": UniformAct, "-static": StaticAct, "-lsq": LSQAct, "-pact": PACT},
 }
 _ONLY_WEIGHTS: dict[str, type[Quantizer]] = {
     name.lower(): rule
     for name, rule in RULES.items()
-    if rule not in (Identity, UniformWeight, UniformAct, StaticAct)
+    if rule not in (Identity, UniformWeight, *_UNIFORM["inputs"].values())
 }
 
 

@@ -89,7 +89,8 @@ class Quantizer(ABC):
     def prepare(self, w: Array) -> None:  # noqa: B027  many quantizers need nothing
         """Get ready for a layer's weight (out, ...): set learned parameters to their start.
 
-        Called when a plan gives the layer this quantizer, before `params` and `forward`.
+        Called when a plan gives the layer this quantizer, before `params` and `forward`, also of
+        one for the layer's inputs.
 
         Raises
         ------

@@ -11,6 +11,7 @@ from typing import Any
 from tervit_np.quant.blend import Blend
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.identity import Identity
+from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.plan import Plan
 from tervit_np.quant.protocol import Quantizer
@@ -26,7 +27,7 @@ RULES: dict[str, type[Quantizer]] = {
     q.__name__: q
     for q in (
         *(Identity, Ternary, Quest, Sherry, SEQ, TTQ, DoReFa, LSQ),
-        *(UniformWeight, UniformAct, StaticAct),
+        *(UniformWeight, UniformAct, StaticAct, LSQAct, PACT),
     )
 }
 

@@ -56,6 +56,10 @@ class StaticAct(Quantizer):
         """The largest value of the grid, Q s; ValueError before calibration."""
         return largest_code(self.bits) * self.require_scale()
 
+    def with_scale(self, scale: float) -> "StaticAct":
+        """Return a quantizer of the same bits with this scale."""
+        return StaticAct(self.bits, scale)
+
     def require_scale(self) -> float:
         """Return the scale.
 

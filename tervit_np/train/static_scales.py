@@ -42,13 +42,13 @@ def set_static_scales(
     ValueError
         If a layer's inputs have no scale, or the saved state lacks one.
     """
-    layers, names = dict(model.quantizable()), _static_layers(model)
+    layers = dict(model.quantizable())
     if saved is None or saved.position["step"] == 0:
-        if names:
+        if any(isinstance(layer.act_quant, StaticAct) for layer in layers.values()):
             images = calibration_images(train, PICTURES, seed, stage)
             calibrate(model, images, recalibrate=False)
         return
-    for name, quantizer in names.items():
+    for name, quantizer in _static_layers(model).items():
         if (array := saved.arrays.get(f"{_PREFIX}{name}")) is None or array.size != 1:
             raise ValueError(f"the checkpoint lacks the static scale of {name}: it is damaged")
         layers[name].act_quant = StaticAct(quantizer.bits, array.item())
@@ -66,5 +66,7 @@ def plan_to_store(model: Classifier, plan: Plan) -> Plan:
 
 
 def _static_layers(model: Classifier) -> dict[str, StaticAct]:
+    """Return the layers with static inputs; a learned scale is a parameter, kept as the others."""
     layers = ((name, layer.act_quant) for name, layer in model.quantizable())
-    return {name: act for name, act in layers if isinstance(act, StaticAct)}
+    static = {name: act for name, act in layers if isinstance(act, StaticAct)}
+    return {name: act for name, act in static.items() if not act.params()}

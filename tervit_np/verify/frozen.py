@@ -17,11 +17,13 @@ from tervit_np.models import Classifier
 from tervit_np.param import Param
 from tervit_np.quant import (
     LSQ,
+    PACT,
     SEQ,
     TTQ,
     Blend,
     DoReFa,
     Identity,
+    LSQAct,
     Quantizer,
     Quest,
     Sherry,
@@ -61,6 +63,8 @@ QUANTIZERS: tuple[Quantizer, ...] = (
     UniformAct(6, "symmetric", "tensor"),
     StaticAct(8, 0.01),
     StaticAct(3, 0.4),
+    LSQAct(4),
+    PACT(4),
     Blend(Ternary(clip=0.9), 0.3),
 )
 
@@ -69,6 +73,8 @@ def prepared(quantizer: Quantizer, w: Array) -> Quantizer:
     """Copy a quantizer, prepared for w; its learned numbers shrink, so that some w are clipped."""
     own = copy.deepcopy(quantizer)
     own.prepare(w)
+    if isinstance(own, LSQAct):
+        own.with_scale(0.2)  # where calibration would put it
     for param in own.params().values():
         param.data *= 0.6
     return own

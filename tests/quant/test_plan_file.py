@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tervit_np as tv
-from tervit_np.quant import IDENTITY, PLANS, Plan, StaticAct, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import (
+    IDENTITY,
+    PACT,
+    PLANS,
+    LSQAct,
+    Plan,
+    StaticAct,
+    Ternary,
+    UniformAct,
+    UniformWeight,
+)
 from tervit_np.quant.plan_file import (
     check_fits,
     complete,
@@ -74,7 +84,7 @@ def test_every_rule_has_a_word():
     rules = {*map(type, WEIGHTS), *map(type, INPUTS)}
     assert rules >= {RULES[name] for name in ("Identity", "Ternary", "UniformWeight", "UniformAct")}
     for name, rule in RULES.items():
-        column = "inputs" if rule in (UniformAct, StaticAct) else "weights"
+        column = "inputs" if rule in (UniformAct, StaticAct, LSQAct, PACT) else "weights"
         assert quantizer_to_words(rule(), column), name
 
 

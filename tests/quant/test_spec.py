@@ -4,12 +4,14 @@ import pytest
 
 from tervit_np.quant import (
     LSQ,
+    PACT,
     PLANS,
     SEQ,
     TTQ,
     Blend,
     DoReFa,
     Identity,
+    LSQAct,
     Plan,
     Quest,
     Sherry,
@@ -42,6 +44,8 @@ QUANTIZERS = [
     UniformAct(6, "minmax", "tensor"),
     StaticAct(4),
     StaticAct(8, 0.1),
+    LSQAct(4),
+    PACT(2),
 ]
 
 

@@ -11,15 +11,26 @@ import pytest
 import tervit_np as tv
 from tervit_np.checkpoints.reading import read_weights
 from tervit_np.deploy.packing import packed_copy
+from tervit_np.quant import PACT, SEQ, LSQAct, Plan, UniformWeight
+from tervit_np.quant.plan import ENCODER
 from tervit_np.train import Interrupted, Stage, run
 from tests.train.conftest import colours
 
+LEARNED = Plan(  # scales of weights and of inputs
+    [
+        (ENCODER, SEQ(), LSQAct(8)),
+        ("head", UniformWeight(8), PACT(3)),
+        ("patch_embed.*", UniformWeight(8), LSQAct(4)),
+    ]
+)
 STAGES = [
     Stage("float", "float", 0.5),
-    Stage("seq", "seq", 1, optimizer="keep"),
-    Stage("again", "seq", 1, lr=1e-3, ramp=0.5),
+    Stage("seq", LEARNED, 1, optimizer="keep"),
+    Stage("again", LEARNED, 1, lr=1e-3, ramp=0.5),
     Stage("four", "seq4", 0.5),
 ]
+INPUTS = [f"blocks.0.{layer}.act_quant.end" for layer in ("attn.qkv", "mlp.fc2")]
+INPUTS += ["patch_embed.proj.act_quant.end", "head.act_quant.end"]
 SCALE = "blocks.0.attn.qkv.weight_quant.end"
 
 
@@ -53,6 +64,10 @@ def test_scales_move_and_the_next_stage_continues_with_them(trained):
     first, second = (np.abs(a - b).max() for a, b in zip(scales, scales[1:], strict=False))
     assert first > 1e-3
     assert 1e-4 < second < 0.1  # from the largest magnitudes anew it would be much more
+    ends = [dict(stage(out, name)[0].named_params()) for name in ("seq", "again")]
+    for name in INPUTS:
+        assert ends[0][name].data > 0
+        assert ends[0][name].data != ends[1][name].data, name
     model, extra = stage(out, "seq")
     assert tv.train.evaluate(model, data.test).accuracy == extra["test_accuracy"]
 
@@ -103,7 +118,7 @@ def test_packed_files_hold_learned_scales(trained, tmp_path, name):
 
 def test_weights_are_taken_without_scales(trained):
     weights = read_weights(trained[0] / "seq.npz")
-    assert weights.notes == ["left out the learned scales of 8 quantizers"]
+    assert weights.notes == ["left out the learned scales of 18 quantizers"]
     assert list(weights.arrays) == [n for n, _ in stage(trained[0], "seq")[0].official_params()]
 
 

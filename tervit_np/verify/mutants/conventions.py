@@ -136,6 +136,16 @@ CONVENTIONS = [
             ("quant.static", "StaticAct.forward", "q - v if", "q - w / scale if"),
         ),
         (
+            "lsq-act-inside",
+            "values inside do not move the end, as with PACT",
+            ("quant.learned_act", "LSQAct.forward", "self.inside(residual) + ", ""),
+        ),
+        (
+            "learned-act-beyond",
+            "values beyond the end do not move it",
+            ("quant.learned_act", "LSQAct.forward", "np.where(ste_mask, 0, x_hat)", "0"),
+        ),
+        (
             "blend-amount",
             "the gradient of the blend lacks its unquantized part",
             ("quant.blend", "Blend.backward", "(1 - q) * dw_hat + ", ""),
