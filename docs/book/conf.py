@@ -51,9 +51,10 @@ sphinx_gallery_conf = {
     "gallery_dirs": "tutorials",
     "filename_pattern": r"\d\d_\w+\.py$",
     "ignore_pattern": r"^(?!\d\d_)",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "tervit_book.order.longest_first",
+    "parallel": True,  # as many chapters at a time as Sphinx has processes (-j)
     "image_scrapers": (Scraper(),),
-    "reset_modules": ("tervit_book.progress.running",),
+    "reset_modules": ("tervit_book.progress.running", "tervit_book.notebooks.convert_more"),
     "capture_repr": (),
     "only_warn_on_example_error": True,
     "show_signature": False,

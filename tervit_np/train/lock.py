@@ -8,6 +8,7 @@ other too; one thread may lock a folder again.
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,17 +16,19 @@ from pathlib import Path
 from data_tools.terminal import note, printable
 
 FILE = ".lock"
+POLL_SECONDS = 0.2  # between two looks at a lock that another process holds
 _held: dict[Path, int] = {}  # folders that threads of this process have locked, thread by folder
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Lock an existing folder while the block runs.
+def locked(folder: Path, wait: bool = False) -> Iterator[None]:
+    """Lock an existing folder while the block runs; with `wait`, once it is free.
 
     Raises
     ------
     ValueError
-        If another process, or another thread, has locked it; the message names the process.
+        If another process, or another thread, has locked it and this does not wait; the message
+        names the process.
     OSError
         If the lock file cannot be written.
     """
@@ -33,7 +36,7 @@ def locked(folder: Path) -> Iterator[None]:
     if _held.get(key) == thread:
         yield
         return
-    file = _acquire(folder)
+    file = _acquire(folder, wait)
     _held[key] = thread
     try:
         yield
@@ -47,26 +50,28 @@ def locked(folder: Path) -> Iterator[None]:
             os.close(file)
 
 
-def _acquire(folder: Path) -> int:
+def _acquire(folder: Path, wait: bool) -> int:
     """Open the lock file and lock it.  -> its descriptor."""
     path = folder / FILE
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         try:
             if not _lock(file):
-                holder = os.read(file, 100).decode(errors="replace").strip()
-                raise ValueError(
-                    f"{folder} is in use by {printable(holder) or 'another process'}; wait until "
-                    "it has finished, or stop it first"
-                )
-            if _is_current(file, path):
+                if not wait:
+                    holder = os.read(file, 100).decode(errors="replace").strip()
+                    raise ValueError(
+                        f"{folder} is in use by {printable(holder) or 'another process'}; wait "
+                        "until it has finished, or stop it first"
+                    )
+                time.sleep(POLL_SECONDS)
+            elif _is_current(file, path):
                 os.truncate(file, 0)
                 os.write(file, f"process {os.getpid()}\n".encode())
                 return file
         except BaseException:
             os.close(file)
             raise
-        os.close(file)  # its owner removed it between our two steps
+        os.close(file)  # of another process, or removed by its owner between our two steps
 
 
 def _is_current(file: int, path: Path) -> bool:

@@ -56,6 +56,22 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, holder):
     assert not (tmp_path / FILE).exists()
 
 
+def test_who_waits_gets_the_lock_when_it_is_free(tmp_path, holder):
+    got = []
+
+    def wait():
+        with locked(tmp_path, wait=True):
+            got.append((tmp_path / FILE).read_text())
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    thread.join(0.3)
+    assert thread.is_alive() and got == []
+    holder.communicate("")
+    thread.join()
+    assert got == [f"process {os.getpid()}\n"]
+
+
 @pytest.mark.parametrize("left", ["", "process 1\n", "\x1b[31m\0", "process {own}\n"])
 def test_a_lock_file_that_nobody_holds_is_no_lock(tmp_path, left):
     (tmp_path / FILE).write_text(left.format(own=os.getpid()))

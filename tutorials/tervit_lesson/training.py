@@ -45,11 +45,13 @@ def trained_model() -> "Classifier":
     """Return a float deit_shapes, trained on the embedded set.
 
     The first call trains it for 8 epochs, in about 40 seconds on two cores,
-    and stores it in OUT. Each call returns a new copy, which may be changed.
-    With TERVIT_FAST it is trained for 2 epochs on fewer pictures.
+    and stores it in OUT; another chapter that runs meanwhile waits for it.
+    Each call returns a new copy, which may be changed. With TERVIT_FAST it is
+    trained for 2 epochs on fewer pictures.
     """
     from tervit_np.checkpoints import load_model
     from tervit_np.train import PRESETS, Stage
+    from tervit_np.train.lock import locked
 
     stage = Stage("float", "float", EPOCHS, lr=2e-3)
     recipe = PRESETS["shapes"].recipe
@@ -57,7 +59,10 @@ def trained_model() -> "Classifier":
     key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
     folder = OUT / f"model-{key}"
     if not (folder / "float.npz").exists():
-        _train(stage, recipe, folder)
+        OUT.mkdir(parents=True, exist_ok=True)
+        with locked(OUT, wait=True):
+            if not (folder / "float.npz").exists():
+                _train(stage, recipe, folder)
     return load_model(folder / "float.npz")[0]
 
 
@@ -66,7 +71,7 @@ def _train(stage: "Stage", recipe: "Recipe", folder: Path) -> None:
     import tervit_np as tv
 
     print("Training the model that several chapters share, once.", flush=True)
-    partial = folder.with_name(f".{folder.name}-{os.getpid()}")
+    partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     model = tv.create_model("deit_shapes", seed=SEED)
     tv.train.run(
@@ -78,7 +83,4 @@ def _train(stage: "Stage", recipe: "Recipe", folder: Path) -> None:
         threads=THREADS,
         seed=SEED,
     )
-    try:
-        os.replace(partial, folder)
-    except OSError:  # another chapter finished first
-        shutil.rmtree(partial)
+    os.replace(partial, folder)

@@ -10,6 +10,7 @@
     chapters   numbers of chapters, downloads; "chapter 05" becomes a link
     figures    figures of chapters
     notebooks  their text as Markdown
+    order      which chapter runs first
     progress   lines that say how far a build is
     rerun      chapters that must run again
     dead       links of the built pages that lead nowhere, and what they load from elsewhere
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
 
 def setup(app: "Sphinx") -> dict[str, Any]:
     """Connect the steps to the events of a build."""
-    from tervit_book import chapters, dead, notebooks, progress, reference
+    from tervit_book import chapters, dead, progress, reference
 
-    notebooks.convert_more()
     app.connect("config-inited", write_sources)
     app.connect("source-read", chapters.prepare_chapter)
     app.connect("doctree-read", chapters.link_chapters)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from tervit_book.links import RST
 
@@ -13,11 +14,16 @@ def without_fields_and_links(text: str) -> str:
     return FIELD.sub(r"\n**\1:**", RST.sub(r"\1", text))
 
 
-def convert_more() -> None:
-    """Let sphinx-gallery, which has no option for it, convert these too."""
+def convert_more(settings: dict[str, Any], file: str | None) -> None:
+    """Let sphinx-gallery, which has no option for it, convert these too.
+
+    It calls this before each chapter, in the process that runs it.
+    """
     from sphinx_gallery import notebook
 
     convert: Callable[..., str] = notebook.rst2md
+    if convert.__module__ == __name__:
+        return  # done
 
     def rst2md(text: str, *settings: object) -> str:
         return convert(without_fields_and_links(text), *settings)

@@ -1,10 +1,12 @@
 """Lines that say how far a build is; Sphinx, called quietly, prints its warnings alone."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
 
-BEGIN = time.monotonic()
+# Processes that run chapters count from the beginning of the one that started them.
+BEGIN = float(os.environ.setdefault("TERVIT_BOOK_BEGIN", str(time.time())))
 
 
 def running(settings: dict[str, Any], file: str | None) -> None:
@@ -24,5 +26,5 @@ def writing(app: Any, environment: Any) -> None:
 
 
 def _line(text: str) -> None:
-    seconds = round(time.monotonic() - BEGIN)
+    seconds = round(time.time() - BEGIN)
     print(f"{seconds // 60:3d}:{seconds % 60:02d}  {text}", flush=True)
