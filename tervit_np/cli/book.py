@@ -99,7 +99,12 @@ def _build(root: Path, work: Path, pages: Path, processes: int) -> bool:
     command += ["-c", str(root / "docs" / "book"), "-d", str(work / "doctrees")]
     command += [str(source), str(pages)]
     sys.stdout.flush()
-    code = subprocess.run(command, cwd=root, env=environment, stdin=subprocess.DEVNULL).returncode
+    sphinx = subprocess.Popen(command, cwd=root, env=environment, stdin=subprocess.DEVNULL)
+    try:
+        code = sphinx.wait()
+    except KeyboardInterrupt:
+        sphinx.wait()  # Ctrl-C reaches it too; it stops the processes that run chapters
+        raise
     if code not in (0, 1) or not (pages / "index.html").exists():
         raise ValueError(f"the book could not be built (Sphinx, above, ended with {code})")
     return code == 1

@@ -1,8 +1,8 @@
 """`tervit book`: what it refuses, what it calls, and what it writes; Sphinx is played by a stub."""
 
+import argparse
 import zipfile
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
@@ -25,7 +25,7 @@ def sphinx(monkeypatch):
     """A Sphinx that writes one page; `code` is its exit code, `calls` how it was called."""
 
     class Stub:
-        code, calls = 0, []
+        code = 0
 
         def __call__(self, command, **settings):
             self.calls.append((command, settings))
@@ -33,12 +33,19 @@ def sphinx(monkeypatch):
             pages.mkdir(parents=True, exist_ok=True)
             (pages / "index.html").write_text("the book")
             (pages / ".buildinfo").write_text("not for readers")
-            return CompletedProcess(command, self.code)
+            return self
+
+        def wait(self):
+            self.calls.append("wait")
+            if self.code == "Ctrl-C":
+                self.code = 2
+                raise KeyboardInterrupt
+            return self.code
 
     stub = Stub()
     stub.calls = []
     monkeypatch.setattr(book, "find_spec", lambda name: True)
-    monkeypatch.setattr(book.subprocess, "run", stub)
+    monkeypatch.setattr(book.subprocess, "Popen", stub)
     return stub
 
 
@@ -71,10 +78,24 @@ def test_sphinx_runs_on_the_code_of_the_clone(tervit, clone, sphinx, monkeypatch
     code, out, _ = tervit("book", "--no-open")
     assert code == 0
     assert out == f"book: {clone / 'build' / 'book' / 'html' / 'index.html'}\n"
-    [(command, settings)] = sphinx.calls
+    [(command, settings), _] = sphinx.calls
     assert command[1:5] == ["-m", "sphinx", "-q", "-W"]
+    assert 1 <= int(command[command.index("-j") + 1]) <= 4
     assert settings["env"]["PYTHONPATH"].startswith(str(clone))
     assert "TERVIT_SEED" not in settings["env"]
+
+
+def test_the_number_of_processes_can_be_chosen(tervit, clone, sphinx):
+    assert tervit("book", "--no-open", "--processes", "1")[0] == 0
+    command = sphinx.calls[0][0]
+    assert command[command.index("-j") + 1] == "1"
+
+
+def test_after_ctrl_c_sphinx_stops_its_processes_first(tervit, clone, sphinx):
+    sphinx.code = "Ctrl-C"
+    with pytest.raises(KeyboardInterrupt):
+        book.run(argparse.Namespace(out=None, processes=2))
+    assert sphinx.calls[1:] == ["wait", "wait"]
 
 
 def test_the_zip_has_the_pages_in_one_folder(tervit, clone, sphinx, tmp_path):
