@@ -15,8 +15,8 @@ HELP = """Build the book and open it in the browser.
 
 It contains the chapters with their pictures and printed numbers, the answers, exercises, pages and
 a reference, and needs no network to be read. The first time every chapter runs, two at a time on
-two cores, which takes SEVEN minutes; later, those run that have changed. TERVIT_FAST=1 runs their
-short form.
+two cores, which takes less than ten minutes; later, those run that have changed. TERVIT_FAST=1 runs
+their short form.
 Needs pip install '.[docs]' and a clone of the repository."""
 EXAMPLES = """\
   tervit book                       to build/book/html, and open it
