@@ -1,7 +1,8 @@
 """The items of a chapter, laid out on slides."""
 
+import math
 import re
-from collections.abc import Set
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import NamedTuple
@@ -12,12 +13,18 @@ from tervit_slides import code, text
 from tervit_slides.reading import Chapter, Formula, Item, Question, Remark, Section
 
 MOST_LINES = 15.5  # of a slide
-CHARACTERS = 88  # of a line
+CHARACTERS = 88  # of a line, also of the notes below a figure
+FEW_LINES = 8  # of a slide with large letters
+SHORT_CODE, SHORT_FORMULA = 66, 55  # characters that fit its width
 MOST_RESULTS = 5  # of a question
-FEW = 3  # results that may be below a wide figure
+# In hundredths of a slide's width: the room below its heading, the widest figure beside notes, and
+# a line of notes, the room around each of them, and that between a figure and notes.
+ROOM, BESIDE = (90.0, 43.6), 58.8
+NOTE_LINE, NOTE_MARGIN, GAP = 2.2, 0.6, 2.0
 CODE = re.compile(r"`+([^`]+)`+")
 TAG = re.compile(r"<[^>]+>")
 WORD = re.compile(r"[a-z]+(?=[,:?]| (?!=))")  # not of code, as in "dx = dm"
+NOT_SEEN = re.compile(r"\\(?:begin|end)\{\w+\}|\\(?=[a-z])|[{}_^&\s]|\\[,!;]")  # of a formula
 LEARN, NEED, PAPER = "You will learn", "You need", "In the paper"
 
 
@@ -29,11 +36,11 @@ class Slide(NamedTuple):
     body: str
 
 
-def slides(chapter: Chapter, wide: Set[str] = frozenset()) -> list[Slide]:
-    """Lay out a chapter; the words about a wide figure go below it."""
+def slides(chapter: Chapter, ratios: Mapping[str, float] | None = None) -> list[Slide]:
+    """Lay out a chapter; `ratios` has the width over the height of each figure."""
     layout = [_title(chapter)]
     for section in chapter.sections:
-        layout += _Layout(section, wide).slides
+        layout += _Layout(section, ratios or {}).slides
     return layout
 
 
@@ -45,17 +52,22 @@ def _title(chapter: Chapter) -> Slide:
         if name in chapter.fields
     ]
     formulas = "".join(f"\\[{escape(tex)}\\]" for tex in chapter.formulas)
-    return Slide("title", f"{chapter.number} {chapter.title}", "".join(parts) + formulas)
+    return Slide("title", numbered_title(chapter), "".join(parts) + formulas)
+
+
+def numbered_title(chapter: Chapter) -> str:
+    """Return the number and the title of a chapter as HTML."""
+    return f"<b>{chapter.number}</b> {escape(chapter.title)}"
 
 
 class _Layout:
     """The slides of a section, which are filled one after another."""
 
-    def __init__(self, section: Section, wide: Set[str]) -> None:
-        self.section, self.wide = section, wide
+    def __init__(self, section: Section, ratios: Mapping[str, float]) -> None:
+        self.section, self.ratios = section, ratios
         self.slides: list[Slide] = []
         self.parts: list[str] = []  # of a slide with formulas, functions and tasks
-        self.lines = 0.0
+        self.lines, self.short = 0.0, True  # of formulas and code
         self.notes = _Notes()
         if section.lead:
             self._add(f'<p class="lead">{section.lead}</p>', section.lead)
@@ -67,10 +79,12 @@ class _Layout:
         match item:
             case Formula(sentence, tex):
                 rows = 1.6 * tex.count(r"\\") + 2.6
-                self._add(f"<p>{sentence}</p>\\[{escape(tex)}\\]", sentence, rows)
+                short = _longest(NOT_SEEN.sub("", tex).split(r"\\")) <= SHORT_FORMULA
+                self._add(f"<p>{sentence}</p>\\[{escape(tex)}\\]", sentence, rows, short)
             case code.Function(source):
                 rows = 0.82 * source.count("\n") + 2
-                self._add(f"<pre>{code.highlighted(source)}</pre>", "", rows)
+                short = _longest(source.split("\n")) <= SHORT_CODE
+                self._add(f"<pre>{code.highlighted(source)}</pre>", "", rows, short)
             case text.Points(items):
                 for point in items:
                     self._add(f'<p class="task">{point}</p>', point)
@@ -104,7 +118,7 @@ class _Layout:
         self.lines = 0.0
         return self.parts.pop()
 
-    def _add(self, part: str, words: str, rows: float = 0.0) -> None:
+    def _add(self, part: str, words: str, rows: float = 0.0, short: bool = True) -> None:
         """Add to the slide with formulas, or begin another one if it is full."""
         self._finish_notes()
         characters = len(TAG.sub("", words))
@@ -113,18 +127,19 @@ class _Layout:
             self._finish()
         self.parts.append(part)
         self.lines += lines
+        self.short &= short
 
     def _finish(self) -> None:
         self._finish_notes()
         if self.parts:
-            self._slide("plain", "".join(self.parts))
-        self.parts, self.lines = [], 0.0
+            large = self.lines <= FEW_LINES and self.short
+            self._slide("plain large" if large else "plain", "".join(self.parts))
+        self.parts, self.lines, self.short = [], 0.0, True
 
     def _finish_notes(self) -> None:
         notes, self.notes = self.notes, _Notes()
         if notes.figure:
-            below = notes.figure in self.wide and len(notes.results) < FEW
-            kind = "figure wide" if below else "figure"
+            kind = "figure wide" if notes.go_below(self.ratios.get(notes.figure, 1)) else "figure"
             alt = escape(descriptions().get(notes.figure, notes.figure), quote=True)
             image = f'<img src="figures/{notes.figure}.svg" alt="{alt}">'
             self._slide(kind, image + notes.as_html())
@@ -147,13 +162,31 @@ class _Notes:
 
     def as_html(self) -> str:
         """Return the notes without the figure; '' if there are none."""
-        items = "".join(f"<li>{escape(result)}</li>" for result in self.results)
+        items = "".join(f"<li>{_power(escape(result))}</li>" for result in self.results)
         html = self.lead + (f"<ul>{items}</ul>" if items else "")
         html += f"<p>{self.remark}</p>" if self.remark else ""
         return f'<div class="notes">{html}</div>' if html else ""
+
+    def go_below(self, ratio: float) -> bool:
+        """Tell whether a figure, `ratio` times as wide as high, is larger above than beside."""
+        width, height = ROOM
+        for words in filter(None, [self.lead, *self.results, self.remark]):
+            lines = math.ceil(len(TAG.sub("", words)) / CHARACTERS)
+            height -= NOTE_LINE * lines + NOTE_MARGIN
+        return min(width, (height - GAP) * ratio) > min(BESIDE, ROOM[1] * ratio)
 
 
 def _sentence(words: str) -> str:
     """Return words of the chapter's code as HTML, with a capital letter in front."""
     capital = words[:1].upper() + words[1:] if WORD.match(words) else words
-    return CODE.sub(r"<code>\1</code>", escape(capital))
+    return CODE.sub(r"<code>\1</code>", _power(escape(capital)))
+
+
+def _longest(rows: list[str]) -> int:
+    """Return the number of characters in the longest row."""
+    return max(map(len, rows))
+
+
+def _power(words: str) -> str:
+    """Return words with squares as one prints them."""
+    return words.replace("^2", "²")

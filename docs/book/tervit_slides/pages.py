@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tervit_book.repository import ROOT
 
-from tervit_slides.deck import Slide, slides
+from tervit_slides.deck import Slide, numbered_title, slides
 from tervit_slides.reading import Chapter, read_chapter
 
 HERE = Path(__file__).parent
-WIDE = 1.9  # width over height
+SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 HEAD = """\
 <!doctype html>
 <html lang="en">
@@ -40,7 +40,7 @@ def write_deck(chapter: Path, figures: Path, out: Path) -> Path:
     for file in figures.glob(f"{read.number}_*.svg"):
         if not file.stem.endswith("-dark"):
             shutil.copyfile(file, out / "figures" / file.name)
-    deck = slides(read, {f.stem for f in (out / "figures").glob("*.svg") if _is_wide(f)})
+    deck = slides(read, {f.stem: _ratio(f) for f in (out / "figures").glob("*.svg")})
     page = out / f"{chapter.stem}.html"
     sections = "\n".join(_section(slide, i, read) for i, slide in enumerate(deck, 1))
     head = HEAD.format(title=f"{read.number} {escape(read.title)}") + MATHJAX
@@ -48,21 +48,20 @@ def write_deck(chapter: Path, figures: Path, out: Path) -> Path:
     return page
 
 
-def _is_wide(file: Path) -> bool:
-    """Tell whether a figure is much wider than high."""
-    match = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', file.read_text(encoding="utf-8"))
-    return match is not None and float(match[1]) > WIDE * float(match[2])
+def _ratio(file: Path) -> float:
+    """Return the width of a figure over its height."""
+    size = SIZE.search(file.read_text(encoding="utf-8"))
+    return float(size[1]) / float(size[2]) if size else 1
 
 
 def _section(slide: Slide, number: int, chapter: Chapter) -> str:
     level = "h1" if slide.kind == "title" else "h2"
     kind = {"question": "Predict", "answer": "Answer"}.get(slide.kind)
     label = f'<p class="kind">{kind}</p>' if kind else ""
-    foot = f"{chapter.number} {escape(chapter.title)}"
     return (
         f'<section class="{slide.kind}" tabindex="-1"><{level}>{slide.heading}</{level}>{label}'
         f'<div class="body">{slide.body}</div>'
-        f"<footer><span>{foot}</span><span>{number}</span></footer></section>"
+        f"<footer><span>{numbered_title(chapter)}</span><span>{number}</span></footer></section>"
     )
 
 
@@ -94,8 +93,7 @@ def write_shared_files(chapters: list[Path], out: Path) -> Path:
 
 
 def _title(chapter: Path) -> str:
-    read = read_chapter(chapter)
-    return f"{read.number} {escape(read.title)}"
+    return numbered_title(read_chapter(chapter))
 
 
 def _pdf(out: Path, chapter: Path) -> str:
