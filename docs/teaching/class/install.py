@@ -34,9 +34,10 @@ def main() -> int:
             f"the wheels do not fit: this is Python {_version()} on {sys.platform}, and NumPy is "
             f"there for {names or 'no Python'}"
         )
-    tervit = programs / "tervit"
-    print(f"installed. Now type:\n  {tervit} predict shapes {HERE / 'picture.png'}")
-    print(f"  {tervit} learn 1\n  {tervit} exercise")
+    activate = programs / "activate"
+    print("installed. Now type, the first line in each new terminal:")
+    print(f"  {activate}" if os.name == "nt" else f"  source {activate}")
+    print(f"  tervit predict shapes {HERE / 'picture.png'}\n  tervit learn 1\n  tervit exercise")
     return 0
 
 
