@@ -11,6 +11,7 @@ from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_tabl
 from tervit_np.quant.plan_file import read_plan_file, write_plan_file
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 from tervit_np.quant.quest import Quest
+from tervit_np.quant.quest_act import QuestAct
 from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.spec import RULES
@@ -32,6 +33,7 @@ __all__ = [
     "Quantizable",
     "Quantizer",
     "Quest",
+    "QuestAct",
     "LSQ",
     "LSQAct",
     "PACT",

@@ -2,7 +2,8 @@
 
     "ternary"                                            Ternary()
     "int4"                                               UniformWeight(4), of inputs UniformAct(4)
-    "int4-static", "int4-lsq", "int4-pact"               of inputs: StaticAct(4), LSQAct, PACT
+    "int4-static"                                        of inputs: StaticAct(4)
+    "int4-lsq", "int4-pact", "int4-quest"                of inputs: LSQAct(4), PACT(4), QuestAct(4)
     { quantizer = "ternary", threshold = "exact" }       Ternary(threshold="exact")
 
 The arguments are those of the constructor; those that a file leaves out have their defaults.
@@ -16,6 +17,7 @@ from typing import Any
 from tervit_np.quant.identity import Identity
 from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.protocol import Quantizer
+from tervit_np.quant.quest_act import QuestAct
 from tervit_np.quant.spec import RULES, quantizer_from_spec, quantizer_to_spec
 from tervit_np.quant.static import StaticAct
 from tervit_np.quant.uniform import UniformAct, UniformWeight
@@ -23,7 +25,13 @@ from tervit_np.quant.uniform import UniformAct, UniformWeight
 # What "intN" is in each column, by what follows it, and the words that are for weights alone.
 _UNIFORM: dict[str, dict[str, type[Quantizer]]] = {
     "weights": {"": UniformWeight},
-    "inputs": {"": UniformAct, "-static": StaticAct, "-lsq": LSQAct, "-pact": PACT},
+    "inputs": {
+        "": UniformAct,
+        "-static": StaticAct,
+        "-lsq": LSQAct,
+        "-pact": PACT,
+        "-quest": QuestAct,
+    },
 }
 _ONLY_WEIGHTS: dict[str, type[Quantizer]] = {
     name.lower(): rule
@@ -71,7 +79,10 @@ def _rule(word: str, column: str) -> tuple[type[Quantizer], dict[str, Any]]:
 
 def _known(column: str) -> str:
     words = ["float", *(_ONLY_WEIGHTS if column == "weights" else ())]
-    integers = " or ".join(f"int2{end} to int8{end}" for end in _UNIFORM[column])
+    integers = " or ".join(
+        f"int2{end} to int{7 if rule is QuestAct else 8}{end}"
+        for end, rule in _UNIFORM[column].items()
+    )
     return f"{', '.join(words)} or {integers}"
 
 

@@ -16,6 +16,7 @@ from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.plan import Plan
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.quest import Quest
+from tervit_np.quant.quest_act import QuestAct
 from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.static import StaticAct
@@ -27,7 +28,7 @@ RULES: dict[str, type[Quantizer]] = {
     q.__name__: q
     for q in (
         *(Identity, Ternary, Quest, Sherry, SEQ, TTQ, DoReFa, LSQ),
-        *(UniformWeight, UniformAct, StaticAct, LSQAct, PACT),
+        *(UniformWeight, UniformAct, QuestAct, StaticAct, LSQAct, PACT),
     )
 }
 

@@ -23,6 +23,7 @@ from tervit_np.quant import (
     DoReFa,
     Quantizer,
     Quest,
+    QuestAct,
     Sherry,
     StaticAct,
     Ternary,
@@ -31,6 +32,7 @@ from tervit_np.quant import (
     find_scale,
 )
 from tervit_np.quant.quest import LEVEL
+from tervit_np.quant.quest_act import ENDS
 from tervit_np.verify.golden import ValueCheck
 
 Rows = list[list[float]]
@@ -78,6 +80,14 @@ EXAMPLES = (
         [[0.6, -0.6, math.sqrt(1.64), -math.sqrt(1.64)], [2, 0, 0, 0]],
         [[0, 0, LEVEL, -LEVEL], [LEVEL, 0, 0, 0]],
         dw=[[1, 1, 1, 1], [0, 1, 1, 1]],  # 2 is 0.776 from its level, more than 0.612
+    ),
+    # Root mean square 1: levels of 2 bits at +-1.494 and a third of it, thresholds 0 and +-0.996.
+    Example(
+        QuestAct(2),
+        [[0.9, -0.9, math.sqrt(1.19), -math.sqrt(1.19)], [2, 0.1, 0, 0]],
+        [[ENDS[2] / 3, -ENDS[2] / 3, ENDS[2], -ENDS[2]],
+         [ENDS[2] * math.sqrt(4.01 / 4), *[ENDS[2] * math.sqrt(4.01 / 4) / 3] * 3]],
+        dw=[[1, 1, 1, 1], [0, 1, 1, 1]],  # 2 is just beyond 4/3 of the end, 1.994
     ),
     # 1 is the smallest of its four; of equal magnitudes the first is dropped; 30 / 6 remains.
     Example(Sherry(), [[1, -4, 2, 9, 5, 5, 5, -5]], [[0, -5, 5, 5, 0, 5, 5, -5]]),

@@ -14,6 +14,7 @@ from tervit_np.quant import (
     PLANS,
     LSQAct,
     Plan,
+    QuestAct,
     StaticAct,
     Ternary,
     UniformAct,
@@ -84,7 +85,7 @@ def test_every_rule_has_a_word():
     rules = {*map(type, WEIGHTS), *map(type, INPUTS)}
     assert rules >= {RULES[name] for name in ("Identity", "Ternary", "UniformWeight", "UniformAct")}
     for name, rule in RULES.items():
-        column = "inputs" if rule in (UniformAct, StaticAct, LSQAct, PACT) else "weights"
+        column = "inputs" if rule in (UniformAct, QuestAct, StaticAct, LSQAct, PACT) else "weights"
         assert quantizer_to_words(rule(), column), name
 
 

@@ -4,7 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
-from tervit_np.quant import Blend, Identity, StaticAct, UniformAct, UniformWeight
+from tervit_np.quant import Blend, Identity, QuestAct, StaticAct, UniformAct, UniformWeight
 from tervit_np.quant.spec import RULES
 from tervit_np.train.stages import plan_named
 
@@ -21,7 +21,13 @@ def test_every_rule_has_its_file_in_a_row_or_in_the_text():
 def test_every_word_of_a_rule_for_weights_has_a_row():
     cells = " ".join(row.split("|")[1] for row in ROWS)
     for name, rule in RULES.items():
-        by_bits = (Identity, UniformWeight, UniformAct, StaticAct)  # of inputs, or words are intN
+        by_bits = (
+            Identity,
+            UniformWeight,
+            UniformAct,
+            QuestAct,
+            StaticAct,
+        )  # of inputs, or words are intN
         assert f"`{name.lower()}`" in cells or issubclass(rule, by_bits)
 
 

@@ -14,6 +14,7 @@ from tervit_np.quant import (
     LSQAct,
     Plan,
     Quest,
+    QuestAct,
     Sherry,
     StaticAct,
     Ternary,
@@ -44,6 +45,7 @@ QUANTIZERS = [
     UniformAct(6, "minmax", "tensor"),
     StaticAct(4),
     StaticAct(8, 0.1),
+    QuestAct(3),
     LSQAct(4),
     PACT(2),
 ]

@@ -136,6 +136,11 @@ CONVENTIONS = [
             ("quant.static", "StaticAct.forward", "q - v if", "q - w / scale if"),
         ),
         (
+            "quest-act-trust-all",
+            "clipped activations have a gradient, too",
+            ("quant.quest_act", "QuestAct.backward", "dw_hat * cache.trusted", "dw_hat"),
+        ),
+        (
             "lsq-act-inside",
             "values inside do not move the end, as with PACT",
             ("quant.learned_act", "LSQAct.forward", "self.inside(residual) + ", ""),

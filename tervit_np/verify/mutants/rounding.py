@@ -63,6 +63,11 @@ ROUNDING = [
             ),
         ),
         (
+            "quest-act-mean",
+            "the end comes from the mean magnitude of a token, not from its root mean square",
+            ("quant.quest_act", "QuestAct.encode", "root_mean_square(x)", "np.abs(x).mean(axis=1)"),
+        ),
+        (
             "sherry-largest",
             "the largest of four magnitudes becomes zero, not the smallest",
             ("quant.sherry", "largest_three", "argmin", "argmax"),
