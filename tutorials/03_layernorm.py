@@ -424,8 +424,8 @@ claim("the others by less than 1e-5", lost[1:].max() < 1e-5)
 #   start layernorm_backward``.
 # * A constant row has variance 0. What are xhat and dx there, and which factor
 #   bounds dx? Compute it, then try ``eps = 0``.
-# * RMSNorm leaves out the mean: ``xhat = x / sqrt(mean(x**2) + eps)``. Go
-#   through the steps (there are four). Which projection is left?
+# * RMSNorm, of most language models, leaves out the mean: ``xhat = x /
+#   sqrt(mean(x**2) + eps)``. Go through four steps. Which projection is left?
 # * Swap the axes: normalise each column over the rows instead, and you have
 #   BatchNorm in training. What does dx of one row depend on now?
 # * How much of a block's memory is in its norms? Run
@@ -440,12 +440,10 @@ claim("the others by less than 1e-5", lost[1:].max() < 1e-5)
 #   shifts all logits a little; only stored numbers of another program find it.
 # * torchao and BitNet leave norms in float, as TerViT does: in DeiT-Small they
 #   are a thousandth of all numbers. (FTerViT, 2026, makes even those ternary.)
-# * Language models mostly use RMSNorm, the third task.
 #
 # Further reading
 # ---------------
-# * `ops/layernorm.py <../tervit_np/ops/layernorm.py>`_ and its
-#   `test <../tests/ops/test_layernorm.py>`_.
+# * `ops/layernorm.py <../tervit_np/ops/layernorm.py>`_.
 # * Ba, Kiros, Hinton: Layer normalization (2016).
 # * Andrej Karpathy's note on LayerNorm in llm.c, for the same derivation in C.
 # * Chen, Xu, Zhang, Guestrin: Training deep nets with sublinear memory cost

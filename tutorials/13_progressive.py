@@ -419,6 +419,7 @@ quote("seeds for an interval of ± 0.3 points", enough, 18, 0)
 #
 # On your own
 # -----------
+# * ``tervit exercise start quantize_symmetric``: the grid of the 8-bit stage.
 # * Replace ``int8`` by ``int4`` in "8 bits first" (and name it "4-bit"). Is a
 #   bit width nearer to three values a better one? Say first which loss on
 #   arrival you expect. (``TERVIT_PLAY=1``.)

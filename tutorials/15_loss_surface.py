@@ -201,7 +201,7 @@ quote("gap of the ternary solution, stored", on_cifar["gap"], -0.123, 0.0005)
 # stored CIFAR-10 model. **So the gap is not a property of three values alone:
 # at weights trained for three values it has the other sign.**
 #
-# Walk in a straight line from the float solution to the ternary one (*linear
+# Walk straight from the float solution to the ternary one (*linear
 # interpolation*), and measure both losses on the way:
 
 along = np.linspace(-0.5, 1.5, 9 if FAST else 21).round(12)
@@ -420,9 +420,8 @@ draw.taylor(fraction, measured, parabola)
 # * An estimate from the top eigenvalue is off by orders of magnitude, because
 #   rounding does not seek the steepest direction.
 #
-# All this for a run of your own, with finer grids, more images and a report::
-#
-#     tervit surface runs/shapes
+# ``tervit surface runs/shapes`` does all this for a run of yours, with a
+# report.
 #
 # On your own
 # -----------
@@ -433,6 +432,7 @@ draw.taylor(fraction, measured, parabola)
 #   ``proj``, which has no LayerNorm before it. Which is flat, and why?
 # * Try ``threshold="exact"`` in ``kinds`` of ``surfaces.gaps``. Does a smaller
 #   weight error make a smaller gap?
+# * ``tervit exercise start numerical_gradient``: slopes from losses alone.
 #
 # In practice
 # -----------

@@ -420,6 +420,7 @@ else:
 # * Leave ``flip=False`` away. Which classes are confused then?
 # * Make a plan with 2 bits (``UniformWeight(2)``) in place of three values.
 #   Both have three levels, -1, 0 and 1. Why is the result so different?
+# * ``tervit exercise start adamw``: the steps that adapted the model.
 #
 # In practice
 # -----------

@@ -18,6 +18,7 @@ Reading the paper
 from tervit_lesson import ROOT, claim, predict, quote, shapes, trained_model
 from tervit_lesson.figures import reading_the_paper as draw
 
+import json
 import math
 import tomllib
 
@@ -100,7 +101,6 @@ claim("1 % more or less is worse", squared_error(w, alpha, t) < nearby)
 # .. math:: \text{error}(\alpha) = 1 - 2 \alpha S + \alpha^2 P
 #
 # with :math:`\alpha = S / P` for the kept and :math:`\alpha = m` for all.
-# *Predict* the larger of the two errors, when the smaller one is 0.19.
 
 m = math.sqrt(2 / math.pi)
 cut = 0.7 * m
@@ -119,11 +119,9 @@ distance = abs(squared_error(w, alpha, t) - expected_error(S / P))
 quote("closed form against 4,096 weights", distance, 0, 0.01)
 
 # %%
-# Half as much error again. And for a trained model? Take the float model that
-# several chapters share, round the matrices of its blocks with either scale,
-# and compare the loss on the validation pictures. The difference from the
-# float model's loss, at the same weights and without any training, is what
-# chapter 15 calls the gap.
+# Half as much error again. And for a trained model? Round the matrices of the
+# blocks of the shared float model with either scale. What the loss on the
+# validation pictures rises by, without any training, is chapter 15's gap.
 
 from data_tools import normalise
 from tervit_np.analysis.surfaces.gaps import gaps
@@ -150,9 +148,8 @@ claim("the scale of the row costs more", over_row > 1.4 * over_kept, True)
 
 # %%
 # The gap is twice as large. Therefore the library's default is the mean of the
-# kept, and the other is an option. This is our decision and says nothing about
-# the paper: training may make up for a bad scale. When you publish numbers,
-# say which scale you took.
+# kept. This is our decision and says nothing about the paper: training may
+# make up for a bad scale. When you publish numbers, say which scale you took.
 #
 # A size, and how it was counted
 # ------------------------------
@@ -171,11 +168,8 @@ count = {group.name: group.parameters / 1e6 for group in grouped(swin)}
 blocks = count["block matrices"]
 ends = count["patch embedding"] + count["head"]
 rest = count["all"] - blocks - ends
-rows = sum(
-    layer.weight.shape[0] / 1e6
-    for _, layer in swin.quantizable()
-    if layer.weight is not None
-)
+with_weight = [x for _, x in swin.quantizable() if x.weight is not None]
+rows = sum(layer.weight.shape[0] / 1e6 for layer in with_weight)
 readings = {
     "all 2 bits": 0.25 * count["all"],
     "blocks 2, all else 8 bits": 0.25 * blocks + ends + rest,
@@ -193,12 +187,11 @@ claim("one reading gives 13.1 MB", agree == ["blocks 2, all else 8 bits"])
 
 # %%
 # So the table counts 2 bits for the matrices of the blocks, 8 bits for
-# *everything* else, and nothing for the scales. No file is stored that way:
-# nobody keeps a LayerNorm in 8 bits, and a ternary row without its scale is
-# useless. Sizes in such tables are usually computed, and one may compare only
-# what is counted in the same way. Our own file keeps float32 for what is not
-# quantized, stores the scales, and needs 1.6 bits for a ternary weight
-# (chapter 17):
+# *everything* else, and nothing for the scales. No file is stored that way: a
+# ternary row without its scale is useless. Sizes in such tables are usually
+# computed, and one may compare only what is counted in the same way. Our own
+# file has float32 for what is not quantized, the scales, and 1.6 bits for a
+# ternary weight (chapter 17):
 
 stored = sizes(swin).stored / 1e6
 quote("Swin-S as stored here, MB", stored, 11.53, 5e-3)
@@ -206,9 +199,8 @@ quote("Swin-S as stored here, MB", stored, 11.53, 5e-3)
 # %%
 # What the paper leaves open
 # --------------------------
-# Errors helped to choose a scale, and a size showed how to count. For the
-# following we have nothing to go by. Each is a default of this library, and
-# *ours*. To change one is an experiment.
+# For the following we have nothing to go by. Each is a default of this
+# library, and *ours*. To change one is an experiment.
 
 open_points = [
     ("scale of a row", "Ternary(scale=...)", "mean of the kept"),
@@ -232,14 +224,12 @@ claim("a fresh optimizer", stages["ternary"].optimizer == "fresh")
 # -----------------------
 # *Claim:* thresholds for each channel are better than one for the whole
 # matrix. *Premise:* the channels of a matrix have different distributions, in
-# particular those that make q, k and v. Look at the premise first. If all rows
-# of a matrix had the same distribution, one threshold would be as good as
-# many.
+# particular those that make q, k and v. If all rows had the same, one
+# threshold would be as good as many.
 #
-# Chapter 12 made a matrix that satisfies the premise, with normally
-# distributed rows of different sizes (log-normal, sigma 0.5). There a rule for
-# each channel removes over a third of the error, 0.193 in place of 0.307.
-# *Predict*: and in the 16 matrices of our trained model?
+# Chapter 12 made a matrix that satisfies the premise, with rows of different
+# sizes. There a rule for each channel removes over a third of the error, 0.193
+# in place of 0.307. And in the 16 matrices of our trained model?
 
 from tervit_np.quant.ternarize import ternarize
 
@@ -262,10 +252,8 @@ predict("by how much do channels lower the error of 0.155?")
 quote("trained, error layer-wise", whole, 0.155, 5e-4, True, elsewhere=0.003)
 quote("trained, error channel-wise", each, 0.151, 5e-4, True, elsewhere=0.003)
 claim("channels lower it by less than 5 %", 0.95 * whole < each < whole, True)
-for name, w in layers.items():
-    if name.endswith("qkv"):
-        means = [f"{np.abs(part).mean():.3f}" for part in np.split(w, 3)]
-        print(f"{name}: mean |w| of q, k and v: {', '.join(means)}")
+of_q_k_v = np.split(layers["blocks.0.attn.qkv"], 3)
+print("block 0, mean |w|:", [f"{np.abs(w).mean():.3f}" for w in of_q_k_v])
 
 # %%
 # The rows of our small model are nearly of one size, q, k and v included: the
@@ -377,8 +365,6 @@ claim("that one holds zero", low < 0 < high)
 # *Ternary against float*: does the ternary model lose little? Only a float
 # model that is trained equally long can tell.
 
-import json
-
 runs = json.loads((ROOT / "docs" / "results.json").read_text("utf-8"))
 
 
@@ -411,9 +397,8 @@ claim("the float model ends ahead", float_30 > ternary_30)
 # ---------------------------
 # Two claims of the paper did not reproduce here. This does not refute them:
 # the paper trains models a hundred times larger for longer, on ImageNet. It
-# means that a user with a small model and a small budget should not expect
-# the gain, and that the claims need conditions which the abstract does not
-# give. The other way round, where a claim *did* reproduce (little loss of
+# means that a user with a small model and a small budget should not expect the
+# gain. The other way round, where a claim *did* reproduce (little loss of
 # accuracy, a gap before training), we have seen it on small pictures only.
 #
 # These questions were useful here, and they are for other papers:
@@ -442,14 +427,12 @@ claim("the float model ends ahead", float_30 > ternary_30)
 # 5. Break a link in ``docs/paper_map.toml`` and run
 #    ``python docs/make_paper_map.py``.
 #
-# ``tervit exercise start ternarize`` has you write the equations of the first
-# part.
+# ``tervit exercise start ternarize``: the equations of the first part.
 #
 # In practice
 # -----------
-# * Reproducibility checklists (NeurIPS, since 2019) ask for what this chapter
-#   looked for: hyperparameters and how they were chosen, seeds, error bars,
-#   budgets.
+# * Reproducibility checklists (NeurIPS, since 2019) ask for hyperparameters
+#   and how they were chosen, seeds, error bars, budgets.
 # * timm and torchvision publish the recipe of each checkpoint with its
 #   weights. For quantized transformers that is still rare: Q-ViT, by some of
 #   TerViT's authors, and I-ViT have public code.
@@ -458,13 +441,10 @@ claim("the float model ends ahead", float_30 > ternary_30)
 #
 # Further reading
 # ---------------
-# * `docs/paper_map.md <../docs/paper_map.md>`_,
-#   `docs/results.md <../docs/results.md>`_ and
+# * `docs/results.md <../docs/results.md>`_ and
 #   `docs/surfaces.md <../docs/surfaces.md>`_.
 # * Li, Liu: Ternary weight networks (2016). Zhang and others: TernaryBERT
 #   (2020). Bai and others: BinaryBERT (2021), whose loss surfaces TerViT's
 #   resemble.
 # * Dodge and others: Show your work: improved reporting of experimental
 #   results (2019).
-# * Pineau and others: Improving reproducibility in machine learning research
-#   (2021).
