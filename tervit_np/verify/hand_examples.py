@@ -17,10 +17,12 @@ from tervit_np.arrays import Array
 from tervit_np.quant import (
     CALIBRATIONS,
     LSQ,
+    PACT,
     SEQ,
     TTQ,
     Blend,
     DoReFa,
+    LSQAct,
     Quantizer,
     Quest,
     QuestAct,
@@ -36,6 +38,7 @@ from tervit_np.quant.quest_act import ENDS
 from tervit_np.verify.golden import ValueCheck
 
 Rows = list[list[float]]
+_STEP = 0.5  # at which learned scales of inputs start here
 
 
 class Example(NamedTuple):
@@ -128,6 +131,9 @@ EXAMPLES = (
     Example(UniformAct(8, "minmax"), [[-0.4, 254.6, 0, 3]], [[0, 255, 0, 3]]),
     # The grid ends at 127 / 2; 0.5 and 2.5 steps are halves, -127.2 steps are clipped.
     Example(StaticAct(8, 0.5), [[0.25, 1.25, -63.6, 100]], [[0, 1, -63.5, 63.5]]),
+    # The same grid, and one of 4 bits that ends at 7 / 2, with steps as calibrated (_STEP).
+    Example(LSQAct(8), [[0.25, 1.25, -63.6, 100]], [[0, 1, -63.5, 63.5]]),
+    Example(PACT(4), [[0.25, 0.75, -9, 3]], [[0, 1, -3.5, 3]]),
     # A quarter of the way from w to the first example's w_hat.
     Example(Blend(Ternary(), 0.25), [[0.1, -0.5, 0.3, 1.5]], [[0.075, -0.625, 0.225, 1.375]]),
 )  # fmt: skip
@@ -164,6 +170,8 @@ def _prepared(quantizer: Quantizer, w: Array) -> Quantizer:
     """Copy a quantizer, with what it learns at its start."""
     own = copy.deepcopy(quantizer)
     own.prepare(w)
+    if isinstance(own, LSQAct):
+        own.with_scale(_STEP)
     return own
 
 
