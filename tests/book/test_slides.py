@@ -44,6 +44,8 @@ def test_all_questions_figures_and_formulas_are_on_slides(chapter):
     assert text.count("<img ") == len(set(re.findall(r"^ *draw\.\w+", source, re.MULTILINE)))
     assert sum(slide.kind == "question" for slide in deck) == source.count("\npredict(")
     assert text.count(r"\[") == source.count(".. math::")
+    announced = re.findall(r".{30}[:,]</p>(?!(?:<p></p>)?\\\[|<pre>)", text)
+    assert announced == [], "words that announce what is not shown"
 
 
 def test_an_answer_has_the_stored_number_and_the_sentence_behind_it():

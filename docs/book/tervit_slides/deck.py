@@ -46,10 +46,11 @@ def slides(chapter: Chapter, ratios: Mapping[str, float] | None = None) -> list[
 
 def _title(chapter: Chapter) -> Slide:
     """Return the first slide."""
+    fields = dict(chapter.fields)
+    if PAPER in fields and not chapter.formulas:  # nothing that follows its colon is shown
+        fields[PAPER] = _ended(fields[PAPER])
     parts = [
-        f"<h3>{name}</h3><p>{chapter.fields[name]}</p>"
-        for name in (LEARN, NEED, PAPER)
-        if name in chapter.fields
+        f"<h3>{name}</h3><p>{fields[name]}</p>" for name in (LEARN, NEED, PAPER) if name in fields
     ]
     formulas = "".join(f"\\[{escape(tex)}\\]" for tex in chapter.formulas)
     return Slide("title", numbered_title(chapter), "".join(parts) + formulas)
@@ -116,7 +117,7 @@ class _Layout:
         if len(self.parts) != 1 or not self.parts[0].startswith('<p class="lead">'):
             return ""
         self.lines = 0.0
-        return self.parts.pop()
+        return _ended(self.parts.pop())
 
     def _add(self, part: str, words: str, rows: float = 0.0, short: bool = True) -> None:
         """Add to the slide with formulas, or begin another one if it is full."""
@@ -180,6 +181,11 @@ def _sentence(words: str) -> str:
     """Return words of the chapter's code as HTML, with a capital letter in front."""
     capital = words[:1].upper() + words[1:] if WORD.match(words) else words
     return CODE.sub(r"<code>\1</code>", _power(escape(capital)))
+
+
+def _ended(words: str) -> str:
+    """Return words with a full stop for a colon or comma at their end."""
+    return re.sub(r"[:,](?=(</p>)?$)", ".", words)
 
 
 def _longest(rows: list[str]) -> int:
