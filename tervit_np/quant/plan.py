@@ -127,6 +127,8 @@ PLANS: dict[str, Plan] = {
     "int8": Plan([(f"{ENCODER}|{FIRST_AND_LAST}", UniformWeight(8), UniformAct(8))]),
     "ternary": _encoder(Ternary()),  # channel-wise: a threshold and a scale for each row
     "ternary-layer": _encoder(Ternary("tensor")),  # layer-wise, the baseline of the ablation
+    # The first and last layers, too, as in FTerViT, but for its ternary gains of LayerNorms.
+    "ternary-all": Plan([(f"{ENCODER}|{FIRST_AND_LAST}", Ternary(), UniformAct(8))]),
     "bitnet": _encoder(Ternary("tensor", "absmean", "mean")),  # BitNet b1.58
     "quest": _encoder(Quest()),
     "sherry": _encoder(Sherry()),

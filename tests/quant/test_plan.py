@@ -2,6 +2,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.deploy.packing import packed_copy
+from tervit_np.kernels import Panels
 from tervit_np.quant import (
     IDENTITY,
     PLANS,
@@ -63,6 +64,17 @@ def test_int8_covers_the_same_layers_as_ternary():
         n for n, k in three.items() if k is not Identity
     }
     assert set(kinds("float", model).values()) == {Identity}
+
+
+@pytest.mark.parametrize("stem", ["linear", "conv"])
+def test_all_matrices_can_be_ternary_and_packed(stem):
+    model = tv.create_model("deit_shapes", depth=1, stem=stem)
+    kind_of = kinds("ternary-all", model)
+    assert {k for n, k in kind_of.items() if not n.endswith("products")} == {Ternary}
+    packed = packed_copy(model)
+    embedding, head = packed.patch_embed.proj.linear, packed.head
+    assert isinstance(embedding.packed, Panels)
+    assert isinstance(head.packed, Panels)
 
 
 def test_swin_names_are_covered():
