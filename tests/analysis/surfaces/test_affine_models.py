@@ -64,6 +64,19 @@ def test_the_end_of_a_difference_is_the_other_model():
         difference(start, small("plain"))
 
 
+def test_learned_scales_are_on_a_line_between_two_models_that_have_them():
+    """Without them a line would round the end's weights by the start's scales."""
+    start, end = small(plan="seq"), small(plan="seq")
+    for _, param in end.quantizer_params():
+        param.data *= 0.5
+    there = AffineModels(start, (difference(start, end),)).at((1.0,))
+    for (name, one), (_, two) in zip(there.named_params(), end.named_params(), strict=True):
+        np.testing.assert_allclose(one.data, two.data, rtol=1e-6, atol=1e-7, err_msg=name)
+    without = difference(small(), end)
+    assert list(without) == [name for name, _ in end.official_params()]
+    assert smooth(end).quantizer_params() == []
+
+
 def test_smooth_is_float64_with_rounded_weights_and_float_activations():
     model = small(plan="ternary")
     wide = smooth(model)
