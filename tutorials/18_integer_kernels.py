@@ -346,7 +346,7 @@ claim("one tile product is exactly the plain product", equal.all())
 equal = multiply(q, t[:32].T) == right[:, :32]  # three loops over tiles
 claim("so is a matrix of tiles", equal.all())
 
-predict("vpdpbusd multiplies 64 times. How often does one tile product?")
+predict("`vpdpbusd` multiplies 64 times. How often does one tile product?")
 in_tile = 16 * 16 * 64
 quote("multiplications of one tile product", in_tile, 16_384, 0)
 quote("vpdpbusd for as many", in_tile / 64, 256, 0)
