@@ -11,6 +11,7 @@ CONSISTENT = [m for m in MUTANTS.values() if m.caught_by == "golden"]
 CONVENTIONS = [m for m in MUTANTS.values() if m.caught_by == "frozen"]
 CONTRACTS = [m for m in MUTANTS.values() if m.caught_by == "contracts"]
 FORWARD = (": logits", ": loss")
+FIRST = [next(m.name for m in MUTANTS.values() if m.caught_by == kind) for kind in CHECKS]
 
 
 def names(mutants):
@@ -57,7 +58,11 @@ def test_a_broken_contract_is_caught_by_contracts_alone(mutant):
     assert caught_by(mutant) == [*also, "contracts"]
 
 
-@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+@pytest.mark.parametrize(
+    "mutant",
+    [pytest.param(m, marks=[] if n in FIRST else pytest.mark.slow) for n, m in MUTANTS.items()],
+    ids=MUTANTS,
+)
 def test_a_failing_row_says_what_to_look_for(mutant):
     with mutated(mutant):
         rows = list(failures(mutant.caught_by))
