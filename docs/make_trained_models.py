@@ -41,7 +41,7 @@ LIMITS = {
     "picture, or a drawing, is often mistaken. It is for learning and teaching, not for decisions.",
     "shapes": "It answers one of its ten classes for every picture, also where there is none of "
     "them. It has seen one striped shape on a busy ground, brighter or darker than that: a plain "
-    "drawing is sometimes mistaken, a small shape in a large picture often.",
+    "drawing is sometimes mistaken. A shape of a few pixels it has not seen.",
 }
 
 

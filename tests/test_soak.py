@@ -23,7 +23,7 @@ def rounds(count, **growth):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_planted_leaks_are_measured():
     before, stop = usage(), threading.Event()
-    # Of the system itself: bytearray may find room among pages that other tests have freed.
+    # A mapping has new pages; a bytearray may reuse those that other tests have freed.
     leaked = mmap.mmap(-1, 30_000_000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     leaked.write(b"x" * len(leaked))
     thread = threading.Thread(target=stop.wait)

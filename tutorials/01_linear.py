@@ -414,7 +414,7 @@ quote("along one direction", error((dW * v).sum(), along), 0, 1e-9)
 
 # %%
 # ``tervit check`` does this for every parameter of a whole vision transformer;
-# ``tervit check --mutant NAME`` plants a mistake (*mutation testing*) and
+# ``tervit check --mutant NAME`` makes a mistake (*mutation testing*) and
 # shows which check catches it.
 #
 # On your own

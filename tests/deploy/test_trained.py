@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 import tervit_np as tv
 from data_tools import DataError, load, normalise
@@ -59,6 +60,24 @@ def test_the_packed_file_reaches_the_accuracy_of_its_card(name):
         accuracy = 100 * (swapped.argmax(axis=1) == test.labels).mean()
         assert card(name)["inverted"].startswith(f"{accuracy:.2f} %")
     assert list(test.classes) == packed.extra["classes"]
+
+
+@pytest.mark.parametrize(("pen", "paper"), [("black", "white"), ("white", "black")])
+def test_plain_drawings_are_known_on_bright_and_on_dark_paper(pen, paper):
+    """As docs/results.md says of the model of shapes."""
+    packed = tv.load_packed("shapes")
+    corners = [(16 + r * np.sin(a), 16 - r * np.cos(a))
+               for r, a in zip((11, 4.4) * 5, np.arange(10) * np.pi / 5, strict=True)]  # fmt: skip
+    drawings = {"disk": ("ellipse", (6, 6, 25, 25)), "square": ("rectangle", (7, 7, 24, 24)),
+                "triangle": ("polygon", [(16, 6), (6, 25), (26, 25)]),
+                "star": ("polygon", corners)}  # fmt: skip
+    pictures = [Image.new("RGB", (32, 32), paper) for _ in drawings]
+    for picture, (shape, where) in zip(pictures, drawings.values(), strict=True):
+        getattr(ImageDraw.Draw(picture), shape)(where, fill=pen)
+    images = np.stack([np.asarray(picture) for picture in pictures])
+    mean, std = packed.extra["mean"], packed.extra["std"]
+    answers = packed.predict(normalise(images, mean, std)).argmax(axis=1)
+    assert [packed.extra["classes"][i] for i in answers] == list(drawings)
 
 
 def test_other_names_are_those_of_files(tmp_path, monkeypatch):

@@ -17,9 +17,9 @@ CHARACTERS = 88  # of a line, also of the notes below a figure
 FEW_LINES = 8  # of a slide with large letters
 SHORT_CODE, SHORT_FORMULA = 66, 55  # characters that fit its width
 MOST_RESULTS = 5  # of a question
-# In hundredths of a slide's width: the room below its heading, the widest figure beside notes, and
-# a line of notes, the room around each of them, and that between a figure and notes.
-ROOM, BESIDE = (90.0, 43.6), 58.8
+# In hundredths of a slide's width: the area below its heading, the widest figure next to notes, and
+# a line of notes, the margin of each of them, and that between a figure and notes.
+AREA, WIDEST = (90.0, 43.6), 58.8
 NOTE_LINE, NOTE_MARGIN, GAP = 2.2, 0.6, 2.0
 CODE = re.compile(r"`+([^`]+)`+")
 TAG = re.compile(r"<[^>]+>")
@@ -169,12 +169,12 @@ class _Notes:
         return f'<div class="notes">{html}</div>' if html else ""
 
     def go_below(self, ratio: float) -> bool:
-        """Tell whether a figure, `ratio` times as wide as high, is larger above than beside."""
-        width, height = ROOM
+        """Tell whether a figure, `ratio` times as wide as high, is larger above notes."""
+        width, height = AREA
         for words in filter(None, [self.lead, *self.results, self.remark]):
             lines = math.ceil(len(TAG.sub("", words)) / CHARACTERS)
             height -= NOTE_LINE * lines + NOTE_MARGIN
-        return min(width, (height - GAP) * ratio) > min(BESIDE, ROOM[1] * ratio)
+        return min(width, (height - GAP) * ratio) > min(WIDEST, AREA[1] * ratio)
 
 
 def _sentence(words: str) -> str:
