@@ -1,10 +1,10 @@
-"""Write docs/paper_map.md: each equation, table, figure and claim of TerViT, with code and tests.
+"""Write docs/paper_map.md: each equation, table and figure of TerViT, with code and tests.
 
     python docs/make_paper_map.py
 
 docs/paper_map.toml lists the items; its head describes the fields. Numbers are read from stored
 results or computed here from shapes and formulas. A link that leads nowhere ends the script, and
-tests/test_paper_map.py.
+tests/test_paper_map.py. make_claims.py does the same for claims.
 """
 
 import ast
@@ -24,16 +24,17 @@ from tervit_np.models.registry import build
 
 ROOT = Path(__file__).parents[1]
 DATA, PAGE = ROOT / "docs" / "paper_map.toml", ROOT / "docs" / "paper_map.md"
-TITLES = {"equations": "Equations", "tables": "Tables", "figures": "Figures", "claims": "Claims"}
+TITLES = {"equations": "Equations", "tables": "Tables", "figures": "Figures"}
 KNOWN = ("paper", "account", "ancestor", "ours")
-FIELDS = {"item", "known", "code", "tests", "see", "number", "fields", "reason", "verdict"}
+FIELDS = {"item", "known", "code", "tests", "see", "number", "fields", "reason"}
 HEAD = """# TerViT, item by item
 
 What the paper says, which function of this repository computes it, which test holds the function
 to it, where to see it, and which number comes out here. `python docs/make_paper_map.py` makes this
 page from [paper_map.toml](paper_map.toml) and from stored results. A test fails if a function, a
 test, a file or a stored number is missing. [Chapter 20](../tutorials/20_reading_the_paper.py) reads
-the paper along this list.
+the paper along this list. Its claims, and whether they hold here, have
+[a page of their own](claims.md).
 
 "Known from" says how we know the item:
 
@@ -58,18 +59,25 @@ def problems(item: dict[str, Any]) -> list[str]:
     found = [f"unknown field {name}" for name in sorted(item.keys() - FIELDS)]
     if item.get("known") not in KNOWN:
         found.append(f"known is {item.get('known')!r}")
-    for field, is_there in (("code", has_code), ("tests", has_test), ("see", has_file)):
-        if not item.get(field):
-            found.append(f"no {field}")
-        found += [
-            f"{field}: {link} is not there" for link in item.get(field, []) if not is_there(link)
-        ]
+    found += dead_links(item)
     if ("number" in item) == ("reason" in item):
         found.append("needs either a number or the reason why there is none")
     try:
         number(item)
     except (KeyError, IndexError, ValueError, OSError) as error:
         found.append(f"number: {error!r}")
+    return found
+
+
+def dead_links(item: dict[str, Any]) -> list[str]:
+    """List the links of an item to code, tests and files that lead nowhere, or are missing."""
+    found = []
+    for field, is_there in (("code", has_code), ("tests", has_test), ("see", has_file)):
+        if not item.get(field):
+            found.append(f"no {field}")
+        found += [
+            f"{field}: {link} is not there" for link in item.get(field, []) if not is_there(link)
+        ]
     return found
 
 
@@ -111,19 +119,28 @@ def value_of(source: str) -> float:
     file, _, path = source.partition("#")
     if path.startswith("contrast/"):
         return contrast(ROOT / file, *path.split("/")[1:])
+    elements = stored(source)
+    return math.fsum(map(float, elements)) / len(elements)
+
+
+def stored(source: str) -> list[Any]:
+    """Return what FILE#PATH leads to; KeyError if that is nothing."""
+    file, _, path = source.partition("#")
     elements = [json.loads((ROOT / file).read_text(encoding="utf-8"))]
-    for step in path.split("/"):
+    for step in path.split("/") if path else ():
         elements = [inner for element in elements for inner in follow(element, step)]
     if not elements:
         raise KeyError(source)
-    return math.fsum(map(float, elements)) / len(elements)
+    return elements
 
 
 def follow(element: Any, step: str) -> list[Any]:
     """Return the elements that one step of a path leads to."""
-    if isinstance(element, dict):
-        return [element[step]]
     name, equals, value = step.partition("=")
+    if isinstance(element, dict):
+        if equals and step not in element:
+            return [element] if str(element[name]) == value else []
+        return [element[step]]
     if not equals and name.isdecimal():
         return [element[int(name)]]
     return [inner for inner in element if name in inner and str(inner[name]) == value]
@@ -195,13 +212,11 @@ def page(items: dict[str, list[dict[str, Any]]]) -> str:
     """Return the text of docs/paper_map.md."""
     parts = [HEAD]
     for kind, title in TITLES.items():
-        verdict = ["verdict"] if kind == "claims" else []
-        head = ["in the paper", "known from", "function", "test", "see", *verdict, "here"]
+        head = ["in the paper", "known from", "function", "test", "see", "here"]
         lines = [row(head), row(["---"] * len(head))]
         for item in items[kind]:
             links = [" ".join(map(link, item[f])) for f in ("code", "tests", "see")]
-            verdicts = [item["verdict"]] if verdict else []
-            lines.append(row([item["item"], item["known"], *links, *verdicts, number(item)]))
+            lines.append(row([item["item"], item["known"], *links, number(item)]))
         parts.append(f"## {title}\n\n" + "\n".join(lines) + "\n")
     return "\n".join(parts)
 

@@ -441,8 +441,8 @@ claim("the float model ends ahead", float_30 > ternary_30)
 #
 # Further reading
 # ---------------
-# * `docs/results.md <../docs/results.md>`_ and
-#   `docs/surfaces.md <../docs/surfaces.md>`_.
+# * `docs/claims.md <../docs/claims.md>`_, every claim on one page;
+#   `docs/results.md <../docs/results.md>`_.
 # * Li, Liu: Ternary weight networks (2016). Zhang and others: TernaryBERT
 #   (2020). Bai and others: BinaryBERT (2021), whose loss surfaces TerViT's
 #   resemble.

@@ -1,0 +1,228 @@
+"""Write docs/claims.md: claims of TerViT and of related papers, and what came out here.
+
+    python docs/make_claims.py
+
+docs/claims.toml lists the claims; its head describes the fields. Numbers are read from stored
+results; a dead link or a missing number ends the script, and tests/test_claims_page.py.
+"""
+
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import make_paper_map as paper_map  # noqa: E402
+from make_paper_map import DEIT, ROOT, SWIN, dead_links, link, megabytes, row, stored  # noqa: E402
+
+from tervit_np.analysis.comparison.statistics import summarize  # noqa: E402
+from tervit_np.deploy.trained import FOLDER  # noqa: E402
+from tervit_np.models import CONFIGS  # noqa: E402
+from tervit_np.train import PRESETS  # noqa: E402
+
+DATA, PAGE = ROOT / "docs" / "claims.toml", ROOT / "docs" / "claims.md"
+TITLES = {"paper": "TerViT", "related": "Related papers"}
+VERDICTS = ("reproduced", "reproduced in part", "not reproduced", "not testable here")
+FIELDS = {"item", "source", "verdict", "number", "why", "fields", "records", "command"}
+FIELDS |= {"code", "tests", "see"}
+HEAD = """# Claims, and what came out here
+
+A claim of a paper is *reproduced* if it holds with our models and budgets, and *not reproduced* if
+it does not: a difference must have the claimed sign, with a 95 % interval over seeds that leaves 0
+out. "Not reproduced" does not refute a paper, which trains models a hundred times larger, for
+longer. It says what a small model and a small budget should expect. A *planned* contrast was
+written down before the first training; others are marked, and come after it.
+
+Every number is read from a stored record: `python docs/make_claims.py` makes this page from
+[claims.toml](claims.toml), and a test fails if a number, a link or a record is missing. In brackets
+behind a processor is the code that its NumPy chose, which tells the family: Haswell for processors
+with AVX2, SkylakeX for those with AVX-512. Accuracies are of test pictures, in percent. ± is a
+standard deviation over seeds; that of a loss is a standard error over pictures.
+
+"""
+OPEN = """## Not measured yet
+
+No record of these is stored. The command is the training to start from; an answer needs the other
+side at an equal budget, several seeds and a search of the rate, as in
+[the comparisons](results.md). `w2a2.toml` is a [plan file](plans.md) with
+`inputs = { quantizer = "int2", kind = "minmax" }`, and `ramp.toml` a plan of a comparison with
+`ramp = 0.5` in a stage.
+
+"""
+
+
+def read(file: Path = DATA) -> dict[str, list[dict[str, Any]]]:
+    """Return the claims by kind."""
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def problems(claim: dict[str, Any]) -> list[str]:
+    """List what is wrong with a claim: a dead link, a missing number, an unknown field."""
+    found = [f"unknown field {name}" for name in sorted(claim.keys() - FIELDS)]
+    found += [f"no {name}" for name in ("item", "source", "command") if not claim.get(name)]
+    if "verdict" not in claim:
+        return found
+    if claim["verdict"] not in VERDICTS:
+        found.append(f"verdict is {claim['verdict']!r}")
+    if ("number" in claim) == (claim["verdict"] == "not testable here"):
+        found.append("needs a number, unless it is not testable here")
+    try:
+        texts(claim)
+        settings(claim)
+    except (KeyError, IndexError, ValueError, OSError) as error:
+        found.append(f"number: {error!r}")
+    return found + dead_links(claim)
+
+
+def texts(claim: dict[str, Any]) -> list[str]:
+    """Return what came out and why, with their numbers."""
+    fields = {name: value_of(source) for name, source in claim.get("fields", {}).items()}
+    return [claim[key].format(**fields) for key in ("number", "why") if key in claim]
+
+
+def value_of(source: str) -> float:
+    """Return a number: of COMPUTED, as in the paper map, "A minus B", or a pair of arms."""
+    if " minus " in source:
+        left, right = source.split(" minus ")
+        return value_of(left) - value_of(right)
+    file, _, path = source.partition("#")
+    if path.startswith("paired/"):
+        return paired(file, *path.split("/")[1:])
+    return COMPUTED[source]() if source in COMPUTED else paper_map.value_of(source)
+
+
+def paired(file: str, arm: str, other: str, field: str) -> float:
+    """Return a field of the difference of two arms over seeds, in points; as `contrast` does."""
+    seeds = stored(f"{file}#seeds")[0].values()
+    differences = [
+        100 * (seed["arms"][arm]["accuracy"] - seed["arms"][other]["accuracy"]) for seed in seeds
+    ]
+    mean, std, margin = summarize(differences)
+    return {"mean": mean, "std": std, "low": mean - margin, "high": mean + margin}[field]
+
+
+def input_cost(field: str, data: str, stage: str, bits: int) -> float:
+    """Return what inputs of so many bits add to the loss or the accuracy of float inputs."""
+    rows = f"docs/calibration.json#rows/data={data}/stage={stage}"
+    rounded = paper_map.value_of(f"{rows}/bits={bits}/inputs=dynamic, token/{field}")
+    return rounded - paper_map.value_of(f"{rows}/inputs=float/{field}")
+
+
+def milliseconds(program: str) -> float:
+    """Return the median time of a DeiT-S on one picture and one core."""
+    path = f"models/results/model={DEIT}/batch=1/threads=1/times/{program}/median"
+    return 1e3 * paper_map.value_of(f"docs/bench_zen4.json#{path}")
+
+
+def epochs(preset: str) -> float:
+    """Return the length of all stages of a preset."""
+    return sum(stage.epochs for stage in PRESETS[preset].stages)
+
+
+def times_smaller(name: str, size: float) -> float:
+    """Return how often a size in MB goes into that of the model in float32."""
+    return 4e-6 * CONFIGS[name].parameters / size
+
+
+INPUTS = [(data, stage) for data in ("cifar10", "shapes") for stage in ("ternary", "float")]
+COMPUTED: dict[str, Callable[[], float]] = {
+    "cifar10_epochs": lambda: epochs("cifar10"),
+    "cifar10_adamw_epochs": lambda: epochs("cifar10-adamw"),
+    "comparison_epochs": lambda: sum(
+        stage["epochs"] for stage in stored("docs/comparisons/main.json#plan/arms/0/stages")[0]
+    ),
+    "percent_rounded_away": lambda: (
+        100
+        * paper_map.value_of(
+            "docs/surface_cifar10.json#predictions/name=ternary, channel-wise/relative"
+        )
+    ),
+    **{
+        f"inputs_{data}_{stage}_{bits}": lambda data=data, stage=stage, bits=bits: (
+            100 * input_cost("accuracy", data, stage, bits)
+        )
+        for data, stage in INPUTS
+        for bits in (4, 8)
+    },
+    "inputs_largest_loss_8": lambda: max(input_cost("loss", *which, 8) for which in INPUTS),
+    "swin_small_ratio": lambda: times_smaller(SWIN, megabytes(SWIN, "paper")),
+    "swin_small_stored_ratio": lambda: times_smaller(SWIN, megabytes(SWIN, "stored")),
+    "cifar10_ratio": lambda: times_smaller(
+        "deit_cifar_conv", (FOLDER / "cifar10.safetensors").stat().st_size / 1e6
+    ),
+    "deit_small_packed_ms": lambda: milliseconds("packed"),
+    "deit_small_torch_ms": lambda: milliseconds("torch float32"),
+    "deit_small_torch_int8_ms": lambda: milliseconds("torch int8 onednn"),
+}
+
+
+def settings(claim: dict[str, Any]) -> list[str]:
+    """Return "seeds 0, 1 and 2, PROCESSOR" of each record, without repetitions."""
+    found = []
+    for source in claim.get("records", []):
+        tables = list(tables_of(stored(source)))
+        seeds = {int(seed) for table in tables for seed in table.get("seeds", [])}
+        seeds = seeds or {table["seed"] for table in tables if "seed" in table}
+        words = [f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))}"] * bool(seeds)
+        machines = {
+            f"{table['processor']} ({table['blas'].removeprefix('OpenBLAS ')})"
+            for table in tables
+            if "processor" in table
+        }
+        found.append(", ".join(words + sorted(machines)))
+    return list(dict.fromkeys(found))
+
+
+def tables_of(element: Any) -> Iterator[dict[str, Any]]:
+    """Yield every table inside of a record, the outer ones first."""
+    if isinstance(element, dict):
+        yield element
+        element = list(element.values())
+    if isinstance(element, list):
+        for inner in element:
+            yield from tables_of(inner)
+
+
+def page(claims: dict[str, list[dict[str, Any]]]) -> str:
+    """Return the text of docs/claims.md."""
+    every = [claim for kind in TITLES for claim in claims[kind]]
+    rows = [row(["", "claim", "verdict"]), row(["---"] * 3)]
+    rows += [row([str(i), c["item"], c["verdict"]]) for i, c in enumerate(every, 1)]
+    parts = [HEAD, "\n".join(rows), "\n\n"]
+    for kind, title in TITLES.items():
+        parts.append(f"## {title}\n\n")
+        parts += [section(every.index(claim) + 1, claim) for claim in claims[kind]]
+    rows = [row(["claim", "source", "command"]), row(["---"] * 3)]
+    rows += [row([c["item"], c["source"], f"`{c['command']}`"]) for c in claims["open"]]
+    return "".join([*parts, OPEN, "\n".join(rows), "\n"])
+
+
+def section(number: int, claim: dict[str, Any]) -> str:
+    """Return a claim with what came out, why, and how it was measured."""
+    *measured, why = texts(claim)
+    how = "; ".join([f"`{claim['command']}`", *settings(claim)])
+    links = " ".join(link(target) for key in ("see", "code", "tests") for target in claim[key])
+    lines = [
+        f"### {number}. {claim['item']}",
+        f"**{claim['verdict'].capitalize()}.** Source: {claim['source']}.",
+        *(f"*Here:* {text}." for text in measured),
+        f"*Why:* {why}.",
+        f"*How:* {how}. {links}",
+    ]
+    return "\n\n".join(lines) + "\n\n"
+
+
+def main() -> None:
+    """Check all claims and write the page."""
+    claims = read()
+    found = [f"{c['item']}: {p}" for some in claims.values() for c in some for p in problems(c)]
+    if found:
+        raise SystemExit("\n".join(found))
+    PAGE.write_text(page(claims), encoding="utf-8")
+    print(f"{PAGE.relative_to(ROOT)}: {sum(map(len, claims.values()))} claims, no dead link")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""docs/claims.md is made from docs/claims.toml, and all its numbers are stored ones."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+spec = importlib.util.spec_from_file_location("claims", ROOT / "docs" / "make_claims.py")
+script = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(script)
+CLAIMS = script.read()
+EVERY = [claim for claims in CLAIMS.values() for claim in claims]
+GOOD = CLAIMS["related"][0]
+NAMES = r"CIFAR-10|DeiT-S|Swin-S|float32|8 bits|8-bit|4 bits|2 bits|95 %|leaves 0|contains 0"
+
+
+def test_the_page_is_made_from_the_claims():
+    assert script.PAGE.read_text(encoding="utf-8") == script.page(CLAIMS)
+
+
+def test_no_claim_has_a_problem():
+    assert {claim["item"]: script.problems(claim) for claim in EVERY} == {
+        claim["item"]: [] for claim in EVERY
+    }
+
+
+def test_no_number_is_typed_by_hand():
+    """Outside of {fields} a text has no digits but those of names."""
+    for claim in EVERY:
+        for key in ("number", "why"):
+            text = re.sub(rf"\{{[^}}]*\}}|{NAMES}", "", claim.get(key, ""))
+            assert not re.search(r"\d", text), (claim["item"], text)
+
+
+def test_planned_contrasts_come_first():
+    for claim in EVERY:
+        text = claim.get("number", "")
+        if "known" in text:
+            assert "lanned" not in text.split("known")[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"verdict": "true"}, "verdict is 'true'"),
+        ({"command": ""}, "no command"),
+        ({"verdict": "not testable here"}, "needs a number"),
+        ({"number": "{nothing}"}, "number: KeyError('nothing')"),
+        ({"records": ["docs/none.json"]}, "number: FileNotFoundError"),
+        ({"see": ["docs/none.md"]}, "see: docs/none.md is not there"),
+        ({"colour": "red"}, "unknown field colour"),
+    ],
+)
+def test_a_fault_of_a_claim_is_found(change, problem):
+    (found,) = script.problems({**GOOD, **change})
+    assert found.startswith(problem)
+
+
+def test_values_are_differences_and_pairs_of_arms():
+    accuracy = "docs/mixed_plans.json#seeds/0/arms/{}/accuracy".format
+    difference = script.value_of(f"{accuracy('paper')} minus {accuracy('all_ternary')}")
+    assert difference == pytest.approx(0.005)
+    low, mean, high = (
+        script.value_of(f"docs/mixed_plans.json#paired/paper/all_ternary/{field}")
+        for field in ("low", "mean", "high")
+    )
+    assert mean == pytest.approx((low + high) / 2)
+    assert mean == pytest.approx(0.3)
+
+
+def test_seeds_and_processor_are_those_of_the_record():
+    assert script.settings({"records": ["docs/comparisons/main.json"]}) == [
+        "seeds 0, 1, 2, 3, 4, AMD EPYC (SkylakeX)"
+    ]
