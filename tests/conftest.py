@@ -19,6 +19,17 @@ def pytest_configure():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give a file to one worker, which compiles its kernels and makes its fixtures once."""
+    if config.option.dist != "load":  # asked for another way
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False  # files with few tests are the longest
+    return LoadFileScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items):
     """Mark the tests of arithmetic, of which processors compute other last bits."""
     for item in items:

@@ -1,4 +1,7 @@
-"""The checks are checked: the kind of check that a mutant declares must catch it."""
+"""The checks are checked: the kind of check that a mutant declares must catch it.
+
+One mutant of each kind is quick; `pytest -m slow` and `tervit check --all-mutants` run all.
+"""
 
 import pytest
 
@@ -14,8 +17,11 @@ FORWARD = (": logits", ": loss")
 FIRST = [next(m.name for m in MUTANTS.values() if m.caught_by == kind) for kind in CHECKS]
 
 
-def names(mutants):
-    return [mutant.name for mutant in mutants]
+def each(mutants):
+    """Parametrize by mutants; the first of each kind is quick, `pytest -m slow` runs the others."""
+    slow = pytest.mark.slow
+    params = [pytest.param(m, id=m.name, marks=() if m.name in FIRST else slow) for m in mutants]
+    return pytest.mark.parametrize("mutant", params)
 
 
 @pytest.mark.parametrize("kind", CHECKS)
@@ -25,7 +31,7 @@ def test_all_checks_pass_without_a_mutant(kind):
     assert [row for row in rows if not row.ok] == []
 
 
-@pytest.mark.parametrize("mutant", BACKWARD, ids=names(BACKWARD))
+@each(BACKWARD)
 def test_a_wrong_backward_is_caught_by_differences_alone(mutant):
     """The forward is right: golden logits and losses agree, and so do the examples by hand.
 
@@ -41,28 +47,24 @@ def test_a_wrong_backward_is_caught_by_differences_alone(mutant):
     assert all(row.ok for row in forward)
 
 
-@pytest.mark.parametrize("mutant", CONSISTENT, ids=names(CONSISTENT))
+@each(CONSISTENT)
 def test_a_consistent_mistake_is_caught_by_golden_values_alone(mutant):
     assert caught_by(mutant) == ["golden"]
 
 
-@pytest.mark.parametrize("mutant", CONVENTIONS, ids=names(CONVENTIONS))
+@each(CONVENTIONS)
 def test_a_broken_convention_is_caught_by_frozen_residuals_alone(mutant):
     assert caught_by(mutant) == ["frozen"]
 
 
-@pytest.mark.parametrize("mutant", CONTRACTS, ids=names(CONTRACTS))
+@each(CONTRACTS)
 def test_a_broken_contract_is_caught_by_contracts_alone(mutant):
     """Except an overwritten latent weight: a blend reads it again, so its value is wrong too."""
     also = ["frozen"] if mutant.name == "latent-written" else []
     assert caught_by(mutant) == [*also, "contracts"]
 
 
-@pytest.mark.parametrize(
-    "mutant",
-    [pytest.param(m, marks=[] if n in FIRST else pytest.mark.slow) for n, m in MUTANTS.items()],
-    ids=MUTANTS,
-)
+@each(MUTANTS.values())
 def test_a_failing_row_says_what_to_look_for(mutant):
     with mutated(mutant):
         rows = list(failures(mutant.caught_by))
