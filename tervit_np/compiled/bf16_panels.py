@@ -11,6 +11,7 @@ three of B, whose products are low high + high low + high high: the product of a
 low low. To the unit it is a product of three times as many inputs.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +19,10 @@ from llvmlite import ir
 from numba import types
 
 from tervit_np.arrays import Array
-from tervit_np.compiled.exponential import F, bits_to_float, float_to_bits
+from tervit_np.compiled.exponential import F
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.simd import (
+    F32,
     I32,
     I64,
     Builder,
@@ -33,6 +35,8 @@ from tervit_np.compiled.simd import (
     array_data,
     intrinsic,
     load,
+    shuffle_two,
+    splat,
     store,
     transpose,
 )
@@ -40,34 +44,8 @@ from tervit_np.compiled.simd import (
 SIZE, INPUTS = 16, 32  # rows, or columns, and inputs of a tile
 TILE_WORDS = SIZE * SIZE
 A_LOW, B_LOW = 0, 1  # the part, of three, in which A or B is low
-_HIGH_HALF, _LOW_HALF = np.int32(-65536), np.int32(0xFFFF)
-_MAGNITUDE, _INFINITY = np.int32(0x7FFFFFFF), np.int32(0x7F800000)
-_NAN, _SMALLEST = np.int32(0x7FC00000), np.int32(np.float32(2.0**-56).view(np.int32))
-_ROUND, _ONE, _HALF = np.int32(0x7FFF), np.int32(1), np.int32(16)
-
-
-@kernel(boundscheck=False)
-def bf16_bits(x: np.float32) -> np.int32:
-    """Round to bfloat16, the upper half of the result; as bfloat16.py does."""
-    bits = np.int32(float_to_bits(x))
-    magnitude = np.int32(bits & _MAGNITUDE)
-    rounded = np.int32(bits + _ROUND + np.int32(np.int32(bits >> _HALF) & _ONE))
-    rounded = _NAN if magnitude > _INFINITY else rounded
-    rounded = np.int32(0) if magnitude < _SMALLEST else rounded
-    return np.int32(rounded & _HIGH_HALF)
-
-
-@kernel(boundscheck=False)
-def bf16_part(x: np.float32, low: bool) -> np.int32:
-    """Return the high or the low bfloat16 of a number, in the upper half."""
-    high = bf16_bits(x)
-    return bf16_bits(F(x - bits_to_float(high))) if low else high
-
-
-@kernel(boundscheck=False)
-def pair(first: np.int32, second: np.int32) -> np.int32:
-    """Join two bfloat16 numbers in a word; the first is the lower half."""
-    return np.int32(second | (np.int32(first >> _HALF) & _LOW_HALF))
+_FLOATS, _WORDS = ir.VectorType(F32, SIZE), ir.VectorType(I32, SIZE)
+_SMALLEST = int(np.float32(2.0**-56).view(np.int32))
 
 
 class Region(NamedTuple):
@@ -82,44 +60,37 @@ class Region(NamedTuple):
 @kernel(boundscheck=False)
 def pack_rows(x: Array, part: Region, parts: int, out: Array) -> None:
     """Tiles of A: rows are rows of a region, inputs its columns.  -> (M / 16, S, P, 16, 16)."""
+    edge, steps = np.empty(INPUTS, np.float32), -(-(part.column_stop - part.column) // INPUTS)
     for m in range(part.row, part.row_stop):
         tile, r = divmod(m - part.row, SIZE)
-        row = x[m]
-        for s in range(out.shape[1]):
+        word = tile * out.shape[1] * parts * TILE_WORDS + r * SIZE
+        for s in range(steps):
             k = part.column + s * INPUTS
-            for p in range(parts):
-                words, low = out[tile, s, p, r], parts > 1 and p == A_LOW
-                if k + INPUTS <= part.column_stop:
-                    for i in range(SIZE):
-                        one, two = row[k + 2 * i], row[k + 2 * i + 1]
-                        words[i] = pair(bf16_part(one, low), bf16_part(two, low))
-                else:
-                    for i in range(SIZE):
-                        one = _value(x, part, m, k + 2 * i)
-                        two = _value(x, part, m, k + 2 * i + 1)
-                        words[i] = pair(bf16_part(one, low), bf16_part(two, low))
+            if k + INPUTS <= part.column_stop:
+                pack_row(x, m * x.shape[1] + k, SIZE, out, word, parts, A_LOW)
+            else:
+                for i in range(INPUTS):
+                    edge[i] = _value(x, part, m, k + i)
+                pack_row(edge, 0, SIZE, out, word, parts, A_LOW)
+            word += parts * TILE_WORDS
 
 
 @kernel(boundscheck=False)
 def pack_pairs(x: Array, part: Region, parts: int, low_part: int, out: Array) -> None:
     """Tiles of B: inputs are rows of a region, columns its columns.  -> (N / 16, S, P, 16, 16)."""
+    edge, steps = np.empty(2 * SIZE, np.float32), -(-(part.row_stop - part.row) // INPUTS)
     for n in range(part.column, part.column_stop, SIZE):
-        for s in range(-(-(part.row_stop - part.row) // INPUTS)):
-            for p in range(parts):
-                low = parts > 1 and p == low_part
-                for i in range(SIZE):
-                    k = part.row + s * INPUTS + 2 * i
-                    words = out[(n - part.column) // SIZE, s, p, i]
-                    if n + SIZE <= part.column_stop and k + 2 <= part.row_stop:
-                        first, second = x[k], x[k + 1]
-                        for j in range(SIZE):
-                            one, two = first[n + j], second[n + j]
-                            words[j] = pair(bf16_part(one, low), bf16_part(two, low))
-                    else:
-                        for j in range(SIZE):
-                            one = _value(x, part, k, n + j)
-                            two = _value(x, part, k + 1, n + j)
-                            words[j] = pair(bf16_part(one, low), bf16_part(two, low))
+        tile = (n - part.column) // SIZE * out.shape[1] * parts
+        for pair in range(steps * SIZE):
+            s, i = divmod(pair, SIZE)
+            k, word = part.row + 2 * pair, (tile + s * parts) * TILE_WORDS + i * SIZE
+            if n + SIZE <= part.column_stop and k + 2 <= part.row_stop:
+                pack_pair(x, k * x.shape[1] + n, x.shape[1], out, word, parts, low_part)
+            else:
+                for j in range(SIZE):
+                    edge[j] = _value(x, part, k, n + j)
+                    edge[SIZE + j] = _value(x, part, k + 1, n + j)
+                pack_pair(edge, 0, SIZE, out, word, parts, low_part)
 
 
 @kernel(boundscheck=False)
@@ -135,6 +106,82 @@ def transpose_tiles(tiles: int, steps: int, parts: int, out: Array) -> None:
 def _value(x: Array, part: Region, m: int, n: int) -> np.float32:
     """Return a number of a region, 0 beyond it."""
     return x[m, n] if m < part.row_stop and n < part.column_stop else F(0)
+
+
+def _packer(deinterleave: bool) -> Callable[..., None]:
+    """Make a function that rounds 2 x 16 numbers and writes 16 words of each part of a tile."""
+
+    @intrinsic
+    def pack(
+        typing: TypingContext, x: types.Array, first: types.Integer, distance: types.Integer,
+        out: types.Array, word: types.Integer, parts: types.Integer, low_part: types.Integer,
+    ) -> Intrinsic:  # fmt: skip
+        def codegen(
+            context: Context, builder: Builder, signature: Signature, args: Values
+        ) -> Value:
+            source, target = (array_data(context, builder, signature.args[i], args[i])
+                              for i in (0, 3))  # fmt: skip
+            starts = args[1], builder.add(args[1], args[2])
+            one, two = (load(builder, source, _bytes(builder, n), _FLOATS) for n in starts)
+            if deinterleave:
+                even = range(0, 2 * SIZE, 2)
+                one, two = (shuffle_two(builder, one, two, [n + i for n in even]) for i in (0, 1))
+
+            def write(pairs: Values, part: Value) -> None:
+                first, second = pairs
+                words = builder.or_(second, builder.lshr(first, splat(_WORDS, 16)))
+                at = builder.add(args[4], builder.mul(part, I64(TILE_WORDS)))
+                store(builder, words, target, _bytes(builder, at))
+
+            high = rounded(builder, one), rounded(builder, two)
+            write(high, builder.sub(args[5], I64(1)))
+            with builder.if_then(builder.icmp_signed(">", args[5], I64(1))):
+                left = (builder.fsub(x, builder.bitcast(y, _FLOATS))
+                        for x, y in zip((one, two), high, strict=True))  # fmt: skip
+                write(tuple(rounded(builder, x) for x in left), args[6])
+                write(high, builder.sub(I64(1), args[6]))
+            return context.get_dummy_value()
+
+        sizes = [types.intp] * 2
+        return types.void(x, *sizes, out, *sizes, types.intp), codegen
+
+    return pack
+
+
+pack_pair = _packer(deinterleave=False)  # 16 numbers, and 16 at a distance: two rows
+pack_row = _packer(deinterleave=True)  # 32 numbers of a row, of which neighbours share a word
+
+
+@intrinsic
+def bf16_bits(typing: TypingContext, x: types.Float) -> Intrinsic:
+    """Round to bfloat16, the upper half of the result; as bfloat16.py does."""
+
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
+        return rounded(builder, args[0])
+
+    return types.int32(types.float32), codegen
+
+
+def rounded(builder: Builder, x: Value) -> Value:
+    """The same of a number or a vector: float32 -> int32 whose lower half is 0."""
+    kind = ir.VectorType(I32, x.type.count) if isinstance(x.type, ir.VectorType) else I32
+
+    def constant(value: int) -> Value:
+        return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
+
+    bits = builder.bitcast(x, kind)
+    last = builder.and_(builder.lshr(bits, constant(16)), constant(1))
+    result = builder.add(bits, builder.add(last, constant(0x7FFF)))
+    magnitude = builder.and_(bits, constant(0x7FFFFFFF))
+    not_a_number = builder.icmp_signed(">", magnitude, constant(0x7F800000))
+    too_small = builder.icmp_signed("<", magnitude, constant(_SMALLEST))
+    result = builder.select(not_a_number, constant(0x7FC00000), result)
+    result = builder.select(too_small, constant(0), result)
+    return builder.and_(result, constant(-0x10000))
+
+
+def _bytes(builder: Builder, numbers: Value) -> Value:
+    return builder.mul(numbers, I64(4))
 
 
 @intrinsic
