@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tervit_np.train import RunArguments
     from tervit_np.train.ranks import Ranks
 
-_WITH_RESUME = ("resume", "lower_lr", "workers", "quiet", "help")
+_WITH_RESUME = ("resume", "lower_lr", "threads", "workers", "quiet", "help")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -52,6 +52,8 @@ def _run(args: argparse.Namespace, ranks: "Ranks") -> int:
         out = Path(args.resume)
         run_config = ranks.first(lambda: _config_to_resume(args, out))
         arguments = train.run_arguments_from(run_config)
+        if args.threads is not None:
+            arguments = arguments._replace(threads=thread_count(args.threads))
     folder = RunFolder(out) if ranks.rank == 0 else SharedFolder(out)
     with folder.lock():
         return _train(args, arguments, out, ranks)

@@ -143,7 +143,9 @@ def _add_recipe_options(group: Options) -> None:
 def _add_run_options(group: Options) -> None:
     group.add_argument("--out", metavar="DIR", help="run folder (default: a new one in runs/)")
     group.add_argument(
-        "--resume", metavar="RUN", help="continue the run in this folder, with its options"
+        "--resume",
+        metavar="RUN",
+        help="continue the run in this folder, with its options (--threads may differ)",
     )
     group.add_argument(
         "--lower-lr",

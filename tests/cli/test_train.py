@@ -260,7 +260,7 @@ def run(finished, tmp_path):
     [
         ("--seed", 0), ("--seed", 5), ("--stages", "float:9"), ("--data", "shapes"), ("--out", "x"),
         ("--batch-size", 32), ("--ema", 0.5), ("--model", "swin_cifar"), ("--recompute",),
-        ("--threads", 1), ("--freeze", "head"), ("--mixup", 0.1), ("--accumulate", 2),
+        ("--freeze", "head"), ("--mixup", 0.1), ("--accumulate", 2),
         ("--validation", 8), ("--weights", "x.npz"),
     ],
 )  # fmt: skip
@@ -280,8 +280,10 @@ def test_lower_rates_are_for_a_run_that_is_not_finished(tervit, run):
 
 
 def test_options_that_change_no_bit_are_obeyed(tervit, run):
-    code, _, error = tervit("train", "--resume", run, "--workers", 1, "--quiet")
+    code, _, error = tervit("train", "--resume", run, "--threads", 1, "--workers", 1, "--quiet")
     assert (code, error) == (0, "")
+    code, _, error = tervit("train", "--resume", run, "--threads", 0)
+    assert code == 2 and "--threads is 0; expected at least 1" in error
 
 
 def test_a_lost_checkpoint_does_not_cost_the_finished_stages(tervit, run):
