@@ -187,15 +187,23 @@ def _status(key: str) -> int:
 
 KINDS = {
     "linear": "matrix products and bias",
+    "matmul": "matrix products and bias",
     "attention": "attention",
     "softmax": "attention",
     "layernorm": "LayerNorm",
     "gelu": "GELU",
     "conv": "im2col",
+    "block": "residual sums",
+    "drop_path": "residual sums",
     "quant": "quantizers",
+    "fakequant": "quantizers",
+    "ternarize": "quantizers",
     "adamw": "AdamW",
     "clip": "clipping",
+    "gradient_sum": "sum of the parts' gradients",
+    "param": "gradients set to zero",
 }
+FOLDERS = ("ops", "compiled", "nn", "train", "tervit_np")  # where those files are
 
 
 def profile(shapes: list[str], rounds: int) -> None:
@@ -232,7 +240,7 @@ def _kind(file: str) -> str | None:
         return None
     if path.parent.name == "quant":
         return KINDS["quant"]
-    return KINDS.get(path.stem) if path.parent.name in ("ops", "train") else None
+    return KINDS.get(path.stem) if path.parent.name in FOLDERS else None
 
 
 def main() -> None:

@@ -14,7 +14,9 @@ from tervit_np.compiled.exponential import F
 from tervit_np.compiled.float_tile import (
     FLOAT,
     LANES,
+    MR,
     ONE_VECTOR,
+    ROW_VECTORS,
     copy_vectors,
     load_float,
     store_float,
@@ -23,6 +25,8 @@ from tervit_np.compiled.float_tile import (
 )
 from tervit_np.compiled.jit import kernel
 
+STEPS = 16  # of a group of rows that are copied together
+SPARE = 2  # steps at the end of a group, for what the copy of the last step exceeds it by
 _ZERO = F(0)
 
 
@@ -103,3 +107,36 @@ def pack_register(columns: int, depth: int, x: Matrix, out: Matrix) -> None:
         for n in range(LANES):
             value = load_float(source.address + n * x.column) if n < columns else _ZERO
             store_float(target.address + n * FLOAT, value)
+
+
+@kernel(boundscheck=False)
+def pack_rows(rows: int, depth: int, a: Matrix, out: int) -> None:
+    """Copy a (rows, depth) in groups of MR rows: group m // MR, step k, row r = a[m + r, k].
+
+    Rows that the last group lacks are zeros, and each group ends with SPARE steps of anything. Some
+    steps of all groups are copied at a time: where rows are neighbours in memory, their lines are
+    still in the first cache for the next group.
+    """
+    for k in range(0, depth, STEPS):
+        steps = min(STEPS, depth - k)
+        for m in range(0, rows, MR):
+            group = out + m * (depth + SPARE) * FLOAT
+            pack_group(rows - m, steps, at(a, m, k), group + k * MR * FLOAT)
+
+
+@kernel(boundscheck=False)
+def pack_group(rows: int, steps: int, a: Matrix, out: int) -> None:
+    """Copy some steps of a group; `rows` are those from its first one on.
+
+    A copy of whole registers exceeds the MR numbers of a step; the next step overwrites the excess.
+    """
+    most: int = width_of(ROW_VECTORS)
+    if a.row == FLOAT and most <= rows:
+        for k in range(steps):
+            copy_vectors(ROW_VECTORS, a.address + k * a.column, out + k * MR * FLOAT)
+        return
+    for k in range(steps):
+        source, target = at(a, 0, k), out + k * MR * FLOAT
+        for r in range(MR):
+            value = load_float(source.address + r * source.row) if r < rows else _ZERO
+            store_float(target + r * FLOAT, value)

@@ -27,6 +27,7 @@ from tervit_np.compiled.simd import (
     broadcast,
     intrinsic,
     load,
+    prefetch,
     store,
     transpose,
 )
@@ -35,8 +36,7 @@ from tervit_np.target import lanes, registers
 LANES, MR = lanes(), 6
 VECTORS = 4 if registers() == 32 else 2
 NR = VECTORS * LANES  # columns of a whole tile
-STRIP = 48  # rows that are packed together: whole tiles, and whole registers of any length
-FLOAT = 4  # bytes
+FLOAT, LINE = 4, 64  # bytes of a number, and of a line of the cache
 _VECTOR = ir.VectorType(F32, LANES)
 
 
@@ -58,13 +58,13 @@ class OneVector(NamedTuple):
     vectors: int = 1
 
 
-class StripVectors(NamedTuple):
-    """Not a tile, but as many registers as STRIP numbers fill."""
+class RowVectors(NamedTuple):
+    """Not a tile, but as many registers as hold a number of each of its rows."""
 
-    vectors: int = STRIP // LANES
+    vectors: int = -(-MR // LANES)
 
 
-FULL, HALF, ONE_VECTOR, STRIP_VECTORS = FullTile(), HalfTile(), OneVector(), StripVectors()
+FULL, HALF, ONE_VECTOR, ROW_VECTORS = FullTile(), HalfTile(), OneVector(), RowVectors()
 
 
 class FloatTile(types.Type):
@@ -128,6 +128,22 @@ def load_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
         return sums
 
     return tile(shape, types.intp, types.intp), generate
+
+
+@intrinsic
+def prefetch_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
+    """Fetch the lines of the cache that hold the tile at c."""
+    count = vectors_of(shape)
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        base, offset = _at(builder, args[1]), I64(0)
+        for _ in range(MR):
+            for byte in range(0, count * LANES * FLOAT, LINE):
+                prefetch(builder, base, builder.add(offset, I64(byte)))
+            offset = builder.add(offset, args[2])
+        return context.get_dummy_value()
+
+    return types.void(shape, types.intp, types.intp), generate
 
 
 @intrinsic

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.compiled.aligned import zeros
-from tervit_np.compiled.float_panels import NOTHING, Matrix, at, copy_tile, pack
+from tervit_np.compiled.float_panels import NOTHING, SPARE, Matrix, at, copy_tile, pack, pack_rows
 from tervit_np.compiled.float_tile import (
     FLOAT,
     FULL,
@@ -32,10 +32,9 @@ from tervit_np.compiled.float_tile import (
     MR,
     NR,
     ONE_VECTOR,
-    STRIP,
-    STRIP_VECTORS,
     load_tile,
     multiply_add,
+    prefetch_tile,
     store_tile,
     zero_tile,
 )
@@ -43,11 +42,12 @@ from tervit_np.compiled.jit import kernel
 from tervit_np.target import second_cache
 
 # Steps of a block whose rows of A are packed, and of other blocks, which write C less often. A
-# short panel of 16 columns stays in the first cache while tiles of A pass; one of 64 columns comes
-# from the second cache.
-DEPTH, LONG_DEPTH = (384, 1536) if NR == 64 else (128, 384)
-ROW_BLOCK = 2 * STRIP
-EDGE_FLOATS, A_FLOATS = MR * NR, STRIP * LONG_DEPTH  # of the workspace, before B's panels
+# panel of 16 columns stays in the first cache while tiles of A pass; one of 64 columns comes from
+# the second cache.
+DEPTH, LONG_DEPTH = (384, 1536) if NR == 64 else (256, 384)
+ROW_BLOCK = 16 * MR
+# Of the workspace, before B's panels.
+EDGE_FLOATS, A_FLOATS = MR * NR, max(ROW_BLOCK * (DEPTH + SPARE), MR * (LONG_DEPTH + SPARE))
 
 
 @kernel(boundscheck=False)
@@ -98,17 +98,15 @@ def multiply_block(
 ) -> None:  # fmt: skip
     """Multiply at most ROW_BLOCK rows of A by all panels of B."""
     unpacked = rows - rows % MR if a.column == FLOAT else 0  # rows that are read where they are
-    turned = Matrix(a.address + unpacked * a.row, a.column, a.row)
-    pack(STRIP_VECTORS, rows - unpacked, depth, turned, packed_a)
+    pack_rows(rows - unpacked, depth, at(a, unpacked, 0), packed_a)
     for n in range(0, columns, NR):
         b = Matrix(packed_b + n * depth * FLOAT, NR * FLOAT, FLOAT)
         for m in range(0, rows, MR):
             if m < unpacked:
                 tile_a = at(a, m, 0)
             else:
-                strip, row = divmod(m - unpacked, STRIP)
-                first = packed_a + (strip * depth * STRIP + row) * FLOAT
-                tile_a = Matrix(first, FLOAT, STRIP * FLOAT)
+                group = packed_a + (m - unpacked) * (depth + SPARE) * FLOAT
+                tile_a = Matrix(group, FLOAT, MR * FLOAT)
             multiply_tile(min(MR, rows - m), min(NR, columns - n), depth, tile_a, b,
                           _start_at(start, m, n), at(c, m, n), edge)  # fmt: skip
 
@@ -141,6 +139,7 @@ def run_tile(shape: Any, depth: int, a: Matrix, b: Matrix, start: Matrix, c: Mat
         tile: Any = load_tile(shape, start.address, start.row)
     else:
         tile = zero_tile(shape)
+    prefetch_tile(shape, c.address + MR * c.row, c.row)  # where the next tile is written
     left, right = a.address, b.address
     for _ in range(depth // 2):  # two steps a turn: fewer instructions that only count
         tile = multiply_add(tile, left, a.row, right)
