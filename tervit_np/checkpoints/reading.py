@@ -66,7 +66,7 @@ def _latent_weights(arrays: dict[str, Array]) -> Weights:
     for name in learned:
         del arrays[name]
     count = len({name.rpartition(".")[0] for name in learned})
-    notes = [f"left out the learned scales of {count} quantizers"] if count else []
+    notes = [f"left out what {count} quantizers have learned"] if count else []
     return Weights(arrays, notes, [])
 
 

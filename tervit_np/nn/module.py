@@ -47,6 +47,15 @@ class Module:
         quantizers = self._attributes(Quantizer)
         return [(f"{name}.{key}", p) for name, q in quantizers for key, p in q.params().items()]
 
+    def buffers(self) -> list[tuple[str, Array]]:
+        """Return what quantizers remember, named as their parameters are."""
+        quantizers = self._attributes(Quantizer)
+        return [(f"{name}.{key}", a) for name, q in quantizers for key, a in q.buffers().items()]
+
+    def named_arrays(self) -> dict[str, Array]:
+        """Return the state of a model: the data of all parameters, then the buffers."""
+        return {name: param.data for name, param in self.named_params()} | dict(self.buffers())
+
     def _attributes(self, kind: type[Any]) -> list[tuple[str, Any]]:
         """Return (dotted name, value) of every attribute of this kind, in this module and below."""
         return [
@@ -69,11 +78,11 @@ class Module:
         return sum(param.size for _, param in self.named_params())
 
     def state_dict(self) -> dict[str, Array]:
-        """Copy all parameters into {official name: array}."""
-        return {name: param.data.copy() for name, param in self.named_params()}
+        """Copy all parameters and buffers into {official name: array}."""
+        return {name: array.copy() for name, array in self.named_arrays().items()}
 
     def load_state_dict(self, mapping: Mapping[str, Array]) -> None:
-        """Copy arrays into the parameters, cast to their dtype; on an error none changes.
+        """Copy arrays into parameters and buffers, cast to their dtype; on an error none changes.
 
         Raises
         ------
@@ -81,30 +90,29 @@ class Module:
             If a name is missing or unknown, a shape differs, or a value is not a finite real number
             of the model's dtype.
         """
-        params = dict(self.named_params())
-        missing = [name for name in params if name not in mapping]
-        unexpected = [name for name in mapping if name not in params]
+        own = self.named_arrays()
+        missing = [name for name in own if name not in mapping]
+        unexpected = [name for name in mapping if name not in own]
         if missing or unexpected:
             raise ValueError(
                 f"load_state_dict: {_listed('missing', missing)}{_listed('unexpected', unexpected)}"
                 "is this checkpoint of another architecture?"
             )
         differing = [
-            f"{name} is {shape} in the checkpoint, {param.shape} in the model"
-            for name, param in params.items()
-            if (shape := np.shape(mapping[name])) != param.shape
+            f"{name} is {shape} in the checkpoint, {array.shape} in the model"
+            for name, array in own.items()
+            if (shape := np.shape(mapping[name])) != array.shape
         ]
         if differing:
             raise ValueError(f"load_state_dict: {_first_three(differing, '; ')}")
-        for name, param in params.items():
-            _check_value(name, np.asarray(mapping[name]), param)
-        for name, param in params.items():
-            param.data[...] = mapping[name]
+        for name, array in own.items():
+            _check_value(name, np.asarray(mapping[name]), array.dtype)
+        for name, array in own.items():
+            array[...] = mapping[name]
 
 
-def _check_value(name: str, value: Array, param: Param) -> None:
-    """Raise ValueError if a value does not fit into a parameter."""
-    dtype = param.data.dtype
+def _check_value(name: str, value: Array, dtype: np.dtype[Any]) -> None:
+    """Raise ValueError if a value does not fit into an array of the model."""
     if value.dtype.kind not in "fiub":
         raise ValueError(
             f"load_state_dict: {name} holds {value.dtype} values, expected real numbers"

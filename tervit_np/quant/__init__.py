@@ -2,14 +2,18 @@
 
 from tervit_np.quant.blend import Blend
 from tervit_np.quant.calibration import CALIBRATIONS, find_scale
+from tervit_np.quant.dampened import Dampened
 from tervit_np.quant.dorefa import DoReFa
+from tervit_np.quant.freezing import Freezing
 from tervit_np.quant.identity import IDENTITY, Identity
 from tervit_np.quant.integers import fixed_scale, is_int8_activation, is_integer_matmul
+from tervit_np.quant.lat import LAT
 from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
 from tervit_np.quant.plan_file import read_plan_file, write_plan_file
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
+from tervit_np.quant.qema import QEMA
 from tervit_np.quant.quest import Quest
 from tervit_np.quant.quest_act import QuestAct
 from tervit_np.quant.seq import SEQ
@@ -27,16 +31,20 @@ __all__ = [
     "Blend",
     "QuantizedTensor",
     "Convention",
+    "Dampened",
     "DoReFa",
+    "Freezing",
     "Identity",
     "Plan",
     "Quantizable",
     "Quantizer",
     "Quest",
     "QuestAct",
+    "LAT",
     "LSQ",
     "LSQAct",
     "PACT",
+    "QEMA",
     "SEQ",
     "TTQ",
     "Sherry",

@@ -63,5 +63,17 @@ class Blend(Quantizer):
         """Return the inner quantizer's parameters."""
         return self.inner.params()
 
+    def buffers(self) -> dict[str, Array]:
+        """Return the inner quantizer's buffers."""
+        return self.inner.buffers()
+
+    def before_step(self, weight: Param) -> None:
+        """Let the inner quantizer add to the gradient."""
+        self.inner.before_step(weight)
+
+    def after_step(self, weight: Param) -> None:
+        """Let the inner quantizer take note."""
+        self.inner.after_step(weight)
+
     def __repr__(self) -> str:
         return f"{self.amount:.2f} {self.inner!r}"

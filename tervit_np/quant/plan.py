@@ -13,11 +13,15 @@ from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 from tervit_np.param import Param
+from tervit_np.quant.dampened import Dampened
+from tervit_np.quant.freezing import Freezing
 from tervit_np.quant.identity import IDENTITY
+from tervit_np.quant.lat import LAT
 from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.pattern import Pattern
 from tervit_np.quant.pattern_program import MAX_LENGTH
 from tervit_np.quant.protocol import Quantizer
+from tervit_np.quant.qema import QEMA
 from tervit_np.quant.quest import Quest
 from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
@@ -74,7 +78,8 @@ class Plan:
     def apply(self, layers: Sequence[tuple[str, Quantizable]]) -> None:
         """Give each layer the quantizers that its name chooses, none for a weight it lacks.
 
-        A quantizer with learned parameters stays where the plan has the same rule and arguments.
+        A quantizer with learned parameters or buffers stays where the plan has the same rule and
+        arguments.
 
         Raises
         ------
@@ -105,7 +110,7 @@ class Plan:
 def _learned_or_new(present: Quantizer, new: Quantizer) -> Quantizer:
     """Return the present quantizer if it has learned and the new one is the same rule."""
     is_same = type(present) is type(new) and present.arguments() == new.arguments()
-    return present if is_same and present.params() else new
+    return present if is_same and (present.params() or present.buffers()) else new
 
 
 def _checked_rule(rule: Any) -> Rule:
@@ -138,6 +143,10 @@ PLANS: dict[str, Plan] = {
     "lsq4": _encoder(LSQ(4)),
     "lsq8": _encoder(LSQ(8)),
     "ttq": _encoder(TTQ()),  # a learned scale for each sign
+    "lat": _encoder(LAT()),  # the error of each weight counts as its gradients do
+    "qema": _encoder(QEMA()),  # rounds by an average of past weights
+    "dampened": _encoder(Dampened()),  # pulls weights to their levels
+    "freezing": _encoder(Freezing()),  # stops weights that oscillate
 }
 PLANS |= {f"{name}-static": PLANS[name].with_static_inputs() for name in ("int8", "ternary")}
 

@@ -102,6 +102,19 @@ class Quantizer(ABC):
         """Trainable parameters by name, such as a learned scale; none by default."""
         return {}
 
+    def buffers(self) -> dict[str, Array]:
+        """Arrays that steps of training update and no gradient moves; none by default.
+
+        They are saved with the parameters, and each is of a floating-point type and never replaced.
+        """
+        return {}
+
+    def before_step(self, weight: Param) -> None:  # noqa: B027
+        """Add to the gradient of a whole batch, before it is clipped; nothing by default."""
+
+    def after_step(self, weight: Param) -> None:  # noqa: B027
+        """Take note of the weight that the optimizer has moved, and of its gradient."""
+
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of the constructor, which are attributes of the same names."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}

@@ -9,12 +9,16 @@ rules listed here can be built, so that no file runs code.
 from typing import Any
 
 from tervit_np.quant.blend import Blend
+from tervit_np.quant.dampened import Dampened
 from tervit_np.quant.dorefa import DoReFa
+from tervit_np.quant.freezing import Freezing
 from tervit_np.quant.identity import Identity
+from tervit_np.quant.lat import LAT
 from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.plan import Plan
 from tervit_np.quant.protocol import Quantizer
+from tervit_np.quant.qema import QEMA
 from tervit_np.quant.quest import Quest
 from tervit_np.quant.quest_act import QuestAct
 from tervit_np.quant.seq import SEQ
@@ -28,6 +32,7 @@ RULES: dict[str, type[Quantizer]] = {
     q.__name__: q
     for q in (
         *(Identity, Ternary, Quest, Sherry, SEQ, TTQ, DoReFa, LSQ),
+        *(LAT, QEMA, Dampened, Freezing),
         *(UniformWeight, UniformAct, QuestAct, StaticAct, LSQAct, PACT),
     )
 }

@@ -71,7 +71,7 @@ def ternarize_rows(
 ) -> tuple[Array, Array, Array]:
     """Fit each row, sums in float64.  (M, N) -> codes (M, N) int8, alpha (M,), delta (M,)."""
     # exercise ternarize: codes, alpha and delta of each row of the matrix
-    magnitude, exponent = _scaled(np.abs(matrix.astype(np.float64)))
+    magnitude, exponent = scaled_rows(np.abs(matrix.astype(np.float64)))
     if threshold == "exact":
         alpha, delta = exact_interval(magnitude)
         support = magnitude > delta[:, None]
@@ -110,7 +110,7 @@ def _is_factor(threshold: object) -> bool:
     return is_real and 0 <= float(threshold) < np.inf  # type: ignore[arg-type]
 
 
-def _scaled(magnitude: Array) -> tuple[Array, Array]:
+def scaled_rows(magnitude: Array) -> tuple[Array, Array]:
     """Scale each row by a power of two, exactly, so that its maximum is in [1/2, 1).
 
     Without it S_k^2 over- or underflows for |w| beyond 1e154 or below 1e-154.

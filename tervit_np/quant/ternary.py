@@ -112,6 +112,11 @@ class Ternary(WeightQuantizer):
             return result
         return self._fit(w).dequantize()
 
+    def levels(self, w_hat: Array) -> Array:
+        """Return alpha of each row of a result, 0 of a row of zeros.  (out, ...) -> (M, 1)."""
+        levels: Array = np.abs(as_rows(w_hat, self.granularity)).max(axis=1, keepdims=True)
+        return levels
+
     def __repr__(self) -> str:
         rule = self.threshold if isinstance(self.threshold, str) else f"{self.threshold:g} mean|w|"
         clip = "" if self.clip is None else f", clip {self.clip:g}"

@@ -161,8 +161,8 @@ def layers_with_weights(model: Classifier) -> list[QuantizedLayer]:
 
 
 def replica(model: Classifier) -> Classifier:
-    """Copy a model; the copy shares the weights' memory and has its own gradients."""
-    shared = {id(p.data): p.data for _, p in model.named_params()}
+    """Copy a model; the copy shares the memory of weights and buffers, not that of gradients."""
+    shared = {id(array): array for array in model.named_arrays().values()}
     return copy.deepcopy(model, shared)
 
 

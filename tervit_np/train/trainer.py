@@ -46,6 +46,8 @@ class StageTrainer:
         model.recompute = recipe.recompute
         set_precision(model, recipe.precision)
         self.parallel = ParallelModel(model, threads, recipe.accumulate, ranks)
+        layers = [layer for _, layer in model.quantizable() if layer.weight is not None]
+        self._weights = [(layer.weight, layer.weight_quant) for layer in layers]
         self._blends = _blends([model, *self.parallel.replicas]) if stage.ramp else []
         self.params = [(n, p) for n, p in self.parallel.named_params if not stage.freezes(n)]
         if not self.params:
@@ -75,6 +77,8 @@ class StageTrainer:
 
         value, norm = self._gradients(step, images, loss, rng)
         self.optimizer.step()
+        for weight, quantizer in self._weights:
+            quantizer.after_step(weight)
         if self.average is not None:
             self.average.update()
         return value, norm
@@ -90,6 +94,8 @@ class StageTrainer:
             if what := origin(self.model, images, loss, rng, accumulate):
                 raise unusable(stage, step, total, what) from error
             raise
+        for weight, quantizer in self._weights:
+            quantizer.before_step(weight)
         norm = clip_grad_norm(self.params, self.recipe.clip_norm)
         if not math.isfinite(value + norm):
             what = origin(self.model, images, loss, rng, accumulate)
@@ -132,7 +138,7 @@ class StageTrainer:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return all arrays and counters on which the next step depends."""
-        arrays = {f"model.{name}": p.data for name, p in self.parallel.named_params}
+        arrays = {f"model.{name}": array for name, array in self.model.named_arrays().items()}
         arrays |= scale_arrays(self.model)
         arrays |= {f"optimizer.{k}": a for k, a in self.optimizer.state_dict().items()}
         counters = {"optimizer_steps": self.optimizer.steps}

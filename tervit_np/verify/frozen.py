@@ -16,12 +16,16 @@ from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 from tervit_np.param import Param
 from tervit_np.quant import (
+    LAT,
     LSQ,
     PACT,
+    QEMA,
     SEQ,
     TTQ,
     Blend,
+    Dampened,
     DoReFa,
+    Freezing,
     Identity,
     LSQAct,
     Quantizer,
@@ -54,6 +58,10 @@ QUANTIZERS: tuple[Quantizer, ...] = (
     LSQ(4, "tensor", "deviation"),
     TTQ(),
     TTQ("group4"),
+    LAT(),
+    QEMA("group4"),
+    Dampened(),
+    Freezing("tensor"),
     DoReFa(2),
     DoReFa(4, "channel", "one"),
     UniformWeight(8),
@@ -73,13 +81,15 @@ QUANTIZERS: tuple[Quantizer, ...] = (
 
 
 def prepared(quantizer: Quantizer, w: Array) -> Quantizer:
-    """Copy a quantizer, prepared for w; its learned numbers shrink, so that some w are clipped."""
+    """Copy a quantizer, prepared for w; what it learned and remembers differs from the start."""
     own = copy.deepcopy(quantizer)
     own.prepare(w)
     if isinstance(own, LSQAct):
         own.with_scale(0.2)  # where calibration would put it
     for param in own.params().values():
         param.data *= 0.6
+    for buffer in own.buffers().values():  # as if steps had been taken
+        buffer += np.abs(w[::-1]) / 2
     return own
 
 

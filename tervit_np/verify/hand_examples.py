@@ -16,8 +16,10 @@ from tervit_np import losses
 from tervit_np.arrays import Array
 from tervit_np.quant import (
     CALIBRATIONS,
+    LAT,
     LSQ,
     PACT,
+    QEMA,
     SEQ,
     TTQ,
     Blend,
@@ -42,12 +44,16 @@ _STEP = 0.5  # at which learned scales of inputs start here
 
 
 class Example(NamedTuple):
-    """A quantizer, its input, and the output worked out by hand; dw for an upstream of ones."""
+    """A quantizer, its input, and the output worked out by hand; dw for an upstream of ones.
+
+    `buffers` are what earlier steps have left.
+    """
 
     quantizer: Quantizer
     w: Rows
     w_hat: Rows
     dw: Rows | None = None
+    buffers: dict[str, Rows] = {}  # noqa: RUF012  never changed
 
 
 EXAMPLES = (
@@ -107,6 +113,13 @@ EXAMPLES = (
             [[2, 0, 2, 0], [1.5, -1.5, 1.5, -1.5]]),
     # Thresholds 0.2 and 0.5, which are 0: the means of 4 and 2 and of 1, of 0.6 and 10.
     Example(TTQ(), [[4, 0.2, 2, -1], [0.6, 10, 0.5, 0]], [[3, 0, 3, -1], [5.3, 5.3, 0, 0]]),
+    # d are 2, 1, 1, 0. Of the k largest, the sums of d w are 8, 11, 13, 13 and of d 2, 3, 4, 4, and
+    # 64 / 2, 121 / 3, 169 / 4 grow up to k = 3: the level is 13 / 4. With equal d it would be 3.
+    Example(LAT(), [[4, -3, 2, 1]], [[3.25, -3.25, 3.25, 0]], buffers={"squares": [[4, 1, 1, 0]]}),
+    # Delta 0.42 and alpha 1, as in the first example. The average of 0.1 is above it, that of -0.5
+    # is not, and 1.5 is beyond alpha.
+    Example(QEMA(), [[0.1, -0.5, 0.3, 1.5]], [[1, 0, 0, 1]],
+            buffers={"average": [[0.5, -0.3, 0.3, -1]]}),
     # tanh w = 0.9, -0.65, 0.1, divided by 0.9: 1, -0.72, 0.11. Levels -1, -1/3, 1/3, 1.
     # Without tanh the second would be -0.53 and get the level -1/3.
     Example(
@@ -143,7 +156,7 @@ def example_checks() -> Iterator[ValueCheck]:
     """Compare every example with its result by hand.  -> the worse of its forward and codes."""
     for example in EXAMPLES:
         w, expected = np.array(example.w, np.float64), np.array(example.w_hat, np.float64)
-        quantizer = _prepared(example.quantizer, w)
+        quantizer = _prepared(example, w)
         checks = [ValueCheck(repr(quantizer), quantizer.forward(w)[0], expected)]
         if not isinstance(quantizer, Blend):  # codes of a blend are those of the inner quantizer
             w_hat = quantizer.encode(w).dequantize()
@@ -161,15 +174,17 @@ def gradient_examples() -> Iterator[ValueCheck]:
     for example in EXAMPLES:
         if example.dw is not None:
             w = np.array(example.w, np.float64)
-            quantizer = _prepared(example.quantizer, w)
+            quantizer = _prepared(example, w)
             dw = quantizer.backward(np.ones_like(w), quantizer.forward(w)[1])
             yield ValueCheck(f"{quantizer!r} dw by hand", dw, np.array(example.dw))
 
 
-def _prepared(quantizer: Quantizer, w: Array) -> Quantizer:
-    """Copy a quantizer, with what it learns at its start."""
-    own = copy.deepcopy(quantizer)
+def _prepared(example: Example, w: Array) -> Quantizer:
+    """Copy a quantizer, with what it learns at its start, and its buffers."""
+    own = copy.deepcopy(example.quantizer)
     own.prepare(w)
+    for name, rows in example.buffers.items():
+        own.buffers()[name][...] = rows
     if isinstance(own, LSQAct):
         own.with_scale(_STEP)
     return own

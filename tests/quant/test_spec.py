@@ -3,13 +3,17 @@ import json
 import pytest
 
 from tervit_np.quant import (
+    LAT,
     LSQ,
     PACT,
     PLANS,
+    QEMA,
     SEQ,
     TTQ,
     Blend,
+    Dampened,
     DoReFa,
+    Freezing,
     Identity,
     LSQAct,
     Plan,
@@ -41,6 +45,10 @@ QUANTIZERS = [
     TTQ("tensor"),
     LSQ(8, "tensor", "deviation"),
     DoReFa(3, "channel", "one"),
+    LAT("tensor"),
+    QEMA("group8"),
+    Dampened("tensor", 0.1),
+    Freezing("channel", 0.1),
     UniformWeight(4, "tensor"),
     UniformAct(6, "minmax", "tensor"),
     StaticAct(4),

@@ -117,7 +117,7 @@ def test_packed_files_hold_learned_scales(trained, tmp_path):
 
 def test_weights_are_taken_without_scales(trained):
     weights = read_weights(trained[0] / "seq.npz")
-    assert weights.notes == ["left out the learned scales of 18 quantizers"]
+    assert weights.notes == ["left out what 18 quantizers have learned"]
     assert list(weights.arrays) == [n for n, _ in stage(trained[0], "seq")[0].official_params()]
 
 

@@ -51,6 +51,16 @@ CONVENTIONS = [
             ("quant.sherry", "Sherry.backward", "return dw_hat", "return dw_hat * 0.75"),
         ),
         (
+            "lat-importance",
+            "the gradient is multiplied by the importance of its weight",
+            ("quant.lat", "LAT.backward", "return dw_hat", "return dw_hat * 0.5"),
+        ),
+        (
+            "qema-lag",
+            "the gradient is multiplied by the share of a step in the average",
+            ("quant.qema", "QEMA.backward", "return dw_hat", "return dw_hat * (1 - KEPT)"),
+        ),
+        (
             "learned-clip",
             "the gradient of weights passes beyond the learned end",
             ("quant.learned_scale", "LearnedScale.backward", "dw_hat * cache.ste_mask", "dw_hat"),

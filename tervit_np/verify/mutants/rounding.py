@@ -113,6 +113,26 @@ ROUNDING = [
             ("quant.ttq", "_mean_magnitude", "_codes(matrix) == sign", "_codes(matrix) != 0"),
         ),
         (
+            "lat-equal",
+            "all weights count alike",
+            ("quant.lat", "LAT._importance", "if self._squares is None", "if True"),
+        ),
+        (
+            "lat-squares",
+            "weights count as their squared gradients, without the root",
+            ("quant.lat", "LAT._importance", "np.sqrt(as_rows(", "np.abs(as_rows("),
+        ),
+        (
+            "qema-weight",
+            "the weight decides, not its average",
+            ("quant.qema", "QEMA.encode", "if self._average is None", "if True"),
+        ),
+        (
+            "qema-beyond",
+            "the average decides beyond the last level, too",
+            ("quant.qema", "QEMA.encode", ">= alpha[:, None]", ">= np.inf"),
+        ),
+        (
             "dorefa-scale",
             "the fitted scale is a mean of ratios, not least squares",
             (
