@@ -5,9 +5,13 @@ from tervit_np.cli.startup import prepare
 prepare()
 
 import signal  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 
+TESTS = Path(__file__).parent
+COMPILING = ("compiled", "kernels", "deploy")  # folders whose tests compile nearly all kernels
+LONG = ("exercises", "tutorials", "cli", "train", "analysis", "figures", "book")
 FLOAT32 = ("compiled", "kernels", "models", "nn", "ops", "verify")  # folders
 
 
@@ -21,17 +25,30 @@ def pytest_configure():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give a file to one worker, which compiles its kernels and makes its fixtures once."""
+    """Give a file to one worker, which makes its fixtures once, and kernels to one worker too.
+
+    Two workers that call a kernel at the same time would both compile it.
+    """
     if config.option.dist != "load":  # asked for another way
         return None
     from xdist.scheduler import LoadFileScheduling
 
-    config.option.loadscopereorder = False  # files with few tests are the longest
-    return LoadFileScheduling(config, log)
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "kernels" if file.split("/")[1] in COMPILING else file
+
+    config.option.loadscopereorder = False  # files with few tests may be the longest
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of arithmetic, of which processors compute other last bits."""
+    """Begin with what takes long; mark tests of arithmetic, of which processors compute other bits.
+
+    A worker that begins with the exercises, which compile nothing, leaves the kernels to another.
+    """
+    first = {folder: place for place, folder in enumerate(COMPILING + LONG)}
+    items.sort(key=lambda item: first.get(item.path.relative_to(TESTS).parts[0], len(first)))
     for item in items:
         if item.path.parent.name in FLOAT32 and item.path.name != "test_jit.py":
             item.add_marker(pytest.mark.float32)

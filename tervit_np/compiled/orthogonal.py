@@ -40,4 +40,6 @@ def _iterate(
                 y[i, j] = a * x[i, j]
         sgemm(rows, width, rows, matrix_of(square), matrix_of(x), matrix_of(y), matrix_of(y),
               work, columns)  # fmt: skip
-        x[:] = y
+        for i in range(rows):  # x[:] = y would compile an error's text, in 3 seconds
+            for j in range(width):
+                x[i, j] = y[i, j]

@@ -60,7 +60,8 @@ def quantize_and_multiply_int8_on_tiles(
     quantize_rows(x, x.shape[1], w.input_scale, tokens)
     columns = round_up(w.scale.shape[0], OUTPUTS)
     scales, biases = np.zeros(columns, np.float32), np.zeros(columns, np.float32)
-    scales[: w.scale.shape[0]], biases[: bias.shape[0]] = w.scale, bias
+    for n in range(bias.shape[0]):  # as in ternary_gemm.pack_inputs
+        scales[n], biases[n] = w.scale[n], bias[n]
     out = empty_matrix(rows, columns)
     linear_on_tiles(tile, tokens, w, scales, biases, out, 0, columns // OUTPUTS)
     return out

@@ -121,7 +121,8 @@ def pack_inputs(
     tokens = QuantizedTokens(q, np.empty(rows, np.float32), np.empty(rows, np.int32))
     quantize_rows(x, x.shape[1], w.input_scale, tokens)
     padded_bias = np.zeros(w.scale.shape[0], np.float32)
-    padded_bias[: bias.shape[0]] = bias
+    for n in range(bias.shape[0]):  # [:] = bias would compile an error's text, in 3 seconds
+        padded_bias[n] = bias[n]
     return tokens, padded_bias, empty_matrix(rows, w.scale.shape[0])
 
 

@@ -7,6 +7,8 @@ from tervit_np.verify.checks import ROW_CHECKS
 from tervit_np.verify.mutants import MUTANTS, find_mutant
 from tervit_np.verify.mutation import Mutant, mutated
 
+ON_A_SLOW_MACHINE = ("--budget", 9999)  # seconds, for which all gradients are checked
+
 
 def test_all_checks_pass(tervit):
     code, out, _ = tervit("check")
@@ -17,7 +19,8 @@ def test_all_checks_pass(tervit):
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
 def test_every_parameter_of_a_model_is_checked(tervit, plan):
-    code, out, _ = tervit("check", "--model", "deit_shapes", "--plan", plan)
+    args = ("--model", "deit_shapes", "--plan", plan, *ON_A_SLOW_MACHINE)
+    code, out, _ = tervit("check", *args)
     assert code == 0
     assert "blocks.3.mlp.fc2.weight" in out
     assert "all 56 checks passed" in out
@@ -63,7 +66,7 @@ def test_a_small_budget_spreads_over_the_model(tervit):
 
 def test_a_wrong_model_says_where_the_mistake_begins(tervit):
     with mutated(find_mutant("softmax-scale")):
-        code, out, _ = tervit("check", "--model", "deit_shapes")
+        code, out, _ = tervit("check", "--model", "deit_shapes", *ON_A_SLOW_MACHINE)
     assert code == 1
     assert "blocks.3.attn.qkv.bias: right from the logits down to blocks.3.attn.proj.weight" in out
     assert "checks failed" in out.splitlines()[-1]
@@ -75,19 +78,15 @@ def test_a_diagnosis_is_not_repeated(tervit):
 
 
 def test_all_mutants_are_listed_with_the_checks_that_caught_them(tervit, monkeypatch):
-    """A few here; tests/verify/test_mutants.py runs them all."""
-    few = {
-        name: MUTANTS[name] for name in ("residual", "no-bias", "ternary-clip", "gradient-replaced")
-    }
+    """Two here; tests/verify/test_mutants.py runs them all, if slow."""
+    few = {name: MUTANTS[name] for name in ("residual", "ternary-clip")}
     monkeypatch.setattr("tervit_np.verify.mutants.MUTANTS", few)
     code, out, _ = tervit("check", "--all-mutants")
     assert code == 0
     lines = out.splitlines()
-    for line, caught in zip(
-        lines, ("differences, golden", "golden", "frozen", "contracts"), strict=False
-    ):
+    for line, caught in zip(lines, ("differences, golden", "frozen"), strict=False):
         assert f"caught by {caught}  " in line
-    assert lines[-1] == "4 of 4 mutants caught by the declared check"
+    assert lines[-1] == "2 of 2 mutants caught by the declared check"
 
 
 def test_a_mutant_that_is_not_caught_exits_1(tervit, monkeypatch):
@@ -102,17 +101,23 @@ def test_a_mutant_that_is_not_caught_exits_1(tervit, monkeypatch):
     assert "NOT CAUGHT" in out
 
 
-@pytest.mark.parametrize("option", ["--mutant", "--plant"])
-def test_a_mutant_is_shown_and_caught(tervit, option):
-    """`--plant` is the option's former name."""
-    code, out, _ = tervit("check", option, "softmax-scale")
+def test_a_mutant_is_shown_and_caught(tervit):
+    """`--plant` is the former name of `--mutant`, which the tests around this one use."""
+    code, out, _ = tervit("check", "--plant", "softmax-scale")
     assert code == 0
     assert "- scale * y * (dy" in out
     assert "FAIL" in out
     assert "caught by differences" in out
 
 
-@pytest.mark.parametrize("mutant", ["layernorm-mean", "divergence", "gradient-replaced"])
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        "layernorm-mean",
+        pytest.param("divergence", marks=pytest.mark.slow),
+        pytest.param("gradient-replaced", marks=pytest.mark.slow),
+    ],
+)
 def test_the_closing_words_count_the_rows_above_them(tervit, mutant):
     _, out, _ = tervit("check", "--mutant", mutant)
     *table, closing = out.splitlines()

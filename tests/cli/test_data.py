@@ -10,6 +10,7 @@ from PIL import Image
 def own_folders(monkeypatch, tmp_path):
     monkeypatch.setenv("TERVIT_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("data_tools.shapes.COUNTS", {"train": 20, "val": 30, "test": 10})
 
 
 def test_data_lists_the_sets(tervit, tmp_path):
@@ -25,7 +26,7 @@ def test_root_is_accepted_before_and_after_the_action(tervit, tmp_path, position
     args = (*root, "get", "shapes") if position == "before" else ("get", "shapes", *root)
     code, out, _ = tervit("data", *args)
     assert code == 0
-    assert out.splitlines()[1] == "shapes val: 1000 images, 10 classes"
+    assert out.splitlines()[1] == "shapes val: 30 images, 10 classes"
     assert len(list((tmp_path / "stick" / "decoded").iterdir())) == 3
     assert not (tmp_path / "data").exists()
     assert str(tmp_path / "stick") in tervit("data", *root)[1]

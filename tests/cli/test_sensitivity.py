@@ -10,7 +10,7 @@ import tervit_np as tv
 from tervit_np.cli.options import byte_count
 from tervit_np.quant.plan_file import check_fits, read_plan_file
 
-FEW = ("--images", 12, "--quiet", "--threads", 2)
+FEW = ("--images", 6, "--quiet", "--threads", 2)
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +35,13 @@ def run(finished, tmp_path):
 def test_the_last_float_stage_is_measured(tervit, run):
     code, text, error = tervit("sensitivity", run, *FEW)
     assert code == 0
-    assert f"{run / 'float.npz'} on 12 images of folder:" in text.splitlines()[0]
+    assert f"{run / 'float.npz'} on 6 images of folder:" in text.splitlines()[0]
     assert text.splitlines()[0].endswith(" val")
     rows = re.findall(r"^  (\S+) +\d+\.\d  [+-]\d\.\d{3}", text, re.MULTILINE)
     model, _ = tv.load_model(run / "float.npz")
     assert rows == [name for name, layer in model.quantizable() if layer.weight is not None]
     assert (run / "sensitivity.png").exists()
-    assert json.loads((run / "sensitivity.json").read_text())["settings"]["images"] == 12
+    assert json.loads((run / "sensitivity.json").read_text())["settings"]["images"] == 6
     assert not (run / "sensitivity.partial").exists()
     assert not (run / "mixed.toml").exists()
     assert error == ""

@@ -1,5 +1,6 @@
 """Closed, full and narrow standard streams, and Ctrl-C before the work begins."""
 
+import functools
 import os
 import random
 import signal
@@ -11,6 +12,12 @@ import pytest
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="redirections of a Unix shell")
 TERVIT = f'"{sys.executable}" -m tervit_np'
+slow = pytest.mark.slow
+
+
+def quick_first(*values, quick):
+    """Parametrize: the first values are quick, the others slow."""
+    return [pytest.param(v, marks=() if i < quick else slow) for i, v in enumerate(values)]
 
 
 def run(command, **environment):
@@ -24,23 +31,38 @@ def run(command, **environment):
     )
 
 
+@functools.cache
+def size_with_all_streams():
+    return run(f"{TERVIT} size deit_shapes").stdout
+
+
 @pytest.mark.parametrize(
-    "streams", ["2>&-", "<&-", "<&- 2>&-", "2>/dev/full", "</dev/null 2>&-", "2>&- 3>&-"]
+    "streams",
+    quick_first("<&- 2>&-", "2>/dev/full", "2>&- 3>&-", "2>&-", "<&-", "</dev/null 2>&-", quick=3),
 )
 def test_a_missing_stream_changes_no_result(streams):
     done = run(f"{TERVIT} size deit_shapes {streams}")
     assert done.returncode == 0
-    assert done.stdout == run(f"{TERVIT} size deit_shapes").stdout != ""
+    assert done.stdout == size_with_all_streams() != ""
 
 
-@pytest.mark.parametrize("streams", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("streams", quick_first("<&- >&- 2>&-", ">&-", ">&- 2>&-", quick=2))
 def test_without_standard_output_the_command_succeeds(streams):
     done = run(f"{TERVIT} size deit_shapes {streams}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("reader", ["head -1", "true", "sh -c 'exec <&-; sleep 1'"])
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("unbuffered", "reader"),
+    [
+        ("", "head -1"),
+        ("1", "true"),
+        ("", "sh -c 'exec <&-; sleep 1'"),
+        pytest.param("1", "head -1", marks=slow),
+        pytest.param("", "true", marks=slow),
+        pytest.param("1", "sh -c 'exec <&-; sleep 1'", marks=slow),
+    ],
+)
 def test_a_reader_that_leaves_is_no_error(reader, unbuffered):
     done = run(f"{TERVIT} size swin_cifar | {reader}", PYTHONUNBUFFERED=unbuffered)
     assert done.stderr == ""
@@ -60,7 +82,7 @@ def test_a_mistake_is_said_without_standard_error_by_its_code_alone():
     assert (done.returncode, done.stdout) == (2, "")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-16"])
+@pytest.mark.parametrize("encoding", quick_first("ascii", "utf-16", "cp1252", "latin-1", quick=2))
 def test_usage_errors_are_printed_in_any_encoding(encoding):
     done = subprocess.run(
         [sys.executable, "-m", "tervit_np", "\x1b[31m猫±"],
@@ -75,7 +97,7 @@ def test_usage_errors_are_printed_in_any_encoding(encoding):
 
 def test_ctrl_c_while_importing_prints_no_traceback():
     rng = random.Random(0)
-    for _ in range(8):
+    for _ in range(5):
         process = subprocess.Popen(
             [sys.executable, "-m", "tervit_np", "doctor"],
             stdout=subprocess.PIPE,

@@ -69,7 +69,7 @@ def test_the_gap_of_a_plan_file_is_measured_too(tervit, trained, tmp_path):
 
 def test_redraw_needs_only_the_json(tervit, trained):
     out = trained("deit_shapes")
-    tervit("surface", out, *SMALL)
+    tervit("surface", out, *SMALL, "--no-curvature")
     before = (out / "surface.json").read_text()
     for file in out.glob("surface_*.png"):
         file.unlink()
@@ -98,7 +98,7 @@ def test_any_number_of_threads_gives_the_same_numbers(tervit, trained):
 
 def test_ctrl_c_saves_the_measurements(tervit, trained, popen):
     out = trained("deit_shapes")
-    larger = (*SMALL, "--grid", 9, "--images", 64)
+    larger = (*SMALL, "--grid", 7, "--images", 48, "--no-curvature")
     tervit("surface", out, *larger)
     uninterrupted = json.loads((out / "surface.json").read_text())
     (out / "surface.json").unlink()
@@ -120,7 +120,7 @@ def test_ctrl_c_saves_the_measurements(tervit, trained, popen):
 
 def test_a_report_written_later_has_the_section_too(tervit, trained, pictures):
     out = trained("deit_shapes")
-    tervit("surface", out, *SMALL)
+    tervit("surface", out, *SMALL, "--no-curvature")
     write_report(out, data_tools.load(f"folder:{pictures}", "test"))
     text = (out / "report.html").read_text()
     assert text.index("The loss surface") < text.index("How to reproduce this")
