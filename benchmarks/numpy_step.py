@@ -12,6 +12,7 @@ from tervit_np.train import ParallelModel
 SHAPES: dict[str, tuple[str, dict[str, Any], int]] = {
     "p8 d96 L4": ("deit_cifar", {"stem": "linear"}, 64),
     "p8 d96 L4, conv stem": ("deit_cifar", {}, 64),
+    "CIFAR-10 preset": ("deit_cifar_conv", {}, 128),
     "p4 d192 L6": ("deit_cifar_p4", {}, 64),
     "DeiT-Tiny 224": ("deit_tiny_patch16_224", {}, 8),
     "DeiT-Small 224": ("deit_small_patch16_224", {}, 32),

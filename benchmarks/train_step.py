@@ -94,7 +94,7 @@ def by_precision(shapes: list[str], rounds: int) -> list[dict[str, Any]]:
     from tervit_np.compiled.bf16_matmul import bf16_tile
     from tervit_np.ops.mixed_precision import PRECISIONS
 
-    unit = "the processor's" if bf16_tile() is AMX else "emulated, slower than a real one"
+    unit = "the processor's" if bf16_tile() is AMX else "none, float32 multiplies"
     print(f"matrix unit: {unit}\nms a step, one thread")
     rows = []
     for label in shapes:

@@ -1,4 +1,4 @@
-"""Write README's table of accuracies and the tables of docs/results.md, from run folders.
+"""Write the tables of accuracies of README, docs/results.md and docs/float_product.md.
 
     python docs/make_results.py runs/shapes runs/shapes-2 ...    add these runs, rewrite the tables
     python docs/make_results.py runs/compare-main                add a comparison, rewrite tables
@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -23,9 +23,12 @@ from tervit_np.analysis.comparison.figure import draw_comparison
 
 ROOT = Path(__file__).parents[1]
 STORE = ROOT / "docs" / "results.json"
-PAGES = {  # whether the commands that a page shows name a preset
-    ROOT / "README.md": False,
-    ROOT / "docs" / "results.md": True,
+PAGES: dict[Path, Callable[[str], bool]] = {  # which commands a page shows
+    ROOT / "README.md": lambda command: not {"--preset", "--precision"} & set(command.split()),
+    ROOT / "docs" / "results.md": lambda command: "--preset" in command,
+    ROOT / "docs" / "float_product.md": lambda command: (
+        "--precision" in command or command == "tervit train --data cifar10"
+    ),
 }
 SEARCH = ROOT / "docs" / "preset_search.json"
 COMPARISONS = ROOT / "docs" / "comparisons"
@@ -69,14 +72,11 @@ def plain_command(command: str) -> str:
     return shlex.join(kept)
 
 
-def table(runs: list[dict[str, Any]], with_preset: bool) -> str:
-    """Return a table with a row for each command that names a preset, or that names none.
-
-    Cells are in the order of seeds.
-    """
+def table(runs: list[dict[str, Any]], shown: Callable[[str], bool]) -> str:
+    """Return a table with a row for each command that is shown; cells are in the order of seeds."""
     groups = defaultdict(list)
     for run in runs:
-        if ("--preset" in run["command"]) == with_preset:
+        if shown(run["command"]):
             groups[run["command"]].append(run)
     rows = [HEAD, ("---",) * len(HEAD)]
     for command, repeats in groups.items():
@@ -210,9 +210,9 @@ def main() -> None:
             add_run(folder, runs)
     STORE.parent.mkdir(exist_ok=True)
     STORE.write_text(json.dumps(runs, indent=1) + "\n")
-    for page, with_preset in PAGES.items():
+    for page, shown in PAGES.items():
         page.write_text(remade(page, runs), encoding="utf-8")
-        print(f"{page}\n{table(runs, with_preset)}")
+        print(f"{page}\n{table(runs, shown)}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tervit_np.compiled.exponential import ONE, F
 from tervit_np.compiled.float_panels import NOTHING, Matrix, matrix_of, transposed
 from tervit_np.compiled.float_tile import FLOAT
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.sgemm import sgemm, workspace
+from tervit_np.compiled.sgemm import IN_TURN, sgemm, workspace
 from tervit_np.compiled.softmax import softmax_rows, softmax_rows_backward
 
 _NONE = np.empty((0, 0, 0), np.float32)
@@ -72,7 +72,7 @@ def _probs(qkv: Array, bias: Array, mask: Array, probs: Array, work: int, column
             scores = probs[b, h]
             q, k = _part(qkv, b, h * width), _part(qkv, b, dim + h * width)
             target = matrix_of(scores)
-            sgemm(tokens, tokens, width, q, transposed(k), NOTHING, target, work, columns)
+            sgemm(IN_TURN, tokens, tokens, width, q, transposed(k), NOTHING, target, work, columns)
             if bias.size == 0:
                 softmax_rows(scores, scale, scores)
                 continue
@@ -89,7 +89,9 @@ def _mix(probs: Array, qkv: Array, out: Array, work: int, columns: int) -> None:
     for b in range(batch):
         for h in range(heads):
             v, o = _part(qkv, b, (2 * heads + h) * width), _part(out, b, h * width)
-            sgemm(tokens, width, tokens, matrix_of(probs[b, h]), v, NOTHING, o, work, columns)
+            sgemm(
+                IN_TURN, tokens, width, tokens, matrix_of(probs[b, h]), v, NOTHING, o, work, columns
+            )
 
 
 @kernel(boundscheck=False)
@@ -120,15 +122,15 @@ def _backward(
                           _part(dqkv, b, 2 * dim + first))  # fmt: skip
             do = _part(dout, b, first)
             a_hat = matrix_of(probs_hat[b, h])
-            sgemm(tokens, width, tokens, transposed(a_hat), do, NOTHING, dv, work, columns)
-            sgemm(tokens, tokens, width, do, transposed(v), NOTHING, ds, work, columns)
+            sgemm(IN_TURN, tokens, width, tokens, transposed(a_hat), do, NOTHING, dv, work, columns)
+            sgemm(IN_TURN, tokens, tokens, width, do, transposed(v), NOTHING, ds, work, columns)
             if dbias.size:
                 softmax_rows_backward(dscores, probs[b, h], ONE, dscores)
                 _add_and_scale(dscores, scale, dbias[h])
             else:
                 softmax_rows_backward(dscores, probs[b, h], scale, dscores)
-            sgemm(tokens, width, tokens, ds, k, NOTHING, dq, work, columns)
-            sgemm(tokens, width, tokens, transposed(ds), q, NOTHING, dk, work, columns)
+            sgemm(IN_TURN, tokens, width, tokens, ds, k, NOTHING, dq, work, columns)
+            sgemm(IN_TURN, tokens, width, tokens, transposed(ds), q, NOTHING, dk, work, columns)
 
 
 @kernel(boundscheck=False)

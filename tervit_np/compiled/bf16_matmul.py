@@ -3,9 +3,10 @@
     dx = dy W        dW = dy^T x
 
 Twin of ops/mixed_precision.py. On a processor with a matrix unit for bfloat16 they run on its
-tiles, elsewhere on its emulation (amx.py), to the same bits: sums are made in the order of the
-unit, 32 inputs at a time, each after the one before. That order depends neither on the number of
-rows that are packed at a time nor on threads.
+tiles, elsewhere on registers of floats (bf16_sgemm.py), to the same bits: sums are made in the
+order of the unit, 32 inputs at a time, each after the one before. That order depends neither on the
+number of rows that are packed at a time nor on threads. Tests run the loops on an emulated unit
+(amx_emulation.py).
 
 Two tiles of A and two of B are loaded for four products. Rows are packed 256 at a time, few enough
 for the second cache; dW adds to its sums in memory after each of these portions.
@@ -41,8 +42,10 @@ from tervit_np.compiled.bf16_panels import (
     pack_rows,
     transpose_tiles,
 )
+from tervit_np.compiled.bf16_sgemm import gradients
 from tervit_np.compiled.bias import column_sum
 from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.sgemm import workspace
 
 PORTION = 256  # rows that are packed at a time
 BLOCK = 2 * SIZE  # rows and columns whose sums are in tiles at a time
@@ -63,11 +66,21 @@ def linear_backward_bf16(
     With `split`, each number is a sum of two of bfloat16.
     """
     dy, x, weight = map(np.ascontiguousarray, (dy, x, weight))
+    if bf16_tile() is AMX:
+        dx, dweight = gradients_on_tiles(AMX, dy, x, weight, split)
+    else:
+        dx, dweight = gradients(dy, x, weight, 3 if split else 1, *workspace())
+    return dx, dweight, column_sum(dy)
+
+
+def gradients_on_tiles(
+    tile: MatrixTile, dy: Array, x: Array, weight: Array, split: bool
+) -> tuple[Array, Array]:
+    """(M, O), (M, I), (O, I) -> dx (M, I), dweight (O, I)."""
     (rows, outputs), inputs, parts = dy.shape, x.shape[1], 3 if split else 1
-    dx = input_gradient(bf16_tile(), dy, weight, parts)
-    dweight = weight_gradient(bf16_tile(), dy, x, parts)
-    dx, dweight = dx[:rows, :inputs], dweight[:outputs, :inputs]
-    return np.ascontiguousarray(dx), np.ascontiguousarray(dweight), column_sum(dy)
+    dx = input_gradient(tile, dy, weight, parts)[:rows, :inputs]
+    dweight = weight_gradient(tile, dy, x, parts)[:outputs, :inputs]
+    return np.ascontiguousarray(dx), np.ascontiguousarray(dweight)
 
 
 @kernel(boundscheck=False)

@@ -185,6 +185,20 @@ def multiply_add(typing: Any, tile: Any, a: Any, row_stride: Any, b: Any) -> Any
 
 
 @intrinsic
+def add_tiles(typing: Any, tile: Any, other: Any) -> Any:
+    """Add two tiles."""
+
+    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        sums = args[0]
+        for i in range(MR * tile.vectors):
+            one, two = (builder.extract_value(arg, i) for arg in args)
+            sums = builder.insert_value(sums, builder.fadd(one, two), i)
+        return sums
+
+    return tile(tile, tile), generate
+
+
+@intrinsic
 def copy_vectors(typing: Any, shape: Any, source: Any, target: Any) -> Any:
     """Copy `vectors` registers of neighbouring numbers."""
     count = vectors_of(shape)

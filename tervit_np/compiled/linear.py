@@ -12,7 +12,7 @@ from tervit_np.compiled.bias import column_sum
 from tervit_np.compiled.float_panels import NOTHING, Matrix, matrix_of, transposed
 from tervit_np.compiled.float_tile import FLOAT
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.sgemm import sgemm, workspace
+from tervit_np.compiled.sgemm import IN_TURN, sgemm, workspace
 
 _NO_BIAS = np.empty(0, np.float32)
 
@@ -37,7 +37,7 @@ def _forward(x: Array, weight: Array, bias: Array, work: int, columns: int) -> A
     (rows, inputs), outputs = x.shape, weight.shape[0]
     y = empty_matrix(rows, outputs)
     start = Matrix(address_of(bias), 0, FLOAT) if bias.size else NOTHING
-    sgemm(rows, outputs, inputs, matrix_of(x), transposed(matrix_of(weight)), start,
+    sgemm(IN_TURN, rows, outputs, inputs, matrix_of(x), transposed(matrix_of(weight)), start,
           matrix_of(y), work, columns)  # fmt: skip
     return y
 
@@ -48,8 +48,8 @@ def _backward(
 ) -> tuple[Array, Array, Array]:
     (rows, inputs), outputs = x.shape, weight.shape[0]
     dx, dweight = empty_matrix(rows, inputs), empty_matrix(outputs, inputs)
-    sgemm(rows, inputs, outputs, matrix_of(dy), matrix_of(weight), NOTHING, matrix_of(dx), work,
-          columns)  # fmt: skip
-    sgemm(outputs, inputs, rows, transposed(matrix_of(dy)), matrix_of(x), NOTHING,
+    sgemm(IN_TURN, rows, inputs, outputs, matrix_of(dy), matrix_of(weight), NOTHING,
+          matrix_of(dx), work, columns)  # fmt: skip
+    sgemm(IN_TURN, outputs, inputs, rows, transposed(matrix_of(dy)), matrix_of(x), NOTHING,
           matrix_of(dweight), work, columns)  # fmt: skip
     return dx, dweight, column_sum(dy)

@@ -7,7 +7,7 @@ from tervit_np.compiled.aligned import empty
 from tervit_np.compiled.float_panels import Matrix
 from tervit_np.compiled.float_tile import FLOAT
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.sgemm import sgemm, workspace
+from tervit_np.compiled.sgemm import IN_TURN, sgemm, workspace
 
 
 def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = None) -> Array:
@@ -76,7 +76,7 @@ def _multiply(
         for h in range(shape[1]):
             begin = start + s * start_strides[0] + h * start_strides[1] if start else 0
             sgemm(
-                shape[2], shape[3], shape[4],
+                IN_TURN, shape[2], shape[3], shape[4],
                 Matrix(a + s * a_strides[0] + h * a_strides[1], a_strides[2], a_strides[3]),
                 Matrix(b + s * b_strides[0] + h * b_strides[1], b_strides[2], b_strides[3]),
                 Matrix(begin, start_strides[2], FLOAT),
