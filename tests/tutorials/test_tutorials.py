@@ -1,4 +1,7 @@
-"""Every chapter runs in its short form, reproduces its numbers and writes its figures."""
+"""Every chapter runs in its short form, reproduces its numbers and writes its figures.
+
+The longest are slow tests; .ci/run runs all in the book.
+"""
 
 import ast
 import json
@@ -6,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ FOLDER = Path(__file__).parents[2] / "tutorials"
 CHAPTERS = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 FIGURES = FOLDER / "tervit_lesson" / "figures"
 NAMES = [chapter.stem for chapter in CHAPTERS]
+LONG = ("00", "04", "07", "11", "13", "14", "15", "19", "22")  # 4 to 14 s of processor time
 STORE = FOLDER.parent / "docs" / "tutorials.json"
 STORED = json.loads(STORE.read_text(encoding="utf-8"))["chapters"] if STORE.exists() else {}
 
@@ -50,7 +55,13 @@ def with_figure_code(chapter: Path) -> str:
     return "\n".join([text, *drawing])
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
+@pytest.mark.parametrize(
+    "chapter",
+    [
+        pytest.param(c, id=c.stem, marks=pytest.mark.slow if c.stem.startswith(LONG) else ())
+        for c in CHAPTERS
+    ],
+)
 def test_a_chapter_runs(chapter, out):
     results = out / f"{chapter.stem}.json"
     done = run(chapter, out, TERVIT_RESULTS=str(results), PYTHONIOENCODING="utf-8")
@@ -93,6 +104,32 @@ def test_stored_numbers_are_of_the_chapters_and_hold():
         for name, n in entry["numbers"].items():
             holds = n["claim"] if "claim" in n else abs(n["value"] - n["text"]) <= n["tolerance"]
             assert holds, (stem, name)
+
+
+def written(chapter: Path) -> dict:
+    """Return what the text says about numbers, where it writes name and number out."""
+    found = {}
+    for node in ast.walk(ast.parse(chapter.read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "quote"
+        ):
+            name, _, text, tolerance, *_ = node.args
+            with suppress(ValueError):  # computed
+                numbers = {"text": ast.literal_eval(text), "tolerance": ast.literal_eval(tolerance)}
+                found[ast.literal_eval(name)] = numbers
+    return found
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
+def test_stored_numbers_are_those_of_the_text(chapter):
+    stored = claims(STORED.get(chapter.stem, {"numbers": written(chapter)})["numbers"])
+    texts = claims(written(chapter))
+    assert len(texts) >= 3
+    assert {name: stored.get(name) for name in texts} == texts, (
+        f"the text has changed since docs/tutorials.json: run_all.py {chapter.stem[:2]}"
+    )
 
 
 def test_run_all_refuses_an_unknown_chapter():
