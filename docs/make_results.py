@@ -23,9 +23,10 @@ from tervit_np.analysis.comparison.figure import draw_comparison
 
 ROOT = Path(__file__).parents[1]
 STORE = ROOT / "docs" / "results.json"
+OLD = "--preset cifar10-adamw"
 PAGES: dict[Path, Callable[[str], bool]] = {  # which commands a page shows
-    ROOT / "README.md": lambda command: not {"--preset", "--precision"} & set(command.split()),
-    ROOT / "docs" / "results.md": lambda command: "--preset" in command,
+    ROOT / "README.md": lambda command: OLD not in command and "--precision" not in command,
+    ROOT / "docs" / "results.md": lambda command: OLD in command,
     ROOT / "docs" / "float_product.md": lambda command: (
         "--precision" in command or command == "tervit train --data cifar10"
     ),
@@ -53,19 +54,19 @@ def summary(folder: Path) -> dict[str, Any]:
         "command": plain_command(config["command"]),
         "seed": config["seed"],
         "stages": stages,
-        "seconds": next(line["seconds"] for line in lines if line["kind"] == "run"),
+        "seconds": round(sum(line["seconds"] for line in lines if line["kind"] == "stage"), 1),
         "test_images": config["data"]["test"],
         "environment": config["environment"],
     }
 
 
 def plain_command(command: str) -> str:
-    """Remove what differs between repetitions: --seed, --out, --quiet, paths of folders."""
+    """Remove what differs between repetitions or changes no bit: paths of folders, --seed, ..."""
     words = shlex.split(command)
     kept: list[str] = []
     while words:
         word = words.pop(0)
-        if word in ("--seed", "--out"):
+        if word in ("--seed", "--out", "--threads", "--workers"):
             words.pop(0)
         elif word != "--quiet":
             kept.append(re.sub(r"^folder:.*/", "folder:", word))
