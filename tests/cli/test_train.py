@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -363,9 +364,16 @@ def test_a_run_is_locked_while_it_trains(tervit, pictures, tmp_path, popen):
 def test_two_runs_without_a_name_get_two_folders(pictures, tmp_path, popen, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *sys.path]))
-    args = ("train", "--data", f"folder:{pictures}", "--stages", "float:1", *SMALL)
+    args = ("train", "--data", f"folder:{pictures}", "--stages", "float:2000", *SMALL)
     runs = [popen(*args, "--seed", seed) for seed in (1, 2)]
-    assert [run.finish()[0] for run in runs] == [0, 0]
+    while len(list(tmp_path.glob("runs/*/metrics.jsonl"))) < len(runs):
+        assert [run.process.poll() for run in runs] == [None, None]
+        time.sleep(0.05)
+    for metrics in tmp_path.glob("runs/*/metrics.jsonl"):
+        runs[0].wait_for_file(metrics, "step")
+    for run in runs:
+        run.interrupt()
+    assert [run.finish()[0] for run in runs] == [130, 130]
     folders = sorted((tmp_path / "runs").iterdir())
     seeds = [json.loads((folder / "run.json").read_text())["seed"] for folder in folders]
     assert sorted(seeds) == [1, 2]

@@ -37,8 +37,15 @@ def test_a_page_loads_only_files_that_are_here(page):
         assert (FIGURES / file).exists(), file
 
 
-@pytest.mark.parametrize("dark", (False, True), ids=("light", "dark"))
-@pytest.mark.parametrize("width", (1280, 390))
+@pytest.mark.parametrize(
+    ("width", "dark"),  # the width moves things, the theme colours them
+    [
+        pytest.param(1280, False, id="1280-light"),
+        pytest.param(390, True, id="390-dark"),
+        pytest.param(1280, True, id="1280-dark", marks=pytest.mark.slow),
+        pytest.param(390, False, id="390-light", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_fits_its_screen_and_can_be_read(browser, page, width, dark):
     browser.open(FIGURES / f"{page}.html", width, dark=dark)
