@@ -1,4 +1,7 @@
-"""Models at 224 pixels, compared with fingerprints of their gradients in PyTorch."""
+"""Models at 224 pixels, compared with fingerprints of their gradients in PyTorch.
+
+Swin is quick in float32 alone; small Swins are compared in float64 elsewhere.
+"""
 
 import numpy as np
 import pytest
@@ -8,11 +11,16 @@ from tervit_np.verify.golden import filled_model, forward_backward, inputs
 from tests.checks import relative_error
 from tests.golden.golden import FULL_SIZE, fingerprint, stored
 
+LARGE = ("deit_small_patch16_224", "swin_tiny_patch4_window7_224")  # 5 s each in float64
+
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [
-        *((name, "float64") for name in FULL_SIZE),
+        *(
+            pytest.param(name, "float64", marks=pytest.mark.slow if name in LARGE else ())
+            for name in FULL_SIZE
+        ),
         (FULL_SIZE[0], "float32"),
         (FULL_SIZE[-1], "float32"),
     ],
