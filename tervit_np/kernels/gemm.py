@@ -19,6 +19,7 @@ from tervit_np.arrays import Array
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.simd import (
     I8,
+    I16,
     I32,
     I64,
     Builder,
@@ -30,6 +31,7 @@ from tervit_np.compiled.simd import (
     Values,
     array_data,
     broadcast,
+    call,
     intrinsic,
     load,
     shuffle,
@@ -155,12 +157,30 @@ def _dot_bytes(builder: Builder, sums: Value, a: Value, b: Value) -> Value:
             dot = dot_sdot if "dotprod" in features() else dot_neon
             sums = dot(builder, sums, part, b)
         return sums
-    # vpmaddubsw would saturate: two products of 255 and 127 do not fit 16 bits.
+    if "avx2" in features():
+        return _dot_words(builder, sums, a, b)
     for first in range(4):
         lanes = range(first, b.type.count, 4)
         left = builder.zext(shuffle(builder, a, lanes), sums.type)
         right = builder.sext(shuffle(builder, b, lanes), sums.type)
         sums = builder.add(sums, builder.mul(left, right))
+    return sums
+
+
+def _dot_words(builder: Builder, sums: Value, a: Value, b: Value) -> Value:
+    """Do the same with 16 bits for each factor: bytes of even number first, then those of odd.
+
+    `vpmaddubsw` multiplies bytes, but two products of 255 and 127 do not fit its 16-bit sums.
+    `vpmaddwd` adds two products of 16 bits to 32. What makes words of bytes is done once for a row
+    of a and once for a column of b.
+    """
+    words = ir.VectorType(I16, 2 * LANES)
+    a, b, byte = builder.bitcast(a, words), builder.bitcast(b, words), splat(words, 8)
+    even = builder.and_(a, splat(words, 255)), builder.ashr(builder.shl(b, byte), byte)
+    odd = builder.lshr(a, byte), builder.ashr(b, byte)
+    name = "llvm.x86.avx512.pmaddw.d.512" if LANES == 16 else "llvm.x86.avx2.pmadd.wd"
+    for factors in (even, odd):
+        sums = builder.add(sums, call(builder, name, sums.type, *factors))
     return sums
 
 

@@ -43,8 +43,8 @@ def dot_products_only(tile: Tile, steps: int, weights: int, inputs: int) -> Arra
     The sums are returned so that the compiler cannot remove the loop.
     """
     acc: Accumulators = zero_accumulators(tile)
-    for _ in range(steps):
-        acc = multiply_add_registers(acc, weights, inputs)
+    for i in range(steps):
+        acc = multiply_add_registers(acc, weights, inputs, np.int32(i))
     unused = np.zeros(8, np.float32)
     tokens = QuantizedTokens(np.zeros((8, 4), np.int8), unused, np.zeros(8, np.int32))
     out = np.empty((8, 256), np.int32)
@@ -54,22 +54,35 @@ def dot_products_only(tile: Tile, steps: int, weights: int, inputs: int) -> Arra
 
 @intrinsic
 def multiply_add_registers(
-    typing: TypingContext, acc: Accumulators, weights: types.Integer, inputs: types.Integer
-) -> Intrinsic:
-    """One step of `multiply_add`, always with the same four weights and four inputs."""
+    typing: TypingContext, acc: Accumulators, weights: types.Integer, inputs: types.Integer,
+    step: types.Integer,
+) -> Intrinsic:  # fmt: skip
+    """One step of `multiply_add`, always with the same four weights and four inputs.
+
+    With AVX2 a dot product is three instructions, and a compiler would compute the same product
+    once, before the loop. So there slots differ in weights, and rows and steps in inputs.
+    """
 
     def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
-        sums, weights_, inputs_ = args
+        sums, weights_, inputs_, step_ = args
         vector = ir.VectorType(I8, acc.vector_bytes)
-        lanes = acc.vector_bytes // 4
-        w = builder.bitcast(broadcast(builder, weights_, lanes), vector)
-        x = builder.bitcast(broadcast(builder, inputs_, lanes), vector)
-        for i in range(acc.mr * acc.panels * SLOTS):
-            after = DOT[acc.variant](builder, builder.extract_value(sums, i), w, x)
-            sums = builder.insert_value(sums, after, i)
+        lanes, distinct = acc.vector_bytes // 4, acc.variant == "avx2"
+
+        def operand(word: Value, number: int) -> Value:
+            if distinct:
+                word = builder.add(word, ir.Constant(word.type, number))
+            return builder.bitcast(broadcast(builder, word, lanes), vector)
+
+        inputs_ = builder.add(inputs_, step_) if distinct else inputs_
+        slots = [operand(weights_, s) for s in range(acc.panels * SLOTS)]
+        for m in range(acc.mr):
+            x = operand(inputs_, m)
+            for i, w in enumerate(slots, m * len(slots)):
+                after = DOT[acc.variant](builder, builder.extract_value(sums, i), w, x)
+                sums = builder.insert_value(sums, after, i)
         return sums
 
-    return acc(acc, types.int32, types.int32), codegen
+    return acc(acc, types.int32, types.int32, types.int32), codegen
 
 
 @kernel(boundscheck=False)
