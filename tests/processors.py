@@ -110,10 +110,12 @@ def configurations() -> Iterator[Configuration]:
     )  # fmt: skip
     yield Configuration("an empty kernel cache", {}, impossible=absent, empty_cache=True)
     for core, feature in CORES.items():
+        disabled = numpy_features_beyond(core)
+        changes_nothing = core == blas.core_name() and not disabled
         yield Configuration(
             f"OpenBLAS {core}",
-            {"OPENBLAS_CORETYPE": core, "NPY_DISABLE_CPU_FEATURES": numpy_features_beyond(core)},
-            short=core == "Haswell",
+            {"OPENBLAS_CORETYPE": core, "NPY_DISABLE_CPU_FEATURES": disabled},
+            short=core == "Haswell" and not changes_nothing,
             impossible=lacking((feature,), here),
         )
     for variant in (*VARIANTS, isa.EMULATED):
