@@ -18,7 +18,8 @@ FOLDER = Path(__file__).parents[2] / "tutorials"
 CHAPTERS = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 FIGURES = FOLDER / "tervit_lesson" / "figures"
 NAMES = [chapter.stem for chapter in CHAPTERS]
-LONG = ("00", "04", "07", "11", "13", "14", "15", "19", "22")  # by the times that `tervit book` prints
+# By the times that `tervit book` prints.
+LONG = ("00", "04", "07", "11", "13", "14", "15", "19", "22")
 STORE = FOLDER.parent / "docs" / "tutorials.json"
 STORED = json.loads(STORE.read_text(encoding="utf-8"))["chapters"] if STORE.exists() else {}
 
