@@ -64,7 +64,9 @@ def test_every_gradient_matches_differences_after_a_stem(monkeypatch, plan):
     assert max(c.error for c in checks) < LIMIT, max(checks, key=lambda c: c.error).name
 
 
-@pytest.mark.parametrize("size", COUNTS)
+@pytest.mark.parametrize(
+    "size", [pytest.param(s, marks=() if s == "tiny" else pytest.mark.slow) for s in COUNTS]
+)
 def test_parameters_are_counted_as_published(size):
     model = tv.create_model(f"swin_{size}_patch4_window7_224")
     assert model.num_params() == COUNTS[size]
