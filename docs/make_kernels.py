@@ -1,9 +1,10 @@
-"""Make the tables and figures of docs/kernels.md from the file that `tervit bench --out` wrote.
+"""Make the tables and figures of docs/kernels.md from the files that `tervit bench --out` wrote.
 
     python docs/make_kernels.py
 
-It reads docs/bench_zen4.json and measures nothing; for Arm and for Intel's matrix unit it compiles
-the kernels and counts their instructions.
+It reads a file for each family of processors, docs/bench_zen4.json and so on, and measures nothing;
+for Arm and for Intel's matrix unit it compiles the kernels and counts their instructions. A new
+family is a line of FAMILIES, and marks in the page.
 """
 
 import re
@@ -22,10 +23,17 @@ from tervit_np.bench.store import load_results  # noqa: E402
 from tervit_np.bench.variants import VariantTable, intensities  # noqa: E402
 
 DOCS = ROOT / "docs"
-STORE, PAGE = DOCS / "bench_zen4.json", DOCS / "kernels.md"
+PAGE = DOCS / "kernels.md"
+FAMILIES = {"zen4": "AMD EPYC, Zen 4", "zen2": "AMD EPYC, Zen 2"}  # a file for each
+ELSEWHERE = "zen4"  # the family whose table has the variants that are only compiled, too
 
 
-def variant_table(timed: VariantTable) -> str:
+def store(family: str) -> Path:
+    """Return the file of a family's measurements."""
+    return DOCS / f"bench_{family}.json"
+
+
+def variant_table(timed: VariantTable, elsewhere: bool) -> str:
     """One row for each variant timed, and for each elsewhere, whose assembly is only counted."""
     rows = [["variant", "10⁹ op/s", "of the peak", "op per byte of weights", "inner loop"]]
     for variant in timed.variants:
@@ -33,7 +41,7 @@ def variant_table(timed: VariantTable) -> str:
         intensity = "" if variant.intensity is None else f"{variant.intensity:.0f}"
         cells = [variant.name, f"{variant.speed:.1f}", peak, intensity, _counts(variant.loop)]
         rows.append(cells)
-    for name, target in cross_compile.TARGETS.items():
+    for name, target in cross_compile.TARGETS.items() if elsewhere else ():
         intensity = "16" if name == "generic" else f"{intensities(name)[0]:.0f}"
         loop = count_instructions(find_inner_loop(cross_compile.assembly(name)))
         rows.append([f"{name}, for {target.name}", "", "", intensity, _counts(loop)])
@@ -50,13 +58,12 @@ def limits_line(table: VariantTable) -> str:
     return f"Reading: {read}. Float32 multiply-adds: {table.limits.float32:.0f} · 10⁹ op/s.\n"
 
 
-def machine_line(environment: dict[str, str]) -> str:
-    """The machine and the versions of a section."""
+def machine_line(environment: dict[str, str], name: str) -> str:
+    """The processor and the versions of a section."""
     e = environment
-    return (
-        f"\n{e['processor']}, {e['blas']}, NumPy {e['numpy']}, PyTorch {e['torch']}, onnxruntime "
-        f"{e['onnxruntime']}, load {e['load']} before.\n"
-    )
+    others = [("PyTorch", e["torch"]), ("onnxruntime", e["onnxruntime"])]
+    versions = "".join(f", {other} {version}" for other, version in others if version != "absent")
+    return f"\n{name}, {e['blas']}, NumPy {e['numpy']}{versions}, load {e['load']} before.\n"
 
 
 def layer_table(layers: list[Comparison]) -> str:
@@ -124,25 +131,43 @@ def rewrite(text: str, name: str, new: str) -> str:
     return re.sub(marks, lambda match: match[1] + new + match[2], text, flags=re.DOTALL)
 
 
-def main() -> None:
-    """Make the tables and figures of all sections."""
-    results, text = load_results(STORE), PAGE.read_text()
+def remade(text: str) -> str:
+    """Return the page with the tables of all families."""
+    for family, name in FAMILIES.items():
+        results = load_results(store(family))
+        environments = results.environments
+        if results.variants is not None:
+            ladder = variant_table(results.variants, family == ELSEWHERE)
+            ladder += "\n" + limits_line(results.variants)
+            machine = machine_line(environments["variants"], name)
+            text = rewrite(text, f"variants {family}", ladder + machine)
+        if results.layers:
+            machine = machine_line(environments["layers"], name)
+            text = rewrite(text, f"layers {family}", layer_table(results.layers) + machine)
+        if results.models:
+            machine = machine_line(environments["models"], name)
+            models = model_table(results.models) + threads_line(results.models)
+            text = rewrite(text, f"models {family}", models + machine)
+    return text
+
+
+def draw(family: str, name: str) -> None:
+    """Draw the figures of a family, with its name."""
+    results = load_results(store(family))
     if results.variants is not None:
-        machine = machine_line(results.environments["variants"])
-        ladder = variant_table(results.variants) + "\n" + limits_line(results.variants)
-        text = rewrite(text, "variants", ladder + machine)
-        figures.roofline(results.variants, results.layers, DOCS / "roofline_zen4.png")
+        path = DOCS / f"roofline_{family}.png"
+        figures.roofline(results.variants, results.layers, path, name)
     if results.layers:
-        machine = machine_line(results.environments["layers"])
-        text = rewrite(text, "layers", layer_table(results.layers) + machine)
-        figures.ratios(results.layers, DOCS / "layers_zen4.png")
+        figures.ratios(results.layers, DOCS / f"layers_{family}.png", name)
     if results.models:
-        machine = machine_line(results.environments["models"])
-        text = rewrite(
-            text, "models", model_table(results.models) + threads_line(results.models) + machine
-        )
-        figures.model_ratios(results.models, DOCS / "models_zen4.png")
-    PAGE.write_text(text)
+        figures.model_ratios(results.models, DOCS / f"models_{family}.png", name)
+
+
+def main() -> None:
+    """Make the tables and figures of all families."""
+    for family, name in FAMILIES.items():
+        draw(family, name)
+    PAGE.write_text(remade(PAGE.read_text()))
     print(PAGE)
 
 

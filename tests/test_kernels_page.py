@@ -24,15 +24,23 @@ def page():
     return module
 
 
-def test_tables_are_those_of_the_stored_file(page, monkeypatch):
-    results = load_results(page.STORE)
-    assert page.layer_table(results.layers) in TEXT
-    assert page.model_table(results.models) in TEXT
-    assert page.limits_line(results.variants) in TEXT
+def test_tables_are_those_of_the_stored_files(page, monkeypatch):
     monkeypatch.setattr(page.cross_compile, "TARGETS", {})  # they would be compiled
-    assert all(row in TEXT for row in page.variant_table(results.variants).splitlines())
-    for variant in results.variants.variants:
-        assert f"| {variant.name} | {variant.speed:.1f} |" in TEXT
+    for family, name in page.FAMILIES.items():
+        results = load_results(page.store(family))
+        section = TEXT.split(f"<!-- variants {family} -->")[1].split("<!-- end")[0]
+        rows = page.variant_table(results.variants, True).splitlines()
+        assert all(row in section for row in rows)
+        assert page.limits_line(results.variants) in section
+        assert page.machine_line(results.environments["variants"], name) in section
+        for variant in results.variants.variants:
+            assert f"| {variant.name} | {variant.speed:.1f} |" in section
+    other = {family for family in page.FAMILIES if family != page.ELSEWHERE}
+    monkeypatch.setattr(page, "FAMILIES", {family: page.FAMILIES[family] for family in other})
+    assert page.remade(TEXT) == TEXT
+    zen4 = load_results(page.store(page.ELSEWHERE))
+    assert page.layer_table(zen4.layers) in TEXT
+    assert page.model_table(zen4.models) in TEXT
 
 
 def test_only_text_between_the_marks_is_rewritten(page):

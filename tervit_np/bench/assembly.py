@@ -1,7 +1,7 @@
 """The assembly of a variant's inner loop, and an explanation of each instruction.
 
 In assembly, a kernel consists of blocks between labels; the inner loop is the block with the most
-multiplications.
+multiplications. Where a loop has branches, it is the largest part of it.
 """
 
 import re
@@ -13,9 +13,9 @@ from tervit_np.bench.baselines import random_problem
 from tervit_np.kernels import quantize_tokens
 from tervit_np.kernels.isa import check_supported
 
-_MULTIPLIES = re.compile(
-    r"\t(vpdpbusd|vpmaddubsw|vpdpwssd|tdpbssd|vpmaddwd|vpmulld|vpcmpeqb|cmpb|[su]mlal2?|[su]mull2?|"
-    r"mla|u?sdot)\s"
+_MULTIPLIES = re.compile(  # or compares a code with 1 or -1, instead of multiplying
+    r"\t(?:(?:vpdpbusd|vpmaddubsw|vpdpwssd|tdpbssd|vpmaddwd|vpmulld|vpcmpeqb|[su]mlal2?|[su]mull2?|"
+    r"mla|u?sdot)\s|cmp[bl]\s+\$(?:1|-1|255),)"
 )
 _EXPLANATIONS = (  # an instruction is explained by the first pattern that matches
     (r"vpdpbusd|u?sdot", "four products of bytes, added to each 32-bit sum"),

@@ -24,14 +24,15 @@ BASELINES = {  # names of times: label, colour, opacity
 }
 
 
-def ratios(layers: list[Comparison], path: Path) -> Path:
+def ratios(layers: list[Comparison], path: Path, processor: str = "") -> Path:
     """Draw how many times faster the ternary layer is than each baseline, by shape."""
     labels = [f"{row.tokens} x {row.inputs} x {row.outputs}" for row in layers]
     groups = [(row.times, row.times["ternary"]) for row in layers]
-    return _bars(labels, groups, "A ternary layer, tokens x inputs x outputs", path)
+    title = "A ternary layer, tokens x inputs x outputs"
+    return _bars(labels, groups, _on(title, processor), path)
 
 
-def model_ratios(models: list[ModelComparison], path: Path) -> Path:
+def model_ratios(models: list[ModelComparison], path: Path, processor: str = "") -> Path:
     """Draw how many times faster the packed model is than each baseline."""
     labels = [
         f"{row.model.split('_patch')[0]}, batch {row.batch}"
@@ -39,7 +40,11 @@ def model_ratios(models: list[ModelComparison], path: Path) -> Path:
         for row in models
     ]
     groups = [(row.times, row.times["packed"]) for row in models]
-    return _bars(labels, groups, "Whole ternary models, image to logits", path)
+    return _bars(labels, groups, _on("Whole ternary models, image to logits", processor), path)
+
+
+def _on(title: str, processor: str) -> str:
+    return f"{title}\n{processor}" if processor else title
 
 
 def _bars(labels: list[str], groups: list[Any], title: str, path: Path) -> Path:
@@ -85,9 +90,12 @@ def _has(times: dict[str, Times], name: str) -> bool:
     return any(timed.startswith(name) for timed in times)
 
 
-def roofline(table: VariantTable, layers: list[Comparison], path: Path) -> Path:
+def roofline(
+    table: VariantTable, layers: list[Comparison], path: Path, processor: str = ""
+) -> Path:
     """Draw speed over intensity: each variant by its inner loop, each shape by its traffic."""
-    with figure(11, 4.8) as fig:
+    with figure(11, 5) as fig:
+        fig.suptitle(processor, x=0.01, ha="left", fontsize=12)
         left, right = fig.subplots(1, 2, sharey=True)
         _ceilings(left, table, ("L1",), (0.5, 90))
         _points(left, [
@@ -133,7 +141,7 @@ def _ceilings(axes: Any, table: VariantTable, levels: tuple[str, ...], span: Spa
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
     axes.set_xlim(*span)
-    axes.set_ylim(1, 2 * top)
+    axes.set_ylim(min(1, *(v.speed / 2 for v in table.variants)), 2 * top)
 
 
 def _note(axes: Any, text: str, x: float, y: float, lift: int) -> None:
@@ -144,7 +152,7 @@ def _note(axes: Any, text: str, x: float, y: float, lift: int) -> None:
 def _points(axes: Any, points: list[tuple[float, float, str]]) -> None:
     """Draw points with their names below, low enough not to overlap other names."""
     taken: list[tuple[float, float, float]] = []  # left, right and top of names, in points
-    for x, y, name in sorted(points):
+    for i, (x, y, name) in enumerate(sorted(points)):
         axes.plot(x, y, "o", color=_TERNARY, markersize=6)
         across, up = axes.transData.transform((x, y)) * 72 / axes.figure.dpi
         half, depth = 2.6 * len(name), 14.0
@@ -153,5 +161,5 @@ def _points(axes: Any, points: list[tuple[float, float, str]]) -> None:
             depth += 5
         taken.append((across - half, across + half, up - depth))
         axes.annotate(name, (x, y), (0, -depth), textcoords="offset points",
-                      ha="center", va="top", fontsize=8, bbox=_PAPER,
+                      ha="center", va="top", fontsize=8, bbox=_PAPER, zorder=4 - i / 99,
                       arrowprops={"arrowstyle": "-", "color": FAINT, "lw": 0.8})  # fmt: skip
