@@ -9,6 +9,7 @@ from tervit_np.kernels import Panels
 from tervit_np.models import Classifier, build, quantize
 from tervit_np.models.quantization import plan_of
 from tervit_np.nn import Blocks, Linear, Products
+from tervit_np.nn.quantized_layer import effective_bias
 from tervit_np.quant import (
     Identity,
     QuantizedTensor,
@@ -60,6 +61,10 @@ def packed_copy(model: Classifier) -> Classifier | None:
     for name, param in copy.named_params():
         if name.removesuffix(".weight") not in layers:
             param.data[...] = params[name].data
+    copied = dict(copy.quantizable())
+    for name, layer in layers.items():
+        if layer.bias is not None:
+            copied[name].bias.data[...] = effective_bias(layer)
     layer_codes = (
         (name, layer.weight_quant.encode(layer.weight.data)) for name, layer in layers.items()
     )

@@ -25,6 +25,7 @@ from tervit_np.checkpoints.npz import describe
 from tervit_np.deploy import base3, bit_packing
 from tervit_np.models import Classifier, with_fixed_inputs
 from tervit_np.models.quantization import plan_of
+from tervit_np.nn.quantized_layer import effective_bias
 from tervit_np.quant import (
     Identity,
     Quantizer,
@@ -81,10 +82,16 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
     """Return the arrays of a packed file, by name, with floats of `dtype`."""
     arrays: dict[str, Array] = {}
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
+    biased = {  # a quantizer may add to the bias
+        f"{name}.bias": layer
+        for name, layer in model.quantizable()
+        if layer.weight is not None and layer.bias is not None
+    }
     for name, param in model.official_params():  # learned scales of weights are in <layer>.scale
         layer_name, layer = layers.get(name, ("", None))
         if layer is None or isinstance(layer.weight_quant, Identity):
-            arrays[name] = _cast(name, param.data, dtype)
+            value = effective_bias(biased[name]) if name in biased else param.data
+            arrays[name] = _cast(name, value, dtype)
             continue
         codes, scale, _ = layer.weight_quant.encode(param.data)
         arrays[f"{layer_name}.codes"] = _packed_codes(layer_name, layer, codes)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tervit_np.arrays import Array
-from tervit_np.nn.quantized_layer import QuantizedLayer
+from tervit_np.nn.quantized_layer import QuantizedLayer, add_bias, weight_gradient
 from tervit_np.ops.conv import col2im, im2col
 from tervit_np.ops.linear import LinearCache, linear
 from tervit_np.ops.mixed_precision import linear_backward_mixed
@@ -47,14 +47,14 @@ class Linear(QuantizedLayer):
         """Quantize input and weight, then multiply."""
         x_hat, act = self.act_quant.forward(x)
         weight = self.quantized_weight()
-        bias = None if self.bias is None else self.bias.data
+        bias = add_bias(self.bias, weight.bias)
         y, product = linear(x_hat, weight.w_hat, bias, weight.packed)
         return y, QuantLinearCache(product, weight.cache, act)
 
     def backward(self, dy: Array, cache: QuantLinearCache) -> Array:
         """Add into the gradients of weight and bias, return dx."""
         dx_hat, dw_hat, db = linear_backward_mixed(dy, cache.linear, self.precision)
-        self.weight.grad += self.weight_quant.backward(dw_hat, cache.weight)
+        self.weight.grad += weight_gradient(self, dw_hat, db, cache.weight)
         if self.bias is not None:
             self.bias.grad += db
         return self.act_quant.backward(dx_hat, cache.act)
@@ -93,9 +93,9 @@ class Conv2d(QuantizedLayer):
         """Gather windows, quantize, multiply."""
         columns = im2col(x, self.kernel, self.stride, self.padding)
         columns_hat, act = self.act_quant.forward(columns)
-        w_hat, weight_cache, _ = self.quantized_weight()
+        w_hat, weight_cache, _, extra = self.quantized_weight()
         matrix = w_hat.transpose(0, 2, 3, 1).reshape(len(w_hat), -1)  # (O, k k C), as im2col's rows
-        y, product = linear(columns_hat, matrix, self.bias.data)
+        y, product = linear(columns_hat, matrix, add_bias(self.bias, extra))
         return y, ConvCache(x.shape, product, weight_cache, act)
 
     def backward(self, dy: Array, cache: ConvCache, input_grad: bool = True) -> Array | None:
@@ -103,7 +103,7 @@ class Conv2d(QuantizedLayer):
         dcolumns, dmatrix, db = linear_backward_mixed(dy, cache.linear, self.precision)
         out, channels, kernel, _ = self.weight.shape
         dw_hat = dmatrix.reshape(out, kernel, kernel, channels).transpose(0, 3, 1, 2)
-        self.weight.grad += self.weight_quant.backward(dw_hat, cache.weight)
+        self.weight.grad += weight_gradient(self, dw_hat, db, cache.weight)
         self.bias.grad += db
         if input_grad or self.act_quant.params():
             dcolumns = self.act_quant.backward(dcolumns, cache.act)

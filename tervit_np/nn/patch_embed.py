@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 from tervit_np.arrays import Array
 from tervit_np.nn.linear import QuantLinearCache
 from tervit_np.nn.module import Module
+from tervit_np.nn.quantized_layer import add_bias, weight_gradient
 from tervit_np.ops.linear import LinearCache, linear
 from tervit_np.ops.mixed_precision import linear_backward_mixed
 from tervit_np.ops.patches import patchify, unpatchify
@@ -39,7 +40,8 @@ class PatchProjection(Module):
         vectors_hat, act = self.act_quant.forward(patchify(images, self.patch))
         w_hat, weight = self.weight_quant.forward(self.weight.data)
         product: LinearCache
-        y, product = linear(vectors_hat, w_hat.reshape(len(w_hat), -1), self.bias.data)
+        bias = add_bias(self.bias, self.weight_quant.bias(self.weight.data, weight))
+        y, product = linear(vectors_hat, w_hat.reshape(len(w_hat), -1), bias)
         return y, PatchProjectionCache(images.shape, QuantLinearCache(product, weight, act))
 
     def backward(
@@ -49,7 +51,7 @@ class PatchProjection(Module):
         product, weight, act = cache.projection
         dvectors, dmatrix, db = linear_backward_mixed(dy, product, self.precision)
         dw_hat = dmatrix.reshape(self.weight.shape)
-        self.weight.grad += self.weight_quant.backward(dw_hat, weight)
+        self.weight.grad += weight_gradient(self, dw_hat, db, weight)
         self.bias.grad += db
         if input_grad or self.act_quant.params():
             dvectors = self.act_quant.backward(dvectors, act)

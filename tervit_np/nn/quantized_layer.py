@@ -15,6 +15,7 @@ class QuantizedWeight(NamedTuple):
     w_hat: Array  # shaped like the latent weight
     cache: Any  # the weight quantizer's
     packed: Any  # kernels.Panels if the integer engine multiplies, otherwise None
+    bias: Array | None = None  # what the quantizer adds to the layer's (out,)
 
 
 class QuantizedLayer(Module):
@@ -41,4 +42,26 @@ class QuantizedLayer(Module):
             engine = integer_engine(w_hat)
             if engine is not None and engine.fits_integers(w_hat.shape[1]):
                 packed = engine.pack_floats(w_hat, fixed_scale(self.act_quant))
-        return QuantizedWeight(w_hat, cache, packed)
+        return QuantizedWeight(
+            w_hat, cache, packed, self.weight_quant.bias(self.weight.data, cache)
+        )
+
+
+def add_bias(bias: Param | None, extra: Array | None) -> Array | None:
+    """Return the bias of a layer with what its quantizer adds, None if it has none.  -> (out,)."""
+    if bias is None:
+        return None
+    return bias.data if extra is None else bias.data + extra
+
+
+def effective_bias(layer: Any) -> Array | None:
+    """Return the bias that a layer adds in its forward pass, None if it has none.  -> (out,)."""
+    _, cache = layer.weight_quant.forward(layer.weight.data)
+    return add_bias(layer.bias, layer.weight_quant.bias(layer.weight.data, cache))
+
+
+def weight_gradient(layer: Any, dw_hat: Array, db: Array, cache: Any) -> Array:
+    """Pass gradients through the quantizer of a layer's weight.  (out, ...), (out,) -> dw."""
+    dw: Array = layer.weight_quant.backward(dw_hat, cache)
+    extra = None if layer.bias is None else layer.weight_quant.bias_backward(db, cache)
+    return dw if extra is None else dw + extra

@@ -20,6 +20,7 @@ from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.spec import RULES
 from tervit_np.quant.static import StaticAct, static_twin
+from tervit_np.quant.tequila import Tequila
 from tervit_np.quant.ternarize import TernaryTensor, ternarize
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.ttq import TTQ
@@ -48,6 +49,7 @@ __all__ = [
     "SEQ",
     "TTQ",
     "Sherry",
+    "Tequila",
     "Ternary",
     "TernaryTensor",
     "UniformAct",

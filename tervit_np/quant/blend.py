@@ -63,6 +63,15 @@ class Blend(Quantizer):
         """Return the inner quantizer's parameters."""
         return self.inner.params()
 
+    def bias(self, w: Array, cache: BlendCache) -> Array | None:
+        """Return the inner quantizer's bias, times the amount."""
+        bias = self.inner.bias(w, cache.inner)
+        return None if bias is None else cache.amount * bias
+
+    def bias_backward(self, dbias: Array, cache: BlendCache) -> Array | None:
+        """Undo `bias`."""
+        return self.inner.bias_backward(cache.amount * dbias, cache.inner)
+
     def buffers(self) -> dict[str, Array]:
         """Return the inner quantizer's buffers."""
         return self.inner.buffers()

@@ -26,6 +26,7 @@ from tervit_np.quant.quest import Quest
 from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.static import static_twin
+from tervit_np.quant.tequila import Tequila
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.ttq import TTQ
 from tervit_np.quant.uniform import UniformAct, UniformWeight
@@ -146,6 +147,7 @@ PLANS: dict[str, Plan] = {
     "lat": _encoder(LAT()),  # the error of each weight counts as its gradients do
     "qema": _encoder(QEMA()),  # rounds by an average of past weights
     "dampened": _encoder(Dampened()),  # pulls weights to their levels
+    "tequila": _encoder(Tequila()),  # weights that are 0 act as a bias
     "freezing": _encoder(Freezing()),  # stops weights that oscillate
 }
 PLANS |= {f"{name}-static": PLANS[name].with_static_inputs() for name in ("int8", "ternary")}

@@ -102,6 +102,17 @@ class Quantizer(ABC):
         """Trainable parameters by name, such as a learned scale; none by default."""
         return {}
 
+    def bias(self, w: Array, cache: Any) -> Array | None:
+        """Return what the rule adds to the bias of a layer; nothing by default.
+
+        (out, ...), cache of `forward` -> (out,) or None
+        """
+        return None
+
+    def bias_backward(self, dbias: Array, cache: Any) -> Array | None:
+        """Return what `bias` adds to dw.  (out,) -> (out, ...) or None."""
+        return None
+
     def buffers(self) -> dict[str, Array]:
         """Arrays that steps of training update and no gradient moves; none by default.
 

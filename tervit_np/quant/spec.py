@@ -24,6 +24,7 @@ from tervit_np.quant.quest_act import QuestAct
 from tervit_np.quant.seq import SEQ
 from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.static import StaticAct
+from tervit_np.quant.tequila import Tequila
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.ttq import TTQ
 from tervit_np.quant.uniform import UniformAct, UniformWeight
@@ -32,7 +33,7 @@ RULES: dict[str, type[Quantizer]] = {
     q.__name__: q
     for q in (
         *(Identity, Ternary, Quest, Sherry, SEQ, TTQ, DoReFa, LSQ),
-        *(LAT, QEMA, Dampened, Freezing),
+        *(LAT, QEMA, Dampened, Freezing, Tequila),
         *(UniformWeight, UniformAct, QuestAct, StaticAct, LSQAct, PACT),
     )
 }

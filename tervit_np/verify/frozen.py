@@ -33,6 +33,7 @@ from tervit_np.quant import (
     QuestAct,
     Sherry,
     StaticAct,
+    Tequila,
     Ternary,
     UniformAct,
     UniformWeight,
@@ -62,6 +63,7 @@ QUANTIZERS: tuple[Quantizer, ...] = (
     QEMA("group4"),
     Dampened(),
     Freezing("tensor"),
+    Tequila(strength=0.5),
     DoReFa(2),
     DoReFa(4, "channel", "one"),
     UniformWeight(8),
@@ -119,6 +121,11 @@ def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, Val
         for name, param in quantizer.params().items():
             numeric = _gradient_of_param(smooth, w, param, dy)
             yield GradientCheck(f"{quantizer!r} d{name}", param.grad.copy(), numeric), value
+        if (bias := quantizer.bias(w, cache)) is not None:
+            db = rng.normal(size=bias.shape)
+            numeric = numerical_gradient(lambda z, q=quantizer, c=cache: q.bias(z, c), w, db)
+            analytic = quantizer.bias_backward(db, cache)
+            yield GradientCheck(f"{quantizer!r} dw by its bias", analytic, numeric), value
 
 
 def _gradient_of_param(f: Callable[[Array], Array], w: Array, param: Param, dy: Array) -> Array:
@@ -163,6 +170,14 @@ class FrozenResidual(Quantizer):
     def encode(self, w: Array) -> QuantizedTensor:
         """Return the inner quantizer's codes."""
         return self.inner.encode(w)
+
+    def bias(self, w: Array, cache: Any) -> Array | None:
+        """Return the inner quantizer's bias, for the zeros of the first call."""
+        return self.inner.bias(w, cache)
+
+    def bias_backward(self, dbias: Array, cache: Any) -> Array | None:
+        """Pass the bias's gradient as the inner quantizer does."""
+        return self.inner.bias_backward(dbias, cache)
 
     def params(self) -> dict[str, Param]:
         """Return the inner quantizer's parameters."""

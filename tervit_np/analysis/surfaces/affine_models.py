@@ -15,6 +15,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, build
+from tervit_np.nn.quantized_layer import effective_bias
 from tervit_np.param import Param
 from tervit_np.quant import IDENTITY
 
@@ -49,12 +50,13 @@ def rounded(model: Classifier) -> Classifier:
 
     Activations are still rounded.
     """
-    w_hat = {
-        f"{name}.weight": layer.weight_quant.forward(layer.weight.data)[0]
-        for name, layer in model.quantizable()
-        if layer.weight is not None
-    }
-    copied = with_weights(model, w_hat)
+    weights = {}
+    for name, layer in model.quantizable():
+        if layer.weight is not None:
+            weights[f"{name}.weight"] = layer.weight_quant.forward(layer.weight.data)[0]
+            if (bias := effective_bias(layer)) is not None:
+                weights[f"{name}.bias"] = bias
+    copied = with_weights(model, weights)
     for _, layer in copied.quantizable():
         layer.weight_quant = IDENTITY
     return copied

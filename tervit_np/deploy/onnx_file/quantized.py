@@ -22,6 +22,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.nn.linear import Conv2d
+from tervit_np.nn.quantized_layer import effective_bias
 from tervit_np.quant import Identity, StaticAct, UniformAct
 from tervit_np.quant.uniform import largest_code
 
@@ -32,7 +33,7 @@ def linear(graph: Graph, x: str, name: str, layer: Any) -> str:
     product = graph.op("MatMul", x_hat, _dequantized_weight(graph, name, layer))
     if layer.bias is None:
         return product
-    return graph.op("Add", product, graph.constant(f"{name}.bias", layer.bias.data))
+    return graph.op("Add", product, graph.constant(f"{name}.bias", effective_bias(layer)))
 
 
 def _dequantized_weight(graph: Graph, name: str, layer: Any) -> str:

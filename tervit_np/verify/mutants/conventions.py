@@ -56,6 +56,11 @@ CONVENTIONS = [
             ("quant.lat", "LAT.backward", "return dw_hat", "return dw_hat * 0.5"),
         ),
         (
+            "tequila-all",
+            "all weights get the gradient of the bias, not those alone that are 0",
+            ("quant.tequila", "Tequila.bias_backward", "* cache.is_zero", "* (cache.is_zero >= 0)"),
+        ),
+        (
             "qema-lag",
             "the gradient is multiplied by the share of a step in the average",
             ("quant.qema", "QEMA.backward", "return dw_hat", "return dw_hat * (1 - KEPT)"),

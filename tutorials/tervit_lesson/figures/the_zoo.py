@@ -79,3 +79,26 @@ def training(points):
         ax.set_xlim(0, 100)
         ax.set_xlabel("accuracy in percent, 1,000 test pictures")
         show(fig, "22_training")
+
+
+def rest(points):
+    """Draw the loss of each rule over the codes that change in a step."""
+    with figure(7.2, 3.6) as fig:
+        ax = fig.subplots()
+        for name, (changed, loss) in points.items():
+            if name == "Tequila":  # on TerViT
+                continue
+            label = "TerViT, Tequila" if name == "TerViT" else name
+            ax.plot([changed], [loss], "o", color=TERNARY)
+            ax.annotate(
+                label,
+                (changed, loss),
+                (8, {"SEQ": 5, "TTQ": -5}.get(name, 0)),
+                textcoords="offset points",
+                va="center",
+            )
+        ax.set_xlim(-1, 40)
+        ax.set_ylim(0, 33)
+        ax.set_xlabel("codes that change in a step, percent")
+        ax.set_ylabel("loss")
+        show(fig, "22_rest")
