@@ -12,7 +12,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier
-from tervit_np.quant import Identity, StaticAct, find_scale, static_twin
+from tervit_np.quant import Identity, LSQPlusAct, StaticAct, find_scale, static_twin
 from tervit_np.quant.calibration import PERCENT, check_rule
 
 MAX_VALUES = 2**17  # that are kept of one layer's inputs
@@ -71,10 +71,15 @@ def with_fixed_inputs(model: Classifier) -> Classifier:
     Raises
     ------
     ValueError
-        If such a scale has not been calibrated.
+        If such a scale has not been calibrated, or inputs have an offset.
     """
     copied = copy.deepcopy(model, {id(p): p for _, p in model.named_params()})
-    for _, layer in copied.quantizable():
+    for name, layer in copied.quantizable():
+        if isinstance(layer.act_quant, LSQPlusAct):
+            raise ValueError(
+                f"{name} has inputs {layer.act_quant!r} with a learned offset, which have no "
+                "packed form: a packed layer takes multiples of a scale, as those of LSQ are"
+            )
         if isinstance(layer.act_quant, StaticAct) and layer.act_quant.params():
             layer.act_quant = StaticAct(layer.act_quant.bits, layer.act_quant.require_scale())
     return copied

@@ -10,6 +10,7 @@ from tervit_np.quant.integers import fixed_scale, is_int8_activation, is_integer
 from tervit_np.quant.lat import LAT
 from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.lsq import LSQ
+from tervit_np.quant.offset_act import LSQPlusAct
 from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
 from tervit_np.quant.plan_file import read_plan_file, write_plan_file
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
@@ -44,6 +45,7 @@ __all__ = [
     "LAT",
     "LSQ",
     "LSQAct",
+    "LSQPlusAct",
     "PACT",
     "QEMA",
     "SEQ",

@@ -1,5 +1,6 @@
 """Which pairs of quantizers give integers, which a kernel can multiply instead of floats."""
 
+from tervit_np.quant.offset_act import LSQPlusAct
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.static import StaticAct
 from tervit_np.quant.uniform import UniformAct
@@ -13,7 +14,7 @@ def is_integer_matmul(weight: Quantizer, act: Quantizer) -> bool:
 def is_int8_activation(act: Quantizer) -> bool:
     """Tell whether each token becomes a scale, its own or a fixed one, times -127 to 127."""
     if isinstance(act, StaticAct):
-        return act.bits == 8
+        return act.bits == 8 and not isinstance(act, LSQPlusAct)
     return isinstance(act, UniformAct) and (act.bits, act.kind, act.per) == (
         8,
         "symmetric",

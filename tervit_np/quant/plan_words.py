@@ -4,6 +4,7 @@
     "int4"                                               UniformWeight(4), of inputs UniformAct(4)
     "int4-static"                                        of inputs: StaticAct(4)
     "int4-lsq", "int4-pact", "int4-quest"                of inputs: LSQAct(4), PACT(4), QuestAct(4)
+    "int4-lsq+"                                          of inputs: LSQPlusAct(4)
     { quantizer = "ternary", threshold = "exact" }       Ternary(threshold="exact")
 
 The arguments are those of the constructor; those that a file leaves out have their defaults.
@@ -16,6 +17,7 @@ from typing import Any
 
 from tervit_np.quant.identity import Identity
 from tervit_np.quant.learned_act import PACT, LSQAct
+from tervit_np.quant.offset_act import LSQPlusAct
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.quest_act import QuestAct
 from tervit_np.quant.spec import RULES, quantizer_from_spec, quantizer_to_spec
@@ -29,6 +31,7 @@ _UNIFORM: dict[str, dict[str, type[Quantizer]]] = {
         "": UniformAct,
         "-static": StaticAct,
         "-lsq": LSQAct,
+        "-lsq+": LSQPlusAct,
         "-pact": PACT,
         "-quest": QuestAct,
     },

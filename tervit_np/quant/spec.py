@@ -16,6 +16,7 @@ from tervit_np.quant.identity import Identity
 from tervit_np.quant.lat import LAT
 from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.lsq import LSQ
+from tervit_np.quant.offset_act import LSQPlusAct
 from tervit_np.quant.plan import Plan
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.qema import QEMA
@@ -34,7 +35,7 @@ RULES: dict[str, type[Quantizer]] = {
     for q in (
         *(Identity, Ternary, Quest, Sherry, SEQ, TTQ, DoReFa, LSQ),
         *(LAT, QEMA, Dampened, Freezing, Tequila),
-        *(UniformWeight, UniformAct, QuestAct, StaticAct, LSQAct, PACT),
+        *(UniformWeight, UniformAct, QuestAct, StaticAct, LSQAct, PACT, LSQPlusAct),
     )
 }
 

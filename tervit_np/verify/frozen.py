@@ -28,6 +28,7 @@ from tervit_np.quant import (
     Freezing,
     Identity,
     LSQAct,
+    LSQPlusAct,
     Quantizer,
     Quest,
     QuestAct,
@@ -77,6 +78,7 @@ QUANTIZERS: tuple[Quantizer, ...] = (
     QuestAct(2),
     QuestAct(5),
     LSQAct(4),
+    LSQPlusAct(4),
     PACT(4),
     Blend(Ternary(clip=0.9), 0.3),
 )
@@ -90,6 +92,8 @@ def prepared(quantizer: Quantizer, w: Array) -> Quantizer:
         own.with_scale(0.2)  # where calibration would put it
     for param in own.params().values():
         param.data *= 0.6
+    if isinstance(own, LSQPlusAct):
+        own.params()["offset"].data += 0.1
     for buffer in own.buffers().values():  # as if steps had been taken
         buffer += np.abs(w[::-1]) / 2
     return own

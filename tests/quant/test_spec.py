@@ -16,6 +16,7 @@ from tervit_np.quant import (
     Freezing,
     Identity,
     LSQAct,
+    LSQPlusAct,
     Plan,
     Quest,
     QuestAct,
@@ -57,6 +58,7 @@ QUANTIZERS = [
     StaticAct(8, 0.1),
     QuestAct(3),
     LSQAct(4),
+    LSQPlusAct(4),
     PACT(2),
 ]
 
