@@ -90,8 +90,8 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
     for name, param in model.official_params():  # learned scales of weights are in <layer>.scale
         layer_name, layer = layers.get(name, ("", None))
         if layer is None or isinstance(layer.weight_quant, Identity):
-            value = effective_bias(biased[name]) if name in biased else param.data
-            arrays[name] = _cast(name, value, dtype)
+            bias = effective_bias(biased[name]) if name in biased else None
+            arrays[name] = _cast(name, param.data if bias is None else bias, dtype)
             continue
         codes, scale, _ = layer.weight_quant.encode(param.data)
         arrays[f"{layer_name}.codes"] = _packed_codes(layer_name, layer, codes)

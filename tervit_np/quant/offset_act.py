@@ -58,14 +58,14 @@ class LSQPlusAct(LSQAct):
             If a value is not finite, or the model is not calibrated.
         """
         offset = self._present_offset(w)
-        y_hat, cache = super().forward(w - offset, keep_residual)
+        y_hat, cache = LSQAct.forward(self, w - offset, keep_residual)
         return y_hat + offset, cache
 
     def backward(self, dw_hat: Array, cache: LearnedActCache) -> Array:  # type: ignore[override]
         """Add da and db into their gradients.  (...) -> dx (...)."""
         grad = self.params()["offset"].grad
         grad += row_sums((dw_hat * ~cache.ste_mask).reshape(1, -1))[0].astype(grad.dtype)
-        return super().backward(dw_hat, cache)
+        return LSQAct.backward(self, dw_hat, cache)
 
     def frozen(self, w: Array, cache: LearnedActCache) -> Array:  # type: ignore[override]
         """Map x with the residual and the mask of x0 held fixed, at the present a and b."""

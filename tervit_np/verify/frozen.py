@@ -126,10 +126,18 @@ def frozen_checks(rng: np.random.Generator) -> Iterator[tuple[GradientCheck, Val
             numeric = _gradient_of_param(smooth, w, param, dy)
             yield GradientCheck(f"{quantizer!r} d{name}", param.grad.copy(), numeric), value
         if (bias := quantizer.bias(w, cache)) is not None:
-            db = rng.normal(size=bias.shape)
-            numeric = numerical_gradient(lambda z, q=quantizer, c=cache: q.bias(z, c), w, db)
-            analytic = quantizer.bias_backward(db, cache)
-            yield GradientCheck(f"{quantizer!r} dw by its bias", analytic, numeric), value
+            yield _bias_check(quantizer, w, cache, rng.normal(size=bias.shape)), value
+
+
+def _bias_check(quantizer: Quantizer, w: Array, cache: Any, db: Array) -> GradientCheck:
+    """Check the gradient that what a quantizer adds to the bias of a layer has by the weight."""
+
+    def smooth(z: Array) -> Array:
+        return np.asarray(quantizer.bias(z, cache))
+
+    analytic = np.asarray(quantizer.bias_backward(db, cache))
+    numeric = numerical_gradient(smooth, w, db)
+    return GradientCheck(f"{quantizer!r} dw by its bias", analytic, numeric)
 
 
 def _gradient_of_param(f: Callable[[Array], Array], w: Array, param: Param, dy: Array) -> Array:

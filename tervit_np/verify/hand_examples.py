@@ -23,13 +23,17 @@ from tervit_np.quant import (
     SEQ,
     TTQ,
     Blend,
+    Dampened,
     DoReFa,
+    Freezing,
     LSQAct,
+    LSQPlusAct,
     Quantizer,
     Quest,
     QuestAct,
     Sherry,
     StaticAct,
+    Tequila,
     Ternary,
     UniformAct,
     UniformWeight,
@@ -63,6 +67,10 @@ EXAMPLES = (
         [[0.1, -0.5, 0.3, 1.5], [20, -4, 12, 4]],
         [[0, -1, 0, 1], [16, 0, 16, 0]],
     ),
+    # The same rule; they differ in what steps of training do.
+    Example(Dampened(), [[0.1, -0.5, 0.3, 1.5]], [[0, -1, 0, 1]]),
+    Example(Freezing(), [[0.1, -0.5, 0.3, 1.5]], [[0, -1, 0, 1]]),
+    Example(Tequila(), [[0.1, -0.5, 0.3, 1.5]], [[0, -1, 0, 1]]),
     # One mean of 5.3 for both rows, Delta 3.71; the mean of 20, 4, 12, 4 is 10.
     Example(
         Ternary("tensor"),
@@ -146,6 +154,7 @@ EXAMPLES = (
     Example(StaticAct(8, 0.5), [[0.25, 1.25, -63.6, 100]], [[0, 1, -63.5, 63.5]]),
     # The same grid, and one of 4 bits that ends at 7 / 2, with steps as calibrated (_STEP).
     Example(LSQAct(8), [[0.25, 1.25, -63.6, 100]], [[0, 1, -63.5, 63.5]]),
+    Example(LSQPlusAct(4), [[0.25, 0.75, -9, 3]], [[0, 1, -3.5, 3]]),  # the offset starts at 0
     Example(PACT(4), [[0.25, 0.75, -9, 3]], [[0, 1, -3.5, 3]]),
     # A quarter of the way from w to the first example's w_hat.
     Example(Blend(Ternary(), 0.25), [[0.1, -0.5, 0.3, 1.5]], [[0.075, -0.625, 0.225, 1.375]]),
@@ -158,7 +167,7 @@ def example_checks() -> Iterator[ValueCheck]:
         w, expected = np.array(example.w, np.float64), np.array(example.w_hat, np.float64)
         quantizer = _prepared(example, w)
         checks = [ValueCheck(repr(quantizer), quantizer.forward(w)[0], expected)]
-        if not isinstance(quantizer, Blend):  # codes of a blend are those of the inner quantizer
+        if not isinstance(quantizer, Blend | LSQPlusAct):  # which have no codes of their own
             w_hat = quantizer.encode(w).dequantize()
             checks.append(ValueCheck(f"{quantizer!r} codes", w_hat, expected))
         yield max(checks, key=lambda check: check.error)

@@ -18,7 +18,7 @@ def test_every_rule_has_an_example(rule):
 
 def test_every_example_changes_its_input():
     """A quantizer that does nothing must fail all of them."""
-    for quantizer, w, w_hat, dw in EXAMPLES:
+    for quantizer, w, w_hat, dw, _ in EXAMPLES:
         assert not np.array_equal(w, w_hat), repr(quantizer)
         assert np.shape(w) == np.shape(w_hat)
         assert dw is None or np.shape(dw) == np.shape(w)

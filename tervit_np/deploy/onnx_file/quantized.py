@@ -31,9 +31,9 @@ def linear(graph: Graph, x: str, name: str, layer: Any) -> str:
     """y = x_hat w_hat^T + b.  (..., I) -> (..., O)."""
     x_hat = quantize_activations(graph, x, layer.act_quant)
     product = graph.op("MatMul", x_hat, _dequantized_weight(graph, name, layer))
-    if layer.bias is None:
+    if (bias := effective_bias(layer)) is None:
         return product
-    return graph.op("Add", product, graph.constant(f"{name}.bias", effective_bias(layer)))
+    return graph.op("Add", product, graph.constant(f"{name}.bias", bias))
 
 
 def _dequantized_weight(graph: Graph, name: str, layer: Any) -> str:
