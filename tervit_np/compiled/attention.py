@@ -67,19 +67,19 @@ def _probs(qkv: Array, bias: Array, mask: Array, probs: Array, work: int, column
     dim = qkv.shape[2] // 3
     width = dim // heads
     scale = ONE / np.sqrt(F(width))
+    scores = np.empty((tokens, tokens), np.float32)
+    target = matrix_of(scores)
     for b in range(batch):
         for h in range(heads):
-            scores = probs[b, h]
             q, k = _part(qkv, b, h * width), _part(qkv, b, dim + h * width)
-            target = matrix_of(scores)
             sgemm(IN_TURN, tokens, tokens, width, q, transposed(k), NOTHING, target, work, columns)
             if bias.size == 0:
-                softmax_rows(scores, scale, scores)
+                softmax_rows(scores, scale, probs[b, h])
                 continue
             _scale_and_add(scores, scale, bias[h])
             if mask.size:
                 _scale_and_add(scores, ONE, mask[b % mask.shape[0]])
-            softmax_rows(scores, ONE, scores)
+            softmax_rows(scores, ONE, probs[b, h])
 
 
 @kernel(boundscheck=False)
@@ -111,8 +111,9 @@ def _backward(
     dim = qkv.shape[2] // 3
     width = dim // heads
     scale = ONE / np.sqrt(F(width))
+    dprobs = np.empty((tokens, tokens), np.float32)
     dscores = np.empty((tokens, tokens), np.float32)
-    ds = matrix_of(dscores)
+    da, ds = matrix_of(dprobs), matrix_of(dscores)
     for b in range(batch):
         for h in range(heads):
             first = h * width
@@ -123,12 +124,12 @@ def _backward(
             do = _part(dout, b, first)
             a_hat = matrix_of(probs_hat[b, h])
             sgemm(IN_TURN, tokens, width, tokens, transposed(a_hat), do, NOTHING, dv, work, columns)
-            sgemm(IN_TURN, tokens, tokens, width, do, transposed(v), NOTHING, ds, work, columns)
+            sgemm(IN_TURN, tokens, tokens, width, do, transposed(v), NOTHING, da, work, columns)
             if dbias.size:
-                softmax_rows_backward(dscores, probs[b, h], ONE, dscores)
+                softmax_rows_backward(dprobs, probs[b, h], ONE, dscores)
                 _add_and_scale(dscores, scale, dbias[h])
             else:
-                softmax_rows_backward(dscores, probs[b, h], scale, dscores)
+                softmax_rows_backward(dprobs, probs[b, h], scale, dscores)
             sgemm(IN_TURN, tokens, width, tokens, ds, k, NOTHING, dq, work, columns)
             sgemm(IN_TURN, tokens, width, tokens, transposed(ds), q, NOTHING, dk, work, columns)
 

@@ -30,7 +30,10 @@ def softmax(x: Array, scale: float) -> Array:
 
 @kernel()
 def softmax_rows(x: Array, scale: np.float32, y: Array) -> None:
-    """Write the softmax of each row to y, which may be x.  (M, N) -> (M, N)."""
+    """Write the softmax of each row to y.  (M, N) -> (M, N).
+
+    y is not x: the compiler's vector loop is for arrays that do not overlap.
+    """
     rows, width = x.shape
     for first in range(0, rows, ROWS_PER_PASS):
         stop = min(first + ROWS_PER_PASS, rows)
@@ -57,7 +60,7 @@ def softmax_backward(dy: Array, y: Array, scale: float) -> Array:
 
 @kernel()
 def softmax_rows_backward(dy: Array, y: Array, scale: np.float32, dx: Array) -> None:
-    """Write dx, which may be dy.  (M, N), (M, N) -> (M, N)."""
+    """Write dx, which is not dy.  (M, N), (M, N) -> (M, N)."""
     rows, width = dy.shape
     for m in range(rows):
         first = 4 * m * width
