@@ -25,7 +25,7 @@ from tervit_np.compiled.float_tile import (
 )
 from tervit_np.compiled.jit import kernel
 
-STEPS = 16  # of a group of rows that are copied together
+STEPS = 16  # that are copied together; whole squares of any register
 SPARE = 2  # steps at the end of a group, for what the copy of the last step exceeds it by
 _ZERO = F(0)
 
@@ -76,18 +76,28 @@ def copy_tile(rows: int, columns: int, source: Matrix, target: Matrix) -> None:
 def pack(shape: Any, columns: int, depth: int, x: Matrix, out: int) -> None:
     """Copy x (depth, columns) into panels of `shape`'s width, each row by row.
 
-    The columns that a last panel lacks are zeros as far as its last register.
+    The columns that a last panel lacks are zeros as far as its last register. Some steps of all
+    panels are copied at a time, so that x is read in runs and not line by line.
     """
     width: int = width_of(shape)
-    for n in range(0, columns, width):
-        panel, part = out + n * depth * FLOAT, at(x, 0, n)
-        if part.column == FLOAT and n + width <= columns:
-            for k in range(depth):
-                copy_vectors(shape, part.address + k * part.row, panel + k * width * FLOAT)
-            continue
-        for v in range(0, min(width, columns - n), LANES):
-            register = Matrix(panel + v * FLOAT, width * FLOAT, FLOAT)
-            pack_register(min(LANES, columns - n - v), depth, at(part, 0, v), register)
+    for k in range(0, depth, STEPS):
+        steps = min(STEPS, depth - k)
+        for n in range(0, columns, width):
+            panel = out + (n * depth + k * width) * FLOAT
+            pack_panel(shape, columns - n, steps, at(x, k, n), panel)
+
+
+@kernel(boundscheck=False)
+def pack_panel(shape: Any, columns: int, steps: int, x: Matrix, out: int) -> None:
+    """Copy some steps of a panel; `columns` are those from its first one on."""
+    width: int = width_of(shape)
+    if x.column == FLOAT and width <= columns:
+        for k in range(steps):
+            copy_vectors(shape, x.address + k * x.row, out + k * width * FLOAT)
+        return
+    for v in range(0, min(width, columns), LANES):
+        register = Matrix(out + v * FLOAT, width * FLOAT, FLOAT)
+        pack_register(min(LANES, columns - v), steps, at(x, 0, v), register)
 
 
 @kernel(boundscheck=False)
@@ -114,8 +124,7 @@ def pack_rows(rows: int, depth: int, a: Matrix, out: int) -> None:
     """Copy a (rows, depth) in groups of MR rows: group m // MR, step k, row r = a[m + r, k].
 
     Rows that the last group lacks are zeros, and each group ends with SPARE steps of anything. Some
-    steps of all groups are copied at a time: where rows are neighbours in memory, their lines are
-    still in the first cache for the next group.
+    steps of all groups are copied at a time.
     """
     for k in range(0, depth, STEPS):
         steps = min(STEPS, depth - k)
