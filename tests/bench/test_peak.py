@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tervit_np.bench.peak import PEAK, fraction_of_peak, peak_candidate, scale_peak
-from tervit_np.bench.timing import Times, interleaved
+from tervit_np.bench.timing import Times
 from tervit_np.kernels import isa, runnable
 
 pytest.importorskip("numba")
@@ -21,12 +21,21 @@ def test_the_time_of_few_operations_is_scaled_down():
     assert fraction_of_peak({"ternary": times(3.0)}, "ternary") is None
 
 
-def test_twice_the_work_takes_twice_the_time():
-    if runnable()[-1] not in isa.DOT_VARIANTS:
+def test_the_dot_products_are_as_many_as_asked_for(monkeypatch):
+    from tervit_np.kernels import peak
+    from tervit_np.kernels.tiles import TILES
+
+    variant = runnable()[-1]
+    if variant not in isa.DOT_VARIANTS:
         assert peak_candidate(1e9) == {}
         return
-    one, two = (interleaved(peak_candidate(work), 5)[PEAK].median for work in (3e8, 6e8))
-    assert 1.2 < two / one < 3.5
+    steps = []
+    for name in ("dot_products_only", "tile_dot_products_only"):
+        monkeypatch.setattr(peak, name, lambda tile, count, *words: steps.append(count))
+    for work in (3e8, 6e8):
+        peak_candidate(work)[PEAK]()
+        done = peak.operations(TILES[variant], steps[-1])
+        assert done == pytest.approx(work, rel=1e-3)
 
 
 def test_without_a_dot_product_there_is_no_peak(monkeypatch):
