@@ -8,7 +8,8 @@
     python benchmarks/train_step.py --profile                 fraction of time of each kind of work
 
 A step is forward, cross-entropy with smoothing, backward, clipping and AdamW. Ratios are of
-medians over rounds; in each round all candidates run in turn, in one process.
+medians over rounds; in each round all candidates run in turn, in one process. On one thread, times
+are those of the process on the processor, so that other programs count less.
 """
 
 import os
@@ -41,7 +42,11 @@ from tervit_np.train.memory import keep_freed_memory  # noqa: E402
 TORCH = ("torch", "sdpa", "torch ternary")
 
 
-def interleave(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+def interleave(
+    steps: dict[str, Callable[[], Any]],
+    rounds: int,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, float]:
     """Time all steps in turn.  -> median seconds of each."""
     times: dict[str, list[float]] = defaultdict(list)
     for step in steps.values():
@@ -49,9 +54,9 @@ def interleave(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, fl
             step()
     for _ in range(rounds):
         for name, step in steps.items():
-            start = time.perf_counter()
+            start = clock()
             step()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(clock() - start)
     return {name: median(values) for name, values in times.items()}
 
 
@@ -125,7 +130,7 @@ def on_threads(shapes: list[str], threads: int, rounds: int) -> list[dict[str, A
     for label in shapes:
         name, config, batch = SHAPES[label]
         steps = {str(n): NumPyStep(name, config, batch, "float", n) for n in (1, threads)}
-        seconds = interleave(steps, rounds)
+        seconds = interleave(steps, rounds, time.perf_counter)
         ratio = seconds["1"] / seconds[str(threads)]
         print(f"{label:<24}1 thread {1e3 * seconds['1']:7.1f} ms   {threads} threads "
               f"{1e3 * seconds[str(threads)]:7.1f} ms   ratio {ratio:.2f}", flush=True)  # fmt: skip
@@ -214,7 +219,7 @@ def profile(shapes: list[str], rounds: int) -> None:
             step = NumPyStep(name, config, batch, plan)
             for _ in range(3):
                 step()
-            profiler = cProfile.Profile()
+            profiler = cProfile.Profile(time.thread_time)
             profiler.enable()
             for _ in range(rounds):
                 step()

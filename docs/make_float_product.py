@@ -1,10 +1,11 @@
-"""Make the tables of docs/float_product.md from what the two benchmarks wrote.
+"""Make the tables of docs/float_product.md and of training steps from what the benchmarks wrote.
 
-    taskset -c 0 python benchmarks/float_ladder.py --out docs/float_ladder.json
-    taskset -c 0 python benchmarks/float_product.py --out docs/float_product.json
+    taskset -c 0 python benchmarks/float_ladder.py --out docs/float_ladder_zen2.json
+    taskset -c 0 python benchmarks/float_product.py --out docs/float_product_zen2.json
+    taskset -c 0 python benchmarks/train_step.py --out docs/train_step_zen2.json
     python docs/make_float_product.py
 
-It measures nothing.
+Each processor has files of its own. It measures nothing.
 """
 
 import json
@@ -17,13 +18,27 @@ sys.path.insert(0, str(DOCS))
 
 from make_kernels import rewrite, table  # noqa: E402
 
-PAGE, LADDER, PRODUCT = (
-    DOCS / name for name in ("float_product.md", "float_ladder.json", "float_product.json")
-)
+PAGE, BENCHMARKS = DOCS / "float_product.md", DOCS.parent / "benchmarks" / "README.md"
+PROCESSORS = {  # /proc/cpuinfo does not always tell them apart
+    "zen2": "AMD EPYC of the Zen 2 family",
+    "intel": "Intel Xeon of the Sapphire Rapids family",
+}
 
 
-def ladder_table(record: dict[str, Any]) -> str:
+def measured(kind: str) -> list[str]:
+    """Return the processors on which a benchmark has run."""
+    return [name for name in PROCESSORS if (DOCS / f"{kind}_{name}.json").exists()]
+
+
+def stored(kind: str, processor: str) -> dict[str, Any]:
+    """Read what a benchmark wrote on a processor."""
+    record: dict[str, Any] = json.loads((DOCS / f"{kind}_{processor}.json").read_text())
+    return record
+
+
+def ladder_table(processor: str) -> str:
     """One row for each step."""
+    record = stored("float_ladder", processor)
     speeds = record["speeds"]
     rows = [["step", "GFLOP/s", "of the peak"]] + [
         [name, f"{speed:.1f}", f"{100 * speed / speeds['peak']:.0f} %"]
@@ -31,13 +46,13 @@ def ladder_table(record: dict[str, Any]) -> str:
     ]
     m, k, n = record["shape"].split("x")
     return (
-        f"{table(rows)}\nM = {m}, K = {k}, N = {n}, one thread of {_machine(record)}. The peak is "
-        "that of fused multiply-adds on registers alone, timed in turn with the steps.\n"
+        f"{table(rows)}\nM = {m}, K = {k}, N = {n}, one thread of an {_machine(record, processor)}."
     )
 
 
-def product_table(record: dict[str, Any]) -> str:
+def product_table(processor: str) -> str:
     """One row for each layer and each of its three products."""
+    record = stored("float_product", processor)
     rows = [["M x I x O", "product", "ours", "NumPy", "PyTorch", "peak", "of the peak",
              "to NumPy", "to PyTorch"]]  # fmt: skip
     for row in record["rows"]:
@@ -48,20 +63,53 @@ def product_table(record: dict[str, Any]) -> str:
              (ours, speed["NumPy"], torch, speed["peak"])), f"{100 * ours / speed['peak']:.0f} %",
              f"{ours / speed['NumPy']:.2f}", f"{ours / torch:.2f}"]
         )  # fmt: skip
-    return f"{table(rows)}\nMedians in GFLOP/s, one thread of {_machine(record)}.\n"
+    machine = _machine(record, processor)
+    return f"{table(rows)}\nMedians in GFLOP/s, one thread of an {machine}."
 
 
-def _machine(record: dict[str, Any]) -> str:
+def step_table(processor: str) -> str:
+    """One row for each model: milliseconds of a step, ours and PyTorch's."""
+    record = stored("train_step", processor)
+    rows = [["shape, batch", "float", "ternary", "PyTorch", "PyTorch ternary", "float ratio",
+             "ternary ratio"]]  # fmt: skip
+    for row in record["rows"]:
+        s = row["seconds"]
+        times = s["float"], s["ternary"], min(s["torch"], s["sdpa"]), s["torch ternary"]
+        rows.append(
+            [f"{row['shape']}, {row['batch']}", *(_milliseconds(t) for t in times),
+             f"{row['torch/ours']:.2f}", f"{row['both ternary']:.2f}"]
+        )  # fmt: skip
+    return f"{table(rows)}\nOne thread of an {_machine(record, processor)}."
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.{0 if seconds > 0.1 else 1}f}"
+
+
+def _machine(record: dict[str, Any], processor: str) -> str:
     e = record["environment"]
-    return f"{e['processor']} ({e['blas']}, NumPy {e['numpy']}, Numba {e['numba']})"
+    return f"{PROCESSORS[processor]} ({e['blas']}, NumPy {e['numpy']}, Numba {e['numba']})"
 
 
 def remade(page: str) -> str:
-    """Return the page with both tables made anew."""
-    page = rewrite(page, "ladder", ladder_table(json.loads(LADDER.read_text())))
-    return rewrite(page, "products", product_table(json.loads(PRODUCT.read_text())))
+    """Return the page with all tables made anew."""
+    for processor in measured("float_ladder"):
+        page = rewrite(page, f"ladder {processor}", ladder_table(processor) + "\n")
+    for processor in measured("float_product"):
+        page = rewrite(page, f"products {processor}", product_table(processor) + "\n")
+    return page
+
+
+def remade_benchmarks(page: str) -> str:
+    """Return benchmarks/README.md with the tables of training steps made anew."""
+    for processor in measured("train_step"):
+        page = rewrite(page, f"steps {processor}", step_table(processor) + "\n")
+    return page
 
 
 if __name__ == "__main__":
     PAGE.write_text(remade(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    print(PAGE)
+    BENCHMARKS.write_text(
+        remade_benchmarks(BENCHMARKS.read_text(encoding="utf-8")), encoding="utf-8"
+    )
+    print(PAGE, BENCHMARKS, sep="\n")

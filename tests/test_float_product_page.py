@@ -16,6 +16,11 @@ def test_tables_are_those_of_the_stored_files():
     spec.loader.exec_module(page)
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.remade(text) == text
-    assert (
-        f"| blocks | {page.json.loads(page.LADDER.read_text())['speeds']['blocks']:.1f} |" in text
-    )
+    for processor in page.measured("float_ladder"):
+        speeds = page.stored("float_ladder", processor)["speeds"]
+        assert f"| blocks | {speeds['blocks']:.1f} |" in text
+    text = page.BENCHMARKS.read_text(encoding="utf-8")
+    assert page.remade_benchmarks(text) == text
+    for processor in page.measured("train_step"):
+        for row in page.stored("train_step", processor)["rows"]:
+            assert f"| {row['shape']}, {row['batch']} |" in text
