@@ -43,7 +43,10 @@ def main() -> int:
     args = parser.parse_args()
     try:
         make_class_folder(args.out, args.targets, args.add)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
+        print(f"make_class_folder.py: {error}; pip install . first", file=sys.stderr)
+        return 2
+    except ValueError as error:
         print(f"make_class_folder.py: {error}", file=sys.stderr)
         return 2
     print(f"class folder: {args.out} ({_megabytes(args.out):.0f} MB)")

@@ -1,6 +1,5 @@
 """The base of DeiT and Swin: checks of shapes, prediction in batches."""
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -84,6 +83,8 @@ class Classifier(Module):
             return (logits[0] + logits[1]) / 2 if isinstance(logits, tuple) else logits
 
         starts = range(0, len(images), batch_size)
+        from concurrent.futures import ThreadPoolExecutor  # brings logging along
+
         with ThreadPoolExecutor(threads) as pool:
             parts = list(pool.map(classify, starts) if threads > 1 else map(classify, starts))
         return np.concatenate([np.empty((0, self.config.num_classes), self.dtype), *parts])
