@@ -30,10 +30,10 @@ FIELDS |= {"code", "tests", "see"}
 HEAD = """# Claims, and what came out here
 
 A claim of a paper is *reproduced* if it holds with our models and budgets, and *not reproduced* if
-it does not: a difference must have the claimed sign, with a 95 % interval over seeds that leaves 0
-out. "Not reproduced" does not refute a paper, which trains models a hundred times larger, for
-longer. It says what a small model and a small budget should expect. A *planned* contrast was
-written down before the first training; others are marked, and come after it.
+it does not: where it is a difference, that must have the claimed sign, with a 95 % interval over
+seeds that leaves 0 out. "Not reproduced" does not refute a paper, which trains models a hundred
+times larger, for longer. It says what a small model and a small budget should expect. A *planned*
+contrast was written down before the first training; others are marked, and come after it.
 
 Every number is read from a stored record: `python docs/make_claims.py` makes this page from
 [claims.toml](claims.toml), and a test fails if a number, a link or a record is missing. In brackets

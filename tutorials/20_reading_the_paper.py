@@ -279,10 +279,9 @@ claim("8 bits add under 1 % of the ternary gap", tiny, True)
 # %%
 # Channels save 0.017 ± 0.007 of 0.743. The sign is the one that the paper
 # claims, as it is for the models of seeds 1 and 2, and the size is small: at
-# most 0.095 of 0.894, in a model that the NumPy backend trained. The claim is
-# not wrong; its premise is weak in a small model trained for a few epochs. An
-# official checkpoint that was trained for 300 epochs is another matter (first
-# task below).
+# most 0.095 of 0.894, in a model that NumPy trained. The claim is not wrong;
+# its premise is weak in a small model trained for a few epochs. An official
+# checkpoint with 300 epochs of training is another matter (first task below).
 #
 # The gap of 8 bits concerns the next claim. As far as the loss can tell, the
 # 8-bit model is the float model, so it is hardly a step towards the ternary

@@ -72,6 +72,8 @@ class Classifier(Module):
         ValueError
             If the images have another shape, or `batch_size` or `threads` is below 1.
         """
+        from concurrent.futures import ThreadPoolExecutor  # takes long to import
+
         self.check_images(images)
         if batch_size < 1 or threads < 1:
             raise ValueError(
@@ -83,8 +85,6 @@ class Classifier(Module):
             return (logits[0] + logits[1]) / 2 if isinstance(logits, tuple) else logits
 
         starts = range(0, len(images), batch_size)
-        from concurrent.futures import ThreadPoolExecutor  # brings logging along
-
         with ThreadPoolExecutor(threads) as pool:
             parts = list(pool.map(classify, starts) if threads > 1 else map(classify, starts))
         return np.concatenate([np.empty((0, self.config.num_classes), self.dtype), *parts])

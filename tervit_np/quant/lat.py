@@ -1,6 +1,6 @@
 """Loss-aware ternarization, LAT (Hou, Kwok 2018), as TernaryBERT (Zhang et al. 2020) uses it.
 
-For one row w, where d_i tells how sharply the loss bends in direction i:
+For one row w, where d_i tells how large the curvature of the loss is along i:
 
     minimise   sum of d_i (w_i - a t_i)^2    over a > 0 and t_i in {-1, 0, 1}
 

@@ -156,6 +156,8 @@ def test_the_model_of_cifar10_answers_with_its_own_classes(page, data):
     page.run("document.querySelector('input[value=cifar10]').click()")
     assert page.text("#accuracy") == f"{stored['cifar10']['percent']:.2f} %"
     assert page.text("#of") == f"{stored['cifar10']['of']:,}"
+    columns = page.run("getComputedStyle(document.querySelector('#maps')).gridTemplateColumns")
+    assert len(columns.split()) == 3  # its heads: a row of maps is a block
     assert page.text("#answers tbody tr:first-child th") == "airplane"
     assert page.run("byId('patch').max") == "63"
     assert not page.run("byId('pictures').checkVisibility()")

@@ -143,6 +143,9 @@ function showMaps() {
   const place = (patch) => `row ${Math.floor(patch / side) + 1}, column ${(patch % side) + 1}`;
   byId("patch-text").textContent = place(query);
   byId("maps").textContent = "";
+  const count = view.result.probs[0].length; // whole blocks in each row
+  byId("maps").style.setProperty("--heads", count);
+  byId("maps").style.setProperty("--in-a-row", count * Math.max(1, Math.floor(4 / count)));
   view.result.probs.forEach((heads, block) => heads.forEach((probs, head) => {
     const row = probs.subarray(query * side * side, (query + 1) * side * side);
     const most = Math.max(...row);
