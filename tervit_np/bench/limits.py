@@ -45,6 +45,7 @@ MEMORY_LEVELS = {"L1": 3 * 2**13, "L2": 3 * 2**18, "memory": 3 * 2**25}  # bytes
 _CHAINS = 12  # independent sums, which hide each other's latency
 _BYTES_PER_CALL = 2**22  # at least
 _STEPS = 20_000
+_TURN = 0.02  # seconds: after reading memory some cores take milliseconds to run fast again
 OPERATIONS = 2 * LANES * _CHAINS  # of a step of fused_multiply_adds
 
 
@@ -60,7 +61,7 @@ def measure_limits(rounds: int = 21) -> Limits:
         amounts[level] = float(size * passes)
     candidates["float32"] = partial(fused_multiply_adds, _STEPS, 0.5)
     amounts["float32"] = float(OPERATIONS * _STEPS)
-    times = interleaved(candidates, rounds)
+    times = interleaved(candidates, rounds, _TURN)
     speeds = {name: 1e-9 * amounts[name] / times[name].median for name in candidates}
     return Limits({level: speeds.pop(level) for level in MEMORY_LEVELS}, speeds["float32"])
 
