@@ -24,6 +24,7 @@ from tervit_np.verify.gradcheck import GradientCheck
 from tervit_np.verify.hand_examples import example_checks, gradient_examples
 from tervit_np.verify.mutation import Mutant, mutated
 from tervit_np.verify.operators import operators
+from tervit_np.verify.step_examples import step_examples
 
 GOLDEN_LIMIT = 1e-9
 _DROP_PATH = 0.5  # so that whole models check stochastic depth too
@@ -80,7 +81,7 @@ def golden(seed: int = 0) -> Iterator[Row]:
     """
     for case in CASES:
         yield from _golden(case)
-    for example in example_checks():
+    for example in (*example_checks(), *step_examples()):
         ok = example.error <= GOLDEN_LIMIT
         note = f"result {example.actual.tolist()}, by hand {example.expected.tolist()}"
         yield Row("example", example.name, example.error, GOLDEN_LIMIT, ok, "" if ok else note)

@@ -48,7 +48,7 @@ _STEP = 0.5  # at which learned scales of inputs start here
 
 
 class Example(NamedTuple):
-    """A quantizer, its input, and the output worked out by hand; dw for an upstream of ones.
+    """A quantizer, its input, and the output worked out by hand; dw, da for an upstream of ones.
 
     `buffers` are what earlier steps have left.
     """
@@ -58,6 +58,7 @@ class Example(NamedTuple):
     w_hat: Rows
     dw: Rows | None = None
     buffers: dict[str, Rows] = {}  # noqa: RUF012  never changed
+    da: float | None = None  # of a learned end
 
 
 EXAMPLES = (
@@ -155,7 +156,9 @@ EXAMPLES = (
     # The same grid, and one of 4 bits that ends at 7 / 2, with steps as calibrated (_STEP).
     Example(LSQAct(8), [[0.25, 1.25, -63.6, 100]], [[0, 1, -63.5, 63.5]]),
     Example(LSQPlusAct(4), [[0.25, 0.75, -9, 3]], [[0, 1, -3.5, 3]]),  # the offset starts at 0
-    Example(PACT(4), [[0.25, 0.75, -9, 3]], [[0, 1, -3.5, 3]]),
+    # -9 moves the end by -1; with LSQ, values inside move it by their -0.25 - 0.1 over 3.5.
+    Example(LSQAct(4), [[0.25, 0.6, -9, 3]], [[0, 0.5, -3.5, 3]], da=-1.1),
+    Example(PACT(4), [[0.25, 0.6, -9, 3]], [[0, 0.5, -3.5, 3]], da=-1),
     # A quarter of the way from w to the first example's w_hat.
     Example(Blend(Ternary(), 0.25), [[0.1, -0.5, 0.3, 1.5]], [[0.075, -0.625, 0.225, 1.375]]),
 )  # fmt: skip
@@ -178,14 +181,20 @@ def example_checks() -> Iterator[ValueCheck]:
 def gradient_examples() -> Iterator[ValueCheck]:
     """Compare gradients with those by hand, of quantizers whose forward decides what is masked.
 
-    `frozen` takes that mask from the forward, so it cannot contradict it.
+    `frozen` takes that mask from the forward, so it cannot contradict it; nor does it contradict
+    a rule that moves a learned end by the convention of another.
     """
     for example in EXAMPLES:
+        if example.dw is None and example.da is None:
+            continue
+        w = np.array(example.w, np.float64)
+        quantizer = _prepared(example, w)
+        dw = quantizer.backward(np.ones_like(w), quantizer.forward(w)[1])
         if example.dw is not None:
-            w = np.array(example.w, np.float64)
-            quantizer = _prepared(example, w)
-            dw = quantizer.backward(np.ones_like(w), quantizer.forward(w)[1])
             yield ValueCheck(f"{quantizer!r} dw by hand", dw, np.array(example.dw))
+        if example.da is not None:
+            da = quantizer.params()["end"].grad
+            yield ValueCheck(f"{quantizer!r} da by hand", da, np.array([example.da]))
 
 
 def _prepared(example: Example, w: Array) -> Quantizer:

@@ -1,6 +1,7 @@
 """What every quantizer of weights must do with weights at the edge of what is possible."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -99,11 +100,18 @@ def test_codes_fit_their_bits_and_their_kind(quantizer):
     assert mine.packing in ("", "ternary" if mine.is_ternary else "integer")
 
 
-@pytest.mark.parametrize("quantizer", [Ternary(), Ternary("tensor"), Quest(), UniformWeight()])
-def test_a_single_weight_is_kept_or_scaled(quantizer):
-    w_hat, dw = quantized(quantizer, np.array([[-0.75]]))
-    assert w_hat.shape == dw.shape == (1, 1)
-    assert w_hat < 0
+@every
+def test_one_input_is_rounded_or_refused_in_a_sentence(quantizer):
+    w = np.array([[-0.75], [0.5], [0.0]])
+    try:
+        w_hat, dw = quantized(quantizer, w)
+    except ValueError as error:
+        assert re.search(r"1 inputs cannot be cut into (groups|blocks) of 4", str(error))
+        return
+    assert w_hat.shape == dw.shape == (3, 1)
+    assert np.isfinite(w_hat).all()
+    assert np.isfinite(dw).all()
+    assert w_hat[0, 0] <= 0 <= w_hat[1, 0]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ import pytest
 from tervit_np.quant import Blend, Identity, Quest, Ternary, UniformWeight
 from tervit_np.quant.spec import RULES
 from tervit_np.verify.hand_examples import EXAMPLES, example_checks, gradient_examples
+from tervit_np.verify.step_examples import step_examples
 
 
 def test_the_library_agrees_with_every_example():
-    for comparison in [*example_checks(), *gradient_examples()]:
+    for comparison in [*example_checks(), *gradient_examples(), *step_examples()]:
         assert comparison.error < 1e-14, comparison.name
 
 
@@ -18,7 +19,7 @@ def test_every_rule_has_an_example(rule):
 
 def test_every_example_changes_its_input():
     """A quantizer that does nothing must fail all of them."""
-    for quantizer, w, w_hat, dw, _ in EXAMPLES:
+    for quantizer, w, w_hat, dw, *_ in EXAMPLES:
         assert not np.array_equal(w, w_hat), repr(quantizer)
         assert np.shape(w) == np.shape(w_hat)
         assert dw is None or np.shape(dw) == np.shape(w)

@@ -15,10 +15,11 @@ from tervit_np.verify.mutants.consistent import CONSISTENT
 from tervit_np.verify.mutants.contracts import CONTRACTS
 from tervit_np.verify.mutants.conventions import CONVENTIONS
 from tervit_np.verify.mutants.rounding import ROUNDING
+from tervit_np.verify.mutants.steps import STEPS
 from tervit_np.verify.mutants.windows import WINDOWS
 from tervit_np.verify.mutation import Mutant
 
-_ALL = [*BACKWARD, *CONSISTENT, *WINDOWS, *ROUNDING, *CONVENTIONS, *CONTRACTS]
+_ALL = [*BACKWARD, *CONSISTENT, *WINDOWS, *ROUNDING, *STEPS, *CONVENTIONS, *CONTRACTS]
 MUTANTS = {mutant.name: mutant for mutant in _ALL}
 
 

@@ -166,6 +166,11 @@ CONVENTIONS = [
             ("quant.learned_act", "LSQAct.forward", "self.inside(residual) + ", ""),
         ),
         (
+            "pact-inside",
+            "values inside move PACT's end, as with LSQ",
+            ("quant.learned_act", "PACT.inside", "np.zeros_like(residual)", "residual"),
+        ),
+        (
             "learned-act-beyond",
             "values beyond the end do not move it",
             ("quant.learned_act", "LSQAct.forward", "np.where(ste_mask, 0, x_hat)", "0"),
