@@ -401,8 +401,9 @@ claim("Q-EMA and freezing end with a higher loss", higher)
 #   rounded, what is added to a scale against division by zero. The page of
 #   quantizers (below) lists where ours differ from the authors' code.
 # * The kernel decides as well. All three-valued rules have one packed form
-#   here; Sherry's 1.25 bits need another (chapter 17), and groups of weights
-#   need a scale in the middle of a sum (chapter 18).
+#   here; Sherry's 1.25 bits need another (chapter 17). Groups of weights need
+#   a scale in the middle of a sum (chapter 18), which takes at least twice as
+#   long in our kernels (``tervit_np/kernels/grouped_linear.py``).
 #
 # Further reading
 # ---------------

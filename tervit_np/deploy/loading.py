@@ -25,6 +25,7 @@ from tervit_np.deploy.writing import FORMAT, checksum, storage_kind
 from tervit_np.kernels import selected_variant
 from tervit_np.models import Classifier
 from tervit_np.quant import Plan, QuantizedTensor
+from tervit_np.quant.channels import scale_shape
 from tervit_np.quant.identity import IDENTITY, ZERO
 from tervit_np.quant.spec import plan_from_spec
 
@@ -137,8 +138,11 @@ def _take_codes(
     """
     for name, layer in layers.items():
         stored, scale = remaining.pop(f"{name}.codes"), remaining.pop(f"{name}.scale")
-        shape = layer.weight.shape
-        scale = _checked(scale, f"{name}.scale", () if scale.ndim == 0 else shape[:1], "f")
+        shape, quantizer = layer.weight.shape, layer.weight_quant
+        expected = () if scale.ndim == 0 else shape[:1]
+        if quantizer.packing.endswith("groups"):
+            expected = scale_shape(shape, quantizer.granularity)
+        scale = _checked(scale, f"{name}.scale", expected, "f")
         try:
             weights = _unpacked_codes(name, layer, stored)
         except ValueError as error:

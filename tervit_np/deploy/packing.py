@@ -19,11 +19,8 @@ from tervit_np.quant import (
 
 
 def packable(layer: Any) -> bool:
-    """Tell whether a layer is an integer product: 8-bit tokens, ternary or 8-bit weights."""
-    weight, act = layer.weight_quant, layer.act_quant
-    return is_integer_matmul(weight, act) or (
-        weight.packing == "integer" and is_int8_activation(act)
-    )
+    """Tell whether a layer is an integer product: 8-bit tokens, weights with a packed form."""
+    return bool(layer.weight_quant.packing) and is_int8_activation(layer.act_quant)
 
 
 def pack_layers_(
@@ -36,7 +33,8 @@ def pack_layers_(
 
     `layer_codes` yields the name of each layer and the codes of its weight, one layer at a time:
     all of them unpacked would take several times the memory of the file. Lists of blocks whose
-    linear layers are all ternary become `PackedBlocks`, run by `num_threads` threads.
+    linear layers are all ternary, without groups, become `PackedBlocks`, run by `num_threads`
+    threads.
     """
     layers = dict(model.quantizable())
     for name, codes in layer_codes:

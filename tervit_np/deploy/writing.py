@@ -4,7 +4,8 @@ A packed file is a safetensors container, readable by any program that reads tho
 
     <layer>.codes     the weight's codes: ternary, five to a byte (base3.py), uint8 (n,); of 2 to 7
                       bits, that many bits each (bit_packing.py), uint8 (n,); of 8 bits, int8
-    <layer>.scale     one number for each output channel, or one for all
+    <layer>.scale     one number for each output channel (O,), one for all (), or one for each group
+                      of inputs (O, groups)
     <parameter>       every other parameter, under its official name
     __metadata__      JSON texts: configuration, plan, a checksum, and the caller's `extra`
 
@@ -32,7 +33,7 @@ from tervit_np.quant import (
     StaticAct,
     UniformAct,
     fixed_scale,
-    is_integer_matmul,
+    is_int8_activation,
 )
 from tervit_np.quant.spec import plan_to_spec
 
@@ -123,16 +124,17 @@ def storage_kind(name: str, layer: Any) -> str:
     """
     weight: Quantizer = layer.weight_quant
     act: Quantizer = layer.act_quant
-    if is_integer_matmul(weight, act):
+    kind = weight.packing.removesuffix(" groups")
+    if kind == "ternary" and is_int8_activation(act):
         return "ternary"
-    if weight.packing == "integer" and isinstance(act, UniformAct | StaticAct | Identity):
+    if kind == "integer" and isinstance(act, UniformAct | StaticAct | Identity):
         return "integer"
     if isinstance(weight, Identity) and isinstance(act, UniformAct | StaticAct | Identity):
         return "float"
     if not weight.packing and not isinstance(weight, Identity):
         raise ValueError(
             f"export: {name} has weights {weight!r}, which have no packed form: a packed layer has "
-            "integers and one scale for each output channel"
+            "integers, all of an output channel or group times one scale"
         )
     raise ValueError(
         f"export: {name} has weights {weight!r} with inputs {act!r}; ternary weights need "

@@ -4,6 +4,7 @@ Every layer also has a path in NumPy, which runs without Numba. `import tervit_n
 this package; its first use does.
 """
 
+from tervit_np.kernels.grouped_linear import GroupedWeights, grouped_linear, pack_groups
 from tervit_np.kernels.int8_linear import int8_linear
 from tervit_np.kernels.int8_weights import Int8Weights, pack_int8
 from tervit_np.kernels.isa import VARIANTS, has_tile, runnable, selected_variant, supported
@@ -17,10 +18,12 @@ from tervit_np.kernels.ternary_linear import (
 )
 
 __all__ = [
+    "GroupedWeights",
     "Int8Weights",
     "Panels",
     "QuantizedTokens",
     "VARIANTS",
+    "grouped_linear",
     "has_tile",
     "int8_linear",
     "fits_integers",
@@ -28,6 +31,7 @@ __all__ = [
     "multiply_floats",
     "pack",
     "pack_floats",
+    "pack_groups",
     "pack_int8",
     "quantize_tokens",
     "runnable",

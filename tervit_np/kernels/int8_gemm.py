@@ -32,14 +32,38 @@ def quantize_and_multiply_int8(x: Array, w: Int8Weights, bias: Array) -> Array:
     unsigned, sums = np.zeros((MR, inputs), np.uint8), np.empty((MR, columns), np.int32)
     for m in range(0, count, MR):
         rows = min(MR, count - m)
-        for i in range(rows):
-            for k in range(inputs):
-                unsigned[i, k] = np.int32(q[m + i, k]) + np.int32(128)
-        a, b = View(unsigned, 0, inputs), View(w.packed, 0, 4 * columns)
-        gemm_rows(BYTE_TILES, a, b, columns, steps, sums)
+        _sum_rows(q, m, rows, w, unsigned, sums)
         for i in range(rows):
             _dequantize(sums[i], tokens.scale[m + i], w, bias, out[m + i])
     return out
+
+
+@kernel(boundscheck=False)
+def multiply_int8(q: Array, w: Int8Weights) -> Array:
+    """Multiply integers alone.  int8 (M, 4 Q), Int8Weights -> int32 (M, O)."""
+    count, inputs = q.shape
+    out = np.empty((count, w.outputs), np.int32)
+    unsigned, sums = np.zeros((MR, inputs), np.uint8), np.empty((MR, w.scale.shape[0]), np.int32)
+    for m in range(0, count, MR):
+        rows = min(MR, count - m)
+        _sum_rows(q, m, rows, w, unsigned, sums)
+        for i in range(rows):
+            for n in range(w.outputs):
+                out[m + i, n] = sums[i, n] - w.compensation[n]
+    return out
+
+
+@kernel(boundscheck=False)
+def _sum_rows(
+    q: Array, start: int, rows: int, w: Int8Weights, unsigned: Array, sums: Array
+) -> None:
+    """Sum (q + 128) w for at most MR tokens.  int8 (M, 4 Q) -> sums int32 (MR, O')."""
+    inputs, columns = q.shape[1], w.scale.shape[0]
+    for i in range(rows):
+        for k in range(inputs):
+            unsigned[i, k] = np.int32(q[start + i, k]) + np.int32(128)
+    a, b = View(unsigned, 0, inputs), View(w.packed, 0, 4 * columns)
+    gemm_rows(BYTE_TILES, a, b, columns, w.packed.shape[0], sums)
 
 
 @kernel(boundscheck=False)

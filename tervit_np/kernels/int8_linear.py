@@ -37,6 +37,19 @@ def int8_linear(x: Array, layer: Int8Weights, bias: Array | None = None) -> Arra
     return y
 
 
+def int8_product(q: Array, layer: Int8Weights, variant: str) -> Array:
+    """Multiply integers alone.  int8 (M, in) -> int32 (M, out), the same in every variant."""
+    if not has_tile(variant):  # float64 is exact for integers up to 2^53
+        sums: Array = q.astype(np.float64) @ unpack_int8(layer).T
+        return sums.astype(np.int32)
+    from tervit_np.kernels import int8_gemm
+
+    padded = np.zeros((len(q), 4 * layer.packed.shape[0]), np.int8)
+    padded[:, : layer.inputs] = q
+    product: Array = int8_gemm.multiply_int8(padded, layer)
+    return product
+
+
 def _in_compiled_code(x: Array, layer: Int8Weights, bias: Array) -> Array:
     """Multiply in vector registers or, for many tokens, on the matrix unit if there is one."""
     from tervit_np.compiled.amx import MatrixTile

@@ -7,7 +7,11 @@ from tervit_np.quant.uniform import UniformAct
 
 
 def is_integer_matmul(weight: Quantizer, act: Quantizer) -> bool:
-    """Tell whether weights are ternary and each token is a scale times 8-bit integers."""
+    """Tell whether one sum of integers, times scales, is an output of the layer.
+
+    It is where weights are ternary, with one scale for each output channel or one for all, and each
+    token is a scale times 8-bit integers.
+    """
     return weight.packing == "ternary" and is_int8_activation(act)
 
 

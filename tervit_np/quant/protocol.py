@@ -51,7 +51,8 @@ class Quantizer(ABC):
         """How a packed file stores weights, and which kernel multiplies them.
 
         "ternary": codes -1, 0, 1; "integer": symmetric codes of `code_bits` bits; with one scale
-        for each output channel or one for all. "": other weights, which have no packed form.
+        for each output channel or one for all. "ternary groups", "integer groups": the same codes,
+        with a scale for each group of inputs. "": other weights, which have no packed form.
         """
         return ""
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.quant.channels import GRANULARITIES, as_rows, check_granularity, scale_shape
+from tervit_np.quant.channels import as_rows, check_granularity, group_size, scale_shape
 from tervit_np.quant.protocol import Quantizer
 
 
@@ -18,10 +18,9 @@ class WeightQuantizer(Quantizer):
 
     @property
     def packing(self) -> str:
-        """Codes by their kind; none if groups of inputs have their own scales."""
-        if self.granularity not in GRANULARITIES:
-            return ""
-        return "ternary" if self.is_ternary else "integer"
+        """Codes by their kind, and whether groups of inputs have their own scales."""
+        kind = "ternary" if self.is_ternary else "integer"
+        return kind if group_size(self.granularity) is None else f"{kind} groups"
 
     def num_scales(self, shape: tuple[int, ...]) -> int:
         """Count the scales of a weight of this shape."""

@@ -15,6 +15,7 @@ from tervit_np.deploy import is_packed, stored_plan
 from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.onnx_file import export_onnx
+from tervit_np.kernels import GroupedWeights
 from tervit_np.kernels.int8_weights import unpack_int8
 from tervit_np.models import CONFIGS, build
 from tervit_np.quant import (
@@ -103,6 +104,32 @@ def test_a_loaded_model_predicts_what_the_exported_one_does(tmp_path, config, pl
         with tv.backend(backend):
             assert_same(packed.predict(images), model.predict(images))
             assert_same_layers(packed.model, model, images)
+
+
+GROUPS = Plan(
+    [
+        (ENCODER, Ternary("group4"), UniformAct(8)),
+        (r"patch_embed\..*", UniformWeight(8, "group3"), UniformAct(8)),  # stem "conv": (C, k, k)
+        (r"head.*", UniformWeight(4, "group4"), UniformAct(8)),
+    ]
+)
+
+
+@pytest.mark.rounding
+@pytest.mark.parametrize("config", [DEIT, MEAN], ids=["distilled", "conv"])
+def test_groups_of_inputs_are_packed(tmp_path, config):
+    model = model_of(config, GROUPS)
+    images = clear_images_of(model)
+    tv.export(model, tmp_path / "x")
+    packed = tv.load_packed(tmp_path / "x")
+    assert isinstance(packed.model.blocks[1].mlp.fc2.packed, GroupedWeights)
+    assert_same(packed.predict(images), model.predict(images))
+    assert_same_layers(packed.model, model, images)
+    bytes_stored = sum(array.nbytes for array in read_safetensors(tmp_path / "x")[0].values())
+    assert bytes_stored == sizes(model).stored
+    rewritten(tmp_path / "x", _swap("blocks.0.attn.qkv.scale", lambda a: a[:, :-1]))
+    with pytest.raises(ValueError, match=r"qkv\.scale is .*, expected \("):
+        tv.load_packed(tmp_path / "x")
 
 
 @pytest.mark.rounding
@@ -386,6 +413,7 @@ def _act(before, after):
         (_swap("blocks.0.attn.qkv.codes", lambda a: np.ones_like(a)), "byte 1 encodes no five"),
         (_swap("blocks.0.attn.qkv.scale", lambda a: a[:-1]), "scale is float32"),
         (_swap("blocks.0.attn.qkv.scale", lambda a: a * np.nan), "NaN"),
+        (_swap("blocks.0.attn.qkv.scale", lambda a: a[:, None]), r"\(60, 1\), expected \(60,\)"),
         (_swap("head.codes", lambda a: a.astype(np.float32)), "head.codes: float32"),
         (_swap("head.codes", lambda a: a.astype(np.uint8)), "head.codes: uint8"),
         (

@@ -42,7 +42,7 @@ def test_zero_and_constant_rows_stay_finite(quantizer, dtype):
 def test_signs_are_kept_and_order_does_not_turn(quantizer):
     w = np.random.default_rng(0).normal(size=(3, 8))
     w_hat, _ = quantized(quantizer, w)
-    assert (w_hat * w >= 0).all() or quantizer.packing == "integer"
+    assert (w_hat * w >= 0).all() or quantizer.packing.startswith("integer")
     negated, _ = quantized(quantizer, -w)
     close(negated, -w_hat, ROUNDOFF64)
 
@@ -97,7 +97,7 @@ def test_codes_fit_their_bits_and_their_kind(quantizer):
     limit = 1 if mine.is_ternary else 2 ** (mine.code_bits - 1) - 1
     assert np.abs(codes).max() <= limit
     assert codes.dtype == np.int8
-    assert mine.packing in ("", "ternary" if mine.is_ternary else "integer")
+    assert mine.packing.split(" ")[0] in ("", "ternary" if mine.is_ternary else "integer")
 
 
 @every

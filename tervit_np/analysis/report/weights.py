@@ -22,7 +22,9 @@ _ZERO, _OUTER = FAINT, STAGE_COLOURS["ternary"]
 def ternary_layers(model: Classifier) -> list[str]:
     """Name the layers whose channels have a threshold and a scale each, or one for all."""
     layers = ((name, layer.weight_quant) for name, layer in model.quantizable())
-    return [name for name, quant in layers if isinstance(quant, Ternary) and quant.packing]
+    return [
+        name for name, quant in layers if isinstance(quant, Ternary) and quant.packing == "ternary"
+    ]
 
 
 def ternary_layer(model: Classifier) -> str:

@@ -1,7 +1,7 @@
 """A quantized linear layer in standard operators.
 
-    weights   integer codes and DequantizeLinear with one scale for each output: INT2 for ternary
-              codes, INT4 or INT8 for more bits
+    weights   integer codes and DequantizeLinear with one scale for each output, or for each group
+              of inputs: INT2 for ternary codes, INT4 or INT8 for more bits
     tokens    s = max|x| / 127, or static;  x_hat = clip(round(x / s), -127, 127) s,  in several
               operators
 
@@ -47,14 +47,25 @@ def _dequantized_weight(graph: Graph, name: str, layer: Any) -> str:
             f"onnx: {name} has weights {quantizer!r}, which ONNX operators cannot express"
         )
     codes, scale, _ = quantizer.encode(layer.weight.data)
+    if scale.ndim == 2 and isinstance(layer, Conv2d):
+        raise ValueError(
+            f"onnx: {name} is a convolution with weights {quantizer!r}; groups are cut in another "
+            "order than ONNX multiplies, so give it one scale for each channel"
+        )
     codes = _as_matrix(layer, codes).astype(_smallest_integer_type(quantizer.code_bits))
+    blocks = {"axis": 0} if scale.ndim < 2 else {"axis": 1, "block_size": _group(codes, scale)}
     w_hat = graph.op(
         "DequantizeLinear",
         graph.constant(f"{name}.codes", codes),
         graph.constant(f"{name}.scale", scale.astype(np.float32)),
-        axis=0,
+        **blocks,
     )
     return graph.transpose(w_hat, 1, 0)
+
+
+def _group(codes: Array, scale: Array) -> int:
+    """Return the inputs of a group.  (O, I), (O, groups)."""
+    return int(codes.shape[1] // scale.shape[1])
 
 
 def _as_matrix(layer: Any, weights: Array) -> Array:

@@ -47,6 +47,8 @@ def test_static_values_round_as_in_numpy(quantizer):
     [
         (Ternary(), "INT2"),
         (Ternary("tensor"), "INT2"),
+        (Ternary("group5"), "INT2"),
+        (UniformWeight(4, "group2"), "INT4"),
         (UniformWeight(8), "INT8"),
         (UniformWeight(4, "tensor"), "INT4"),
         (IDENTITY, "FLOAT"),
