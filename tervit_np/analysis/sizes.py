@@ -14,14 +14,14 @@ All are computed from shapes; MB is 10^6 bytes.
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tervit_np.deploy.base3 import CODES_PER_BYTE
 from tervit_np.deploy.bit_packing import packed_size
 from tervit_np.models import Classifier
-from tervit_np.quant import Identity
+from tervit_np.quant import IDENTITY, Identity, Quantizer
 
 # The first that matches a name and a number of axes.
 GROUPS: dict[str, Callable[[str, int], object]] = {
@@ -61,19 +61,19 @@ class Ternarity(NamedTuple):
 
 def costs(model: Classifier) -> list[Cost]:
     """Count each parameter of a model with its quantizers, in official order."""
-    layers = {f"{name}.weight": layer for name, layer in model.quantizable()}
-    quantized = any(not isinstance(layer.weight_quant, Identity) for layer in layers.values())
+    quantizers = {f"{name}.weight": layer.weight_quant for name, layer in model.quantizable()}
+    quantizers |= {f"{name}.weight": norm.gamma_quant for name, norm in model.norms()}
+    quantized = any(not isinstance(quantizer, Identity) for quantizer in quantizers.values())
     return [
-        _cost(name, param.shape, layers.get(name), quantized)
+        _cost(name, param.shape, quantizers.get(name, IDENTITY), quantized)
         for name, param in model.official_params()
     ]
 
 
-def _cost(name: str, shape: tuple[int, ...], layer: Any, model_quantized: bool) -> Cost:
+def _cost(name: str, shape: tuple[int, ...], quant: Quantizer, model_quantized: bool) -> Cost:
     count = int(np.prod(shape))
     paper, stored = count * (1.0 if model_quantized else 4.0), 4.0 * count
-    if layer is not None and not isinstance(layer.weight_quant, Identity):
-        quant = layer.weight_quant
+    if not isinstance(quant, Identity):
         paper = count * (2 if quant.is_ternary else quant.bits) / 8
         ternary_bytes = -(-count // CODES_PER_BYTE)
         codes = ternary_bytes if quant.is_ternary else packed_size(count, quant.code_bits)

@@ -34,7 +34,7 @@ class ChosenPlan(NamedTuple):
 
         if self.from_file:
             try:
-                check_fits(self.plan, model.quantizable())
+                check_fits(self.plan, model.quantizable(), model.norms())
             except ValueError as error:
                 raise ValueError(f"{self.text}: {error}") from None
 

@@ -78,7 +78,7 @@ def _pad_keys(attn_bias: Array) -> Array:
 
 
 def _norm_weights(norm: LayerNorm) -> NormWeights:
-    return NormWeights(norm.weight.data, norm.bias.data)
+    return NormWeights(norm.gamma_hat(), norm.bias.data)
 
 
 def _linear_weights(layer: Any) -> LinearWeights:

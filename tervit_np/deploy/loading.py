@@ -26,7 +26,7 @@ from tervit_np.kernels import selected_variant
 from tervit_np.models import Classifier
 from tervit_np.quant import Plan, QuantizedTensor
 from tervit_np.quant.channels import scale_shape
-from tervit_np.quant.identity import IDENTITY, ZERO
+from tervit_np.quant.identity import IDENTITY, ZERO, Identity
 from tervit_np.quant.spec import plan_from_spec
 
 _BYTES_PER_PARAMETER = 0.4  # twice those of five ternary codes to a byte
@@ -121,12 +121,28 @@ def _load_weights_(
         for name, layer in model.quantizable()
         if layer.weight is not None and storage_kind(name, layer) != "float"
     }
+    taken = _take_gammas(model, remaining) | quantized.keys()
     for name, param in model.official_params():
-        if name.removesuffix(".weight") not in quantized:
+        if name.removesuffix(".weight") not in taken:
             param.data[...] = _checked(remaining.pop(name), name, param.shape, "f")
     pack_layers_(model, _take_codes(quantized, remaining), threads, attention)
     if remaining:
         raise ValueError(f"unexpected {', '.join(list(remaining)[:3])}")
+
+
+def _take_gammas(model: Classifier, remaining: dict[str, Array]) -> set[str]:
+    """Take ternary gammas from `remaining` into the model, as floats.  -> the names of norms."""
+    norms = {n: m for n, m in model.norms() if not isinstance(m.gamma_quant, Identity)}
+    for name, norm in norms.items():
+        stored, scale = remaining.pop(f"{name}.codes"), remaining.pop(f"{name}.scale")
+        scale = _checked(scale, f"{name}.scale", (), "f")
+        try:
+            codes = base3.decode(stored, norm.weight.size)
+        except ValueError as error:
+            raise ValueError(f"{name}.codes: {error}") from None
+        norm.weight.data[...] = QuantizedTensor(codes, scale, ZERO).dequantize()
+        norm.gamma_quant = IDENTITY
+    return set(norms)
 
 
 def _take_codes(

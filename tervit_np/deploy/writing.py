@@ -6,6 +6,7 @@ A packed file is a safetensors container, readable by any program that reads tho
                       bits, that many bits each (bit_packing.py), uint8 (n,); of 8 bits, int8
     <layer>.scale     one number for each output channel (O,), one for all (), or one for each group
                       of inputs (O, groups)
+    <norm>.codes, <norm>.scale                  of a ternary gamma, as those of a layer
     <parameter>       every other parameter, under its official name
     __metadata__      JSON texts: configuration, plan, a checksum, and the caller's `extra`
 
@@ -83,12 +84,23 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
     """Return the arrays of a packed file, by name, with floats of `dtype`."""
     arrays: dict[str, Array] = {}
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
+    gammas = {
+        f"{name}.weight": (name, norm.gamma_quant)
+        for name, norm in model.norms()
+        if not isinstance(norm.gamma_quant, Identity)
+    }
     biased = {  # a quantizer may add to the bias
         f"{name}.bias": layer
         for name, layer in model.quantizable()
         if layer.weight is not None and layer.bias is not None
     }
     for name, param in model.official_params():  # learned scales of weights are in <layer>.scale
+        if name in gammas:
+            norm_name, quantizer = gammas[name]
+            codes, scale, _ = quantizer.encode(param.data)
+            arrays[f"{norm_name}.codes"] = base3.encode(codes)
+            arrays[f"{norm_name}.scale"] = _cast_scale(f"{norm_name}.scale", scale, dtype)
+            continue
         layer_name, layer = layers.get(name, ("", None))
         if layer is None or isinstance(layer.weight_quant, Identity):
             bias = effective_bias(biased[name]) if name in biased else None

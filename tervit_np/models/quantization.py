@@ -7,7 +7,8 @@ from tervit_np.models.classifier import Classifier
 from tervit_np.nn.patch_embed import PatchProjection
 from tervit_np.nn.quantized_layer import QuantizedLayer
 from tervit_np.ops.mixed_precision import check_precision
-from tervit_np.quant import Identity, Plan, named_plan
+from tervit_np.quant import IDENTITY, Identity, Plan, TernaryGamma, named_plan
+from tervit_np.quant.plan import is_for_norms
 from tervit_np.quant.spec import quantizer_to_spec
 
 
@@ -23,7 +24,7 @@ def quantize(model: Classifier, plan: str | Plan) -> Classifier:
         If the plan's name is unknown, or the model is packed.
     """
     model.require_latent_weights()
-    named_plan(plan).apply(model.quantizable())
+    named_plan(plan).apply(model.quantizable(), model.norms())
     return model
 
 
@@ -49,4 +50,8 @@ def plan_of(model: Classifier) -> Plan:
         if not all(isinstance(quantizer, Identity) for quantizer in pair):
             key = str([quantizer_to_spec(quantizer) for quantizer in pair])
             layers_of.setdefault(key, ([], pair))[0].append(re.escape(name))
-    return Plan([("|".join(names), *pair) for names, pair in layers_of.values()])
+    rules = [("|".join(names), *pair) for names, pair in layers_of.values()]
+    ternary = [re.escape(name) for name, norm in model.norms() if is_for_norms(norm.gamma_quant)]
+    if ternary:
+        rules.append(("|".join(ternary), TernaryGamma(), IDENTITY))
+    return Plan(rules)

@@ -69,6 +69,10 @@ class Module:
         """Return (name, layer) of every layer that takes quantizers."""
         return [(name, m) for name, m in self.named_modules() if hasattr(m, "weight_quant")]
 
+    def norms(self) -> list[tuple[str, Any]]:
+        """Return (name, LayerNorm) of every LayerNorm, whose gamma may be quantized."""
+        return [(name, m) for name, m in self.named_modules() if hasattr(m, "gamma_quant")]
+
     def zero_grad(self) -> None:
         """Set every gradient to zero, in place."""
         zero_grad(param for _, param in self.named_params())

@@ -5,6 +5,7 @@ from tervit_np.quant.calibration import CALIBRATIONS, find_scale
 from tervit_np.quant.dampened import Dampened
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.freezing import Freezing
+from tervit_np.quant.gamma import TernaryGamma
 from tervit_np.quant.identity import IDENTITY, Identity
 from tervit_np.quant.integers import fixed_scale, is_int8_activation, is_integer_matmul
 from tervit_np.quant.lat import LAT
@@ -53,6 +54,7 @@ __all__ = [
     "Sherry",
     "Tequila",
     "Ternary",
+    "TernaryGamma",
     "TernaryTensor",
     "UniformAct",
     "UniformWeight",

@@ -6,6 +6,10 @@ every matrix of the encoder ternary, patch embedding, stem and heads 8 bit (the 
 ternary weights there ruin accuracy), activations 8 bit at the input of every quantized layer.
 
     Plan([(r"blocks\.\d+\.mlp\..*", Ternary(), UniformAct())])         # only the MLPs
+
+A LayerNorm has one rule alone, TernaryGamma, which matches no other layer:
+
+    Plan([(r".*norm\d?", TernaryGamma(), IDENTITY)])
 """
 
 import copy
@@ -15,7 +19,8 @@ from typing import Any, Protocol, TypeAlias
 from tervit_np.param import Param
 from tervit_np.quant.dampened import Dampened
 from tervit_np.quant.freezing import Freezing
-from tervit_np.quant.identity import IDENTITY
+from tervit_np.quant.gamma import TernaryGamma
+from tervit_np.quant.identity import IDENTITY, Identity
 from tervit_np.quant.lat import LAT
 from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.pattern import Pattern
@@ -35,6 +40,7 @@ Rule: TypeAlias = tuple[str, Quantizer, Quantizer]
 
 ENCODER = r"(blocks|layers)\.\d+\..*(qkv|proj|fc1|fc2|reduction)"
 FIRST_AND_LAST = r"patch_embed\..*|head|head_dist"
+NORMS = r"(.*\.)?norm[12]?"
 
 
 class Quantizable(Protocol):
@@ -45,14 +51,21 @@ class Quantizable(Protocol):
     act_quant: Quantizer
 
 
+class Normalization(Protocol):
+    """A LayerNorm, which takes a quantizer of its gamma."""
+
+    weight: Param  # gamma
+    gamma_quant: Quantizer
+
+
 class Plan:
     """Rules in order of precedence.
 
     Raises
     ------
     ValueError
-        If a rule is not (pattern, weight quantizer, activation quantizer), or a pattern is not a
-        regular expression that pattern.py knows.
+        If a rule is not (pattern, weight quantizer, activation quantizer), a pattern is not a
+        regular expression that pattern.py knows, or inputs of a LayerNorm have a quantizer.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
@@ -72,11 +85,22 @@ class Plan:
     def choose(self, layer: str) -> tuple[Quantizer, Quantizer]:
         """Return fresh (weight, activation) quantizers for a layer name."""
         for pattern, weight, act in self._compiled:
-            if pattern.fullmatch(layer):
+            if not is_for_norms(weight) and pattern.fullmatch(layer):
                 return copy.deepcopy(weight), copy.deepcopy(act)
         return IDENTITY, IDENTITY
 
-    def apply(self, layers: Sequence[tuple[str, Quantizable]]) -> None:
+    def choose_gamma(self, norm: str) -> Quantizer:
+        """Return a fresh quantizer of gamma for the name of a LayerNorm."""
+        for pattern, weight, _ in self._compiled:
+            if is_for_norms(weight) and pattern.fullmatch(norm):
+                return copy.deepcopy(weight)
+        return IDENTITY
+
+    def apply(
+        self,
+        layers: Sequence[tuple[str, Quantizable]],
+        norms: Sequence[tuple[str, Normalization]] = (),
+    ) -> None:
         """Give each layer the quantizers that its name chooses, none for a weight it lacks.
 
         A quantizer with learned parameters or buffers stays where the plan has the same rule and
@@ -99,6 +123,8 @@ class Plan:
             weight = IDENTITY if layer.weight is None else weight
             layer.weight_quant = _learned_or_new(layer.weight_quant, weight)
             layer.act_quant = _learned_or_new(layer.act_quant, act)
+        for name, norm in norms:
+            norm.gamma_quant = self.choose_gamma(name)
 
     def with_static_inputs(self) -> "Plan":
         """Return this plan with symmetric inputs static, of the same bits, to be calibrated."""
@@ -117,8 +143,18 @@ def _learned_or_new(present: Quantizer, new: Quantizer) -> Quantizer:
 def _checked_rule(rule: Any) -> Rule:
     match rule:
         case (str(), Quantizer(), Quantizer()):
+            if is_for_norms(rule[1]) and not isinstance(rule[2], Identity):
+                raise ValueError(
+                    f"plan: {rule[0]!r} has weights {rule[1]!r} and inputs {rule[2]!r}; the inputs "
+                    "of a LayerNorm stay float"
+                )
             return rule[0], rule[1], rule[2]
     raise ValueError(f"plan: {rule!r} is not (pattern, weight quantizer, activation quantizer)")
+
+
+def is_for_norms(weight: Quantizer) -> bool:
+    """Tell whether a rule is for the gamma of LayerNorms, and not for layers with a matrix."""
+    return isinstance(weight, TernaryGamma)
 
 
 def _encoder(weights: Quantizer) -> Plan:
@@ -133,8 +169,15 @@ PLANS: dict[str, Plan] = {
     "int8": Plan([(f"{ENCODER}|{FIRST_AND_LAST}", UniformWeight(8), UniformAct(8))]),
     "ternary": _encoder(Ternary()),  # channel-wise: a threshold and a scale for each row
     "ternary-layer": _encoder(Ternary("tensor")),  # layer-wise, the baseline of the ablation
-    # The first and last layers, too, as in FTerViT, but for its ternary gains of LayerNorms.
+    # The first and last layers, too.
     "ternary-all": Plan([(f"{ENCODER}|{FIRST_AND_LAST}", Ternary(), UniformAct(8))]),
+    # And the gammas of LayerNorms.
+    "ftervit": Plan(
+        [
+            (f"{ENCODER}|{FIRST_AND_LAST}", Ternary(), UniformAct(8)),
+            (NORMS, TernaryGamma(), IDENTITY),
+        ]
+    ),
     "bitnet": _encoder(Ternary("tensor", "absmean", "mean")),  # BitNet b1.58
     "quest": _encoder(Quest()),
     "sherry": _encoder(Sherry()),
@@ -168,8 +211,10 @@ def named_plan(plan: "str | Plan") -> Plan:
     return PLANS[plan]
 
 
-def plan_table(layers: Sequence[tuple[str, Quantizable]]) -> str:
-    """Format a table: each layer with its shape and its quantizers."""
+def plan_table(
+    layers: Sequence[tuple[str, Quantizable]], norms: Sequence[tuple[str, Normalization]] = ()
+) -> str:
+    """Format a table: each layer with its shape and its quantizers; LayerNorms that have one."""
     head = ("layer", "weight", "weights", "inputs")
     body = [
         (
@@ -179,6 +224,11 @@ def plan_table(layers: Sequence[tuple[str, Quantizable]]) -> str:
             repr(layer.act_quant),
         )
         for name, layer in layers
+    ]
+    body += [
+        (name, str(norm.weight.size), repr(norm.gamma_quant), "-")
+        for name, norm in norms
+        if is_for_norms(norm.gamma_quant)
     ]
     table = [head, *body]
     widths = [max(len(row[i]) for row in table) for i in range(4)]

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from tervit_np.files import write_text
-from tervit_np.quant.identity import IDENTITY
+from tervit_np.quant.identity import IDENTITY, Identity
 from tervit_np.quant.pattern import Pattern
-from tervit_np.quant.plan import Plan, Quantizable, Rule
+from tervit_np.quant.plan import Normalization, Plan, Quantizable, Rule, is_for_norms
 from tervit_np.quant.plan_words import quantizer_from_words, quantizer_to_words
 from tervit_np.toml_files import read_toml
 
@@ -78,6 +78,8 @@ def _rule(number: int, entry: dict[str, Any]) -> Rule:
         Pattern(pattern)
         where += f", {pattern!r}" if len(pattern) <= _WIDTH else ""
         weights, inputs = (quantizer_from_words(entry[key], key) for key in ("weights", "inputs"))
+        if is_for_norms(weights) and not isinstance(inputs, Identity):
+            raise ValueError('the inputs of a LayerNorm stay float; write inputs = "float"')
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     return pattern, weights, inputs
@@ -135,8 +137,12 @@ def _quoted(text: str) -> str:
     return '"' + re.sub("[\x00-\x1f\x7f]", lambda m: f"\\u{ord(m[0]):04x}", escaped) + '"'
 
 
-def check_fits(plan: Plan, layers: Sequence[tuple[str, Quantizable]]) -> None:
-    """Check a hand-written plan against the layers of a model, `model.quantizable()`.
+def check_fits(
+    plan: Plan,
+    layers: Sequence[tuple[str, Quantizable]],
+    norms: Sequence[tuple[str, Normalization]] = (),
+) -> None:
+    """Check a hand-written plan against a model's `quantizable()` layers and its `norms()`.
 
     Raises
     ------
@@ -144,17 +150,10 @@ def check_fits(plan: Plan, layers: Sequence[tuple[str, Quantizable]]) -> None:
         If a pattern matches no layer, all its layers match an earlier one (but for the last
         pattern, which may be for the rest), or a layer with a weight matches none.
     """
-    names = [name for name, _ in layers]
-    without = set(names)  # layers that no pattern so far matches
-    for number, (pattern, _, _) in enumerate(plan.rules, 1):
-        matched = {name for name in names if Pattern(pattern).fullmatch(name)}
-        if not matched:
-            raise ValueError(f"{pattern!r} matches no layer; the layers are {_some(names)}")
-        if not matched & without and number < len(plan.rules):
-            raise ValueError(
-                f"{pattern!r} has no effect, since an earlier pattern matches all its layers"
-            )
-        without -= matched
+    of_norms = [pattern for pattern, weight, _ in plan.rules if is_for_norms(weight)]
+    others = [pattern for pattern, weight, _ in plan.rules if not is_for_norms(weight)]
+    _unmatched(of_norms, [name for name, _ in norms], "LayerNorm")
+    without = _unmatched(others, [name for name, _ in layers], "layer")
     missing = [name for name, layer in layers if name in without and layer.weight is not None]
     if missing:
         raise ValueError(
@@ -163,9 +162,24 @@ def check_fits(plan: Plan, layers: Sequence[tuple[str, Quantizable]]) -> None:
         )
 
 
+def _unmatched(patterns: Sequence[str], names: Sequence[str], kind: str) -> set[str]:
+    """Return the names that no pattern matches; ValueError if a pattern has no effect."""
+    without = set(names)
+    for number, pattern in enumerate(patterns, 1):
+        matched = {name for name in names if Pattern(pattern).fullmatch(name)}
+        if not matched:
+            raise ValueError(f"{pattern!r} matches no {kind}; the {kind}s are {_some(names)}")
+        if not matched & without and number < len(patterns):
+            raise ValueError(
+                f"{pattern!r} has no effect, since an earlier pattern matches all its {kind}s"
+            )
+        without -= matched
+    return without
+
+
 def complete(plan: Plan, layers: Sequence[tuple[str, Quantizable]]) -> Plan:
     """Add a last rule that leaves the rest float, if a layer with a weight needs one."""
-    patterns = [Pattern(pattern) for pattern, _, _ in plan.rules]
+    patterns = [Pattern(pattern) for pattern, weight, _ in plan.rules if not is_for_norms(weight)]
     covered = all(
         layer.weight is None or any(pattern.fullmatch(name) for pattern in patterns)
         for name, layer in layers

@@ -12,6 +12,7 @@ from tervit_np.quant.blend import Blend
 from tervit_np.quant.dampened import Dampened
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.freezing import Freezing
+from tervit_np.quant.gamma import TernaryGamma
 from tervit_np.quant.identity import Identity
 from tervit_np.quant.lat import LAT
 from tervit_np.quant.learned_act import PACT, LSQAct
@@ -34,7 +35,7 @@ RULES: dict[str, type[Quantizer]] = {
     q.__name__: q
     for q in (
         *(Identity, Ternary, Quest, Sherry, SEQ, TTQ, DoReFa, LSQ),
-        *(LAT, QEMA, Dampened, Freezing, Tequila),
+        *(LAT, QEMA, Dampened, Freezing, Tequila, TernaryGamma),
         *(UniformWeight, UniformAct, QuestAct, StaticAct, LSQAct, PACT, LSQPlusAct),
     )
 }

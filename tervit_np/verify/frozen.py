@@ -36,6 +36,7 @@ from tervit_np.quant import (
     StaticAct,
     Tequila,
     Ternary,
+    TernaryGamma,
     UniformAct,
     UniformWeight,
 )
@@ -65,6 +66,7 @@ QUANTIZERS: tuple[Quantizer, ...] = (
     Dampened(),
     Freezing("tensor"),
     Tequila(strength=0.5),
+    TernaryGamma(),
     DoReFa(2),
     DoReFa(4, "channel", "one"),
     UniformWeight(8),
@@ -201,4 +203,6 @@ def freeze(model: Classifier) -> Classifier:
     for _, layer in model.quantizable():
         layer.weight_quant = FrozenResidual(layer.weight_quant)
         layer.act_quant = FrozenResidual(layer.act_quant)
+    for _, norm in model.norms():
+        norm.gamma_quant = FrozenResidual(norm.gamma_quant)
     return model

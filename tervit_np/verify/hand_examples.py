@@ -35,6 +35,7 @@ from tervit_np.quant import (
     StaticAct,
     Tequila,
     Ternary,
+    TernaryGamma,
     UniformAct,
     UniformWeight,
     find_scale,
@@ -78,6 +79,7 @@ EXAMPLES = (
         [[0.1, -0.5, 0.3, 1.5], [20, -4, 12, 4]],
         [[0, 0, 0, 0], [10, -10, 10, 10]],
     ),
+    Example(TernaryGamma(), [[20, -4, 12, 4]], [[16, 0, 16, 0]]),  # the second row above
     # Groups of two: mean|w| 0.3, 0.9, 12, 8; Delta 0.21, 0.63, 8.4, 5.6.
     Example(
         Ternary("group2"),

@@ -24,6 +24,7 @@ from tervit_np.quant import (
     StaticAct,
     Tequila,
     Ternary,
+    TernaryGamma,
     UniformAct,
     UniformWeight,
 )
@@ -52,6 +53,7 @@ QUANTIZERS = [
     Dampened("tensor", 0.1),
     Freezing("channel", 0.1),
     Tequila("channel", 0.1),
+    TernaryGamma(),
     UniformWeight(4, "tensor"),
     UniformAct(6, "minmax", "tensor"),
     StaticAct(4),

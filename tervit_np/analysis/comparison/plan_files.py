@@ -41,10 +41,10 @@ def check_plan_files(plans: dict[str, Plan], model: str, config: dict[str, Any])
         If one does not, or there is no such model.
     """
     if plans:
-        layers = build(override(named_config(model), config), None).quantizable()
+        built = build(override(named_config(model), config), None)
         for name, plan in plans.items():
             try:
-                check_fits(plan, layers)
+                check_fits(plan, built.quantizable(), built.norms())
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
 

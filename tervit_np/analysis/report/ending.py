@@ -45,7 +45,7 @@ def provenance(results: Results) -> list[str]:
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['blas']}",
     }
     command = config["command"] or "tervit_np.train.run(...), called from Python"
-    table = html.code(plan_table(results.last.model.quantizable()))
+    table = html.code(plan_table(results.last.model.quantizable(), results.last.model.norms()))
     return [
         html.heading("How to reproduce this"),
         html.code(command),

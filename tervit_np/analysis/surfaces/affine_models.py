@@ -56,9 +56,12 @@ def rounded(model: Classifier) -> Classifier:
             weights[f"{name}.weight"] = layer.weight_quant.forward(layer.weight.data)[0]
             if (bias := effective_bias(layer)) is not None:
                 weights[f"{name}.bias"] = bias
+    weights |= {f"{name}.weight": norm.gamma_hat() for name, norm in model.norms()}
     copied = with_weights(model, weights)
     for _, layer in copied.quantizable():
         layer.weight_quant = IDENTITY
+    for _, norm in copied.norms():
+        norm.gamma_quant = IDENTITY
     return copied
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.files import write_text
 from tervit_np.models import Classifier
+from tervit_np.quant import Identity
 
 
 class PartialResults:
@@ -71,6 +72,9 @@ def fingerprint(models: Iterable[Classifier], arrays: Iterable[Any], *facts: Any
         digest.update(repr((model.config, model.dtype)).encode())
         for _, layer in model.quantizable():
             digest.update(repr((layer.weight_quant, layer.act_quant)).encode())
+        for name, norm in model.norms():
+            if not isinstance(norm.gamma_quant, Identity):
+                digest.update(repr((name, norm.gamma_quant)).encode())
         for _, param in model.named_params():
             digest.update(param.data.tobytes())
     for array in arrays:

@@ -14,9 +14,8 @@ from tervit_np.ops.windows import MASKED
 
 def layernorm(graph: Graph, x: str, name: str, norm: Any) -> str:
     """Normalise the last axis.  (..., D) -> (..., D)."""
-    gamma, beta = (
-        graph.constant(f"{name}.{key}", getattr(norm, key).data) for key in ("weight", "bias")
-    )
+    gamma = graph.constant(f"{name}.weight", norm.gamma_hat())
+    beta = graph.constant(f"{name}.bias", norm.bias.data)
     return graph.op("LayerNormalization", x, gamma, beta, axis=-1, epsilon=norm.eps)
 
 

@@ -61,6 +61,11 @@ CONVENTIONS = [
             ("quant.tequila", "Tequila.bias_backward", "* cache.is_zero", "* (cache.is_zero >= 0)"),
         ),
         (
+            "gamma-scale",
+            "the gradient of gamma is halved",
+            ("quant.gamma", "TernaryGamma.backward", "return dw_hat", "return dw_hat * 0.5"),
+        ),
+        (
             "offset-inside",
             "values inside of the grid move its offset, too",
             ("quant.offset_act", "LSQPlusAct.backward", "dw_hat * ~cache.ste_mask", "dw_hat * 1"),
