@@ -25,8 +25,7 @@ from tervit_np.cli.models import open_model
 from tervit_np.environment import environment, usable_cores
 from tervit_np.files import write_text
 from tervit_np.models import Classifier
-from tervit_np.quant import CALIBRATIONS, IDENTITY, Plan, Quantizer, StaticAct, UniformAct
-from tervit_np.quant.plan import PLANS
+from tervit_np.quant import CALIBRATIONS, IDENTITY, PLANS, Plan, Quantizer, StaticAct, UniformAct
 from tervit_np.train.static_scales import PICTURES, calibration_images
 
 BITS, SEEDS = (8, 4), (0, 1, 2)

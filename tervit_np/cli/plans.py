@@ -59,12 +59,12 @@ def chosen_plan(text: str) -> ChosenPlan:
     ValueError
         If the name is unknown, or the file is missing or invalid.
     """
+    from tervit_np.quant import named_plan
     from tervit_np.quant.plan_file import read_plan_file
-    from tervit_np.train.stages import plan_named
 
     if is_plan_file(text):
         return ChosenPlan(text, read_plan_file(text), True)
     try:
-        return ChosenPlan(text, plan_named(text), False)
+        return ChosenPlan(text, named_plan(text), False)
     except ValueError as error:
         raise ValueError(f"{error}, or a plan file, whose name ends in .toml") from None

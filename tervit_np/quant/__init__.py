@@ -11,8 +11,9 @@ from tervit_np.quant.integers import fixed_scale, is_int8_activation, is_integer
 from tervit_np.quant.lat import LAT
 from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.lsq import LSQ
+from tervit_np.quant.named_plans import PLANS, named_plan
 from tervit_np.quant.offset_act import LSQPlusAct
-from tervit_np.quant.plan import PLANS, Plan, Quantizable, named_plan, plan_table
+from tervit_np.quant.plan import Plan, Quantizable, plan_table
 from tervit_np.quant.plan_file import read_plan_file, write_plan_file
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 from tervit_np.quant.qema import QEMA

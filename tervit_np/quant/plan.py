@@ -17,24 +17,12 @@ from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 from tervit_np.param import Param
-from tervit_np.quant.dampened import Dampened
-from tervit_np.quant.freezing import Freezing
 from tervit_np.quant.gamma import TernaryGamma
 from tervit_np.quant.identity import IDENTITY, Identity
-from tervit_np.quant.lat import LAT
-from tervit_np.quant.lsq import LSQ
 from tervit_np.quant.pattern import Pattern
 from tervit_np.quant.pattern_program import MAX_LENGTH
 from tervit_np.quant.protocol import Quantizer
-from tervit_np.quant.qema import QEMA
-from tervit_np.quant.quest import Quest
-from tervit_np.quant.seq import SEQ
-from tervit_np.quant.sherry import Sherry
 from tervit_np.quant.static import static_twin
-from tervit_np.quant.tequila import Tequila
-from tervit_np.quant.ternary import Ternary
-from tervit_np.quant.ttq import TTQ
-from tervit_np.quant.uniform import UniformAct, UniformWeight
 
 Rule: TypeAlias = tuple[str, Quantizer, Quantizer]
 
@@ -155,60 +143,6 @@ def _checked_rule(rule: Any) -> Rule:
 def is_for_norms(weight: Quantizer) -> bool:
     """Tell whether a rule is for the gamma of LayerNorms, and not for layers with a matrix."""
     return isinstance(weight, TernaryGamma)
-
-
-def _encoder(weights: Quantizer) -> Plan:
-    """Quantize the encoder's matrices with `weights`, the first and last layers to 8 bits."""
-    return Plan(
-        [(ENCODER, weights, UniformAct(8)), (FIRST_AND_LAST, UniformWeight(8), UniformAct(8))]
-    )
-
-
-PLANS: dict[str, Plan] = {
-    "float": Plan([]),
-    "int8": Plan([(f"{ENCODER}|{FIRST_AND_LAST}", UniformWeight(8), UniformAct(8))]),
-    "ternary": _encoder(Ternary()),  # channel-wise: a threshold and a scale for each row
-    "ternary-layer": _encoder(Ternary("tensor")),  # layer-wise, the baseline of the ablation
-    # The first and last layers, too.
-    "ternary-all": Plan([(f"{ENCODER}|{FIRST_AND_LAST}", Ternary(), UniformAct(8))]),
-    # And the gammas of LayerNorms.
-    "ftervit": Plan(
-        [
-            (f"{ENCODER}|{FIRST_AND_LAST}", Ternary(), UniformAct(8)),
-            (NORMS, TernaryGamma(), IDENTITY),
-        ]
-    ),
-    "bitnet": _encoder(Ternary("tensor", "absmean", "mean")),  # BitNet b1.58
-    "quest": _encoder(Quest()),
-    "sherry": _encoder(Sherry()),
-    "seq": _encoder(SEQ()),  # ParetoQ, three levels and a learned scale
-    "seq4": _encoder(SEQ(4)),  # four levels
-    "lsq": _encoder(LSQ(2)),  # three values and a learned scale
-    "lsq4": _encoder(LSQ(4)),
-    "lsq8": _encoder(LSQ(8)),
-    "ttq": _encoder(TTQ()),  # a learned scale for each sign
-    "lat": _encoder(LAT()),  # the error of each weight counts as its gradients do
-    "qema": _encoder(QEMA()),  # rounds by an average of past weights
-    "dampened": _encoder(Dampened()),  # pulls weights to their levels
-    "tequila": _encoder(Tequila()),  # weights that are 0 act as a bias
-    "freezing": _encoder(Freezing()),  # stops weights that oscillate
-}
-PLANS |= {f"{name}-static": PLANS[name].with_static_inputs() for name in ("int8", "ternary")}
-
-
-def named_plan(plan: "str | Plan") -> Plan:
-    """Look a plan up by name; return a Plan as it is.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-    """
-    if isinstance(plan, Plan):
-        return plan
-    if plan not in PLANS:
-        raise ValueError(f"unknown plan {plan!r}; known: {', '.join(PLANS)}, or a Plan of your own")
-    return PLANS[plan]
 
 
 def plan_table(

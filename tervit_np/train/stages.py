@@ -11,15 +11,13 @@ default here is ours.
 """
 
 import math
-import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from data_tools import Augment
 from tervit_np.ops.mixed_precision import check_precision
-from tervit_np.quant import Plan, UniformAct, UniformWeight, named_plan
+from tervit_np.quant import Plan, named_plan
 from tervit_np.quant.pattern import Pattern
-from tervit_np.quant.plan import ENCODER, FIRST_AND_LAST, PLANS
 from tervit_np.quant.spec import plan_to_spec
 from tervit_np.train.names import check_file_name
 
@@ -59,7 +57,7 @@ class Stage:
         except ValueError as error:
             raise ValueError(f"stage {self.name}: freeze: {error}") from None
         if isinstance(self.plan, str):
-            plan_named(self.plan)
+            named_plan(self.plan)
         for name in ("epochs", "lr", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"stage {self.name}: {name} must be positive and finite")
@@ -72,7 +70,7 @@ class Stage:
     @property
     def quantizers(self) -> Plan:
         """The plan, looked up if it is a name."""
-        return self.plan if isinstance(self.plan, Plan) else plan_named(self.plan)
+        return named_plan(self.plan)
 
     def freezes(self, name: str) -> bool:
         """Tell whether a parameter is frozen: the pattern occurs in its name."""
@@ -135,32 +133,3 @@ class Recipe:
     def describe(self) -> dict[str, Any]:
         """Return the recipe as JSON."""
         return asdict(self)
-
-
-def plan_named(name: str) -> Plan:
-    """Look up a plan: float, int8, ternary, ternary-layer, or "intN" for N-bit encoder weights.
-
-    In "intN" the patch embedding, the heads and all activations stay 8 bit. "-static" behind a name
-    makes the scales of activations static.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-    """
-    if name in PLANS:
-        return named_plan(name)
-    base = name.removesuffix("-static")
-    if base != name and base != "float" and not base.endswith("-static"):
-        return plan_named(base).with_static_inputs()
-    if (match := re.fullmatch(r"int([2-7])", name)) is None:
-        raise ValueError(
-            f"unknown plan {name!r}; known: {', '.join(PLANS)}, and intN for N-bit weights, "
-            "N = 2 to 7"
-        )
-    return Plan(
-        [
-            (ENCODER, UniformWeight(int(match[1])), UniformAct(8)),
-            (FIRST_AND_LAST, UniformWeight(8), UniformAct(8)),
-        ]
-    )

@@ -4,8 +4,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.analysis.sizes import costs, grouped, sizes, ternarity
 from tervit_np.deploy.writing import packed_arrays
-from tervit_np.quant import PLANS
-from tervit_np.train.stages import plan_named
+from tervit_np.quant import PLANS, named_plan
 
 PAPER = {"tiny": 1.74, "small": 6.13}  # MB under the paper's accounting
 
@@ -42,7 +41,7 @@ def test_the_size_as_stored_equals_a_count_by_hand():
     ],  # ttq has no packed form
 )
 def test_the_size_as_stored_is_that_of_the_arrays_in_a_packed_file(name, plan):
-    model = tv.quantize(tv.create_model(name), plan_named(plan))
+    model = tv.quantize(tv.create_model(name), named_plan(plan))
     if plan.endswith("-static"):
         tv.calibrate(model, np.random.default_rng(0).standard_normal((2, 3, 32, 32)))
     arrays = packed_arrays(model, np.dtype(np.float32))

@@ -28,7 +28,6 @@ from tervit_np.quant import (
     UniformWeight,
 )
 from tervit_np.quant.plan import ENCODER
-from tervit_np.train.stages import plan_named
 from tests.checks import BACKENDS
 from tests.golden.golden import SWIN_CASES
 from tests.kernels.int8_reference import with_int8_attention
@@ -58,7 +57,7 @@ def model_of(config, plan="ternary"):
         model = tv.models.build(config, rng)
         for _, param in model.named_params():
             param.data += rng.normal(0, 0.1, param.shape)
-        tv.quantize(model, plan_named(plan) if isinstance(plan, str) else plan)
+        tv.quantize(model, plan)
         if isinstance(plan, str) and plan.endswith("-static"):
             tv.calibrate(model, images, "percentile", 97)
         if constant_margin(with_int8_attention(model), images) > MARGIN:

@@ -43,10 +43,10 @@ def make_packed(plan: str) -> Callable[[Path], None]:
 
     def make(folder: Path) -> None:
         import tervit_np as tv
-        from tervit_np.train.stages import plan_named
+        from tervit_np.quant import named_plan
 
         net = model()
-        tv.quantize(net, plan_named(plan))
+        tv.quantize(net, named_plan(plan))
         if plan.endswith("-static"):
             size = SMALL["image_size"]
             tv.calibrate(net, np.random.default_rng(0).normal(size=(4, 3, size, size)))

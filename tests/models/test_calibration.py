@@ -5,8 +5,16 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.models.calibration import MAX_VALUES, Observer
-from tervit_np.quant import CALIBRATIONS, PLANS, Plan, StaticAct, Ternary, UniformAct, find_scale
-from tervit_np.train.stages import plan_named
+from tervit_np.quant import (
+    CALIBRATIONS,
+    PLANS,
+    Plan,
+    StaticAct,
+    Ternary,
+    UniformAct,
+    find_scale,
+    named_plan,
+)
 from tests.golden.golden import SWIN_CASES
 
 DEIT = tv.DeiTConfig(16, 8, 3, 12, 2, 2)
@@ -21,7 +29,7 @@ def model_of(config=DEIT, plan="int8-static", dtype="float32"):
     model = tv.models.build(config, rng, dtype)
     for _, param in model.named_params():
         param.data += rng.normal(0, 0.1, param.shape)
-    return tv.quantize(model, plan_named(plan) if isinstance(plan, str) else plan)
+    return tv.quantize(model, plan)
 
 
 def images_of(config=DEIT, count=5):
@@ -70,7 +78,7 @@ def test_every_static_layer_gets_the_scale_of_its_own_inputs(config, rule):
 
 @pytest.mark.parametrize("bits", [4, 8])
 def test_a_calibrated_model_is_near_the_one_with_float_inputs(bits):
-    weights = plan_named("ternary").rules
+    weights = named_plan("ternary").rules
     images, float_inputs = images_of(), Plan([(p, w, tv.quant.Identity()) for p, w, _ in weights])
     static = Plan([(p, w, StaticAct(bits)) for p, w, _ in weights])
     model = model_of(plan=static)
@@ -189,7 +197,7 @@ def test_a_model_that_is_not_calibrated_says_so():
 
 @pytest.mark.parametrize("name", ["int8", "int4", "ternary", "ternary-layer"])
 def test_static_plans_differ_in_their_inputs_alone(name):
-    dynamic, static = plan_named(name), plan_named(f"{name}-static")
+    dynamic, static = named_plan(name), named_plan(f"{name}-static")
     assert [repr(rule[:2]) for rule in static.rules] == [repr(rule[:2]) for rule in dynamic.rules]
     assert {repr(act) for _, _, act in static.rules} == {"int8 static (not calibrated)"}
     assert repr(static.with_static_inputs()) == repr(static)
@@ -204,4 +212,4 @@ def test_inputs_that_are_not_symmetric_stay_dynamic():
     assert repr(PLANS["float"].with_static_inputs()) == "float"
     for name in ("float-static", "int8-static-static", "int9-static", "-static"):
         with pytest.raises(ValueError, match=f"unknown plan '{name.removesuffix('-static')}"):
-            plan_named(name)
+            named_plan(name)

@@ -88,6 +88,64 @@ def test_plans_are_found_by_name():
     plan = Plan([])
     assert named_plan(plan) is plan
     assert named_plan("int8") is PLANS["int8"]
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "inputs", "first"),
+    [
+        ("int4", "int4 (channel)", "int8 symmetric (token)", "int8 symmetric (token)"),
+        ("ternary-group32", "ternary (group32, twn, support)", "int8 symmetric (token)", None),
+        (
+            "ternary-int4",
+            "ternary (channel, twn, support)",
+            "int4 symmetric (token)",
+            "int8 symmetric (token)",
+        ),
+        ("seq-int2-minmax", "ternary SEQ (channel)", "int2 minmax (token)", None),
+        ("int4-int2-quest", "int4 (channel)", "QuEST 2 bits (token)", "int8 symmetric (token)"),
+        (
+            "ternary-int4-lsqplus",
+            "ternary (channel, twn, support)",
+            "int4 LSQPlus (not calibrated)",
+            None,
+        ),
+        (
+            "lsqplus-int8-pact",
+            "LSQ 2 bits (channel, deviation)",
+            "int8 PACT (not calibrated)",
+            None,
+        ),
+        (
+            "ternary-int4-static",
+            "ternary (channel, twn, support)",
+            "int4 static (not calibrated)",
+            "int8 static (not calibrated)",
+        ),
+        ("float-int4", "float", "int4 symmetric (token)", "float"),
+    ],
+)
+def test_names_are_put_together(name, weights, inputs, first):
+    plan = named_plan(name)
+    assert list(map(repr, plan.choose("blocks.1.mlp.fc2"))) == [weights, inputs]
+    assert first is None or repr(plan.choose("head")[1]) == first
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ternary-int9", "unknown plan 'ternary-int9'; known: .* NAME-int4, NAME-int2-quest"),
+        ("ternary-int4-int2", "unknown plan"),
+        ("trinary-int4", "unknown plan 'trinary'"),
+        ("ternary-int8-quest", "bits is 8; expected an integer from 2 to 7"),
+        ("ternary-group1", "at least 2, as in 'group64'"),
+    ],
+)
+def test_names_that_cannot_be_put_together_are_refused(name, words):
+    with pytest.raises(ValueError, match=words):
+        named_plan(name)
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="unknown plan 'int9'; known: float, int8, ternary"):
         named_plan("int9")
 

@@ -4,9 +4,16 @@ import inspect
 import re
 from pathlib import Path
 
-from tervit_np.quant import Blend, Identity, QuestAct, StaticAct, UniformAct, UniformWeight
+from tervit_np.quant import (
+    Blend,
+    Identity,
+    QuestAct,
+    StaticAct,
+    UniformAct,
+    UniformWeight,
+    named_plan,
+)
 from tervit_np.quant.spec import RULES
-from tervit_np.train.stages import plan_named
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quantizers.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ")]
@@ -35,4 +42,4 @@ def test_names_in_bold_are_plans():
     names = re.findall(r"\*\*`([\w-]+)`\*\*", PAGE)
     assert len(names) > 5
     for name in set(names) - {"int8"}:
-        assert plan_named(name).rules
+        assert named_plan(name).rules

@@ -73,7 +73,7 @@ def test_without_an_8_bit_stage_the_float_one_is_rounded(tiny, tmp_path):
 
 
 def test_a_4_bit_stage_is_ignored(tiny, tmp_path):
-    models, four = tiny_models(tiny), tiny(tv.train.stages.plan_named("int4"), depth=2)
+    models, four = tiny_models(tiny), tiny(tv.quant.named_plan("int4"), depth=2)
     write_run(tmp_path, [models["float"], four, models["ternary"]], ["float", "4-bit", "ternary"])
     assert run_models(tmp_path).stages["8-bit"] == "float, rounded"
 
