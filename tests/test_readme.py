@@ -61,6 +61,12 @@ def test_stored_comparisons_are_those_of_the_plans(results):
         assert tested == [(t.arm.name, t.multiplier, t.seed) for t in wanted]
 
 
+def test_planned_comparisons_can_be_run(results):
+    for file in (results.COMPARISONS / "planned").glob("*.toml"):
+        assert read_plan(file).name == file.stem
+        assert not file.with_suffix(".json").exists(), "its plan belongs next to its result"
+
+
 def test_a_comparison_is_added_under_its_name(results, tmp_path, monkeypatch):
     stored = results.COMPARISONS / "main.json"
     (tmp_path / "run").mkdir()

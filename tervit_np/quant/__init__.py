@@ -6,15 +6,16 @@ from tervit_np.quant.dampened import Dampened
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.freezing import Freezing
 from tervit_np.quant.gamma import TernaryGamma
+from tervit_np.quant.hadamard import Hadamard, HadamardAct
 from tervit_np.quant.identity import IDENTITY, Identity
 from tervit_np.quant.integers import fixed_scale, is_int8_activation, is_integer_matmul
 from tervit_np.quant.lat import LAT
 from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.lsq import LSQ
-from tervit_np.quant.named_plans import PLANS, named_plan
 from tervit_np.quant.offset_act import LSQPlusAct
 from tervit_np.quant.plan import Plan, Quantizable, plan_table
 from tervit_np.quant.plan_file import read_plan_file, write_plan_file
+from tervit_np.quant.plan_names import PLANS, named_plan
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 from tervit_np.quant.qema import QEMA
 from tervit_np.quant.quest import Quest
@@ -38,6 +39,8 @@ __all__ = [
     "Dampened",
     "DoReFa",
     "Freezing",
+    "Hadamard",
+    "HadamardAct",
     "Identity",
     "Plan",
     "Quantizable",

@@ -4,7 +4,7 @@
     "int4"                                               UniformWeight(4), of inputs UniformAct(4)
     "int4-static"                                        of inputs: StaticAct(4)
     "int4-lsq", "int4-pact", "int4-quest"                of inputs: LSQAct(4), PACT(4), QuestAct(4)
-    "int4-lsq+"                                          of inputs: LSQPlusAct(4)
+    "int4-lsq+", "int4-hadamard"                         of inputs: LSQPlusAct(4), HadamardAct(4)
     { quantizer = "ternary", threshold = "exact" }       Ternary(threshold="exact")
 
 The arguments are those of the constructor; those that a file leaves out have their defaults.
@@ -15,6 +15,7 @@ import json
 import re
 from typing import Any
 
+from tervit_np.quant.hadamard import HadamardAct
 from tervit_np.quant.identity import Identity
 from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.offset_act import LSQPlusAct
@@ -34,6 +35,7 @@ _UNIFORM: dict[str, dict[str, type[Quantizer]]] = {
         "-lsq+": LSQPlusAct,
         "-pact": PACT,
         "-quest": QuestAct,
+        "-hadamard": HadamardAct,
     },
 }
 _ONLY_WEIGHTS: dict[str, type[Quantizer]] = {
@@ -83,7 +85,7 @@ def _rule(word: str, column: str) -> tuple[type[Quantizer], dict[str, Any]]:
 def _known(column: str) -> str:
     words = ["float", *(_ONLY_WEIGHTS if column == "weights" else ())]
     integers = " or ".join(
-        f"int2{end} to int{7 if rule is QuestAct else 8}{end}"
+        f"int2{end} to int{7 if issubclass(rule, QuestAct) else 8}{end}"
         for end, rule in _UNIFORM[column].items()
     )
     return f"{', '.join(words)} or {integers}"

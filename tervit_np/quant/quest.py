@@ -16,8 +16,8 @@ Inside |w| <= a the error is at most a / 2. Beyond it grows, and with it the dou
 gradient at w_hat is of use at w; the mask trusts it up to the same a / 2, that is, |w| <= 1.5 a.
 
 The paper first multiplies each row by a Hadamard matrix, block by block. That makes its values
-nearly Gaussian, and a masked value is a sum of 128 latent weights. This file leaves the product
-out: a latent weight beyond 1.5 a gets no gradient until the level has grown.
+nearly Gaussian, and a masked value is a sum of 128 latent weights. hadamard.py does so; here a
+latent weight beyond 1.5 a gets no gradient until the level has grown.
 """
 
 from typing import NamedTuple

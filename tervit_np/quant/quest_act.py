@@ -14,8 +14,8 @@ largest value (uniform.py) has the levels -max, 0, max and rounds most values to
 +-a/3 and +-a. Values beyond a + a / N are clipped and get no gradient.
 
 The paper multiplies each token by a Hadamard matrix first, which makes its values nearly Gaussian.
-This file leaves the product out, as quest.py does, so a few large values make a too large for the
-others. Halves round to even q.
+hadamard.py does so; here a few large values make a too large for the others. Halves round to even
+q.
 """
 
 from typing import NamedTuple

@@ -13,6 +13,7 @@ from tervit_np.quant.dampened import Dampened
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.freezing import Freezing
 from tervit_np.quant.gamma import TernaryGamma
+from tervit_np.quant.hadamard import Hadamard, HadamardAct
 from tervit_np.quant.identity import Identity
 from tervit_np.quant.lat import LAT
 from tervit_np.quant.learned_act import PACT, LSQAct
@@ -34,9 +35,9 @@ from tervit_np.quant.uniform import UniformAct, UniformWeight
 RULES: dict[str, type[Quantizer]] = {
     q.__name__: q
     for q in (
-        *(Identity, Ternary, Quest, Sherry, SEQ, TTQ, DoReFa, LSQ),
+        *(Identity, Ternary, Quest, Hadamard, Sherry, SEQ, TTQ, DoReFa, LSQ),
         *(LAT, QEMA, Dampened, Freezing, Tequila, TernaryGamma),
-        *(UniformWeight, UniformAct, QuestAct, StaticAct, LSQAct, PACT, LSQPlusAct),
+        *(UniformWeight, UniformAct, QuestAct, HadamardAct, StaticAct, LSQAct, PACT, LSQPlusAct),
     )
 }
 

@@ -26,6 +26,8 @@ from tervit_np.quant import (
     Dampened,
     DoReFa,
     Freezing,
+    Hadamard,
+    HadamardAct,
     LSQAct,
     LSQPlusAct,
     Quantizer,
@@ -45,6 +47,7 @@ from tervit_np.quant.quest_act import ENDS
 from tervit_np.verify.golden import ValueCheck
 
 Rows = list[list[float]]
+WITHOUT_CODES = (Blend, LSQPlusAct, Hadamard, HadamardAct)  # none that dequantize to w_hat
 _STEP = 0.5  # at which learned scales of inputs start here
 
 
@@ -101,6 +104,14 @@ EXAMPLES = (
         [[0, 0, LEVEL, -LEVEL], [LEVEL, 0, 0, 0]],
         dw=[[1, 1, 1, 1], [0, 1, 1, 1]],  # 2 is 0.776 from its level, more than 0.612
     ),
+    # Sums and differences over root 2 are 2, 0, 0, -2, of root mean square root 2: their thresholds
+    # are 0.866 and their levels 1.731, which turn back to 1.224, the level for root mean square 1.
+    Example(Hadamard("channel", 2), [[math.sqrt(2), math.sqrt(2), -math.sqrt(2), math.sqrt(2)]],
+            [[LEVEL, LEVEL, -LEVEL, LEVEL]]),
+    # H_4 gives 2, 0, 0, 0, of root mean square 1: the levels 1.494 and, three times, a third of it
+    # (0 rounds up). Then sums and differences, over 2.
+    Example(HadamardAct(2, 4), [[1, 1, 1, 1]],
+            [[ENDS[2], ENDS[2] / 3, ENDS[2] / 3, ENDS[2] / 3]]),
     # Root mean square 1: levels of 2 bits at +-1.494 and a third of it, thresholds 0 and +-0.996.
     Example(
         QuestAct(2),
@@ -172,7 +183,7 @@ def example_checks() -> Iterator[ValueCheck]:
         w, expected = np.array(example.w, np.float64), np.array(example.w_hat, np.float64)
         quantizer = _prepared(example, w)
         checks = [ValueCheck(repr(quantizer), quantizer.forward(w)[0], expected)]
-        if not isinstance(quantizer, Blend | LSQPlusAct):  # which have no codes of their own
+        if not isinstance(quantizer, WITHOUT_CODES):
             w_hat = quantizer.encode(w).dequantize()
             checks.append(ValueCheck(f"{quantizer!r} codes", w_hat, expected))
         yield max(checks, key=lambda check: check.error)

@@ -12,9 +12,9 @@ from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy.packing import packed_copy
 from tervit_np.models.quantization import plan_of
 from tervit_np.quant import IDENTITY, Plan, Ternary, TernaryGamma, UniformAct, plan_table
-from tervit_np.quant.named_plans import named_plan
 from tervit_np.quant.plan import NORMS
 from tervit_np.quant.plan_file import check_fits, plan_to_toml, read_plan_file
+from tervit_np.quant.plan_names import named_plan
 from tervit_np.quant.spec import plan_from_spec, plan_to_spec
 from tests.checks import ROUNDOFF32, close
 from tests.golden.golden import SWIN_CASES

@@ -4,6 +4,8 @@ import pytest
 from tervit_np.quant import (
     Blend,
     Convention,
+    Hadamard,
+    HadamardAct,
     Identity,
     LSQPlusAct,
     QuantizedTensor,
@@ -18,7 +20,8 @@ W = np.random.default_rng(0).normal(size=(3, 8))
 
 
 def has_codes(quantizer):
-    return not isinstance(getattr(quantizer, "inner", quantizer), Identity | LSQPlusAct)
+    rule = getattr(quantizer, "inner", quantizer)
+    return not isinstance(rule, Identity | LSQPlusAct | Hadamard | HadamardAct)
 
 
 @pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)

@@ -46,6 +46,16 @@ CONVENTIONS = [
             ("quant.quest", "Quest.forward", "<= level / 2", "<= level"),
         ),
         (
+            "hadamard-gradient",
+            "the gradient is masked without being turned",
+            (
+                "quant.hadamard",
+                "_Turned.backward",
+                "self._rule.backward(self._turn(dw_hat), cache)",
+                "self._rule.backward(dw_hat, cache)",
+            ),
+        ),
+        (
             "sherry-share",
             "the gradient is multiplied by the fraction of weights that are kept",
             ("quant.sherry", "Sherry.backward", "return dw_hat", "return dw_hat * 0.75"),

@@ -68,6 +68,11 @@ ROUNDING = [
             ("quant.quest_act", "QuestAct.encode", "root_mean_square(x)", "np.abs(x).mean(axis=1)"),
         ),
         (
+            "hadamard-cyclic",
+            "sums and differences are those of neighbours in every step",
+            ("quant.hadamard", "hadamard", "(-1, 2, half)", "(-1, 2, 1)"),
+        ),
+        (
             "sherry-largest",
             "the largest of four magnitudes becomes zero, not the smallest",
             ("quant.sherry", "largest_three", "argmin", "argmax"),

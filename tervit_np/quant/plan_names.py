@@ -17,6 +17,7 @@ from tervit_np.quant.dampened import Dampened
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.freezing import Freezing
 from tervit_np.quant.gamma import TernaryGamma
+from tervit_np.quant.hadamard import Hadamard
 from tervit_np.quant.identity import IDENTITY
 from tervit_np.quant.lat import LAT
 from tervit_np.quant.lsq import LSQ
@@ -57,6 +58,7 @@ PLANS: dict[str, Plan] = {
     "exact": _encoder(Ternary(threshold="exact")),  # the least squared error
     "bitnet": _encoder(Ternary("tensor", "absmean", "mean")),  # BitNet b1.58
     "quest": _encoder(Quest()),
+    "hadamard": _encoder(Hadamard()),  # QuEST with its Hadamard product
     "sherry": _encoder(Sherry()),
     "seq": _encoder(SEQ()),  # ParetoQ, three levels and a learned scale
     "seq4": _encoder(SEQ(4)),  # four levels
@@ -74,7 +76,7 @@ PLANS: dict[str, Plan] = {
 }
 PLANS |= {f"{name}-static": PLANS[name].with_static_inputs() for name in ("int8", "ternary")}
 
-_INPUTS = re.compile("(.+?)-(int[2-8](?:-(?:lsq|lsqplus|pact|quest|minmax))?)")
+_INPUTS = re.compile("(.+?)-(int[2-8](?:-(?:lsq|lsqplus|pact|quest|hadamard|minmax))?)")
 
 
 def named_plan(plan: str | Plan) -> Plan:

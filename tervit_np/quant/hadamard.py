@@ -1,0 +1,138 @@
+"""QuEST with its Hadamard product (Panferov et al. 2025): turn weights or inputs, then round.
+
+H is the Hadamard matrix of B inputs, B a power of two, over sqrt(B); n inputs are n / B blocks.
+
+    H_1 = 1,   H_2B = [[H_B, H_B], [H_B, -H_B]] / sqrt(2)         symmetric, and H H = 1
+
+    v     = H w, block by block
+    w_hat = H g(v)                       g rounds as quest.py and quest_act.py do
+
+    backward   dw = H (dv_hat where v is trusted, 0 elsewhere),   dv_hat = H dw_hat
+    frozen     H (v + constant where it is trusted, constant elsewhere)
+
+Each v_i is a sum of B weights with signs. So the values of v are nearly Gaussian, whatever those of
+w are, and a large weight is distributed over B of them. Where one v_i is masked, the weights of its
+block still get a gradient through the others.
+
+Since H H = 1, the product of x_hat and w_hat is that of g(H x) and g(H w), if both are turned:
+codes times codes. Packed layers do not turn their inputs, so there is no packed form. The paper has
+B = 128; the default 32, which is ours, divides the inputs of all block matrices of our models.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from tervit_np.arrays import Array
+from tervit_np.quant.protocol import QuantizedTensor, Quantizer
+from tervit_np.quant.quest import Quest
+from tervit_np.quant.quest_act import QuestAct
+
+
+def hadamard(x: Array, block: int) -> Array:
+    """Multiply each block of the last axis by H.  (..., n) -> (..., n); twice gives x again.
+
+    It takes log2(block) sums or differences for each number, and one division.
+
+    Raises
+    ------
+    ValueError
+        If `block` does not divide n.
+    """
+    inputs = x.shape[-1]
+    if inputs % block:
+        raise ValueError(f"quantize: {inputs} inputs cannot be cut into blocks of {block}")
+    v, half = x.reshape(-1, inputs), 1
+    while half < block:
+        pairs = v.reshape(-1, 2, half)
+        with np.errstate(invalid="ignore", over="ignore"):  # the rule refuses what is not finite
+            v = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1)
+        half *= 2
+    turned: Array = v.reshape(x.shape) / x.dtype.type(np.sqrt(block))
+    return turned
+
+
+def check_block(block: int) -> None:
+    """Raise ValueError unless a block is a power of two, from 2 on."""
+    if not isinstance(block, int) or block < 2 or block & (block - 1):
+        raise ValueError(f"block is {block!r}; expected a power of two, at least 2")
+
+
+class _Turned(Quantizer):
+    """The passes of both: turn, round by the rule, turn back."""
+
+    block: int
+
+    @property
+    @abstractmethod
+    def _rule(self) -> Quantizer:
+        """Return the rule that rounds v."""
+
+    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, Any]:
+        """Turn, round, turn back.  (...) -> (...); ValueError if a value is not finite."""
+        v_hat, cache = self._rule.forward(self._turn(w), keep_residual)
+        return self._turn(v_hat), cache
+
+    def backward(self, dw_hat: Array, cache: Any) -> Array:
+        """Undo `w_hat = H (H w + constant)` where H w is trusted.  (...) -> dw (...)."""
+        dv = self._rule.backward(self._turn(dw_hat), cache)
+        return self._turn(dv)
+
+    def frozen(self, w: Array, cache: Any) -> Array:
+        """Map w with the residual and the mask of w0 held fixed."""
+        return self._turn(self._rule.frozen(self._turn(w), cache))
+
+    def encode(self, w: Array) -> QuantizedTensor:
+        """Return codes and levels of the turned values: they dequantize to H w_hat."""
+        return self._rule.encode(self._turn(w))
+
+    def _turn(self, x: Array) -> Array:
+        return hadamard(x, self.block)
+
+
+class Hadamard(_Turned, Quest):
+    """Ternary weights of QuEST, turned; a filter of a convolution counts as one row."""
+
+    def __init__(self, granularity: str = "channel", block: int = 32) -> None:
+        check_block(block)
+        Quest.__init__(self, granularity)
+        self.block = block
+
+    @property
+    def _rule(self) -> Quest:
+        return Quest(self.granularity)
+
+    @property
+    def packing(self) -> str:
+        """None: a packed layer does not turn its inputs."""
+        return ""
+
+    def prepare(self, w: Array) -> None:
+        """Raise ValueError if a channel cannot be cut into blocks and groups."""
+        Quest.prepare(self, w)
+        self._turn(np.zeros_like(w))
+
+    def _turn(self, x: Array) -> Array:
+        if x.ndim == 0:
+            raise ValueError("quantize: a scalar has no channels, of which blocks could be turned")
+        return hadamard(x.reshape(len(x), -1), self.block).reshape(x.shape)
+
+    def __repr__(self) -> str:
+        return f"ternary QuEST ({self.granularity}, Hadamard {self.block})"
+
+
+class HadamardAct(_Turned, QuestAct):
+    """Inputs of QuEST, 2 to 7 bits, turned."""
+
+    def __init__(self, bits: int = 4, block: int = 32) -> None:
+        check_block(block)
+        QuestAct.__init__(self, bits)
+        self.block = block
+
+    @property
+    def _rule(self) -> QuestAct:
+        return QuestAct(self.bits)
+
+    def __repr__(self) -> str:
+        return f"QuEST {self.bits} bits (token, Hadamard {self.block})"
