@@ -72,6 +72,13 @@ def test_a_failing_row_says_what_to_look_for(mutant):
     assert all(row.note for row in rows)
 
 
+def test_every_mutant_fits_the_source():
+    """Quick for all of them: a changed line is found before the slow tests run."""
+    for mutant in MUTANTS.values():
+        with mutated(mutant):
+            pass
+
+
 def test_there_are_mutants_for_every_kind_of_check():
     assert len(MUTANTS) >= 70
     assert {mutant.caught_by for mutant in MUTANTS.values()} == set(CHECKS)
