@@ -180,22 +180,23 @@ quote("bits with groups of 16", np.log2(3) + 16 / 16, 2.585, 0.0005)
 # little: groups of 16 take away less than a tenth of the error and cost a
 # whole bit. In language models, whose rows have outliers, groups are the rule.
 #
-# Turn, then round
-# ----------------
+# Rotate, then round
+# ------------------
 # QuEST's three values are made for Gaussian rows. Its authors make rows
 # Gaussian: every 64 weights are multiplied by a *Hadamard matrix* H, whose
 # numbers are all 1/8 or -1/8. Each result is a sum of 64 weights with signs,
-# and such sums are nearly Gaussian. H H = 1, so H turns what was rounded back.
+# and such sums are nearly Gaussian. H is a rotation, and H H = 1, so that H
+# takes the rounded row back.
 
-predict("QuEST's error on Laplace rows was 0.271. What is it when turned?")
+predict("QuEST's error on Laplace rows was 0.271. What is it when rotated?")
 rule = Hadamard(block=64)
-turned = {n: relative_error(w, rule) for n, w in matrices.items()}
-print("turned   " + "".join(f"{e:9.3f}" for e in turned.values()))
-quote("QuEST, turned Laplace rows", turned["Laplace"], 0.190, 0.0005)
-even = abs(turned["Laplace"] / turned["Gaussian"] - 1) < 0.05
-claim("turned, Laplace rows lose what Gaussian rows lose", even)
-less = turned["Laplace"] < 0.75 * errors["exact"]["Laplace"]
-claim("a quarter less than the best three values without a turn", less)
+rotated = {n: relative_error(w, rule) for n, w in matrices.items()}
+print("rotated  " + "".join(f"{e:9.3f}" for e in rotated.values()))
+quote("QuEST, rotated Laplace rows", rotated["Laplace"], 0.190, 0.0005)
+even = abs(rotated["Laplace"] / rotated["Gaussian"] - 1) < 0.05
+claim("rotated, Laplace rows lose what Gaussian rows lose", even)
+less = rotated["Laplace"] < 0.75 * errors["exact"]["Laplace"]
+claim("a quarter less than the best three values without a rotation", less)
 
 # %%
 # The price is paid with every token: the layer has to multiply it by H as

@@ -1,4 +1,4 @@
-"""QuEST with its Hadamard product (Panferov et al. 2025): turn weights or inputs, then round.
+"""QuEST with its Hadamard product (Panferov et al. 2025): rotate, then round.
 
 H is the Hadamard matrix of B inputs, B a power of two, over sqrt(B); n inputs are n / B blocks.
 
@@ -10,12 +10,12 @@ H is the Hadamard matrix of B inputs, B a power of two, over sqrt(B); n inputs a
     backward   dw = H (dv_hat where v is trusted, 0 elsewhere),   dv_hat = H dw_hat
     frozen     H (v + constant where it is trusted, constant elsewhere)
 
-Each v_i is a sum of B weights with signs. So the values of v are nearly Gaussian, whatever those of
-w are, and a large weight is distributed over B of them. Where one v_i is masked, the weights of its
-block still get a gradient through the others.
+Each v_i is a sum of B weights with signs. So the values of v are nearly Gaussian, unless a few
+weights make up their block, and a large weight is distributed over B of them. Where one v_i is
+masked, the weights of its block still get a gradient through the others.
 
-Since H H = 1, the product of x_hat and w_hat is that of g(H x) and g(H w), if both are turned:
-codes times codes. Packed layers do not turn their inputs, so there is no packed form. The paper has
+Since H H = 1, the product of x_hat and w_hat is that of g(H x) and g(H w), if both are rotated:
+codes times codes. Packed layers do not rotate inputs, so there is no packed form. The paper has
 B = 128; the default 32, which is ours, divides the inputs of all block matrices of our models.
 """
 
@@ -49,8 +49,8 @@ def hadamard(x: Array, block: int) -> Array:
         with np.errstate(invalid="ignore", over="ignore"):  # the rule refuses what is not finite
             v = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1)
         half *= 2
-    turned: Array = v.reshape(x.shape) / x.dtype.type(np.sqrt(block))
-    return turned
+    rotated: Array = v.reshape(x.shape) / x.dtype.type(np.sqrt(block))
+    return rotated
 
 
 def check_block(block: int) -> None:
@@ -59,8 +59,8 @@ def check_block(block: int) -> None:
         raise ValueError(f"block is {block!r}; expected a power of two, at least 2")
 
 
-class _Turned(Quantizer):
-    """The passes of both: turn, round by the rule, turn back."""
+class _Rotated(Quantizer):
+    """The passes of both: rotate, round by the rule, rotate back."""
 
     block: int
 
@@ -70,29 +70,29 @@ class _Turned(Quantizer):
         """Return the rule that rounds v."""
 
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, Any]:
-        """Turn, round, turn back.  (...) -> (...); ValueError if a value is not finite."""
-        v_hat, cache = self._rule.forward(self._turn(w), keep_residual)
-        return self._turn(v_hat), cache
+        """Rotate, round, rotate back.  (...) -> (...); ValueError if a value is not finite."""
+        v_hat, cache = self._rule.forward(self._rotate(w), keep_residual)
+        return self._rotate(v_hat), cache
 
     def backward(self, dw_hat: Array, cache: Any) -> Array:
         """Undo `w_hat = H (H w + constant)` where H w is trusted.  (...) -> dw (...)."""
-        dv = self._rule.backward(self._turn(dw_hat), cache)
-        return self._turn(dv)
+        dv = self._rule.backward(self._rotate(dw_hat), cache)
+        return self._rotate(dv)
 
     def frozen(self, w: Array, cache: Any) -> Array:
         """Map w with the residual and the mask of w0 held fixed."""
-        return self._turn(self._rule.frozen(self._turn(w), cache))
+        return self._rotate(self._rule.frozen(self._rotate(w), cache))
 
     def encode(self, w: Array) -> QuantizedTensor:
-        """Return codes and levels of the turned values: they dequantize to H w_hat."""
-        return self._rule.encode(self._turn(w))
+        """Return codes and levels of the rotated values: they dequantize to H w_hat."""
+        return self._rule.encode(self._rotate(w))
 
-    def _turn(self, x: Array) -> Array:
+    def _rotate(self, x: Array) -> Array:
         return hadamard(x, self.block)
 
 
-class Hadamard(_Turned, Quest):
-    """Ternary weights of QuEST, turned; a filter of a convolution counts as one row."""
+class Hadamard(_Rotated, Quest):
+    """Ternary weights of QuEST, rotated; a filter of a convolution counts as one row."""
 
     def __init__(self, granularity: str = "channel", block: int = 32) -> None:
         check_block(block)
@@ -105,25 +105,25 @@ class Hadamard(_Turned, Quest):
 
     @property
     def packing(self) -> str:
-        """None: a packed layer does not turn its inputs."""
+        """None: a packed layer does not rotate its inputs."""
         return ""
 
     def prepare(self, w: Array) -> None:
         """Raise ValueError if a channel cannot be cut into blocks and groups."""
         Quest.prepare(self, w)
-        self._turn(np.zeros_like(w))
+        self._rotate(np.zeros_like(w))
 
-    def _turn(self, x: Array) -> Array:
+    def _rotate(self, x: Array) -> Array:
         if x.ndim == 0:
-            raise ValueError("quantize: a scalar has no channels, of which blocks could be turned")
+            raise ValueError("quantize: a scalar has no channels, whose blocks could be rotated")
         return hadamard(x.reshape(len(x), -1), self.block).reshape(x.shape)
 
     def __repr__(self) -> str:
         return f"ternary QuEST ({self.granularity}, Hadamard {self.block})"
 
 
-class HadamardAct(_Turned, QuestAct):
-    """Inputs of QuEST, 2 to 7 bits, turned."""
+class HadamardAct(_Rotated, QuestAct):
+    """Inputs of QuEST, 2 to 7 bits, rotated."""
 
     def __init__(self, bits: int = 4, block: int = 32) -> None:
         check_block(block)

@@ -104,8 +104,8 @@ EXAMPLES = (
         [[0, 0, LEVEL, -LEVEL], [LEVEL, 0, 0, 0]],
         dw=[[1, 1, 1, 1], [0, 1, 1, 1]],  # 2 is 0.776 from its level, more than 0.612
     ),
-    # Sums and differences over root 2 are 2, 0, 0, -2, of root mean square root 2: their thresholds
-    # are 0.866 and their levels 1.731, which turn back to 1.224, the level for root mean square 1.
+    # Sums and differences over root 2 are 2, 0, 0, -2, of root mean square root 2: threshold 0.866,
+    # level 1.731. Rotated back, these are 1.224, the level for root mean square 1.
     Example(Hadamard("channel", 2), [[math.sqrt(2), math.sqrt(2), -math.sqrt(2), math.sqrt(2)]],
             [[LEVEL, LEVEL, -LEVEL, LEVEL]]),
     # H_4 gives 2, 0, 0, 0, of root mean square 1: the levels 1.494 and, three times, a third of it

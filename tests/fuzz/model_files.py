@@ -128,6 +128,8 @@ MODELS = {
             "packed": "ternary",
             "packed-int4": "int4",
             "packed-static": "ternary-static",
+            "packed-groups": "ternary-group8",
+            "packed-ftervit": "ftervit",
         }.items()
     },
     "safetensors": Format(

@@ -27,8 +27,8 @@ def test_the_product_is_that_of_the_matrix(block):
     assert hadamard(x.astype(np.float32), block).dtype == np.float32
 
 
-def test_a_layer_multiplies_turned_codes():
-    """If weights and inputs are turned alike, H drops out of their product."""
+def test_a_layer_multiplies_rotated_codes():
+    """If weights and inputs are rotated alike, H drops out of their product."""
     layer = Linear(32, 5, "float64", Hadamard(block=16), HadamardAct(3, block=16))
     layer.weight.data[...] = RNG.normal(size=(5, 32))
     x = RNG.normal(size=(4, 32))
@@ -43,19 +43,19 @@ def test_one_large_weight_hurts_less():
     w = RNG.normal(size=(8, 64))
     w[:, 0] = 40
     error = {rule: np.square(q.forward(w)[0] - w).sum() / np.square(w).sum()
-             for rule, q in {"plain": Quest(), "turned": Hadamard(block=64)}.items()}  # fmt: skip
-    assert error["turned"] < error["plain"] / 2
+             for rule, q in {"plain": Quest(), "rotated": Hadamard(block=64)}.items()}  # fmt: skip
+    assert error["rotated"] < error["plain"] / 2
 
 
 def test_one_large_weight_still_gets_a_gradient():
     w, dw_hat = RNG.normal(size=(8, 64)), RNG.normal(size=(8, 64))
     w[:, 0] = 40
-    plain, turned = Quest(), Hadamard(block=64)
+    plain, rotated = Quest(), Hadamard(block=64)
     assert not plain.backward(dw_hat, plain.forward(w)[1])[:, 0].any()
-    assert turned.backward(dw_hat, turned.forward(w)[1])[:, 0].all()
+    assert rotated.backward(dw_hat, rotated.forward(w)[1])[:, 0].all()
 
 
-def test_filters_are_turned_as_rows():
+def test_filters_are_rotated_as_rows():
     w = RNG.normal(size=(3, 4, 2, 2))
     rule = Hadamard(block=8)
     close(rule.forward(w)[0].reshape(3, -1), rule.forward(w.reshape(3, -1))[0], EXACT)

@@ -42,8 +42,8 @@ def test_zero_and_constant_rows_stay_finite(quantizer, dtype):
 def test_signs_are_kept_and_order_does_not_turn(quantizer):
     w = np.random.default_rng(0).normal(size=(3, 8))
     w_hat, _ = quantized(quantizer, w)
-    turned = isinstance(quantizer, Hadamard)
-    assert turned or (w_hat * w >= 0).all() or quantizer.packing.startswith("integer")
+    rotated = isinstance(quantizer, Hadamard)
+    assert rotated or (w_hat * w >= 0).all() or quantizer.packing.startswith("integer")
     negated, _ = quantized(quantizer, -w)
     close(negated, -w_hat, ROUNDOFF64)
 

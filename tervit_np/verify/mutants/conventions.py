@@ -47,11 +47,11 @@ CONVENTIONS = [
         ),
         (
             "hadamard-gradient",
-            "the gradient is masked without being turned",
+            "the gradient is masked without being rotated",
             (
                 "quant.hadamard",
-                "_Turned.backward",
-                "self._rule.backward(self._turn(dw_hat), cache)",
+                "_Rotated.backward",
+                "self._rule.backward(self._rotate(dw_hat), cache)",
                 "self._rule.backward(dw_hat, cache)",
             ),
         ),
