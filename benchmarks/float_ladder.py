@@ -28,10 +28,10 @@ from tervit_np.arrays import Array  # noqa: E402
 from tervit_np.bench.limits import OPERATIONS, fused_multiply_adds  # noqa: E402
 from tervit_np.compiled.aligned import empty  # noqa: E402
 from tervit_np.compiled.arithmetic import address_of, fma  # noqa: E402
+from tervit_np.compiled.float_microkernel import run_tile  # noqa: E402
 from tervit_np.compiled.float_panels import NOTHING, Matrix, at, matrix_of, pack  # noqa: E402
 from tervit_np.compiled.float_tile import FLOAT, FULL, MR, NR  # noqa: E402
 from tervit_np.compiled.matmul import matmul  # noqa: E402
-from tervit_np.compiled.sgemm import run_tile  # noqa: E402
 from tervit_np.environment import environment  # noqa: E402
 
 PEAK_STEPS = 500_000

@@ -15,10 +15,11 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.compiled.arithmetic import address_of
 from tervit_np.compiled.exponential import ONE, F
+from tervit_np.compiled.float_microkernel import IN_TURN
 from tervit_np.compiled.float_panels import NOTHING, Matrix, matrix_of, transposed
 from tervit_np.compiled.float_tile import FLOAT
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.sgemm import IN_TURN, sgemm, workspace
+from tervit_np.compiled.sgemm import sgemm, workspace
 from tervit_np.compiled.softmax import softmax_rows, softmax_rows_backward
 
 _NONE = np.empty((0, 0, 0), np.float32)

@@ -14,9 +14,10 @@ from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import empty_matrix
 from tervit_np.compiled.bf16_panels import A_LOW, B_LOW, bf16_bits
 from tervit_np.compiled.exponential import F, bits_to_float
+from tervit_np.compiled.float_microkernel import OF_MATRIX_UNIT, UNIT_STEPS
 from tervit_np.compiled.float_panels import NOTHING, at, matrix_of, transposed
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.sgemm import OF_MATRIX_UNIT, UNIT_STEPS, sgemm
+from tervit_np.compiled.sgemm import sgemm
 
 PORTION = 192  # rows of dy that are rounded at a time: they fit the second cache
 _ZERO = F(0)

@@ -11,22 +11,18 @@ from typing import Any, NamedTuple
 from tervit_np.arrays import Array
 from tervit_np.compiled.arithmetic import address_of
 from tervit_np.compiled.exponential import F
-from tervit_np.compiled.float_tile import (
-    FLOAT,
-    LANES,
-    MR,
-    ONE_VECTOR,
-    ROW_VECTORS,
+from tervit_np.compiled.float_copies import (
+    GROUP_STEPS,
+    copy_group,
     copy_vectors,
     load_float,
     store_float,
     transpose_square,
-    width_of,
 )
+from tervit_np.compiled.float_tile import FLOAT, LANES, MR, ONE_VECTOR, width_of
 from tervit_np.compiled.jit import kernel
 
 STEPS = 16  # that are copied together; whole squares of any register
-SPARE = 2  # steps at the end of a group, for what the copy of the last step exceeds it by
 _ZERO = F(0)
 
 
@@ -120,30 +116,27 @@ def pack_register(columns: int, depth: int, x: Matrix, out: Matrix) -> None:
 
 
 @kernel(boundscheck=False)
-def pack_rows(rows: int, depth: int, a: Matrix, out: int) -> None:
+def pack_rows(rows: int, depth: int, a: Matrix, out: int, group_bytes: int) -> None:
     """Copy a (rows, depth) in groups of MR rows: group m // MR, step k, row r = a[m + r, k].
 
-    Rows that the last group lacks are zeros, and each group ends with SPARE steps of anything. Some
-    steps of all groups are copied at a time.
+    Rows that the last group lacks are zeros. Groups are `group_bytes` apart.
     """
-    for k in range(0, depth, STEPS):
-        steps = min(STEPS, depth - k)
-        for m in range(0, rows, MR):
-            group = out + m * (depth + SPARE) * FLOAT
-            pack_group(rows - m, steps, at(a, m, k), group + k * MR * FLOAT)
+    whole = rows // MR if a.row == FLOAT and a.column >= MR * FLOAT else 0
+    together = depth // GROUP_STEPS * GROUP_STEPS  # steps
+    for k in range(0, together, GROUP_STEPS):
+        source, target = a.address + k * a.column, out + k * MR * FLOAT
+        for _ in range(whole):
+            copy_group(source, a.column, target)
+            source += MR * FLOAT
+            target += group_bytes
+    for group in range(-(-rows // MR)):
+        k, m, target = together if group < whole else 0, group * MR, out + group * group_bytes
+        pack_steps(min(MR, rows - m), depth - k, at(a, m, k), target + k * MR * FLOAT)
 
 
 @kernel(boundscheck=False)
-def pack_group(rows: int, steps: int, a: Matrix, out: int) -> None:
-    """Copy some steps of a group; `rows` are those from its first one on.
-
-    A copy of whole registers exceeds the MR numbers of a step; the next step overwrites the excess.
-    """
-    most: int = width_of(ROW_VECTORS)
-    if a.row == FLOAT and most <= rows:
-        for k in range(steps):
-            copy_vectors(ROW_VECTORS, a.address + k * a.column, out + k * MR * FLOAT)
-        return
+def pack_steps(rows: int, steps: int, a: Matrix, out: int) -> None:
+    """Copy some steps of a group number by number, zeros for the rows that it lacks."""
     for k in range(steps):
         source, target = at(a, 0, k), out + k * MR * FLOAT
         for r in range(MR):

@@ -27,9 +27,7 @@ from tervit_np.compiled.simd import (
     broadcast,
     intrinsic,
     load,
-    prefetch,
     store,
-    transpose,
 )
 from tervit_np.target import lanes, registers
 
@@ -37,7 +35,7 @@ LANES, MR = lanes(), 6
 VECTORS = 4 if registers() == 32 else 2
 NR = VECTORS * LANES  # columns of a whole tile
 FLOAT, LINE = 4, 64  # bytes of a number, and of a line of the cache
-_VECTOR = ir.VectorType(F32, LANES)
+VECTOR = ir.VectorType(F32, LANES)
 
 
 class FullTile(NamedTuple):
@@ -58,13 +56,7 @@ class OneVector(NamedTuple):
     vectors: int = 1
 
 
-class RowVectors(NamedTuple):
-    """Not a tile, but as many registers as hold a number of each of its rows."""
-
-    vectors: int = -(-MR // LANES)
-
-
-FULL, HALF, ONE_VECTOR, ROW_VECTORS = FullTile(), HalfTile(), OneVector(), RowVectors()
+FULL, HALF, ONE_VECTOR = FullTile(), HalfTile(), OneVector()
 
 
 class FloatTile(types.Type):
@@ -78,7 +70,7 @@ class FloatTile(types.Type):
 @register_model(FloatTile)
 class _FloatTileModel(PrimitiveModel):
     def __init__(self, manager: Any, tile: FloatTile) -> None:
-        super().__init__(manager, tile, ir.ArrayType(_VECTOR, MR * tile.vectors))
+        super().__init__(manager, tile, ir.ArrayType(VECTOR, MR * tile.vectors))
 
 
 def vectors_of(shape: Any) -> int:
@@ -86,7 +78,8 @@ def vectors_of(shape: Any) -> int:
     return int(shape.instance_class._field_defaults["vectors"])
 
 
-def _at(builder: Builder, address: Value) -> Value:
+def pointer(builder: Builder, address: Value) -> Value:
+    """Return a pointer to an address."""
     return builder.inttoptr(address, I8.as_pointer())
 
 
@@ -119,10 +112,10 @@ def load_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
 
     def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
         sums = ir.Constant(context.get_value_type(tile), ir.Undefined)
-        base, offset = _at(builder, args[1]), I64(0)
+        base, offset = pointer(builder, args[1]), I64(0)
         for m in range(MR):
             for v in range(tile.vectors):
-                value = load(builder, base, _plus(builder, offset, v), _VECTOR)
+                value = load(builder, base, plus(builder, offset, v), VECTOR)
                 sums = builder.insert_value(sums, value, m * tile.vectors + v)
             offset = builder.add(offset, args[2])
         return sums
@@ -131,31 +124,15 @@ def load_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
 
 
 @intrinsic
-def prefetch_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
-    """Fetch the lines of the cache that hold the tile at c."""
-    count = vectors_of(shape)
-
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
-        base, offset = _at(builder, args[1]), I64(0)
-        for _ in range(MR):
-            for byte in range(0, count * LANES * FLOAT, LINE):
-                prefetch(builder, base, builder.add(offset, I64(byte)))
-            offset = builder.add(offset, args[2])
-        return context.get_dummy_value()
-
-    return types.void(shape, types.intp, types.intp), generate
-
-
-@intrinsic
 def store_tile(typing: Any, tile: Any, c: Any, row_stride: Any) -> Any:
     """Write the tile to c."""
 
     def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
-        base, offset = _at(builder, args[1]), I64(0)
+        base, offset = pointer(builder, args[1]), I64(0)
         for m in range(MR):
             for v in range(tile.vectors):
                 value = builder.extract_value(args[0], m * tile.vectors + v)
-                store(builder, value, base, _plus(builder, offset, v))
+                store(builder, value, base, plus(builder, offset, v))
             offset = builder.add(offset, args[2])
         return context.get_dummy_value()
 
@@ -167,9 +144,9 @@ def multiply_add(typing: Any, tile: Any, a: Any, row_stride: Any, b: Any) -> Any
     """One step of the sums: a holds MR numbers row_stride apart, b holds `vectors` registers."""
 
     def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
-        sums, a_base, offset = args[0], _at(builder, args[1]), I64(0)
-        b_base = _at(builder, args[3])
-        columns = [load(builder, b_base, _plus(builder, I64(0), v), _VECTOR)
+        sums, a_base, offset = args[0], pointer(builder, args[1]), I64(0)
+        b_base = pointer(builder, args[3])
+        columns = [load(builder, b_base, plus(builder, I64(0), v), VECTOR)
                    for v in range(tile.vectors)]  # fmt: skip
         for m in range(MR):
             number = broadcast(builder, load(builder, a_base, offset, F32), LANES)
@@ -198,62 +175,6 @@ def add_tiles(typing: Any, tile: Any, other: Any) -> Any:
     return tile(tile, tile), generate
 
 
-@intrinsic
-def copy_vectors(typing: Any, shape: Any, source: Any, target: Any) -> Any:
-    """Copy `vectors` registers of neighbouring numbers."""
-    count = vectors_of(shape)
-
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
-        source_base, target_base = _at(builder, args[1]), _at(builder, args[2])
-        for v in range(count):
-            offset = _plus(builder, I64(0), v)
-            store(builder, load(builder, source_base, offset, _VECTOR), target_base, offset)
-        return context.get_dummy_value()
-
-    return types.void(shape, types.intp, types.intp), generate
-
-
-@intrinsic
-def transpose_square(
-    typing: Any, source: Any, source_stride: Any, target: Any, target_stride: Any
-) -> Any:
-    """Transpose LANES x LANES numbers."""
-
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
-        base, offset, rows = _at(builder, args[0]), I64(0), []
-        for _ in range(LANES):
-            rows.append(load(builder, base, offset, _VECTOR))
-            offset = builder.add(offset, args[1])
-        base, offset = _at(builder, args[2]), I64(0)
-        for row in transpose(builder, rows):
-            store(builder, row, base, offset)
-            offset = builder.add(offset, args[3])
-        return context.get_dummy_value()
-
-    return types.void(*[types.intp] * 4), generate
-
-
-@intrinsic
-def load_float(typing: Any, address: Any) -> Any:
-    """Return one number."""
-
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
-        return load(builder, _at(builder, args[0]), I64(0), F32)
-
-    return types.float32(types.intp), generate
-
-
-@intrinsic
-def store_float(typing: Any, address: Any, value: Any) -> Any:
-    """Write one number."""
-
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
-        store(builder, args[1], _at(builder, args[0]), I64(0))
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.float32), generate
-
-
-def _plus(builder: Builder, offset: Value, vectors: int) -> Value:
+def plus(builder: Builder, offset: Value, vectors: int) -> Value:
     """Add the bytes of some registers."""
     return builder.add(offset, I64(FLOAT * LANES * vectors))

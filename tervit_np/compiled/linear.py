@@ -9,10 +9,11 @@ from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import empty_matrix
 from tervit_np.compiled.arithmetic import address_of
 from tervit_np.compiled.bias import column_sum
+from tervit_np.compiled.float_microkernel import IN_TURN
 from tervit_np.compiled.float_panels import NOTHING, Matrix, matrix_of, transposed
 from tervit_np.compiled.float_tile import FLOAT
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.sgemm import IN_TURN, sgemm, workspace
+from tervit_np.compiled.sgemm import sgemm, workspace
 
 _NO_BIAS = np.empty(0, np.float32)
 

@@ -4,10 +4,11 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import empty
+from tervit_np.compiled.float_microkernel import IN_TURN
 from tervit_np.compiled.float_panels import Matrix
 from tervit_np.compiled.float_tile import FLOAT
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.sgemm import IN_TURN, sgemm, workspace
+from tervit_np.compiled.sgemm import sgemm, workspace
 
 
 def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = None) -> Array:

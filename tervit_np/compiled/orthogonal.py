@@ -9,9 +9,10 @@ from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import empty_matrix
 from tervit_np.compiled.arithmetic import fma
 from tervit_np.compiled.exponential import F
+from tervit_np.compiled.float_microkernel import IN_TURN
 from tervit_np.compiled.float_panels import NOTHING, matrix_of, transposed
 from tervit_np.compiled.jit import kernel
-from tervit_np.compiled.sgemm import IN_TURN, sgemm, workspace
+from tervit_np.compiled.sgemm import sgemm, workspace
 
 
 def newton_schulz(x: Array, steps: int, coefficients: tuple[float, float, float]) -> Array:

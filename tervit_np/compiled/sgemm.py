@@ -14,64 +14,43 @@ The loops are those of GotoBLAS and BLIS (Goto, van de Geijn 2008), from the out
                 panels of B
                     tiles of A      MR x NR sums stay in registers for these steps
 
-After a block of steps the sums are written to C, from where the next block goes on.
+After a block of steps the sums are written to C, from where the next block goes on. On AVX2 panels
+of B are copied one ahead of the tiles, which also fetch the next rows of A (lookahead.py).
 
-The same loops make sums in the order of a matrix unit for bfloat16 (amx.py), where there is none:
-32 steps at a time, of which the even ones and the odd ones are summed apart, from 0.
+The same loops make sums in the order of a matrix unit for bfloat16 (float_microkernel.py).
 """
 
 import threading
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
 from tervit_np.compiled.aligned import zeros
-from tervit_np.compiled.float_panels import NOTHING, SPARE, Matrix, at, copy_tile, pack, pack_rows
-from tervit_np.compiled.float_tile import (
-    FLOAT,
-    FULL,
-    HALF,
-    LANES,
-    MR,
-    NR,
-    ONE_VECTOR,
-    add_tiles,
-    load_tile,
-    multiply_add,
-    prefetch_tile,
-    store_tile,
-    zero_tile,
-)
+from tervit_np.compiled.float_microkernel import multiply_tile
+from tervit_np.compiled.float_panels import NOTHING, Matrix, at, pack, pack_rows
+from tervit_np.compiled.float_tile import FLOAT, FULL, LANES, LINE, MR, NR
 from tervit_np.compiled.jit import kernel
+from tervit_np.compiled.lookahead import (
+    copied_steps,
+    copy_next_panel,
+    fetch_rows,
+    fetched_units,
+    looks_ahead,
+)
 from tervit_np.target import second_cache
 
 # Steps of a block whose rows of A are packed, and of other blocks, which write C less often. A
 # panel of 16 columns stays in the first cache while tiles of A pass; one of 64 columns comes from
-# the second cache.
-DEPTH, LONG_DEPTH = (384, 1536) if NR == 64 else (256, 384)
+# the second cache. With AVX2 the first cache also holds what tiles fetch, and the second holds two
+# blocks of rows beside the panels.
+DEPTH, LONG_DEPTH = {16: (384, 1536), 8: (192, 192)}.get(LANES, (256, 384))
 ROW_BLOCK = 16 * MR
+# Bytes between groups of packed rows. A step is copied into all groups; if their distance were a
+# multiple of 2 KiB, its lines would compete for two sets of the first cache.
+APART = LINE
 # Of the workspace, before B's panels.
-EDGE_FLOATS, A_FLOATS = MR * NR, max(ROW_BLOCK * (DEPTH + SPARE), MR * (LONG_DEPTH + SPARE))
-
-UNIT_STEPS = 32
-
-
-class InTurn(NamedTuple):
-    """The order of sums in which each step comes after the one before."""
-
-    steps: int = 1  # of which K is a multiple
-
-
-class OfMatrixUnit(NamedTuple):
-    """The order of a matrix unit."""
-
-    steps: int = UNIT_STEPS
-
-
-IN_TURN, OF_MATRIX_UNIT = InTurn(), OfMatrixUnit()
+EDGE_FLOATS = MR * NR
+A_FLOATS = max(ROW_BLOCK // MR * (DEPTH * MR + APART // FLOAT), MR * LONG_DEPTH)
 
 
 @kernel(boundscheck=False)
@@ -90,16 +69,22 @@ def sgemm(
     steps = even(inner, LONG_DEPTH if a.column == FLOAT else DEPTH, order.steps)
     most_columns = max(min(DEPTH * most_columns // steps, most_columns) // NR, 1) * NR
     block = even(columns, most_columns, NR)
+    copies_ahead, fetches_ahead = looks_ahead(inner, columns), looks_ahead(rows, inner)
     for n in range(0, columns, block):
         width = min(block, columns - n)
         for k in range(0, inner, steps):
             depth = min(steps, inner - k)
-            pack(FULL, width, depth, at(b, k, n), packed_b)
-            begin = start if k == 0 else c
+            source, begin = at(b, k, n), start if k == 0 else c
+            pack(FULL, min(width, NR) if copies_ahead else width, depth, source, packed_b)
+            next_steps = at(a, 0, k + depth if k + depth < inner else 0)
             for m in range(0, rows, ROW_BLOCK):
+                after = m + ROW_BLOCK
+                next_a = at(a, after, k) if after < rows else next_steps
                 multiply_block(
-                    order, min(ROW_BLOCK, rows - m), width, depth, at(a, m, k), packed_a,
-                    packed_b, _start_at(begin, m, n), at(c, m, n), work,
+                    order, min(ROW_BLOCK, rows - m), width, depth, at(a, m, k),
+                    next_a if fetches_ahead else NOTHING, packed_a,
+                    source if copies_ahead and m == 0 else NOTHING, packed_b,
+                    _start_at(begin, m, n), at(c, m, n), work,
                 )  # fmt: skip
 
 
@@ -117,120 +102,35 @@ def _start_at(start: Matrix, m: int, n: int) -> Matrix:
 
 @kernel(boundscheck=False)
 def multiply_block(
-    order: Any, rows: int, columns: int, depth: int, a: Matrix, packed_a: int, packed_b: int,
-    start: Matrix, c: Matrix, edge: int,
+    order: Any, rows: int, columns: int, depth: int, a: Matrix, next_a: Matrix, packed_a: int,
+    b: Matrix, packed_b: int, start: Matrix, c: Matrix, edge: int,
 ) -> None:  # fmt: skip
-    """Multiply at most ROW_BLOCK rows of A by all panels of B."""
+    """Multiply at most ROW_BLOCK rows of A by all panels of B.
+
+    b is the source of the panels after the first if they are still to be copied; next_a are the
+    rows that are multiplied next if they are to be fetched.
+    """
     unpacked = rows - rows % MR if a.column == FLOAT else 0  # rows that are read where they are
-    pack_rows(rows - unpacked, depth, at(a, unpacked, 0), packed_a)
+    group_bytes = depth * MR * FLOAT + APART
+    pack_rows(rows - unpacked, depth, at(a, unpacked, 0), packed_a, group_bytes)
+    tiles, panels = -(-rows // MR), -(-columns // NR)
+    steps, units = copied_steps(tiles, depth), fetched_units(tiles, panels, depth, next_a)
     for n in range(0, columns, NR):
-        b = Matrix(packed_b + n * depth * FLOAT, NR * FLOAT, FLOAT)
+        panel = packed_b + n * depth * FLOAT
         for m in range(0, rows, MR):
+            if b.address:
+                copy_next_panel(m // MR, steps, columns - n - NR, depth, at(b, 0, n + NR),
+                                panel + NR * depth * FLOAT)  # fmt: skip
+            if next_a.address:
+                fetch_rows(m // MR, n // NR, tiles, units, depth, next_a)
             if m < unpacked:
                 tile_a = at(a, m, 0)
             else:
-                group = packed_a + (m - unpacked) * (depth + SPARE) * FLOAT
-                tile_a = Matrix(group, FLOAT, MR * FLOAT)
-            multiply_tile(order, min(MR, rows - m), min(NR, columns - n), depth, tile_a, b,
-                          _start_at(start, m, n), at(c, m, n), edge)  # fmt: skip
-
-
-@kernel(boundscheck=False)
-def multiply_tile(
-    order: Any, rows: int, columns: int, depth: int, a: Matrix, b: Matrix, start: Matrix,
-    c: Matrix, edge: int,
-) -> None:  # fmt: skip
-    """Multiply the rows of a tile by a panel, through a buffer where a tile would exceed C."""
-    if rows == MR and columns == NR:
-        sum_tile(order, FULL, depth, a, b, start, c)
-        return
-    target = Matrix(edge, NR * FLOAT, FLOAT)
-    if start.address:
-        copy_tile(rows, columns, start, target)
-        start = target
-    if columns > 2 * LANES:
-        sum_tile(order, FULL, depth, a, b, start, target)
-    elif columns > LANES:
-        sum_tile(order, HALF, depth, a, b, start, target)
-    else:
-        sum_tile(order, ONE_VECTOR, depth, a, b, start, target)
-    copy_tile(rows, columns, target, c)
-
-
-def sum_tile(
-    order: Any, shape: Any, depth: int, a: Matrix, b: Matrix, start: Matrix, c: Matrix
-) -> None:
-    """Sum `depth` steps in an order."""
-    raise NotImplementedError("sum_tile exists only in compiled code")
-
-
-@overload(sum_tile, strict=False)  # strict would compare annotations as well as names
-def _sum_tile(
-    order: types.NamedUniTuple, shape: types.NamedUniTuple, depth: int, a: Matrix, b: Matrix,
-    start: Matrix, c: Matrix,
-) -> Callable[..., None]:  # fmt: skip
-    in_turn = issubclass(order.instance_class, InTurn)
-    run = run_tile if in_turn else run_unit_tile
-    return lambda order, shape, depth, a, b, start, c: run(shape, depth, a, b, start, c)
-
-
-@kernel(boundscheck=False)
-def run_tile(shape: Any, depth: int, a: Matrix, b: Matrix, start: Matrix, c: Matrix) -> None:
-    """Sum `depth` steps in registers: the innermost loop.  The columns of b are neighbours."""
-    if start.address:
-        tile: Any = load_tile(shape, start.address, start.row)
-    else:
-        tile = zero_tile(shape)
-    prefetch_tile(shape, c.address + MR * c.row, c.row)  # where the next tile is written
-    left, right = a.address, b.address
-    for _ in range(depth // 2):  # two steps a turn: fewer instructions that only count
-        tile = multiply_add(tile, left, a.row, right)
-        tile = multiply_add(tile, left + a.column, a.row, right + b.row)
-        left += 2 * a.column
-        right += 2 * b.row
-    if depth % 2:
-        tile = multiply_add(tile, left, a.row, right)
-    store_tile(tile, c.address, c.row)
-
-
-@kernel(boundscheck=False)
-def run_unit_tile(shape: Any, depth: int, a: Matrix, b: Matrix, start: Matrix, c: Matrix) -> None:
-    """Sum groups of UNIT_STEPS steps as a matrix unit does: tile + (even steps + odd steps)."""
-    if start.address:
-        tile: Any = load_tile(shape, start.address, start.row)
-    else:
-        tile = zero_tile(shape)
-    prefetch_tile(shape, c.address + MR * c.row, c.row)
-    for k in range(0, depth, UNIT_STEPS):
-        even = sum_every_other(shape, at(a, 0, k), at(b, k, 0))
-        odd = sum_every_other(shape, at(a, 0, k + 1), at(b, k + 1, 0))
-        tile = add_tiles(tile, add_tiles(even, odd))
-    store_tile(tile, c.address, c.row)
-
-
-@kernel(boundscheck=False)
-def sum_every_other(shape: Any, a: Matrix, b: Matrix) -> Any:
-    """Return the sums of steps 0, 2, 4, ... of UNIT_STEPS."""
-    tile, left, right = zero_tile(shape), a.address, b.address
-    for _ in range(UNIT_STEPS // 2):
-        tile = multiply_add(tile, left, a.row, right)
-        left += 2 * a.column
-        right += 2 * b.row
-    return tile
-
-
-@kernel(boundscheck=False)
-def multiply_rows(columns: int, depth: int, a: Matrix, b: Matrix, c: Matrix) -> None:
-    """C = A B for MR rows and whole registers of columns, nothing packed: for small matrices."""
-    n = 0
-    while n + NR <= columns:
-        run_tile(FULL, depth, a, at(b, 0, n), NOTHING, at(c, 0, n))
-        n += NR
-    if n + 2 * LANES <= columns:
-        run_tile(HALF, depth, a, at(b, 0, n), NOTHING, at(c, 0, n))
-        n += 2 * LANES
-    if n < columns:
-        run_tile(ONE_VECTOR, depth, a, at(b, 0, n), NOTHING, at(c, 0, n))
+                tile_a = Matrix(packed_a + (m - unpacked) // MR * group_bytes, FLOAT, MR * FLOAT)
+            multiply_tile(
+                order, min(MR, rows - m), min(NR, columns - n), depth, tile_a,
+                Matrix(panel, NR * FLOAT, FLOAT), _start_at(start, m, n), at(c, m, n), edge,
+            )  # fmt: skip
 
 
 _own = threading.local()

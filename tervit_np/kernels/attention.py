@@ -23,11 +23,11 @@ from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zeros
 from tervit_np.compiled.arithmetic import address_of, fma
 from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_to_bits
+from tervit_np.compiled.float_microkernel import multiply_rows
 from tervit_np.compiled.float_panels import Matrix, matrix_of
 from tervit_np.compiled.float_tile import FLOAT, LANES, MR
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.row_sums import row_sum
-from tervit_np.compiled.sgemm import multiply_rows
 from tervit_np.compiled.simd import (
     F32,
     I64,

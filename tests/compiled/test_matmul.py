@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from tervit_np.compiled import sgemm
-from tervit_np.compiled.float_panels import Matrix
+from tervit_np.compiled.float_copies import GROUP_STEPS
+from tervit_np.compiled.float_microkernel import multiply_rows
+from tervit_np.compiled.float_panels import Matrix, pack_rows
 from tervit_np.compiled.float_tile import FLOAT, LANES, MR
 from tervit_np.compiled.matmul import matmul
-from tervit_np.compiled.sgemm import DEPTH, LONG_DEPTH, multiply_rows
+from tervit_np.compiled.sgemm import DEPTH, LONG_DEPTH
 from tervit_np.target import fuses_multiply_adds
 
 RNG = np.random.default_rng(0)
@@ -45,8 +47,10 @@ def fma(x, y, z):
     return sticky.astype(np.float32)
 
 
+# The last two are large enough for lookahead.py.
 SHAPES = [(1, 1, 1), (6, 3, 64), (7, 5, 65), (13, DEPTH + 3, 17), (50, 40, 33), (103, 2, 130),
-          (5, 800, 10), (20, LONG_DEPTH + 1, 70), (197, 64, 197), (12, 1, 1)]  # fmt: skip
+          (5, 800, 10), (20, LONG_DEPTH + 1, 70), (197, 64, 197), (12, 1, 1),
+          (98, 700, 97), (30, 2300, 33)]  # fmt: skip
 
 
 @FUSED
@@ -84,6 +88,28 @@ def test_the_size_of_a_cache_changes_no_bit(monkeypatch, kilobytes):
         expected = matmul(left, b)
         with ThreadPoolExecutor(1) as pool:  # a new thread has a workspace of its own
             np.testing.assert_array_equal(pool.submit(matmul, left, b).result(), expected)
+
+
+def test_steps_that_share_memory_change_no_bit():
+    column, b = floats(2 * MR, 1), floats(20, 33)
+    same = np.broadcast_to(column, (2 * MR, 20))  # columns 0 bytes apart
+    windows = np.lib.stride_tricks.sliding_window_view(floats(40), 20)[: 2 * MR]  # 4 bytes
+    for a in (same, windows, windows[:, ::-1]):
+        np.testing.assert_array_equal(matmul(a, b), matmul(a.copy(), b))
+
+
+@pytest.mark.parametrize("steps", [GROUP_STEPS - 1, GROUP_STEPS, 3 * GROUP_STEPS + 1])
+@pytest.mark.parametrize("rows", [1, MR, 2 * MR + 1])
+def test_rows_are_packed_in_groups(rows, steps):
+    a = floats(steps, rows + 3)[:, :rows].T
+    groups, apart = -(-rows // MR), 5
+    out = np.full((groups, steps * MR + apart), np.nan, np.float32)
+    matrix = Matrix(a.ctypes.data, *a.strides)
+    pack_rows(rows, steps, matrix, out.ctypes.data, out.strides[0])
+    padded = np.pad(a, ((0, groups * MR - rows), (0, 0))).reshape(groups, MR, steps)
+    expected = padded.transpose(0, 2, 1).reshape(groups, -1)
+    np.testing.assert_array_equal(out[:, : steps * MR], expected)
+    assert np.isnan(out[:, steps * MR :]).all()
 
 
 def test_stacks_are_multiplied_one_by_one():
