@@ -169,9 +169,8 @@ EXAMPLES = (
     # The same grid, and one of 4 bits that ends at 7 / 2, with steps as calibrated (_STEP).
     Example(LSQAct(8), [[0.25, 1.25, -63.6, 100]], [[0, 1, -63.5, 63.5]]),
     Example(LSQPlusAct(4), [[0.25, 0.75, -9, 3]], [[0, 1, -3.5, 3]]),  # the offset starts at 0
-    # -9 moves the end by -1; with LSQ, values inside move it by their -0.25 - 0.1 over 3.5.
-    Example(LSQAct(4), [[0.25, 0.6, -9, 3]], [[0, 0.5, -3.5, 3]], da=-1.1),
-    Example(PACT(4), [[0.25, 0.6, -9, 3]], [[0, 0.5, -3.5, 3]], da=-1),
+    # -9 moves the end by -1, and the others, being inside, do not; with LSQ they would.
+    Example(PACT(4), [[0.3, 0.6, -9, 3]], [[0.5, 0.5, -3.5, 3]], da=-1),
     # A quarter of the way from w to the first example's w_hat.
     Example(Blend(Ternary(), 0.25), [[0.1, -0.5, 0.3, 1.5]], [[0.075, -0.625, 0.225, 1.375]]),
 )  # fmt: skip
