@@ -424,8 +424,9 @@ claim("Q-EMA and freezing end with a higher loss", higher)
 #   quantizers (below) lists where ours differ from the authors' code.
 # * The kernel decides as well. All three-valued rules have one packed form
 #   here; Sherry's 1.25 bits need another (chapter 17). Groups of weights need
-#   a scale in the middle of a sum (chapter 18), which takes at least twice as
-#   long in our kernels (``tervit_np/kernels/grouped_linear.py``).
+#   a scale in the middle of a sum (chapter 18), which our kernels leave to
+#   floats in NumPy (``tervit_np/kernels/grouped_linear.py``): slower, the
+#   smaller the groups.
 # * Nothing has to stay float: ``--stages float:20,ftervit:8`` makes the patch
 #   embedding, the head and the gammas of LayerNorms ternary, as FTerViT does.
 #
