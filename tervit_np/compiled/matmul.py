@@ -10,6 +10,8 @@ from tervit_np.compiled.float_tile import FLOAT
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.sgemm import sgemm, workspace
 
+_FLOAT32 = np.dtype(np.float32)
+
 
 def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = None) -> Array:
     """Return start + a @ b.  (..., M, K), (..., K, N), (..., M, N) or (N,) -> (..., M, N).
@@ -23,7 +25,8 @@ def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = N
         If an array is not float32, or has another shape or order of columns.
     """
     _check(a, b, start, out)
-    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    stack = _stack(a.shape[:-2], b.shape[:-2])
+    shape = (*stack, a.shape[-2], b.shape[-1])
     if out is None:
         out = empty(shape)
     elif out.shape != shape:
@@ -32,13 +35,11 @@ def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = N
         raise ValueError(f"matmul: start is {start.shape}, expected {shape} or {shape[-1:]}")
     begin, begin_strides = 0, (0, 0, 0, 0)
     if start is not None:
-        begin, begin_strides = _address(start), _strides(start, shape[:-2])
-    work = workspace()
-    batch = (1, 1, *shape[:-2])[-2:]
+        begin, begin_strides = _address(start), _strides(start)
     _multiply(
-        (*batch, shape[-2], shape[-1], a.shape[-1]),
-        _address(a), _strides(a, shape[:-2]), _address(b), _strides(b, shape[:-2]),
-        begin, begin_strides, _address(out), _strides(out, shape[:-2]), *work,
+        (*(1, 1, *stack)[-2:], shape[-2], shape[-1], a.shape[-1]),
+        _address(a), _strides(a), _address(b), _strides(b), begin, begin_strides,
+        _address(out), _strides(out), *workspace(),
     )  # fmt: skip
     return out
 
@@ -46,13 +47,19 @@ def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = N
 def _check(a: Array, b: Array, start: Array | None, out: Array | None) -> None:
     """Refuse what the addresses of the arrays would misread."""
     for name, x in (("a", a), ("b", b), ("start", start), ("out", out)):
-        if x is not None and x.dtype != np.float32:
+        if x is None:
+            continue
+        if x.dtype != _FLOAT32:
             raise ValueError(f"matmul: {name} is {x.dtype}, expected float32")
+        if name in ("start", "out") and x.shape[-1] > 1 and x.strides[-1] != FLOAT:
+            raise ValueError(f"matmul: the columns of {name} are not neighbours in memory")
     if a.ndim < 2 or b.ndim < 2 or max(a.ndim, b.ndim) > 4 or a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul: a is {a.shape}, b is {b.shape}; expected (M, K) and (K, N)")
-    for name, x in (("start", start), ("out", out)):
-        if x is not None and x.shape[-1] > 1 and x.strides[-1] != FLOAT:
-            raise ValueError(f"matmul: the columns of {name} are not neighbours in memory")
+
+
+def _stack(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the leading axes of the product."""
+    return a if a == b else np.broadcast_shapes(a, b)
 
 
 def _address(x: Array) -> int:
@@ -60,8 +67,10 @@ def _address(x: Array) -> int:
     return address
 
 
-def _strides(x: Array, batch: tuple[int, ...]) -> tuple[int, ...]:
+def _strides(x: Array) -> tuple[int, ...]:
     """Return four strides, 0 along leading axes that x lacks or has once."""
+    if x.ndim == 2:
+        return (0, 0, *x.strides)
     kept = [0 if size == 1 else stride for size, stride in zip(x.shape, x.strides, strict=True)]
     return (*[0] * (4 - x.ndim), *kept[:-2], *x.strides[-2:])
 

@@ -10,7 +10,7 @@ The loops are those of GotoBLAS and BLIS (Goto, van de Geijn 2008), from the out
 
     columns of B, as many as fit the second cache
         steps of K                  pack B into panels of NR columns
-            ROW_BLOCK rows of A     pack A, unless its rows are contiguous
+            ROW_BLOCK rows of A     pack A, unless read_in_place
                 panels of B
                     tiles of A      MR x NR sums stay in registers for these steps
 
@@ -48,6 +48,7 @@ ROW_BLOCK = 16 * MR
 # Bytes between groups of packed rows. A step is copied into all groups; if their distance were a
 # multiple of 2 KiB, its lines would compete for two sets of the first cache.
 APART = LINE
+NEAR_STEPS = 16 * LINE  # bytes from one step of A to the next, at most, if it is not copied
 # Of the workspace, before B's panels.
 EDGE_FLOATS = MR * NR
 A_FLOATS = max(ROW_BLOCK // MR * (DEPTH * MR + APART // FLOAT), MR * LONG_DEPTH)
@@ -96,6 +97,16 @@ def even(count: int, most: int, unit: int) -> int:
 
 
 @kernel(boundscheck=False)
+def read_in_place(a: Matrix) -> bool:
+    """Tell whether tiles read rows of A where they are, in place of a copy.
+
+    They do where each row is contiguous, and on AVX2 where the steps are, not far apart: the second
+    cache then answers early enough.
+    """
+    return a.column == FLOAT or (LANES == 8 and a.row == FLOAT and a.column <= NEAR_STEPS)
+
+
+@kernel(boundscheck=False)
 def _start_at(start: Matrix, m: int, n: int) -> Matrix:
     return at(start, m, n) if start.address else start
 
@@ -110,7 +121,7 @@ def multiply_block(
     b is the source of the panels after the first if they are still to be copied; next_a are the
     rows that are multiplied next if they are to be fetched.
     """
-    unpacked = rows - rows % MR if a.column == FLOAT else 0  # rows that are read where they are
+    unpacked = rows - rows % MR if read_in_place(a) else 0
     group_bytes = depth * MR * FLOAT + APART
     pack_rows(rows - unpacked, depth, at(a, unpacked, 0), packed_a, group_bytes)
     tiles, panels = -(-rows // MR), -(-columns // NR)
