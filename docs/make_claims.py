@@ -45,8 +45,8 @@ standard deviation over seeds; that of a loss is a standard error over pictures.
 OPEN = """## Not measured yet
 
 No record of these is stored. The command is the training to start from; an answer needs the other
-side at an equal budget, several seeds and a search of the rate, as in
-[the comparisons](results.md). `w2a2.toml` is a [plan file](plans.md) with
+side at an equal budget, several seeds and a search of the rate, as in the comparisons of
+[stages](stages.md) and of [rules](rules.md). `w2a2.toml` is a [plan file](plans.md) with
 `inputs = { quantizer = "int2", kind = "minmax" }`, and `ramp.toml` a plan of a comparison with
 `ramp = 0.5` in a stage.
 

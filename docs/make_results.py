@@ -1,4 +1,4 @@
-"""Write the tables of accuracies of README, docs/results.md and docs/float_product.md.
+"""Write the tables of accuracies of README and of the pages of docs that have marks for them.
 
     python docs/make_results.py runs/shapes runs/shapes-2 ...    add these runs, rewrite the tables
     python docs/make_results.py runs/compare-main                add a comparison, rewrite tables
@@ -24,13 +24,14 @@ from tervit_np.analysis.comparison.figure import draw_comparison
 ROOT = Path(__file__).parents[1]
 STORE = ROOT / "docs" / "results.json"
 OLD = "--preset cifar10-adamw"
-PAGES: dict[Path, Callable[[str], bool]] = {  # which commands a page shows
+RUN_TABLES: dict[Path, Callable[[str], bool]] = {  # which commands a page shows
     ROOT / "README.md": lambda command: OLD not in command and "--precision" not in command,
     ROOT / "docs" / "results.md": lambda command: OLD in command,
     ROOT / "docs" / "float_product.md": lambda command: (
         "--precision" in command or command == "tervit train --data cifar10"
     ),
 }
+PAGES = (*RUN_TABLES, ROOT / "docs" / "stages.md", ROOT / "docs" / "rules.md")
 SEARCH = ROOT / "docs" / "preset_search.json"
 COMPARISONS = ROOT / "docs" / "comparisons"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
@@ -140,7 +141,9 @@ def search_table() -> str:
 
 def remade(page: Path, runs: list[dict[str, Any]]) -> str:
     """Return a page with new tables; it shows the comparisons that it has marks for."""
-    text = rewrite(page.read_text(encoding="utf-8"), table(runs, PAGES[page]))
+    text = page.read_text(encoding="utf-8")
+    if page in RUN_TABLES:
+        text = rewrite(text, table(runs, RUN_TABLES[page]))
     if "<!-- search -->" in text:
         text = rewrite(text, search_table(), "<!-- search -->\n", "<!-- end of search -->")
     for name in re.findall(r"<!-- comparison ([\w-]+) -->", text):
@@ -211,9 +214,9 @@ def main() -> None:
             add_run(folder, runs)
     STORE.parent.mkdir(exist_ok=True)
     STORE.write_text(json.dumps(runs, indent=1) + "\n")
-    for page, shown in PAGES.items():
+    for page in PAGES:
         page.write_text(remade(page, runs), encoding="utf-8")
-        print(f"{page}\n{table(runs, shown)}")
+        print(f"wrote {page.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -408,7 +408,7 @@ quote("seeds for an interval of ± 0.3 points", enough, 18, 0)
 # -----------------------
 # The paper's claim is about networks of 12 layers and more on ImageNet. Four
 # layers and a few epochs can refute "always", not "there". A comparison that
-# starts from a float model trained for longer is in ``docs/results.md``: there
+# starts from a float model trained for longer is in ``docs/stages.md``: there
 # the learning rates that the search chose decide, not the ways. To repeat the
 # one of this chapter, with its search (an hour)::
 #

@@ -359,7 +359,7 @@ claim("that one holds zero", low < 0 < high)
 # The comparison of 11 epochs is below zero for both claims. There one of four
 # arms, direct and layer-wise, took a smaller learning rate in the search, and
 # that arm alone is ahead; arms with equal rates end close together
-# (`docs/results.md <../docs/results.md>`_ shows them). A search with one seed
+# (`docs/stages.md <../docs/stages.md>`_ shows them). A search with one seed
 # decided these two differences, so they say little about the claims.
 #
 # *Ternary against float*: does the ternary model lose little? Only a float
