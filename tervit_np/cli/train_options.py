@@ -51,8 +51,8 @@ def _add_model_options(group: Options) -> None:
     group.add_argument(
         "--preset",
         metavar="NAME",
-        help="model, data, stages and recipe by name: shapes, cifar10, cifar10-long, "
-        "cifar10-adamw, imagenet (default: that of the data set)",
+        help="model, data, stages and recipe by name: shapes, cifar10, cifar10-swin, "
+        "cifar10-long, cifar10-adamw, imagenet (default: that of the data set)",
     )
     group.add_argument(
         "--validation",

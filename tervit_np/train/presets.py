@@ -1,10 +1,11 @@
 """Trainings by name: model, data, stages and recipe.
 
 Budgets, learning rates and augmentations are ours, chosen on validation splits (except for
-`cifar10-long`, which takes those of `cifar10`); the paper gives none for these data sets.
+`cifar10-long` and `cifar10-swin`, which take those of `cifar10`); the paper gives none for these
+data sets.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from data_tools import Augment
@@ -23,6 +24,20 @@ class Preset:
     config: dict[str, Any] = field(default_factory=dict)  # overrides of the model's configuration
 
 
+# All 50,000 images of CIFAR-10. One schedule for all stages: a constant rate, which decays in
+# the ternary stage ("cooldown fusion", Dremov et al. 2025).
+CIFAR10 = Preset(
+    "deit_cifar_conv",
+    "cifar10",
+    (
+        Stage("float", "float", 3, lr=4e-3, warmup=0.15, final_lr=1.0),
+        Stage("8-bit", "int8", 0.5, lr=4e-3, warmup=0.0, final_lr=1.0, optimizer="keep"),
+        Stage("ternary", "ternary", 7.5, lr=4e-3, warmup=0.0, optimizer="keep"),
+    ),
+    Recipe(batch_size=128, optimizer="muon", augment=Augment(alternate_flip=True)),
+    validation=0,
+)
+
 PRESETS: dict[str, Preset] = {
     # The embedded data set, two minutes.
     "shapes": Preset(
@@ -35,19 +50,8 @@ PRESETS: dict[str, Preset] = {
         ),
         Recipe(augment=Augment(crop_padding=2, flip=False)),  # a mirrored arrow is another class
     ),
-    # All 50,000 images of CIFAR-10. One schedule for all stages: a constant rate, which decays in
-    # the ternary stage ("cooldown fusion", Dremov et al. 2025).
-    "cifar10": Preset(
-        "deit_cifar_conv",
-        "cifar10",
-        (
-            Stage("float", "float", 3, lr=4e-3, warmup=0.15, final_lr=1.0),
-            Stage("8-bit", "int8", 0.5, lr=4e-3, warmup=0.0, final_lr=1.0, optimizer="keep"),
-            Stage("ternary", "ternary", 7.5, lr=4e-3, warmup=0.0, optimizer="keep"),
-        ),
-        Recipe(batch_size=128, optimizer="muon", augment=Augment(alternate_flip=True)),
-        validation=0,
-    ),
+    "cifar10": CIFAR10,
+    "cifar10-swin": replace(CIFAR10, model="swin_cifar_conv"),
     # A wider model and 40 epochs in place of 11; CutMix in half of the batches, ended before the
     # last fifth. It trained the model that the package contains.
     "cifar10-long": Preset(

@@ -152,7 +152,7 @@ def test_a_preset_is_chosen_by_name(tervit):
     assert re.search(rf"^stage +ternary: .*{kept}$", text, re.MULTILINE)
     code, _, error = tervit("train", "--show-recipe", "--preset", "cifar11")
     assert (code, len(error.splitlines())) == (2, 1)
-    known = "shapes, cifar10, cifar10-long, cifar10-adamw, imagenet"
+    known = "shapes, cifar10, cifar10-swin, cifar10-long, cifar10-adamw, imagenet"
     assert f"unknown preset 'cifar11'; known: {known}" in error
 
 
