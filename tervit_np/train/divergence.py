@@ -1,6 +1,7 @@
 """Divergence of a training: where it began, and what usually helps."""
 
 import math
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,13 +19,21 @@ _EXPLODED = 100  # times the loss of guessing, in a step
 
 
 class Diverged(ValueError):
-    """Training met NaN, infinity or numbers beyond use; the message says where and what to do."""
+    """Training met NaN, infinity or numbers beyond use; the message says where and what to do.
+
+    `problem` is the message without the command that continues a run.
+    """
+
+    def __init__(self, problem: str, command: str = "") -> None:
+        super().__init__(problem + command)
+        self.problem = problem
 
     def with_folder(self, folder: Path) -> "Diverged":
         """Add how to continue from the last checkpoint of a run."""
         return Diverged(
-            f"{self}; the last checkpoint is from before: `tervit train --resume {folder} "
-            "--lower-lr 0.1` continues from it at a tenth of the rate"
+            self.problem,
+            "; the last checkpoint is from before: `tervit train --resume "
+            f"{shlex.quote(str(folder))} --lower-lr 0.1` continues from it at a tenth of the rate",
         )
 
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from tervit_np import train
 from tervit_np.analysis.comparison.plan import ComparisonPlan
-from tervit_np.analysis.comparison.trials import Trial, Trials, prefixes
+from tervit_np.analysis.comparison.trials import Trial, Trials
+from tervit_np.train.divergence import Diverged
 
 
 class _Task(NamedTuple):
@@ -31,10 +32,11 @@ def train_stages(trials: Trials, wanted: Sequence[Trial], executor: Executor) ->
     Raises
     ------
     ValueError
-        If a trial cannot be trained; tasks that have not begun are cancelled.
+        If a trial cannot be trained; tasks that have not begun are cancelled. One that diverges is
+        stored as such (trials.py), and the stages after it are left out.
     """
     waiting = _tasks(trials, wanted)
-    finished, running = {""}, dict[Future[None], _Task]()
+    finished, running = {""}, dict[Future[bool], _Task]()
     try:
         while waiting or running:
             for task in [task for task in waiting.values() if task.before in finished]:
@@ -43,10 +45,13 @@ def train_stages(trials: Trials, wanted: Sequence[Trial], executor: Executor) ->
             for future in done:
                 task = running.pop(future)
                 try:
-                    future.result()
+                    is_trained = future.result()
                 except ValueError as error:
                     raise ValueError(f"{task.trial}: {error}") from None
-                finished.add(task.key)
+                if is_trained:
+                    finished.add(task.key)
+                else:
+                    _drop_after(waiting, task.key)
                 trials.progress.finish(str(task.trial), task.steps)
     finally:
         for future in running:
@@ -60,14 +65,22 @@ def _tasks(trials: Trials, wanted: Sequence[Trial]) -> dict[str, _Task]:
         if trials.is_stored(trial):
             continue
         before = ""
-        for stages, steps in zip(prefixes(trial.stages), trials.steps(trial.arm), strict=True):
+        parts = trials.parts_to_train(trial)
+        for stages, steps in zip(parts, trials.steps(trial.arm), strict=False):
             key = trials.key(trial.seed, stages)
             tasks.setdefault(key, _Task(trial, stages, key, before, steps))
             before = key
     return tasks
 
 
-def _submit(trials: Trials, task: _Task, executor: Executor) -> "Future[None]":
+def _drop_after(waiting: dict[str, _Task], key: str) -> None:
+    """Remove the tasks that would begin where this one should have ended."""
+    for task in [task for task in waiting.values() if task.before == key]:
+        if waiting.pop(task.key, None) is not None:
+            _drop_after(waiting, task.key)
+
+
+def _submit(trials: Trials, task: _Task, executor: Executor) -> "Future[bool]":
     return executor.submit(
         train_stage,
         trials.plan,
@@ -86,6 +99,14 @@ def train_stage(
     workers: int,
     seed: int,
     stages: tuple[train.Stage, ...],
-) -> None:
-    """Train the last of these stages into the folder of a comparison; those before are there."""
-    Trials(plan, folder, threads=threads, workers=workers, quiet=True).train_last(seed, stages)
+) -> bool:
+    """Train the last of these stages into the folder of a comparison; those before are there.
+
+    Returns False if it diverges.
+    """
+    trials = Trials(plan, folder, threads=threads, workers=workers, quiet=True)
+    try:
+        trials.train_last(seed, stages)
+    except Diverged:
+        return False
+    return True

@@ -1,8 +1,9 @@
 """Run a comparison from plan to record, in four steps.
 
     1  search     train every arm with every multiplier and every search seed
-    2  choose     for each arm the multiplier with the best mean accuracy on validation images; if
-                  that is at an end of the grid, the grid may grow there, and step 1 is repeated
+    2  choose     for each arm the multiplier with the best mean accuracy on validation images, of
+                  those at which no trial diverged; if that is at an end of the grid, the grid may
+                  grow there, and step 1 is repeated
     3  train      every arm at its multiplier with every seed
     4  test       every model of step 3, once
 
@@ -19,10 +20,12 @@ from typing import Any
 
 import data_tools
 from data_tools import LabelledSet
+from data_tools.terminal import note
 from tervit_np.analysis.comparison.distribution import train_stages
 from tervit_np.analysis.comparison.plan import ComparisonPlan
 from tervit_np.analysis.comparison.record import Record, write_record
-from tervit_np.analysis.comparison.trials import Trial, Trials, read_stored
+from tervit_np.analysis.comparison.stored import read_stored
+from tervit_np.analysis.comparison.trials import Trial, Trials
 from tervit_np.checkpoints import load_model
 from tervit_np.environment import environment
 from tervit_np.files import write_text
@@ -47,7 +50,8 @@ def compare(
     Raises
     ------
     ValueError
-        If the plan does not fit its data or its model, or another process uses the folder.
+        If the plan does not fit its data or its model, another process uses the folder, or an arm
+        diverges with every multiplier or, at the one chosen, with a seed that is compared.
     Interrupted
         After Ctrl-C; all training so far is stored, the running trial to its last step.
     """
@@ -60,10 +64,11 @@ def _compare(plan: ComparisonPlan, trials: Trials, executor: Executor | None) ->
     """Run the four steps in a folder that is locked."""
     try:
         search, multipliers = search_rates(plan, trials, executor)
+        _note_divergence(search)
         trials.announce(final_trials(plan, multipliers))
         if executor is not None:
             train_stages(trials, final_trials(plan, multipliers), executor)
-        trained = [trials.result(trial) for trial in final_trials(plan, multipliers)]
+        records = [trained(trials, trial) for trial in final_trials(plan, multipliers)]
     except KeyboardInterrupt:  # Interrupted is one
         raise Interrupted(
             f"stopped in the trial {trials.progress.trial}; {trials.folder} stores all training so "
@@ -72,7 +77,7 @@ def _compare(plan: ComparisonPlan, trials: Trials, executor: Executor | None) ->
     test = data_tools.load(plan.data, "test")  # no training and no choice after this line
     tested = [
         {**record, **_test_result(trials, trial, test)}
-        for record, trial in zip(trained, final_trials(plan, multipliers), strict=True)
+        for record, trial in zip(records, final_trials(plan, multipliers), strict=True)
     ]
     data = {**trials.describe_data(), "test": len(test)}
     record = Record(plan, search, multipliers, tested, data, environment())
@@ -128,14 +133,57 @@ def final_trials(plan: ComparisonPlan, multipliers: dict[str, float]) -> list[Tr
 
 
 def choose_multipliers(plan: ComparisonPlan, search: list[dict[str, Any]]) -> dict[str, float]:
-    """Choose each arm's multiplier by mean validation accuracy; the mean loss breaks ties."""
+    """Choose each arm's multiplier by mean validation accuracy; the mean loss breaks ties.
+
+    A multiplier at which a trial of the arm diverged is not chosen; ValueError if that is all of
+    them.
+    """
+
+    def seeds(arm: str, multiplier: float) -> list[dict[str, Any]]:
+        return [t for t in search if (t["arm"], t["multiplier"]) == (arm, multiplier)]
 
     def quality(arm: str, multiplier: float) -> tuple[float, float]:
-        seeds = [t for t in search if (t["arm"], t["multiplier"]) == (arm, multiplier)]
-        return fmean(t["accuracy"] for t in seeds), -fmean(t["loss"] for t in seeds)
+        trials = seeds(arm, multiplier)
+        return fmean(t["accuracy"] for t in trials), -fmean(t["loss"] for t in trials)
 
     tried = dict.fromkeys(trial["multiplier"] for trial in search)  # in their order
-    return {arm.name: max(tried, key=lambda m: quality(arm.name, m)) for arm in plan.arms}
+    chosen = {}
+    for arm in plan.arms:
+        usable = [m for m in tried if not any("diverged" in t for t in seeds(arm.name, m))]
+        if not usable:
+            first = next(t for t in search if t["arm"] == arm.name and "diverged" in t)
+            raise ValueError(
+                f"arm {arm.name!r} diverged with every multiplier of the learning rates; give its "
+                f"stages lower rates in the plan, or add lower multipliers ({_in_words(first)})"
+            )
+        chosen[arm.name] = max(usable, key=lambda m: quality(arm.name, m))
+    return chosen
+
+
+def _in_words(record: dict[str, Any]) -> str:
+    """Say which trial diverged, and where."""
+    name, multiplier, seed, problem = (
+        record[key] for key in ("arm", "multiplier", "seed", "diverged")
+    )
+    return f"{name}, rates x {multiplier:g}, seed {seed}: {problem}"
+
+
+def _note_divergence(search: list[dict[str, Any]]) -> None:
+    """Say which trials of the search diverged."""
+    for record in search:
+        if "diverged" in record:
+            note(f"{_in_words(record)}; this multiplier is not chosen for the arm")
+
+
+def trained(trials: Trials, trial: Trial) -> dict[str, Any]:
+    """Train a trial of the comparison; ValueError if it diverges, as a seed cannot be left out."""
+    record = trials.result(trial)
+    if "diverged" in record:
+        raise ValueError(
+            f"{_in_words(record)}; all seeds are compared, so give this arm lower rates or the "
+            "plan lower multipliers; what is trained at other rates stays stored"
+        )
+    return record
 
 
 def _test_result(trials: Trials, trial: Trial, test: LabelledSet) -> dict[str, float]:

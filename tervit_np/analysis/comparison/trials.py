@@ -6,6 +6,9 @@ number of a trial, and every choice made from it, comes from validation images.
 The folder of a stage is named by a hash of everything that its bits depend on (model, data, recipe,
 seed, threads, backend, and all stages up to it). Trials that begin with the same stages therefore
 share them, and continue to the same bits as if each had trained all of its stages.
+
+A stage that diverges is stored, too, as diverged.json in its folder: at these rates, every
+repetition would end there. All trials that share it have diverged.
 """
 
 import hashlib
@@ -20,9 +23,10 @@ from data_tools.imageset import random_split
 from tervit_np import train
 from tervit_np.analysis.comparison.plan import Arm, ComparisonPlan, scale_rates
 from tervit_np.analysis.comparison.progress import Progress
+from tervit_np.analysis.comparison.stored import divergence, read_stored, store_divergence
 from tervit_np.files import write_text
-from tervit_np.json_files import read_json
 from tervit_np.models import Classifier, create_model
+from tervit_np.train.divergence import Diverged
 from tervit_np.train.folder import MUST_AGREE, RunFolder
 from tervit_np.train.run_config import make_run_config
 
@@ -61,19 +65,24 @@ class Trials:
         self.progress = Progress(quiet)
 
     def result(self, trial: Trial) -> dict[str, Any]:
-        """Train a trial, unless it is stored.  -> its record, with validation accuracies."""
+        """Train a trial, unless it is stored.  -> its record, with validation accuracies.
+
+        The record of a trial that diverged has, instead of these, the problem as "diverged".
+        """
+        # Names are not stored: an arm may be renamed, and two arms may be the same training.
+        names = {"arm": trial.arm.name, "multiplier": trial.multiplier, "seed": trial.seed}
         path = self._result_file(trial)
         if not self.is_stored(trial):
             self.progress.start_trial(str(trial))
             try:
                 run, results = self._train(trial.seed, trial.stages)
+            except Diverged as error:
+                return {**names, "diverged": error.problem}
             except ValueError as error:
                 raise ValueError(f"{trial}: {error}") from None
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, json.dumps(_trial_record(results), indent=1))
             run.checkpoints.remove()  # arms have equal length: none continues from here
-        # Names are not stored: an arm may be renamed, and two arms may be the same training.
-        names = {"arm": trial.arm.name, "multiplier": trial.multiplier, "seed": trial.seed}
         return {**read_stored(path, _RESULT), **names}
 
     def model_file(self, trial: Trial) -> Path:
@@ -89,8 +98,9 @@ class Trials:
         lengths: dict[str, int] = {}
         stored: set[str] = set()
         for trial in trials:
-            keys = [self.key(trial.seed, part) for part in prefixes(trial.stages)]
-            lengths |= dict(zip(keys, self.steps(trial.arm), strict=True))
+            parts = self.parts_to_train(trial)
+            keys = [self.key(trial.seed, part) for part in parts]
+            lengths |= dict(zip(keys, self.steps(trial.arm), strict=False))
             if self._result_file(trial).exists():
                 stored |= set(keys)
         self.progress.set_remaining(sum(n for key, n in lengths.items() if key not in stored))
@@ -122,8 +132,26 @@ class Trials:
     def train_last(
         self, seed: int, stages: tuple[train.Stage, ...]
     ) -> tuple[RunFolder, list[train.StageResult]]:
-        """Train the last stage; those before it are finished.  -> folder, results of all."""
+        """Train the last stage; those before it are finished.  -> folder, results of all.
+
+        Raises
+        ------
+        Diverged
+            If it diverges, now or when it was trained before.
+        """
         run = self._stage_folder(seed, stages)
+        if problem := divergence(run):
+            raise Diverged(problem)
+        try:
+            return run, self._train_into(run, seed, stages)
+        except Diverged as error:
+            store_divergence(run, error.problem)
+            raise
+
+    def _train_into(
+        self, run: RunFolder, seed: int, stages: tuple[train.Stage, ...]
+    ) -> list[train.StageResult]:
+        """Train the last stage in its folder, from the folder of the stage before."""
         if not self._begun(seed, stages) and run.path.exists():
             shutil.rmtree(run.path)  # a finished trial whose results were deleted
         resume = self._begun(seed, stages)
@@ -131,7 +159,7 @@ class Trials:
             before = self._stage_folder(seed, stages[:-1])
             run.begin_after(before, self._run_config(seed, stages))
             resume = True
-        results = train.run(
+        return train.run(
             self._model(seed),
             stages,
             self.data,
@@ -144,12 +172,20 @@ class Trials:
             quiet=True,
             on_step=self.progress.step,
         )
-        return run, results
 
     def _begun(self, seed: int, stages: tuple[train.Stage, ...]) -> bool:
         """Whether a training of these stages can continue."""
         run = self._stage_folder(seed, stages)
         return (run.path / "run.json").exists() and run.checkpoints.exist
+
+    def parts_to_train(self, trial: Trial) -> list[tuple[train.Stage, ...]]:
+        """List the beginnings of a trial's stages, up to one that has diverged."""
+        parts = []
+        for part in prefixes(trial.stages):
+            if divergence(self._stage_folder(trial.seed, part)):
+                break
+            parts.append(part)
+        return parts
 
     def is_stored(self, trial: Trial) -> bool:
         """Whether a trial is trained and its results are stored."""
@@ -177,14 +213,6 @@ class Trials:
         images = self.data.train
         config = {"image_size": images.size, **self.plan.config}
         return create_model(self.plan.model, num_classes=len(images.classes), seed=seed, **config)
-
-
-def read_stored(path: Path, schema: Any) -> dict[str, Any]:
-    """Read a stored result; ValueError, with what to do, if it is damaged."""
-    try:
-        return dict(read_json(path, schema))
-    except ValueError as error:
-        raise ValueError(f"{error}; delete it, and the same command makes it anew") from None
 
 
 def data_without_test(plan: ComparisonPlan) -> train.Data:

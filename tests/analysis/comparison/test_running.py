@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tervit_np import train
 from tervit_np.analysis.comparison import compare, read_record
 from tervit_np.analysis.comparison.plan import Arm
 from tervit_np.analysis.comparison.progress import Progress
@@ -17,6 +18,7 @@ from tervit_np.analysis.comparison.running import (
     final_trials,
     search_rates,
     search_trials,
+    trained,
     widened,
 )
 from tervit_np.analysis.comparison.trials import Trials
@@ -128,14 +130,50 @@ def test_dask_gives_the_same_record(test_set, plan, tmp_path):
     assert (record.search, record.tested) == (expected.search, expected.tested)
 
 
-def test_an_executor_names_a_trial_that_fails(test_set, plan, tmp_path):
-    arm = Arm("wild", (replace(plan.arms[0].stages[0], epochs=3, lr=1e30),))
-    plan = replace(plan, arms=(arm, plan.arms[0]))
-    plan = replace(plan, multipliers=(0.5,), baseline="wild")
-    words = "wild, rates x 0.5, seed 7: stage float"
+@pytest.fixture
+def wild(plan):
+    """A plan whose second multiplier lets the float stage diverge, which both arms share."""
+    return replace(plan, arms=plan.arms[:2], multipliers=(1.0, 1e30), seeds=(0,))
+
+
+def test_a_multiplier_that_diverges_is_not_chosen(test_set, wild, tmp_path, capsys, monkeypatch):
+    with np.errstate(all="ignore"):
+        record = compare(wild, tmp_path / "in turn", quiet=True)
+    assert record.multipliers == {"direct": 1.0, "progressive": 1.0}
+    diverged = [t for t in record.search if "diverged" in t]
+    assert [(t["arm"], t["multiplier"]) for t in diverged] == [
+        ("direct", 1e30),
+        ("progressive", 1e30),
+    ]
+    assert diverged[0]["diverged"] == diverged[1]["diverged"]  # of the shared stage
+    assert "--resume" not in diverged[0]["diverged"]
+    notes = capsys.readouterr().err
+    assert "progressive, rates x 1e+30, seed 7: stage float, step" in notes
+    assert notes.count("not chosen") == 2
+
+    with np.errstate(all="ignore"), Elsewhere(2) as executor:
+        same = compare(wild, tmp_path / "elsewhere", quiet=True, executor=executor)
+    assert (same.search, same.tested) == (record.search, record.tested)
+    monkeypatch.setattr(train, "run", None)  # all is stored
+    again = compare(wild, tmp_path / "in turn", quiet=True)
+    assert (again.search, again.tested) == (record.search, record.tested)
+
+
+def test_an_arm_that_diverges_with_every_multiplier_is_named(test_set, wild, tmp_path):
+    arm = Arm("wild", (replace(wild.arms[0].stages[0], epochs=3, lr=1e30),))
+    wild = replace(wild, arms=(arm, wild.arms[0]), multipliers=(0.5,), baseline="wild")
+    words = "arm 'wild' diverged with every .* lower .*wild, rates x 0.5, seed 7: stage float"
     with np.errstate(all="ignore"), Elsewhere(1) as executor:
         with pytest.raises(ValueError, match=words):
-            compare(plan, tmp_path, quiet=True, executor=executor)
+            compare(wild, tmp_path, quiet=True, executor=executor)
+
+
+def test_a_seed_that_diverges_is_not_left_out(test_set, plan, tmp_path, monkeypatch):
+    record = {"arm": "direct", "multiplier": 1, "seed": 0, "diverged": "stage float, step 2"}
+    monkeypatch.setattr(Trials, "result", lambda self, trial: record)
+    trials = Trials(plan, tmp_path, threads=1, workers=1, quiet=True)
+    with pytest.raises(ValueError, match=r"direct, rates x 1, seed 0: stage float.*all seeds"):
+        trained(trials, final_trials(plan, dict.fromkeys(("direct", "progressive", "layer"), 1))[0])
 
 
 def test_the_test_split_is_read_once_for_each_arm_and_seed_after_training(

@@ -122,11 +122,16 @@ def test_arms_with_equal_rates_share_a_training(trials, plan):
     assert two == {**one, "arm": "halved", "multiplier": 2}
 
 
-def test_a_trial_that_diverges_is_named(trials, plan):
-    with (
-        np.errstate(all="ignore"),
-        pytest.raises(ValueError, match=r"^direct, rates x 1e\+30, seed"),
-    ):
+def test_a_trial_that_diverges_is_a_result_that_is_stored(trials, plan):
+    with np.errstate(all="ignore"):
+        result = trials.result(Trial(plan.arms[0], 1e30, 0))
+    assert (result["arm"], result["multiplier"], result["seed"]) == ("direct", 1e30, 0)
+    assert result["diverged"].startswith("stage float, step")
+    trials.announce([Trial(plan.arms[0], 1e30, 0)])
+    assert trials.progress.remaining == 0
+    (stored,) = trials.folder.glob("stages/*/diverged.json")
+    stored.write_text("{}")
+    with pytest.raises(ValueError, match="problem is missing; delete it"):
         trials.result(Trial(plan.arms[0], 1e30, 0))
 
 
