@@ -8,6 +8,7 @@ of the stream lacks do too.
 
 import io
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,14 @@ _ASCII = {"±": "+-", "→": "->", "×": "x", "…": "..."}
 def printable(name: object) -> str:
     """Return text on one line without characters that a terminal obeys."""
     return _OBEYED.sub(_escape, str(name))
+
+
+def shell_word(name: object) -> str:
+    """Return a path as one word of a command line, in quotation marks if it needs them."""
+    text = str(name)
+    if sys.platform == "win32":
+        return f'"{text}"' if set(text) & set(" &()^,;=") else text
+    return shlex.quote(text)
 
 
 def printable_lines(text: str) -> str:

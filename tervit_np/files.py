@@ -62,6 +62,42 @@ def _create(partial: Path, target: Path) -> IO[bytes]:
     return open(number, "wb")
 
 
+def make_folder(path: str | Path) -> None:
+    """Make a folder, and those that it is in, unless there is one.
+
+    Raises
+    ------
+    OSError
+        If there is a file of this name, or the folder cannot be made.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        taken = isinstance(error, FileExistsError)
+        reason = "a file has this name" if taken else error.strerror or error
+        words = OSError(f"the folder {path} could not be made ({reason}); choose another one")
+        words.errno = error.errno
+        raise words from None
+
+
+def read_bounded(path: str | Path, longest: int) -> bytes:
+    """Read a file that must be short; of a longer one, or a device without end, no more is read.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it has more than `longest` bytes.
+    """
+    with open(path, "rb") as file:
+        content = file.read(longest + 1)
+    if len(content) > longest:
+        raise ValueError(f"it has more than {longest} bytes")
+    return content
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8."""
     with atomic_write(path) as file:

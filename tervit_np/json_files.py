@@ -15,7 +15,9 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_LONGEST = 1_500_000  # bytes of JSON, which take up to twenty times as many in memory
+from tervit_np.files import read_bounded
+
+LONGEST = 1_500_000  # bytes of JSON, which take up to twenty times as many in memory
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -44,15 +46,20 @@ def read_json(path: Path, schema: Any) -> Any:
         If it is not JSON, or not of this schema; the message is one sentence.
     """
     try:
-        return parse_json(path.read_bytes(), schema)
+        return load_json(path, schema)
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
 
 
-def parse_json(text: str | bytes, schema: Any) -> Any:
+def load_json(path: Path, schema: Any, longest: int = LONGEST) -> Any:
+    """Read and check a JSON file of at most `longest` bytes; ValueError does not name the file."""
+    return parse_json(read_bounded(path, longest), schema, longest)
+
+
+def parse_json(text: str | bytes, schema: Any, longest: int = LONGEST) -> Any:
     """Parse JSON and check it; ValueError says what is wrong."""
-    if len(text) > _LONGEST:
-        raise ValueError(f"it has {len(text)} bytes, expected at most {_LONGEST}")
+    if len(text) > longest:
+        raise ValueError(f"it has {len(text)} bytes, expected at most {longest}")
     try:
         value = json.loads(text)
     except RecursionError:

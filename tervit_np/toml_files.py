@@ -5,6 +5,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from tervit_np.files import read_bounded
+
 _LONGEST = 200_000  # bytes
 # Dotted keys of many parts, which tomllib reads in a time that grows with their square.
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")
@@ -32,9 +34,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     """Read the text; ValueError if tomllib could need very long for it."""
-    if (size := path.stat().st_size) > _LONGEST:
-        raise ValueError(f"{size} bytes are too many for a plan")
-    text = path.read_text(encoding="utf-8")
+    text = read_bounded(path, _LONGEST).decode("utf-8-sig")
     if _LONG_KEY.search(text):
         raise ValueError("a key has more than 64 parts")
     return text

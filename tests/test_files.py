@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from tervit_np.files import atomic_write, check_writable, write_text
+from tervit_np.files import atomic_write, check_writable, make_folder, read_bounded, write_text
 
 
 def test_text_is_written(tmp_path):
@@ -113,3 +113,24 @@ def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="x could not be written .its folder is read-only"):
         check_writable(tmp_path / "x")
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").write_text("")
+    for path in ("file", "file/b"):
+        with pytest.raises(OSError, match=r"^the folder .*file.* could not be made \(") as caught:
+            make_folder(tmp_path / path)
+        assert caught.value.errno
+        assert "Errno" not in str(caught.value)
+
+
+def test_of_a_file_without_end_little_is_read(tmp_path):
+    (tmp_path / "x").write_bytes(b"1234")
+    assert read_bounded(tmp_path / "x", 4) == b"1234"
+    endless = ["/dev/zero"] if os.path.exists("/dev/zero") else []
+    for path in (tmp_path / "x", *endless):
+        with pytest.raises(ValueError, match="it has more than 3 bytes"):
+            read_bounded(path, 3)

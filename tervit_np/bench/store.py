@@ -11,11 +11,13 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data_tools.terminal import shell_word
 from tervit_np.bench.baselines import Comparison
 from tervit_np.bench.models import ModelComparison
 from tervit_np.bench.timing import Times
 from tervit_np.bench.variants import Limits, VariantResult, VariantTable
 from tervit_np.files import write_text
+from tervit_np.json_files import load_json
 
 SECTIONS = ("layers", "variants", "models")
 
@@ -57,7 +59,7 @@ def load_results(path: Path) -> Results:
     """
     if not path.exists():
         raise ValueError(
-            f"{path}: no such file; `tervit bench --out {path}` measures and writes it"
+            f"{path}: no such file; `tervit bench --out {shell_word(path)}` measures and writes it"
         )
     content = _read(path)
     try:
@@ -79,10 +81,10 @@ def _variant_table(table: dict[str, Any]) -> VariantTable:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content: dict[str, Any] = load_json(path, dict)
     except ValueError:
-        content = None
-    if not isinstance(content, dict) or not set(content) <= set(SECTIONS):
+        content = {"": None}
+    if not set(content) <= set(SECTIONS):
         raise ValueError(f"{path} holds no measurements of `tervit bench`")
     return content
 

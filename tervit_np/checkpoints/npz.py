@@ -18,7 +18,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.npz_archive import check_directory, read_arrays
 from tervit_np.checkpoints.memory import require_fits
-from tervit_np.files import atomic_write
+from tervit_np.files import atomic_write, make_folder
 from tervit_np.models.classifier import Classifier, float_dtype
 from tervit_np.models.quantization import plan_of, quantize
 from tervit_np.models.registry import build, config_from
@@ -42,7 +42,7 @@ def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> 
         If the disk is full or the folder cannot be written; the partial file is deleted.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
     if text.size > MAX_META:
         raise ValueError(f"{path}: the description has {text.size} bytes, at most {MAX_META} fit")

@@ -53,6 +53,9 @@ COMMANDS: dict[str, Command] = {
 }
 
 
+_SHOWN = 200  # characters of a path in a message
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     startup.prepare()
@@ -85,14 +88,28 @@ def _run(argv: Sequence[str] | None) -> int:
         return 130
     except BrokenPipeError:
         raise
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, MemoryError) as error:
         if os.environ.get("TERVIT_DEBUG"):
             raise
         from data_tools.terminal import printable
 
-        message = printable(error).removeprefix(f"{args.command}: ")
+        message = printable(_in_words(error)).removeprefix(f"{args.command}: ")
         print(f"tervit {args.command}: {message}", file=sys.stderr)
         return 2
+
+
+def _in_words(error: Exception) -> object:
+    """Return the error, or what it means where its own text is Python's."""
+    if isinstance(error, MemoryError):
+        detail = f" ({error})" if str(error) else ""
+        return (
+            f"this needs more memory than there is{detail}; close other programs, or take fewer or "
+            "smaller pictures at a time, such as with --batch-size and --accumulate in training"
+        )
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        name = os.fsdecode(error.filename)
+        return f"{name if len(name) <= _SHOWN else name[:_SHOWN] + '...'}: {error.strerror}"
+    return error
 
 
 def _flush(out: TextIO) -> None:

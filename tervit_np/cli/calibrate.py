@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from tervit_np.checkpoints import save_checkpoint
+    from tervit_np.files import check_writable
     from tervit_np.models import calibrate, make_inputs_static, plan_of
     from tervit_np.quant.calibration import PERCENT
     from tervit_np.train.static_scales import PICTURES, calibration_images
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     default = loaded.file.with_name(f"{loaded.file.stem}-calibrated.npz")
     out = Path(args.out) if args.out else default
     refuse_overwriting(loaded, out)
+    check_writable(out)
     model = make_inputs_static(loaded.model)
     if not plan_of(model).rules:
         raise ValueError(f"{loaded.file} is not quantized; choose a plan, such as --plan int8")

@@ -102,8 +102,9 @@ def _show(record: "Record", out: Path, stem: str) -> int:
     """Print the tables, draw the figure."""
     from tervit_np.analysis.comparison import tables
     from tervit_np.analysis.comparison.figure import draw_comparison
+    from tervit_np.files import make_folder
 
     print(tables(record))
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     print(f"figure: {draw_comparison(record, out / f'{stem}.png')}")
     return 0

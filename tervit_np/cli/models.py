@@ -141,6 +141,11 @@ def model_file(source: str, stage: str | None) -> Path:
             raise ValueError(f"--stage applies to run folders, and {path} is not one")
         if not path.exists() and not path.suffix:
             raise ValueError(f"{source}: no such file, run folder or model{_suggestion(source)}")
+        if path.exists() and not path.is_file():
+            raise ValueError(
+                f"{path} is a pipe or a device; a model is read in several places of its file, so "
+                "write it to one first"
+            )
         return path
     from tervit_np.train.folder import RunFolder
 

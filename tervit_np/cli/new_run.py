@@ -2,13 +2,12 @@
 
 import argparse
 import re
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tervit_np.cli.options import DEFAULT_SEED, thread_count
+from tervit_np.cli.options import DEFAULT_SEED, command_line, thread_count
 from tervit_np.cli.plans import ChosenPlan, chosen_plan
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
         _recipe(args, preset.recipe),
         args.seed,
         thread_count(args.threads),
-        shlex.join(["tervit", *sys.argv[1:]]),
+        command_line(),
     )
     if not args.quiet:
         print(_summary(args.data, data), file=sys.stderr)

@@ -2,11 +2,18 @@
 
 import argparse
 import re
+import shlex
+import sys
 from typing import TypeAlias
 
 DEFAULT_SEED = 0
 _UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1_000_000}
 Options: TypeAlias = "argparse._ActionsContainer"  # a parser, or a group of its options
+
+
+def command_line() -> str:
+    """Return the command that is running, as it is typed in a shell."""
+    return shlex.join(["tervit", *sys.argv[1:]])
 
 
 def add_seed(

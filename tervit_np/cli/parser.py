@@ -5,6 +5,7 @@ is one line, which suggests the nearest spelling.
 """
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, Protocol
 
@@ -55,7 +56,13 @@ class CommandParser(argparse.ArgumentParser):
         return "\n".join(["examples:", *lines])
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse; an unknown option is reported with the name of its command."""
+        """Parse; an unknown option is reported with the name of its command.
+
+        An empty argument would stand for this folder or for a default, and is mostly a variable
+        that the shell did not know.
+        """
+        if "" in (sys.argv[1:] if args is None else args):
+            self.error("an argument is empty; leave it out, or check the variable it comes from")
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             parser: CommandParser = parsed.parser

@@ -28,6 +28,8 @@ EXAMPLES = """\
   tervit predict runs/cifar10 cat.jpg --stage float --plan plan.toml
   tervit predict runs/cifar10 cat.jpg --show seen.png          what the model sees in it"""
 
+_LONGEST_PICTURE, _LONGEST_LIST = 1 << 29, 1 << 20  # bytes
+
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
@@ -164,7 +166,7 @@ def _class_names(loaded: LoadedModel, source: str | None) -> tuple[str, ...]:
     if source == "imagenet":
         names = tuple(name for _, name in imagenet_classes())
     else:
-        lines = Path(source).read_bytes().decode("utf-8-sig", "replace").splitlines()
+        lines = _content(source, _LONGEST_LIST).decode("utf-8-sig", "replace").splitlines()
         names = tuple(line.strip() for line in lines if line.strip())
     if len(names) != count:
         raise ValueError(
@@ -185,7 +187,18 @@ def _read_pixels(loaded: LoadedModel, name: str) -> "Array":
     from data_tools.crops import center_crop
     from data_tools.pictures import decode, open_picture
 
-    content, size = Path(name).read_bytes(), loaded.model.config.image_size
+    content, size = _content(name, _LONGEST_PICTURE), loaded.model.config.image_size
     if loaded.official_crop:
         return center_crop(open_picture(content, name)[0], size)
     return decode(content, name, size)
+
+
+def _content(name: str, longest: int) -> bytes:
+    """Read a file; DataError if it is longer than such a file can be."""
+    from data_tools import DataError
+    from tervit_np.files import read_bounded
+
+    try:
+        return read_bounded(name, longest)
+    except ValueError as error:
+        raise DataError(f"{name}: {error}") from None

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,14 @@ from tervit_np.cli.meter import Meter
 from tervit_np.cli.model_images import images_for
 from tervit_np.cli.models import open_model
 from tervit_np.cli.new_run import DEFAULT_DATA
-from tervit_np.cli.options import add_quiet, add_seed, add_threads, byte_count, thread_count
+from tervit_np.cli.options import (
+    add_quiet,
+    add_seed,
+    add_threads,
+    byte_count,
+    command_line,
+    thread_count,
+)
 from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -186,7 +192,7 @@ def _measured(
     key, began = fingerprint([model], sample), time.monotonic()
     if (stored := stored_measurement(stem.with_name(f"{stem.name}.json"), key)) is not None:
         return stored
-    command = shlex.join(["tervit", *sys.argv[1:]])
+    command = command_line()
     partial = PartialResults(stem.with_name(f"{stem.name}.partial"))
     passes = len(tasks_of(layer_names(model)))
     with ThreadPoolExecutor(thread_count(args.threads)) as pool, StopRequest() as stop:
@@ -228,7 +234,7 @@ def _write_plan(
     size = size_with(measured, chosen)
     about = (
         f"8 bits for {len(chosen)} of {len(measured.layers)} layers, {size:,} bytes as stored.\n"
-        f"Made by {shlex.join(['tervit', *sys.argv[1:]])}\n"
+        f"Made by {command_line()}\n"
         f"from {settings.images} images of {settings.data} {settings.split}; nothing was trained."
     )
     loss, accuracy = answers_with(loaded.model, plan, *sample)

@@ -1,13 +1,18 @@
 """`tervit surface`: measure and draw the loss surfaces of a run, and add them to its report."""
 
 import argparse
-import shlex
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from tervit_np.cli.meter import Meter
-from tervit_np.cli.options import add_processes, add_quiet, add_seed, add_threads, thread_count
+from tervit_np.cli.options import (
+    add_processes,
+    add_quiet,
+    add_seed,
+    add_threads,
+    command_line,
+    thread_count,
+)
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan, chosen_plan
 
@@ -121,7 +126,7 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     pool = ThreadPoolExecutor(threads) if args.processes is None else process_pool(args.processes)
     with pool as executor, StopRequest() as stop:
         passes = total_passes(args.grid, with_curvature, len(kinds))
-        meter = Meter(passes, len(labels), stop, f"tervit surface {folder}", args.quiet)
+        meter = Meter(passes, len(labels), stop, command_line(), args.quiet)
         try:
             runner = Runner(executor, partial, meter.add)
             surfaces = measure(run.models, images, labels, settings, runner, with_curvature, kinds)
@@ -149,7 +154,5 @@ def _settings(
     from tervit_np.analysis.surfaces.results import Settings
     from tervit_np.environment import environment
 
-    command = shlex.join(["tervit", *sys.argv[1:]])
-    return Settings(
-        data, args.split, images, args.seed, args.grid, stages, command, 0.0, environment()
-    )
+    numbers = images, args.seed, args.grid
+    return Settings(data, args.split, *numbers, stages, command_line(), 0.0, environment())

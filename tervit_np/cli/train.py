@@ -86,6 +86,8 @@ def _with_lower_rates(out: Path, factor: float) -> dict[str, Any]:
 
 def _refuse_other_options(args: argparse.Namespace) -> None:
     """Refuse options given with --resume that a run cannot change."""
+    from data_tools.terminal import shell_word
+
     actions = args.parser._option_string_actions
     given = [
         name
@@ -98,12 +100,13 @@ def _refuse_other_options(args: argparse.Namespace) -> None:
         raise ValueError(
             f"{' and '.join(given)} cannot be given with --resume, which continues a run with the "
             f"options that it began with; leave {'it' if len(given) == 1 else 'them'} out, or "
-            f"begin a new run from its weights: --weights {args.resume}"
+            f"begin a new run from its weights: --weights {shell_word(args.resume)}"
         )
 
 
 def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks: "Ranks") -> int:
     """Train in a folder that is locked.  -> exit code."""
+    from data_tools.terminal import shell_word
     from tervit_np import train
     from tervit_np.train.folder import RunFolder
 
@@ -127,7 +130,9 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks
         if not (out / "run.json").exists():
             raise
         room = "make room and " if error.errno in _FULL else ""
-        raise OSError(f"{error}; {room}continue with `tervit train --resume {out}`") from None
+        raise OSError(
+            f"{error}; {room}continue with `tervit train --resume {shell_word(out)}`"
+        ) from None
     if ranks.rank > 0:
         return 0
     accuracies = "  ".join(f"{r.stage} {100 * r.accuracy:.1f}" for r in results)
@@ -138,8 +143,8 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks
     print(f"test accuracy: {accuracies}")
     if page is not None and not args.quiet:
         print(
-            f"next: open the report in a browser; `tervit predict {out} PICTURE` classifies a "
-            "picture; `tervit exercise` lets you write the library's functions"
+            f"next: open the report in a browser; `tervit predict {shell_word(out)} PICTURE` "
+            "classifies a picture; `tervit exercise` lets you write the library's functions"
         )
     return 0 if page is not None else 2
 
@@ -151,7 +156,7 @@ def _workers_each(workers: int | None, ranks: "Ranks") -> int:
 
 def _report(out: Path, arguments: "RunArguments") -> Path | None:
     """Write the report; None if that failed, which must not cost the last lines."""
-    from data_tools.terminal import printable
+    from data_tools.terminal import printable, shell_word
     from tervit_np.analysis.report import write_report
 
     try:
@@ -159,7 +164,7 @@ def _report(out: Path, arguments: "RunArguments") -> Path | None:
     except (ValueError, OSError, ImportError) as error:
         print(
             f"tervit train: the models are in {out}, but no report: {printable(error)}; "
-            f"`tervit train --resume {out}` tries again",
+            f"`tervit train --resume {shell_word(out)}` tries again",
             file=sys.stderr,
         )
         return None

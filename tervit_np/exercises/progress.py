@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tervit_np.exercises.exercise import Exercise
-from tervit_np.files import write_text
+from tervit_np.files import make_folder, write_text
 from tervit_np.json_files import Each, mismatch, read_json
 
 _ENTRY = {"passed": bool, "hints": int}
@@ -56,7 +56,7 @@ class Progress:
         file = self.file(exercise)
         new = not file.exists()
         if new:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             write_text(file, exercise.student_file())
         return file, new
 
@@ -78,5 +78,5 @@ class Progress:
     def _write(self, exercise: Exercise, **fields: Any) -> None:
         self._record = self._read()  # another terminal may have opened a hint
         self._record[exercise.name] = self._entry(exercise) | fields
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         write_text(self._file, json.dumps(self._record, indent=1))

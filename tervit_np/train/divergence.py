@@ -1,12 +1,12 @@
 """Divergence of a training: where it began, and what usually helps."""
 
 import math
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from data_tools.terminal import shell_word
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
 from tervit_np.param import Param
@@ -33,7 +33,7 @@ class Diverged(ValueError):
         return Diverged(
             self.problem,
             "; the last checkpoint is from before: `tervit train --resume "
-            f"{shlex.quote(str(folder))} --lower-lr 0.1` continues from it at a tenth of the rate",
+            f"{shell_word(folder)} --lower-lr 0.1` continues from it at a tenth of the rate",
         )
 
 

@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from data_tools.terminal import note
+from data_tools.terminal import note, shell_word
+from tervit_np.files import make_folder
 from tervit_np.json_files import first_difference, mismatch
 from tervit_np.train import metrics
 from tervit_np.train.checkpoint import Checkpoints, Saved
@@ -40,6 +41,7 @@ class RunFolder:
         self, path: str | Path, on_record: Callable[[dict[str, Any]], None] | None = None
     ) -> None:
         self.path, self.on_record = Path(path), on_record
+        self.word = shell_word(path)  # of a command line
         self.checkpoints = Checkpoints(self.path)
         self.metrics = self.path / "metrics.jsonl"
 
@@ -57,7 +59,7 @@ class RunFolder:
         ValueError
             If another process uses the folder.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         try:
             with locked(self.path):
                 yield
@@ -83,7 +85,7 @@ class RunFolder:
             If the folder already holds a run.
         """
         self.refuse_another()
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         self.metrics.write_text("")
         for _ in range(2):  # so that from the beginning one may be damaged
             self._write(initial, run_config)
@@ -107,7 +109,7 @@ class RunFolder:
         saved = earlier.load()
         if saved.position["stage"] != len(stages):
             raise ValueError(f"{earlier.path} is not finished; its stages cannot be copied")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         partial = self.path.with_name(f".{self.path.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(earlier.path, partial)
@@ -127,8 +129,7 @@ class RunFolder:
         if self.metrics.exists() and self.metrics.stat().st_size > 0:
             raise ValueError(
                 f"{self.path} holds a run whose run.json is missing: `tervit train --resume "
-                f"{self.path}` writes it again from a checkpoint; or choose another folder with "
-                "--out"
+                f"{self.word}` writes it again from a checkpoint, or --out names another folder"
             )
 
     def read_run_config(self) -> dict[str, Any]:
@@ -180,7 +181,7 @@ class RunFolder:
                     raise ValueError(
                         f"resume: {self.path} was begun by an earlier version, which held out "
                         "other validation images: continue it with that version, or train in a "
-                        f"new folder, perhaps from a finished stage (--weights {self.path})"
+                        f"new folder, perhaps from a finished stage (--weights {self.word})"
                     )
                 raise ValueError(
                     f"resume: {field} was {was} when this run began and is now {now}; "
@@ -213,7 +214,7 @@ class RunFolder:
             raise ValueError(
                 f"{self.checkpoints.newest} is missing, and without it this run cannot continue to "
                 "the same result: restore the file from a copy, or train in a new folder, perhaps "
-                f"from a finished stage of this run (--weights {self.path})"
+                f"from a finished stage of this run (--weights {self.word})"
             )
         saved = self.checkpoints.load()
         length = saved.position["metrics_bytes"]

@@ -54,7 +54,15 @@ def _acquire(folder: Path, wait: bool) -> int:
     """Open the lock file and lock it.  -> its descriptor."""
     path = folder / FILE
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        except OSError as error:
+            reason = error.strerror or error
+            words = OSError(
+                f"nothing can be written to {folder} ({reason}); copy it to where you may write"
+            )
+            words.errno = error.errno
+            raise words from None
         try:
             if not _lock(file):
                 if not wait:

@@ -219,7 +219,7 @@ class _Loop:
         raise Interrupted(
             f"stopped in stage {self.stages[index].name} after step {done} of "
             f"{self.lengths[index]}; everything is saved; continue with:\n"
-            f"  tervit train --resume {self.folder.path}"
+            f"  tervit train --resume {self.folder.word}"
         )
 
     def _end_stage(self, index: int, trainer: StageTrainer) -> None:

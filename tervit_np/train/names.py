@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from tervit_np.files import make_folder
+
 _PATTERN = re.compile(r"\w[\w.-]*(?<!\.)")
 _LONGEST = 100  # bytes; most file systems allow 255 with the ending
 # Names of devices on Windows, with any ending: opening nul.npz there opens no file.
@@ -40,7 +42,7 @@ def new_folder(parent: Path, name: str) -> Path:
 
     Two processes that ask at once get two folders.
     """
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent)
     for path in (parent / n for n in itertools.chain([name], _numbered(name))):
         with suppress(FileExistsError):
             path.mkdir()

@@ -35,7 +35,14 @@ def test_sections_are_read_back_and_kept(tmp_path):
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no such file; `tervit bench --out"):
         load_results(tmp_path / "b.json")
-    for text in ("[", "[]", '{"rows": 1}', '{"layers": {"results": []}}', '{"layers": 3}'):
+    for text in (
+        "[",
+        "[" * 99_999,
+        "[]",
+        '{"rows": 1}',
+        '{"layers": {"results": []}}',
+        '{"layers": 3}',
+    ):
         (tmp_path / "b.json").write_text(text)
         with pytest.raises(ValueError, match="holds no measurements"):
             load_results(tmp_path / "b.json")

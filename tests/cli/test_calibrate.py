@@ -133,6 +133,7 @@ def test_calibration_uses_the_training_split(tervit, run, calibrated):
         (("--percent", 99), "--percent is for --rule percentile; the rule is least-squares"),
         (("--pictures", 0), "at least one picture, and the number is 0"),
         (("--plan", "int9-static"), "unknown plan 'int9'"),
+        (("--out", "{run}", "--data", "folder:none"), "is a folder; expected the name of a file"),
         (("--out", "{run}/ternary.npz"), "the model itself, which would be overwritten"),
     ],
 )

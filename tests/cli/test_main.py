@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 import tervit_np
@@ -42,6 +44,8 @@ def test_help_of_an_action_shows_its_own_examples_only(tervit):
         (("train", "--seed", "-1"),
          "tervit train: argument --seed: '-1' is not a whole number from 0 on"),
         (("log", "r", "--csv", "csv"), "tervit log: unknown argument 'csv'"),
+        (("predict", ""),
+         "tervit: an argument is empty; leave it out, or check the variable it comes from"),
         (("doctor", "now"), "tervit doctor: unknown argument 'now'"),
         (("predict",), "tervit predict: the following arguments are required: [MODEL] PICTURE"),
         (("eval", "m", "--attention", "int4"),
@@ -62,6 +66,35 @@ def test_tervit_debug_shows_the_traceback(tervit, monkeypatch):
     monkeypatch.setenv("TERVIT_DEBUG", "1")
     with pytest.raises(ValueError, match="unknown model"):
         tervit("check", "--model", "vgg")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(13, "Permission denied", "a/.x"), "a/.x: Permission denied"),
+        (OSError(36, "File name too long", b"n" * 300), f"{'n' * 200}...: File name too long"),
+        (OSError("in words"), "in words"),
+        (MemoryError("Unable to allocate 2 GiB"), "more memory than there is (Unable to allocate"),
+        (MemoryError(), "this needs more memory than there is; close"),
+    ],
+)
+def test_errors_of_the_system_are_one_sentence(tervit, monkeypatch, error, words):
+    def fail(args):
+        raise error
+
+    monkeypatch.setattr("tervit_np.cli.doctor.run", fail)
+    code, _, printed = tervit("doctor")
+    assert (code, len(printed.splitlines())) == (2, 1)
+    assert printed.startswith("tervit doctor: ")
+    assert words in printed
+    assert "Errno" not in printed
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="has no such device")
+def test_a_device_is_no_model(tervit):
+    code, _, printed = tervit("eval", "/dev/zero")
+    assert (code, len(printed.splitlines())) == (2, 1)
+    assert "/dev/zero is a pipe or a device" in printed
 
 
 def test_the_module_runs_in_a_fresh_process(shell):

@@ -108,6 +108,7 @@ def test_ctrl_c_saves_the_measurements(tervit, trained, popen):
     code, _, error = work.finish()
     assert code == 130
     assert "the measurements are saved" in error
+    assert "--grid 7 --images 48 --no-curvature" in error  # without them all would begin anew
     assert "Traceback" not in error
     assert not (out / "surface.json").exists()
     assert list((out / "surface.partial").iterdir())

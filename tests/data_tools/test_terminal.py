@@ -14,6 +14,7 @@ from data_tools.terminal import (
     plain_output,
     printable,
     printable_lines,
+    shell_word,
 )
 
 HOSTILE = [
@@ -35,6 +36,21 @@ def test_what_a_terminal_obeys_becomes_visible(text):
 )
 def test_words_stay(text):
     assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("system", "name", "word"),
+    [
+        ("linux", "runs/a", "runs/a"),
+        ("linux", "my run", "'my run'"),
+        ("linux", "it's; rm", "'it'\"'\"'s; rm'"),
+        ("win32", r"C:\runs\a", r"C:\runs\a"),
+        ("win32", r"C:\my run", r'"C:\my run"'),
+    ],
+)
+def test_a_path_is_one_word_of_a_command(monkeypatch, system, name, word):
+    monkeypatch.setattr(sys, "platform", system)
+    assert shell_word(name) == word
 
 
 def test_line_breaks_stay_in_lines_alone():

@@ -9,7 +9,7 @@ from tervit_np.analysis.comparison.plan import ComparisonPlan, Contrast
 from tervit_np.analysis.comparison.reading import plan_from_table
 from tervit_np.analysis.comparison.statistics import Summary, summarize
 from tervit_np.files import write_text
-from tervit_np.json_files import Each, parse_json
+from tervit_np.json_files import Each, load_json
 
 FORMAT = "tervit_np comparison 1"
 _TESTED = {
@@ -99,7 +99,7 @@ def read_record(path: str | Path) -> Record:
     path = Path(path)
     path = path / "comparison.json" if path.is_dir() else path
     try:
-        fields = parse_json(path.read_bytes(), _SCHEMA)
+        fields = load_json(path, _SCHEMA)
         if fields.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
         record = Record(**{**fields, "plan": plan_from_table(fields["plan"])})

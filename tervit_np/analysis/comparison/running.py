@@ -28,7 +28,7 @@ from tervit_np.analysis.comparison.stored import read_stored
 from tervit_np.analysis.comparison.trials import Trial, Trials
 from tervit_np.checkpoints import load_model
 from tervit_np.environment import environment
-from tervit_np.files import write_text
+from tervit_np.files import make_folder, write_text
 from tervit_np.train import Interrupted, evaluate
 from tervit_np.train.folder import RunFolder
 
@@ -192,7 +192,7 @@ def _test_result(trials: Trials, trial: Trial, test: LabelledSet) -> dict[str, f
     stored = trials.folder / "tested" / f"{file.parent.name}.json"
     if not stored.exists():
         evaluation = evaluate(load_model(file)[0], test, threads=trials.threads)
-        stored.parent.mkdir(exist_ok=True)
+        make_folder(stored.parent)
         result = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
         write_text(stored, json.dumps(result))
     return read_stored(stored, {"test_accuracy": float, "test_loss": float})

@@ -24,7 +24,7 @@ from tervit_np import train
 from tervit_np.analysis.comparison.plan import Arm, ComparisonPlan, scale_rates
 from tervit_np.analysis.comparison.progress import Progress
 from tervit_np.analysis.comparison.stored import divergence, read_stored, store_divergence
-from tervit_np.files import write_text
+from tervit_np.files import make_folder, write_text
 from tervit_np.models import Classifier, create_model
 from tervit_np.train.divergence import Diverged
 from tervit_np.train.folder import MUST_AGREE, RunFolder
@@ -80,7 +80,7 @@ class Trials:
                 return {**names, "diverged": error.problem}
             except ValueError as error:
                 raise ValueError(f"{trial}: {error}") from None
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             write_text(path, json.dumps(_trial_record(results), indent=1))
             run.checkpoints.remove()  # arms have equal length: none continues from here
         return {**read_stored(path, _RESULT), **names}

@@ -1,9 +1,9 @@
 """The end of the page: what to do next, and how to reproduce the run."""
 
-import shlex
 from collections import defaultdict
 from typing import Any
 
+from data_tools.terminal import shell_word
 from tervit_np.analysis import html
 from tervit_np.analysis.report.results import Results, is_quantized
 from tervit_np.quant.plan import plan_table
@@ -12,7 +12,7 @@ from tervit_np.train.progress import clock
 
 def next_steps(results: Results) -> list[str]:
     """List commands that go on with this run."""
-    run, last = shlex.quote(str(results.run.folder.path)), results.last.model
+    run, last = shell_word(results.run.folder.path), results.last.model
     commands = {
         f"tervit predict {run} PICTURE --show seen.png": "what the model sees in your picture",
         f"tervit log {run} --csv": "every number of the training, for a spreadsheet",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tervit_np.analysis.sensitivity.measure import Sensitivity
 from tervit_np.analysis.typed_json import plain, typed
 from tervit_np.files import write_text
+from tervit_np.json_files import load_json
 
 
 class Settings(NamedTuple):
@@ -44,7 +45,7 @@ def read_record(file: Path) -> Record:
         If the file is missing, damaged or of another layout.
     """
     try:
-        record: Record = typed(Record, json.loads(file.read_text(encoding="utf-8")))
+        record: Record = typed(Record, load_json(file, dict))
         return record
     except FileNotFoundError:
         raise ValueError(f"{file}: no such file; `tervit sensitivity MODEL` writes it") from None

@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.files import write_text
+from tervit_np.files import make_folder, write_text
+from tervit_np.json_files import load_json
 from tervit_np.models import Classifier
 from tervit_np.quant import Identity
+
+_LONGEST = 1 << 28  # bytes of a file, with the logits of many points
 
 
 class PartialResults:
@@ -31,7 +34,7 @@ class PartialResults:
         if self.folder is None:
             return {}
         try:
-            stored = json.loads(self._file(name).read_text())
+            stored = load_json(self._file(name), dict, _LONGEST)
             return dict(stored["parts"]) if stored["fingerprint"] == fingerprint else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}  # missing or damaged: measured again
@@ -39,7 +42,7 @@ class PartialResults:
     def save(self, name: str, fingerprint: str, results: dict[str, Any]) -> None:
         """Store the results of a measurement."""
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             text = json.dumps({"fingerprint": fingerprint, "parts": results})
             write_text(self._file(name), text)
 

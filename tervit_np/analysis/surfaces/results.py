@@ -12,8 +12,10 @@ from tervit_np.analysis.surfaces.planes import Plane
 from tervit_np.analysis.surfaces.stairs import Stairs
 from tervit_np.analysis.typed_json import plain, typed
 from tervit_np.files import write_text
+from tervit_np.json_files import load_json
 
 FILE = "surface.json"
+_LONGEST = 1 << 26  # bytes
 _IN_FILE = {"grids": "sheets"}  # fields whose name in the file is older
 
 
@@ -63,7 +65,7 @@ def read_surfaces(file: Path) -> Surfaces:
         If the file is missing, damaged or of another layout.
     """
     try:
-        surfaces: Surfaces = typed(Surfaces, json.loads(file.read_text()), _IN_FILE)
+        surfaces: Surfaces = typed(Surfaces, load_json(file, dict, _LONGEST), _IN_FILE)
         return surfaces
     except FileNotFoundError:
         raise ValueError(f"{file}: no such file; `tervit surface RUN` writes it") from None

@@ -159,7 +159,7 @@ def test_the_error_of_a_damaged_file_is_one_line(tmp_path):
         ("x = " + "{a=" * 5000, "is nested too deeply"),
         (".".join("a" * 20_000) + " = 1", "is not TOML: a key has more than 64 parts"),
         ("[" + " . ".join(["'b'"] * 9000) + "]", "more than 64 parts"),
-        ("x = 1\n" * 100_000, "600000 bytes are too many for a plan"),
+        ("x = 1\n" * 100_000, "more than 200000 bytes"),
         ("y" * 190_000, "is not TOML"),
         ("x = " + "9" * 5000, "plan.toml is not TOML"),
     ],

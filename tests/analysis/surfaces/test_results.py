@@ -41,6 +41,8 @@ def damage(text, kind):
     data = json.loads(text)
     if kind == "cut":
         return text[:500]
+    if kind == "deep":
+        return "[" * 99_999
     if kind == "field":
         del data["gaps"][0]["loss"]
     if kind == "word":
@@ -50,7 +52,7 @@ def damage(text, kind):
     return json.dumps(data)
 
 
-@pytest.mark.parametrize("kind", ["cut", "field", "word", "list"])
+@pytest.mark.parametrize("kind", ["cut", "field", "word", "list", "deep"])
 def test_a_damaged_file_is_refused(stored, kind):
     _, file = stored
     file.write_text(damage(file.read_text(), kind))
