@@ -15,7 +15,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import make_paper_map as paper_map  # noqa: E402
-from make_paper_map import DEIT, ROOT, SWIN, dead_links, link, megabytes, row, stored  # noqa: E402
+from make_paper_map import DEIT, SWIN, dead_links, link, megabytes, row  # noqa: E402
+from stored_numbers import ROOT, stored, stored_number  # noqa: E402
 
 from tervit_np.analysis.comparison.statistics import summarize  # noqa: E402
 from tervit_np.deploy.trained import FOLDER  # noqa: E402
@@ -47,8 +48,7 @@ OPEN = """## Not measured yet
 No record of these is stored. The command is the training to start from; an answer needs the other
 side at an equal budget, several seeds and a search of the rate, as in the comparisons of
 [stages](stages.md) and of [rules](rules.md). `w2a2.toml` is a [plan file](plans.md) with
-`inputs = { quantizer = "int2", kind = "minmax" }`, and `ramp.toml` a plan of a comparison with
-`ramp = 0.5` in a stage.
+`inputs = { quantizer = "int2", kind = "minmax" }`.
 
 """
 
@@ -106,14 +106,14 @@ def paired(file: str, arm: str, other: str, field: str) -> float:
 def input_cost(field: str, data: str, stage: str, bits: int) -> float:
     """Return what inputs of so many bits add to the loss or the accuracy of float inputs."""
     rows = f"docs/calibration.json#rows/data={data}/stage={stage}"
-    rounded = paper_map.value_of(f"{rows}/bits={bits}/inputs=dynamic, token/{field}")
-    return rounded - paper_map.value_of(f"{rows}/inputs=float/{field}")
+    rounded = stored_number(f"{rows}/bits={bits}/inputs=dynamic, token/{field}")
+    return rounded - stored_number(f"{rows}/inputs=float/{field}")
 
 
 def milliseconds(program: str) -> float:
     """Return the median time of a DeiT-S on one picture and one core."""
     path = f"models/results/model={DEIT}/batch=1/threads=1/times/{program}/median"
-    return 1e3 * paper_map.value_of(f"docs/bench_zen4.json#{path}")
+    return 1e3 * stored_number(f"docs/bench_zen4.json#{path}")
 
 
 def epochs(preset: str) -> float:
@@ -135,9 +135,7 @@ COMPUTED: dict[str, Callable[[], float]] = {
     ),
     "percent_rounded_away": lambda: (
         100
-        * paper_map.value_of(
-            "docs/surface_cifar10.json#predictions/name=ternary, channel-wise/relative"
-        )
+        * stored_number("docs/surface_cifar10.json#predictions/name=ternary, channel-wise/relative")
     ),
     **{
         f"inputs_{data}_{stage}_{bits}": lambda data=data, stage=stage, bits=bits: (

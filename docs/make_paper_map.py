@@ -9,20 +9,22 @@ tests/test_paper_map.py. make_claims.py does the same for claims.
 
 import ast
 import importlib
-import json
 import math
+import sys
 import tomllib
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from tervit_np.analysis.comparison import read_record
-from tervit_np.analysis.sizes import sizes
-from tervit_np.models import CONFIGS, quantize
-from tervit_np.models.registry import build
+sys.path.insert(0, str(Path(__file__).parent))
 
-ROOT = Path(__file__).parents[1]
+from stored_numbers import ROOT, stored_number  # noqa: E402
+
+from tervit_np.analysis.sizes import sizes  # noqa: E402
+from tervit_np.models import CONFIGS, quantize  # noqa: E402
+from tervit_np.models.registry import build  # noqa: E402
+
 DATA, PAGE = ROOT / "docs" / "paper_map.toml", ROOT / "docs" / "paper_map.md"
 TITLES = {"equations": "Equations", "tables": "Tables", "figures": "Figures"}
 KNOWN = ("paper", "account", "ancestor", "ours")
@@ -114,44 +116,7 @@ def number(item: dict[str, Any]) -> str:
 
 def value_of(source: str) -> float:
     """Return a stored number (FILE#PATH), or the result of a function of COMPUTED."""
-    if "#" not in source:
-        return COMPUTED[source]()
-    file, _, path = source.partition("#")
-    if path.startswith("contrast/"):
-        return contrast(ROOT / file, *path.split("/")[1:])
-    elements = stored(source)
-    return math.fsum(map(float, elements)) / len(elements)
-
-
-def stored(source: str) -> list[Any]:
-    """Return what FILE#PATH leads to; KeyError if that is nothing."""
-    file, _, path = source.partition("#")
-    elements = [json.loads((ROOT / file).read_text(encoding="utf-8"))]
-    for step in path.split("/") if path else ():
-        elements = [inner for element in elements for inner in follow(element, step)]
-    if not elements:
-        raise KeyError(source)
-    return elements
-
-
-def follow(element: Any, step: str) -> list[Any]:
-    """Return the elements that one step of a path leads to."""
-    name, equals, value = step.partition("=")
-    if isinstance(element, dict):
-        if equals and step not in element:
-            return [element] if str(element[name]) == value else []
-        return [element[step]]
-    if not equals and name.isdecimal():
-        return [element[int(name)]]
-    return [inner for inner in element if name in inner and str(inner[name]) == value]
-
-
-def contrast(file: Path, name: str, field: str) -> float:
-    """Return a field of a comparison's contrast: mean, std, or an end of the 95 % interval."""
-    record = read_record(file)
-    found = {c.name: record.difference(c) for c in record.plan.questions}[name]
-    low, high = found.mean - found.margin, found.mean + found.margin
-    return {"mean": found.mean, "std": found.std, "low": low, "high": high}[field]
+    return stored_number(source) if "#" in source else COMPUTED[source]()
 
 
 def gaussian(threshold: float) -> tuple[float, float]:

@@ -1,0 +1,65 @@
+"""Numbers of stored records by name, FILE#PATH, for pages that quote them.
+
+    docs/results.json#command=tervit train/stages/stage=ternary/end    the mean over seeds
+    docs/comparisons/main.json#contrast/progressive against direct/low
+
+A step of a path is a key, an index, or KEY=VALUE, which selects elements of a list.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from tervit_np.analysis.comparison import Contrast, read_record
+
+ROOT = Path(__file__).parents[1]
+
+
+def stored_number(source: str) -> float:
+    """Return what FILE#PATH leads to, the mean if that are several numbers.
+
+    Raises
+    ------
+    KeyError
+        If it leads nowhere.
+    """
+    file, _, path = source.partition("#")
+    if path.startswith("contrast/"):
+        return contrast(ROOT / file, *path.split("/")[1:])
+    elements = stored(source)
+    return math.fsum(map(float, elements)) / len(elements)
+
+
+def stored(source: str) -> list[Any]:
+    """Return what FILE#PATH leads to; KeyError if that is nothing."""
+    file, _, path = source.partition("#")
+    elements = [json.loads((ROOT / file).read_text(encoding="utf-8"))]
+    for step in path.split("/") if path else ():
+        elements = [inner for element in elements for inner in follow(element, step)]
+    if not elements:
+        raise KeyError(source)
+    return elements
+
+
+def follow(element: Any, step: str) -> list[Any]:
+    """Return the elements that one step of a path leads to."""
+    name, equals, value = step.partition("=")
+    if isinstance(element, dict):
+        if equals and step not in element:
+            return [element] if str(element[name]) == value else []
+        return [element[step]]
+    if not equals and name.isdecimal():
+        return [element[int(name)]]
+    return [inner for inner in element if name in inner and str(inner[name]) == value]
+
+
+def contrast(file: Path, name: str, field: str) -> float:
+    """Return a field of a contrast, or of "ARM against BASELINE": mean, std, low or high."""
+    record = read_record(file)
+    base = record.plan.baseline
+    arms = [Contrast(f"{a.name} against {base}", (a.name,), (base,)) for a in record.plan.arms]
+    contrasts = {c.name: c for c in (*arms, *record.plan.questions)}
+    found = record.difference(contrasts[name])
+    low, high = found.mean - found.margin, found.mean + found.margin
+    return {"mean": found.mean, "std": found.std, "low": low, "high": high}[field]
