@@ -2,14 +2,12 @@
 
 import importlib.util
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("numba")
 from tervit_np.bench.store import load_results  # noqa: E402
-from tervit_np.cli import make_parser  # noqa: E402
 from tervit_np.kernels import VARIANTS  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -55,13 +53,3 @@ def test_every_variant_is_explained():
                  for name in re.findall(r"\w+(?=\*\*)", names)]  # fmt: skip
     assert set(explained) >= set(VARIANTS) - {"vnni512"}
     assert "**vnni512**" in TEXT
-
-
-def test_files_exist_and_commands_are_understood():
-    for link in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        assert (ROOT / "docs" / link).exists(), link
-    commands = re.findall(r"(?:^    (?:taskset -c 0 )?|`)tervit (bench.*?)(?:  .*|`.*)?$", TEXT,
-                          re.MULTILINE)  # fmt: skip
-    assert len(commands) >= 8
-    for command in commands:
-        make_parser().parse_args(shlex.split(command))

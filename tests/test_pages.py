@@ -1,22 +1,28 @@
 """Pages and chapters are right about files, headings and commands."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from tervit_np.cli import make_parser
+from tervit_np.cli import COMMANDS, make_parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
     *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/teaching/*.md"),
     *ROOT.glob("benchmarks/*.md"),
-    *ROOT.glob("tutorials/*.md"),
+    *ROOT.glob("tutorials/*.md"), *ROOT.glob("tervit_np/**/*.md"),
 ]  # fmt: skip
 PAGES.remove(ROOT / "CHANGELOG.md")  # it also names what no longer exists
 CHAPTERS = sorted(ROOT.glob("tutorials/[0-9][0-9]_*.py"))
+SCRIPTS = [
+    *ROOT.glob("benchmarks/*.py"), *ROOT.glob("docs/make_*.py"), *ROOT.glob("tests/*.py"),
+    *ROOT.glob("tutorials/[a-z]*.py"),
+]  # fmt: skip
 WRITTEN = {"runs", "exercises"}  # folders that commands make
+PARSER = make_parser()
 FOLDERS = ROOT, ROOT / "tervit_np", ROOT / "tervit_np" / "exercises"  # where names may start
 
 
@@ -60,9 +66,62 @@ def test_named_files_exist(text):
             assert any((folder / name).exists() for folder in FOLDERS), name
 
 
+def shell_lines(text: str) -> list[str]:
+    """Commands of fenced blocks and of indented lines, without comments."""
+    text = re.sub(r" \\\n[# ]*", " ", text)  # continued lines
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    indented = re.findall(r"^(?:# )? {2,4}((?:tervit|taskset|python) .*)", text, re.MULTILINE)
+    lines = [re.split(' #|  +|"""', line)[0] for block in blocks for line in block.splitlines()]
+    lines += [re.split(' #|  +|"""', line)[0] for line in indented]
+    return [part for line in lines for part in re.split(r"&&|\|\||>", line)]
+
+
+def inline_commands(text: str) -> list[str]:
+    """Commands between backticks with an option or an argument: `tervit bench` may be a name."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = " ".join(line.removeprefix("# ") for line in text.splitlines())
+    return re.findall(r"`((?:taskset -c 0 |TERVIT_\w+=\w+ )?(?:tervit|python) [^` ]+ [^`]+)`", text)
+
+
+def source_of(words: list[str]) -> str:
+    """The source of a script or module of this repository; of a module from elsewhere, nothing."""
+    if words[0] != "-m":
+        return (ROOT / words[0]).read_text(encoding="utf-8")
+    name = words[1].replace(".", "/")
+    files = ROOT / f"{name}.py", ROOT / name / "__main__.py"
+    return "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
+
+
+def understand(command: str) -> None:
+    """Fail if `tervit` refuses the arguments, or a script does not name an option of them."""
+    runs = re.search(r"(?:^|[ /])(tervit|python -m tervit_np|python)(?= |$)(.*)", command)
+    if not runs:
+        return
+    words = shlex.split(runs[2])
+    if runs[1] != "python":
+        PARSER.parse_args(words)
+    elif source := source_of(words):
+        options = [word.partition("=")[0] for word in words if word.startswith("--")]
+        assert [option for option in options if f'"{option}"' not in source] == [], command
+
+
 @pytest.mark.parametrize("text", [*PAGES, *CHAPTERS], ids=name_of)
 def test_quoted_commands_are_understood(text):
-    """Those with an option or an argument: `tervit bench` alone may be a name."""
-    lines = (line.removeprefix("# ") for line in text.read_text("utf-8").splitlines())
-    for command in re.findall(r"`(?:taskset -c 0 )?tervit ([a-z]+ [^`]+)`", " ".join(lines)):
-        make_parser().parse_args(shlex.split(command))
+    content = text.read_text(encoding="utf-8")
+    for command in [*inline_commands(content), *shell_lines(content)]:
+        understand(command)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
+def test_commands_at_the_head_of_a_script_are_understood(script):
+    head = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
+    for command in shell_lines(head.replace("\n", "\n    ")):
+        understand(command)
+
+
+def test_examples_of_every_command_are_understood():
+    for command in COMMANDS.values():
+        lines = shell_lines("\n".join(f"  {line}" for line in command.EXAMPLES.splitlines()))
+        assert lines
+        for line in lines:
+            understand(line)

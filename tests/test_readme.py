@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import re
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -130,19 +129,6 @@ def test_named_files_and_packages_exist():
         assert any((ROOT / base / name).exists() for base in (".", "tervit_np")), name
     for name in re.findall(r"^(tervit_np/\w+|data_tools) ", TEXT, re.MULTILINE):
         assert (ROOT / name / "__init__.py").exists(), name
-
-
-def test_quoted_commands_are_understood():
-    from tervit_np.cli import make_parser
-
-    quoted = re.findall(
-        r"`tervit ((?:train|compare|eval|predict|export|size|bench|check|data|doctor|exercise|book)"
-        r"[^`]*)`",
-        TEXT,
-    )
-    assert len(quoted) > 5
-    for line in quoted:
-        make_parser().parse_args(shlex.split(" ".join(line.split())))
 
 
 def test_the_python_example_runs(tmp_path, monkeypatch):

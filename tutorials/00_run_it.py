@@ -8,7 +8,7 @@ Run the finished thing
 :You will learn: what the other chapters take apart. Here everything is
   used and nothing is explained.
 :You need: Python, and nothing to download.
-:Time: 10 minutes to read, under two minutes to run on two cores.
+:Time: 10 minutes to read, about two minutes to run on two cores.
 :In the paper: the whole of it, in small. TerViT (Xu et al. 2022) claims that a
   vision transformer works with weights :math:`\hat w_{oi} = \alpha_o t_{oi}`,
   where :math:`t_{oi}` is -1, 0 or 1 and :math:`\alpha_o` is the scale of row

@@ -10,7 +10,7 @@ Clipping and learned steps
   how PACT and LSQ differentiate with respect to the step; why LSQ scales that
   gradient; why a better step matters at 2 bits and not at 8.
 :You need: chapter 08 (latent weights, the frozen residual).
-:Time: 25 minutes to read, half a minute to run.
+:Time: 25 minutes to read, 10 seconds to run.
 :In the paper: nothing is clipped and no step is learned: TerViT computes
   thresholds and scales from the weights. Many quantizers go the other way.
 """

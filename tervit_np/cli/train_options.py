@@ -16,7 +16,7 @@ from tervit_np.cli.plans import add_plan
 
 HELP = """Train a model from float to ternary, stage by stage, and write a report."""
 EXAMPLES = """\
-  tervit train                                   the embedded data set, in two minutes
+  tervit train                                   the embedded data set, in three minutes
   tervit train --data cifar10                    the preset for CIFAR-10 (see `tervit data`)
   tervit train --stages float:20,ternary:10      from float to ternary, without an 8-bit stage
   tervit train --stages float:16,int8:2,int4:2,ternary:8@1e-3 --teacher float

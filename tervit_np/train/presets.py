@@ -39,7 +39,7 @@ CIFAR10 = Preset(
 )
 
 PRESETS: dict[str, Preset] = {
-    # The embedded data set, two minutes.
+    # The embedded data set, three minutes.
     "shapes": Preset(
         "deit_shapes",
         "shapes",
