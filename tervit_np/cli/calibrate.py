@@ -33,7 +33,7 @@ _RULES = ("min-max", "percentile", "least-squares")
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    add_model(parser)
+    add_model(parser, packed=False)
     add_stage(parser)
     add_plan(parser, "quantize by another plan, with static inputs")
     parser.add_argument(

@@ -33,7 +33,7 @@ then:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    add_model(parser)
+    add_model(parser, packed=False)
     add_stage(parser)
     add_plan(parser, "quantize by another plan")
     parser.add_argument("--format", default="packed", help="packed (default) or onnx")

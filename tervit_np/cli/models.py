@@ -38,14 +38,16 @@ class LoadedModel(NamedTuple):
         }
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add MODEL, which `open_model` loads."""
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="run folder, .npz of a stage, packed file, weights (.pth, .safetensors), name of "
-        "official weights, or cifar10 or shapes, the trained models of the package",
+def add_model(parser: argparse.ArgumentParser, packed: bool = True) -> None:
+    """Add MODEL, which `open_model` loads; without `packed`, one that has latent weights."""
+    own = "run folder, .npz of a stage"
+    others = "weights (.pth, .safetensors), name of official weights"
+    kinds = (
+        f"{own}, packed file, {others}, or cifar10 or shapes, the trained models of the package"
+        if packed
+        else f"{own}, {others}"
     )
+    parser.add_argument("model", metavar="MODEL", help=kinds)
 
 
 def open_model(

@@ -51,7 +51,10 @@ def add_arguments(parser: CommandParser) -> None:
         help="names for the outputs of weights from elsewhere: imagenet, or a file, one a line",
     )
     parser.add_argument(
-        "--show", metavar="FILE.png", type=Path, help="draw what the model sees in the one picture"
+        "--show",
+        metavar="FILE.png",
+        type=Path,
+        help="draw what a model that is not packed sees in the one picture",
     )
     add_attention(parser)
     add_threads(parser)

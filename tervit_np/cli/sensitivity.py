@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tervit_np.cli.meter import Meter
 from tervit_np.cli.model_images import images_for
-from tervit_np.cli.models import open_model
+from tervit_np.cli.models import add_model, open_model
 from tervit_np.cli.new_run import DEFAULT_DATA
 from tervit_np.cli.options import (
     add_quiet,
@@ -48,11 +48,7 @@ _IN_MEMORY, _STREAMED = 1000, 200  # images by default
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="run folder, .npz of a stage, weights (.pth, .safetensors), or official model",
-    )
+    add_model(parser, packed=False)
     parser.add_argument(
         "--stage", metavar="NAME", help="stage of a run (default: the last one without rounding)"
     )

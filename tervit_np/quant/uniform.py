@@ -4,7 +4,7 @@ symmetric, Q = 2^(b-1) - 1 (127 for 8 bits: -128 is left out, so that negation i
 
     s = max|x| / Q        q = round(x / s) in [-Q, Q]        x_hat = q s
 
-min-max, for one-sided activations (N = 2^b - 1 levels; the range is extended to contain 0)
+min-max, for one-sided activations (N = 2^b - 1 steps; the range is extended to contain 0)
 
     s = (hi - lo) / N    z = round(-lo / s)    q = clip(round(x / s) + z, 0, N)    x_hat = (q - z) s
 

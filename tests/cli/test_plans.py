@@ -153,3 +153,14 @@ def test_the_examples_of_the_page_fit_a_model(tmp_path):
     for example in examples:
         (tmp_path / "p.toml").write_text(example)
         check_fits(read_plan_file(tmp_path / "p.toml"), layers)
+
+
+def test_the_page_quotes_the_sizes_of_models(tervit):
+    text = " ".join((ROOT / "docs" / "plans.md").read_text(encoding="utf-8").split())
+    models = {"deit_shapes": "has {} kB with the plan `int8` and {} kB",
+              "deit_small_patch16_224": "has {} and {} MB"}  # fmt: skip
+    for model, said in models.items():
+        sizes = [tervit("size", model, "--plan", plan)[1] for plan in ("int8", "int4")]
+        stored = [float(size.splitlines()[-1].split()[3]) for size in sizes]
+        digits = 1 if "kB" in said else 2
+        assert said.format(*(f"{number:.{digits}f}" for number in stored)) in text

@@ -17,7 +17,6 @@ from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.onnx_file import export_onnx
 from tervit_np.kernels import GroupedWeights
 from tervit_np.kernels.int8_weights import unpack_int8
-from tervit_np.models import CONFIGS, build
 from tervit_np.quant import (
     IDENTITY,
     DoReFa,
@@ -205,22 +204,6 @@ def test_codes_of_fewer_bits_make_files_smaller(tmp_path):
         assert codes.nbytes == -(-model.blocks[1].mlp.fc2.weight.size * bits // 8)
         sizes_of[bits] = codes.nbytes
     assert sizes_of[8] == 2 * sizes_of[4] == 4 * sizes_of[2]
-
-
-def test_the_page_on_plans_gives_the_sizes_of_4_and_8_bits(tmp_path):
-    page = " ".join((ROOT / "docs" / "plans.md").read_text(encoding="utf-8").split())
-    stored = {}
-    for bits in (8, 4):
-        plan = Plan([(".*", UniformWeight(bits), UniformAct(8))])
-        model = tv.quantize(tv.create_model("deit_shapes"), plan)
-        tv.export(model, tmp_path / "x")
-        arrays, _ = read_safetensors(tmp_path / "x")
-        codes = sum(a.nbytes for name, a in arrays.items() if name.endswith(".codes"))
-        assert f"{codes:,}" in page
-        small = tv.quantize(build(CONFIGS["deit_small_patch16_224"], None), plan)
-        stored[bits] = f"{sizes(model).stored / 1e3:.1f}", f"{sizes(small).stored / 1e6:.2f}"
-    assert f"the model has {stored[8][0]} and {stored[4][0]} kB" in page
-    assert f"it is {stored[8][1]} and {stored[4][1]} MB" in page
 
 
 @pytest.mark.parametrize("bits", range(2, 8))
