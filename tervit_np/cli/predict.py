@@ -54,7 +54,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--show",
         metavar="FILE.png",
         type=Path,
-        help="draw what a model that is not packed sees in the one picture",
+        help="draw what the model, unless it is packed, sees in the one picture",
     )
     add_attention(parser)
     add_threads(parser)

@@ -31,9 +31,11 @@ def check_file_name(what: str, name: str) -> None:
         )
 
 
-def file_name_from(text: str) -> str:
-    """Make a file name of any text: /data/my photos becomes data-my-photos."""
-    name = re.sub(r"[^\w.-]+", "-", text)[-_LONGEST // 4 :].strip(".-") or "run"
+def file_name_from(data: str) -> str:
+    """Make a file name of a data set's: folder:~/my photos@64,test=0.2 becomes my-photos."""
+    without_options = re.sub(r"(@\d+)?(,\w+=[^,/\\]*)*$", "", data)
+    last = re.split(r"[:/\\]", without_options.rstrip("/\\"))[-1].removesuffix(".tar")
+    name = re.sub(r"[^\w.-]+", "-", last)[: _LONGEST // 4].strip(".-") or "run"  # 4 bytes each
     return f"run-{name}" if _DEVICES.fullmatch(name) else name
 
 
