@@ -14,7 +14,7 @@ from tervit_np.kernels.attention import PADDING_BIAS, attend, make_attention_scr
 from tervit_np.kernels.bf16_attention import attend_bf16, make_bf16_attention_scratch
 from tervit_np.kernels.int8_attention import attend_int8, make_int8_attention_scratch
 from tervit_np.ops.linear import LinearCache
-from tervit_np.ops.mixed_precision import PRECISIONS
+from tervit_np.ops.mixed_precision import PRECISIONS, linear_backward_mixed
 
 TOKENS, INPUTS, OUTPUTS = 1040, 192, 768
 WINDOW, HEAD_DIM = 197, 64
@@ -36,7 +36,7 @@ def product_errors(rng: np.random.Generator) -> None:
     dy, x, weight = (rng.standard_normal(shape, np.float32) for shape in shapes)
     exact = ops.linear_backward(*_cache(*(a.astype(np.float64) for a in (dy, x, weight))))
     for precision in PRECISIONS:
-        found = ops.linear_backward(*_cache(dy, x, weight), precision)
+        found = linear_backward_mixed(*_cache(dy, x, weight), precision)
         dx, dweight = (rms(a, b) for a, b in zip(found[:2], exact[:2], strict=True))
         print(f"gradients in {precision:<9} dx {dx:.1e}   dW {dweight:.1e}")
 
@@ -58,7 +58,12 @@ def attention_errors(rng: np.random.Generator) -> None:
         print(f"attention in {name:<9} {rms(out, exact):.1e}")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print all errors, of numbers from one generator."""
     generator = np.random.default_rng(0)
     product_errors(generator)
     attention_errors(generator)
+
+
+if __name__ == "__main__":
+    main()
