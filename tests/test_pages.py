@@ -1,12 +1,15 @@
 """Pages and chapters are right about files, headings and commands."""
 
 import ast
+import importlib
+import inspect
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+import tervit_np
 from tervit_np.cli import COMMANDS, make_parser
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +26,7 @@ SCRIPTS = [
 ]  # fmt: skip
 WRITTEN = {"runs", "exercises"}  # folders that commands make
 PARSER = make_parser()
+OWN = "tervit_np", "data_tools"
 FOLDERS = ROOT, ROOT / "tervit_np", ROOT / "tervit_np" / "exercises"  # where names may start
 
 
@@ -125,3 +129,37 @@ def test_examples_of_every_command_are_understood():
         assert lines
         for line in lines:
             understand(line)
+
+
+def resolve(node: ast.expr, names: dict[str, object]) -> object:
+    """The object that a name or a chain of attributes means; None if it is made by the sample."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    owner = resolve(node.value, names) if isinstance(node, ast.Attribute) else None
+    return None if owner is None else getattr(owner, node.attr)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_python_samples_name_what_exists(page):
+    """Imports, attributes of what is imported, and names of arguments."""
+    text = page.read_text(encoding="utf-8")
+    for sample in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        names: dict[str, object] = {"tv": tervit_np}
+        for node in ast.walk(ast.parse(sample)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith(OWN):
+                module = importlib.import_module(node.module)
+                names |= {alias.name: getattr(module, alias.name) for alias in node.names}
+        for node in ast.walk(ast.parse(sample)):
+            if isinstance(node, ast.Attribute):
+                resolve(node, names)
+            if isinstance(node, ast.Call) and (called := resolve(node.func, names)) is not None:
+                arguments = {word.arg: None for word in node.keywords}
+                inspect.signature(called).bind_partial(*node.args, **arguments)
+
+
+def test_environment_variables_of_the_pages_are_read_somewhere():
+    folders = "tervit_np", "data_tools", "tutorials/tervit_lesson", "tests/bits"
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    known = set(re.findall(r"TERVIT_[A-Z]+", "".join(f.read_text("utf-8") for f in files)))
+    for page in PAGES:
+        assert set(re.findall(r"TERVIT_[A-Z]+", page.read_text("utf-8"))) <= known, page
