@@ -158,11 +158,13 @@ class StageTrainer:
     def keep_optimizer(self, arrays: dict[str, Array], counters: dict[str, Any]) -> None:
         """Continue with the moments of the stage before, for a stage with optimizer="keep".
 
-        Those of parameters that were not trained there, such as new scales, start at 0.
+        Those of parameters that were not trained there, such as new scales, start at 0, and so do
+        those of scales that others share now.
         """
         state = self.optimizer.state_dict()
         before = _with_prefix("optimizer.", arrays)
-        state |= {name: array for name, array in before.items() if name in state}
+        shapes = {name: array.shape for name, array in state.items()}
+        state |= {name: a for name, a in before.items() if shapes.get(name) == a.shape}
         self.optimizer.load_state_dict(state, counters["optimizer_steps"])
 
 

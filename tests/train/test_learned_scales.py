@@ -11,9 +11,10 @@ import pytest
 import tervit_np as tv
 from tervit_np.checkpoints.reading import read_weights
 from tervit_np.deploy.packing import packed_copy
-from tervit_np.quant import PACT, SEQ, LSQAct, Plan, UniformWeight
+from tervit_np.quant import LSQ, PACT, SEQ, LSQAct, Plan, UniformAct, UniformWeight
 from tervit_np.quant.plan import ENCODER
 from tervit_np.train import Interrupted, Stage, run
+from tervit_np.train.trainer import StageTrainer
 from tests.train.conftest import colours
 
 LEARNED = Plan(  # scales of weights and of inputs
@@ -70,6 +71,26 @@ def test_scales_move_and_the_next_stage_continues_with_them(trained):
         assert ends[0][name].data != ends[1][name].data, name
     model, extra = stage(out, "seq")
     assert tv.train.evaluate(model, data.test).accuracy == extra["test_accuracy"]
+
+
+@pytest.mark.parametrize("granularities", [("channel", "tensor"), ("tensor", "channel")])
+def test_moments_of_scales_that_others_share_start_at_0(model, recipe, granularities):
+    stages = [
+        Stage(granularity, Plan([(ENCODER, LSQ(2, granularity), UniformAct(8))]), 1)
+        for granularity in granularities
+    ]
+    first, second = (
+        StageTrainer(tv.quantize(copy.deepcopy(model), stage.quantizers), stage, recipe, 9, 1, None)
+        for stage in stages
+    )
+    arrays, _ = first.state()
+    ones = {name: np.ones_like(array) for name, array in arrays.items()}
+    second.keep_optimizer(ones, {"optimizer_steps": 5})
+    for trainer in (first, second):
+        trainer.parallel.close()
+    moments = second.optimizer.state_dict()
+    assert (moments["first.blocks.0.attn.qkv.weight"] == 1).all()
+    assert (moments[f"first.{SCALE}"] == 0).all()
 
 
 @pytest.mark.parametrize("stop_after", [9, 21])
