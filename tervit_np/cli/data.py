@@ -95,12 +95,15 @@ def _show(name: str, root: Path | None, split: str | None, out: Path | None) -> 
     from data_tools.overview import overview
     from data_tools.terminal import printable
     from data_tools.wordnet import in_words
+    from tervit_np.files import atomic_write, check_writable
 
+    file = out or Path(f"{name.rpartition('/')[2].replace(':', '-')}.png")
     found = overview(name, root)
     for line in found.lines:
         print(printable(line))
+    check_writable(file)
     images = data_tools.load(name, split or found.splits[0], root)
-    file = out or Path(f"{name.rpartition('/')[2].replace(':', '-')}.png")
-    Image.fromarray(gallery(images)).save(file)
+    with atomic_write(file) as png:
+        Image.fromarray(gallery(images)).save(png, "png")
     print(f"{file}: one row for each of {', '.join(in_words(images.classes)[:20])}")
     return 0

@@ -67,6 +67,11 @@ def run(args: argparse.Namespace) -> int:
         print("note: no layer of this model is quantized; try --plan ternary or another --stage")
     size, float32 = out.stat().st_size, sizes(loaded.model).float32
     print(f"{out}: {size / 1e6:.3f} MB, {float32 / size:.1f} times smaller than in float32")
+    if args.format == "onnx":
+        print(
+            'in onnxruntime set session.qdq_matmulnbits_accuracy_level to "1", otherwise its '
+            "layers of 4 and 8 bits round their inputs once more"
+        )
     return 0
 
 

@@ -59,6 +59,21 @@ def test_show_draws_examples_of_each_class(tervit, tmp_path):
     assert pixels.std() > 20
 
 
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(tervit, tmp_path, monkeypatch):
+    def full(image, file, *kind):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    (tmp_path / "x.png").write_bytes(b"old")
+    code, _, error = tervit("data", "show", "shapes", "--out", tmp_path / "x.png")
+    assert (code, error) == (
+        2,
+        f"tervit data: {tmp_path / 'x.png'} could not be written (No space left on device)\n",
+    )
+    assert [f.read_bytes() for f in tmp_path.iterdir() if f.is_file()] == [b"old"]
+
+
 def test_show_prints_what_was_understood(tervit, tmp_path):
     """Splits under other names, a list of labels, what is left out, and a class of an odd name."""
     red = Image.new("RGB", (8, 8), (200, 0, 0))

@@ -293,6 +293,7 @@ class TestExport:
         code, printed, _ = tervit("export", run, "--format", "onnx", "--out", out)
         assert code == 0
         assert re.search(r"m\.onnx: 0\.\d+ MB, [\d.]+ times smaller", printed)
+        assert "session.qdq_matmulnbits_accuracy_level" in printed
         types = {constant.data_type for constant in onnx.load(out).graph.initializer}
         assert onnx.TensorProto.INT2 in types
         tervit("export", run, "--out", tmp_path / "packed")
