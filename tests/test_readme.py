@@ -151,3 +151,36 @@ def test_the_lines_of_mathematics_are_counted():
     files = [f for f in files if not f.stem.startswith(("pattern", "plan_"))]  # no mathematics
     counted = sum(len(file.read_text("utf-8").splitlines()) for file in files)
     assert abs(counted - said) <= said / 10
+
+
+def test_speeds_are_those_stored():
+    rows = {}
+    for processor in ("zen2", "zen4", "zen5", "intel"):
+        record = json.loads((ROOT / "docs" / f"train_step_{processor}.json").read_text())["rows"]
+        for name in ("torch/ours", "both ternary"):
+            ratios = [row[name] for row in record if name in row]
+            cell = f" {min(ratios):.2f} to {max(ratios):.2f} |" if ratios else " |"
+            rows[name] = rows.get(name, "|") + cell
+    assert f"| float step {rows['torch/ours']}\n| ternary step {rows['both ternary']}\n" in TEXT
+
+    record = json.loads((ROOT / "docs" / "bench_zen4.json").read_text())["models"]["results"][0]
+    times = {name: each["median"] for name, each in record["times"].items()}
+    int8 = min(time for name, time in times.items() if name.startswith("torch int8"))
+    ratios = [t / times["packed"] for t in (times["numpy float32"], times["torch float32"], int8)]
+    assert f"in {1e3 * times['packed']:.0f} ms on one Zen 4 core, {ratios[0]:.1f} times" in TEXT
+    words = " ".join(TEXT.split())
+    assert (
+        f"{ratios[1]:.1f} times faster than PyTorch in float32 and {ratios[2]:.1f} times" in words
+    )
+
+
+def test_the_models_of_the_package_have_the_sizes_and_accuracies_of_their_cards():
+    folder = ROOT / "tervit_np" / "deploy" / "trained_models"
+    words = " ".join(TEXT.split())
+    for name in ("cifar10", "shapes"):
+        card = (folder / f"{name}.md").read_text(encoding="utf-8")
+        size = (folder / f"{name}.safetensors").stat().st_size
+        assert f"| size | {size:,} bytes;" in card
+        accuracy = float(re.search(r"test accuracy \| ([\d.]+) %", card)[1])
+        said = re.search(rf"\[{name}\]\([^)]+\), (\d+) kB,[^\d]*([\d.]+) %", words)
+        assert said.groups() == (f"{size / 1000:.0f}", f"{accuracy:.1f}")
