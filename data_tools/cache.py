@@ -116,7 +116,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
         text = file.read(_MAX_META + 1)
     meta = json.loads(text) if len(text) <= _MAX_META else None
     if not isinstance(meta, dict):
-        raise ValueError("its description is no JSON object, or too long")
+        raise ValueError("its description is not a JSON object, or is too long")
     return meta
 
 

@@ -1,6 +1,6 @@
 """Make a trained model of the package from a run folder: the packed file and its model card.
 
-    tervit train --data cifar10 --out runs/cifar10
+    tervit train --preset cifar10-long --out runs/cifar10
     tervit train --out runs/shapes --invert 0.5 --optimizer muon
         --stages float:10@4e-3,int8:1@2e-3,ternary:20@4e-3
     python docs/make_trained_models.py runs/cifar10

@@ -93,7 +93,7 @@ def byte_count(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) *(b|kb|mb|)", text.strip().lower())
     if match is None:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no size in bytes; expected something like 120000, 120kB or 0.12MB"
+            f"{text!r} is not a size in bytes; expected something like 120000, 120kB or 0.12MB"
         )
     return round(float(match[1]) * _UNITS[match[2]])
 

@@ -106,7 +106,7 @@ class StageTrainer:
         return value, norm
 
     def check_weights(self, step: int) -> None:
-        """Raise Diverged if step number `step` has left a weight that is no finite number."""
+        """Raise Diverged if step number `step` has left a weight that is not finite."""
         for name, param in self.parallel.named_params:
             if not np.isfinite(param.data).all():
                 raise unusable(self.stage, step, self.total, f"the weight {name}")

@@ -99,7 +99,7 @@ def test_other_weights_or_images_are_measured_anew(tervit, run):
         (("--share", 2), "a share is between 0"),
         (
             ("--bytes", "many"),
-            "'many' is no size in bytes; expected something like",
+            "'many' is not a size in bytes; expected something like",
         ),
         (("--bytes", "1kB"), "1,000 bytes are too few: with all layers ternary the model has"),
         (("--bytes", "1kB", "--share", 0.2), "not allowed with"),

@@ -80,7 +80,7 @@ _PAD = "remember their number and pad with code 0 to a multiple of 5"
 
 
 def check(module: ModuleType) -> Iterator[Finding]:
-    """Check bytes on paper, all bytes, random codes, a number that is no multiple of five."""
+    """Check bytes on paper, all bytes, random codes, a number that is not a multiple of five."""
     all_fives = np.stack(np.unravel_index(np.arange(243), (3,) * 5), axis=1) - 1
     random = check_rng(1).integers(-1, 2, (6, 10))
     seven = np.append(check_rng(2).integers(-1, 2, 6), 1)
