@@ -53,7 +53,8 @@ def list_shards(path: Path, split: str, root: Path | None = None) -> Listing:
     NoSuchSplit
         If the folder has no such split.
     DataError
-        If there are no shards, one is damaged, a picture has no label, or a label is not that of a class.
+        If there are no shards, one is damaged, a picture has no label, or no class has
+        the label of one.
     """
     shards = find_shards(path)
     if split not in shards.splits:

@@ -163,3 +163,14 @@ def test_environment_variables_of_the_pages_are_read_somewhere():
     known = set(re.findall(r"TERVIT_[A-Z]+", "".join(f.read_text("utf-8") for f in files)))
     for page in PAGES:
         assert set(re.findall(r"TERVIT_[A-Z]+", page.read_text("utf-8"))) <= known, page
+
+
+def test_counts_in_words_are_right():
+    figures = len([*ROOT.glob("docs/book/figures/*.html")]) - 1  # but the index
+    questions = re.findall(r"^## \d", (ROOT / "docs/teaching/exam.md").read_text("utf-8"), re.M)
+    assert (len(CHAPTERS), figures, len(questions)) == (23, 9, 13)
+    said = {"README.md": "Twenty-three chapters", "tutorials/README.md": "Twenty-three chapters",
+            "docs/package.md": "twenty-three chapters"}  # fmt: skip
+    teaching = "nine [figures that move]", "[thirteen questions with answers]"
+    for page, words in [*said.items(), *(("docs/teaching.md", words) for words in teaching)]:
+        assert words in (ROOT / page).read_text(encoding="utf-8"), page
