@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from data_tools.imageset import DataError
@@ -33,8 +34,9 @@ def is_number(name: str) -> bool:
 def clean_names(class_of: dict[str, str], path: Path) -> dict[str, str]:
     """Make names of folders text that can be written anywhere.  -> {file: class}.
 
-    Bytes that are not UTF-8, which Python keeps as surrogates, become escapes, and accents have
-    one spelling: macOS writes letter and accent apart.
+    Python keeps bytes that it cannot decode as surrogates: those that are UTF-8 become text, so
+    that a class has the same name where the locale is ASCII, and the others become escapes.
+    Accents have one spelling: macOS writes letter and accent apart.
 
     Raises
     ------
@@ -50,4 +52,6 @@ def clean_names(class_of: dict[str, str], path: Path) -> dict[str, str]:
 
 
 def _clean(name: str) -> str:
+    with suppress(UnicodeEncodeError):  # a lone surrogate of Windows
+        name = name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     return unicodedata.normalize("NFC", name.encode("utf-8", "backslashreplace").decode())

@@ -8,6 +8,7 @@ and there are few folders.
     <data folder>/indexes/<folder>-<hash>-<split>.list    (index_file.py)
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,7 +136,7 @@ def _walk(path: Path, split: str, test: float) -> tuple[Listing, dict[str, int]]
     class_of, classes = layout.split(split).class_of, layout.classes
     label = {name: i for i, name in enumerate(classes)}
     names = sorted(class_of)
-    encoded = [name.encode("utf-8", "surrogateescape") for name in names]
+    encoded = [os.fsencode(name) for name in names]
     offsets = np.zeros(len(names) + 1, np.int64)
     np.cumsum([len(name) for name in encoded], out=offsets[1:])
     labels = np.array([label[class_of[name]] for name in names], np.int64)

@@ -50,7 +50,7 @@ class FileNames(NamedTuple):
     def source(self, k: int) -> Source:
         """Return the place of picture k."""
         name = self.text[self.offsets[k] : self.offsets[k + 1]]
-        return Source(name.tobytes().decode("utf-8", "surrogateescape"))
+        return Source(os.fsdecode(name.tobytes()))
 
 
 class TarMembers(NamedTuple):

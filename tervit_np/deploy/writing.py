@@ -148,10 +148,13 @@ def storage_kind(name: str, layer: Any) -> str:
             f"export: {name} has weights {weight!r}, which have no packed form: a packed layer has "
             "integers, all of an output channel or group times one scale"
         )
-    raise ValueError(
-        f"export: {name} has weights {weight!r} with inputs {act!r}; ternary weights need "
-        "symmetric 8-bit inputs, static or with one scale per token"
+    needed = (
+        "a packed layer of three values needs symmetric 8-bit inputs, static or with one scale per "
+        "token"
+        if kind == "ternary"
+        else "a packed file describes uniform inputs alone, static or with scales of their own"
     )
+    raise ValueError(f"export: {name} has weights {weight!r} with inputs {act!r}; {needed}")
 
 
 def _cast(name: str, values: Array, dtype: "np.dtype[Any]") -> Array:

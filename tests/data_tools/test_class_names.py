@@ -37,3 +37,9 @@ def test_names_that_are_not_utf_8_become_text():
 def test_two_spellings_of_one_name_are_refused():
     with pytest.raises(DataError, match="two folders are named café"):
         clean_names({"a": "cafe\u0301", "b": "caf\u00e9"}, Path("set"))
+
+
+def test_a_name_is_the_same_in_an_ascii_locale():
+    in_ascii = "grün".encode().decode("ascii", "surrogateescape")
+    names = {"a": in_ascii, "b": "\ud800x", "c": "rot"}
+    assert clean_names(names, Path("set")) == {"a": "grün", "b": "\\ud800x", "c": "rot"}

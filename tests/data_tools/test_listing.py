@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -203,3 +205,20 @@ def test_wrong_folders_splits_and_classes_are_refused(path, tmp_path):
     (path / "val" / "dog" / "0.JPEG").touch()
     with pytest.raises(DataError, match="class 'dog' of test does not occur in train"):
         list_pictures(path, "test")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has names of other encodings")
+def test_pictures_are_found_where_the_locale_is_ascii(path, tmp_path):
+    """They are read under names of bytes, and the class is the same as in another locale."""
+    (path / "train" / "bee").rename(path / "train" / "grün")
+    (path / "train" / "grün" / "0.JPEG").write_bytes(b"x")
+    program = (
+        "import pathlib, sys; from data_tools.listing import list_pictures\n"
+        f"found = list_pictures(pathlib.Path({str(path)!r}), 'train')\n"
+        "content = [found.source(k).read(found.path) for k in range(len(found))]\n"
+        "print(ascii(found.classes), content.count(b'x'), sys.getfilesystemencoding())"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    run = {"env": os.environ | ascii_only, "capture_output": True, "text": True}
+    done = subprocess.run([sys.executable, "-c", program], check=False, **run)
+    assert done.stdout == "('ant', 'cat', 'gr\\xfcn') 1 ascii\n", done.stderr

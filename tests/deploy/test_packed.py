@@ -274,8 +274,12 @@ def test_export_refuses_quantizers_that_the_format_cannot_store(tmp_path):
     with pytest.raises(ValueError, match="blocks.0.attn.qkv has weights .* symmetric 8-bit inputs"):
         tv.export(tv.quantize(model, plan), tmp_path / "x")
     plan = Plan([(r"blocks\..*", Ternary(), StaticAct(4, 0.1))])
-    with pytest.raises(ValueError, match=r"qkv has weights .* inputs int4 static \(0.1\); ternary"):
+    with pytest.raises(
+        ValueError, match=r"qkv has .* inputs int4 static \(0.1\); a packed"
+    ):
         tv.export(tv.quantize(model, plan), tmp_path / "x")
+    with pytest.raises(ValueError, match=r"LSQ 4 bits .* inputs QuEST .* uniform inputs alone"):
+        tv.export(tv.quantize(model, "lsq4-int4-quest"), tmp_path / "x")
     plan = Plan([(r"blocks\..*", UniformWeight(4), UniformAct(8, "minmax"))])
     tv.export(tv.quantize(model, plan), tmp_path / "x")
     images = images_of(DEIT)
