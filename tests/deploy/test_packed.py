@@ -274,9 +274,7 @@ def test_export_refuses_quantizers_that_the_format_cannot_store(tmp_path):
     with pytest.raises(ValueError, match="blocks.0.attn.qkv has weights .* symmetric 8-bit inputs"):
         tv.export(tv.quantize(model, plan), tmp_path / "x")
     plan = Plan([(r"blocks\..*", Ternary(), StaticAct(4, 0.1))])
-    with pytest.raises(
-        ValueError, match=r"qkv has .* inputs int4 static \(0.1\); a packed"
-    ):
+    with pytest.raises(ValueError, match=r"qkv has .* inputs int4 static \(0.1\); a packed"):
         tv.export(tv.quantize(model, plan), tmp_path / "x")
     with pytest.raises(ValueError, match=r"LSQ 4 bits .* inputs QuEST .* uniform inputs alone"):
         tv.export(tv.quantize(model, "lsq4-int4-quest"), tmp_path / "x")
@@ -416,7 +414,7 @@ def _act(before, after):
         (_act('"scale":0.1', '"scale":-1'), "scale is -1; expected a number above 0"),
         (_act('"scale":0.1', '"scale":NaN'), "scale is nan; expected a number above 0"),
         (_act('"scale":0.1', '"scale":[]'), r"scale is \[\]; expected a number above 0"),
-        (_act('"bits":8,"scale":0.1', '"bits":4,"scale":0.1'), "ternary weights need"),
+        (_act('"bits":8,"scale":0.1', '"bits":4,"scale":0.1'), "three values needs"),
         (lambda arrays, meta: meta.update(model='"os"'), "os"),
         (lambda arrays, meta: meta.pop("extra"), "extra is missing"),
         (lambda arrays, meta: meta.update(config="{"), "do not fit"),
