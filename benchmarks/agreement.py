@@ -9,7 +9,7 @@ one and down in the other. Prints how many decisions differ, their margins, and 
 difference of logits.
 """
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -53,4 +53,6 @@ def main(run: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", metavar="RUN", help="finished run folder")
+    main(parser.parse_args().run)

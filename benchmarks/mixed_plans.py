@@ -13,8 +13,8 @@ Results go to docs/mixed_plans.json seed by seed. Trainings are in runs/mixed-pl
 there after Ctrl-C.
 """
 
+import argparse
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,4 +184,6 @@ def trained(model: Classifier, stage: Stage, seed: int, data: Data) -> dict[str,
 
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]] or [0, 1, 2])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("seeds", nargs="*", type=int, default=[0, 1, 2])
+    main(parser.parse_args().seeds)
