@@ -69,7 +69,7 @@ def run(
         After Ctrl-C, when everything is saved.
     """
     recipe = recipe or Recipe()
-    check_run(model, stages, recipe, data.train, threads)
+    check_run(model, stages, recipe, data.train, threads, resume)
     folder = RunFolder(out_dir, on_record) if ranks.rank == 0 else SharedFolder(out_dir)
     run_config = make_run_config(model, stages, recipe, data, seed, threads, command)
     run_config["ranks"] = ranks.size

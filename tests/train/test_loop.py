@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.quant import Ternary
 from tervit_np.train import Recipe, Stage, evaluate, run
+from tervit_np.train.run_config import check_freeze
 
 RECIPE = Recipe(batch_size=8)
 
@@ -92,11 +94,34 @@ def test_the_distilled_model_trains(data, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("freeze", "words"),
+    [
+        ("patch_embd", "freeze 'patch_embd' occurs in no parameter's name; names are such as "),
+        (".", "stage lsq: freeze '.' leaves nothing to train"),
+        ("weight_quant", None),  # in the second stage alone
+        ("norm|head", None),
+    ],
+)
+def test_a_pattern_of_freeze_is_checked_before_the_first_stage(model, freeze, words):
+    def check():
+        stages = [Stage("float", "float", 1, freeze=freeze if words is None else ""),
+                  Stage("lsq", "lsq", 1, freeze=freeze)]  # fmt: skip
+        check_freeze(model, stages)
+
+    if words is None:
+        check()
+    else:
+        with pytest.raises(ValueError, match=re.escape(words)):
+            check()
+
+
+@pytest.mark.parametrize(
     ("stages", "batch", "threads", "words"),
     [
         ([], 8, 1, "list of stages is empty"),
         ([Stage("a", "float", 1), Stage("a", "int8", 1)], 8, 1, "names repeat"),
         ([Stage("a", "float", 1, teacher="b")], 8, 1, "not an earlier stage"),
+        ([Stage("a", "float", 1, freeze="qvk")], 8, 1, "freeze 'qvk' occurs in no"),
         ([Stage("a", "float", 1)], 65, 1, "64 images do not fill a batch of 65"),
         ([Stage("a", "float", 1)], 8, 0, "at least 1"),
     ],

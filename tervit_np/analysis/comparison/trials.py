@@ -28,7 +28,7 @@ from tervit_np.files import make_folder, write_text
 from tervit_np.models import Classifier, create_model
 from tervit_np.train.divergence import Diverged
 from tervit_np.train.folder import MUST_AGREE, RunFolder
-from tervit_np.train.run_config import make_run_config
+from tervit_np.train.run_config import check_freeze, make_run_config
 
 _RESULT = {"stages": [{"start_accuracy": float}], "accuracy": float, "loss": float}
 
@@ -62,6 +62,8 @@ class Trials:
         self.data = data_without_test(plan)
         self.epoch_steps = len(self.data.train) // plan.recipe.batch_size
         self._check_steps()
+        for arm in plan.arms:
+            check_freeze(self._model(0), arm.stages)
         self.progress = Progress(quiet)
 
     def result(self, trial: Trial) -> dict[str, Any]:
