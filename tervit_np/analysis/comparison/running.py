@@ -32,6 +32,8 @@ from tervit_np.files import make_folder, write_text
 from tervit_np.train import Interrupted, evaluate
 from tervit_np.train.folder import RunFolder
 
+_TEST_RESULT = {"test_accuracy": float, "test_loss": float}
+
 
 def compare(
     plan: ComparisonPlan,
@@ -69,16 +71,16 @@ def _compare(plan: ComparisonPlan, trials: Trials, executor: Executor | None) ->
         if executor is not None:
             train_stages(trials, final_trials(plan, multipliers), executor)
         records = [trained(trials, trial) for trial in final_trials(plan, multipliers)]
+        test = data_tools.load(plan.data, "test")  # no training and no choice after this line
+        tested = [
+            {**record, **_test_result(trials, trial, test)}
+            for record, trial in zip(records, final_trials(plan, multipliers), strict=True)
+        ]
     except KeyboardInterrupt:  # Interrupted is one
         raise Interrupted(
             f"stopped in the trial {trials.progress.trial}; {trials.folder} stores all training so "
             "far; repeat the command to continue"
         ) from None
-    test = data_tools.load(plan.data, "test")  # no training and no choice after this line
-    tested = [
-        {**record, **_test_result(trials, trial, test)}
-        for record, trial in zip(records, final_trials(plan, multipliers), strict=True)
-    ]
     data = {**trials.describe_data(), "test": len(test)}
     record = Record(plan, search, multipliers, tested, data, environment())
     write_record(record, trials.folder / "comparison.json")
@@ -187,12 +189,18 @@ def trained(trials: Trials, trial: Trial) -> dict[str, Any]:
 
 
 def _test_result(trials: Trials, trial: Trial, test: LabelledSet) -> dict[str, float]:
-    """Evaluate a trained model on the test split, unless the result is stored."""
+    """Evaluate a trained model on the test split, unless the result is stored.
+
+    A result on another number of pictures is not used: all models of a record have the same test.
+    """
     file = trials.model_file(trial)
     stored = trials.folder / "tested" / f"{file.parent.name}.json"
-    if not stored.exists():
+    result: dict[str, Any] = {"images": None}
+    if stored.exists():
+        result = read_stored(stored, _TEST_RESULT)
+    if result.pop("images", len(test)) != len(test):  # earlier versions did not store it
         evaluation = evaluate(load_model(file)[0], test, threads=trials.threads)
         make_folder(stored.parent)
         result = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
-        write_text(stored, json.dumps(result))
-    return read_stored(stored, {"test_accuracy": float, "test_loss": float})
+        write_text(stored, json.dumps(result | {"images": len(test)}))
+    return result

@@ -24,6 +24,7 @@ from tervit_np.analysis.comparison.running import (
 from tervit_np.analysis.comparison.trials import Trials
 from tervit_np.train import Interrupted
 from tervit_np.train.lock import locked
+from tests.analysis.comparison.conftest import CountedTestSet, colours
 
 
 def trial(arm, multiplier, accuracy, loss=1.0):
@@ -157,6 +158,14 @@ def test_a_multiplier_that_diverges_is_not_chosen(test_set, wild, tmp_path, caps
     monkeypatch.setattr(train, "run", None)  # all is stored
     again = compare(wild, tmp_path / "in turn", quiet=True)
     assert (again.search, again.tested) == (record.search, record.tested)
+
+    more = CountedTestSet(*vars(colours(27, "test", 3)).values())  # pictures were added
+    monkeypatch.setattr("data_tools.load", lambda name, split: more)
+    later = compare(wild, tmp_path / "in turn", quiet=True)
+    assert later.data["test"] == 27
+    losses = [[t["test_loss"] for t in each.tested] for each in (record, later)]
+    assert not set(losses[0]) & set(losses[1])
+    assert compare(wild, tmp_path / "in turn", quiet=True).tested == later.tested
 
 
 def test_an_arm_that_diverges_with_every_multiplier_is_named(test_set, wild, tmp_path):
