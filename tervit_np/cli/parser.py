@@ -64,12 +64,24 @@ class CommandParser(argparse.ArgumentParser):
         if "" in (sys.argv[1:] if args is None else args):
             self.error("an argument is empty; leave it out, or check the variable it comes from")
         parsed, unknown = self.parse_known_args(args, namespace)
-        if unknown:
+        if unknown and not parsed.parser._takes(unknown, parsed):
             parser: CommandParser = parsed.parser
             word = unknown[0].partition("=")[0]
             near = did_you_mean(word, parser._option_string_actions) if word.startswith("-") else ""
             parser.error(f"unknown argument {word!r}{near}")
         return parsed
+
+    def _takes(self, words: list[str], parsed: argparse.Namespace) -> bool:
+        """Add words behind an option to a list before it: `predict RUN --top 5 PICTURE`.
+
+        argparse ends a list at the first option. Returns False, and adds nothing, if one of the
+        words is an option or the command takes no list.
+        """
+        lists = [a.dest for a in self._get_positional_actions() if a.nargs in ("+", "*")]
+        if not lists or any(word.startswith("-") for word in words):
+            return False
+        setattr(parsed, lists[0], [*getattr(parsed, lists[0]), *words])
+        return True
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with 2."""

@@ -58,6 +58,20 @@ def test_a_usage_error_is_one_line_and_suggests_a_spelling(tervit, args, error):
     assert (code, printed) == (2, f"{error} (see `{program} --help`)\n")
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("run", "a.png", "b.png", "--top", "5"),
+        ("run", "--top", "5", "a.png", "b.png"),
+        ("--top", "5", "run", "a.png", "b.png"),
+        ("run", "a.png", "--top=5", "b.png"),
+    ],
+)
+def test_options_may_stand_between_the_pictures(args):
+    parsed = make_parser().parse_args(["predict", *args])
+    assert (parsed.names, parsed.top) == (["run", "a.png", "b.png"], 5)
+
+
 def test_the_version_is_printed(tervit):
     assert tervit("--version")[1].strip() == f"tervit_np {tervit_np.__version__}"
 
