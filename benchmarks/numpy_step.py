@@ -48,7 +48,7 @@ class NumPyStep:
             self.images, lambda z, part: cross_entropy(z, labels[part], 0.1), self.rng
         )
         tv.clip_grad_norm(self.params, 1.0)
-        self.optimizer.step()
+        self.optimizer.step(self.parallel.each)
         return loss
 
 

@@ -5,10 +5,12 @@
     p = p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 
 Only tensors of two or more axes decay, except tokens, positions and relative position bias tables.
+Each parameter is updated by itself, so several threads may share them.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,7 +19,16 @@ from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.param import Param
 
+# Calls a function for every item: one after another, or on several threads.
+Each: TypeAlias = Callable[[Callable[[Any], Any], Sequence[Any]], Any]
+
 NOT_DECAYED = ("cls_token", "dist_token", "pos_embed", "relative_position_bias_table")
+
+
+def one_by_one(function: Callable[[Any], Any], items: Sequence[Any]) -> None:
+    """Call a function for every item."""
+    for item in items:
+        function(item)
 
 
 class AdamW:
@@ -38,13 +49,17 @@ class AdamW:
         self.first = {name: np.zeros_like(p.data) for name, p in self.named_params}
         self.second = {name: np.zeros_like(p.data) for name, p in self.named_params}
 
-    def step(self) -> None:
+    def step(self, each: Each = one_by_one) -> None:
         """Update every parameter in place."""
         self.steps += 1
         corrections = [1 - elementary.power(beta, self.steps) for beta in self.betas]
-        for name, param in self.named_params:
+
+        def update(named_param: tuple[str, Param]) -> None:
+            name, param = named_param
             decay = self.weight_decay if name in self._decayed else 0.0
             self._update(param, self.first[name], self.second[name], decay, *corrections)
+
+        each(update, self.named_params)
 
     def _update(
         self, param: Param, m: Array, v: Array, decay: float, m_scale: float, v_scale: float

@@ -34,7 +34,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.param import Param
-from tervit_np.train.adamw import NOT_DECAYED, AdamW
+from tervit_np.train.adamw import NOT_DECAYED, AdamW, Each, one_by_one
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 5
@@ -75,18 +75,21 @@ class Muon:
         """Number of steps taken."""
         return self.rest.steps
 
-    def step(self) -> None:
+    def step(self, each: Each = one_by_one) -> None:
         """Update every parameter in place."""
-        self.rest.step()
-        lr, b = self.ratio * self.lr, self.momentum
-        for name, param in self.matrices:
-            m = self.momenta[name]
-            m *= b
-            m += param.grad
-            direction = param.grad + b * m
-            param.data *= 1 - lr * self.weight_decay
-            for p, u in zip(parts(name, param.data), parts(name, direction), strict=True):
-                p -= (lr * 0.2 * math.sqrt(max(p.shape))) * orthogonalize(u)
+        self.rest.step(each)
+        each(self._update, self.matrices)
+
+    def _update(self, named_param: tuple[str, Param]) -> None:
+        """Take a step with one parameter."""
+        (name, param), lr, b = named_param, self.ratio * self.lr, self.momentum
+        m = self.momenta[name]
+        m *= b
+        m += param.grad
+        direction = param.grad + b * m
+        param.data *= 1 - lr * self.weight_decay
+        for p, u in zip(parts(name, param.data), parts(name, direction), strict=True):
+            p -= (lr * 0.2 * math.sqrt(max(p.shape))) * orthogonalize(u)
 
     def state_dict(self) -> dict[str, Array]:
         """Return copies: AdamW's moments, and {"momentum.<name>": array}."""

@@ -76,7 +76,7 @@ class StageTrainer:
             return objective(logits, targets[part], teacher_logits, stage)
 
         value, norm = self._gradients(step, images, loss, rng)
-        self.optimizer.step()
+        self.optimizer.step(self.parallel.each)
         for weight, quantizer in self._weights:
             quantizer.after_step(weight)
         if self.average is not None:

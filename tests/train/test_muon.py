@@ -130,3 +130,25 @@ def test_a_saved_state_continues_to_the_same_bits():
 
     for a, b in zip(run(None), run(3), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_two_threads_update_to_the_same_bits():
+    model = tv.create_model("deit_cifar", depth=2, dim=24)
+    parallel = tv.train.ParallelModel(model, threads=2)
+    named = model.named_params()
+    start = [p.data.copy() for _, p in named]
+
+    def train(each):
+        for (_, p), data in zip(named, start, strict=True):
+            p.data[...] = data
+        rng, optimizer = np.random.default_rng(7), Muon(named, 0.01)
+        for _ in range(2):
+            for _, p in named:
+                p.grad[...] = rng.normal(size=p.shape)
+            optimizer.step(*each)
+        return [p.data.copy() for _, p in named]
+
+    for (name, _), a, b in zip(named, train([]), train([parallel.each]), strict=True):
+        np.testing.assert_array_equal(a, b, name)
+    assert not np.array_equal(start[0], named[0][1].data)
+    parallel.close()
