@@ -75,7 +75,7 @@ def make_folder(path: str | Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         taken = isinstance(error, FileExistsError)
-        reason = "a file has this name" if taken else error.strerror or error
+        reason = "a file, or a link to nothing, has this name" if taken else error.strerror or error
         words = OSError(f"the folder {path} could not be made ({reason}); choose another one")
         words.errno = error.errno
         raise words from None

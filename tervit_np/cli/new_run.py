@@ -199,7 +199,7 @@ def _plan_and_name(text: str) -> dict[str, Any]:
     """Return the plan of a stage, a name or the plan of a file, and what the stage is called."""
     chosen = chosen_plan(text)
     if chosen.from_file:
-        return {"plan": chosen.plan, "name": Path(text).stem}
+        return {"plan": chosen.plan, "name": re.sub(r"[^\w.-]+", "-", Path(text).stem)}
     name = re.sub("^int([2-8])", r"\1-bit", text)  # int8-static: 8-bit-static
     return {"plan": text, "name": name}
 

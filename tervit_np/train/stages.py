@@ -50,8 +50,10 @@ class Stage:
 
     def __post_init__(self) -> None:
         check_file_name("stage name", self.name)
-        if self.name.casefold() == "checkpoint":
-            raise ValueError(f"stage name {self.name!r} is that of the run's checkpoint")
+        if self.name.casefold() in ("checkpoint", "checkpoint-1"):  # train/checkpoint.py
+            raise ValueError(
+                f"stage name {self.name!r} is that of a checkpoint; choose another one"
+            )
         try:
             Pattern(self.freeze)
         except ValueError as error:

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 import tervit_np as tv
+from tervit_np.cli.new_run import parse_stages
 from tervit_np.quant import PLANS, read_plan_file, write_plan_file
 from tervit_np.quant.plan_file import check_fits
+from tervit_np.train import PRESETS
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("--model", "deit_shapes", "--batch-size", 16, "--validation", 8, "--quiet")
@@ -32,6 +34,17 @@ def mixed(tmp_path):
     """A plan file with one layer in 8 bits."""
     (tmp_path / "mixed.toml").write_text(MIXED)
     return tmp_path / "mixed.toml"
+
+
+def test_a_stage_has_the_name_of_its_plan_file_without_spaces(mixed):
+    spaced = mixed.rename(mixed.with_name("my plan, old.toml"))
+    with pytest.raises(ValueError, match="is not PLAN:EPOCHS"):  # a comma ends a stage
+        parse_stages(f"{spaced}:2", PRESETS["shapes"])
+    spaced = spaced.rename(mixed.with_name("my plan.toml"))
+    assert [s.name for s in parse_stages(f"float:1,{spaced}:2", PRESETS["shapes"])] == [
+        "float",
+        "my-plan",
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from tervit_np.train.resume import stage_from
     ("change", "words"),
     [
         ({"name": "a/b"}, "cannot name a file"),
-        ({"name": "Checkpoint"}, "that of the run's checkpoint"),
+        ({"name": "Checkpoint"}, "that of a checkpoint"),
+        ({"name": "checkpoint-1"}, "that of a checkpoint"),
         ({"plan": "trinary"}, "trinary"),
         ({"epochs": 0}, "epochs must be positive"),
         ({"epochs": float("nan")}, "epochs must be positive"),
