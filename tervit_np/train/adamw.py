@@ -9,8 +9,8 @@ Each parameter is updated by itself, so several threads may share them.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,16 +19,7 @@ from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.param import Param
 
-# Calls a function for every item: one after another, or on several threads.
-Each: TypeAlias = Callable[[Callable[[Any], Any], Sequence[Any]], Any]
-
 NOT_DECAYED = ("cls_token", "dist_token", "pos_embed", "relative_position_bias_table")
-
-
-def one_by_one(function: Callable[[Any], Any], items: Sequence[Any]) -> None:
-    """Call a function for every item."""
-    for item in items:
-        function(item)
 
 
 class AdamW:
@@ -49,23 +40,17 @@ class AdamW:
         self.first = {name: np.zeros_like(p.data) for name, p in self.named_params}
         self.second = {name: np.zeros_like(p.data) for name, p in self.named_params}
 
-    def step(self, each: Each = one_by_one) -> None:
-        """Update every parameter in place."""
+    def step(self, each: Callable[..., Any] = map) -> None:
+        """Update every parameter in place; `each` calls a function for all, perhaps on threads."""
         self.steps += 1
         corrections = [1 - elementary.power(beta, self.steps) for beta in self.betas]
+        list(each(lambda named: self._update(*named, *corrections), self.named_params))
 
-        def update(named_param: tuple[str, Param]) -> None:
-            name, param = named_param
-            decay = self.weight_decay if name in self._decayed else 0.0
-            self._update(param, self.first[name], self.second[name], decay, *corrections)
-
-        each(update, self.named_params)
-
-    def _update(
-        self, param: Param, m: Array, v: Array, decay: float, m_scale: float, v_scale: float
-    ) -> None:
+    def _update(self, name: str, param: Param, m_scale: float, v_scale: float) -> None:
         """Take step t with one parameter; `m_scale` is 1 - b1^t, `v_scale` 1 - b2^t."""
-        p, g, (b1, b2) = param.data, param.grad, self.betas
+        p, g, m, v = param.data, param.grad, self.first[name], self.second[name]
+        b1, b2 = self.betas
+        decay = self.weight_decay if name in self._decayed else 0.0
         if (compiled_ops := compiled(p, g, m, v)) is not None:
             flat = (a.reshape(-1) for a in (p, g, m, v))
             compiled_ops.adamw_(*flat, self.lr, b1, b2, self.eps, decay, m_scale, v_scale)

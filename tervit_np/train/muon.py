@@ -27,14 +27,15 @@ Cost of a matrix (m, n) with m <= n: 5 (4 m^2 n + 2 m^3) operations a step, what
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.param import Param
-from tervit_np.train.adamw import NOT_DECAYED, AdamW, Each, one_by_one
+from tervit_np.train.adamw import NOT_DECAYED, AdamW
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 5
@@ -75,10 +76,10 @@ class Muon:
         """Number of steps taken."""
         return self.rest.steps
 
-    def step(self, each: Each = one_by_one) -> None:
-        """Update every parameter in place."""
+    def step(self, each: Callable[..., Any] = map) -> None:
+        """Update every parameter in place; `each` calls a function for all, perhaps on threads."""
         self.rest.step(each)
-        each(self._update, self.matrices)
+        list(each(self._update, self.matrices))
 
     def _update(self, named_param: tuple[str, Param]) -> None:
         """Take a step with one parameter."""
