@@ -68,7 +68,7 @@ def test_assembly_is_printed_with_explanations(tervit):
         (("--threads", 2), "--threads is for whole models; name one with --model"),
         (("--variants", "--batch", "1"), "--batch is for whole models; name one with --model"),
         (("--model", "deit_shapes,vgg"), "unknown model 'vgg'"),
-        (("--model", ""), "unknown model ''"),
+        (("--model", "deit_shapes,"), "unknown model ''"),
         (("--assembly", "sse"), "no kernel 'sse'"),
         (("--model", "deit_shapes", "--batch", "1,x"), "--batch is 'x'"),
         (("--model", "resnet"), "unknown model 'resnet'"),
