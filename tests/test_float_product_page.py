@@ -19,6 +19,16 @@ def test_tables_are_those_of_the_stored_files():
     for processor in page.measured("float_ladder"):
         speeds = page.stored("float_ladder", processor)["speeds"]
         assert f"| blocks | {speeds['blocks']:.1f} |" in text
+    rows = [{name: pair[0] for name, pair in row["speeds"].items()}
+            for row in page.stored("float_product", "zen2")["rows"]]  # fmt: skip
+    shares = [round(100 * row["ours"] / row["peak"]) for row in rows]
+    ratios = [row["ours"] / row["NumPy"] for row in rows]
+    said = " ".join(text.split())
+    assert f"{sum(s >= 85 for s in shares)} of the {len(rows)} products reach 85 %" in said
+    assert f"The others reach {min(shares)} to {max(s for s in shares if s < 85)} %" in said
+    assert f"the ratio is {min(ratios):.2f} to {max(ratios):.2f}" in said
+    assert f"OpenBLAS is faster on {sum(r < 1 for r in ratios)} of the products" in said
+    assert all(row["ours"] > row["PyTorch"] for row in rows)  # "slower on every shape"
     text = page.BENCHMARKS.read_text(encoding="utf-8")
     assert page.remade_benchmarks(text) == text
     for processor in page.measured("train_step"):

@@ -129,9 +129,9 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks
     except OSError as error:
         if not (out / "run.json").exists():
             raise
-        room = "make room and " if error.errno in _FULL else ""
+        first = "free space and " if error.errno in _FULL else ""
         raise OSError(
-            f"{error}; {room}continue with `tervit train --resume {shell_word(out)}`"
+            f"{error}; {first}continue with `tervit train --resume {shell_word(out)}`"
         ) from None
     if ranks.rank > 0:
         return 0

@@ -100,8 +100,8 @@ def even(count: int, most: int, unit: int) -> int:
 def read_in_place(a: Matrix) -> bool:
     """Tell whether tiles read rows of A where they are, in place of a copy.
 
-    They do where each row is contiguous, and on AVX2 where the steps are, not far apart: the second
-    cache then answers early enough.
+    They do where each row is contiguous. On AVX2 they also do where the numbers of each step are
+    contiguous and the steps near each other: the second cache then answers early enough.
     """
     return a.column == FLOAT or (LANES == 8 and a.row == FLOAT and a.column <= NEAR_STEPS)
 

@@ -195,9 +195,9 @@ def test_stages_take_their_rates_from_the_preset():
 @pytest.mark.parametrize(
     ("number", "reason", "advice"),
     [
-        (28, "No space left on device", "make room and continue"),
+        (28, "No space left on device", "free space and continue"),
         (5, "Input/output error", "continue"),
-        pytest.param(122, "Disk quota exceeded", "make room and continue", marks=pytest.mark.slow),
+        pytest.param(122, "Disk quota exceeded", "free space and continue", marks=pytest.mark.slow),
         pytest.param(30, "Read-only file system", "continue", marks=pytest.mark.slow),
     ],
 )

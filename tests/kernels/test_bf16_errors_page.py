@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("numba")
+from tervit_np.environment import difference_of_bits  # noqa: E402
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.skipif(bool(difference_of_bits()), reason="sums in another order have other errors")
 def test_pages_quote_the_printed_errors(capsys):
     spec = importlib.util.spec_from_file_location("errors", ROOT / "benchmarks" / "bf16_errors.py")
     script = importlib.util.module_from_spec(spec)
