@@ -51,15 +51,12 @@ IN_TURN, OF_MATRIX_UNIT = InTurn(), OfMatrixUnit()
 
 
 @kernel(boundscheck=False)
-def multiply_tile(
+def multiply_edge(
     order: Any, rows: int, columns: int, depth: int, a: Matrix, b: Matrix, start: Matrix,
-    c: Matrix, edge: int,
+    c: Matrix, buffer: int,
 ) -> None:  # fmt: skip
-    """Multiply the rows of a tile by a panel, through a buffer where a tile would exceed C."""
-    if rows == MR and columns == NR:
-        sum_tile(order, FULL, depth, a, b, start, c)
-        return
-    target = Matrix(edge, NR * FLOAT, FLOAT)
+    """Multiply the rows of a tile that would exceed C by a panel, through a buffer."""
+    target = Matrix(buffer, NR * FLOAT, FLOAT)
     if start.address:
         copy_tile(rows, columns, start, target)
         start = target
