@@ -61,7 +61,7 @@ def blocks(
     """Multiply blocks of rows `a_step` rows apart, and fetch those `ahead` rows further."""
     for i in range(count):
         rows = at(a, i * a_step, 0)
-        multiply_block(IN_TURN, ROW_BLOCK, columns, depth, rows, at(rows, ahead, 0), work, NOTHING,
+        multiply_block(IN_TURN, ROW_BLOCK, columns, depth, rows, at(rows, ahead, 0), work,
                        panels, NOTHING, at(c, i * c_step, 0), work)  # fmt: skip
 
 

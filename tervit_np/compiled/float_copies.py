@@ -104,17 +104,6 @@ def store_float(typing: Any, address: Any, value: Any) -> Any:
 
 
 @intrinsic
-def prefetch_line(typing: Any, address: Any) -> Any:
-    """Fetch the line of the cache at an address, which may be outside of all arrays."""
-
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
-        prefetch(builder, pointer(builder, args[0]), I64(0))
-        return context.get_dummy_value()
-
-    return types.void(types.intp), generate
-
-
-@intrinsic
 def prefetch_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
     """Fetch the lines of the cache that hold the tile at c."""
     count = vectors_of(shape)

@@ -14,8 +14,8 @@ The loops are those of GotoBLAS and BLIS (Goto, van de Geijn 2008), from the out
                 panels of B
                     tiles of A      MR x NR sums stay in registers for these steps
 
-After a block of steps the sums are written to C, from where the next block goes on. On AVX2 panels
-of B are copied one ahead of the tiles, which also fetch the next rows of A (lookahead.py).
+After a block of steps the sums are written to C, from where the next block goes on. On AVX2 tiles
+fetch the next rows of A (lookahead.py).
 
 The same loops make sums in the order of a matrix unit for bfloat16 (float_microkernel.py).
 """
@@ -31,8 +31,6 @@ from tervit_np.compiled.float_panels import NOTHING, Matrix, at, pack, pack_rows
 from tervit_np.compiled.float_tile import FLOAT, FULL, LANES, LINE, MR, NR
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.lookahead import (
-    copied_steps,
-    copy_next_panel,
     fetch_rows,
     fetched_units,
     looks_ahead,
@@ -70,21 +68,19 @@ def sgemm(
     steps = even(inner, LONG_DEPTH if a.column == FLOAT else DEPTH, order.steps)
     most_columns = max(min(DEPTH * most_columns // steps, most_columns) // NR, 1) * NR
     block = even(columns, most_columns, NR)
-    copies_ahead, fetches_ahead = looks_ahead(inner, columns), looks_ahead(rows, inner)
+    fetches_ahead = looks_ahead(rows, inner)
     for n in range(0, columns, block):
         width = min(block, columns - n)
         for k in range(0, inner, steps):
-            depth = min(steps, inner - k)
-            source, begin = at(b, k, n), start if k == 0 else c
-            pack(FULL, min(width, NR) if copies_ahead else width, depth, source, packed_b)
+            depth, begin = min(steps, inner - k), start if k == 0 else c
+            pack(FULL, width, depth, at(b, k, n), packed_b)
             next_steps = at(a, 0, k + depth if k + depth < inner else 0)
             for m in range(0, rows, ROW_BLOCK):
                 after = m + ROW_BLOCK
                 next_a = at(a, after, k) if after < rows else next_steps
                 multiply_block(
                     order, min(ROW_BLOCK, rows - m), width, depth, at(a, m, k),
-                    next_a if fetches_ahead else NOTHING, packed_a,
-                    source if copies_ahead and m == 0 else NOTHING, packed_b,
+                    next_a if fetches_ahead else NOTHING, packed_a, packed_b,
                     _start_at(begin, m, n), at(c, m, n), work,
                 )  # fmt: skip
 
@@ -114,25 +110,21 @@ def _start_at(start: Matrix, m: int, n: int) -> Matrix:
 @kernel(boundscheck=False)
 def multiply_block(
     order: Any, rows: int, columns: int, depth: int, a: Matrix, next_a: Matrix, packed_a: int,
-    b: Matrix, packed_b: int, start: Matrix, c: Matrix, buffer: int,
+    packed_b: int, start: Matrix, c: Matrix, buffer: int,
 ) -> None:  # fmt: skip
     """Multiply at most ROW_BLOCK rows of A by all panels of B.
 
-    b is the source of the panels after the first if they are still to be copied; next_a are the
-    rows that are multiplied next if they are to be fetched. The loop of a whole tile is compiled
-    into this function: with a call it would take 2 % longer.
+    next_a are the rows that are multiplied next if they are to be fetched. The loop of a whole tile
+    is compiled into this function: with a call it would take 2 % longer.
     """
     unpacked = rows - rows % MR if read_in_place(a) else 0
     group_bytes = depth * MR * FLOAT + APART
     pack_rows(rows - unpacked, depth, at(a, unpacked, 0), packed_a, group_bytes)
     tiles, panels = -(-rows // MR), -(-columns // NR)
-    steps, units = copied_steps(tiles, depth), fetched_units(tiles, panels, depth, next_a)
+    units = fetched_units(tiles, panels, depth, next_a)
     for n in range(0, columns, NR):
         panel = Matrix(packed_b + n * depth * FLOAT, NR * FLOAT, FLOAT)
         for m in range(0, rows, MR):
-            if b.address:
-                copy_next_panel(m // MR, steps, columns - n - NR, depth, at(b, 0, n + NR),
-                                panel.address + NR * depth * FLOAT)  # fmt: skip
             if next_a.address:
                 fetch_rows(m // MR, n // NR, tiles, units, depth, next_a)
             if m < unpacked:
