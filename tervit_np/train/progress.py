@@ -1,12 +1,17 @@
 """The progress line of training: rate, time left, loss.
 
-A terminal shows one line that is overwritten; a log file gets a new line every ten seconds.
+A terminal shows one line that is overwritten; a log file gets a new line every ten seconds. Rate
+and time left are those of the last minute: stages differ in speed, and other programs may have
+slowed a run down or stopped it.
 """
 
 import time
+from collections import deque
 from typing import TextIO
 
 from data_tools.terminal import StatusLine
+
+RECENT = 60.0  # seconds
 
 
 class TrainingProgress:
@@ -16,14 +21,16 @@ class TrainingProgress:
         self.total, self.quiet = total, quiet
         self._line = StatusLine(stream)
         self._every = 0.2 if self._line.terminal else 10.0
-        self._started = self._shown = time.monotonic()
+        self._shown = time.monotonic()
         self._images = self._steps = 0
+        self._recent = deque([(self._shown, 0, 0)])  # time, images, steps; the oldest comes first
         self._loss = 0.0
 
     @property
     def rate(self) -> float:
-        """Images per second since the start of this process."""
-        return self._images / max(time.monotonic() - self._started, 1e-9)
+        """Images per second, recently."""
+        began, images, _ = self._recent[0]
+        return (self._images - images) / max(time.monotonic() - began, 1e-9)
 
     def step(self, epoch: str, done: int, images: int, loss: float) -> None:
         """Count one step: `done` of `total` in the whole run, in `epoch`, such as "8-bit 1/2"."""
@@ -31,10 +38,14 @@ class TrainingProgress:
         self._steps += 1
         self._loss = loss if self._steps == 1 else 0.95 * self._loss + 0.05 * loss
         now = time.monotonic()
+        self._recent.append((now, self._images, self._steps))
+        while now - self._recent[1][0] > RECENT:
+            self._recent.popleft()
         if self.quiet or (now - self._shown < self._every and done < self.total):
             return
         self._shown = now
-        seconds_left = (now - self._started) / self._steps * (self.total - done)
+        began, _, steps = self._recent[0]
+        seconds_left = (now - began) / (self._steps - steps) * (self.total - done)
         percent = 100 * done / self.total
         self._line.show(
             f"{epoch + ',':<14} run {percent:3.0f} %  {self.rate:6.0f} images/s  "

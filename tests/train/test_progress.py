@@ -1,4 +1,5 @@
 import io
+import time
 
 import pytest
 
@@ -22,6 +23,19 @@ def test_the_last_step_is_always_shown():
     assert line.startswith("float 2/2,     run 100 %")
     assert "loss 1.950" in line
     assert "0:00 left" in line
+
+
+def test_rate_and_time_left_are_those_of_the_last_minute(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = TrainingProgress(400, stream=stream)
+    for step in range(1, 101):  # ten seconds a step, then an hour's pause, then one second a step
+        now[0] += 3600 if step == 30 else 10 if step < 30 else 1
+        progress.step("float 1/1", step, 64, 2.0)
+    assert progress.rate == pytest.approx(64)
+    assert "  64 images/s" in stream.getvalue().splitlines()[-1]
+    assert stream.getvalue().endswith("5:00 left\n")  # for 300 steps
 
 
 def test_quiet_progress_prints_nothing():
