@@ -72,5 +72,5 @@ def test_values_are_differences_and_pairs_of_arms():
 
 def test_seeds_and_processor_are_those_of_the_record():
     assert script.settings({"records": ["docs/comparisons/main.json"]}) == [
-        "seeds 0, 1, 2, 3, 4, AMD EPYC (SkylakeX)"
+        "seeds 0, 1, 2, 3, 4, AMD EPYC (Haswell)"
     ]

@@ -82,7 +82,10 @@ def test_settings_are_told_in_words(results):
     assert budget.startswith(
         "- 10 epochs of 6,000 pictures of shapes in batches of 64 for every arm"
     )
-    assert "among 0.5, 1 and 2 times those of the plan, with seed 100, on 1,000 valid" in choice
+    assert (
+        "among 0.5, 1 and 2 times those of the plan, with seeds 100, 101 and 102, on 1,000 valid"
+        in choice
+    )
     assert test.endswith("on 2,000 test pictures")
     fixed = replace(record, plan=replace(record.plan, fixed_rates=("float",)))
     assert "- rates after the stage float chosen among 0.5," in results.setting(fixed)

@@ -19,13 +19,17 @@ def differences():
 
 def test_progressive_against_direct_is_quoted(differences):
     found = differences["progressive against direct"]
-    assert f"{found.mean:.1f} ± {found.std:.1f} points" in FINDINGS
+    low, high = found.mean - found.margin, found.mean + found.margin
+    interval = f"95 % interval {low:.1f} to {high:.1f}"
+    assert f"{found.mean:.1f} ± {found.std:.1f} points, {interval}" in FINDINGS
 
 
-def test_the_planned_contrast_is_quoted_before_the_later_one(differences):
-    planned = differences["channel-wise against layer-wise"]
-    later = differences["the same, where float comes first"]
-    low, high = planned.mean - planned.margin, planned.mean + planned.margin
-    interval = f"95 % interval {low:.2f} to {high:.2f}"
-    first = FINDINGS.index(f"{planned.mean:.2f} ± {planned.std:.2f} points, {interval}")
-    assert first < FINDINGS.index(f"{abs(later.mean):.1f} ± {later.std:.1f} points")
+def test_channels_are_quoted_with_and_without_training_from_scratch(differences):
+    found = differences["channel-wise against layer-wise"]
+    float_first = differences["the same, where float comes first"]
+    low, high = found.mean - found.margin, found.mean + found.margin
+    assert (
+        f"{found.mean:.2f} ± {found.std:.2f} points, 95 % interval {low:.2f} to {high:.2f}"
+        in FINDINGS
+    )
+    assert f"{float_first.mean:.1f} ± {float_first.std:.1f} points without them" in FINDINGS
