@@ -1,6 +1,9 @@
 """Gather the windows of a convolution as rows, and scatter their gradients back.
 
-Twin of ops/conv.py: the innermost loop copies the channels of one pixel.
+    columns[(b, i, j), (r, c, k)] = x[b, s i + r - p, s j + c - p, k]        r, c < size
+
+Twin of ops/conv.py. The pixels of one row of a window are neighbours in memory, with all their
+channels: the innermost loop copies such a run, or adds it.
 """
 
 import numpy as np
@@ -14,22 +17,26 @@ from tervit_np.compiled.jit import kernel
 def im2col(x: Array, size: int, stride: int, padding: int) -> Array:
     """(B, H, W, C) -> (B Ho Wo, size size C), zeros outside the image."""
     batch, height, width, channels = x.shape
-    out_height = (height + 2 * padding - size) // stride + 1
-    out_width = (width + 2 * padding - size) // stride + 1
-    columns = np.empty((batch * out_height * out_width, size * size * channels), np.float32)
-    row = 0
+    out_height, out_width = outputs(height, width, size, stride, padding)
+    run = size * channels
+    columns = np.empty((batch * out_height * out_width, size * run), np.float32)
+    lines, row = x.reshape(batch, height, width * channels), 0
     for b in range(batch):
         for i in range(out_height):
             for j in range(out_width):
-                column = 0
+                left = j * stride - padding
+                first, last = part_inside(left, size, width, channels)
                 for r in range(size):
-                    h = i * stride + r - padding
-                    for c in range(size):
-                        w = j * stride + c - padding
-                        inside = 0 <= h < height and 0 <= w < width
-                        for k in range(channels):
-                            columns[row, column + k] = x[b, h, w, k] if inside else F(0)
-                        column += channels
+                    h, window = i * stride + r - padding, columns[row, r * run : (r + 1) * run]
+                    if not 0 <= h < height:
+                        window[:] = F(0)
+                        continue
+                    window[:first] = F(0)
+                    window[last:] = F(0)
+                    inside = window[first:last]
+                    line = lines[b, h, left * channels + first : left * channels + last]
+                    for k in range(len(inside)):
+                        inside[k] = line[k]
                 row += 1
     return columns
 
@@ -46,21 +53,33 @@ def col2im(
     padding: int,
 ) -> Array:
     """(B Ho Wo, size size C) -> (B, H, W, C): add every value to its pixel."""
-    out_height = (height + 2 * padding - size) // stride + 1
-    out_width = (width + 2 * padding - size) // stride + 1
-    x = np.zeros((batch, height, width, channels), np.float32)
-    row = 0
+    out_height, out_width = outputs(height, width, size, stride, padding)
+    run = size * channels
+    lines, row = np.zeros((batch, height, width * channels), np.float32), 0
     for b in range(batch):
         for i in range(out_height):
             for j in range(out_width):
-                column = 0
+                left = j * stride - padding
+                first, last = part_inside(left, size, width, channels)
                 for r in range(size):
                     h = i * stride + r - padding
-                    for c in range(size):
-                        w = j * stride + c - padding
-                        if 0 <= h < height and 0 <= w < width:
-                            for k in range(channels):
-                                x[b, h, w, k] += columns[row, column + k]
-                        column += channels
+                    if not 0 <= h < height:
+                        continue
+                    inside = columns[row, r * run + first : r * run + last]
+                    line = lines[b, h, left * channels + first : left * channels + last]
+                    for k in range(len(inside)):
+                        line[k] += inside[k]
                 row += 1
-    return x
+    return lines.reshape(batch, height, width, channels)
+
+
+@kernel()
+def part_inside(left: int, size: int, width: int, channels: int) -> tuple[int, int]:
+    """Return which numbers of a row of a window that begins at pixel `left` are in the image."""
+    return max(-left, 0) * channels, max(min(width - left, size), 0) * channels
+
+
+@kernel()
+def outputs(height: int, width: int, size: int, stride: int, padding: int) -> tuple[int, int]:
+    """Return how many windows an image has along its height and its width."""
+    return (height + 2 * padding - size) // stride + 1, (width + 2 * padding - size) // stride + 1

@@ -78,13 +78,17 @@ def test_linear_bias_and_its_gradient(shape):
     assert_close(*both(lambda dy: ops.linear_backward(dy, cache)[2], dy), 1e-5)
 
 
-@pytest.mark.parametrize("size", [(2, 5, 4, 3), (1, 8, 8, 1), (3, 4, 7, 16)])
-def test_windows(size):
+@pytest.mark.parametrize(
+    ("size", "windows"),  # kernel, stride, padding; in the last case some are outside of the image
+    [((2, 5, 4, 3), (3, 2, 1)), ((1, 8, 8, 1), (3, 1, 1)), ((3, 4, 7, 16), (2, 2, 0)),
+     ((2, 3, 2, 2), (2, 1, 4))],
+)  # fmt: skip
+def test_windows(size, windows):
     x = array(size)
-    compiled, numpy = both(lambda x: ops.im2col(x, 3, 2, 1), x)
+    compiled, numpy = both(lambda x: ops.im2col(x, *windows), x)
     np.testing.assert_array_equal(compiled, numpy)
     columns = array(numpy.shape, seed=1)
-    assert_close(*both(lambda c: ops.col2im(c, size, 3, 2, 1), columns))
+    assert_close(*both(lambda c: ops.col2im(c, size, *windows), columns))
 
 
 QUANTIZERS = [

@@ -12,6 +12,7 @@ SHAPES = [  # batch, height, width, channels, kernel, stride, padding
     (1, 5, 5, 2, 3, 1, 0),
     (1, 6, 5, 2, 3, 1, 2),
     (1, 7, 7, 1, 1, 3, 0),
+    (1, 3, 2, 2, 2, 1, 4),  # windows outside of the image
 ]
 
 
