@@ -17,6 +17,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.backends import backend_name
 
+_FLOAT32 = np.dtype(np.float32)  # dtypes compare faster with each other than with types
 _compiled: ModuleType | None = None
 
 
@@ -26,10 +27,11 @@ def compiled(x: Array, *others: Array | None) -> ModuleType | None:
     They apply to float32 alone, and to an `x` that is not empty.
     """
     global _compiled
-    if x.dtype != np.float32 or x.size == 0 or backend_name() != "numba":
+    if x.dtype != _FLOAT32 or x.size == 0 or backend_name() != "numba":
         return None
-    if any(other is not None and other.dtype != np.float32 for other in others):
-        return None
+    for other in others:
+        if other is not None and other.dtype != _FLOAT32:
+            return None
     if _compiled is None:
         import tervit_np.compiled
 
