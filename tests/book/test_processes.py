@@ -1,5 +1,6 @@
 """Chapters that two processes run are those that one would have made, and their faults count."""
 
+import json
 import re
 import subprocess
 import sys
@@ -43,7 +44,9 @@ print("done")
 def test_the_longest_chapter_runs_first():
     names = [Path(file).name for file in repository.CHAPTERS]
     chapters = sorted([*names, "99_new.py"], key=order.longest_first)
-    assert chapters[:2] == ["99_new.py", "00_run_it.py"]
+    stored = json.loads(repository.read("docs/tutorials.json"))["chapters"]
+    longest = max(stored, key=lambda chapter: stored[chapter]["processor_seconds"])
+    assert chapters[:2] == ["99_new.py", f"{longest}.py"]
     assert set(chapters) == {*names, "99_new.py"}
 
 
