@@ -58,11 +58,12 @@ def blocks(
     count: int, columns: int, depth: int, a: Matrix, a_step: int, ahead: int, panels: int,
     c: Matrix, c_step: int, work: int,
 ) -> None:  # fmt: skip
-    """Multiply blocks of rows `a_step` rows apart, and fetch those `ahead` rows further."""
+    """Multiply blocks of rows `a_step` rows apart; fetch those `ahead` rows further, unless 0."""
     for i in range(count):
         rows = at(a, i * a_step, 0)
-        multiply_block(IN_TURN, ROW_BLOCK, columns, depth, rows, at(rows, ahead, 0), work,
-                       panels, NOTHING, at(c, i * c_step, 0), work)  # fmt: skip
+        next_rows = at(rows, ahead, 0) if ahead else NOTHING
+        multiply_block(IN_TURN, ROW_BLOCK, columns, depth, rows, next_rows, work, panels, NOTHING,
+                       at(c, i * c_step, 0), work)  # fmt: skip
 
 
 @jit

@@ -1,5 +1,6 @@
 """The findings of docs/results.md are those of the stored comparison."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,17 @@ def test_channels_are_quoted_with_and_without_training_from_scratch(differences)
         in FINDINGS
     )
     assert f"{float_first.mean:.1f} ± {float_first.std:.1f} points without them" in FINDINGS
+
+
+def test_the_cost_of_rounding_is_quoted_before_and_after_the_8_bit_epoch():
+    tested = json.loads((DOCS / "comparisons" / "main.json").read_text(encoding="utf-8"))["tested"]
+    lost = {}
+    for arm in ("direct, channel", "progressive, channel"):
+        pairs = [entry["stages"][-2:] for entry in tested if entry["arm"] == arm]
+        drops = [before["accuracy"] - last["start_accuracy"] for before, last in pairs]
+        lost[arm] = f"{100 * sum(drops) / len(drops):.1f}"
+    before, after = lost.values()
+    page = " ".join((DOCS / "stages.md").read_text(encoding="utf-8").split())
+    assert (
+        f"costs {before} points of validation accuracy after the float stage, and {after}" in page
+    )

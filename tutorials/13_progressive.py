@@ -374,10 +374,9 @@ quote("best progressive run minus worst direct run", best, 6.9, 0.005)
 quote("worst progressive run minus best direct run", worst, -3.85, 0.005)
 
 # %%
-# Four of five. Somebody who ran seed 0 alone would have seen the claim
-# confirmed by 1.6 points; with seed 3 alone, refuted by as many. Somebody who
-# may also choose *which* run to compare with which can report anything from
-# -3.85 to +6.9, without one false number.
+# Four of five. With seed 0 alone the claim is confirmed by 1.58 points, with
+# seed 3 alone refuted by 1.65. Somebody who may also choose *which* run to
+# compare with which can report anything from -3.85 to +6.9.
 #
 # There is a second way to be wrong without a false number: give progressive
 # training its 8-bit steps *on top* of as many ternary steps. Then it gets more
@@ -403,19 +402,17 @@ enough = next(
 quote("seeds for an interval of ± 0.3 points", enough, 71, 0)
 
 # %%
-# 0.40 ± 1.57 points: five seeds show no gain either, though four of them are
-# for it. (Of five coins, at least four show heads in 6 of 32 throws.) To see
-# 0.3 points, one would need 71 seeds. The same comparison was made once
-# before, with a search on one seed only and other last bits, and its mean had
-# the other sign (``docs/stages.md``). An interval around 0 warns of just that.
+# 0.40 ± 1.57 points: five seeds show no gain either, though four are for it.
+# (Of five coins, at least four show heads in 6 of 32 throws.) To see 0.3
+# points, one would need 71 seeds. When this comparison was made before, with
+# one search seed, its mean had the other sign (``docs/stages.md``).
 #
 # What this does not show
 # -----------------------
 # The paper's claim is about networks of 12 layers and more on ImageNet. Four
 # layers and a few epochs can refute "always", not "there". A comparison that
-# starts from a float model trained for longer is in ``docs/stages.md``: no
-# difference shows there either. To repeat the one of this chapter, with its
-# search (an hour)::
+# starts from a longer float stage is in ``docs/stages.md``: no difference
+# shows there either. To repeat the one of this chapter (an hour)::
 #
 #     tervit compare docs/comparisons/main.toml
 #

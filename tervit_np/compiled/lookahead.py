@@ -3,8 +3,7 @@
 The next rows come from the third cache or from memory, which takes 100 cycles and more to answer,
 and a panel reads so few numbers of each that the processor sees no pattern to fetch ahead by
 itself. A tile leaves a third of the loads that a processor could do unused, so what is asked for
-early costs next to nothing. A fetched line is overwritten in the first cache and waits in the
-second.
+early costs little. A fetched line is overwritten in the first cache and waits in the second.
 """
 
 from tervit_np.compiled.float_copies import prefetch_tile
