@@ -131,7 +131,9 @@ def run_folder(out: str | None, data: str) -> Path:
 
 
 def _stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":
-    """Return the stages of --stages or of the preset, with --plan, --teacher and --freeze."""
+    """Return the stages of --stages or the preset, changed by the other options about stages."""
+    from tervit_np.train import float_twin
+
     stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
     if args.plan is not None:
         if args.stages is not None:
@@ -140,6 +142,10 @@ def _stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":
             )
         stages[-1] = replace(stages[-1], **_plan_and_name(args.plan))
     stages = _with_teacher(stages, args.teacher)
+    if args.float_twin:
+        if args.plan is not None:
+            raise ValueError("--float-twin makes all weights float; it leaves no use for --plan")
+        stages = float_twin(stages)
     return [replace(stage, freeze=args.freeze) for stage in stages] if args.freeze else stages
 
 

@@ -21,6 +21,7 @@ EXAMPLES = """\
   tervit train --stages float:20,ternary:10      from float to ternary, without an 8-bit stage
   tervit train --stages float:16,int8:2,int4:2,ternary:8@1e-3 --teacher float
   tervit train --stages float:20,plan.toml:8     the last stage with the quantizers of a plan file
+  tervit train --data cifar10 --float-twin       float weights, as long and at the same rates
   tervit train --data cifar10 --show-recipe      what that would train, and how
   tervit train --resume runs/shapes              continue after Ctrl-C, with the same result
   tervit train --resume runs/shapes --lower-lr 0.1
@@ -84,6 +85,12 @@ def _add_stage_options(group: Options) -> None:
     add_plan(group, "plan of the last stage, if --stages is not given")
     group.add_argument(
         "--teacher", metavar="STAGE", help="distil the model of this stage into all later ones"
+    )
+    group.add_argument(
+        "--float-twin",
+        action="store_true",
+        default=None,
+        help="the same stages with float weights: the model to compare the quantized one with",
     )
     for name in ("--epochs", "--lr"):
         group.add_argument(name, nargs="?", action=_StagesAction, help=argparse.SUPPRESS)

@@ -12,7 +12,7 @@ from tervit_np.train.presets import PRESETS, Preset, named_preset, preset_for
 from tervit_np.train.resume import RunArguments, run_arguments_from
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.splits import Data, load_data
-from tervit_np.train.stages import Recipe, Stage, StageResult
+from tervit_np.train.stages import Recipe, Stage, StageResult, float_twin
 
 __all__ = [
     "EMA",
@@ -30,6 +30,7 @@ __all__ = [
     "StageResult",
     "clip_grad_norm",
     "evaluate",
+    "float_twin",
     "load_data",
     "named_preset",
     "preset_for",

@@ -11,7 +11,8 @@ default here is ours.
 """
 
 import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from data_tools import Augment
@@ -83,6 +84,25 @@ class Stage:
         plan = plan_to_spec(self.plan) if isinstance(self.plan, Plan) else self.plan
         fields = {key: value for key, value in vars(self).items() if key != "plan"}
         return {**fields, "plan": plan}
+
+
+def float_twin(stages: Sequence[Stage]) -> list[Stage]:
+    """Return the same stages with float weights and inputs, called float, float-2, float-3, ...
+
+    They see as many pictures at the same learning rates: the model to compare a quantized one with.
+    """
+    names = [f"float-{i + 1}" if i else "float" for i in range(len(stages))]
+    renamed = dict(zip((stage.name for stage in stages), names, strict=True))
+    return [
+        replace(
+            stage,
+            name=renamed[stage.name],
+            plan="float",
+            ramp=0.0,
+            teacher=None if stage.teacher is None else renamed[stage.teacher],
+        )
+        for stage in stages
+    ]
 
 
 class StageResult(NamedTuple):

@@ -142,6 +142,22 @@ def test_the_recipe_is_shown_without_training(tervit, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_float_twin_has_the_rates_of_the_preset(tervit):
+    args = "train", "--show-recipe", "--preset", "cifar10"
+    stages = [
+        re.findall(r"^stage .*$", tervit(*args, *more)[1], re.MULTILINE)
+        for more in ((), ["--float-twin"])
+    ]
+    for (preset, twin), old in zip(
+        zip(*stages, strict=True), ("float", "int8", "ternary"), strict=True
+    ):
+        assert f"plan {old}," in preset and "plan float," in twin
+        assert preset.partition(",")[2] == twin.partition(",")[2]
+    code, _, error = tervit("train", "--float-twin", "--plan", "int4")
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "--float-twin makes all weights float; it leaves no use for --plan" in error
+
+
 def test_a_preset_is_chosen_by_name(tervit):
     code, text, _ = tervit("train", "--show-recipe", "--preset", "cifar10", "--cutout", 8)
     assert code == 0

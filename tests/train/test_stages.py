@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from tervit_np.quant import Plan, Ternary, UniformAct
-from tervit_np.train import Recipe, Stage
+from tervit_np.train import PRESETS, Recipe, Stage, float_twin
 from tervit_np.train.resume import stage_from
 
 
@@ -54,3 +55,18 @@ def test_a_recipe_is_json():
 def test_a_wrong_recipe_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Recipe(**wrong)
+
+
+def test_a_float_twin_differs_in_plans_and_names_alone():
+    stages = PRESETS["cifar10"].stages
+    twin = float_twin([replace(stages[0]), *(replace(s, teacher="float") for s in stages[1:])])
+    assert [stage.name for stage in twin] == ["float", "float-2", "float-3"]
+    assert [stage.teacher for stage in twin] == [None, "float", "float"]
+    for one, other in zip(stages, twin, strict=True):
+        assert other.plan == "float"
+        assert replace(other, name=one.name, plan=one.plan, teacher=None) == one
+
+
+def test_a_twin_of_a_ramped_stage_has_nothing_to_ramp():
+    twin = float_twin([Stage("first", "int4", 1), Stage("ramped", "ternary", 2, ramp=0.5)])
+    assert twin == [Stage("float", "float", 1), Stage("float-2", "float", 2)]
