@@ -108,7 +108,7 @@ def weight_gradient(tile: MatrixTile, dy: Array, x: Array, parts: int) -> Array:
     registers = registers_of(tile)
     dweight = _empty_blocks(outputs, columns)
     configure(tile)
-    for m in range(0, rows, PORTION):
+    for m in range(0, max(rows, 1), PORTION):  # sums of no rows are written, too
         stop = min(m + PORTION, rows)
         steps = -(-(stop - m) // INPUTS)
         a, b = empty_tiles(outputs, steps, parts), empty_tiles(columns, steps, parts)

@@ -51,7 +51,8 @@ def _check(a: Array, b: Array, start: Array | None, out: Array | None) -> None:
             continue
         if x.dtype != _FLOAT32:
             raise ValueError(f"matmul: {name} is {x.dtype}, expected float32")
-        if name in ("start", "out") and x.shape[-1] > 1 and x.strides[-1] != FLOAT:
+        apart = x.size and x.shape[-1] > 1 and x.strides[-1] != FLOAT
+        if name in ("start", "out") and apart:
             raise ValueError(f"matmul: the columns of {name} are not neighbours in memory")
     if a.ndim < 2 or b.ndim < 2 or max(a.ndim, b.ndim) > 4 or a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul: a is {a.shape}, b is {b.shape}; expected (M, K) and (K, N)")

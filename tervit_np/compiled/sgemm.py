@@ -67,7 +67,7 @@ def sgemm(
     fetches_ahead = looks_ahead(rows, inner)
     for n in range(0, columns, block):
         width = min(block, columns - n)
-        for k in range(0, inner, steps):
+        for k in range(0, max(inner, 1), steps):  # with no steps, C = start is still written
             depth, begin = min(steps, inner - k), start if k == 0 else c
             pack(FULL, width, depth, at(b, k, n), packed_b)
             next_steps = at(a, 0, k + depth if k + depth < inner else 0)
@@ -84,7 +84,7 @@ def sgemm(
 @kernel(boundscheck=False)
 def even(count: int, most: int, unit: int) -> int:
     """Return the size of blocks of at most `most`, none much smaller than the others."""
-    blocks = -(-count // most)
+    blocks = max(-(-count // most), 1)
     return max(-(-count // (blocks * unit)), 1) * unit
 
 

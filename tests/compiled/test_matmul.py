@@ -65,6 +65,19 @@ def test_each_number_is_a_chain_of_fused_multiply_adds(m, k, n):
     np.testing.assert_array_equal(c, expected)
 
 
+@pytest.mark.parametrize("m, n", [(3, 4), (2 * MR + 1, 70), (0, 4), (3, 0)])
+def test_without_steps_sums_are_what_they_start_from(m, n):
+    a, b, bias, c = floats(m, 0), floats(0, n), floats(n), floats(m, n)
+    dirty = np.full((m, n + 2), np.nan, np.float32)
+    for start in (None, bias, c):
+        matmul(a, b, start, dirty[:, 1 : n + 1])
+        expected = np.broadcast_to(np.float32(0) if start is None else start, (m, n))
+        np.testing.assert_array_equal(dirty[:, 1 : n + 1], expected)
+    assert np.isnan(dirty[:, [0, -1]]).all()
+    assert matmul(a, b, c, c) is c
+    np.testing.assert_array_equal(c, dirty[:, 1 : n + 1])
+
+
 @pytest.mark.parametrize("m, k, n", SHAPES)
 def test_strides_change_no_bit(m, k, n):
     a, b = floats(m, k), floats(k, n)
