@@ -35,7 +35,8 @@ PAGES = (*RUN_TABLES, ROOT / "docs" / "stages.md", ROOT / "docs" / "rules.md")
 SEARCH = ROOT / "docs" / "preset_search.json"
 COMPARISONS = ROOT / "docs" / "comparisons"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
-HEAD = ("command", "seeds", "float", "8-bit", "ternary, untrained", "ternary", "minutes")
+HEAD = ("command", "seeds", "float", "8-bit", "ternary, untrained", "ternary")
+TWIN = " --float-twin"  # at the end of the command of a float twin
 
 
 def summary(folder: Path) -> dict[str, Any]:
@@ -75,36 +76,43 @@ def plain_command(command: str) -> str:
 
 
 def table(runs: list[dict[str, Any]], shown: Callable[[str], bool]) -> str:
-    """Return a table with a row for each command that is shown; cells are in the order of seeds."""
+    """Return a table with a row for each command that is shown; cells are in the order of seeds.
+
+    The float twin of a training is a cell of its row.
+    """
     groups = defaultdict(list)
-    for run in runs:
+    for run in sorted(runs, key=lambda run: run["seed"]):
         if shown(run["command"]):
             groups[run["command"]].append(run)
-    rows = [HEAD, ("---",) * len(HEAD)]
+    has_twins = any(command.endswith(TWIN) for command in groups)
+    head = (*HEAD, *["float, as long"] * has_twins, "minutes")
+    rows = [head, ("---",) * len(head)]
     for command, repeats in groups.items():
-        repeats.sort(key=lambda run: run["seed"])
-        ends = {
-            s["stage"]: [_stage(run, s["stage"], "end") for run in repeats]
-            for s in repeats[0]["stages"]
-        }
-        starts = [_stage(run, "ternary", "start") for run in repeats] if "ternary" in ends else []
-        seconds = [run["seconds"] for run in repeats if run["seconds"]]  # None: it was stopped
-        minutes = f"{mean(seconds) / 60:.1f}" if seconds else ""
+        if command.endswith(TWIN):
+            continue
+        twins = [run["stages"][-1]["end"] for run in groups.get(command + TWIN, [])]
         rows.append(
             (
                 f"`{command}`",
                 ", ".join(str(run["seed"]) for run in repeats),
-                *(_mean_and_sd(ends.get(name, [])) for name in ("float", "8-bit")),
-                _mean_and_sd(starts),
-                _mean_and_sd(ends.get("ternary", [])),
-                minutes,
+                *(_mean_and_sd(_of_stage(repeats, name, "end")) for name in ("float", "8-bit")),
+                *(_mean_and_sd(_of_stage(repeats, "ternary", side)) for side in ("start", "end")),
+                *[_mean_and_sd(twins)] * has_twins,
+                _minutes(repeats),
             )
         )
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _stage(run: dict[str, Any], name: str, side: str) -> float:
-    return float(next(s[side] for s in run["stages"] if s["stage"] == name))
+def _of_stage(repeats: list[dict[str, Any]], name: str, side: str) -> list[float]:
+    """Return the accuracies of repeated runs before or after a stage, none if they lack it."""
+    stages = [stage for run in repeats for stage in run["stages"]]
+    return [float(stage[side]) for stage in stages if stage["stage"] == name]
+
+
+def _minutes(repeats: list[dict[str, Any]]) -> str:
+    seconds = [run["seconds"] for run in repeats if run["seconds"]]  # None: it was stopped
+    return f"{mean(seconds) / 60:.1f}" if seconds else ""
 
 
 def _mean_and_sd(values: list[float]) -> str:

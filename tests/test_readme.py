@@ -11,7 +11,12 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.analysis.comparison import read_plan
-from tervit_np.analysis.comparison.running import choose_multipliers, final_trials, search_trials
+from tervit_np.analysis.comparison.running import (
+    choose_multipliers,
+    final_trials,
+    search_trials,
+    widened,
+)
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,6 +48,24 @@ def test_the_pages_are_what_the_stored_results_make_of_them(results):
         assert f"](comparisons/{file.stem}.png)" in pages
 
 
+def searched_grid(plan, search):
+    """Return the grid that a search ends with which grows where an arm's best is at an end."""
+    grid = plan.multipliers
+    for _ in range(plan.widen):
+        grid = widened(
+            grid, choose_multipliers(plan, [t for t in search if t["multiplier"] in grid]).values()
+        )
+    return grid
+
+
+def test_a_grid_that_grew_is_searched_as_far_as_an_arm_asked_for_it(results):
+    record = results.read_record(results.COMPARISONS / "zoo.json")
+    plan = replace(record.plan, widen=1)
+    assert plan.multipliers == (0.5, 1, 2) and 2 in record.multipliers.values()
+    assert searched_grid(plan, record.search)[:4] == (0.5, 1, 2, 4)
+    assert searched_grid(record.plan, record.search) == (0.5, 1, 2)
+
+
 def test_stored_comparisons_are_those_of_the_plans(results):
     """Of the same arms, seeds and rates; what was tried and tested is complete."""
     plans = sorted(results.COMPARISONS.glob("*.toml"))
@@ -53,7 +76,8 @@ def test_stored_comparisons_are_those_of_the_plans(results):
         assert file.with_suffix(".png").exists()
         assert file.stem == plan.name
         tried = {(t["arm"], t["multiplier"], t["seed"]) for t in record.search}
-        assert tried == {(t.arm.name, t.multiplier, t.seed) for t in search_trials(plan)}
+        wanted = search_trials(plan, searched_grid(plan, record.search))
+        assert tried == {(t.arm.name, t.multiplier, t.seed) for t in wanted}
         assert record.multipliers == choose_multipliers(plan, record.search)
         tested = [(t["arm"], t["multiplier"], t["seed"]) for t in record.tested]
         wanted = final_trials(plan, record.multipliers)
