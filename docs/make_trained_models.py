@@ -1,10 +1,8 @@
-"""Make a trained model of the package from a run folder: the packed file and its model card.
+"""Make a trained model of the package: train it, and write the packed file and its model card.
 
-    tervit train --preset cifar10-long --out runs/cifar10
-    tervit train --out runs/shapes --invert 0.5 --optimizer muon
-        --stages float:10@4e-3,int8:1@2e-3,ternary:20@4e-3
-    python docs/make_trained_models.py runs/cifar10
-    python docs/make_trained_models.py runs/shapes
+    python docs/make_trained_models.py cifar10      some hours; again: continues where it stopped
+    python docs/make_trained_models.py shapes
+    python docs/make_trained_models.py runs/mine    from the folder of a training of one of the two
 
 The card repeats what the run's folder says, and adds what is measured here: the accuracy of the
 packed file on the test pictures, and how many of them it gives the same class as the model that was
@@ -15,6 +13,8 @@ import argparse
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ from tervit_np.deploy import TRAINED_MODELS
 from tervit_np.deploy.trained import FOLDER
 from tervit_np.files import write_text
 
+TRAININGS = {  # arguments of `tervit train`
+    "cifar10": "--preset cifar10-long",
+    "shapes": "--invert 0.5 --optimizer muon --stages float:10@4e-3,int8:1@2e-3,ternary:20@4e-3",
+}
 DATA = {
     "cifar10": "CIFAR-10 (Krizhevsky 2009): 50,000 training pictures of 32 pixels, 10,000 for the "
     "test, read from copies in JPEG, whose pixels differ a little from the original's. They come "
@@ -46,16 +50,17 @@ LIMITS = {
 
 
 def main() -> None:
-    """Write the packed file and its card."""
+    """Train the model if it is named, then write the packed file and its card."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="folder of a finished run of `tervit train`")
+    parser.add_argument("run", help="cifar10, shapes, or the folder of a finished `tervit train`")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder (default: the package's)")
     args = parser.parse_args()
-    config = json.loads((args.run / "run.json").read_text())
+    run = train(args.run) if args.run in TRAININGS else Path(args.run)
+    config = json.loads((run / "run.json").read_text())
     data = config["data"]
     if data["name"] not in TRAINED_MODELS:
         parser.error(f"the data are {data['name']}; expected {' or '.join(TRAINED_MODELS)}")
-    trained, _ = load_model(args.run / f"{config['stages'][-1]['name']}.npz")
+    trained, _ = load_model(run / f"{config['stages'][-1]['name']}.npz")
     args.out.mkdir(parents=True, exist_ok=True)
     file = args.out / f"{data['name']}.safetensors"
     extra = {"data": data["name"]} | {key: data[key] for key in ("classes", "mean", "std")}
@@ -63,6 +68,15 @@ def main() -> None:
     text = card(config, file, test_results(trained, file, data["name"]))
     write_text(file.with_suffix(".md"), text)
     print(text)
+
+
+def train(name: str) -> Path:
+    """Train a model of the package in runs/NAME, or continue; a finished run is left as it is."""
+    run = Path("runs") / name
+    new = [*TRAININGS[name].split(), "--out", str(run)]
+    arguments = ["--resume", str(run)] if (run / "run.json").exists() else new
+    subprocess.run([sys.executable, "-m", "tervit_np", "train", *arguments], check=True)
+    return run
 
 
 def test_results(trained: Any, file: Path, data: str) -> dict[str, Any]:
@@ -87,7 +101,6 @@ def card(config: dict[str, Any], file: Path, result: dict[str, Any]) -> str:
     data, model, count = config["data"], config["model"], result["count"]
     inverted = f"{100 * result['inverted'] / count:.2f} %"
     stages = ", ".join(f"{stage['name']} {stage['epochs']:g}" for stage in config["stages"])
-    machine = config["environment"]["processor"]
     command = re.sub(r" --(out|threads|workers) \S+", "", config["command"])
     facts = {
         "data": DATA[data["name"]],
@@ -95,8 +108,8 @@ def card(config: dict[str, Any], file: Path, result: dict[str, Any]) -> str:
         "model": f"{model['model']}, {model['parameters']:,} parameters: {_shape(model['config'])}",
         "weights": "ternary in all blocks, with a threshold and a scale for each output channel; "
         "8 bits in the stem and the head; inputs of all matrices 8 bits, a scale for each token",
-        "training": f"`{command}`; epochs: {stages}; seed {config['seed']}; {machine}, "
-        f"{config['threads']} thread(s); the same bits on every processor",
+        "training": f"`{command}`; epochs: {stages}; seed {config['seed']}; the same "
+        "bits on every processor, on any number of threads",
         "test accuracy": f"{100 * result['correct'] / count:.2f} % of {count:,} pictures",
         "inverted": f"{inverted} of them with bright and dark swapped",
         "packed and trained": f"the same class for {result['equal']:,} of these pictures",
@@ -104,7 +117,7 @@ def card(config: dict[str, Any], file: Path, result: dict[str, Any]) -> str:
         "SHA-256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "limits": LIMITS[data["name"]],
         "licence": "MIT, as the package",
-        "made by": "`python docs/make_trained_models.py RUN` from the folder of that training",
+        "made by": f"`python docs/make_trained_models.py {data['name']}`",
     }
     lines = [f"| {key} | {value} |" for key, value in facts.items()]
     title = f"# {data['name']}: a ternary vision transformer"

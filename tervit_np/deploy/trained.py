@@ -3,7 +3,7 @@
     tv.load_packed("cifar10")        tervit predict photo.jpg        tervit eval shapes
 
 Each has a model card beside it, trained_models/NAME.md, with its data, recipe, accuracy and limits.
-`docs/make_trained_models.py` makes both from a run folder.
+`docs/make_trained_models.py` trains and makes both.
 """
 
 from pathlib import Path
