@@ -109,11 +109,9 @@ def calibrate(
     model.require_latent_weights()
     model.check_images(images)
     check_rule(rule, percent)
-    layers = {n: m for n, m in model.quantizable() if isinstance(m.act_quant, StaticAct)}
-    if not recalibrate:
-        layers = {n: m for n, m in layers.items() if m.act_quant.scale is None}
-        if not layers:
-            return {}
+    layers = _static_layers(model, recalibrate)
+    if not layers and not recalibrate:
+        return {}
     if not layers:
         raise ValueError("calibrate: no layer has static inputs; choose a plan such as int8-static")
     if len(images) == 0:
@@ -134,13 +132,39 @@ def calibrate(
     }
 
 
-def _observe(model: Classifier, layers: dict[str, Any], images: Array) -> dict[str, Array]:
-    """Run the pictures through the model.  -> magnitudes of each layer's inputs (N,)."""
+def assume_scales(model: Classifier) -> None:
+    """Give static inputs that have no scale yet the scale 1, in place, to try shapes alone.
+
+    Raises
+    ------
+    ValueError
+        If the layer is one that `calibrate` refuses.
+    """
+    for layer in _static_layers(model, recalibrate=False).values():
+        layer.act_quant = layer.act_quant.with_scale(1.0)
+
+
+def _static_layers(model: Classifier, recalibrate: bool) -> dict[str, Any]:
+    """Return the layers with static inputs by name; without `recalibrate`, those without a scale.
+
+    Raises
+    ------
+    ValueError
+        If one of them is the products of attention.
+    """
+    layers = {n: m for n, m in model.quantizable() if isinstance(m.act_quant, StaticAct)}
+    if not recalibrate:
+        layers = {n: m for n, m in layers.items() if m.act_quant.scale is None}
     if products := [name for name, layer in layers.items() if layer.weight is None]:
         raise ValueError(
             f"calibrate: {products[0]}: q, k, v and the probabilities share a quantizer, and one "
             "scale cannot fit them all; make its inputs dynamic in the plan, such as int8"
         )
+    return layers
+
+
+def _observe(model: Classifier, layers: dict[str, Any], images: Array) -> dict[str, Array]:
+    """Run the pictures through the model.  -> magnitudes of each layer's inputs (N,)."""
     static = {name: layer.act_quant for name, layer in layers.items()}
     observers = {name: Observer() for name in layers}
     try:

@@ -19,6 +19,7 @@ codes times codes. Packed layers do not rotate inputs, so there is no packed for
 B = 128; the default 32, which is ours, divides the inputs of all block matrices of our models.
 """
 
+import math
 from abc import abstractmethod
 from typing import Any
 
@@ -41,8 +42,7 @@ def hadamard(x: Array, block: int) -> Array:
         If `block` does not divide n.
     """
     inputs = x.shape[-1]
-    if inputs % block:
-        raise ValueError(f"quantize: {inputs} inputs cannot be cut into blocks of {block}")
+    _check_blocks(inputs, block)
     v, half = x.reshape(-1, inputs), 1
     while half < block:
         pairs = v.reshape(-1, 2, half)
@@ -51,6 +51,11 @@ def hadamard(x: Array, block: int) -> Array:
         half *= 2
     rotated: Array = v.reshape(x.shape) / x.dtype.type(np.sqrt(block))
     return rotated
+
+
+def _check_blocks(inputs: int, block: int) -> None:
+    if inputs % block:
+        raise ValueError(f"quantize: {inputs} inputs cannot be cut into blocks of {block}")
 
 
 def check_block(block: int) -> None:
@@ -111,7 +116,7 @@ class Hadamard(_Rotated, Quest):
     def prepare(self, w: Array) -> None:
         """Raise ValueError if a channel cannot be cut into blocks and groups."""
         Quest.prepare(self, w)
-        self._rotate(np.zeros_like(w))
+        _check_blocks(math.prod(w.shape[1:]), self.block)
 
     def _rotate(self, x: Array) -> Array:
         if x.ndim == 0:
@@ -133,6 +138,10 @@ class HadamardAct(_Rotated, QuestAct):
     @property
     def _rule(self) -> QuestAct:
         return QuestAct(self.bits)
+
+    def prepare(self, w: Array) -> None:
+        """Raise ValueError if the inputs of a layer with this weight cannot be cut into blocks."""
+        _check_blocks(math.prod(w.shape[1:]), self.block)
 
     def __repr__(self) -> str:
         return f"QuEST {self.bits} bits (token, Hadamard {self.block})"

@@ -16,6 +16,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
+from tervit_np.arrays import Array
 from tervit_np.param import Param
 from tervit_np.quant.gamma import TernaryGamma
 from tervit_np.quant.identity import IDENTITY, Identity
@@ -97,16 +98,13 @@ class Plan:
         Raises
         ------
         ValueError
-            If a quantizer cannot take a layer's weight; no layer changes then.
+            If a quantizer cannot take a layer's weight or inputs; no layer changes then.
         """
         chosen = [self.choose(name) for name, _ in layers]
-        for (name, layer), (weight, act) in zip(layers, chosen, strict=True):
+        for (name, layer), pair in zip(layers, chosen, strict=True):
             if layer.weight is not None:
-                act.prepare(layer.weight.data)
-                try:
-                    weight.prepare(layer.weight.data)
-                except ValueError as error:
-                    raise ValueError(f"plan: the weights of {name}: {error}") from None
+                for what, quantizer in zip(("weights", "inputs"), pair, strict=True):
+                    _prepare(quantizer, layer.weight.data, f"the {what} of {name}")
         for (_, layer), (weight, act) in zip(layers, chosen, strict=True):
             weight = IDENTITY if layer.weight is None else weight
             layer.weight_quant = _learned_or_new(layer.weight_quant, weight)
@@ -120,6 +118,14 @@ class Plan:
 
     def __repr__(self) -> str:
         return "\n".join(f"{p}: {w!r} weights, {a!r} inputs" for p, w, a in self.rules) or "float"
+
+
+def _prepare(quantizer: Quantizer, w: Array, what: str) -> None:
+    """Prepare a quantizer for a layer's weight; ValueError says what it cannot quantize."""
+    try:
+        quantizer.prepare(w)
+    except ValueError as error:
+        raise ValueError(f"plan: {what}: {str(error).removeprefix('quantize: ')}") from None
 
 
 def _learned_or_new(present: Quantizer, new: Quantizer) -> Quantizer:

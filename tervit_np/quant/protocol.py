@@ -96,7 +96,7 @@ class Quantizer(ABC):
         Raises
         ------
         ValueError
-            If weights of this shape cannot be quantized so.
+            If weights of this shape, or the inputs of such a layer, cannot be quantized so.
         """
 
     def params(self) -> dict[str, Param]:

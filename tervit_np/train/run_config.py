@@ -1,6 +1,5 @@
 """The configuration of a run: everything that determines its bits, and where it ran (run.json)."""
 
-import copy
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,8 @@ from tervit_np import __version__
 from tervit_np.backends import backend_name
 from tervit_np.checkpoints.npz import describe
 from tervit_np.environment import SAME_BITS, environment
-from tervit_np.models import Classifier, quantize
+from tervit_np.models import Classifier
+from tervit_np.train.stage_checks import check_stages
 from tervit_np.train.stages import Recipe, Stage
 
 _SOFTWARE = ("tervit_np", "numpy", "numba")
@@ -31,13 +31,10 @@ def check_run(
     Raises
     ------
     ValueError
-        If there is no stage, names repeat, a teacher is not an earlier stage, the images do not fit
-        the model, the recipe or a batch, `threads` is below 1, or the `freeze` of a new run is
-        misspelt (`check_freeze`): an older run goes on as it began.
+        If the stages do not fit the model (`check_stages`), the images do not fit the model, the
+        recipe or a batch, or `threads` is below 1.
     """
-    _check_stages(stages)
-    if not resume:
-        check_freeze(model, stages)
+    check_stages(model, stages, resume)
     config = model.config
     if len(train.classes) != config.num_classes:
         raise ValueError(
@@ -57,48 +54,6 @@ def check_run(
         )
     if threads < 1:
         raise ValueError(f"threads is {threads}; expected at least 1")
-
-
-def check_freeze(model: Classifier, stages: Sequence[Stage]) -> None:
-    """Refuse a pattern that freezes all of a stage, or nothing in any stage: it is misspelt.
-
-    Scales of quantizers, as of "weight_quant", are parameters in some stages alone.
-
-    Raises
-    ------
-    ValueError
-        If there is such a pattern.
-    """
-    own, found = [name for name, _ in model.named_params()], set()
-    stages = [stage for stage in stages if stage.freeze]
-    for stage in stages:
-        names = own
-        if sum(map(stage.freezes, own)) in (0, len(own)):
-            quantized = quantize(copy.deepcopy(model), stage.quantizers)
-            names = [name for name, _ in quantized.named_params()]
-        frozen = sum(map(stage.freezes, names))
-        if frozen == len(names):
-            raise ValueError(f"stage {stage.name}: freeze {stage.freeze!r} leaves nothing to train")
-        found |= {stage.freeze} if frozen else set()
-    for stage in stages:
-        if stage.freeze not in found:
-            raise ValueError(
-                f"freeze {stage.freeze!r} occurs in no parameter's name; names are such as "
-                f"{', '.join(own[:: max(len(own) // 4, 1)])}"
-            )
-
-
-def _check_stages(stages: Sequence[Stage]) -> None:
-    names = [stage.name for stage in stages]
-    if not names:
-        raise ValueError("train: the list of stages is empty")
-    if len({name.casefold() for name in names}) < len(names):  # some systems ignore the case
-        raise ValueError(f"train: stage names repeat: {', '.join(names)}")
-    for i, stage in enumerate(stages):
-        if stage.teacher is not None and stage.teacher not in names[:i]:
-            raise ValueError(
-                f"stage {stage.name}: its teacher {stage.teacher!r} is not an earlier stage"
-            )
 
 
 def make_run_config(

@@ -97,6 +97,10 @@ def test_one_class_is_refused(tervit, pictures, tmp_path):
         (("--stages", "int9:3"), "intN for N-bit weights, N = 2 to 7, "),
         (("--stages", "float:two"), "'float:two' is not PLAN:EPOCHS"),
         (
+            ("--stages", "float:1,ternary-group48:1", "--quiet"),
+            "stage ternary-group48: its plan does not fit the model: the weights of blocks.0.attn",
+        ),
+        (
             ("--stages", "float:1", "--teacher", "float8"),
             "--teacher is 'float8'; expected one of the stages float",
         ),

@@ -1,5 +1,4 @@
 import json
-import re
 
 import numpy as np
 import pytest
@@ -7,7 +6,6 @@ import pytest
 import tervit_np as tv
 from tervit_np.quant import Ternary
 from tervit_np.train import Recipe, Stage, evaluate, run
-from tervit_np.train.run_config import check_freeze
 
 RECIPE = Recipe(batch_size=8)
 
@@ -91,28 +89,6 @@ def test_the_distilled_model_trains(data, tmp_path):
     model = tv.DeiT(config, np.random.default_rng(0))
     stages = [Stage("float", "float", 3), Stage("ternary", "ternary", 2, teacher="float")]
     assert run(model, stages, data, tmp_path, recipe=RECIPE, quiet=True)[1].accuracy > 0.6
-
-
-@pytest.mark.parametrize(
-    ("freeze", "words"),
-    [
-        ("patch_embd", "freeze 'patch_embd' occurs in no parameter's name; names are such as "),
-        (".", "stage lsq: freeze '.' leaves nothing to train"),
-        ("weight_quant", None),  # in the second stage alone
-        ("norm|head", None),
-    ],
-)
-def test_a_pattern_of_freeze_is_checked_before_the_first_stage(model, freeze, words):
-    def check():
-        stages = [Stage("float", "float", 1, freeze=freeze if words is None else ""),
-                  Stage("lsq", "lsq", 1, freeze=freeze)]  # fmt: skip
-        check_freeze(model, stages)
-
-    if words is None:
-        check()
-    else:
-        with pytest.raises(ValueError, match=re.escape(words)):
-            check()
 
 
 @pytest.mark.parametrize(

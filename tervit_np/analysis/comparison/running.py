@@ -58,6 +58,7 @@ def compare(
         After Ctrl-C; all training so far is stored, the running trial to its last step.
     """
     trials = Trials(plan, Path(folder), threads=threads, workers=workers, quiet=quiet)
+    trials.check_arms()
     with RunFolder(folder).lock():
         return _compare(plan, trials, executor)
 

@@ -28,7 +28,8 @@ from tervit_np.files import make_folder, write_text
 from tervit_np.models import Classifier, create_model
 from tervit_np.train.divergence import Diverged
 from tervit_np.train.folder import MUST_AGREE, RunFolder
-from tervit_np.train.run_config import check_freeze, make_run_config
+from tervit_np.train.run_config import make_run_config
+from tervit_np.train.stage_checks import check_stages
 
 _RESULT = {"stages": [{"start_accuracy": float}], "accuracy": float, "loss": float}
 
@@ -62,9 +63,16 @@ class Trials:
         self.data = data_without_test(plan)
         self.epoch_steps = len(self.data.train) // plan.recipe.batch_size
         self._check_steps()
-        for arm in plan.arms:
-            check_freeze(self._model(0), arm.stages)
         self.progress = Progress(quiet)
+
+    def check_arms(self) -> None:
+        """Check that the model can train the stages of every arm; ValueError names the arm."""
+        model = self._model(0)
+        for arm in self.plan.arms:
+            try:
+                check_stages(model, arm.stages)
+            except ValueError as error:
+                raise ValueError(f"arm {arm.name!r}, {error}") from None
 
     def result(self, trial: Trial) -> dict[str, Any]:
         """Train a trial, unless it is stored.  -> its record, with validation accuracies.

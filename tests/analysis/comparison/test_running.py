@@ -102,6 +102,14 @@ def test_compare_runs_from_plan_to_record(test_set, plan, tmp_path):
     assert read_record(tmp_path) == replace(record, plan=read_record(tmp_path).plan)
 
 
+def test_a_plan_that_does_not_fit_is_refused_before_any_training(test_set, plan, tmp_path):
+    bad = replace(plan.arms[2].stages[1], plan="ternary-group48")
+    arms = *plan.arms[:2], replace(plan.arms[2], stages=(plan.arms[2].stages[0], bad))
+    with pytest.raises(ValueError, match="arm 'layer', stage ternary-layer: its plan does not fit"):
+        compare(replace(plan, arms=arms), tmp_path / "out", quiet=True)
+    assert not list(tmp_path.iterdir())
+
+
 class Elsewhere(ThreadPoolExecutor):
     """Runs tasks at once, with plan and stages as another process gets them."""
 

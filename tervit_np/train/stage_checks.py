@@ -1,0 +1,114 @@
+"""Whether a list of stages can be trained on a model, found out before anything is trained.
+
+A mistake in the last stage would otherwise end a run after all others have been trained.
+"""
+
+import copy
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from tervit_np.models import Classifier, quantize
+from tervit_np.models.calibration import assume_scales
+from tervit_np.train.stages import Stage
+
+
+def check_stages(model: Classifier, stages: Sequence[Stage], resume: bool = False) -> None:
+    """Check a list of stages by itself and on its model; the model stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no stage, names repeat, a teacher is not an earlier stage, a plan does not fit
+        the model (`check_plans`), or the `freeze` of a new run is misspelt (`check_freeze`): an
+        older run goes on as it began.
+    """
+    _check_names(stages)
+    check_plans(model, stages)
+    if not resume:
+        check_freeze(model, stages)
+
+
+def _check_names(stages: Sequence[Stage]) -> None:
+    names = [stage.name for stage in stages]
+    if not names:
+        raise ValueError("train: the list of stages is empty")
+    if len({name.casefold() for name in names}) < len(names):  # some systems ignore the case
+        raise ValueError(f"train: stage names repeat: {', '.join(names)}")
+    for i, stage in enumerate(stages):
+        if stage.teacher is not None and stage.teacher not in names[:i]:
+            raise ValueError(
+                f"stage {stage.name}: its teacher {stage.teacher!r} is not an earlier stage"
+            )
+
+
+def check_plans(model: Classifier, stages: Sequence[Stage]) -> None:
+    """Run the model with each stage's quantizers on one picture of noise.
+
+    Static and learned scales of inputs, which calibration finds when a stage begins, are 1 here: a
+    plan is tried for the shapes of layers, not for values that training changes.
+
+    Raises
+    ------
+    ValueError
+        If a plan cannot quantize a layer.
+    """
+    size = model.config.image_size
+    noise = np.random.default_rng(0).standard_normal((1, 3, size, size)).astype(model.dtype)
+    for stage in [stage for stage in stages if stage.quantizers.rules]:
+        with _quantizers_restored(model):
+            quantize(model, "float")  # so that no present quantizer is used again, and changed
+            try:
+                quantize(model, stage.quantizers)
+                assume_scales(model)
+                model.predict(noise)
+            except ValueError as error:
+                reason = re.sub("^(plan|quantize|calibrate): ", "", str(error))
+                raise ValueError(
+                    f"stage {stage.name}: its plan does not fit the model: {reason}"
+                ) from None
+
+
+@contextmanager
+def _quantizers_restored(model: Classifier) -> Iterator[None]:
+    """Give the model its present quantizers again after the block."""
+    layers = [(layer, layer.weight_quant, layer.act_quant) for _, layer in model.quantizable()]
+    norms = [(norm, norm.gamma_quant) for _, norm in model.norms()]
+    try:
+        yield
+    finally:
+        for layer, weight, act in layers:
+            layer.weight_quant, layer.act_quant = weight, act
+        for norm, gamma in norms:
+            norm.gamma_quant = gamma
+
+
+def check_freeze(model: Classifier, stages: Sequence[Stage]) -> None:
+    """Refuse a pattern that freezes all of a stage, or nothing in any stage: it is misspelt.
+
+    Scales of quantizers, as of "weight_quant", are parameters in some stages alone.
+
+    Raises
+    ------
+    ValueError
+        If there is such a pattern.
+    """
+    own, found = [name for name, _ in model.named_params()], set()
+    stages = [stage for stage in stages if stage.freeze]
+    for stage in stages:
+        names = own
+        if sum(map(stage.freezes, own)) in (0, len(own)):
+            quantized = quantize(copy.deepcopy(model), stage.quantizers)
+            names = [name for name, _ in quantized.named_params()]
+        frozen = sum(map(stage.freezes, names))
+        if frozen == len(names):
+            raise ValueError(f"stage {stage.name}: freeze {stage.freeze!r} leaves nothing to train")
+        found |= {stage.freeze} if frozen else set()
+    for stage in stages:
+        if stage.freeze not in found:
+            raise ValueError(
+                f"freeze {stage.freeze!r} occurs in no parameter's name; names are such as "
+                f"{', '.join(own[:: max(len(own) // 4, 1)])}"
+            )
