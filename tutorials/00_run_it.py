@@ -233,8 +233,8 @@ draw.yours(large, seen, answers, data.test.classes)
 if yours is None:
     ring = data.test.classes.index("ring")
     sure = [100 * p[ring] for p in answers.values()]
-    quote("ring, float", sure[0], 95.05, 0.05, True, elsewhere=15)
-    quote("ring, ternary", sure[1], 88.47, 0.05, True, elsewhere=15)
+    quote("ring, float", sure[0], 95.05, 0.005, True, elsewhere=15)
+    quote("ring, ternary", sure[1], 88.47, 0.005, True, elsewhere=15)
 
 # %%
 # Both are sure, and right. Do not trust that: the model must name one of its

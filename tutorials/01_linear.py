@@ -266,9 +266,10 @@ double, single = predicted.values()
 quote("predicted step, float64", double, 6.06e-6, 5e-9)
 quote("predicted step, float32", single, 4.92e-3, 5e-6)
 both, up_only, single = digits.values()
-quote("digits, float64, up and down", both, 10.7, 1)
-quote("digits, float64, up only", up_only, 8, 1)
-quote("digits, float32, up and down", single, 4.6, 1)
+roundoff = "rounding errors depend on the processor's BLAS and tanh"
+quote("digits, float64, up and down", both, 10.8, 1, wide=roundoff)
+quote("digits, float64, up only", up_only, 8.0, 1, wide=roundoff)
+quote("digits, float32, up and down", single, 4.9, 1, wide=roundoff)
 claim("both directions give two digits more", both > up_only + 1.5)
 claim("float32 confirms fewer than six digits", single < 6)
 

@@ -84,7 +84,7 @@ dy = rng.normal(size=x.shape)
 true_dx = differences(gelu, x, dy)
 quote("error of dx", error(gelu_backward(dy, x), true_dx), 0, 1e-8)
 predict("the GELU is not monotonic: at which x is its lowest point?")
-quote("lowest point of the GELU", x[gelu(x).argmin()], -0.75, 0.006)
+quote("lowest point of the GELU", x[gelu(x).argmin()], -0.75, 0.005)
 quote("its value there", gelu(x).min(), -0.17, 0.0005)
 draw.gelu(x, gelu(x), gelu_backward(np.ones_like(x), x))
 
@@ -125,12 +125,13 @@ def xavier(rng, rows, columns):  # out, in
 
 
 many = rng.normal(size=(2000, 64))
+sampled = "the text has the expected variance, this is one sample"
 for rows, up, down in ((64, 1.0, 1.0), (256, 0.4, 1.6)):
     W = xavier(rng, rows, 64)
     variance = (many @ W.T).var()
-    quote(f"64 -> {rows}, variance of y", variance, up, 0.1)
+    quote(f"64 -> {rows}, variance of y", variance, up, 0.1, wide=sampled)
     variance = (rng.normal(size=(2000, rows)) @ W).var()
-    quote(f"64 -> {rows}, variance of dx", variance, down, 0.15)
+    quote(f"64 -> {rows}, variance of dx", variance, down, 0.15, wide=sampled)
 
 # %%
 # A square layer keeps both. From 64 to 256 numbers the forward pass loses and
@@ -391,7 +392,7 @@ quote("difference after 1, no sums", apart["no sums"][1], 0.47, 0.005)
 quote("difference after 5, no sums", fifth, 0, 1e-12)
 quote("difference after 24, pre-norm", left["pre-norm"], 0.58, 0.005)
 quote("difference after 24, post-norm", left["post-norm"], 0.042, 0.0005)
-quote("size after 24, no norms", size["no norms"], 1300, 50)
+quote("size after 24, no norms", size["no norms"], 1336, 0.5)
 quote("size after 24, pre-norm", size["pre-norm"], 3.4, 0.05)
 claim("without sums all tokens are the same after 5 blocks", fifth < 1e-12)
 claim("pre-norm keeps tokens different", left["pre-norm"] > 0.4)

@@ -404,8 +404,8 @@ for key, expected in (
     ((8, "largest"), (0.2, 0.2)),
 ):
     name = "{} bits, learned less {}".format(*key)
-    quote(name, lead[key].mean, expected[0], 0.055, True, 3)
-    quote(f"{name}, margin", lead[key].margin, expected[1], 0.055, True, 3)
+    quote(name, lead[key].mean, expected[0], 0.05, True, 3)
+    quote(f"{name}, margin", lead[key].margin, expected[1], 0.05, True, 3)
 whole, rest = lead[2, "largest"], lead[2, "best fit"]
 claim("2 bits: learned beats largest", whole.mean > whole.margin, True)
 claim("2 bits: best fit has over half of it", rest.mean < whole.mean / 2, True)

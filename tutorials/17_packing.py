@@ -300,7 +300,7 @@ predict("which fraction of the file are ternary codes?")
 for part, size in sorted(weight.items(), key=lambda item: -item[1]):
     print(f"{part:17} {size:6} bytes, {100 * size / file_size:4.1f} %")
 quote("bytes of ternary codes", weight["ternary codes"], 39_328, 0)
-quote("kB of the file", file_size / 1e3, 87.4, 0.3)
+quote("kB of the file", file_size / 1e3, 87.4, 0.05)
 fraction = weight["ternary codes"] / file_size
 quote("fraction of ternary codes", fraction, 0.45, 5e-3)
 

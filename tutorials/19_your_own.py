@@ -169,7 +169,7 @@ claim("trained weights are worth over 20 points", better > 0.2, full_only=True)
 
 imagenet = load(f"folder:{folder}", "test")
 wrong = tv.train.evaluate(model, imagenet, threads=2)
-quote("wrong preprocessing, %", 100 * wrong.accuracy, 70.75, 0.05, True, 8)
+quote("wrong preprocessing, %", 100 * wrong.accuracy, 70.75, 0.005, True, 8)
 lost = tuned.accuracy - wrong.accuracy
 claim("wrong preprocessing costs over one point", lost > 0.01, full_only=True)
 
@@ -350,7 +350,7 @@ extra = {
 }
 tv.export(model, packed, precision="float16", extra=extra)
 kilobytes = packed.stat().st_size / 1e3
-quote("kB of the file", kilobytes, 102.4, 0.3, True, 30)
+quote("kB of the file", kilobytes, 102.4, 0.05, True, 30)
 
 from data_tools import normalise
 

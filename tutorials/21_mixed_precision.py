@@ -121,7 +121,7 @@ u = 2**-8 / np.sqrt(3) * np.sqrt(3 / 8 / np.log(2))
 relative = np.abs(to_bfloat16(many) / many.astype(float) - 1)
 rms = np.sqrt(np.mean(relative**2))
 quote("largest relative error, times 256", 256 * relative.max(), 1, 0.01)
-quote("root mean square of the relative error", rms, 0.00166, 1e-5)
+quote("root mean square of the relative error", rms, 0.00166, 5e-6)
 claim("no error above 1/256", relative.max() <= 1 / 256)
 magnitudes = np.logspace(-9, 6, 3001).astype(np.float32)
 with np.errstate(over="ignore"):
@@ -190,7 +190,8 @@ for name, found in errors.items():
 narrow, plain, twice, full = errors.values()
 quote("sums of 256 in float32", plain[2], 0.0024, 5e-5)
 quote("sums of 256 in bfloat16", narrow[2], 0.019, 0.0005)
-quote("two bfloat16 each, sums of 256", twice[2], 4.5e-6, 1e-7)
+order = "the processor's BLAS has its own order of the sum"
+quote("two bfloat16 each, sums of 256", twice[2], 4.5e-6, 1e-7, wide=order)
 steady = max(plain) < 1.1 * min(plain)
 claim("with float32 sums the length does not matter", steady)
 claim("with bfloat16 sums it does", narrow[3] > 5 * narrow[0])

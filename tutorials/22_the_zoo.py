@@ -283,7 +283,7 @@ for name, mean, margin in (
     ("Sherry", -4.6, 2.5),
 ):
     quote(f"{name} minus TerViT", lead[name][0], mean, 0.05, True, 4)
-    quote(f"{name}, give or take", lead[name][1], margin, 0.06, True, 1)
+    quote(f"{name}, give or take", lead[name][1], margin, 0.05, True, 1)
 closer = spread[1] < 0.8 * spread[0]
 claim("training brings the rules closer together", closer, True)
 behind = lead["BitNet"][0] + lead["BitNet"][1] < 0
@@ -374,15 +374,23 @@ rest = {name: changes_and_loss(rule) for name, rule in rules.items()}
 for name, (changed, loss) in rest.items():
     print(f"{name:9} {changed:5.1f} % of codes change, loss {loss:5.1f}")
 draw.rest(rest)
+growing = "rounding errors grow, no two kinds of processors agree"
 for name, changed, loss in (
     ("TerViT", 15.4, 17.5),
     ("TTQ", 12.2, 14.0),
     ("Q-EMA", 0.6, 23.1),
     ("dampened", 0.1, 13.0),
     ("freezing", 0.5, 28.6),
-):  # rounding errors grow here, so that no two kinds of processors agree
-    quote(f"{name}, codes that change, %", rest[name][0], changed, 1.0)
-    quote(f"{name}, loss", rest[name][1], loss, 0.15 * loss)
+):
+    codes_changed, its_loss = rest[name]
+    quote(
+        f"{name}, codes that change, %",
+        codes_changed,
+        changed,
+        1.0,
+        wide=growing,
+    )
+    quote(f"{name}, loss", its_loss, loss, 0.15 * loss, wide=growing)
 calm = all(rest[n][0] < 1 for n in ("Q-EMA", "dampened", "freezing"))
 claim("three rules change under one code of a hundred in a step", calm)
 lower = rest["dampened"][1] < 0.85 * rest["TerViT"][1]

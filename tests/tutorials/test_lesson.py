@@ -55,6 +55,15 @@ def test_a_number_within_its_tolerance_is_printed_and_recorded(tmp_path):
     assert list(stored) == ["a", "b"]
 
 
+def test_a_wide_tolerance_says_why(tmp_path):
+    code = "lesson.quote('a', {}, 100, 2, wide='of a sample')"
+    done = run(code.format(101), tmp_path, TERVIT_RESULTS=str(tmp_path / "r.json"))
+    assert done.stdout == "a: 101\n"
+    assert json.loads((tmp_path / "r.json").read_text())["a"]["wide"] == "of a sample"
+    done = run(code.format(103), tmp_path)
+    assert "the text says 100, give or take 2 (of a sample)." in done.stderr
+
+
 def test_play_and_the_short_form_report_numbers_that_differ(tmp_path):
     code = "lesson.quote('a', 5, 1, 0.1{})"
     done = run(code.format(""), tmp_path, TERVIT_PLAY="1")

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,33 @@ def run(script: Path, out: Path, **settings: str) -> subprocess.CompletedProcess
 
 def claims(numbers: dict) -> dict:
     """Return what the text says about each number."""
-    return {name: (n.get("text"), n.get("tolerance")) for name, n in numbers.items()}
+    return {name: tuple(map(n.get, ("text", "tolerance", "wide"))) for name, n in numbers.items()}
+
+
+def half_a_unit(digits: str) -> Decimal:
+    """Half a unit of the last digit: 0.05 of 77.0, 0.005 of 0.50, 5e-9 of 6.06e-6."""
+    return Decimal(5).scaleb(Decimal(digits).as_tuple().exponent - 1)
+
+
+def quotes(text: str) -> list[ast.Call]:
+    """Return the calls of quote in a chapter."""
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "quote"]
+
+
+def falsely_wide(text: str) -> list[str]:
+    """Return the quotes that are wider than half a unit without a reason, or not wider with one.
+
+    Of those alone that write number and tolerance out, with all zeros at the end (0.50).
+    """
+    found = []
+    for call in quotes(text):
+        expected, tolerance = (ast.get_source_segment(text, node) for node in call.args[2:4])
+        with suppress(InvalidOperation):  # computed, or from a loop
+            is_wide = Decimal(tolerance) > half_a_unit(expected)
+            if is_wide != any(keyword.arg == "wide" for keyword in call.keywords):
+                found.append(f"line {call.lineno}: {expected}, give or take {tolerance}")
+    return found
 
 
 def with_figure_code(chapter: Path) -> str:
@@ -110,27 +137,44 @@ def test_stored_numbers_are_of_the_chapters_and_hold():
 def written(chapter: Path) -> dict:
     """Return what the text says about numbers, where it writes name and number out."""
     found = {}
-    for node in ast.walk(ast.parse(chapter.read_text(encoding="utf-8"))):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == "quote"
-        ):
-            name, _, text, tolerance, *_ = node.args
-            with suppress(ValueError):  # computed
-                numbers = {"text": ast.literal_eval(text), "tolerance": ast.literal_eval(tolerance)}
-                found[ast.literal_eval(name)] = numbers
+    for call in quotes(chapter.read_text(encoding="utf-8")):
+        name, _, text, tolerance, *_ = call.args
+        with suppress(ValueError):  # computed
+            numbers = {"text": ast.literal_eval(text), "tolerance": ast.literal_eval(tolerance)}
+            found[ast.literal_eval(name)] = numbers
     return found
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
 def test_stored_numbers_are_those_of_the_text(chapter):
     stored = claims(STORED.get(chapter.stem, {"numbers": written(chapter)})["numbers"])
-    texts = claims(written(chapter))
+    texts = {name: both[:2] for name, both in claims(written(chapter)).items()}
     assert len(texts) >= 3
-    assert {name: stored.get(name) for name in texts} == texts, (
+    assert {name: stored.get(name, ())[:2] for name in texts} == texts, (
         f"the text has changed since docs/tutorials.json: run_all.py {chapter.stem[:2]}"
     )
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=NAMES)
+def test_a_tolerance_is_half_a_unit_or_says_why_not(chapter):
+    assert falsely_wide(chapter.read_text(encoding="utf-8")) == []
+    for name, n in STORED[chapter.stem]["numbers"].items():  # those of loops, too
+        if "tolerance" in n:  # 1e-9 is roundoff in float64, as of 2/3
+            half = max(half_a_unit(repr(n["text"])), Decimal("1e-9"))
+            assert Decimal(repr(n["tolerance"])) <= half or n.get("wide"), name
+
+
+def test_a_wide_tolerance_is_found():
+    lines = {
+        'quote("a", x, 0.50, 0.005)': True,
+        'quote("a", x, 0.50, 0.05)': False,
+        'quote("a", x, -6.06e-6, 5e-9, True, elsewhere=1)': True,
+        'quote("a", x, -6.06e-6, 6e-9)': False,
+        'quote("a", x, 1_300, 50)': False,
+        'quote("a", x, 1_300, 50, wide="BLAS")': True,
+        'quote("a", x, 1_300, 0.5, wide="BLAS")': False,
+    }
+    assert {line: not falsely_wide(line) for line in lines} == lines
 
 
 def test_run_all_refuses_an_unknown_chapter():

@@ -9,7 +9,7 @@ from tervit_lesson.settings import FAST, PLAY, SEED
 
 from tervit_np.environment import difference_of_bits
 
-_record: dict[str, dict[str, float | bool]] = {}
+_record: dict[str, dict[str, float | bool | str]] = {}
 _prediction: str = ""
 
 
@@ -20,12 +20,14 @@ def quote(
     tolerance: float,
     full_only: bool = False,
     elsewhere: float | None = None,
+    wide: str | None = None,
 ) -> None:
     """Print a number and check that it is `expected`, within `tolerance`.
 
     Float32 numbers of the compiled backend have the same bits on every
     processor: their tolerance is half a unit of the last digit in the text.
-    `elsewhere` replaces it where last bits differ, as on the NumPy backend.
+    `wide` says why it is more than that, for other numbers. `elsewhere`
+    replaces it where last bits differ, as on the NumPy backend.
     With TERVIT_FAST, `full_only` numbers are printed but not checked, and so
     are all numbers with another seed than 0.
 
@@ -38,10 +40,12 @@ def quote(
     if elsewhere is not None and difference_of_bits():
         tolerance = elsewhere
     print(f"{name}: {_digits(value)}{_take_prediction()}")
-    _store(name, {"value": value, "text": expected, "tolerance": tolerance})
+    entry = {"value": value, "text": expected, "tolerance": tolerance}
+    _store(name, entry | ({"wide": wide} if wide else {}))
     if abs(value - expected) <= tolerance:
         return
     text = f"the text says {_digits(expected)}, give or take {tolerance:g}"
+    text += f" ({wide})" if wide else ""
     if FAST and full_only:
         print(f"    (of the full run {text})")
     elif SEED:
@@ -112,7 +116,7 @@ def _digits(value: float) -> str:
     return f"{int(value):,}" if is_integer else f"{value:.4g}"
 
 
-def _store(name: str, entry: dict[str, float | bool]) -> None:
+def _store(name: str, entry: dict[str, float | bool | str]) -> None:
     """Write all entries so far to TERVIT_RESULTS, atomically."""
     _record[name] = entry
     if results := os.environ.get("TERVIT_RESULTS"):
