@@ -1,19 +1,18 @@
 """The arguments of a new run: the preset of the data set, changed by the options."""
 
 import argparse
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tervit_np.cli.options import DEFAULT_SEED, command_line, thread_count
-from tervit_np.cli.plans import ChosenPlan, chosen_plan
+from tervit_np.cli.stage_options import check_plan_files, chosen_stages, describe_stage
 
 if TYPE_CHECKING:
     from data_tools import LabelledSet
     from tervit_np.models import Classifier
-    from tervit_np.train import Data, Recipe, RunArguments, Stage
+    from tervit_np.train import Data, Recipe, RunArguments
     from tervit_np.train.presets import Preset
 
 DEFAULT_DATA = "shapes"
@@ -45,7 +44,7 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
     preset = _preset(args)
     args.data = preset.data if args.data is None else args.data
     args.seed = DEFAULT_SEED if args.seed is None else args.seed
-    stages = _stages(args, preset)  # before the slow load, so that a misspelling shows at once
+    stages = chosen_stages(args, preset)  # before the slow load, to show a misspelling at once
     validation = preset.validation if args.validation is None else args.validation
     data = train.load_data(args.data, validation, args.seed)
     config = preset.config | {"image_size": data.train.size}
@@ -54,7 +53,7 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
             config[field] = getattr(args, field)
     config["num_classes"] = len(data.train.classes)
     model = _model(args, preset.model, config)
-    _check_plans(stages, model)
+    check_plan_files(stages, model)
     arguments = train.RunArguments(
         model,
         stages,
@@ -81,7 +80,7 @@ def describe_recipe(args: argparse.Namespace) -> str:
         ("model", args.model or preset.model),
         ("validation", preset.validation if args.validation is None else args.validation),
         ("seed", seed),
-        *(("stage", _describe_stage(stage)) for stage in _stages(args, preset)),
+        *(("stage", describe_stage(stage)) for stage in chosen_stages(args, preset)),
         *recipe.items(),
         *((f"augment {name}", value) for name, value in augment.items()),
     ]
@@ -95,17 +94,6 @@ def _preset(args: argparse.Namespace) -> "Preset":
     if args.preset is None:
         return train.preset_for(args.data or DEFAULT_DATA)
     return train.named_preset(args.preset)
-
-
-def _describe_stage(stage: "Stage") -> str:
-    taught = f", learns from {stage.teacher}" if stage.teacher else ""
-    plan = stage.plan
-    named = f"plan {plan}" if isinstance(plan, str) else f"plan of {len(plan.rules)} entries"
-    rate = f"peak learning rate {stage.lr:g}, at the end {stage.lr * stage.final_lr:g}"
-    kept = ", keeps the optimizer's state" if stage.optimizer == "keep" else ""
-    warmup = f", warm-up {stage.warmup * stage.epochs:g} epochs" if stage.warmup else ""
-    length = f"{stage.epochs:g} epoch{'s' * (stage.epochs != 1)}"
-    return f"{stage.name}: {named}, {length}, {rate}{warmup}{kept}{taught}"
 
 
 def _summary(name: str, data: "Data") -> str:
@@ -128,25 +116,6 @@ def run_folder(out: str | None, data: str) -> Path:
     from tervit_np.train.names import file_name_from, new_folder
 
     return Path(out) if out else new_folder(Path("runs"), file_name_from(data))
-
-
-def _stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":
-    """Return the stages of --stages or the preset, changed by the other options about stages."""
-    from tervit_np.train import float_twin
-
-    stages = list(preset.stages) if args.stages is None else parse_stages(args.stages, preset)
-    if args.plan is not None:
-        if args.stages is not None:
-            raise ValueError(
-                f"--plan cannot be given with --stages; name it there: --stages {args.plan}:8"
-            )
-        stages[-1] = replace(stages[-1], **_plan_and_name(args.plan))
-    stages = _with_teacher(stages, args.teacher)
-    if args.float_twin:
-        if args.plan is not None:
-            raise ValueError("--float-twin makes all weights float; it leaves no use for --plan")
-        stages = float_twin(stages)
-    return [replace(stage, freeze=args.freeze) for stage in stages] if args.freeze else stages
 
 
 def _model(args: argparse.Namespace, preset: str, config: dict[str, Any]) -> "Classifier":
@@ -175,57 +144,6 @@ def _model(args: argparse.Namespace, preset: str, config: dict[str, Any]) -> "Cl
     for change in changes:
         print(f"{file.name}: {change}", file=sys.stderr)
     return model
-
-
-def parse_stages(text: str, preset: "Preset") -> "list[Stage]":
-    """Parse `float:20,int8:2,ternary:8@1e-3`; a missing rate is the preset's for that plan.
-
-    Raises
-    ------
-    ValueError
-        If a part is not PLAN:EPOCHS or PLAN:EPOCHS@RATE, or its plan is unknown or invalid.
-    """
-    rates = {stage.plan: stage.lr for stage in preset.stages if isinstance(stage.plan, str)}
-    return [_parse_stage(part.strip(), rates, preset.stages[-1].lr) for part in text.split(",")]
-
-
-def _parse_stage(text: str, rates: dict[str, float], default: float) -> "Stage":
-    from tervit_np.train import Stage
-
-    plan, _, rest = text.rpartition(":")  # a path may have a colon
-    epochs, _, rate = rest.partition("@")
-    try:
-        length, lr = float(epochs), float(rate) if rate else rates.get(plan, default)
-    except ValueError:
-        raise ValueError(f"--stages: {text!r} is not PLAN:EPOCHS or PLAN:EPOCHS@RATE") from None
-    return Stage(**_plan_and_name(plan), epochs=length, lr=lr)
-
-
-def _plan_and_name(text: str) -> dict[str, Any]:
-    """Return the plan of a stage, a name or the plan of a file, and what the stage is called."""
-    chosen = chosen_plan(text)
-    if chosen.from_file:
-        return {"plan": chosen.plan, "name": re.sub(r"[^\w.-]+", "-", Path(text).stem)}
-    name = re.sub("^int([2-8])", r"\1-bit", text)  # int8-static: 8-bit-static
-    return {"plan": text, "name": name}
-
-
-def _check_plans(stages: "list[Stage]", model: "Classifier") -> None:
-    """Raise ValueError if a plan file does not fit the model's layers."""
-    for stage in stages:
-        if not isinstance(stage.plan, str):
-            ChosenPlan(f"{stage.name}.toml", stage.plan, from_file=True).check(model)
-
-
-def _with_teacher(stages: "list[Stage]", teacher: str | None) -> "list[Stage]":
-    """Give all stages after the teacher's this teacher."""
-    if teacher is None:
-        return stages
-    names = [stage.name for stage in stages]
-    if teacher not in names:
-        raise ValueError(f"--teacher is {teacher!r}; expected one of the stages {', '.join(names)}")
-    first = names.index(teacher) + 1
-    return [*stages[:first], *(replace(stage, teacher=teacher) for stage in stages[first:])]
 
 
 def _recipe(args: argparse.Namespace, recipe: "Recipe") -> "Recipe":

@@ -21,6 +21,8 @@ EXAMPLES = """\
   tervit train --stages float:20,ternary:10      from float to ternary, without an 8-bit stage
   tervit train --stages float:16,int8:2,int4:2,ternary:8@1e-3 --teacher float
   tervit train --stages float:20,plan.toml:8     the last stage with the quantizers of a plan file
+  tervit train --stages float:20@2e-3,ternary:20 --schedule fused
+                                                 the rate falls in the last stage alone
   tervit train --data cifar10 --float-twin       float weights, as long and at the same rates
   tervit train --data cifar10 --show-recipe      what that would train, and how
   tervit train --resume runs/shapes              continue after Ctrl-C, with the same result
@@ -85,6 +87,19 @@ def _add_stage_options(group: Options) -> None:
     add_plan(group, "plan of the last stage, if --stages is not given")
     group.add_argument(
         "--teacher", metavar="STAGE", help="distil the model of this stage into all later ones"
+    )
+    group.add_argument(
+        "--schedule",
+        choices=("each", "fused"),
+        help="of the learning rate; each: every stage has a warm-up, a cosine and a fresh "
+        "optimizer; fused: one schedule over all stages, at the rate of the first, that falls in "
+        "the last (default: the preset's; each with --stages)",
+    )
+    group.add_argument(
+        "--ramp",
+        type=float,
+        metavar="X",
+        help="fade the quantizers of the last stage in over this fraction of it",
     )
     group.add_argument(
         "--float-twin",

@@ -12,6 +12,7 @@ from tervit_np.train.presets import PRESETS, Preset, named_preset, preset_for
 from tervit_np.train.resume import RunArguments, run_arguments_from
 from tervit_np.train.schedule import warmup_cosine
 from tervit_np.train.splits import Data, load_data
+from tervit_np.train.stage_schedules import with_ramp, with_schedule
 from tervit_np.train.stages import Recipe, Stage, StageResult, float_twin
 
 __all__ = [
@@ -37,4 +38,6 @@ __all__ = [
     "run",
     "run_arguments_from",
     "warmup_cosine",
+    "with_ramp",
+    "with_schedule",
 ]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import tervit_np as tv
-from tervit_np.cli.new_run import parse_stages
+from tervit_np.cli.stage_options import parse_stages
 from tervit_np.quant import PLANS, read_plan_file, write_plan_file
 from tervit_np.quant.plan_file import check_fits
 from tervit_np.train import PRESETS

@@ -12,7 +12,7 @@ from PIL import Image
 
 import tervit_np as tv
 from tervit_np.cli import main
-from tervit_np.cli.new_run import parse_stages
+from tervit_np.cli.stage_options import parse_stages
 from tervit_np.train import PRESETS
 
 ROOT = Path(__file__).parents[2]
@@ -157,9 +157,26 @@ def test_a_float_twin_has_the_rates_of_the_preset(tervit):
     ):
         assert f"plan {old}," in preset and "plan float," in twin
         assert preset.partition(",")[2] == twin.partition(",")[2]
-    code, _, error = tervit("train", "--float-twin", "--plan", "int4")
+    for option in (("--plan", "int4"), ("--ramp", 0.5)):
+        code, _, error = tervit("train", "--float-twin", *option)
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert f"makes all weights float; it leaves no use for {option[0]}" in error
+
+
+def test_a_fused_schedule_and_a_ramp_are_shown(tervit):
+    """--schedule fused makes the preset of its stages, at the rate of the first one."""
+    args = "train", "--show-recipe", "--data", "cifar10"
+    stages = "float:3@4e-3,int8:0.5,ternary:7.5"
+    fused = tervit(*args, "--stages", stages, "--schedule", "fused")[1]
+    assert fused == tervit(*args)[1]
+    each = tervit(*args, "--stages", stages, "--schedule", "each")[1]
+    assert each == tervit(*args, "--stages", stages)[1] != fused
+    ramped = tervit(*args, "--ramp", 0.5)[1]
+    assert "ternary, 7.5 epochs, " in ramped
+    assert ramped.replace(", quantizers fade in over 3.75 epochs", "") == fused
+    code, _, error = tervit(*args, "--stages", f"{stages}@1e-3", "--schedule", "fused")
     assert (code, len(error.splitlines())) == (2, 1)
-    assert "--float-twin makes all weights float; it leaves no use for --plan" in error
+    assert "has one peak learning rate; give it to the first of the --stages alone: flo" in error
 
 
 def test_a_preset_is_chosen_by_name(tervit):

@@ -8,7 +8,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np import losses, ops
-from tervit_np.cli.new_run import parse_stages
+from tervit_np.cli.stage_options import parse_stages
 from tervit_np.models.quantization import set_precision
 from tervit_np.quant import UniformAct
 from tervit_np.train import PRESETS, ParallelModel, Recipe, Stage, run
