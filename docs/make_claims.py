@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -126,6 +127,12 @@ def times_smaller(name: str, size: float) -> float:
     return 4e-6 * CONFIGS[name].parameters / size
 
 
+def moved(arm: str, stage: str) -> float:
+    """Return how far a stage of rungs.toml moves the weights: percent of their norm, mean."""
+    seeds = stored(f"docs/stage_changes.json#arms/{arm}")[0]
+    return 100 * fmean(seed["change"][stage] for seed in seeds)
+
+
 INPUTS = [(data, stage) for data in ("cifar10", "shapes") for stage in ("ternary", "float")]
 COMPUTED: dict[str, Callable[[], float]] = {
     "cifar10_epochs": lambda: epochs("cifar10"),
@@ -145,6 +152,8 @@ COMPUTED: dict[str, Callable[[], float]] = {
         for bits in (4, 8)
     },
     "inputs_largest_loss_8": lambda: max(input_cost("loss", *which, 8) for which in INPUTS),
+    "moved_by_3_bits": lambda: moved("3-bit for two epochs", "3-bit"),
+    "moved_by_three_values": lambda: moved("in steps", "ternary"),
     "swin_small_ratio": lambda: times_smaller(SWIN, megabytes(SWIN, "paper")),
     "swin_small_stored_ratio": lambda: times_smaller(SWIN, megabytes(SWIN, "stored")),
     "cifar10_ratio": lambda: times_smaller(

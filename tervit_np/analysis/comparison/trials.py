@@ -97,7 +97,7 @@ class Trials:
 
     def model_file(self, trial: Trial) -> Path:
         """Path of the trained model of a trial."""
-        return self._stage_folder(trial.seed, trial.stages).stage_file(trial.arm.last)
+        return self.stage_folder(trial.seed, trial.stages).stage_file(trial.arm.last)
 
     def describe_data(self) -> dict[str, int]:
         """Count the images of trials."""
@@ -149,7 +149,7 @@ class Trials:
         Diverged
             If it diverges, now or when it was trained before.
         """
-        run = self._stage_folder(seed, stages)
+        run = self.stage_folder(seed, stages)
         if problem := divergence(run):
             raise Diverged(problem)
         try:
@@ -166,7 +166,7 @@ class Trials:
             shutil.rmtree(run.path)  # a finished trial whose results were deleted
         resume = self._begun(seed, stages)
         if not resume and len(stages) > 1:
-            before = self._stage_folder(seed, stages[:-1])
+            before = self.stage_folder(seed, stages[:-1])
             run.begin_after(before, self._run_config(seed, stages))
             resume = True
         return train.run(
@@ -185,14 +185,14 @@ class Trials:
 
     def _begun(self, seed: int, stages: tuple[train.Stage, ...]) -> bool:
         """Whether a training of these stages can continue."""
-        run = self._stage_folder(seed, stages)
+        run = self.stage_folder(seed, stages)
         return (run.path / "run.json").exists() and run.checkpoints.exist
 
     def parts_to_train(self, trial: Trial) -> list[tuple[train.Stage, ...]]:
         """List the beginnings of a trial's stages, up to one that has diverged."""
         parts = []
         for part in prefixes(trial.stages):
-            if divergence(self._stage_folder(trial.seed, part)):
+            if divergence(self.stage_folder(trial.seed, part)):
                 break
             parts.append(part)
         return parts
@@ -204,7 +204,8 @@ class Trials:
     def _result_file(self, trial: Trial) -> Path:
         return self.folder / "trials" / f"{self.key(trial.seed, trial.stages)}.json"
 
-    def _stage_folder(self, seed: int, stages: tuple[train.Stage, ...]) -> RunFolder:
+    def stage_folder(self, seed: int, stages: tuple[train.Stage, ...]) -> RunFolder:
+        """Return the folder of the last of these stages, trained or not."""
         return RunFolder(self.folder / "stages" / self.key(seed, stages))
 
     def key(self, seed: int, stages: tuple[train.Stage, ...]) -> str:
