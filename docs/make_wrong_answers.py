@@ -32,7 +32,7 @@ def page() -> str:
 
 def _section(exercise: Exercise) -> str:
     chapter, task = exercise.chapter, f"../../tervit_np/exercises/tasks/{exercise.name}.py"
-    rows = [f"| {_cell(w.about)} | {_cell(w.message)} |" for w in exercise.wrong_answers]
+    rows = [f"| {cell(w.about)} | {cell(w.message)} |" for w in exercise.wrong_answers]
     return "\n".join(
         [
             f"## {exercise.name}\n",
@@ -46,7 +46,7 @@ def _section(exercise: Exercise) -> str:
     )
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Return words as a cell: a bar would end it, and stars and angles have meanings."""
     for character in "\\|*<_":
         text = text.replace(character, f"\\{character}")

@@ -31,6 +31,7 @@ from tervit_np.nn.quantized_layer import effective_bias
 from tervit_np.quant import (
     Identity,
     Quantizer,
+    QuestAct,
     StaticAct,
     UniformAct,
     fixed_scale,
@@ -40,6 +41,7 @@ from tervit_np.quant.spec import plan_to_spec
 
 FORMAT = "tervit_np packed 1"
 PRECISIONS = ("float32", "float16")
+_INPUTS = UniformAct | StaticAct | QuestAct | Identity  # of layers that run as floats
 
 
 def export(
@@ -136,23 +138,19 @@ def storage_kind(name: str, layer: Any) -> str:
     """
     weight: Quantizer = layer.weight_quant
     act: Quantizer = layer.act_quant
-    kind = weight.packing.removesuffix(" groups")
-    if kind == "ternary" and is_int8_activation(act):
-        return "ternary"
-    if kind == "integer" and isinstance(act, UniformAct | StaticAct | Identity):
-        return "integer"
-    if isinstance(weight, Identity) and isinstance(act, UniformAct | StaticAct | Identity):
-        return "float"
-    if not weight.packing and not isinstance(weight, Identity):
+    kind = "float" if isinstance(weight, Identity) else weight.packing.removesuffix(" groups")
+    if not kind:
         raise ValueError(
-            f"export: {name} has weights {weight!r}, which have no packed form: a packed layer has "
-            "integers, all of an output channel or group times one scale"
+            f"export: {name} has weights {weight!r}, which have no packed form: "
+            f"{weight.no_packed_form}"
         )
+    if is_int8_activation(act) or (kind != "ternary" and isinstance(act, _INPUTS)):
+        return kind
     needed = (
         "a packed layer of three values needs symmetric 8-bit inputs, static or with one scale per "
         "token"
         if kind == "ternary"
-        else "a packed file describes uniform inputs alone, static or with scales of their own"
+        else "a packed file has inputs of one of the rules for inputs, without a ramp"
     )
     raise ValueError(f"export: {name} has weights {weight!r} with inputs {act!r}; {needed}")
 

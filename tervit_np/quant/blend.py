@@ -3,7 +3,8 @@
     forward    w_q = (1 - q) w + q w_hat                       q from 0 to 1
     backward   (1 - q) dw_q + q (inner backward of dw_q)
 
-Used by `Stage(ramp=...)`; q follows sigmoid(16 t/T - 6) as in TeTRA.
+Used by `Stage(ramp=...)`; q follows sigmoid(16 t/T - 6) as in TeTRA
+(Grainge et al. 2025).
 """
 
 from typing import Any, NamedTuple
@@ -27,8 +28,9 @@ class Blend(Quantizer):
         boundary="as the inner quantizer",
         ties="as the inner quantizer",
         scale="as the inner quantizer; the amount is a constant",
-        clip="as the inner quantizer, times the amount",
+        clip="where the inner quantizer has none, 1 - amount of the gradient is left",
     )
+    no_packed_form = "they are part floats, part codes until the ramp of their stage has ended"
 
     def __init__(self, inner: Quantizer, amount: float = 0.0) -> None:
         self.inner, self.amount, self.bits = inner, amount, inner.bits

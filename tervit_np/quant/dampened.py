@@ -21,11 +21,19 @@ import numpy as np
 
 from tervit_np.param import Param
 from tervit_np.quant.channels import as_rows
+from tervit_np.quant.protocol import Convention
 from tervit_np.quant.ternary import Ternary
 
 
 class Dampened(Ternary):
     """Ternary weights with a pull towards their levels."""
+
+    convention = Convention(
+        boundary="|w| = Delta gives 0 (strict) and is pulled to it",
+        ties="none: thresholds, not rounding",
+        scale="alpha, Delta from w in each forward; constants in the backward and in the pull",
+        clip="nowhere; where |w| <= alpha, 2 strength (w - w_hat) is added before the step",
+    )
 
     def __init__(self, granularity: str = "channel", strength: float = 0.01) -> None:
         if not 0 <= strength < float("inf"):

@@ -23,6 +23,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.param import Param
 from tervit_np.quant.channels import as_rows
+from tervit_np.quant.protocol import Convention
 from tervit_np.quant.ternary import Ternary
 
 KEPT = 0.98  # of both averages, in each step
@@ -31,6 +32,13 @@ STOPPED = 2.0  # the frequency of a frozen weight; others are at most 1
 
 class Freezing(Ternary):
     """Ternary weights, of which those that oscillate are held at one code."""
+
+    convention = Convention(
+        boundary="|w| = Delta gives 0 (strict); f = limit does not freeze",
+        ties="none: thresholds, not rounding; c of a frozen weight: half to even",
+        scale="alpha, Delta from w in each forward; constants in the backward",
+        clip="nowhere; a frozen weight is put back to alpha t after the step",
+    )
 
     def __init__(self, granularity: str = "channel", limit: float = 0.04) -> None:
         if not 0 < limit <= 1:

@@ -1,4 +1,4 @@
-"""Ternary gamma of a LayerNorm, as in FTerViT (2026), where every matrix and gamma is ternary.
+"""Ternary gamma of a LayerNorm; FTerViT (Ruciński et al. 2026) makes all LayerNorms ternary.
 
 The rule of ternary.py for the vector gamma (D,), with one threshold and one scale:
 
@@ -16,11 +16,19 @@ packed file gamma takes 1.6 bits; the kernels read it as floats.
 """
 
 from tervit_np.arrays import Array
+from tervit_np.quant.protocol import Convention
 from tervit_np.quant.ternary import Ternary, TernaryCache
 
 
 class TernaryGamma(Ternary):
     """Gamma in {-alpha, 0, alpha}, one alpha for a LayerNorm."""
+
+    convention = Convention(
+        boundary="|gamma| = Delta gives 0 (strict)",
+        ties="none: thresholds, not rounding",
+        scale="alpha, Delta from gamma in each forward; constants in the backward",
+        clip="nowhere",
+    )
 
     def __init__(self) -> None:
         super().__init__("tensor")

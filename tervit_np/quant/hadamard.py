@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.quant.protocol import QuantizedTensor, Quantizer
+from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 from tervit_np.quant.quest import Quest
 from tervit_np.quant.quest_act import QuestAct
 
@@ -99,6 +99,14 @@ class _Rotated(Quantizer):
 class Hadamard(_Rotated, Quest):
     """Ternary weights of QuEST, rotated; a filter of a convolution counts as one row."""
 
+    convention = Convention(
+        boundary="v = H w: |v| = a / 2 gives 0 (strict); |v| = 1.5 a has a gradient",
+        ties="none: thresholds, not rounding",
+        scale="1.2240 root mean square of v in each forward; constant in the backward",
+        clip="dv, of dw = H dv, where |v_hat - v| > a / 2, which is |v| > 1.5 a",
+    )
+    no_packed_form = "their codes are of H w, for rotated inputs, and a packed layer rotates none"
+
     def __init__(self, granularity: str = "channel", block: int = 32) -> None:
         check_block(block)
         Quest.__init__(self, granularity)
@@ -110,7 +118,7 @@ class Hadamard(_Rotated, Quest):
 
     @property
     def packing(self) -> str:
-        """None: a packed layer does not rotate its inputs."""
+        """None, as `no_packed_form` says."""
         return ""
 
     def prepare(self, w: Array) -> None:
@@ -129,6 +137,13 @@ class Hadamard(_Rotated, Quest):
 
 class HadamardAct(_Rotated, QuestAct):
     """Inputs of QuEST, 2 to 7 bits, rotated."""
+
+    convention = Convention(
+        boundary="v = H x: |v| = a + a / N has a gradient; v = 0 maps to a level next to it",
+        ties="half to even q",
+        scale="e_b times the root mean square of v in each forward; constant in the backward",
+        clip="dv, of dx = H dv, where |v_hat - v| > a / N, which is |v| > a + a / N",
+    )
 
     def __init__(self, bits: int = 4, block: int = 32) -> None:
         check_block(block)

@@ -1,4 +1,4 @@
-"""Learned step size quantization of weights, LSQ (Esser et al. 2020), and its start in LSQ+ (2020).
+"""Learned step size quantization of weights, LSQ (Esser et al. 2020).
 
     codes round(Q v) in {-Q, ..., Q}, Q = 2^(b-1) - 1              g(v) = codes / Q
 
@@ -9,9 +9,9 @@ Two bits are three values, thresholds +-a/2, levels -a, 0, a.
     start "mean"         s = 2 mean|w| / sqrt(Q)                                  LSQ
     start "deviation"    s = max(|mu - 3 sigma|, |mu + 3 sigma|) / 2^(b-1)        LSQ+
 
-mu and sigma are mean and standard deviation of the row. Of Gaussian weights the first step ends the
-grid at 1.6 sqrt(Q) sigma: at 1.6 sigma with 2 bits, at 18 sigma with 8, where most codes are never
-used until a has shrunk.
+mu and sigma are mean and standard deviation of the row; LSQ+ is by Bhalgat et al. (2020). Of
+Gaussian weights the first step ends the grid at 1.6 sqrt(Q) sigma: at 1.6 sigma with 2 bits, at 18
+sigma with 8, where most codes are never used until a has shrunk.
 
 The papers have the code -2^(b-1), too; here the grid is symmetric, as in uniform.py. The learned
 offset of LSQ+ is for activations; its weights have none.

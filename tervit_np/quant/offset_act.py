@@ -32,7 +32,7 @@ class LSQPlusAct(LSQAct):
     convention = Convention(
         boundary="|x - b| = a maps to the last level and has no gradient",
         ties="half to even, of (x - b) / s",
-        scale="a and b, learned; a as LSQ, the gradient of b is 1 beyond and 0 inside",
+        scale="a and b, learned from a calibrated start and 0; da as LSQ, db 1 beyond, 0 inside",
         clip="|x - b| >= a",
     )
 

@@ -2,6 +2,7 @@
 
     ternary, int8, seq, ...     the names of PLANS
     int2 to int7                weights of so many bits
+    lsq2 to lsq8, lsqplus2 to lsqplus8, dorefa2 to dorefa7          the same by another rule
     ternary-group32             one scale for 32 inputs of a channel, or for another number
     NAME-int4-lsq               a plan with other inputs: any word that a plan file has for inputs
     NAME-static                 a plan whose inputs have static scales
@@ -12,6 +13,7 @@ files, so "lsqplus" stands for "lsq+"; "minmax" is `kind = "minmax"` of a plan f
 """
 
 import re
+from collections.abc import Callable
 
 from tervit_np.quant.dampened import Dampened
 from tervit_np.quant.dorefa import DoReFa
@@ -63,8 +65,6 @@ PLANS: dict[str, Plan] = {
     "seq": _encoder(SEQ()),  # ParetoQ, three levels and a learned scale
     "seq4": _encoder(SEQ(4)),  # four levels
     "lsq": _encoder(LSQ(2)),  # three values and a learned scale
-    "lsq4": _encoder(LSQ(4)),
-    "lsq8": _encoder(LSQ(8)),
     "lsqplus": _encoder(LSQ(2, start="deviation")),  # LSQ+: another start of the scale
     "ttq": _encoder(TTQ()),  # a learned scale for each sign
     "dorefa": _encoder(DoReFa(2)),  # four levels, none is 0
@@ -73,6 +73,12 @@ PLANS: dict[str, Plan] = {
     "dampened": _encoder(Dampened()),  # pulls weights to their levels
     "tequila": _encoder(Tequila()),  # weights that are 0 act as a bias
     "freezing": _encoder(Freezing()),  # stops weights that oscillate
+}
+_OF_BITS: dict[str, Callable[[int], Quantizer]] = {  # names that a number of bits can follow
+    "int": UniformWeight,
+    "lsq": LSQ,
+    "lsqplus": lambda bits: LSQ(bits, start="deviation"),
+    "dorefa": DoReFa,
 }
 PLANS |= {f"{name}-static": PLANS[name].with_static_inputs() for name in ("int8", "ternary")}
 
@@ -94,15 +100,16 @@ def named_plan(plan: str | Plan) -> Plan:
     base = plan.removesuffix("-static")
     if base != plan and base != "float" and not base.endswith("-static"):
         return named_plan(base).with_static_inputs()
-    if match := re.fullmatch("int([2-7])", plan):
-        return _encoder(UniformWeight(int(match[1])))
+    if (match := re.fullmatch("([a-z]+)([2-8])", plan)) and match[1] in _OF_BITS:
+        return _encoder(_OF_BITS[match[1]](int(match[2])))
     if match := re.fullmatch("ternary-(group[0-9]+)", plan):
         return _encoder(Ternary(match[1]))
     if (match := _INPUTS.fullmatch(plan)) and not _INPUTS.fullmatch(match[1]):
         return _with_inputs(named_plan(match[1]), match[2])
     raise ValueError(
-        f"unknown plan {plan!r}; known: {', '.join(PLANS)}, intN for N-bit weights, N = 2 to 7, "
-        "ternary-groupN, and with other inputs NAME-int4, NAME-int2-quest and the like"
+        f"unknown plan {plan!r}; known: {', '.join(PLANS)}, intN, lsqN, lsqplusN and dorefaN for "
+        "N-bit weights, N = 2 to 8 (dorefa: 7), ternary-groupN, and with other inputs NAME-int4, "
+        "NAME-int2-quest and the like"
     )
 
 

@@ -31,7 +31,10 @@ class QuantizedTensor(NamedTuple):
 
 
 class Convention(NamedTuple):
-    """One row of the convention table."""
+    """One row of the convention table, which docs/quantizers.md prints.
+
+    A rule that inherits from another has a row of its own: the words of the other rarely fit it.
+    """
 
     boundary: str  # the code of a value on a threshold or at the end of the range
     ties: str  # how halves are rounded
@@ -45,6 +48,7 @@ class Quantizer(ABC):
     bits: float = 32  # of a code, from which model sizes are computed
     is_ternary: bool = False  # whether all codes are -1, 0 or 1
     convention: Convention
+    no_packed_form: str = "their rule has an empty `packing`, as those for inputs have"  # why
 
     @property
     def packing(self) -> str:
@@ -52,7 +56,8 @@ class Quantizer(ABC):
 
         "ternary": codes -1, 0, 1; "integer": symmetric codes of `code_bits` bits; with one scale
         for each output channel or one for all. "ternary groups", "integer groups": the same codes,
-        with a scale for each group of inputs. "": other weights, which have no packed form.
+        with a scale for each group of inputs. "": no packed form; `no_packed_form` says why, in
+        words about the weights.
         """
         return ""
 

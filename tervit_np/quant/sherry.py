@@ -1,4 +1,4 @@
-"""Three of four weights: ternary weights with one zero in each four, as in Sherry (2026).
+"""Three of four weights: ternary weights with one zero in each four, Sherry (Huang et al. 2026).
 
 For an output channel with n weights, cut into blocks of 4 inputs:
 

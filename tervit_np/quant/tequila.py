@@ -20,7 +20,7 @@ ternary.py, so that the extra alone is new. Its strength is 1e-3, as here.
 from typing import NamedTuple
 
 from tervit_np.arrays import Array
-from tervit_np.quant.protocol import require_residual
+from tervit_np.quant.protocol import Convention, require_residual
 from tervit_np.quant.ternary import Ternary
 from tervit_np.quant.weight_quantizer import row_sums
 
@@ -34,6 +34,13 @@ class TequilaCache(NamedTuple):
 
 class Tequila(Ternary):
     """Ternary weights, and a bias from those that are 0."""
+
+    convention = Convention(
+        boundary="|w| = Delta gives 0 (strict) and counts for the bias",
+        ties="none: thresholds, not rounding",
+        scale="alpha, Delta from w in each forward; constants in the backward",
+        clip="nowhere; where w_hat is 0, strength times the gradient of the bias is added",
+    )
 
     def __init__(self, granularity: str = "channel", strength: float = 1e-3) -> None:
         if not 0 <= strength < float("inf"):

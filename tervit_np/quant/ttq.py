@@ -55,6 +55,10 @@ class TTQ(WeightQuantizer):
         scale="P and N, learned; Delta from w in each forward, a constant in the backward",
         clip="nowhere; the gradient is multiplied by P or N where w_hat is not 0",
     )
+    no_packed_form = (
+        "they have two scales for each output, one for each sign, and a packed layer multiplies "
+        "its sum by one"
+    )
 
     def __init__(self, granularity: str = "channel") -> None:
         super().__init__(granularity)
@@ -62,7 +66,7 @@ class TTQ(WeightQuantizer):
 
     @property
     def packing(self) -> str:
-        """None: two scales for one output."""
+        """None, as `no_packed_form` says."""
         return ""
 
     def num_scales(self, shape: tuple[int, ...]) -> int:

@@ -38,6 +38,7 @@ def test_the_size_as_stored_equals_a_count_by_hand():
     [
         *sorted(PLANS.keys() - {"ttq", "hadamard"}),  # these two have no packed form
         *(f"int{bits}" for bits in range(2, 8)),
+        "lsqplus4",
     ],
 )
 def test_the_size_as_stored_is_that_of_the_arrays_in_a_packed_file(name, plan):

@@ -1,6 +1,7 @@
 """A model is written to a packed file and loaded again; damaged files are refused."""
 
 import json
+import re
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,20 @@ from tervit_np.deploy import is_packed, stored_plan
 from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.onnx_file import export_onnx
+from tervit_np.deploy.writing import storage_kind
 from tervit_np.kernels import GroupedWeights
 from tervit_np.kernels.int8_weights import unpack_int8
+from tervit_np.nn import Linear
 from tervit_np.quant import (
     IDENTITY,
+    LSQ,
+    TTQ,
+    Blend,
     DoReFa,
+    Hadamard,
+    HadamardAct,
     Plan,
+    QuestAct,
     StaticAct,
     Ternary,
     UniformAct,
@@ -206,9 +215,9 @@ def test_codes_of_fewer_bits_make_files_smaller(tmp_path):
     assert sizes_of[8] == 2 * sizes_of[4] == 4 * sizes_of[2]
 
 
-@pytest.mark.parametrize("bits", range(2, 8))
-def test_codes_in_a_file_are_those_of_the_model(tmp_path, bits):
-    model = model_of(DEIT, f"int{bits}")
+@pytest.mark.parametrize("plan", ["int2", "int3", "int5", "int6", "lsq7", "lsqplus4"])
+def test_codes_in_a_file_are_those_of_the_model(tmp_path, plan):
+    model = model_of(DEIT, plan)
     tv.export(model, tmp_path / "x")
     packed = tv.load_packed(tmp_path / "x").model
     for one, two in zip(packed.blocks, model.blocks, strict=True):
@@ -276,15 +285,46 @@ def test_export_refuses_quantizers_that_the_format_cannot_store(tmp_path):
     plan = Plan([(r"blocks\..*", Ternary(), StaticAct(4, 0.1))])
     with pytest.raises(ValueError, match=r"qkv has .* inputs int4 static \(0.1\); a packed"):
         tv.export(tv.quantize(model, plan), tmp_path / "x")
-    with pytest.raises(ValueError, match=r"LSQ 4 bits .* inputs QuEST .* uniform inputs alone"):
-        tv.export(tv.quantize(model, "lsq4-int4-quest"), tmp_path / "x")
-    plan = Plan([(r"blocks\..*", UniformWeight(4), UniformAct(8, "minmax"))])
-    tv.export(tv.quantize(model, plan), tmp_path / "x")
-    images = images_of(DEIT)
-    found = tv.load_packed(tmp_path / "x").predict(images)
-    np.testing.assert_array_equal(found, model.predict(images))
     with pytest.raises(ValueError, match="precision is 'int4'"):
-        tv.export(model, tmp_path / "x", precision="int4")
+        tv.export(tv.quantize(model, "int4"), tmp_path / "x", precision="int4")
+
+
+RAMP, ROTATED = Blend(Ternary(), 0.5), Hadamard("channel", 4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "inputs", "words"),
+    [
+        (TTQ(), UniformAct(), "no packed form: they have two scales for each output, one for each"),
+        (ROTATED, UniformAct(), "no packed form: their codes are of H w, for rotated inputs"),
+        (RAMP, UniformAct(), "no packed form: they are part floats, part codes until the ramp"),
+        (StaticAct(4, 0.1), UniformAct(), "no packed form: their rule has an empty `packing`, as"),
+        (Ternary(), HadamardAct(4), "a packed layer of three values needs symmetric 8-bit inputs"),
+        (LSQ(4), RAMP, "a packed file has inputs of one of the rules for inputs, without a ramp"),
+        (IDENTITY, Ternary(), "a packed file has inputs of one of the rules for inputs"),
+    ],
+    ids=repr,
+)
+def test_each_refused_rule_has_its_own_reason(weights, inputs, words):
+    layer = Linear(8, 8, weight_quant=weights, act_quant=inputs)
+    with pytest.raises(ValueError, match=re.escape("export: fc has weights") + f".*{words}"):
+        storage_kind("fc", layer)
+
+
+@pytest.mark.parametrize(
+    ("weights", "inputs"),
+    [
+        (UniformWeight(4), UniformAct(8, "minmax")),
+        (LSQ(4, start="deviation"), QuestAct(4)),
+        (IDENTITY, HadamardAct(4, 4)),
+    ],
+    ids=repr,
+)
+def test_layers_with_other_inputs_run_as_floats(tmp_path, weights, inputs):
+    model = tv.quantize(model_of(DEIT), Plan([(r"blocks\..*(qkv|fc1)", weights, inputs)]))
+    tv.export(model, tmp_path / "x")
+    packed, images = tv.load_packed(tmp_path / "x"), images_of(DEIT)
+    np.testing.assert_array_equal(packed.predict(images), model.predict(images))
 
 
 @pytest.mark.parametrize("plan", ["ternary-static", "int8-static"])

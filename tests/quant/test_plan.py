@@ -94,6 +94,10 @@ def test_plans_are_found_by_name():
     ("name", "weights", "inputs", "first"),
     [
         ("int4", "int4 (channel)", "int8 symmetric (token)", "int8 symmetric (token)"),
+        ("lsq3", "LSQ 3 bits (channel, mean)", "int8 symmetric (token)", "int8 symmetric (token)"),
+        ("lsqplus8", "LSQ 8 bits (channel, deviation)", "int8 symmetric (token)", None),
+        ("lsqplus4-int4", "LSQ 4 bits (channel, deviation)", "int4 symmetric (token)", None),
+        ("dorefa4", "DoReFa 4 bits (tensor, fit)", "int8 symmetric (token)", None),
         ("ternary-group32", "ternary (group32, twn, support)", "int8 symmetric (token)", None),
         (
             "ternary-int4",
@@ -135,6 +139,9 @@ def test_names_are_put_together(name, weights, inputs, first):
     [
         ("ternary-int9", "unknown plan 'ternary-int9'; known: .* NAME-int4, NAME-int2-quest"),
         ("ternary-int4-int2", "unknown plan"),
+        ("lsqplus9", "unknown plan 'lsqplus9'; known: .* intN, lsqN, lsqplusN and dorefaN for"),
+        ("quest4", "unknown plan 'quest4'"),
+        ("dorefa8", "bits is 8; expected an integer from 2 to 7"),
         ("trinary-int4", "unknown plan 'trinary'"),
         ("ternary-int8-quest", "bits is 8; expected an integer from 2 to 7"),
         ("ternary-group1", "at least 2, as in 'group64'"),

@@ -2,17 +2,29 @@ import numpy as np
 import pytest
 
 from tervit_np.quant import (
+    LSQ,
     Blend,
     Convention,
+    Dampened,
+    Freezing,
     Hadamard,
     HadamardAct,
     Identity,
     LSQPlusAct,
     QuantizedTensor,
     Quantizer,
+    Quest,
+    QuestAct,
+    Sherry,
+    StaticAct,
+    Tequila,
+    Ternary,
+    TernaryGamma,
     conventions,
 )
+from tervit_np.quant.hadamard import hadamard
 from tervit_np.quant.protocol import require_residual
+from tervit_np.quant.weight_quantizer import WeightQuantizer
 from tervit_np.verify.frozen import QUANTIZERS, prepared
 from tests.checks import ROUNDOFF32, ROUNDOFF64, close
 
@@ -71,13 +83,77 @@ def test_an_unfinished_quantizer_cannot_be_built():
         Half()
 
 
-def test_every_quantizer_states_its_convention():
-    """Printed with `pytest -s`: every rule answers the four questions."""
+def test_every_quantizer_answers_the_four_questions_for_itself():
+    """No row is inherited: words about w or a clip do not fit a rule that has v or no clip."""
     table = conventions()
     assert set(table) == {type(quantizer).__name__ for quantizer in QUANTIZERS}
-    for name, convention in table.items():
-        assert isinstance(convention, Convention)
-        print(f"\n{name}")
-        for question, answer in convention._asdict().items():
-            assert answer
-            print(f"  {question:<9} {answer}")
+    for rule in {type(quantizer) for quantizer in QUANTIZERS}:
+        assert isinstance(vars(rule).get("convention"), Convention), rule
+        assert all(table[rule.__name__])
+
+
+def contradictions(quantizer):
+    """What the row of a quantizer says and the quantizer does not do, or the other way round."""
+    w = np.random.default_rng(0).normal(size=(3, 16))
+    w[0, 0], w[1, :4] = 8, 4  # beyond every clip, the four when they are rotated
+    rule = prepared(quantizer, w)
+    dw_hat = np.random.default_rng(1).normal(size=w.shape)
+    _, cache = rule.forward(w)
+    dw, row = rule.backward(dw_hat, cache), rule.convention
+    is_rotated = hasattr(rule, "block")
+    dv = hadamard(dw, rule.block) if is_rotated else dw
+    needs_clip = "if one is given" in row.clip
+    claims = {
+        "a clip that can be given": (needs_clip, "clip" in rule.arguments()),
+        "a gradient of 0": (
+            not row.clip.startswith("nowhere") and (not needs_clip or rule.clip is not None),
+            bool((np.abs(dv) < ROUNDOFF64).any()),
+        ),
+        "a learned scale": ("learned" in row.scale, bool(rule.params())),
+        "a calibrated scale": ("calibra" in row.scale, isinstance(rule, StaticAct)),
+        "a part of the bias": ("bias" in " ".join(row), rule.bias(w, cache) is not None),
+        "a term before the step": (
+            "before the step" in row.clip,
+            type(rule).before_step is not Quantizer.before_step,
+        ),
+        "rotated values": ("|v|" in row.boundary + row.clip, is_rotated),
+    }
+    return [claim for claim, (said, is_so) in claims.items() if said != is_so]
+
+
+def test_every_row_says_what_its_quantizer_does():
+    rules = [q for q in QUANTIZERS if not isinstance(q, Blend)]  # whose row is that of another
+    assert [(q, wrong) for q in rules if (wrong := contradictions(q))] == []
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "row_of", "found"),
+    [
+        (Dampened(), Ternary, ["a clip that can be given", "a term before the step"]),
+        (Freezing(), Ternary, ["a clip that can be given"]),
+        (Tequila(), Ternary, ["a clip that can be given", "a part of the bias"]),
+        (TernaryGamma(), Ternary, ["a clip that can be given"]),
+        (Hadamard("channel", 4), Quest, ["rotated values"]),
+        (HadamardAct(2, 8), QuestAct, ["rotated values"]),
+        (LSQ(), Quest, ["a learned scale"]),
+        (Ternary(), Sherry, ["a clip that can be given"]),
+    ],
+    ids=repr,
+)
+def test_the_row_of_another_rule_is_noticed(quantizer, row_of, found, monkeypatch):
+    monkeypatch.setattr(type(quantizer), "convention", row_of.convention)
+    assert contradictions(quantizer) == found
+
+
+def test_weights_without_a_packed_form_say_why():
+    for quantizer in QUANTIZERS:
+        if isinstance(quantizer, WeightQuantizer | Blend) and not quantizer.packing:
+            assert "no_packed_form" in vars(type(quantizer)), quantizer
+
+
+def test_a_weight_on_the_threshold_becomes_0_as_the_rows_say():
+    """Delta is 0.7 times a mean of exactly 1."""
+    w = np.array([[0.7, 1.3]])
+    for quantizer in (Ternary(), Dampened(), Freezing(), Tequila(), TernaryGamma()):
+        assert "= Delta gives 0 (strict)" in quantizer.convention.boundary
+        assert prepared(quantizer, w).encode(w).codes.tolist() == [[0, 1]], quantizer

@@ -44,7 +44,8 @@ def _dequantized_weight(graph: Graph, name: str, layer: Any) -> str:
         return graph.transpose(weight, 1, 0)
     if not quantizer.packing:
         raise ValueError(
-            f"onnx: {name} has weights {quantizer!r}, which ONNX operators cannot express"
+            f"onnx: {name} has weights {quantizer!r}, which have no packed form to write: "
+            f"{quantizer.no_packed_form}"
         )
     codes, scale, _ = quantizer.encode(layer.weight.data)
     if scale.ndim == 2 and isinstance(layer, Conv2d):
