@@ -43,20 +43,22 @@ def summary(folder: Path) -> dict[str, Any]:
     """Summarize a finished run: command without seed and folder, accuracies in percent, time."""
     config = json.loads((folder / "run.json").read_text())
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    finished = [line for line in lines if line["kind"] == "stage"]
     stages = [
         {
             "stage": line["stage"],
             "start": 100 * line["start"]["test_accuracy"],
             "end": 100 * line["end"]["test_accuracy"],
         }
-        for line in lines
-        if line["kind"] == "stage"
+        for line in finished
     ]
+    cpu = [line.get("cpu_seconds") for line in finished]  # earlier versions did not measure it
     return {
         "command": plain_command(config["command"]),
         "seed": config["seed"],
         "stages": stages,
-        "seconds": round(sum(line["seconds"] for line in lines if line["kind"] == "stage"), 1),
+        "seconds": round(sum(line["seconds"] for line in finished), 1),
+        **({} if None in cpu else {"cpu_seconds": round(sum(cpu), 1)}),
         "test_images": config["data"]["test"],
         "environment": config["environment"],
     }

@@ -48,6 +48,19 @@ def test_the_pages_are_what_the_stored_results_make_of_them(results):
         assert f"](comparisons/{file.stem}.png)" in pages
 
 
+@pytest.mark.parametrize("cpu", [{"cpu_seconds": 3.5}, {}, {"cpu_seconds": None}])
+def test_a_summary_has_the_cpu_time_where_it_is_known(results, tmp_path, cpu):
+    config = {"command": "tervit train", "seed": 0, "data": {"test": 8}, "environment": {}}
+    (tmp_path / "run.json").write_text(json.dumps(config))
+    end = {"test_accuracy": 0.5}
+    stage = {"kind": "stage", "stage": "a", "start": end, "end": end}
+    lines = [stage | {"seconds": 2, "cpu_seconds": 1}, stage | {"seconds": 3} | cpu]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    summary = results.summary(tmp_path)
+    assert summary["seconds"] == 5
+    assert summary.get("cpu_seconds") == (4.5 if any(cpu.values()) else None)
+
+
 def searched_grid(plan, search):
     """Return the grid that a search ends with which grows where an arm's best is at an end."""
     grid = plan.multipliers

@@ -25,6 +25,7 @@ COLUMNS = (
     "end_test_accuracy",
     "end_test_loss",
     "seconds",
+    "cpu_seconds",
 )
 
 

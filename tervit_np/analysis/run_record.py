@@ -18,6 +18,7 @@ class StageRecord(NamedTuple):
     loss: float
     seconds: float | None  # None where the record was lost
     epochs: float
+    cpu_seconds: float | None = None  # None, too, in runs of earlier versions
 
 
 @dataclass(frozen=True)
@@ -78,4 +79,5 @@ def _stage(line: dict[str, Any]) -> StageRecord:
         end["test_loss"],
         line["seconds"],
         line["epochs"],
+        line["cpu_seconds"],
     )

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 HELP = """Print the history of a run.
 
 A row for each epoch: the mean loss of its training steps, the learning rate at its end, and the
-validation split; then a row for each finished stage with the test split. With --csv every record of
-metrics.jsonl, for a spreadsheet or a notebook."""
+validation split; then a row for each finished stage with the test split and its time, by the clock
+and of the CPU. With --csv every record of metrics.jsonl, for a spreadsheet or a notebook."""
 EXAMPLES = """\
   tervit log runs/shapes                        epochs and stages, also of a run that goes on
   tervit log runs/shapes --csv > history.csv    all records: steps, evaluations, stages"""
@@ -85,11 +85,11 @@ def _print_stages(record: "RunRecord") -> None:
             _percent(stage.start_accuracy),
             _percent(stage.accuracy),
             f"{stage.loss:.3f}",
-            "" if stage.seconds is None else clock(stage.seconds),
+            *("" if time is None else clock(time) for time in (stage.seconds, stage.cpu_seconds)),
         )
         for stage in record.stages
     ]
-    head = ("stage", "epochs", "test accuracy before", "after", "test loss", "time")
+    head = ("stage", "epochs", "test accuracy before", "after", "test loss", "time", "CPU time")
     _print_table(head, rows)
 
 

@@ -8,6 +8,7 @@ from tervit_np.models import Classifier
 from tervit_np.train.checkpoint import Saved
 from tervit_np.train.folder import RunFolder
 from tervit_np.train.run_config import machine_changes
+from tervit_np.train.stage_time import StageTime
 
 
 def begin(
@@ -36,5 +37,5 @@ def begin(
 
 def initial_state(model: Classifier) -> Saved:
     """Return the state before the first step."""
-    position = {"stage": 0, "step": 0, "results": [], "start": (0.0, 0.0), "seconds": 0.0}
+    position = {"stage": 0, "step": 0, "results": [], "start": (0.0, 0.0), **vars(StageTime())}
     return Saved({f"model.{name}": p.data for name, p in model.official_params()}, position)

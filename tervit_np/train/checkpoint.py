@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from data_tools.terminal import note
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.npz import FORMAT, read_npz, write_npz
-from tervit_np.json_files import mismatch
+from tervit_np.json_files import AnyOf, mismatch
 
 _POSITION = {
     "stage": int,
@@ -24,6 +24,7 @@ _POSITION = {
     "results": [list],
     "start": [float],
     "seconds": float,
+    "cpu_seconds": AnyOf(float, None),
     "metrics_bytes": int,
     "run": dict,
 }
@@ -90,6 +91,7 @@ class Checkpoints:
 def _read(file: Path) -> Saved:
     """Read one checkpoint; ValueError if it is damaged."""
     saved = Saved(*read_npz(file))
+    saved.position.setdefault("cpu_seconds", None)  # earlier versions did not measure it
     problem = mismatch(saved.position, _POSITION)
     if problem or any(len(result) != 5 for result in saved.position["results"]):
         raise ValueError(f"{file} is damaged: {problem or 'a result is incomplete'}")

@@ -227,23 +227,10 @@ class RunFolder:
         found = self.metrics.stat().st_size if self.metrics.is_file() else 0
         stages = self.read_run_config()["stages"]
         results = zip(stages, saved.position["results"], strict=False)
-        metrics.rewrite(self.metrics, length, [_stage_record(*pair) for pair in results])
+        metrics.rewrite(self.metrics, length, [metrics.stage_record(*pair) for pair in results])
         self.save(saved)  # with the new length
         note(
             f"{self.metrics} has lost lines: it has {found} bytes, {length} were written, and what "
             "is left may be damaged; training continues to the same weights, and the curves of the "
             "report have gaps"
         )
-
-
-def _stage_record(stage: dict[str, Any], result: list[Any]) -> dict[str, Any]:
-    """Make the record of a finished stage from its result in the checkpoint."""
-    name, start_accuracy, start_loss, accuracy, loss = result
-    return {
-        "kind": "stage",
-        **stage,
-        "stage": name,
-        "start": {"test_accuracy": start_accuracy, "test_loss": start_loss},
-        "end": {"test_accuracy": accuracy, "test_loss": loss},
-        "seconds": None,
-    }

@@ -6,7 +6,6 @@ The evaluation before training shows the drop that quantization alone causes. Th
 at the start and at the end of a stage only; every choice is made on the validation split.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -15,7 +14,7 @@ from typing import Any
 
 from data_tools.terminal import note
 from tervit_np.blas import one_thread
-from tervit_np.checkpoints import load_model, save_checkpoint
+from tervit_np.checkpoints import load_model
 from tervit_np.models import Classifier, quantize
 from tervit_np.train.batches import Batches
 from tervit_np.train.beginning import begin
@@ -25,13 +24,16 @@ from tervit_np.train.evaluate import Evaluation, evaluate
 from tervit_np.train.folder import RunFolder
 from tervit_np.train.interrupt import Interrupted, StopRequest
 from tervit_np.train.memory import keep_freed_memory
+from tervit_np.train.metrics import stage_record
 from tervit_np.train.progress import TrainingProgress
 from tervit_np.train.ranks import ONE, Ranks
 from tervit_np.train.run_config import check_run, make_run_config
 from tervit_np.train.shared_folder import SharedFolder
 from tervit_np.train.splits import Data
+from tervit_np.train.stage_file import save_stage
+from tervit_np.train.stage_time import StageTime
 from tervit_np.train.stages import Recipe, Stage, StageResult
-from tervit_np.train.static_scales import plan_to_store, set_static_scales
+from tervit_np.train.static_scales import set_static_scales
 from tervit_np.train.trainer import StageTrainer, model_arrays
 
 LOG_EVERY = 20  # steps
@@ -103,7 +105,7 @@ class _Loop:
     ranks: Ranks
     results: list[StageResult] = field(default_factory=list)
     start: tuple[float, float] = (0.0, 0.0)  # test accuracy and loss at the start of the stage
-    seconds: float = 0.0  # spent in the stage
+    time: StageTime = field(default_factory=StageTime)  # spent in the stage
 
     def __post_init__(self) -> None:
         self.epoch_steps = len(self.data.train) // self.recipe.batch_size
@@ -157,7 +159,8 @@ class _Loop:
         trainer = StageTrainer(self.model, stage, self.recipe, *options)
         if saved is not None and saved.position["step"] > 0:
             trainer.load(saved.arrays, saved.position)
-            self.start, self.seconds = tuple(saved.position["start"]), saved.position["seconds"]
+            self.start = tuple(saved.position["start"])
+            self.time = StageTime(saved.position["seconds"], saved.position["cpu_seconds"])
             return trainer
         if stage.optimizer == "keep" and index > 0:
             state = previous.state() if previous is not None else saved
@@ -165,7 +168,7 @@ class _Loop:
             trainer.keep_optimizer(*state)
         with trainer.with_averaged_weights():
             start = self._test()
-        self.start, self.seconds = (start.accuracy, start.loss), 0.0
+        self.start, self.time = (start.accuracy, start.loss), StageTime()
         self.progress.print(
             f"{stage.name}: {stage.epochs:g} epochs; test accuracy before training "
             f"{100 * start.accuracy:.1f} %{start.kernel_note}"
@@ -186,22 +189,21 @@ class _Loop:
 
     def _step(self, index: int, done: int, trainer: StageTrainer) -> None:
         """Take step number `done` of a stage; log it, and validate and save after an epoch."""
-        began = time.monotonic()
         stage, total = self.stages[index].name, self._total(index, done)
-        images, targets, rng = self.batches.draw(index, done - 1, (total - 1) / sum(self.lengths))
-        loss, norm = trainer.step(done - 1, images, targets, rng)
-        epoch, epochs = (ceil(n / self.epoch_steps) for n in (done, self.lengths[index]))
-        self.progress.step(f"{stage} {epoch}/{epochs}", total, len(images), loss)
-        is_last = done == self.lengths[index]
-        if done % LOG_EVERY == 0 or is_last:
-            record = {"epoch": done / self.epoch_steps, "loss": loss, "lr": trainer.optimizer.lr}
-            record |= {"grad_norm": norm, "rate": round(self.progress.rate, 1)}
-            self.folder.log(kind="step", stage=stage, step=total, stage_step=done, **record)
-        ends_epoch = done % self.epoch_steps == 0
-        if ends_epoch or is_last:
-            trainer.check_weights(done - 1)
-            self._validate(stage, total, trainer)
-        self.seconds += time.monotonic() - began
+        ends_epoch, is_last = done % self.epoch_steps == 0, done == self.lengths[index]
+        with self.time.running():
+            fraction = (total - 1) / sum(self.lengths)
+            images, targets, rng = self.batches.draw(index, done - 1, fraction)
+            loss, norm = trainer.step(done - 1, images, targets, rng)
+            epoch, epochs = (ceil(n / self.epoch_steps) for n in (done, self.lengths[index]))
+            self.progress.step(f"{stage} {epoch}/{epochs}", total, len(images), loss)
+            if done % LOG_EVERY == 0 or is_last:
+                record = {"epoch": done / self.epoch_steps, "loss": loss, "grad_norm": norm}
+                record |= {"lr": trainer.optimizer.lr, "rate": round(self.progress.rate, 1)}
+                self.folder.log(kind="step", stage=stage, step=total, stage_step=done, **record)
+            if ends_epoch or is_last:
+                trainer.check_weights(done - 1)
+                self._validate(stage, total, trainer)
         if ends_epoch and not is_last:
             self._save(index, done, trainer)
 
@@ -230,25 +232,11 @@ class _Loop:
         problem = high_loss(stage, end.loss, self.model.config.num_classes)
         if problem and self.ranks.rank == 0:
             note(problem)
-        self.results.append(StageResult(stage.name, *self.start, end.accuracy, end.loss))
-        test = self.data.test
-        extra = {
-            "stage": stage.name,
-            "data": test.name,
-            "classes": list(test.classes),
-            "mean": list(test.mean),
-            "std": list(test.std),
-            "test_accuracy": end.accuracy,
-        }
-        file, plan = self.folder.stage_file(stage.name), plan_to_store(self.model, stage.quantizers)
-        self.ranks.first(lambda: save_checkpoint(self.model, file, plan=plan, extra=extra))
-        self.folder.log(
-            kind="stage",
-            **stage.describe() | {"stage": stage.name},
-            start={"test_accuracy": self.start[0], "test_loss": self.start[1]},
-            end={"test_accuracy": end.accuracy, "test_loss": end.loss},
-            seconds=round(self.seconds, 2),
-        )
+        result = StageResult(stage.name, *self.start, end.accuracy, end.loss)
+        self.results.append(result)
+        file, test = self.folder.stage_file(stage.name), self.data.test
+        self.ranks.first(lambda: save_stage(self.model, stage, test, end.accuracy, file))
+        self.folder.log(**stage_record(stage.describe(), result, **vars(self.time)))
         accuracy = f"{100 * end.accuracy:.1f} %{end.kernel_note}"
         self.progress.print(f"{stage.name}: test accuracy {accuracy}")
         self._save(index + 1, 0, trainer)
@@ -257,5 +245,5 @@ class _Loop:
         arrays, counters = trainer.state()
         self.ranks.require_same(list(arrays.values()))
         position = {"stage": index, "step": done, "results": self.results}
-        position |= {"start": self.start, "seconds": self.seconds}
+        position |= {"start": self.start, **vars(self.time)}
         self.folder.save(Saved(arrays, {**counters, **position}))

@@ -2,7 +2,7 @@
 
     step     loss, rate and learning rate, every 20 steps
     eval     loss and accuracy on the validation split, after an epoch
-    stage    a finished stage with its accuracies before and after
+    stage    a finished stage with its accuracies before and after, and its time
     run      the duration of the command
 
 The file grows at its end. A checkpoint stores its length, so that a resumed run can drop what was
@@ -12,6 +12,7 @@ are whole stay.
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,9 +29,29 @@ SCHEMAS: dict[str, Any] = {
         "start": _ACCURACY,
         "end": _ACCURACY,
         "seconds": AnyOf(float, None),  # unknown where the line was lost and made anew
+        "cpu_seconds": AnyOf(float, None),  # unknown also in runs of earlier versions
     },
     "run": {},
 }
+
+
+def stage_record(
+    stage: dict[str, Any],
+    result: Sequence[Any],
+    seconds: float | None = None,
+    cpu_seconds: float | None = None,
+) -> dict[str, Any]:
+    """Make the record of a finished stage from its description and its StageResult."""
+    name, start_accuracy, start_loss, accuracy, loss = result
+    return {
+        "kind": "stage",
+        **stage,
+        "stage": name,
+        "start": {"test_accuracy": start_accuracy, "test_loss": start_loss},
+        "end": {"test_accuracy": accuracy, "test_loss": loss},
+        "seconds": None if seconds is None else round(seconds, 2),
+        "cpu_seconds": None if cpu_seconds is None else round(cpu_seconds, 2),
+    }
 
 
 class Metrics(NamedTuple):
@@ -98,5 +119,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
         record: dict[str, Any] = parse_json(line, {"kind": str})
     except ValueError:
         return None
+    if record["kind"] == "stage":
+        record.setdefault("cpu_seconds", None)
     schema = SCHEMAS.get(record["kind"])
     return None if schema is None or mismatch(record, schema) else record

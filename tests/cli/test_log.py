@@ -48,12 +48,22 @@ def test_epochs_and_finished_stages_are_printed(tervit, run):
     )
 
 
+def test_the_cpu_time_is_printed_where_it_is_known(tervit, run):
+    metrics = run / "metrics.jsonl"
+    known = metrics.read_text().replace('"seconds": 61.0', '"seconds": 61.0, "cpu_seconds": 122.0')
+    metrics.write_text(known)
+    head, row = tervit("log", run)[1].splitlines()[-2:]
+    assert head.endswith("  time  CPU time")
+    assert row.endswith("  1:01      2:02")
+
+
 def test_csv_has_all_records(tervit, run):
     code, out, error = tervit("log", run, "--csv")
     assert (code, error) == (0, "")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [row["kind"] for row in rows] == ["step", "step", "stage", "step"]
     assert [row["loss"] for row in rows] == ["2.0", "1.25", "", "1.5"]
+    assert (rows[2]["seconds"], rows[2]["cpu_seconds"]) == ("61.0", "")
     assert (rows[2]["end_test_accuracy"], rows[2]["rate"], rows[0]["rate"]) == ("0.5", "", "99.5")
 
 

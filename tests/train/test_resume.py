@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np.checkpoints.npz import read_npz, write_npz
 from tervit_np.train import Interrupted, Stage, run
 from tervit_np.train.folder import RunFolder
+from tervit_np.train.metrics import read_metrics
 from tervit_np.train.resume import run_arguments_from
 
 STAGES = [
@@ -31,7 +33,8 @@ def everything(out):
     """Return all weights of all stages and all metrics except measured times."""
     weights = {s.name: tv.load_checkpoint(out / f"{s.name}.npz") for s in STAGES}
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return weights, [{k: v for k, v in x.items() if k not in ("rate", "seconds")} for x in lines]
+    times = ("rate", "seconds", "cpu_seconds")
+    return weights, [{k: v for k, v in x.items() if k not in times} for x in lines]
 
 
 def assert_same(one, two):
@@ -95,6 +98,27 @@ def test_a_damaged_checkpoint_costs_an_epoch_more(
     results = train(model, data, recipe, out, resume=True)
     assert results == uninterrupted[0]
     assert_same(everything(out), uninterrupted[1])
+
+
+@pytest.mark.parametrize("before", [1000.0, None])
+def test_the_cpu_time_goes_on_if_the_checkpoint_has_it(model, data, recipe, tmp_path, before):
+    """Those of earlier versions lack it; the stages that follow have theirs."""
+
+    def ctrl_c(done):
+        if done == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        train(model, data, recipe, tmp_path, on_step=ctrl_c)
+    arrays, position = read_npz(tmp_path / "checkpoint.npz")
+    assert 0 < position.pop("cpu_seconds") < 1000
+    position |= {} if before is None else {"cpu_seconds": before}
+    write_npz(tmp_path / "checkpoint.npz", arrays, position)
+    train(model, data, recipe, tmp_path, resume=True)
+    records = read_metrics(tmp_path / "metrics.jsonl").records
+    first, *others = [r["cpu_seconds"] for r in records if r["kind"] == "stage"]
+    assert first is None if before is None else 1000 < first < 2000
+    assert len(others) == 2 and all(0 < time < 1000 for time in others)
 
 
 def test_muon_resumes_to_the_same_bits(model, data, recipe, tmp_path):

@@ -35,7 +35,8 @@ class Record:
     """A finished comparison."""
 
     plan: ComparisonPlan
-    search: list[dict[str, Any]]  # trials: arm, multiplier, seed, stages, validation accuracy, loss
+    # Trials: arm, multiplier, seed, stages, validation accuracy and loss, and CPU seconds if known.
+    search: list[dict[str, Any]]
     multipliers: dict[str, float]  # chosen, by arm
     tested: list[dict[str, Any]]  # trials as above, with test_accuracy and test_loss
     data: dict[str, int]  # images of each split

@@ -1,13 +1,17 @@
 """Small results in the folder of a comparison: JSON files that are checked when they are read."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tervit_np.files import write_text
+from tervit_np.files import make_folder, write_text
 from tervit_np.json_files import read_json
+from tervit_np.train import StageResult
 from tervit_np.train.folder import RunFolder
+from tervit_np.train.metrics import read_metrics
 
+_TRIAL = {"stages": [{"start_accuracy": float}], "accuracy": float, "loss": float}
 _DIVERGED = {"problem": str}
 
 
@@ -17,6 +21,29 @@ def read_stored(path: Path, schema: Any) -> dict[str, Any]:
         return dict(read_json(path, schema))
     except ValueError as error:
         raise ValueError(f"{error}; delete it, and the same command makes it anew") from None
+
+
+def store_trial(path: Path, run: RunFolder, results: Sequence[StageResult]) -> None:
+    """Store the results of a trial, and the CPU time of all its stages, also of those it shares.
+
+    Without the time if that of a stage is unknown (train/stage_time.py).
+    """
+    stages = [record for record in read_metrics(run.metrics).records if record["kind"] == "stage"]
+    times = [stage["cpu_seconds"] for stage in stages]
+    is_known = len(times) == len(results) and None not in times
+    record = {
+        "stages": [result._asdict() for result in results],
+        "accuracy": results[-1].accuracy,
+        "loss": results[-1].loss,
+        **({"cpu_seconds": round(sum(times), 2)} if is_known else {}),
+    }
+    make_folder(path.parent)
+    write_text(path, json.dumps(record, indent=1))
+
+
+def read_trial(path: Path) -> dict[str, Any]:
+    """Read the stored results of a trial; ValueError as `read_stored`."""
+    return read_stored(path, _TRIAL)
 
 
 def divergence(run: RunFolder) -> str:

@@ -23,15 +23,17 @@ from data_tools.imageset import random_split
 from tervit_np import train
 from tervit_np.analysis.comparison.plan import Arm, ComparisonPlan, scale_rates
 from tervit_np.analysis.comparison.progress import Progress
-from tervit_np.analysis.comparison.stored import divergence, read_stored, store_divergence
-from tervit_np.files import make_folder, write_text
+from tervit_np.analysis.comparison.stored import (
+    divergence,
+    read_trial,
+    store_divergence,
+    store_trial,
+)
 from tervit_np.models import Classifier, create_model
 from tervit_np.train.divergence import Diverged
 from tervit_np.train.folder import MUST_AGREE, RunFolder
 from tervit_np.train.run_config import make_run_config
 from tervit_np.train.stage_checks import check_stages
-
-_RESULT = {"stages": [{"start_accuracy": float}], "accuracy": float, "loss": float}
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,9 @@ class Trials:
                 return {**names, "diverged": error.problem}
             except ValueError as error:
                 raise ValueError(f"{trial}: {error}") from None
-            make_folder(path.parent)
-            write_text(path, json.dumps(_trial_record(results), indent=1))
+            store_trial(path, run, results)
             run.checkpoints.remove()  # arms have equal length: none continues from here
-        return {**read_stored(path, _RESULT), **names}
+        return {**read_trial(path), **names}
 
     def model_file(self, trial: Trial) -> Path:
         """Path of the trained model of a trial."""
@@ -240,12 +241,3 @@ def data_without_test(plan: ComparisonPlan) -> train.Data:
 def prefixes(stages: tuple[train.Stage, ...]) -> list[tuple[train.Stage, ...]]:
     """List the beginnings of a list of stages, each of which has a folder."""
     return [stages[: i + 1] for i in range(len(stages))]
-
-
-def _trial_record(results: list[train.StageResult]) -> dict[str, Any]:
-    """Return the JSON of a trial, without names."""
-    return {
-        "stages": [result._asdict() for result in results],
-        "accuracy": results[-1].accuracy,
-        "loss": results[-1].loss,
-    }

@@ -39,6 +39,7 @@ def provenance(results: Results) -> list[str]:
         "images": f"{data['train']:,} train, {data['val']:,} validation, {data['test']:,} test",
         "epochs": stages,
         "training": f"{clock(seconds)} min on {_processes(config)}",
+        **_cpu_time(results),
         "started": config["started"].replace("T", " "),
         "software": f"tervit_np {machine['tervit_np']}, Python {machine['python']}, NumPy "
         f"{machine['numpy']}, Numba {machine['numba']}, backend {machine['backend']}",
@@ -52,6 +53,16 @@ def provenance(results: Results) -> list[str]:
         html.definitions(facts),
         html.details("Quantizers of each layer", table),
     ]
+
+
+def _cpu_time(results: Results) -> dict[str, str]:
+    """Return the CPU time of training; nothing where that of a stage is unknown."""
+    run = results.run
+    times = [stage.cpu_seconds for stage in run.stages if stage.cpu_seconds is not None]
+    if len(times) < len(run.stages):
+        return {}
+    of_rank = " of rank 0" if run.config.get("ranks", 1) > 1 else ""
+    return {"CPU time": f"{clock(sum(times))} min{of_rank}"}
 
 
 def _processes(config: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from tervit_np.analysis.report import classes, confusion, ending, layers
 from tervit_np.analysis.report.classes import ClassAccuracies
 from tervit_np.analysis.report.curves import centred_mean
 from tervit_np.train import evaluate
+from tervit_np.train.progress import clock
 from tests.analysis.report.conftest import CLASSES
 
 
@@ -95,6 +96,18 @@ def test_layers_are_measured_before_and_after_training(results):
 def test_ranks_and_threads_of_a_run_are_said(results, began_on, words):
     run = replace(results.run, config=results.run.config | began_on)
     assert words in "".join(ending.provenance(results._replace(run=run)))
+
+
+def test_the_cpu_time_is_said_where_it_is_known(results):
+    def stated(cpu_seconds, **config):
+        stages = [stage._replace(cpu_seconds=cpu_seconds) for stage in results.run.stages]
+        run = replace(results.run, stages=stages, config=results.run.config | config)
+        return "".join(ending.provenance(results._replace(run=run)))
+
+    minutes = clock(60 * len(results.run.stages))
+    assert f"CPU time</dt><dd>{minutes} min</dd>" in stated(60.0)
+    assert f"{minutes} min of rank 0<" in stated(60.0, ranks=2)
+    assert "CPU time" not in stated(None)
 
 
 def test_evaluations_are_those_of_the_library(results):
