@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_tools.affine import Affine, rotation, transform
+from data_tools.enhance import brightness, colour, contrast, sharpness
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Operation = Callable[["Image", float], "Image"]  # picture, strength in [-1, 1]
+_GREY = 128  # of what comes from outside of a picture
 _LARGE = 64  # least width in pixels for all operations
 
 
@@ -37,54 +41,36 @@ def randaugment(
     return picture
 
 
-def _affine(picture: "Image", matrix: tuple[float, ...]) -> "Image":
-    from PIL import Image
-
-    grey = (128, 128, 128)
-    return picture.transform(
-        picture.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=grey
-    )
-
-
 def rotate(picture: "Image", strength: float) -> "Image":
     """Rotate by up to 30 degrees."""
-    from PIL import Image
-
-    return picture.rotate(30 * strength, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128))
+    return transform(picture, rotation(30 * strength, *picture.size), _GREY)
 
 
 def shear_x(picture: "Image", strength: float) -> "Image":
     """Shear horizontally by up to 0.3."""
     slope = 0.3 * strength
-    return _affine(picture, (1, slope, -slope * picture.height / 2, 0, 1, 0))
+    return transform(picture, Affine(1, slope, -slope * picture.height / 2, 0, 1, 0), _GREY)
 
 
 def shear_y(picture: "Image", strength: float) -> "Image":
     """Shear vertically by up to 0.3."""
     slope = 0.3 * strength
-    return _affine(picture, (1, 0, 0, slope, 1, -slope * picture.width / 2))
+    return transform(picture, Affine(1, 0, 0, slope, 1, -slope * picture.width / 2), _GREY)
 
 
 def translate_x(picture: "Image", strength: float) -> "Image":
     """Shift horizontally by up to 0.45 of the width."""
-    return _affine(picture, (1, 0, 0.45 * strength * picture.width, 0, 1, 0))
+    return transform(picture, Affine(1, 0, 0.45 * strength * picture.width, 0, 1, 0), _GREY)
 
 
 def translate_y(picture: "Image", strength: float) -> "Image":
     """Shift vertically by up to 0.45 of the height."""
-    return _affine(picture, (1, 0, 0, 0, 1, 0.45 * strength * picture.height))
+    return transform(picture, Affine(1, 0, 0, 0, 1, 0.45 * strength * picture.height), _GREY)
 
 
-def _enhance(kind: str) -> Operation:
-    """Return the operation that scales brightness, colour, contrast or sharpness by 0.1 to 1.9."""
-
-    def operation(picture: "Image", strength: float) -> "Image":
-        from PIL import ImageEnhance
-
-        result: Image = getattr(ImageEnhance, kind)(picture).enhance(1 + 0.9 * strength)
-        return result
-
-    return operation
+def _enhance(change: Operation) -> Operation:
+    """Return the operation with a factor of 0.1 to 1.9."""
+    return lambda picture, strength: change(picture, 1 + 0.9 * strength)
 
 
 def autocontrast(picture: "Image", strength: float) -> "Image":
@@ -135,10 +121,10 @@ SMALL: tuple[Operation, ...] = (
     shear_y,
     translate_x,
     translate_y,
-    _enhance("Brightness"),
-    _enhance("Color"),
-    _enhance("Contrast"),
-    _enhance("Sharpness"),
+    _enhance(brightness),
+    _enhance(colour),
+    _enhance(contrast),
+    _enhance(sharpness),
     autocontrast,
     equalize,
     solarize,
