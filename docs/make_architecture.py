@@ -79,7 +79,8 @@ def draw(path: Path) -> None:
                 if len(names) < 3:  # words fit
                     words = "\n".join(textwrap.wrap(headline(name), LETTERS // len(names)))
                     size = 8.5 if "\n" in words else 9.5
-                    axes.text(column / len(names) + 0.14, row + 0.5, words, va="center", size=size)
+                    left = column / len(names) + 0.13 + 0.01 * len(names)
+                    axes.text(left, row + 0.5, words, va="center", size=size)
         for column, (kind, meaning) in enumerate(_MEANINGS.items()):
             box = {"boxstyle": "round,pad=0.3", "facecolor": _COLOURS[kind], "edgecolor": FAINT}
             axes.text(0.01 + column / 4, len(rows) + 0.6, meaning, va="center", size=9, bbox=box)

@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from tervit_np import __version__
 from tervit_np.backends import backend_name
@@ -15,8 +16,11 @@ from tervit_np.target import fuses_multiply_adds
 SAME_BITS = "the same on every processor"
 
 
-def environment() -> dict[str, str]:
-    """Describe Python, packages, BLAS kernel and processor as short strings."""
+def environment(dtype: npt.DTypeLike = np.float32) -> dict[str, str]:
+    """Describe Python, packages, BLAS kernel and processor as short strings.
+
+    `dtype` is that of the model which runs here.
+    """
     return {
         "tervit_np": __version__,
         "python": platform.python_version(),
@@ -27,17 +31,44 @@ def environment() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor_name(),
         "cores": str(usable_cores()),
-        "last bits": difference_of_bits() or SAME_BITS,
+        "last bits": difference_of_bits(dtype) or SAME_BITS,
     }
 
 
-def difference_of_bits() -> str:
-    """Say why training ends in other last bits here than elsewhere; empty where it does not."""
+def difference_of_bits(dtype: npt.DTypeLike = np.float32) -> str:
+    """Say which last bits are others here than elsewhere, and why; empty if none are.
+
+    The answer continues "the last bits ...".
+    """
+    return difference_of_weights(dtype) or difference_of_predictions()
+
+
+def difference_of_weights(dtype: npt.DTypeLike = np.float32) -> str:
+    """Say why training in a dtype ends in other last bits here; empty where it does not."""
+    if np.dtype(dtype) != np.float32:
+        return f"depend on BLAS, with which {np.dtype(dtype)} is multiplied"
     if backend_name() != "numba":
         return "depend on BLAS, with which the NumPy backend multiplies"
     if not fuses_multiply_adds():
         return "differ from those of processors with fused multiply-adds, which this one lacks"
     return ""
+
+
+def difference_of_predictions() -> str:
+    """Say why packed models give other last bits here; empty where they do not.
+
+    Without a register tile no block is fused: its steps between the integer products are those of
+    training, which sum in another order. Training tests models with the same kernels.
+    """
+    from tervit_np.kernels.isa import VARIABLE, WITHOUT_TILE
+
+    variant = os.environ.get(VARIABLE, "") if backend_name() == "numba" else "numpy"
+    if variant not in WITHOUT_TILE:
+        return ""
+    return (
+        "of packed predictions, and so of test losses, differ from those of kernels with a "
+        f"register tile, of which {variant} is none"
+    )
 
 
 def installed_version(package: str) -> str:

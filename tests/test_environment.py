@@ -1,10 +1,17 @@
 import os
 
+import numpy as np
 import pytest
 
 import tervit_np as tv
 from tervit_np import environment as module
-from tervit_np.environment import difference_of_bits, environment, installed_version, usable_cores
+from tervit_np.environment import (
+    difference_of_bits,
+    difference_of_weights,
+    environment,
+    installed_version,
+    usable_cores,
+)
 
 
 def test_every_value_is_a_short_string():
@@ -26,8 +33,25 @@ def test_the_numpy_backend_depends_on_blas():
         assert "BLAS" in difference_of_bits()
 
 
+def test_float64_depends_on_blas(monkeypatch):
+    monkeypatch.setattr(module, "backend_name", lambda: "numba")
+    assert "BLAS" in difference_of_bits(np.float64)
+    assert environment("float64")["last bits"] == difference_of_bits(np.float64)
+
+
+@pytest.mark.parametrize("variant", ["numpy", "loop", "vector"])
+def test_a_kernel_without_a_register_tile_is_named(monkeypatch, variant):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(module, "fuses_multiply_adds", lambda: True)
+    monkeypatch.setenv("TERVIT_KERNEL", variant)
+    with tv.backend("numba"):
+        assert f"register tile, of which {variant} is none" in difference_of_bits()
+        assert difference_of_weights() == ""
+
+
 def test_a_processor_without_fused_multiply_adds_is_named(monkeypatch):
     pytest.importorskip("numba")
+    monkeypatch.delenv("TERVIT_KERNEL", raising=False)
     with tv.backend("numba"):
         monkeypatch.setattr(module, "fuses_multiply_adds", lambda: True)
         assert difference_of_bits() == ""

@@ -26,8 +26,8 @@ def begin(
     folder.remove_partial_files()
     if not resume:
         folder.begin(run_config, initial_state(model))
-        if (reason := difference_of_bits()) and not quiet:
-            note(f"the last bits of the weights {reason}")
+        if (reason := difference_of_bits(model.dtype)) and not quiet:
+            note(f"the last bits {reason}")
         return None
     folder.check_same_config(run_config)
     if changes := machine_changes(folder.read_run_config(), run_config):

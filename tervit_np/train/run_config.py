@@ -77,7 +77,7 @@ def make_run_config(
         "stages": [stage.describe() for stage in stages],
         "recipe": recipe.describe(),
         "data": _describe_data(*data),
-        "environment": environment(),
+        "environment": environment(model.dtype),
     }
 
 

@@ -11,10 +11,12 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.checkpoints.npz import read_npz, write_npz
+from tervit_np.environment import difference_of_bits
 from tervit_np.train import Interrupted, Stage, run
 from tervit_np.train.folder import RunFolder
 from tervit_np.train.metrics import read_metrics
 from tervit_np.train.resume import run_arguments_from
+from tervit_np.train.run_config import machine_changes, make_run_config
 
 STAGES = [
     Stage("float", "float", 2),
@@ -204,3 +206,17 @@ def test_a_run_of_mixed_precision_resumes_to_the_same_bits(
     with pytest.raises(ValueError, match='recipe.precision was "bf16" .* is now "float32"'):
         run(copy.deepcopy(model), [stage], data, out, True,
             recipe=replace(recipe, precision="float32"), **options)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_another_processor_is_named_where_products_are_left_to_blas(data, recipe, dtype):
+    pytest.importorskip("numba")
+    model = tv.DeiT(tv.DeiTConfig(8, 4, 3, 16, 1, 2), np.random.default_rng(0), dtype)
+    with tv.backend("numba"):
+        config = make_run_config(model, STAGES, recipe, data, 0, 1, "")
+        here = difference_of_bits()
+    if not here:
+        assert ("BLAS" in config["environment"]["last bits"]) == (dtype == "float64")
+        elsewhere = config["environment"] | {"processor": "Difference Engine"}
+        changes = machine_changes(config | {"environment": elsewhere}, config)
+        assert ("processor was Difference Engine" in changes) == (dtype == "float64")
