@@ -6,6 +6,7 @@ python tests/bits/short_trainings.py --threads 3 --only swin
 
 import argparse
 import hashlib
+import io
 import json
 import sys
 import tempfile
@@ -13,10 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 import tervit_np as tv
 from data_tools import Augment, ImageSet, shapes
-from tervit_np.kernels import has_tile, selected_variant
+from data_tools.crops import center_crop
+from data_tools.pictures import decode
+from tervit_np.environment import difference_of_predictions
 from tervit_np.train import Data, Recipe, Stage, run
 
 CLASSES = tuple("abcd")
@@ -51,7 +55,7 @@ def trained(
             found[stage.name] = digest(
                 tv.load_checkpoint(Path(folder) / "run" / f"{stage.name}.npz")
             )
-        if has_tile(selected_variant()):  # the others have sums of their own, to read and compare
+        if not difference_of_predictions():
             found |= packed_predictions(model, Path(folder) / "packed")
     return found
 
@@ -111,6 +115,49 @@ def mixed(threads: int) -> dict[str, str]:
     return found
 
 
+def readme(threads: int) -> dict[str, str]:
+    """What trains README's models: Muon, kept state, conv3 stem, alternate flips, part-time CutMix.
+
+    The last stage has static scales.
+    """
+    config = tv.DeiTConfig(16, 4, 4, 24, 1, 2, stem="conv3", pool="mean", init="xavier")
+    augment = Augment(crop_padding=2, alternate_flip=True, cutmix=1.0, mix_prob=0.5, until=0.8)
+    recipe = Recipe(batch_size=32, optimizer="muon", augment=augment)
+    stages = [
+        Stage("float", "float", 2, lr=4e-3, warmup=0.15, final_lr=1.0),
+        Stage("ternary", "ternary", 1, lr=4e-3, warmup=0.0, optimizer="keep"),
+        Stage("static", "ternary-static", 1, ramp=0.5, optimizer="keep"),
+    ]
+    return trained(tv.DeiT(config, np.random.default_rng(0)), stages, recipe, threads)
+
+
+def learned(threads: int) -> dict[str, str]:
+    """Learned scales of weights and inputs; RandAugment, erasing, inversion."""
+    config = tv.DeiTConfig(16, 8, 4, 24, 1, 2, init="xavier")
+    augment = Augment(
+        randaugment_ops=2, randaugment_magnitude=6, randaugment_prob=0.7, invert=0.2, erasing=0.5
+    )
+    stages = [Stage("float", "float", 1), Stage("lsq", "lsq-int8-lsq", 1)]
+    recipe = Recipe(batch_size=24, augment=augment)
+    return trained(tv.DeiT(config, np.random.default_rng(0)), stages, recipe, threads)
+
+
+def pictures(threads: int) -> dict[str, str]:
+    """Pictures that are decoded, resized, cropped and changed by RandAugment while training."""
+    rng, content, found = np.random.default_rng(0), io.BytesIO(), {}
+    coarse = rng.integers(0, 256, (9, 12, 3), np.uint8)
+    picture = Image.fromarray(coarse.repeat(13, axis=0).repeat(11, axis=1))
+    picture.save(content, "PNG")
+    found["resized"] = digest({"pixels": decode(content.getvalue(), "noise.png", 48)})
+    found["centre"] = digest({"pixels": center_crop(picture, 32)})
+    # Without noise, many multiples of a factor are whole: Pillow for Arm gives other bytes here.
+    for std in (0.0, 0.5):
+        augment = Augment(randaugment_ops=2, randaugment_magnitude=8, randaugment_magnitude_std=std)
+        drawn = [augment.augment_picture(picture, 64, rng) for _ in range(30)]
+        found[f"augmented, noise {std}"] = digest({"pixels": np.stack(drawn)})
+    return found
+
+
 def embedded_images(threads: int) -> dict[str, str]:
     """The test images of the embedded data set, drawn anew."""
     drawn = shapes.make("test")
@@ -122,6 +169,9 @@ RUNS: dict[str, Callable[[int], dict[str, str]]] = {
     "distilled": distilled,
     "swin": swin,
     "mixed": mixed,
+    "readme": readme,
+    "learned": learned,
+    "pictures": pictures,
     "shapes": embedded_images,
 }
 

@@ -59,6 +59,7 @@ def test_rotations_pass_through():
     close(orthogonalize(left @ x @ right), left @ orthogonalize(x) @ right, ROUNDOFF64, "X")
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_single_precision_follows_double(shape, backend):
@@ -70,6 +71,7 @@ def test_single_precision_follows_double(shape, backend):
     assert np.abs(one - orthogonalize(x)).max() < 485 * 2**-23
 
 
+@pytest.mark.rounding
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_zeros_and_views_are_left_alone(backend, dtype):
@@ -132,6 +134,7 @@ def test_a_saved_state_continues_to_the_same_bits():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.rounding
 def test_two_threads_update_to_the_same_bits():
     model = tv.create_model("deit_cifar", depth=2, dim=24)
     parallel = tv.train.ParallelModel(model, threads=2)
