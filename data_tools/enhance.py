@@ -9,8 +9,8 @@
 
 Pillow's ImageEnhance computes the same numbers. But its package for Arm fuses the product and the
 sum, and where `out` is near a whole number, the byte is then another one. NumPy rounds after each
-operation. What is still Pillow's is exact: greys are integers, and a smoothed
-pixel is a sum of bytes divided by 13, never so near to a half that its rounding would count.
+operation. What is still Pillow's is exact: greys are integers, and a smoothed pixel is a sum of
+bytes divided by 13, never so near to a half that its rounding would count.
 """
 
 from typing import TYPE_CHECKING
