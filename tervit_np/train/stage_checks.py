@@ -5,12 +5,11 @@ A mistake in the last stage would otherwise end a run after all others have been
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 
-from tervit_np.models import Classifier, quantize
+from tervit_np.models import Classifier, build, quantize
 from tervit_np.models.calibration import assume_scales
 from tervit_np.train.stages import Stage
 
@@ -45,44 +44,31 @@ def _check_names(stages: Sequence[Stage]) -> None:
 
 
 def check_plans(model: Classifier, stages: Sequence[Stage]) -> None:
-    """Run the model with each stage's quantizers on one picture of noise.
+    """Run a new model like this one with each stage's quantizers on one picture of noise.
 
-    Static and learned scales of inputs, which calibration finds when a stage begins, are 1 here: a
-    plan is tried for the shapes of layers, not for values that training changes.
+    A plan is tried for the shapes of layers, not for values: weights of a resumed run, for example,
+    are still to be read. Static and learned scales of inputs, which calibration finds when a stage
+    begins, are 1.
 
     Raises
     ------
     ValueError
-        If a plan cannot quantize a layer.
+        If a plan cannot quantize a layer, or the model is packed.
     """
-    size = model.config.image_size
-    noise = np.random.default_rng(0).standard_normal((1, 3, size, size)).astype(model.dtype)
+    model.require_latent_weights()
+    rng, size = np.random.default_rng(0), model.config.image_size
+    fresh: Classifier | None = None
     for stage in [stage for stage in stages if stage.quantizers.rules]:
-        with _quantizers_restored(model):
-            quantize(model, "float")  # so that no present quantizer is used again, and changed
-            try:
-                quantize(model, stage.quantizers)
-                assume_scales(model)
-                model.predict(noise)
-            except ValueError as error:
-                reason = re.sub("^(plan|quantize|calibrate): ", "", str(error))
-                raise ValueError(
-                    f"stage {stage.name}: its plan does not fit the model: {reason}"
-                ) from None
-
-
-@contextmanager
-def _quantizers_restored(model: Classifier) -> Iterator[None]:
-    """Give the model its present quantizers again after the block."""
-    layers = [(layer, layer.weight_quant, layer.act_quant) for _, layer in model.quantizable()]
-    norms = [(norm, norm.gamma_quant) for _, norm in model.norms()]
-    try:
-        yield
-    finally:
-        for layer, weight, act in layers:
-            layer.weight_quant, layer.act_quant = weight, act
-        for norm, gamma in norms:
-            norm.gamma_quant = gamma
+        fresh = build(model.config, rng, model.dtype) if fresh is None else quantize(fresh, "float")
+        try:
+            quantize(fresh, stage.quantizers)
+            assume_scales(fresh)
+            fresh.predict(rng.standard_normal((1, 3, size, size)).astype(model.dtype))
+        except ValueError as error:
+            reason = re.sub("^(plan|quantize|calibrate): ", "", str(error))
+            raise ValueError(
+                f"stage {stage.name}: its plan does not fit the model: {reason}"
+            ) from None
 
 
 def check_freeze(model: Classifier, stages: Sequence[Stage]) -> None:

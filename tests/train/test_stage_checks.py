@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.quant import IDENTITY, HadamardAct, Plan, StaticAct, Ternary
+from tervit_np.quant import IDENTITY, HadamardAct, Plan, StaticAct
 from tervit_np.train import Recipe, Stage, run
 from tervit_np.train.stage_checks import check_freeze, check_plans
 
@@ -40,21 +40,17 @@ def test_a_plan_that_does_not_fit_is_refused_before_the_first_stage(
     assert all(np.array_equal(before[name], x) for name, x in model.state_dict().items())
 
 
-def test_trying_plans_leaves_the_model_as_it_is(model):
-    """Also the scale that it has learned, by the same rule as a stage has."""
+def test_plans_are_tried_for_shapes_alone(model):
+    """Whatever the weights are: those of a resumed run are read later. The model stays as it is."""
     tv.quantize(model, "lsq-int4-lsq")
     layer = dict(model.quantizable())["blocks.0.attn.qkv"]
-    own = {name: (param, param.data.copy()) for name, param in model.named_params()}
-    assert layer.act_quant.scale is None
+    quantizers = layer.weight_quant, layer.act_quant
+    for _, param in model.named_params():
+        param.data.fill(np.inf)
     plans = ("lsq-int4-lsq", "int8-static", "ftervit", "qema", "seq4-int4-lsqplus", "float")
     check_plans(model, [Stage(plan, plan, 1) for plan in plans])
-    assert layer is dict(model.quantizable())["blocks.0.attn.qkv"]
-    assert layer.act_quant.scale is None
-    assert [name for name, _ in model.named_params()] == list(own)
-    for name, param in model.named_params():
-        assert param is own[name][0]
-        assert np.array_equal(param.data, own[name][1])
-    assert not any(isinstance(norm.gamma_quant, Ternary) for _, norm in model.norms())
+    assert (layer.weight_quant, layer.act_quant) == quantizers
+    assert all(np.isposinf(param.data).all() for _, param in model.named_params())
 
 
 @pytest.mark.parametrize(
