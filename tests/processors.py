@@ -6,6 +6,7 @@
     python -m tests.processors --only Numba    those whose name holds this text
     python -m tests.processors --list          what would run here, and what cannot
     python -m tests.processors tests/bits      the stored bits alone, in all configurations
+    python -m tests.bits.record                their hashes in each, for the table of docs/bits.md
 
 Processors sum in other orders, with other vectors, and with or without fused multiply-adds: the
 last bits of float32 results differ, and a test that takes one processor's bits for granted fails on
@@ -166,18 +167,24 @@ def numpy_features_beyond(core: str) -> str:
     return " ".join(name for name in here if name.startswith(beyond)) if beyond else ""
 
 
-def run(configuration: Configuration, markers: str, arguments: list[str]) -> Result:
-    """Run the marked tests in a process of their own."""
+def surroundings(configuration: Configuration, folder: str) -> dict[str, str]:
+    """Return the environment of a process that runs in a configuration; `folder` is its own."""
     environment = {key: value for key, value in os.environ.items() if key not in OWN}
     environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     environment |= {key: value for key, value in configuration.variables.items() if value}
+    path = [folder, str(ROOT), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    if configuration.without_numba:
+        Path(folder, "sitecustomize.py").write_text(BLOCK_NUMBA)
+    if configuration.empty_cache:
+        environment |= {"XDG_CACHE_HOME": folder, "LOCALAPPDATA": folder}
+    return environment
+
+
+def run(configuration: Configuration, markers: str, arguments: list[str]) -> Result:
+    """Run the marked tests in a process of their own."""
     with tempfile.TemporaryDirectory() as folder:
-        path = [folder, str(ROOT), environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-        if configuration.without_numba:
-            Path(folder, "sitecustomize.py").write_text(BLOCK_NUMBA)
-        if configuration.empty_cache:
-            environment |= {"XDG_CACHE_HOME": folder, "LOCALAPPDATA": folder}
+        environment = surroundings(configuration, folder)
         report = Path(folder, "report.json")
         options = ["-m", markers, "-p", "no:cacheprovider", *arguments]
         start = time.monotonic()
