@@ -94,7 +94,7 @@ def test_one_class_is_refused(tervit, pictures, tmp_path):
         (("--data", "mnist"), "mnist"),
         (("--stages", "float"), "'float' is not PLAN:EPOCHS"),
         (("--stages", "trinary:3"), "unknown plan 'trinary'; known: float, int8, ternary, "),
-        (("--stages", "int9:3"), "intN for N-bit weights, N = 2 to 7, "),
+        (("--stages", "int9:3"), "lsqplusN and dorefaN for N-bit weights, N = 2 to 8 "),
         (("--stages", "float:two"), "'float:two' is not PLAN:EPOCHS"),
         (
             ("--stages", "float:1,ternary-group48:1", "--quiet"),
