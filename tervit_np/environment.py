@@ -65,10 +65,8 @@ def difference_of_predictions() -> str:
     variant = os.environ.get(VARIABLE, "") if backend_name() == "numba" else "numpy"
     if variant not in WITHOUT_TILE:
         return ""
-    return (
-        "of packed predictions, and so of test losses, differ from those of kernels with a "
-        f"register tile, of which {variant} is none"
-    )
+    differ = "of packed predictions, and so of test losses, differ from those of other kernels"
+    return f"{differ}, since {variant} has no register tile"
 
 
 def installed_version(package: str) -> str:
