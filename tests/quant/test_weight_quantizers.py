@@ -8,7 +8,17 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.nn import Linear
-from tervit_np.quant import TTQ, Hadamard, Plan, Quest, Sherry, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import (
+    TTQ,
+    Hadamard,
+    HadamardAct,
+    Plan,
+    Quest,
+    Sherry,
+    Ternary,
+    UniformAct,
+    UniformWeight,
+)
 from tervit_np.quant.weight_quantizer import WeightQuantizer
 from tervit_np.verify.frozen import QUANTIZERS
 from tests.checks import BACKENDS, ROUNDOFF64, close
@@ -116,18 +126,19 @@ def test_one_input_is_rounded_or_refused_in_a_sentence(quantizer):
 
 
 @pytest.mark.parametrize(
-    ("quantizer", "words"),
+    ("weights", "inputs", "words"),
     [
-        (Ternary("group4"), "6 inputs cannot be cut into groups of 4"),
-        (UniformWeight(8, "group8"), "6 inputs cannot be cut into groups of 8"),
-        (Sherry(), "6 inputs cannot be cut into blocks of 4"),
+        (Ternary("group4"), UniformAct(), "weights of b: 6 inputs cannot be cut into groups of 4"),
+        (UniformWeight(8, "group8"), UniformAct(), "weights of b: 6 inputs cannot be cut into gro"),
+        (Sherry(), UniformAct(), "weights of b: 6 inputs cannot be cut into blocks of 4"),
+        (Ternary(), HadamardAct(4, 4), "inputs of b: 6 inputs cannot be cut into blocks of 4"),
     ],
 )
-def test_a_plan_that_does_not_fit_changes_no_layer(quantizer, words):
+def test_a_plan_that_does_not_fit_changes_no_layer(weights, inputs, words):
     layers = [("a", Linear(8, 3)), ("b", Linear(6, 3))]
     before = [(layer.weight_quant, layer.act_quant) for _, layer in layers]
-    with pytest.raises(ValueError, match=f"the weights of b: quantize: {words}"):
-        Plan([("a|b", quantizer, UniformAct())]).apply(layers)
+    with pytest.raises(ValueError, match=f"plan: the {words}"):
+        Plan([("a|b", weights, inputs)]).apply(layers)
     assert [(layer.weight_quant, layer.act_quant) for _, layer in layers] == before
 
 
