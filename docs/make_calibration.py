@@ -14,7 +14,7 @@ from typing import Any
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-from make_kernels import rewrite, table  # noqa: E402
+from page_parts import rewrite, table  # noqa: E402
 
 PAGE, RECORD = DOCS / "calibration.md", DOCS / "calibration.json"
 Rows = list[dict[str, Any]]

@@ -12,30 +12,20 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 from make_wrong_answers import cell  # noqa: E402
+from page_parts import rewrite, table  # noqa: E402
 
 from tervit_np.quant import conventions  # noqa: E402
 
 PAGE = ROOT / "docs" / "quantizers.md"
-BEGIN, END = "<!-- conventions -->\n", "<!-- end of conventions -->"
-HEAD = """\
-| rule | boundary | ties | scale | clip |
-|---|---|---|---|---|
-"""
+HEAD = "rule", "boundary", "ties", "scale", "clip"
 
 
-def table() -> str:
-    """Return one row for each rule, with its name and its four answers."""
-    rows = [" | ".join(map(cell, (name, *row))) for name, row in conventions().items()]
-    return HEAD + "".join(f"| {row} |\n" for row in rows)
-
-
-def rewrite(text: str) -> str:
-    """Replace the table between the marks of the page."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + table() + END + after
+def remade(page: str) -> str:
+    """Return the page with one row for each rule: its name and its four answers."""
+    rows = [tuple(map(cell, (name, *row))) for name, row in conventions().items()]
+    return rewrite(page, "conventions", table([HEAD, *rows]))
 
 
 if __name__ == "__main__":
-    PAGE.write_text(rewrite(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(remade(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     print(PAGE.relative_to(ROOT))

@@ -16,7 +16,7 @@ from typing import Any
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-from make_kernels import rewrite, table  # noqa: E402
+from page_parts import rewrite, table  # noqa: E402
 
 PAGE, BENCHMARKS = DOCS / "float_product.md", DOCS.parent / "benchmarks" / "README.md"
 PROCESSORS = {  # /proc/cpuinfo does not always tell them apart

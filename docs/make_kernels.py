@@ -7,13 +7,14 @@ for Arm and for Intel's matrix unit it compiles the kernels and counts their ins
 family is a line of FAMILIES, and marks in the page.
 """
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+
+from page_parts import rewrite, table  # noqa: E402
 
 from tervit_np.bench import cross_compile, figures  # noqa: E402
 from tervit_np.bench.assembly import count_instructions, find_inner_loop  # noqa: E402
@@ -117,18 +118,6 @@ def _timed(rows: Sequence[Comparison | ModelComparison]) -> list[str]:
         for name in figures.BASELINES
         if all(any(timed.startswith(name) for timed in row.times) for row in rows)
     ]
-
-
-def table(rows: list[list[str]]) -> str:
-    """Format rows as Markdown, the first as the head."""
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def rewrite(text: str, name: str, new: str) -> str:
-    """Replace the text between the marks of a name."""
-    marks = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
-    return re.sub(marks, lambda match: match[1] + new + match[2], text, flags=re.DOTALL)
 
 
 def remade(text: str) -> str:

@@ -12,16 +12,21 @@ import argparse
 import json
 import re
 import shlex
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from tervit_np.analysis.comparison import Record, read_record, tables, write_record
-from tervit_np.analysis.comparison.figure import draw_comparison
-
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from page_parts import rewrite, table  # noqa: E402
+
+from tervit_np.analysis.comparison import Record, read_record, tables, write_record  # noqa: E402
+from tervit_np.analysis.comparison.figure import draw_comparison  # noqa: E402
+
 STORE = ROOT / "docs" / "results.json"
 OLD = "--preset cifar10-adamw"
 RUN_TABLES: dict[Path, Callable[[str], bool]] = {  # which commands a page shows
@@ -34,7 +39,6 @@ RUN_TABLES: dict[Path, Callable[[str], bool]] = {  # which commands a page shows
 PAGES = (*RUN_TABLES, ROOT / "docs" / "stages.md", ROOT / "docs" / "rules.md")
 SEARCH = ROOT / "docs" / "preset_search.json"
 COMPARISONS = ROOT / "docs" / "comparisons"
-BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
 HEAD = ("command", "seeds", "float", "8-bit", "ternary, untrained", "ternary")
 TWIN = " --float-twin"  # at the end of the command of a float twin
 
@@ -77,7 +81,7 @@ def plain_command(command: str) -> str:
     return shlex.join(kept)
 
 
-def table(runs: list[dict[str, Any]], shown: Callable[[str], bool]) -> str:
+def run_table(runs: list[dict[str, Any]], shown: Callable[[str], bool]) -> str:
     """Return a table with a row for each command that is shown; cells are in the order of seeds.
 
     The float twin of a training is a cell of its row.
@@ -88,7 +92,7 @@ def table(runs: list[dict[str, Any]], shown: Callable[[str], bool]) -> str:
             groups[run["command"]].append(run)
     has_twins = any(command.endswith(TWIN) for command in groups)
     head = (*HEAD, *["float, as long"] * has_twins, "minutes")
-    rows = [head, ("---",) * len(head)]
+    rows = [head]
     for command, repeats in groups.items():
         if command.endswith(TWIN):
             continue
@@ -103,7 +107,7 @@ def table(runs: list[dict[str, Any]], shown: Callable[[str], bool]) -> str:
                 _minutes(repeats),
             )
         )
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return table(rows)
 
 
 def _of_stage(repeats: list[dict[str, Any]], name: str, side: str) -> list[float]:
@@ -124,17 +128,10 @@ def _mean_and_sd(values: list[float]) -> str:
     return f"{mean(values):.1f} ± {stdev(values):.1f}"
 
 
-def rewrite(text: str, new: str, begin: str = BEGIN, end: str = END) -> str:
-    """Replace the text between two marks of a page."""
-    before, rest = text.split(begin)
-    return before + begin + new + end + rest.split(end)[1]
-
-
 def search_table() -> str:
     """Return a table of the candidates for the CIFAR-10 preset."""
     results = json.loads(SEARCH.read_text(encoding="utf-8"))["results"]
     rows = [("candidate", "heads", "rate of AdamW", "of Muon", "held-out accuracy", "CPU minutes")]
-    rows.append(("---",) * 6)
     rows += [
         (
             result["name"],
@@ -146,20 +143,19 @@ def search_table() -> str:
         )
         for result in results
     ]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return table(rows)
 
 
 def remade(page: Path, runs: list[dict[str, Any]]) -> str:
     """Return a page with new tables; it shows the comparisons that it has marks for."""
     text = page.read_text(encoding="utf-8")
     if page in RUN_TABLES:
-        text = rewrite(text, table(runs, RUN_TABLES[page]))
+        text = rewrite(text, "results", run_table(runs, RUN_TABLES[page]))
     if "<!-- search -->" in text:
-        text = rewrite(text, search_table(), "<!-- search -->\n", "<!-- end of search -->")
+        text = rewrite(text, "search", search_table())
     for name in re.findall(r"<!-- comparison ([\w-]+) -->", text):
         record = read_record(COMPARISONS / f"{name}.json")
-        marks = f"<!-- comparison {name} -->\n", f"<!-- end of comparison {name} -->"
-        text = rewrite(text, f"{setting(record)}\n{tables(record)}", *marks)
+        text = rewrite(text, f"comparison {name}", f"{setting(record)}\n{tables(record)}")
     return text
 
 

@@ -5,16 +5,20 @@ python docs/make_sensitivity.py        rewrite the page
 """
 
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tervit_np.analysis.comparison.statistics import summarize
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
 
-DOCS = Path(__file__).parents[1] / "docs"
+from page_parts import rewrite, table  # noqa: E402
+
+from tervit_np.analysis.comparison.statistics import summarize  # noqa: E402
+
 STORE, PAGE = DOCS / "mixed_plans.json", DOCS / "sensitivity.md"
-BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->"
 ARMS = {
     "all_ternary": "none",
     "paper": "patch embedding and head, as the paper says",
@@ -30,9 +34,9 @@ def measured(stored: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "Loss and accuracy, untrained:",
-            _untrained(seeds),
+            _untrained(seeds).rstrip(),
             "A quarter of the way, and two smaller plans, before and after training:",
-            _trained(seeds),
+            _trained(seeds).rstrip(),
             "Differences of the trained accuracies, of the same seed:",
             _differences(seeds),
             f"Seeds {', '.join(sorted(stored['seeds'], key=int))}; ± is the standard deviation "
@@ -61,12 +65,13 @@ def _untrained(seeds: list[dict[str, Any]]) -> str:
             )
             cells.append(f"{loss:.2f}, {100 * accuracy:.1f} %")
         rows.append([score, *cells])
-    return _table(head, rows)
+    return table([head, *rows])
 
 
 def _trained(seeds: list[dict[str, Any]]) -> str:
     """Return the table of the plans that are trained."""
-    rows = [["(float, where all began)", "", "", _mean(seed["float"] for seed in seeds)]]
+    rows = [["layers in 8 bits", "kB", "untrained, %", "trained, %"]]
+    rows += [["(float, where all began)", "", "", _mean(seed["float"] for seed in seeds)]]
     for arm, words in ARMS.items():
         results = [seed["arms"][arm] for seed in seeds]
         rows.append(
@@ -77,7 +82,7 @@ def _trained(seeds: list[dict[str, Any]]) -> str:
                 _mean(results),
             ]
         )
-    return _table(["layers in 8 bits", "kB", "untrained, %", "trained, %"], rows)
+    return table(rows)
 
 
 def _mean(results: Iterable[dict[str, Any]], key: str = "accuracy") -> str:
@@ -106,17 +111,10 @@ def _differences(seeds: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def rewrite(text: str, new: str) -> str:
-    """Replace the text between the two marks of the page."""
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + new + END + rest.split(END)[1]
+def remade(page: str) -> str:
+    """Return the page with its measured part made anew."""
+    return rewrite(page, "measured", measured(json.loads(STORE.read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(rewrite(page, measured(json.loads(STORE.read_text()))), encoding="utf-8")
+    PAGE.write_text(remade(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

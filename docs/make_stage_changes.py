@@ -22,7 +22,7 @@ import numpy as np
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-from make_kernels import rewrite, table  # noqa: E402
+from page_parts import rewrite, table  # noqa: E402
 
 from tervit_np.analysis.comparison import read_record  # noqa: E402
 from tervit_np.analysis.comparison.running import final_trials  # noqa: E402

@@ -8,17 +8,21 @@ docs/surface_cifar10.json stores all numbers; page and figures come from it alon
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from tervit_np.analysis.surfaces import text
-from tervit_np.analysis.surfaces.figures.interpolation import draw_interpolation
-from tervit_np.analysis.surfaces.figures.stacked import draw_stacked
-from tervit_np.analysis.surfaces.results import FILE, Surfaces, read_surfaces
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
 
-DOCS = Path(__file__).parents[1] / "docs"
+from page_parts import rewrite, table  # noqa: E402
+
+from tervit_np.analysis.surfaces import text  # noqa: E402
+from tervit_np.analysis.surfaces.figures.interpolation import draw_interpolation  # noqa: E402
+from tervit_np.analysis.surfaces.figures.stacked import draw_stacked  # noqa: E402
+from tervit_np.analysis.surfaces.results import FILE, Surfaces, read_surfaces  # noqa: E402
+
 STORE = DOCS / "surface_cifar10.json"
 PAGE = DOCS / "surfaces.md"
-BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->"
 
 
 def store(run: Path) -> None:
@@ -35,7 +39,7 @@ def measured(surfaces: Surfaces) -> str:
         [
             f"{s.images} fixed images of the {s.split} split, evaluation mode, no augmentation; "
             "± is the standard error by resampling the images.",
-            gap_table(surfaces),
+            gap_table(surfaces).rstrip(),
             text.describe_gaps(surfaces.gaps),
             "![Loss surfaces over one another](surface_cifar10_stacked.png)",
             text.describe_planes(surfaces.same, surfaces.trained),
@@ -50,17 +54,11 @@ def measured(surfaces: Surfaces) -> str:
 def gap_table(surfaces: Surfaces) -> str:
     """Return the gaps of each set of latent weights."""
     kinds = [gap.name for gap in surfaces.gaps[0].gaps]
-    rows = [("latent weights", "float loss", *kinds), ("---",) * (len(kinds) + 2)]
+    rows = [("latent weights", "float loss", *kinds)]
     for each in surfaces.gaps:
         gaps = [f"{gap.gap:+.3f} ± {gap.error:.3f}" for gap in each.gaps]
         rows.append((f"{each.latent} solution", f"{each.loss:.3f} ± {each.error:.3f}", *gaps))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def rewrite(text: str, new: str) -> str:
-    """Replace the text between the two marks of the page."""
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + new + END + rest.split(END)[1]
+    return table(rows)
 
 
 def main() -> None:
@@ -77,7 +75,8 @@ def main() -> None:
     }
     draw_stacked(planes, DOCS / "surface_cifar10_stacked.png")
     draw_interpolation(surfaces.interpolation, DOCS / "surface_cifar10_interpolation.png")
-    PAGE.write_text(rewrite(PAGE.read_text(), measured(surfaces)))
+    page = rewrite(PAGE.read_text(encoding="utf-8"), "measured", measured(surfaces))
+    PAGE.write_text(page, encoding="utf-8")
     print(measured(surfaces))
 
 

@@ -41,12 +41,6 @@ def test_tables_are_those_of_the_stored_files(page, monkeypatch):
     assert page.model_table(zen4.models) in TEXT
 
 
-def test_only_text_between_the_marks_is_rewritten(page):
-    text = "a\n<!-- x -->\nold\n<!-- end of x -->\n<!-- y -->\n<!-- end of y -->\n"
-    assert page.rewrite(text, "x", "new\n") == text.replace("old", "new")
-    assert page.rewrite(text, "y", "new\n") == text.replace("<!-- y -->\n", "<!-- y -->\nnew\n")
-
-
 def test_every_variant_is_explained():
     explained = [name for names in re.findall(r"^\*\*.*?\*\* (?:is|multiplies|keeps|uses|use|and)",
                                               TEXT, re.MULTILINE)

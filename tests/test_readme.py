@@ -33,7 +33,7 @@ def results():
 def test_the_tables_are_made_from_the_stored_results(results):
     runs = json.loads(results.STORE.read_text())
     for page, shown in results.RUN_TABLES.items():
-        assert results.table(runs, shown) in page.read_text(encoding="utf-8")
+        assert results.run_table(runs, shown) in page.read_text(encoding="utf-8")
     pages = "".join(page.read_text(encoding="utf-8") for page in results.PAGES)
     assert all(f"| `{run['command']}` |" in pages for run in runs)  # nothing is left out
 
@@ -137,17 +137,12 @@ def test_a_spread_takes_three_seeds(results):
              "stages": [{"stage": "float", "start": 10.0, "end": 90.0 + seed}]}
             for seed in (2, 1, 4)]  # fmt: skip
     rows = [
-        results.table(runs[:count], lambda command: True).splitlines()[-1] for count in (1, 2, 3)
+        results.run_table(runs[:count], lambda command: True).splitlines()[-1]
+        for count in (1, 2, 3)
     ]
     assert [row.split(" | ")[1:3] for row in rows] == [
         ["2", "92.0"], ["1, 2", "91.0, 92.0"], ["1, 2, 4", "92.3 ± 1.5"],
     ]  # fmt: skip
-
-
-def test_rewriting_changes_nothing_else(results):
-    new = results.rewrite(TEXT, "| x |\n")
-    before, after = TEXT.split(results.BEGIN)[0], TEXT.split(results.END)[1]
-    assert new == f"{before}{results.BEGIN}| x |\n{results.END}{after}"
 
 
 def test_commands_are_grouped_without_seed_and_folder(results):

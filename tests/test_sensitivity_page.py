@@ -35,7 +35,7 @@ def trained(arm):
 
 def test_the_tables_are_those_of_the_record():
     text = page.PAGE.read_text(encoding="utf-8")
-    assert page.rewrite(text, page.measured(STORED)) == text
+    assert page.remade(text) == text
 
 
 def test_every_seed_has_every_plan():

@@ -22,7 +22,7 @@ def script():
 def test_every_number_is_made_from_the_stored_results(script):
     found = read_surfaces(script.STORE)
     text = script.PAGE.read_text(encoding="utf-8")
-    assert script.rewrite(text, script.measured(found)) == text
+    assert script.rewrite(text, "measured", script.measured(found)) == text
     assert (found.settings.data, found.settings.grid) == ("cifar10", 21)
     assert found.settings.images >= 512
 

@@ -52,7 +52,7 @@ def test_the_conventions_are_those_of_the_rules():
     spec = importlib.util.spec_from_file_location("page", ROOT / "docs" / "make_conventions.py")
     page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(page)
-    assert page.rewrite(PAGE) == PAGE
+    assert page.remade(PAGE) == PAGE
     assert r"| Ternary | \|w\| = Delta gives 0 (strict)" in PAGE
     assert "`tervit check --conventions`" in PAGE
 
