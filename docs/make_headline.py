@@ -24,8 +24,8 @@ TITLES = {  # of the commands that are drawn: title and preset
 }
 
 
-def main() -> None:
-    """Draw a panel for each training."""
+def draw(path: Path) -> Path:
+    """Draw a panel for each training; write the PNG."""
     runs = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))
     with figure(10.4, 3.8) as fig:
         axes = fig.subplots(1, len(TITLES), sharey=True)
@@ -37,7 +37,7 @@ def main() -> None:
             ax.set_title(f"{title}, {seeds}", fontsize=11)
         axes[0].set_ylabel("test accuracy (%)")
         axes[0].set_ylim(50, 100)
-        print(f"wrote {save(fig, DOCS / 'headline.png').name}")
+        return save(fig, path)
 
 
 def _draw(ax: "Axes", runs: list[dict], twins: list[dict], epochs: list[float]) -> None:
@@ -84,4 +84,4 @@ def _point(
 
 
 if __name__ == "__main__":
-    main()
+    print(f"wrote {draw(DOCS / 'headline.png').name}")

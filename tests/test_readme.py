@@ -35,7 +35,8 @@ def test_the_tables_are_made_from_the_stored_results(results):
     for page, shown in results.RUN_TABLES.items():
         assert results.run_table(runs, shown) in page.read_text(encoding="utf-8")
     pages = "".join(page.read_text(encoding="utf-8") for page in results.PAGES)
-    assert all(f"| `{run['command']}` |" in pages for run in runs)  # nothing is left out
+    rows = {run["command"].removesuffix(results.TWIN) for run in runs}  # twins: cells of rows
+    assert all(f"| `{command}` |" in pages for command in rows)  # nothing is left out
 
 
 def test_the_pages_are_what_the_stored_results_make_of_them(results):
@@ -143,6 +144,21 @@ def test_a_spread_takes_three_seeds(results):
     assert [row.split(" | ")[1:3] for row in rows] == [
         ["2", "92.0"], ["1, 2", "91.0, 92.0"], ["1, 2, 4", "92.3 ± 1.5"],
     ]  # fmt: skip
+
+
+def test_a_float_twin_is_a_cell_of_the_row_of_its_training(results):
+    def run(command, seed, *ends):
+        names = "float", "8-bit", "ternary"
+        stages = [{"stage": n, "start": 0.0, "end": e} for n, e in zip(names, ends, strict=True)]
+        return {"command": command, "seed": seed, "seconds": 60.0, "stages": stages}
+
+    twin = "tervit train --float-twin"
+    runs = [run("tervit train", 0, 50, 51, 80), run("tervit train", 1, 60, 61, 81),
+            run(twin, 1, 60, 70, 83), run("tervit train --mixup 1", 0, 1, 2, 3),
+            run(twin, 0, 50, 60, 82)]  # fmt: skip
+    *_, row, other = results.run_table(runs, lambda command: True).splitlines()
+    assert row.endswith("| 80.0, 81.0 | 82.0, 83.0 | 1.0 |")
+    assert other.endswith("| 3.0 |  | 1.0 |")
 
 
 def test_commands_are_grouped_without_seed_and_folder(results):

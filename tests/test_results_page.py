@@ -1,9 +1,12 @@
 """The findings of docs/results.md are those of the stored comparison."""
 
+import importlib.util
 import json
 from pathlib import Path
+from statistics import fmean
 
 import pytest
+from PIL import Image
 
 from tervit_np.analysis.comparison import read_record
 
@@ -36,6 +39,23 @@ def test_channels_are_quoted_with_and_without_training_from_scratch(differences)
     assert f"{float_first.mean:.1f} ± {float_first.std:.1f} points without them" in FINDINGS
 
 
+def test_distances_from_float_twins_are_those_of_the_runs():
+    runs = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))
+    readme = " ".join((DOCS.parent / "README.md").read_text(encoding="utf-8").split())
+
+    def last(command):
+        return [run["stages"][-1]["end"] for run in runs if run["command"] == command]
+
+    cifar, shapes = (
+        [twin - own for own, twin in zip(last(c), last(f"{c} --float-twin"), strict=True)]
+        for c in ("tervit train --data cifar10", "tervit train")
+    )
+    words = " and ".join(f"{points:.1f}" for points in cifar)
+    assert f"{words} points behind its twin" in readme
+    assert f"{words} points ahead of the ternary model" in TEXT
+    assert f"for shapes {fmean(shapes):.1f} points" in TEXT
+
+
 def test_the_cost_of_rounding_is_quoted_before_and_after_the_8_bit_epoch():
     tested = json.loads((DOCS / "comparisons" / "main.json").read_text(encoding="utf-8"))["tested"]
     lost = {}
@@ -48,3 +68,12 @@ def test_the_cost_of_rounding_is_quoted_before_and_after_the_8_bit_epoch():
     assert (
         f"costs {before} points of validation accuracy after the float stage, and {after}" in page
     )
+
+
+def test_the_picture_of_the_trainings_is_drawn_from_the_store(tmp_path):
+    spec = importlib.util.spec_from_file_location("headline", DOCS / "make_headline.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    drawn = script.draw(tmp_path / "headline.png")
+    with Image.open(drawn) as new, Image.open(DOCS / "headline.png") as stored:
+        assert new.size == stored.size

@@ -157,7 +157,7 @@ def test_the_model_of_cifar10_answers_with_its_own_classes(page, data):
     assert page.text("#accuracy") == f"{stored['cifar10']['percent']:.2f} %"
     assert page.text("#of") == f"{stored['cifar10']['of']:,}"
     columns = page.run("getComputedStyle(document.querySelector('#maps')).gridTemplateColumns")
-    assert len(columns.split()) == 3  # its heads: a row of maps is a block
+    assert len(columns.split()) == 4  # its heads: a row of maps is a block
     assert page.text("#answers tbody tr:first-child th") == "airplane"
     assert page.run("byId('patch').max") == "63"
     assert not page.run("byId('pictures').checkVisibility()")
