@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import numpy as np
 import pytest
@@ -66,6 +67,16 @@ def test_the_model_of_cifar10_has_the_accuracy_of_its_card(data):
     _, stored = data
     of = f"{stored['cifar10']['percent']:.2f} % of {stored['cifar10']['of']:,} pictures"
     assert of in (TRAINED / "cifar10.md").read_text(encoding="utf-8")
+
+
+def test_the_page_says_how_large_the_models_are():
+    text = " ".join((FIGURES / "vit.html").read_text(encoding="utf-8").split())
+    sizes = []
+    for name in ("shapes", "cifar10"):
+        card = (TRAINED / f"{name}.md").read_text(encoding="utf-8")
+        sizes.append(int(re.search(r"([\d,]+) parameters", card)[1].replace(",", "")))
+    shapes, cifar = (f"{round(size, -4):,}" for size in sizes)
+    assert f"some {shapes} parameters for shapes and {cifar} for CIFAR-10" in text
 
 
 def test_pictures_and_logits_are_those_of_the_library(data):
