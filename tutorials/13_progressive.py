@@ -325,10 +325,8 @@ means, stds = groups.mean(axis=1), groups.std(axis=1, ddof=1)
 margins = t_quantile(2) * stds / np.sqrt(3)
 misses = np.abs(means) > margins
 quote("intervals that miss, %", 100 * misses.mean(), 5, 0.3)
-small = 100 * np.mean(stds < 1 / 3)
-quote(
-    "standard deviations below a third of the true one, %", small, 10.3, 0.05
-)
+low = 100 * np.mean(stds < 1 / 3)
+quote("standard deviations below a third of the true one, %", low, 10.3, 0.05)
 draw.intervals(means[:40], margins[:40])
 claim(
     "intervals that miss are narrower than the others",
