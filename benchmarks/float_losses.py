@@ -62,8 +62,8 @@ def blocks(
     for i in range(count):
         rows = at(a, i * a_step, 0)
         next_rows = at(rows, ahead, 0) if ahead else NOTHING
-        multiply_block(IN_TURN, ROW_BLOCK, columns, depth, rows, next_rows, work, panels, NOTHING,
-                       at(c, i * c_step, 0), work)  # fmt: skip
+        multiply_block(IN_TURN, ROW_BLOCK, columns, depth, rows, next_rows, NOTHING, 0, work,
+                       panels, NOTHING, at(c, i * c_step, 0), work)  # fmt: skip
 
 
 @jit

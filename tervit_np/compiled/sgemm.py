@@ -9,7 +9,7 @@ bit. BLAS promises no order, and its order differs from one processor to the nex
 The loops are those of GotoBLAS and BLIS (Goto, van de Geijn 2008), from the outermost inwards:
 
     columns of B, as many as fit the second cache
-        steps of K                  pack B into panels of NR columns
+        steps of K                  pack B into panels of NR columns, unless they stay in place
             ROW_BLOCK rows of A     pack A, unless read_in_place
                 panels of B
                     tiles of A      MR x NR sums stay in registers for these steps
@@ -42,7 +42,8 @@ ROW_BLOCK = 16 * MR
 # Bytes between groups of packed rows. A step is copied into all groups; if their distance were a
 # multiple of 2 KiB, its lines would compete for two sets of the first cache.
 APART = LINE
-NEAR_STEPS = 16 * LINE  # bytes from one step of A to the next, at most, if it is not copied
+NEAR_STEPS = 16 * LINE  # bytes from one step of A to the next, at most, if AVX2 does not copy it
+PAGE = 4096  # bytes; steps a multiple of it apart compete for few sets of a cache
 # Of the workspace, before B's panels.
 EDGE_FLOATS = MR * NR
 A_FLOATS = max(ROW_BLOCK // MR * (DEPTH * MR + APART // FLOAT), MR * LONG_DEPTH)
@@ -64,19 +65,21 @@ def sgemm(
     steps = even(inner, LONG_DEPTH if a.column == FLOAT else DEPTH, order.steps)
     most_columns = max(min(DEPTH * most_columns // steps, most_columns) // NR, 1) * NR
     block = even(columns, most_columns, NR)
-    fetches_ahead = looks_ahead(rows, inner)
+    fetches_ahead = looks_ahead(rows, inner, a)
     for n in range(0, columns, block):
         width = min(block, columns - n)
         for k in range(0, max(inner, 1), steps):  # with no steps, C = start is still written
             depth, begin = min(steps, inner - k), start if k == 0 else c
-            pack(FULL, width, depth, at(b, k, n), packed_b)
+            block_b = at(b, k, n)
+            in_place = columns_in_place(b, width, steps)
+            pack(FULL, width - in_place, depth, at(block_b, 0, in_place), packed_b)
             next_steps = at(a, 0, k + depth if k + depth < inner else 0)
             for m in range(0, rows, ROW_BLOCK):
                 after = m + ROW_BLOCK
                 next_a = at(a, after, k) if after < rows else next_steps
                 multiply_block(
                     order, min(ROW_BLOCK, rows - m), width, depth, at(a, m, k),
-                    next_a if fetches_ahead else NOTHING, packed_a, packed_b,
+                    next_a if fetches_ahead else NOTHING, block_b, in_place, packed_a, packed_b,
                     _start_at(begin, m, n), at(c, m, n), work,
                 )  # fmt: skip
 
@@ -92,10 +95,24 @@ def even(count: int, most: int, unit: int) -> int:
 def read_in_place(a: Matrix) -> bool:
     """Tell whether tiles read rows of A where they are, in place of a copy.
 
-    They do where each row is contiguous. On AVX2 they also do where the numbers of each step are
-    contiguous and the steps near each other: the second cache then answers early enough.
+    They do where each row is contiguous. Where the numbers of each step are contiguous, they do if
+    the second cache answers early enough: on AVX2 for steps near each other.
     """
-    return a.column == FLOAT or (LANES == 8 and a.row == FLOAT and a.column <= NEAR_STEPS)
+    if a.column == FLOAT or a.row != FLOAT:
+        return a.column == FLOAT
+    return a.column % PAGE != 0 if LANES == 16 else LANES == 8 and a.column <= NEAR_STEPS
+
+
+@kernel(boundscheck=False)
+def columns_in_place(b: Matrix, columns: int, steps: int) -> int:
+    """Return how many columns of B tiles read where they are: those of whole panels, or none.
+
+    With AVX-512 a tile takes four lines from each step, which reach it from the second cache as
+    fast as from a panel. Where B is read for few rows of A, a copy would cost most: 9 % of a dw
+    with 128 outputs.
+    """
+    stays = LANES == 16 and b.column == FLOAT and steps <= DEPTH and b.row % PAGE != 0
+    return columns // NR * NR if stays else 0
 
 
 @kernel(boundscheck=False)
@@ -105,12 +122,13 @@ def _start_at(start: Matrix, m: int, n: int) -> Matrix:
 
 @kernel(boundscheck=False)
 def multiply_block(
-    order: Any, rows: int, columns: int, depth: int, a: Matrix, next_a: Matrix, packed_a: int,
-    packed_b: int, start: Matrix, c: Matrix, buffer: int,
+    order: Any, rows: int, columns: int, depth: int, a: Matrix, next_a: Matrix, b: Matrix,
+    in_place: int, packed_a: int, packed_b: int, start: Matrix, c: Matrix, buffer: int,
 ) -> None:  # fmt: skip
     """Multiply at most ROW_BLOCK rows of A by all panels of B.
 
-    next_a are the rows that are multiplied next if they are to be fetched. The loop of a whole tile
+    The first `in_place` columns of B are read where they are, the others were packed. next_a are
+    the rows that are multiplied next if they are to be fetched. The loop of a whole tile
     is compiled into this function, since a call to each tile would cost time.
     """
     unpacked = rows - rows % MR if read_in_place(a) else 0
@@ -119,7 +137,9 @@ def multiply_block(
     tiles, panels = -(-rows // MR), -(-columns // NR)
     units = fetched_units(tiles, panels, depth, next_a)
     for n in range(0, columns, NR):
-        panel = Matrix(packed_b + n * depth * FLOAT, NR * FLOAT, FLOAT)
+        panel = Matrix(packed_b + (n - in_place) * depth * FLOAT, NR * FLOAT, FLOAT)
+        if n < in_place:
+            panel = at(b, 0, n)
         for m in range(0, rows, MR):
             if next_a.address:
                 fetch_rows(m // MR, n // NR, tiles, units, depth, next_a)

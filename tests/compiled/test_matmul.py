@@ -47,10 +47,12 @@ def fma(x, y, z):
     return sticky.astype(np.float32)
 
 
-# Two are large enough for lookahead.py; the last has steps too far apart to be read in place.
+# Two are large enough for lookahead.py; the one after them has steps of A that AVX2 does not read
+# in place, the last two have steps of B and of A that are multiples of a page apart.
 SHAPES = [(1, 1, 1), (6, 3, 64), (7, 5, 65), (13, DEPTH + 3, 17), (50, 40, 33), (103, 2, 130),
           (5, 800, 10), (20, LONG_DEPTH + 1, 70), (197, 64, 197), (12, 1, 1),
-          (98, 700, 97), (30, 2300, 33), (44 * MR, 200, 20)]  # fmt: skip
+          (98, 700, 97), (30, 2300, 33), (44 * MR, 200, 20), (9, 20, 1024),
+          (1024, 5, 9)]  # fmt: skip
 
 
 @FUSED
