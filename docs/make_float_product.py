@@ -21,6 +21,7 @@ from page_parts import rewrite, table  # noqa: E402
 PAGE, BENCHMARKS = DOCS / "float_product.md", DOCS.parent / "benchmarks" / "README.md"
 PROCESSORS = {  # /proc/cpuinfo does not always tell them apart
     "zen2": "AMD EPYC of the Zen 2 family",
+    "zen5": "AMD EPYC of the Zen 5 family",
     "intel": "Intel Xeon of the Sapphire Rapids family",
 }
 

@@ -16,7 +16,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -167,6 +167,7 @@ def setting(record: Record) -> str:
         f"batches of {plan.recipe.batch_size} for every arm, model {plan.model}",
         f"- {_rates(record)}",
         f"- compared with seeds {_words(plan.seeds)} on {data['test']:,} test pictures",
+        f"- on an {record.environment['processor']}{_seconds(record)}",
     )
     return "".join(f"{line}\n" for line in lines)
 
@@ -182,6 +183,12 @@ def _rates(record: Record) -> str:
         f"{rates} chosen among {_words(tried)} times those of the plan, with {word} "
         f"{_words(plan.search_seeds)}, on {record.data['validation']:,} validation pictures"
     )
+
+
+def _seconds(record: Record) -> str:
+    """Say what a training takes, if all trials have stored their time."""
+    times = [trial.get("cpu_seconds") for trial in (*record.search, *record.tested)]
+    return "" if None in times else f", {median(times):.0f} CPU seconds a training (median)"
 
 
 def _words(values: Sequence[float]) -> str:

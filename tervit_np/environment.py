@@ -84,8 +84,13 @@ def usable_cores() -> int:
 
 
 def processor_name() -> str:
-    """Return the processor's name, from /proc/cpuinfo if there is one."""
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
+    """Return the processor's name, from /proc/cpuinfo if there is one.
+
+    With the family and model of x86, since some hosts call all generations by one name.
+    """
+    name = _cpuinfo("model name") or platform.processor() or platform.machine()
+    family, model = _cpuinfo("cpu family"), _cpuinfo("model")
+    return f"{name}, family {family}, model {model}" if family and model else name
 
 
 def processor_features() -> set[str]:
