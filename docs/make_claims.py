@@ -46,7 +46,7 @@ standard deviation over seeds; that of a loss is a standard error over pictures.
 """
 OPEN = """## Not measured yet
 
-No record of these is stored. The command is the training to start from; an answer needs the other
+No comparison that answers these is stored. The command is one side of it; an answer needs the other
 side at an equal budget, several seeds and a search of the rate, as in the comparisons of
 [stages](stages.md) and of [rules](rules.md). `w2a2.toml` is a [plan file](plans.md) with
 `inputs = { quantizer = "int2", kind = "minmax" }`.
