@@ -33,7 +33,7 @@ from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.lookahead import fetch_rows, fetched_units, looks_ahead
 from tervit_np.target import second_cache
 
-# Steps of a block whose rows of A are packed, and of other blocks, which write C less often. A
+# Steps of a block where A is read across its rows, and of others, which write C less often. A
 # panel of 16 columns stays in the first cache while tiles of A pass; one of 64 columns comes from
 # the second cache. With AVX2 the first cache also holds what tiles fetch, and the second holds two
 # blocks of rows beside the panels.
@@ -98,9 +98,13 @@ def read_in_place(a: Matrix) -> bool:
     They do where each row is contiguous. Where the numbers of each step are contiguous, they do if
     the second cache answers early enough: on AVX2 for steps near each other.
     """
-    if a.column == FLOAT or a.row != FLOAT:
-        return a.column == FLOAT
-    return a.column % PAGE != 0 if LANES == 16 else LANES == 8 and a.column <= NEAR_STEPS
+    if a.column == FLOAT:
+        return True
+    if a.row != FLOAT:
+        return False
+    if LANES == 16:
+        return a.column % PAGE != 0
+    return LANES == 8 and a.column <= NEAR_STEPS
 
 
 @kernel(boundscheck=False)
@@ -128,8 +132,8 @@ def multiply_block(
     """Multiply at most ROW_BLOCK rows of A by all panels of B.
 
     The first `in_place` columns of B are read where they are, the others were packed. next_a are
-    the rows that are multiplied next if they are to be fetched. The loop of a whole tile
-    is compiled into this function, since a call to each tile would cost time.
+    the rows that are multiplied next if they are to be fetched. The loop of a whole tile is
+    compiled into this function, since a call to each tile would cost time.
     """
     unpacked = rows - rows % MR if read_in_place(a) else 0
     group_bytes = depth * MR * FLOAT + APART
