@@ -100,11 +100,7 @@ def _where(stage: Stage, step: int, total: int) -> str:
 
 def _advice(stage: Stage) -> str:
     lower = f"{min(stage.lr / 10, Stage.lr):g}"  # at most the default
-    plan = stage.plan if isinstance(stage.plan, str) else stage.name
-    return (
-        f"a peak learning rate of {stage.lr:g}; a lower one usually helps: "
-        f"--stages {plan}:{stage.epochs:g}@{lower}, or lr = {lower} in a plan"
-    )
+    return f"a peak learning rate of {stage.lr:g}; a lower one, such as lr = {lower}, usually helps"
 
 
 def _first(params: list[tuple[str, Param]], array: Callable[[Param], Array]) -> str:
