@@ -114,5 +114,6 @@ def describe_stage(stage: "Stage") -> str:
     kept = ", keeps the optimizer's state" if stage.optimizer == "keep" else ""
     warmup = f", warm-up {stage.warmup * stage.epochs:g} epochs" if stage.warmup else ""
     length = f"{stage.epochs:g} epoch{'s' * (stage.epochs != 1)}"
-    ramp = f", quantizers fade in over {stage.ramp * stage.epochs:g} epochs" if stage.ramp else ""
+    fade = f", weight quantizers fade in over {stage.ramp * stage.epochs:g} epochs"
+    ramp = fade if stage.ramp else ""
     return f"{stage.name}: {named}, {length}, {rate}{warmup}{kept}{ramp}{taught}"

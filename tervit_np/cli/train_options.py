@@ -99,7 +99,7 @@ def _add_stage_options(group: Options) -> None:
         "--ramp",
         type=float,
         metavar="X",
-        help="fade the quantizers of the last stage in over this fraction of it",
+        help="fade the weight quantizers of the last stage in over this fraction of it",
     )
     group.add_argument(
         "--float-twin",

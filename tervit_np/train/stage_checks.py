@@ -11,6 +11,8 @@ import numpy as np
 
 from tervit_np.models import Classifier, build, quantize
 from tervit_np.models.calibration import assume_scales
+from tervit_np.quant import Identity
+from tervit_np.quant.plan import is_for_norms
 from tervit_np.train.stages import Stage
 
 
@@ -21,12 +23,13 @@ def check_stages(model: Classifier, stages: Sequence[Stage], resume: bool = Fals
     ------
     ValueError
         If there is no stage, names repeat, a teacher is not an earlier stage, a plan does not fit
-        the model (`check_plans`), or the `freeze` of a new run is misspelt (`check_freeze`): an
-        older run goes on as it began.
+        the model (`check_plans`), or in a new run a `ramp` has nothing to fade in (`check_ramp`)
+        or `freeze` is misspelt (`check_freeze`): an older run goes on as it began.
     """
     _check_names(stages)
     check_plans(model, stages)
     if not resume:
+        check_ramp(stages)
         check_freeze(model, stages)
 
 
@@ -69,6 +72,23 @@ def check_plans(model: Classifier, stages: Sequence[Stage]) -> None:
             raise ValueError(
                 f"stage {stage.name}: its plan does not fit the model: {reason}"
             ) from None
+
+
+def check_ramp(stages: Sequence[Stage]) -> None:
+    """Refuse a ramp in a stage without weight quantizers: inputs and gammas do not fade in.
+
+    Raises
+    ------
+    ValueError
+        If there is such a stage.
+    """
+    for stage in stages:
+        weights = [weight for _, weight, _ in stage.quantizers.rules if not is_for_norms(weight)]
+        if stage.ramp and all(isinstance(weight, Identity) for weight in weights):
+            raise ValueError(
+                f"stage {stage.name}: ramp is {stage.ramp:g}, and its plan has no weight "
+                "quantizers that could fade in; choose another plan, or leave the ramp out"
+            )
 
 
 def check_freeze(model: Classifier, stages: Sequence[Stage]) -> None:

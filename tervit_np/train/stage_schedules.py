@@ -1,4 +1,4 @@
-"""How the learning rate runs over a list of stages, and how the last one's quantizers begin.
+"""How the learning rate runs over a list of stages, and how the last one's weights are rounded.
 
     each     each stage has a warm-up, a cosine and a fresh optimizer
     fused    one schedule over all stages: the rate rises in the first, falls in the last and is
@@ -12,6 +12,7 @@ stage is ours, as are the defaults of `Stage`, which "each" has.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tervit_np.train.stage_checks import check_ramp
 from tervit_np.train.stages import Stage
 
 SCHEDULES = ("each", "fused")
@@ -48,14 +49,13 @@ def with_schedule(stages: Sequence[Stage], schedule: str) -> list[Stage]:
 
 
 def with_ramp(stages: Sequence[Stage], ramp: float) -> list[Stage]:
-    """Return stages of which the last fades its quantizers in, over this fraction of it.
+    """Return stages of which the last fades its weight quantizers in, over this fraction of it.
 
     Raises
     ------
     ValueError
-        If the fraction is not between 0 and 1, or the last stage is float.
+        If the fraction is not between 0 and 1, or the last stage has no weight quantizers.
     """
-    *before, last = stages
-    if not last.quantizers.rules:
-        raise ValueError(f"ramp: stage {last.name} has no quantizers that could fade in")
-    return [*before, replace(last, ramp=ramp)]
+    ramped = [*stages[:-1], replace(stages[-1], ramp=ramp)]
+    check_ramp(ramped)
+    return ramped

@@ -46,7 +46,7 @@ class Stage:
     temperature: float = 1.0
     hard: bool = False  # learn the teacher's arg-max, not its probabilities
     optimizer: str = "fresh"  # or "keep": continue with the optimizer state of the stage before
-    ramp: float = 0.0  # fraction of the stage in which the quantizers fade in
+    ramp: float = 0.0  # fraction of the stage in which weight quantizers fade in
     freeze: str = ""  # regular expression; parameters whose names contain it are not trained
 
     def __post_init__(self) -> None:

@@ -112,7 +112,7 @@ class StageTrainer:
                 raise unusable(self.stage, step, self.total, f"the weight {name}")
 
     def set_ramp(self, amount: float) -> None:
-        """Set the amount of quantization, 0 to 1, in the model and its replicas."""
+        """Set the amount of weight quantization, 0 to 1, in the model and its replicas."""
         for blend in self._blends:
             blend.amount = amount
 
@@ -176,7 +176,7 @@ def _optimizer(params: list[tuple[str, Param]], stage: Stage, recipe: Recipe) ->
 
 
 def ramp_amount(step: int, length: float) -> float:
-    """Return the amount of quantization: sigmoid(16 t/T - 6), then 1 (TeTRA's ramp)."""
+    """Return the amount of weight quantization: sigmoid(16 t/T - 6), then 1 (TeTRA's ramp)."""
     return 1.0 if step >= length else 1 / (1 + float(elementary.exp(6 - 16 * step / length)))
 
 

@@ -173,7 +173,7 @@ def test_a_fused_schedule_and_a_ramp_are_shown(tervit):
     assert each == tervit(*args, "--stages", stages)[1] != fused
     ramped = tervit(*args, "--ramp", 0.5)[1]
     assert "ternary, 7.5 epochs, " in ramped
-    assert ramped.replace(", quantizers fade in over 3.75 epochs", "") == fused
+    assert ramped.replace(", weight quantizers fade in over 3.75 epochs", "") == fused
     code, _, error = tervit(*args, "--stages", f"{stages}@1e-3", "--schedule", "fused")
     assert (code, len(error.splitlines())) == (2, 1)
     assert "has one peak learning rate; give it to the first of the --stages alone: flo" in error

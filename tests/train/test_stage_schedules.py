@@ -2,7 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from tervit_np.quant import IDENTITY, Plan, TernaryGamma
+from tervit_np.quant.plan import NORMS
 from tervit_np.train import PRESETS, Stage, with_ramp, with_schedule
+from tervit_np.train.stage_checks import check_stages
 
 CIFAR10 = list(PRESETS["cifar10"].stages)
 
@@ -36,7 +39,18 @@ def test_an_unknown_schedule_is_refused():
 
 def test_the_last_stage_alone_is_ramped():
     assert with_ramp(CIFAR10, 0.5) == [*CIFAR10[:2], replace(CIFAR10[2], ramp=0.5)]
-    with pytest.raises(ValueError, match="ramp: stage float has no quantizers that could fade in"):
-        with_ramp(CIFAR10[:1], 0.5)
     with pytest.raises(ValueError, match="stage ternary: ramp must be between 0 and 1"):
         with_ramp(CIFAR10, 1.5)
+
+
+@pytest.mark.parametrize("plan", ["float", "float-int4", Plan([(NORMS, TernaryGamma(), IDENTITY)])])
+def test_a_ramp_needs_weight_quantizers(model, plan):
+    """Inputs and gammas do not fade in, so a ramp without weight quantizers would do nothing."""
+    stages = [Stage("float", "float", 1), Stage("last", plan, 1)]
+    words = "stage last: ramp is 0.5, and its plan has no weight quantizers"
+    with pytest.raises(ValueError, match=words):
+        with_ramp(stages, 0.5)
+    ramped = [stages[0], replace(stages[1], ramp=0.5)]
+    with pytest.raises(ValueError, match=words):
+        check_stages(model, ramped)
+    check_stages(model, ramped, resume=True)  # an older run goes on as it began
