@@ -56,16 +56,23 @@ def summary(folder: Path) -> dict[str, Any]:
         }
         for line in finished
     ]
-    cpu = [line.get("cpu_seconds") for line in finished]  # earlier versions did not measure it
+    seconds = _total([line["seconds"] for line in finished])
+    cpu = _total([line.get("cpu_seconds") for line in finished])  # earlier versions have none
     return {
         "command": plain_command(config["command"]),
         "seed": config["seed"],
         "stages": stages,
-        "seconds": round(sum(line["seconds"] for line in finished), 1),
-        **({} if None in cpu else {"cpu_seconds": round(sum(cpu), 1)}),
+        "seconds": seconds,
+        **({} if cpu is None else {"cpu_seconds": cpu}),
         "test_images": config["data"]["test"],
         "environment": config["environment"],
     }
+
+
+def _total(times: list[float | None]) -> float | None:
+    """Add the times of stages; None where one is unknown, as after lines of metrics were lost."""
+    known = [time for time in times if time is not None]
+    return round(sum(known), 1) if len(known) == len(times) else None
 
 
 def plain_command(command: str) -> str:
@@ -117,7 +124,8 @@ def _of_stage(repeats: list[dict[str, Any]], name: str, side: str) -> list[float
 
 
 def _minutes(repeats: list[dict[str, Any]]) -> str:
-    seconds = [run["seconds"] for run in repeats if run["seconds"]]  # None: it was stopped
+    """Return the mean time of those runs whose time is known; "" if none is."""
+    seconds = [run["seconds"] for run in repeats if run["seconds"] is not None]
     return f"{mean(seconds) / 60:.1f}" if seconds else ""
 
 

@@ -17,6 +17,7 @@ from tervit_np.analysis.comparison.running import (
     search_trials,
     widened,
 )
+from tervit_np.train.metrics import stage_record
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -60,6 +61,20 @@ def test_a_summary_has_the_cpu_time_where_it_is_known(results, tmp_path, cpu):
     summary = results.summary(tmp_path)
     assert summary["seconds"] == 5
     assert summary.get("cpu_seconds") == (4.5 if any(cpu.values()) else None)
+
+
+def test_an_unknown_time_of_a_stage_leaves_that_of_the_run_unknown(results, tmp_path):
+    """The record of a stage that was lost is made anew without its time (train/metrics.py)."""
+    config = {"command": "tervit train", "seed": 0, "data": {"test": 8}, "environment": {}}
+    (tmp_path / "run.json").write_text(json.dumps(config))
+    ends = [(f"s{i}", 0.5, 1.0, 0.6, 0.9) for i in range(2)]
+    lines = [stage_record({}, ends[0], 60.0, 60.0), stage_record({}, ends[1])]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    unknown = results.summary(tmp_path)
+    assert unknown["seconds"] is None and "cpu_seconds" not in unknown
+    for runs, minutes in (([unknown], ""), ([unknown, unknown | {"seconds": 120.0}], "2.0")):
+        cells = results.run_table(runs, lambda command: True).split("|")
+        assert cells[-2].strip() == minutes
 
 
 def searched_grid(plan, search):

@@ -31,14 +31,15 @@ def provenance(results: Results) -> list[str]:
     run, config = results.run, results.run.config
     data = config["data"]
     machine = defaultdict(lambda: "unknown", config["environment"])
-    seconds = sum(stage.seconds or 0 for stage in run.stages)
+    seconds = _total([stage.seconds for stage in run.stages])
+    duration = "unknown time" if seconds is None else f"{clock(seconds)} min"
     stages = ", ".join(f"{s['name']} {s['epochs']:g}" for s in config["stages"])
     facts = {
         "seed": str(config["seed"]),
         "model": f"{config['model']['parameters']:,} parameters",
         "images": f"{data['train']:,} train, {data['val']:,} validation, {data['test']:,} test",
         "epochs": stages,
-        "training": f"{clock(seconds)} min on {_processes(config)}",
+        "training": f"{duration} on {_processes(config)}",
         **_cpu_time(results),
         "started": config["started"].replace("T", " "),
         "software": f"tervit_np {machine['tervit_np']}, Python {machine['python']}, NumPy "
@@ -58,11 +59,17 @@ def provenance(results: Results) -> list[str]:
 def _cpu_time(results: Results) -> dict[str, str]:
     """Return the CPU time of training; nothing where that of a stage is unknown."""
     run = results.run
-    times = [stage.cpu_seconds for stage in run.stages if stage.cpu_seconds is not None]
-    if len(times) < len(run.stages):
+    seconds = _total([stage.cpu_seconds for stage in run.stages])
+    if seconds is None:
         return {}
     of_rank = " of rank 0" if run.config.get("ranks", 1) > 1 else ""
-    return {"CPU time": f"{clock(sum(times))} min{of_rank}"}
+    return {"CPU time": f"{clock(seconds)} min{of_rank}"}
+
+
+def _total(times: list[float | None]) -> float | None:
+    """Add the times of stages; None where one is unknown."""
+    known = [time for time in times if time is not None]
+    return sum(known) if len(known) == len(times) else None
 
 
 def _processes(config: dict[str, Any]) -> str:
