@@ -129,12 +129,12 @@ class _Loop:
             for done in range(step + 1, self.lengths[index] + 1):
                 try:
                     self._step(index, done, trainer)
+                    if on_step is not None:
+                        on_step(self._total(index, done))
+                    if self.ranks.any(stop.requested):
+                        self._interrupt(index, done, trainer)
                 except Diverged as error:
                     raise error.with_folder(self.folder.path) from None
-                if on_step is not None:
-                    on_step(self._total(index, done))
-                if self.ranks.any(stop.requested):
-                    self._interrupt(index, done, trainer)
             self._end_stage(index, trainer)
             previous, step = trainer, 0
         return self.results
@@ -217,6 +217,7 @@ class _Loop:
         )
 
     def _interrupt(self, index: int, done: int, trainer: StageTrainer) -> None:
+        trainer.check_weights(done - 1)  # every resumed run would diverge at once
         self._save(index, done, trainer)
         raise Interrupted(
             f"stopped in stage {self.stages[index].name} after step {done} of "

@@ -1,7 +1,9 @@
 """Divergence names stage, step and operator, and advice that exists."""
 
 import json
+import os
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -11,7 +13,14 @@ from tervit_np import losses, ops
 from tervit_np.models.quantization import set_precision
 from tervit_np.quant import UniformAct, named_plan
 from tervit_np.train import ParallelModel, Recipe, Stage, run
-from tervit_np.train.divergence import exploded, has_exploded, high_loss, origin, unusable
+from tervit_np.train.divergence import (
+    Diverged,
+    exploded,
+    has_exploded,
+    high_loss,
+    origin,
+    unusable,
+)
 from tervit_np.train.folder import RunFolder
 from tervit_np.train.lower_lr import lower_lr
 
@@ -145,6 +154,23 @@ def test_a_run_that_diverged_continues_at_lower_rates(model, data, tmp_path):
     with pytest.raises(ValueError, match="all stages are finished"):
         lower_lr(folder, 0.5)
     assert json.loads((out / "run.json").read_text())["lr_changes"] == run_config["lr_changes"]
+
+
+def test_ctrl_c_saves_no_weights_that_are_not_finite(model, data, tmp_path):
+    """The newest checkpoint stays the one from before, from which the run continues."""
+    out, options = tmp_path / "run", {"recipe": Recipe(batch_size=8), "quiet": True}
+    stages = [Stage("float", "float", 2)]
+
+    def damage_and_stop(done):
+        if done == 11:  # of 16; an epoch has 8
+            model.head.weight.data[0, 0] = np.nan
+            os.kill(os.getpid(), signal.SIGINT)
+
+    words = "stage float, step 11 of 16: the weight head.weight became NaN.*--lower-lr"
+    with pytest.raises(Diverged, match=words):
+        run(model, stages, data, out, on_step=damage_and_stop, **options)
+    assert RunFolder(out).load().position["step"] == 8
+    run(model, stages, data, out, True, **options)
 
 
 @pytest.mark.parametrize(("loss", "said"), [(2.3, False), (11, False), (2.6e7, True)])
