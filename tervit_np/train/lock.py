@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from data_tools.terminal import note, printable
@@ -44,7 +44,8 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
         del _held[key]
         if sys.platform == "win32":  # an open file cannot be removed there
             os.close(file)
-            (folder / FILE).unlink(missing_ok=True)
+            with suppress(OSError):  # nor one that a waiting process has opened by now
+                (folder / FILE).unlink(missing_ok=True)
         else:
             (folder / FILE).unlink(missing_ok=True)
             os.close(file)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,19 @@ def test_who_waits_gets_the_lock_when_it_is_free(tmp_path, holder):
     holder.communicate("")
     thread.join()
     assert got == [f"process {os.getpid()}\n"]
+
+
+def test_windows_leaves_a_lock_file_that_a_waiting_process_has_opened(tmp_path, monkeypatch):
+    def refuse(path, missing_ok=False):
+        raise PermissionError(13, "the file is used by another process", str(path))
+
+    with monkeypatch.context() as patch, locked(tmp_path):
+        patch.setattr(sys, "platform", "win32")
+        patch.setattr(Path, "unlink", refuse)
+    assert (tmp_path / FILE).exists()
+    with locked(tmp_path):
+        pass
+    assert not (tmp_path / FILE).exists()
 
 
 @pytest.mark.parametrize("left", ["", "process 1\n", "\x1b[31m\0", "process {own}\n"])
