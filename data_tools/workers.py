@@ -32,7 +32,7 @@ from data_tools.sources import Source
 from data_tools.streamed import StreamedSet
 
 _TASK_SIZE = 8  # pictures
-_CROP = 3  # first word of the seeds; sampling.py uses 1 and 2
+_CROP = 3  # first word of the seeds; sampling.py uses 1, 2 and 4
 Key: TypeAlias = tuple[int, int]  # stage, step
 
 

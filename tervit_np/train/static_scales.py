@@ -9,7 +9,8 @@ from tervit_np.quant import Plan, StaticAct
 from tervit_np.train.checkpoint import Saved
 
 PICTURES = 256
-_CALIBRATION = 3  # first word of the seeds, next to those of data_tools/sampling.py
+# First word of the seeds; data_tools/workers.py has 3 too, but with six words: other streams.
+_CALIBRATION = 3
 _PREFIX = "static_scale."
 
 
