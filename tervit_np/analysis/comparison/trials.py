@@ -4,7 +4,7 @@ A trial never sees the test split: `train.run` gets the validation split in its 
 number of a trial, and every choice made from it, comes from validation images.
 
 The folder of a stage is named by a hash of everything that its bits depend on (model, data, recipe,
-seed, threads, backend, and all stages up to it). Trials that begin with the same stages therefore
+seed, backend, and all stages up to it). Trials that begin with the same stages therefore
 share them, and continue to the same bits as if each had trained all of its stages.
 
 A stage that diverges is stored, too, as diverged.json in its folder: at these rates, every
@@ -66,6 +66,7 @@ class Trials:
         self.epoch_steps = len(self.data.train) // plan.recipe.batch_size
         self._check_steps()
         self.progress = Progress(quiet)
+        self._config = self._run_config(0, ())  # what all trials have in common, for `key`
 
     def check_arms(self) -> None:
         """Check that the model can train the stages of every arm; ValueError names the arm."""
@@ -211,7 +212,8 @@ class Trials:
 
     def key(self, seed: int, stages: tuple[train.Stage, ...]) -> str:
         """Return the hash that names the folder of the last of these stages."""
-        config = self._run_config(seed, stages)
+        own = {"seed": seed, "stages": [stage.describe() for stage in stages]}
+        config = self._config | own
         text = json.dumps([config[key] for key in MUST_AGREE])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -100,6 +100,17 @@ def test_seeds_and_rates_share_no_model(trials, plan):
     assert other not in files
 
 
+def test_stored_trials_keep_their_names(test_set, plan, tmp_path, monkeypatch):
+    """Another hash of the same training would train every stored trial again."""
+    monkeypatch.setattr("tervit_np.train.run_config.backend_name", lambda: "numba")
+    for threads in (1, 2):
+        trials = Trials(plan, tmp_path, threads=threads, workers=1, quiet=True)
+        monkeypatch.setattr(trials, "_model", pytest.fail)  # a hash builds no model
+        stages = Trial(plan.arms[0], 0.5, 3).stages
+        assert trials.key(3, stages) == "1afd18f684bd9bfb"
+        assert trials.key(3, stages[:1]) == "5bd48d15865a3601"
+
+
 def test_a_model_that_was_deleted_is_trained_again(trials, plan):
     trial = Trial(plan.arms[0], 1, 0)
     before = trials.result(trial)
