@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tervit_np.train.batches import epoch_steps
 from tervit_np.train.folder import RunFolder
 from tervit_np.train.metrics import read_metrics
 
@@ -48,9 +49,9 @@ class RunRecord:
 
     @property
     def epoch_steps(self) -> int:
-        """Steps in an epoch."""
+        """Steps in an epoch; at least 1, whatever numbers a damaged file has."""
         images, batch = self.config["data"]["train"], self.config["recipe"]["batch_size"]
-        return max(int(images) // max(int(batch), 1), 1)
+        return max(epoch_steps(int(images), max(int(batch), 1)), 1)
 
 
 def read_run(path: str | Path) -> RunRecord:

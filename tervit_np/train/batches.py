@@ -14,8 +14,13 @@ from tervit_np.train.ranks import ONE, Ranks
 from tervit_np.train.stages import Recipe
 
 
+def epoch_steps(images: int, batch_size: int) -> int:
+    """Count the steps of an epoch, which leaves out images that do not fill its last batch."""
+    return images // batch_size
+
+
 class Batches:
-    """Draws and augments batches; an epoch leaves out images that do not fill its last batch."""
+    """Draws and augments batches."""
 
     def __init__(
         self,
@@ -26,7 +31,7 @@ class Batches:
         ranks: Ranks = ONE,
     ) -> None:
         self.train, self.recipe, self.seed, self.ranks = train, recipe, seed, ranks
-        self.steps = len(train) // recipe.batch_size  # of an epoch
+        self.steps = epoch_steps(len(train), recipe.batch_size)
         self._epoch: tuple[int, int] | None = None  # stage and epoch of these two
         self._order: Array = np.empty(0, np.int64)
         self._mirrored: Array = np.empty(0, bool)

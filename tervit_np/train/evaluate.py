@@ -84,8 +84,8 @@ def evaluate(
             f"the model {model.config.num_classes}"
         )
     model, kernel = with_packed_kernels(model)
-    if batch_size is None:  # few large images, so that the arrays of a batch fit into the caches
-        batch_size = max(8, min(64, 64**3 // images.size**2))
+    if batch_size is None:
+        batch_size = cached_batch_size(images.size)
     logits, readable = _classify(model, images, threads, batch_size, inverted, quiet, ranks)
     if not readable.any():
         raise ValueError(f"evaluate: none of {len(images)} pictures of {images.name} can be read")
@@ -93,6 +93,11 @@ def evaluate(
     accuracy = float((logits[readable].argmax(axis=1) == labels).mean())
     loss = cross_entropy(logits[readable], labels)[0]
     return Evaluation(accuracy, loss, logits, readable, kernel)
+
+
+def cached_batch_size(image_size: int) -> int:
+    """Return a number of images of which the arrays fit the caches: few if they are large."""
+    return max(8, min(64, 64**3 // image_size**2))
 
 
 def _classify(

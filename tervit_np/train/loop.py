@@ -108,10 +108,10 @@ class _Loop:
     time: StageTime = field(default_factory=StageTime)  # spent in the stage
 
     def __post_init__(self) -> None:
-        self.epoch_steps = len(self.data.train) // self.recipe.batch_size
-        self.lengths = [max(round(s.epochs * self.epoch_steps), 1) for s in self.stages]
-        self.progress = TrainingProgress(sum(self.lengths), self.quiet)
         self.batches = Batches(self.data.train, self.recipe, self.seed, self.workers, self.ranks)
+        self.epoch_steps = self.batches.steps
+        self.lengths = [stage.steps(self.epoch_steps) for stage in self.stages]
+        self.progress = TrainingProgress(sum(self.lengths), self.quiet)
 
     def run(
         self, saved: Saved | None, stop: StopRequest, on_step: Callable[[int], None] | None

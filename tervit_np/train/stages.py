@@ -75,6 +75,10 @@ class Stage:
         """The plan, looked up if it is a name."""
         return named_plan(self.plan)
 
+    def steps(self, epoch_steps: int) -> int:
+        """Count the steps, at least one, where an epoch has `epoch_steps`."""
+        return max(round(self.epochs * epoch_steps), 1)
+
     def freezes(self, name: str) -> bool:
         """Tell whether a parameter is frozen: the pattern occurs in its name."""
         return bool(self.freeze) and Pattern(self.freeze).search(name)

@@ -8,6 +8,7 @@ from data_tools import normalise
 from tervit_np.kernels import has_tile, selected_variant
 from tervit_np.losses import cross_entropy
 from tervit_np.train import evaluate
+from tervit_np.train.evaluate import cached_batch_size
 from tests.checks import BACKENDS
 from tests.rounding import assert_same, clear
 from tests.train.conftest import colours
@@ -20,6 +21,11 @@ def test_accuracy_loss_and_error(model, data):
     assert result.loss == cross_entropy(result.logits, data.test.labels)[0]
     p = result.accuracy
     assert result.error == pytest.approx(np.sqrt(p * (1 - p) / 24))
+
+
+@pytest.mark.parametrize(("size", "count"), [(8, 64), (32, 64), (96, 28), (224, 8), (1024, 8)])
+def test_batches_of_large_images_are_small(size, count):
+    assert cached_batch_size(size) == count
 
 
 @pytest.mark.parametrize("right", [0, 24])

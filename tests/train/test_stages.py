@@ -70,3 +70,8 @@ def test_a_float_twin_differs_in_plans_and_names_alone():
 def test_a_twin_of_a_ramped_stage_has_nothing_to_ramp():
     twin = float_twin([Stage("first", "int4", 1), Stage("ramped", "ternary", 2, ramp=0.5)])
     assert twin == [Stage("float", "float", 1), Stage("float-2", "float", 2)]
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(2, 12), (0.25, 2), (0.01, 1)])
+def test_a_stage_has_at_least_one_step(epochs, steps):
+    assert Stage("s", "float", epochs).steps(6) == steps

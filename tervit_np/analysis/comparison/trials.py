@@ -30,6 +30,7 @@ from tervit_np.analysis.comparison.stored import (
     store_trial,
 )
 from tervit_np.models import Classifier, create_model
+from tervit_np.train.batches import epoch_steps
 from tervit_np.train.divergence import Diverged
 from tervit_np.train.folder import MUST_AGREE, RunFolder
 from tervit_np.train.run_config import make_run_config
@@ -63,7 +64,7 @@ class Trials:
         self.plan, self.folder = plan, folder
         self.threads, self.workers = threads, workers
         self.data = data_without_test(plan)
-        self.epoch_steps = len(self.data.train) // plan.recipe.batch_size
+        self.epoch_steps = epoch_steps(len(self.data.train), plan.recipe.batch_size)
         self._check_steps()
         self.progress = Progress(quiet)
         self._config = self._run_config(0, ())  # what all trials have in common, for `key`
@@ -130,8 +131,8 @@ class Trials:
                 )
 
     def steps(self, arm: Arm) -> list[int]:
-        """Count the steps of each stage, as `train.run` does."""
-        return [max(round(stage.epochs * self.epoch_steps), 1) for stage in arm.stages]
+        """Count the steps of each stage."""
+        return [stage.steps(self.epoch_steps) for stage in arm.stages]
 
     def _train(
         self, seed: int, stages: tuple[train.Stage, ...]

@@ -18,6 +18,7 @@ from tervit_np.blas import one_thread
 from tervit_np.environment import usable_cores
 from tervit_np.losses import log_softmax
 from tervit_np.models import Classifier
+from tervit_np.train.evaluate import cached_batch_size
 
 OnResult: TypeAlias = Callable[[str, float, bool], None]
 SAVE_EVERY = 5.0  # seconds
@@ -111,7 +112,7 @@ def image_losses(model: Classifier, images: Array, labels: Array) -> Array:
 
 def image_logits(model: Classifier, images: Array) -> Array:
     """Classify images in batches that fit the caches.  (N, 3, S, S) -> (N, C)."""
-    return model.predict(images, max(8, min(64, 64**3 // images.shape[-1] ** 2)))
+    return model.predict(images, cached_batch_size(images.shape[-1]))
 
 
 def losses_of(logits: Array, labels: Array) -> Array:
