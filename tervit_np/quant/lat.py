@@ -22,28 +22,21 @@ optimizer will do. Before the first step all d are equal. The factor 0.99 is our
     frozen     w + (w_hat0 - w0)
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.param import Param
 from tervit_np.quant.channels import as_rows, scale_shape
 from tervit_np.quant.identity import ZERO
-from tervit_np.quant.protocol import Convention, QuantizedTensor, require_residual
+from tervit_np.quant.protocol import Convention, QuantizedTensor
+from tervit_np.quant.straight_through import StraightThrough
 from tervit_np.quant.ternarize import scaled_rows
 from tervit_np.quant.weight_quantizer import WeightQuantizer, check_scale, finite_rows
 
 KEPT = 0.99  # of the average of squared gradients, in each step
 
 
-class LATCache(NamedTuple):
-    """What `frozen` needs; the backward pass needs no cache."""
-
-    residual: Array | None  # w_hat - w, None unless asked for
-
-
-class LAT(WeightQuantizer):
+class LAT(StraightThrough, WeightQuantizer):
     """Ternary weights whose errors count as much as their gradients were large."""
 
     bits = 2
@@ -72,19 +65,6 @@ class LAT(WeightQuantizer):
         """Average the squared gradient."""
         for squares in self.buffers().values():
             squares += (1 - KEPT) * (np.square(weight.grad) - squares)
-
-    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, LATCache]:
-        """Ternarize.  (out, ...) -> w_hat (out, ...); ValueError if a weight is not finite."""
-        w_hat = self.encode(w).dequantize()
-        return w_hat, LATCache(w_hat - w if keep_residual else None)
-
-    def backward(self, dw_hat: Array, cache: LATCache) -> Array:
-        """Undo `w_hat = w + constant`.  (out, ...) -> dw (out, ...)."""
-        return dw_hat
-
-    def frozen(self, w: Array, cache: LATCache) -> Array:
-        """Map w with the residual of w0 held fixed."""
-        return w + require_residual(cache.residual)
 
     def encode(self, w: Array) -> QuantizedTensor:
         """Return codes in {-1, 0, 1} and scales."""

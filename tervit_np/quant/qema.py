@@ -20,8 +20,6 @@ threshold of ternary.py takes the place of the middle. 0.99 is ours, for shorter
     frozen     w + (w_hat0 - w0)
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from tervit_np.arrays import Array
@@ -29,20 +27,15 @@ from tervit_np.dispatch import compiled
 from tervit_np.param import Param
 from tervit_np.quant.channels import as_rows, scale_shape
 from tervit_np.quant.identity import ZERO
-from tervit_np.quant.protocol import Convention, QuantizedTensor, require_residual
+from tervit_np.quant.protocol import Convention, QuantizedTensor
+from tervit_np.quant.straight_through import StraightThrough
 from tervit_np.quant.ternarize import THRESHOLDS, check_finite, ternarize_rows
 from tervit_np.quant.weight_quantizer import WeightQuantizer, finite_rows
 
 KEPT = 0.99  # of the average, in each step
 
 
-class QEMACache(NamedTuple):
-    """What `frozen` needs; the backward pass needs no cache."""
-
-    residual: Array | None  # w_hat - w, None unless asked for
-
-
-class QEMA(WeightQuantizer):
+class QEMA(StraightThrough, WeightQuantizer):
     """Ternary weights that take the level on the side of their average."""
 
     bits = 2
@@ -71,19 +64,6 @@ class QEMA(WeightQuantizer):
         """Move the average towards the weight."""
         for average in self.buffers().values():
             average += (1 - KEPT) * (weight.data - average)
-
-    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, QEMACache]:
-        """Ternarize.  (out, ...) -> w_hat (out, ...); ValueError if a weight is not finite."""
-        w_hat = self.encode(w).dequantize()
-        return w_hat, QEMACache(w_hat - w if keep_residual else None)
-
-    def backward(self, dw_hat: Array, cache: QEMACache) -> Array:
-        """Undo `w_hat = w + constant`.  (out, ...) -> dw (out, ...)."""
-        return dw_hat
-
-    def frozen(self, w: Array, cache: QEMACache) -> Array:
-        """Map w with the residual of w0 held fixed."""
-        return w + require_residual(cache.residual)
 
     def encode(self, w: Array) -> QuantizedTensor:
         """Return codes in {-1, 0, 1} and scales."""

@@ -20,26 +20,19 @@ While it trains, the paper adds eps w to w_hat, with eps from a schedule that en
 That part is not here; `Stage(ramp=...)` mixes in w in another way.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.quant.channels import group_size, scale_shape
 from tervit_np.quant.identity import ZERO
-from tervit_np.quant.protocol import Convention, QuantizedTensor, require_residual
+from tervit_np.quant.protocol import Convention, QuantizedTensor
+from tervit_np.quant.straight_through import StraightThrough
 from tervit_np.quant.weight_quantizer import WeightQuantizer, finite_rows, row_sums
 
 BLOCK = 4  # weights, one of which becomes zero
 
 
-class SherryCache(NamedTuple):
-    """What `frozen` needs; the backward pass needs no cache."""
-
-    residual: Array | None  # w_hat - w, None unless asked for
-
-
-class Sherry(WeightQuantizer):
+class Sherry(StraightThrough, WeightQuantizer):
     """Weights in {-alpha, 0, alpha}, with exactly one zero in each block of four inputs."""
 
     bits = 2
@@ -64,19 +57,6 @@ class Sherry(WeightQuantizer):
         inputs = w[0].size if w.ndim else 1
         if inputs % BLOCK:
             raise ValueError(f"quantize: {inputs} inputs cannot be cut into blocks of {BLOCK}")
-
-    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, SherryCache]:
-        """Ternarize.  (out, ...) -> w_hat (out, ...); ValueError if a weight is not finite."""
-        w_hat = self.encode(w).dequantize()
-        return w_hat, SherryCache(w_hat - w if keep_residual else None)
-
-    def backward(self, dw_hat: Array, cache: SherryCache) -> Array:
-        """Undo `w_hat = w + constant`.  (out, ...) -> dw (out, ...)."""
-        return dw_hat
-
-    def frozen(self, w: Array, cache: SherryCache) -> Array:
-        """Map w with the residual of w0 held fixed."""
-        return w + require_residual(cache.residual)
 
     def encode(self, w: Array) -> QuantizedTensor:
         """Return codes in {-1, 0, 1} and scales."""

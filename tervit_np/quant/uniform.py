@@ -9,13 +9,14 @@ min-max, for one-sided activations (N = 2^b - 1 steps; the range is extended to 
     s = (hi - lo) / N    z = round(-lo / s)    q = clip(round(x / s) + z, 0, N)    x_hat = (q - z) s
 
 Scales come from the data in each forward ("dynamic") and count as constants in the backward. The
-extremes map to the ends of the grid, so no value is clipped and the straight-through backward is
-the identity: dx = dx_hat. Halves round to even, as np.rint does. The paper describes both kinds
-and does not say where it uses which; symmetric per token is our default, since an integer matrix
-product needs one scale per row and no zero point.
-"""
+extremes map to the ends of the grid, so no value is clipped. Halves round to even, as np.rint does.
 
-from typing import NamedTuple
+    backward   dx = dx_hat
+    frozen     x + (x_hat0 - x0)
+
+The paper describes both kinds and does not say where it uses which; symmetric per token is our
+default, since an integer matrix product needs one scale per row and no zero point.
+"""
 
 import numpy as np
 
@@ -23,17 +24,12 @@ from tervit_np.arrays import Array, rows
 from tervit_np.dispatch import compiled
 from tervit_np.quant.channels import as_rows, check_granularity, scale_shape
 from tervit_np.quant.identity import ZERO
-from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
+from tervit_np.quant.protocol import Convention, QuantizedTensor
+from tervit_np.quant.straight_through import StraightThrough
 from tervit_np.quant.weight_quantizer import WeightQuantizer
 
 
-class UniformCache(NamedTuple):
-    """What `frozen` needs; the backward pass needs no cache."""
-
-    residual: Array | None  # x_hat - x, None unless asked for
-
-
-class UniformWeight(WeightQuantizer):
+class UniformWeight(StraightThrough, WeightQuantizer):
     """Symmetric weights, one scale per output channel, tensor or group of inputs."""
 
     bits: int
@@ -50,18 +46,9 @@ class UniformWeight(WeightQuantizer):
         super().__init__(per)
         self.bits, self.per = bits, per
 
-    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, UniformCache]:
-        """Round to the grid.  (out, ...) -> w_hat (out, ...); ValueError if not finite."""
-        w_hat = _fake_symmetric(as_rows(w, self.per), largest_code(self.bits)).reshape(w.shape)
-        return w_hat, UniformCache(w_hat - w if keep_residual else None)
-
-    def backward(self, dw_hat: Array, cache: UniformCache) -> Array:
-        """Undo `w_hat = w + constant`.  (out, ...) -> dw (out, ...)."""
-        return dw_hat
-
-    def frozen(self, w: Array, cache: UniformCache) -> Array:
-        """Map w with the residual of w0 held fixed."""
-        return w + require_residual(cache.residual)
+    def fake_quantize(self, w: Array) -> Array:
+        """Round to the grid.  (out, ...) -> w_hat (out, ...)."""
+        return _fake_symmetric(as_rows(w, self.per), largest_code(self.bits)).reshape(w.shape)
 
     def encode(self, w: Array) -> QuantizedTensor:
         """Return codes in [-Q, Q], int8, and scales (out,), (out, groups) or ()."""
@@ -73,7 +60,7 @@ class UniformWeight(WeightQuantizer):
         return f"int{self.bits} ({self.per})"
 
 
-class UniformAct(Quantizer):
+class UniformAct(StraightThrough):
     """Dynamic activations, symmetric or min-max, one scale per token (last axis) or per tensor."""
 
     bits: int
@@ -92,21 +79,13 @@ class UniformAct(Quantizer):
             raise ValueError(f"per is {per!r}; expected 'token' or 'tensor'")
         self.bits, self.kind, self.per = bits, kind, per
 
-    def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, UniformCache]:
-        """Round to the grid.  (..., D) -> x_hat (..., D); ValueError if not finite."""
+    def fake_quantize(self, w: Array) -> Array:
+        """Round to the grid.  (..., D) -> x_hat (..., D)."""
         if self.kind == "symmetric":
-            x_hat = _fake_symmetric(self._as_rows(w), largest_code(self.bits)).reshape(w.shape)
+            x_hat = _fake_symmetric(self._as_rows(w), largest_code(self.bits))
         else:
-            x_hat = _fake_minmax(self._as_rows(w), 2**self.bits - 1).reshape(w.shape)
-        return x_hat, UniformCache(x_hat - w if keep_residual else None)
-
-    def backward(self, dw_hat: Array, cache: UniformCache) -> Array:
-        """Undo `x_hat = x + constant`.  (..., D) -> dx (..., D)."""
-        return dw_hat
-
-    def frozen(self, w: Array, cache: UniformCache) -> Array:
-        """Map x with the residual of x0 held fixed."""
-        return w + require_residual(cache.residual)
+            x_hat = _fake_minmax(self._as_rows(w), 2**self.bits - 1)
+        return x_hat.reshape(w.shape)
 
     def encode(self, w: Array) -> QuantizedTensor:
         """Return codes (int8 symmetric, uint8 min-max), scales and zero points (..., 1) or ()."""

@@ -15,7 +15,10 @@ from typing import Any, NamedTuple
 
 
 class Edit(NamedTuple):
-    """In `module`, in the function or Class.method `name`, `original` becomes `replacement`."""
+    """In `module`, in the function or Class.method `name`, `original` becomes `replacement`.
+
+    A method may be inherited; the class alone then gets the edited one.
+    """
 
     module: str  # below tervit_np
     name: str
@@ -37,7 +40,7 @@ class Patch(NamedTuple):
 
     owner: Any  # a module or a class
     attribute: str
-    original: Any
+    original: Any  # None where the class has inherited it
 
 
 def mutant(caught_by: str, name: str, about: str, *edits: tuple[str, str, str, str]) -> Mutant:
@@ -64,7 +67,10 @@ def mutated(mutant: Mutant) -> Iterator[None]:
         yield
     finally:
         for owner, attribute, original in reversed(patches):
-            setattr(owner, attribute, original)
+            if original is None:
+                delattr(owner, attribute)
+            else:
+                setattr(owner, attribute, original)
 
 
 def _patch(module_name: str, path: str, edits: list[Edit]) -> list[Patch]:
@@ -73,14 +79,16 @@ def _patch(module_name: str, path: str, edits: list[Edit]) -> list[Patch]:
     module = sys.modules[f"tervit_np.{module_name}"]  # its package may have a function of this name
     class_name, dot, name = path.rpartition(".")
     owner = getattr(module, class_name) if dot else module
-    original = vars(owner)[name]
+    original = getattr(owner, name)
     source = _edited(textwrap.dedent(inspect.getsource(original)), f"{module_name}.{path}", edits)
     namespace: dict[str, Any] = {}
-    exec(compile(source, f"<mutant in {path}>", "exec"), vars(module), namespace)
+    home = vars(sys.modules[original.__module__])
+    exec(compile(source, f"<mutant in {path}>", "exec"), home, namespace)
     references = [(owner, name)] if dot else _references(original)
-    for holder, attribute in references:
-        setattr(holder, attribute, namespace[name])
-    return [Patch(holder, attribute, original) for holder, attribute in references]
+    patches = [Patch(holder, key, vars(holder).get(key)) for holder, key in references]
+    for holder, key, _ in patches:
+        setattr(holder, key, namespace[name])
+    return patches
 
 
 def _edited(source: str, path: str, edits: list[Edit]) -> str:

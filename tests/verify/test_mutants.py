@@ -5,6 +5,8 @@ One mutant of each kind is quick; `pytest -m slow` and `tervit check --all-mutan
 
 import pytest
 
+from tervit_np.quant import LAT, Sherry
+from tervit_np.quant.straight_through import StraightThrough
 from tervit_np.verify.checks import CHECKS, caught_by, failures
 from tervit_np.verify.mutants import MUTANTS, find_mutant
 from tervit_np.verify.mutation import Edit, Mutant, mutated
@@ -95,6 +97,14 @@ def test_a_mutant_is_removed_even_after_an_error():
         raise RuntimeError
     assert ops.layernorm_backward is before
     assert module.layernorm_backward is before
+
+
+def test_a_mutant_of_an_inherited_method_changes_one_class():
+    before = StraightThrough.backward
+    with mutated(find_mutant("sherry-share")):
+        assert Sherry.backward is not before
+        assert LAT.backward is StraightThrough.backward is before
+    assert "backward" not in vars(Sherry)
 
 
 def test_a_mutant_that_no_longer_fits_the_source_is_refused():

@@ -83,7 +83,7 @@ CONVENTIONS = [
         (
             "qema-lag",
             "the gradient is multiplied by the share of a step in the average",
-            ("quant.qema", "QEMA.backward", "return dw_hat", "return dw_hat * (1 - KEPT)"),
+            ("quant.qema", "QEMA.backward", "return dw_hat", "return dw_hat * 0.01"),
         ),
         (
             "learned-clip",
