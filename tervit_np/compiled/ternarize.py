@@ -14,7 +14,10 @@ from tervit_np.compiled.row_sums import row_sum
 
 @kernel()
 def ternarize_rows(w: Array, factor: float, mean_scale: bool) -> tuple[Array, Array, Array]:
-    """(M, N) -> w_hat (M, N), scale (M,), threshold (M,).  NaN or infinity in w: scale NaN."""
+    """(M, N) -> w_hat (M, N), scale (M,), threshold (M,).  NaN or infinity in w: scale NaN.
+
+    Thresholds are rounded down, so that float32 values are on the side where they are in float64.
+    """
     rows, width = w.shape
     w_hat, magnitude = np.empty_like(w), np.empty(width, np.float64)
     scales, thresholds = np.empty(rows, np.float32), np.empty(rows, np.float32)
@@ -33,7 +36,7 @@ def ternarize_rows(w: Array, factor: float, mean_scale: bool) -> tuple[Array, Ar
         support = row_sum(address_of(magnitude), width, np.float64)
         scale = F(mean if mean_scale else support / max(float(count), 1.0))
         scales[m] = scale if total < np.inf else F(np.nan)
-        thresholds[m] = F(delta)
+        thresholds[m] = cut
         for i in range(width):
             plus_or_zero = scale if w[m, i] > cut else F(0)
             w_hat[m, i] = -scale if w[m, i] < -cut else plus_or_zero

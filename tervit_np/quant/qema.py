@@ -72,7 +72,7 @@ class QEMA(StraightThrough, WeightQuantizer):
         sign = np.sign(matrix)
         average = matrix if self._average is None else as_rows(self._average, self.granularity)
         is_kept = (np.abs(matrix) >= alpha[:, None]) | (sign * average > delta[:, None])
-        scale = alpha.astype(w.dtype).reshape(scale_shape(w.shape, self.granularity))
+        scale = alpha.reshape(scale_shape(w.shape, self.granularity))
         check_finite(scale)
         codes = (sign * is_kept).astype(np.int8).reshape(w.shape)
         return QuantizedTensor(codes, scale, ZERO)
@@ -82,9 +82,13 @@ class QEMA(StraightThrough, WeightQuantizer):
 
 
 def _scale_and_threshold(matrix: Array) -> tuple[Array, Array]:
-    """Return alpha and Delta of each row, as ternary.py has them.  (M, N) -> (M,), (M,)."""
+    """Return alpha and Delta of each row, as ternary.py has them.  (M, N) -> (M,), (M,).
+
+    alpha has the type of the weights, as in w_hat. Delta is not rounded to nearest, which could
+    raise it to the value of a weight just above it.
+    """
     if (compiled_ops := compiled(matrix)) is not None:
         _, alpha, delta = compiled_ops.ternarize_rows(matrix, THRESHOLDS["twn"], False)
     else:
         _, alpha, delta = ternarize_rows(matrix)
-    return alpha, delta
+    return alpha.astype(matrix.dtype), delta
