@@ -8,11 +8,10 @@ from data_tools import LabelledSet
 from data_tools.wordnet import in_words
 from tervit_np.analysis.run_record import RunRecord, StageRecord
 from tervit_np.analysis.style import stage_colour
-from tervit_np.analysis.surfaces.gaps import quantized
+from tervit_np.analysis.surfaces.gaps import quantized_as
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import load_model
 from tervit_np.models import Classifier
-from tervit_np.models.quantization import plan_of
 from tervit_np.quant import Identity, Ternary
 from tervit_np.train.evaluate import Evaluation, evaluate
 
@@ -92,7 +91,7 @@ def _rounded(
     before, after = (models[name] for name in names[-2:])
     if not is_quantized(after):
         return None
-    model = quantized(before, plan_of(after))
+    model = quantized_as(before, after)
     return Result("rounded", model, evaluate(model, test, threads=threads))
 
 

@@ -7,6 +7,7 @@ channel. The paper motivates progressive training by this gap (TerViT); the two 
 its ablation of channel-wise ternarization. Activations are rounded as the plans say.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,8 +15,8 @@ from tervit_np.analysis.surfaces.affine_models import AffineModels, with_weights
 from tervit_np.analysis.surfaces.resampling import bootstrap_weights, standard_error
 from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.arrays import Array
-from tervit_np.models import Classifier, quantize
-from tervit_np.quant import PLANS, Plan
+from tervit_np.models import Classifier, plan_of, quantize
+from tervit_np.quant import PLANS, Plan, StaticAct
 
 KINDS: dict[str, Plan] = {
     "8-bit": PLANS["int8"],
@@ -47,6 +48,20 @@ class Gaps(NamedTuple):
 def quantized(model: Classifier, plan: str | Plan) -> Classifier:
     """Copy a model with other quantizers; the copy shares the latent weights."""
     return quantize(with_weights(model, {}), plan)
+
+
+def quantized_as(model: Classifier, other: Classifier) -> Classifier:
+    """Copy a model with the quantizers of another; the copy shares the latent weights.
+
+    Learned inputs for which the model has no scale get that of the other: without pictures there
+    is nothing to calibrate them by.
+    """
+    copied = quantized(model, plan_of(other))
+    learned = dict(other.quantizable())
+    for name, layer in copied.quantizable():
+        if isinstance(layer.act_quant, StaticAct) and layer.act_quant.scale is None:
+            layer.act_quant = copy.deepcopy(learned[name].act_quant)
+    return copied
 
 
 def gaps(

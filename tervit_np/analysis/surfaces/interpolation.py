@@ -12,10 +12,10 @@ import numpy as np
 
 from tervit_np.analysis.surfaces.affine_models import difference
 from tervit_np.analysis.surfaces.directions import Curve, line
-from tervit_np.analysis.surfaces.gaps import quantized
+from tervit_np.analysis.surfaces.gaps import quantized, quantized_as
 from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.arrays import Array
-from tervit_np.models import Classifier, plan_of
+from tervit_np.models import Classifier
 
 NAMES = ("float", "ternary")
 
@@ -40,6 +40,8 @@ def interpolation(
 ) -> Interpolation:
     """Measure both losses from `start` (x = 0) to `end` (x = 1), with the quantizers of `end`.
 
+    Learned scales of weights move too: at x = 0 a new stage would begin with them.
+
     (N, 3, S, S), (N,) -> Interpolation; by default at 41 points from -0.5 to 1.5.
 
     Raises
@@ -49,10 +51,9 @@ def interpolation(
     """
     runner = runner or Runner()
     along = np.linspace(-0.5, 1.5, 41).round(12) if x is None else np.asarray(x, float)
-    direction = difference(start, end)
-    models = quantized(start, "float"), quantized(start, plan_of(end))
+    models = quantized(start, "float"), quantized_as(start, end)
     curves = tuple(
-        line(m, images, labels, direction, along, name=f"interpolation-{name}", seed=seed,
+        line(m, images, labels, difference(m, end), along, name=f"interpolation-{name}", seed=seed,
              runner=runner)._replace(name=name)
         for name, m in zip(NAMES, models, strict=True)
     )  # fmt: skip

@@ -6,9 +6,12 @@ import pytest
 from PIL import Image
 
 import tervit_np as tv
+from data_tools import normalise
 from data_tools.streamed import StreamedSet, read_streamed
 from tervit_np.analysis.report import write_report
 from tervit_np.analysis.report.pictures import MISTAKES
+from tervit_np.analysis.surfaces.interpolation import interpolation
+from tervit_np.analysis.surfaces.measure import run_models
 from tervit_np.train import Data, Recipe, Stage, run
 from tests.analysis.report.conftest import CLASSES, STAGES, small_model
 from tests.analysis.report.page_structure import charts, check_page
@@ -80,6 +83,18 @@ def test_swin_with_one_ternary_stage_and_a_thousand_classes_has_a_page(trained):
     assert "before training" in text
     assert "qkv: output" in text and "layers.0.downsample.reduction" in text
     assert not (made.folder / "recovery.png").exists()
+
+
+def test_a_run_with_learned_inputs_has_a_page_and_a_line(trained):
+    made = trained((STAGES[0], Stage("ternary", "ternary-int8-lsq", 2)))
+    text = check_page(made.page)
+    assert "A figure is missing" not in text
+    assert "rounded to three values, not trained" in text
+    models = run_models(made.folder).models
+    images, labels = made.data.test.images, made.data.test.labels
+    images = normalise(images, made.data.test.mean, made.data.test.std)
+    curves = interpolation(models["float"], models["ternary"], images, labels, [0.0, 1.0]).curves
+    assert all(np.isfinite(curve.loss).all() for curve in curves)
 
 
 def test_streamed_pictures_without_a_ternary_stage_have_a_page(tmp_path):

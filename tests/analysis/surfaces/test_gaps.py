@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.analysis.surfaces.gaps import KINDS, gaps, quantized
+from tervit_np.analysis.surfaces.gaps import KINDS, gaps, quantized, quantized_as
 from tervit_np.losses import cross_entropy
 
 
@@ -40,6 +40,27 @@ def test_layer_wise_means_one_scale_for_a_matrix(tiny):
     w_hat = layer.weight_quant.forward(layer.weight.data)[0]
     assert len(np.unique(np.abs(w_hat))) == 2
     assert model.head.weight_quant.bits == 8
+
+
+def ends_of_inputs(model):
+    return {name: p.data.item() for name, p in model.quantizer_params() if "act_quant" in name}
+
+
+def test_learned_inputs_get_the_scales_of_the_other_model(tiny, sample):
+    other, plain = tiny("ternary-int8-lsq"), tiny(seed=4)
+    tv.calibrate(other, sample[0])
+    copied = quantized_as(plain, other)
+    assert ends_of_inputs(copied) == ends_of_inputs(other)
+    np.testing.assert_array_equal(copied.head.weight.data, plain.head.weight.data)
+    copied.blocks[0].attn.qkv.act_quant.params()["end"].data[...] = 9
+    assert 9 not in ends_of_inputs(other).values()
+
+
+def test_learned_inputs_keep_the_scales_that_they_have(tiny, sample):
+    other, own = tiny("ternary-int8-lsq"), tiny("ternary-int8-lsq", seed=4)
+    tv.calibrate(other, sample[0])
+    tv.calibrate(own, 2 * sample[0])
+    assert ends_of_inputs(quantized_as(own, other)) == ends_of_inputs(own)
 
 
 def test_the_model_does_not_change(tiny, sample):

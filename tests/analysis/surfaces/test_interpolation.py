@@ -27,6 +27,17 @@ def test_both_ends_have_the_losses_of_their_models(tiny, clear_sample):
     assert floats.loss[1] == pytest.approx(mean_loss(middle, sample), abs=SAME)
 
 
+@pytest.mark.rounding
+def test_the_line_ends_at_a_model_with_learned_scales(tiny, clear_sample):
+    end = tiny("seq", seed=4)
+    for _, param in end.quantizer_params():
+        param.data *= 0.8  # as training moves them
+    sample = clear_sample(end)
+    floats, ternary = interpolation(tiny(), end, *sample, [0.0, 1.0]).curves
+    assert floats.loss[1] == pytest.approx(mean_loss(quantized(end, "float"), sample), abs=SAME)
+    assert ternary.loss[1] == pytest.approx(mean_loss(end, sample), abs=SAME)
+
+
 def test_the_default_grid_contains_both_ends(tiny, sample):
     found = interpolation(tiny(), tiny("ternary", seed=4), *sample)
     x = found.curves[0].x
