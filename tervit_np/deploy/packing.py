@@ -55,10 +55,10 @@ def packed_copy(model: Classifier) -> Classifier | None:
         return None
     copy = build(model.config, None, model.dtype)
     quantize(copy, plan_of(model))
-    params = dict(model.named_params())
-    for name, param in copy.named_params():
+    arrays = model.named_arrays()
+    for name, array in copy.named_arrays().items():
         if name.removesuffix(".weight") not in layers:
-            param.data[...] = params[name].data
+            array[...] = arrays[name]
     copied = dict(copy.quantizable())
     for name, layer in layers.items():
         if layer.bias is not None:
