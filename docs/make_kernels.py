@@ -53,10 +53,10 @@ def _counts(loop: dict[str, int]) -> str:
     return ", ".join(f"{count} `{name}`" for name, count in list(loop.items())[:4])
 
 
-def limits_line(table: VariantTable) -> str:
+def limits_line(timed: VariantTable) -> str:
     """The limits of the CPU."""
-    read = ", ".join(f"{level} {speed:.0f} GB/s" for level, speed in table.limits.read.items())
-    return f"Reading: {read}. Float32 multiply-adds: {table.limits.float32:.0f} · 10⁹ op/s.\n"
+    read = ", ".join(f"{level} {speed:.0f} GB/s" for level, speed in timed.limits.read.items())
+    return f"Reading: {read}. Float32 multiply-adds: {timed.limits.float32:.0f} · 10⁹ op/s.\n"
 
 
 def machine_line(environment: dict[str, str], name: str) -> str:
@@ -156,7 +156,7 @@ def main() -> None:
     """Make the tables and figures of all families."""
     for family, name in FAMILIES.items():
         draw(family, name)
-    PAGE.write_text(remade(PAGE.read_text()))
+    PAGE.write_text(remade(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     print(PAGE)
 
 
