@@ -111,13 +111,27 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
         codes, scale, _ = layer.weight_quant.encode(param.data)
         arrays[f"{layer_name}.codes"] = _packed_codes(layer_name, layer, codes)
         arrays[f"{layer_name}.scale"] = _cast_scale(f"{layer_name}.scale", scale, dtype)
+    check_storable(model)
+    return arrays
+
+
+def check_storable(model: Classifier) -> None:
+    """Raise ValueError if the format cannot store the quantizers of a layer."""
     for name, layer in model.quantizable():
         storage_kind(name, layer)  # refuses the quantizers of layers without weights, too
         try:
             fixed_scale(layer.act_quant)
         except ValueError as error:
             raise ValueError(f"export: {name}: {error}") from None
-    return arrays
+
+
+def can_be_packed(model: Classifier) -> bool:
+    """Tell whether `export` can store the quantizers of a model."""
+    try:
+        check_storable(with_fixed_inputs(model))
+    except ValueError:
+        return False
+    return True
 
 
 def _packed_codes(name: str, layer: Any, codes: Array) -> Array:

@@ -6,6 +6,7 @@ from typing import Any
 from data_tools.terminal import shell_word
 from tervit_np.analysis import html
 from tervit_np.analysis.report.results import Results, is_quantized
+from tervit_np.deploy.writing import can_be_packed
 from tervit_np.quant.plan import plan_table
 from tervit_np.train.progress import clock
 
@@ -17,7 +18,7 @@ def next_steps(results: Results) -> list[str]:
         f"tervit predict {run} PICTURE --show seen.png": "what the model sees in your picture",
         f"tervit log {run} --csv": "every number of the training, for a spreadsheet",
     }
-    if is_quantized(last):
+    if is_quantized(last) and can_be_packed(last):
         commands[f"tervit export {run}"] = "the small file, which runs on integer kernels"
     if {"float", "ternary"} <= {result.name for result in results.stages}:
         commands[f"tervit surface {run}"] = "the loss around both models, and between them"

@@ -8,6 +8,7 @@ from tervit_np.analysis.layer_errors import LayerError
 from tervit_np.analysis.report.classes import ClassAccuracies
 from tervit_np.analysis.report.results import Result, Results
 from tervit_np.analysis.sizes import sizes
+from tervit_np.deploy.writing import can_be_packed
 
 FILE = "report.json"
 
@@ -15,7 +16,10 @@ FILE = "report.json"
 def numbers(
     results: Results, classes: ClassAccuracies, layers: dict[str, list[LayerError]]
 ) -> dict[str, Any]:
-    """Return accuracies, sizes, classes and layers; a class without pictures has null."""
+    """Return accuracies, sizes, classes and layers.
+
+    null is the accuracy of a class without pictures, and the stored size without a packed form.
+    """
     every = [*results.stages, *([results.rounded] if results.rounded else [])]
     return {
         "models": [_model(result) for result in every],
@@ -36,10 +40,11 @@ def numbers(
 
 def _model(result: Result) -> dict[str, Any]:
     size = sizes(result.model)
+    stored = size.stored if can_be_packed(result.model) else None
     return {
         "name": result.name,
         "accuracy": result.evaluation.accuracy,
         "loss": result.evaluation.loss,
         "pictures": int(result.evaluation.readable.sum()),
-        "bytes": {"paper": size.paper, "stored": size.stored, "float32": size.float32},
+        "bytes": {"paper": size.paper, "stored": stored, "float32": size.float32},
     }

@@ -12,7 +12,7 @@ from tervit_np.analysis.surfaces.gaps import quantized_as
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import load_model
 from tervit_np.models import Classifier
-from tervit_np.quant import Identity, Ternary
+from tervit_np.quant import Identity
 from tervit_np.train.evaluate import Evaluation, evaluate
 
 
@@ -103,7 +103,7 @@ def is_quantized(model: Classifier) -> bool:
 def weights_in_words(model: Classifier) -> str:
     """Describe the weights of a model: float, 8-bit, or of three values."""
     layers = [layer.weight_quant for _, layer in model.quantizable() if layer.weight is not None]
-    if any(isinstance(quant, Ternary) for quant in layers):
+    if any(quant.is_ternary for quant in layers):
         return "three values"
     bits = {quant.bits for quant in layers if not isinstance(quant, Identity)}
     return f"{min(bits)} bits" if bits else "float"

@@ -8,6 +8,8 @@ from tervit_np.analysis import html
 from tervit_np.analysis.report.results import Result, Results, is_quantized, weights_in_words
 from tervit_np.analysis.sizes import sizes, ternarity
 from tervit_np.analysis.style import INK
+from tervit_np.deploy.writing import can_be_packed
+from tervit_np.models import Classifier
 
 MEANINGS = {
     "untrained": "at the start of the stage: its quantizers, and the weights of the stage before",
@@ -43,11 +45,17 @@ def _tiles(results: Results) -> list[html.Tile]:
         accuracy = _percent(results.rounded.evaluation.accuracy)
         tiles.append(html.Tile(accuracy, words, results.colour(last.name), hollow=True))
     tiles.append(_trained(results, last))
-    size = sizes(last.model)
-    words = "as a file, float32"
-    if is_quantized(last.model):
+    return [*tiles, _file_size(last.model)]
+
+
+def _file_size(model: Classifier) -> html.Tile:
+    """Return the tile of the size as a file: a packed one, where the quantizers have that form."""
+    size = sizes(model)
+    if is_quantized(model) and can_be_packed(model):
         words = f"as a file, {size.float32 / size.stored:.3g} times smaller than float32"
-    return [*tiles, html.Tile(bytes_text(size.stored), words, INK)]
+        return html.Tile(bytes_text(size.stored), words, INK)
+    reason = ": its quantizers have no packed form" if is_quantized(model) else ""
+    return html.Tile(bytes_text(size.float32), f"as a file, float32{reason}", INK)
 
 
 def _trained(results: Results, result: Result) -> html.Tile:
@@ -166,7 +174,7 @@ def _table(results: Results) -> list[str]:
                 _percent(start),
                 f"{evaluation.loss:.3f}",
                 bytes_text(size.paper),
-                bytes_text(size.stored),
+                bytes_text(size.stored) if can_be_packed(model) else "no packed form",
                 "" if ternary is None else f"{100 * ternary.sparsity:.0f} %",
             ]
         )

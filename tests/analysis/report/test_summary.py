@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np.analysis.report.ending import next_steps
 from tervit_np.analysis.report.results import Result, Results
-from tervit_np.analysis.report.summary import bytes_text, meaning
+from tervit_np.analysis.report.summary import _file_size, _table, bytes_text, meaning
 from tervit_np.analysis.run_record import StageRecord
+from tervit_np.deploy.writing import can_be_packed
+from tervit_np.quant import PLANS, TTQ, Hadamard, LSQPlusAct, Plan, UniformAct, UniformWeight
+from tervit_np.quant.plan import ENCODER
 from tests.analysis.report.conftest import small_model
 
 
@@ -16,12 +20,19 @@ def results(first, rounded, last, plan="ternary"):
     """Results of two stages with these accuracies on 200 pictures."""
 
     def result(name, accuracy, plan):
-        evaluation = SimpleNamespace(accuracy=accuracy, readable=np.ones(200, bool))
+        evaluation = SimpleNamespace(
+            accuracy=accuracy, loss=1.0, readable=np.ones(200, bool), accuracy_text=str
+        )
         return Result(name, tv.quantize(small_model(3), plan), evaluation)
 
     stages = [result("float", first, "float"), result("ternary", last, plan)]
     record = [StageRecord(n, 0.3, 1.0, 0.5, 1.0, 1.0, 2.0) for n in ("float", "ternary")]
-    run = SimpleNamespace(stages=record, config={"command": ""}, stage_names=["float", "ternary"])
+    run = SimpleNamespace(
+        stages=record,
+        config={"command": ""},
+        stage_names=["float", "ternary"],
+        folder=SimpleNamespace(path="run"),
+    )
     between = None if rounded is None else result("rounded", rounded, plan)
     return Results(run, stages, [], between, None)
 
@@ -70,8 +81,37 @@ def test_the_sentence_follows_the_numbers(accuracies, sentence):
     assert meaning(results(*accuracies)).replace("\N{NO-BREAK SPACE}", " ") == sentence
 
 
+@pytest.mark.parametrize("plan", ["quest", "sherry", "seq", "ttq", "lat", "qema", "lsq2"])
+def test_every_rule_of_three_values_is_called_so(plan):
+    assert "weights to three values costs" in meaning(results(0.9, 0.6, 0.8, plan))
+
+
 def test_bits_are_named_where_no_weight_is_ternary():
+    assert "weights to 2 bits costs" in meaning(results(0.9, 0.6, 0.8, "seq4"))
     assert "weights to 8 bits costs" in meaning(results(0.9, 0.6, 0.8, "int8"))
+
+
+PACKED = PLANS["ternary"]
+TWO_SCALES = Plan([(ENCODER, TTQ(), UniformAct(8))])
+ROTATED = Plan([(ENCODER, Hadamard("channel", 16), UniformAct(8))])
+OFFSET = Plan([(ENCODER, UniformWeight(4), LSQPlusAct(4))])
+
+
+@pytest.mark.parametrize("plan", [TWO_SCALES, ROTATED, OFFSET, PACKED])
+def test_a_packed_file_is_promised_where_one_can_be_written(plan):
+    """`tervit export` refuses two scales for each output, rotated inputs and learned offsets."""
+    found = results(0.9, None, 0.8, plan)
+    tv.models.calibration.assume_scales(found.last.model)
+    commands, tile = "".join(next_steps(found)), _file_size(found.last.model)
+    is_promised = [
+        "tervit export" in commands,
+        "times smaller" in tile.words,
+        "no packed form" not in tile.words,
+        "no packed form" not in "".join(_table(found)),
+    ]
+    assert is_promised == [plan is PACKED] * 4
+    assert can_be_packed(found.last.model) == (plan is PACKED)
+    assert can_be_packed(found.stages[0].model)
 
 
 def test_sizes_are_kilobytes_or_megabytes():
