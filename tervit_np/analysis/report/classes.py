@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_ROWS = 20  # classes in the chart
+LEAST_CHANGE = 0.5  # percentage points that are worth a sentence
 LETTERS = 18  # of a class name beside a row
 
 
@@ -85,10 +86,16 @@ def describe(results: Results, found: ClassAccuracies, order: Array) -> str:
             f"and on {percent[0, best]:.0f} % of {names[best]}."
         )
     if results.rounded is None:
+        if abs(percent[-1, worst] - percent[0, worst]) < LEAST_CHANGE:
+            return (
+                f"From {found.models[0]} to {found.models[-1]}, no class changes by half a point."
+            )
         return (
             f"From {found.models[0]} to {found.models[-1]}, {names[worst]} changes most: from "
             f"{percent[0, worst]:.0f} % to {percent[-1, worst]:.0f} %."
         )
+    if percent[0, worst] - percent[1, worst] < LEAST_CHANGE:
+        return "Rounding costs no class half a point of accuracy or more."
     return (
         f"Rounding does not hurt all classes alike: {names[worst]} falls from "
         f"{percent[0, worst]:.0f} % to {percent[1, worst]:.0f} %, {names[best]} goes from "
