@@ -33,7 +33,7 @@ def provenance(results: Results) -> list[str]:
     data = config["data"]
     machine = defaultdict(lambda: "unknown", config["environment"])
     seconds = _total([stage.seconds for stage in run.stages])
-    duration = "unknown time" if seconds is None else f"{clock(seconds)} min"
+    duration = "unknown time" if seconds is None else clock(seconds)
     stages = ", ".join(f"{s['name']} {s['epochs']:g}" for s in config["stages"])
     facts = {
         "seed": str(config["seed"]),
@@ -64,7 +64,7 @@ def _cpu_time(results: Results) -> dict[str, str]:
     if seconds is None:
         return {}
     of_rank = " of rank 0" if run.config.get("ranks", 1) > 1 else ""
-    return {"CPU time": f"{clock(seconds)} min{of_rank}"}
+    return {"CPU time": f"{clock(seconds)}{of_rank}"}
 
 
 def _total(times: list[float | None]) -> float | None:

@@ -45,6 +45,25 @@ def test_classes_are_ordered_by_what_rounding_costs(results):
     assert 1 not in classes.class_order(results, found._replace(pictures=np.array([9, 0, 9])))
 
 
+@pytest.mark.parametrize("change", [0.0, -0.004, 0.1])
+def test_no_class_falls_where_rounding_costs_nothing(results, change):
+    before, after = np.array([0.9, 0.8, 0.7]), np.array([0.7, 0.8, 0.9])
+    found = ClassAccuracies(
+        ("float", "rounded", "8-bit"), np.array([before, before + change, after]), np.full(3, 9)
+    )
+    assert classes.describe(results, found, classes.class_order(results, found)) == (
+        "Rounding costs no class half a point of accuracy or more."
+    )
+
+
+def test_classes_that_stay_level_are_not_said_to_change(results):
+    without, row = results._replace(rounded=None), np.array([0.9, 0.8, 0.7])
+    found = ClassAccuracies(("float", "8-bit"), np.array([row, row]), np.full(3, 9))
+    assert classes.describe(without, found, classes.class_order(without, found)) == (
+        "From float to 8-bit, no class changes by half a point."
+    )
+
+
 def test_the_most_confused_pair_counts_both_directions():
     counts = np.array([[9, 3, 0], [3, 9, 0], [5, 0, 9]])
     assert confusion.most_confused(counts) == (0, 1)
@@ -87,15 +106,26 @@ def test_layers_are_measured_before_and_after_training(results):
 @pytest.mark.parametrize(
     ("began_on", "words"),
     [
-        ({}, "min on 1 thread<"),
-        ({"threads": 4}, "min on 4 threads<"),
-        ({"ranks": 2, "threads": 4}, "min on 2 ranks of 4 threads each<"),
-        ({"ranks": 3}, "min on 3 ranks of 1 thread each<"),
+        ({}, " on 1 thread<"),
+        ({"threads": 4}, " on 4 threads<"),
+        ({"ranks": 2, "threads": 4}, " on 2 ranks of 4 threads each<"),
+        ({"ranks": 3}, " on 3 ranks of 1 thread each<"),
     ],
 )
 def test_ranks_and_threads_of_a_run_are_said(results, began_on, words):
     run = replace(results.run, config=results.run.config | began_on)
     assert words in "".join(ending.provenance(results._replace(run=run)))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [((17_000, 1_753), "5:12:33 on"), ((60, 140), "3:20 on"), ((60, None), "unknown time on")],
+)
+def test_the_time_of_training_is_that_of_all_stages(results, seconds, words):
+    pairs = zip(results.run.stages, seconds, strict=True)
+    run = replace(results.run, stages=[stage._replace(seconds=each) for stage, each in pairs])
+    page = "".join(ending.provenance(results._replace(run=run)))
+    assert f"training</dt><dd>{words} " in page
 
 
 def test_the_cpu_time_is_said_where_it_is_known(results):
@@ -105,8 +135,8 @@ def test_the_cpu_time_is_said_where_it_is_known(results):
         return "".join(ending.provenance(results._replace(run=run)))
 
     minutes = clock(60 * len(results.run.stages))
-    assert f"CPU time</dt><dd>{minutes} min</dd>" in stated(60.0)
-    assert f"{minutes} min of rank 0<" in stated(60.0, ranks=2)
+    assert f"CPU time</dt><dd>{minutes}</dd>" in stated(60.0)
+    assert f"{minutes} of rank 0<" in stated(60.0, ranks=2)
     assert "CPU time" not in stated(None)
 
 
