@@ -140,13 +140,6 @@ def test_the_cpu_time_is_said_where_it_is_known(results):
     assert "CPU time" not in stated(None)
 
 
-def test_a_lost_time_of_a_stage_leaves_that_of_training_unknown(results):
-    stages = [stage._replace(seconds=None) for stage in results.run.stages[:1]]
-    run = replace(results.run, stages=stages + results.run.stages[1:])
-    text = "".join(ending.provenance(results._replace(run=run)))
-    assert "training</dt><dd>unknown time on 1 thread</dd>" in text
-
-
 def test_evaluations_are_those_of_the_library(results):
     again = evaluate(results.last.model, results.test)
     assert again.accuracy == results.last.evaluation.accuracy
