@@ -131,7 +131,7 @@ def test_a_comparison_is_added_under_its_name(results, tmp_path, monkeypatch):
 
 def test_settings_are_told_in_words(results):
     record = results.read_record(results.COMPARISONS / "main.json")
-    budget, choice, test = results.setting(record).splitlines()
+    budget, choice, test, machine = results.setting(record).splitlines()
     assert budget.startswith(
         "- 10 epochs of 6,000 pictures of shapes in batches of 64 for every arm"
     )
@@ -140,6 +140,12 @@ def test_settings_are_told_in_words(results):
         in choice
     )
     assert test.endswith("on 2,000 test pictures")
+    assert machine == "- on an AMD EPYC"
+    for trial in (*record.search, *record.tested):
+        trial["cpu_seconds"] = 20.4
+    assert results.setting(record).endswith(
+        "- on an AMD EPYC, 20 CPU seconds a training (median)\n"
+    )
     fixed = replace(record, plan=replace(record.plan, fixed_rates=("float",)))
     assert "- rates after the stage float chosen among 0.5," in results.setting(fixed)
     record = results.read_record(results.COMPARISONS / "distillation.json")

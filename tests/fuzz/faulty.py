@@ -43,6 +43,6 @@ FAULTY = {
     "crashes": _faulty(lambda content: os.abort()),
     "hangs": _faulty(_wait),
     "takes too much memory": _faulty(lambda content: len(b"x" * 60_000_000)),
-    "takes too long": _faulty(lambda content: sum(range(10**7))),
+    "takes too long": _faulty(lambda content: sum(range(10**8))),
     "reads something else": _faulty(lambda content: sys.byteorder),
 }
