@@ -52,6 +52,10 @@ def test_distances_from_float_twins_are_those_of_the_runs():
     )
     words = " and ".join(f"{points:.1f}" for points in cifar)
     assert f"{words} points behind its twin" in readme
+    long = "tervit train --preset cifar10-long"
+    (own,), (twin,) = last(long), last(f"{long} --float-twin")
+    assert f"it ends {twin - own:.1f} points behind its own twin" in readme
+    assert f"{twin - own:.1f} points less than its float twin" in TEXT
     assert f"{words} points ahead of the ternary model" in TEXT
     assert f"for shapes {fmean(shapes):.1f} points" in TEXT
 
