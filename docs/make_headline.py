@@ -8,7 +8,7 @@ docs/results.json has the numbers, the presets the epochs.
 import json
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tervit_np.analysis.style import FAINT, PAPER, figure, save, stage_colour
 from tervit_np.train import PRESETS
@@ -27,17 +27,20 @@ TITLES = {  # of the commands that are drawn: title and preset
 def draw(path: Path) -> Path:
     """Draw a panel for each training; write the PNG."""
     runs = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))
+    drawn: list[list[Any]] = []  # into the file, where a test finds what the picture shows
     with figure(10.4, 3.8) as fig:
         axes = fig.subplots(1, len(TITLES), sharey=True)
         for ax, (command, (title, preset)) in zip(axes, TITLES.items(), strict=True):
             own = [run for run in runs if run["command"] == command]
             twins = [run for run in runs if run["command"] == f"{command} --float-twin"]
-            _draw(ax, own, twins, [stage.epochs for stage in PRESETS[preset].stages])
+            epochs = [stage.epochs for stage in PRESETS[preset].stages]
+            _draw(ax, own, twins, epochs)
+            drawn.append([command, epochs, *(run["stages"] for run in (*own, *twins))])
             seeds = f"{len(own)} seeds" if len(own) > 1 else "1 seed"
             ax.set_title(f"{title}, {seeds}", fontsize=11)
         axes[0].set_ylabel("test accuracy (%)")
         axes[0].set_ylim(50, 100)
-        return save(fig, path)
+        return save(fig, path, json.dumps(drawn))
 
 
 def _draw(ax: "Axes", runs: list[dict], twins: list[dict], epochs: list[float]) -> None:

@@ -26,6 +26,7 @@ from page_parts import rewrite, table  # noqa: E402
 
 from tervit_np.analysis.comparison import Record, read_record, tables, write_record  # noqa: E402
 from tervit_np.analysis.comparison.figure import draw_comparison  # noqa: E402
+from tervit_np.train.stage_time import total_time  # noqa: E402
 
 STORE = ROOT / "docs" / "results.json"
 OLD = "--preset cifar10-adamw"
@@ -56,23 +57,18 @@ def summary(folder: Path) -> dict[str, Any]:
         }
         for line in finished
     ]
-    seconds = _total([line["seconds"] for line in finished])
-    cpu = _total([line.get("cpu_seconds") for line in finished])  # earlier versions have none
+    # Unknown where lines of the metrics were lost; CPU time in earlier versions, too.
+    seconds = total_time([line["seconds"] for line in finished])
+    cpu = total_time([line.get("cpu_seconds") for line in finished])
     return {
         "command": plain_command(config["command"]),
         "seed": config["seed"],
         "stages": stages,
-        "seconds": seconds,
-        **({} if cpu is None else {"cpu_seconds": cpu}),
+        "seconds": None if seconds is None else round(seconds, 1),
+        **({} if cpu is None else {"cpu_seconds": round(cpu, 1)}),
         "test_images": config["data"]["test"],
         "environment": config["environment"],
     }
-
-
-def _total(times: list[float | None]) -> float | None:
-    """Add the times of stages; None where one is unknown, as after lines of metrics were lost."""
-    known = [time for time in times if time is not None]
-    return round(sum(known), 1) if len(known) == len(times) else None
 
 
 def plain_command(command: str) -> str:

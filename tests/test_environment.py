@@ -10,6 +10,7 @@ from tervit_np.environment import (
     difference_of_weights,
     environment,
     installed_version,
+    processor_name,
     usable_cores,
 )
 
@@ -22,6 +23,14 @@ def test_every_value_is_a_short_string():
 
 def test_absent_packages_are_reported():
     assert installed_version("no-such-package-anywhere") == "absent"
+
+
+def test_the_generation_of_a_processor_is_named(monkeypatch):
+    known = {"model name": "AMD EPYC", "cpu family": "26", "model": "2"}
+    monkeypatch.setattr(module, "_cpuinfo", lambda key: known.get(key, ""))
+    assert processor_name() == "AMD EPYC, family 26, model 2"
+    del known["cpu family"]  # as on Arm
+    assert processor_name() == "AMD EPYC"
 
 
 def test_usable_cores_follow_the_affinity():

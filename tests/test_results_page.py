@@ -81,3 +81,4 @@ def test_the_picture_of_the_trainings_is_drawn_from_the_store(tmp_path):
     drawn = script.draw(tmp_path / "headline.png")
     with Image.open(drawn) as new, Image.open(DOCS / "headline.png") as stored:
         assert new.size == stored.size
+        assert new.text["Description"] == stored.text["Description"]  # the numbers that are drawn

@@ -119,11 +119,11 @@ def figure(
             raise ValueError(f"a figure could not be drawn ({reason})") from error
 
 
-def save(figure: "Figure", path: Path) -> Path:
-    """Write a PNG atomically."""
+def save(figure: "Figure", path: Path, about: str = "") -> Path:
+    """Write a PNG atomically; `about` becomes the description in the file."""
     with atomic_write(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # characters that the font lacks become boxes
-        figure.savefig(file, format="png", dpi=144)
+        figure.savefig(file, format="png", dpi=144, metadata={"Description": about or None})
     return path
 
 

@@ -68,10 +68,10 @@ def sgemm(
     fetches_ahead = looks_ahead(rows, inner, a)
     for n in range(0, columns, block):
         width = min(block, columns - n)
+        in_place = columns_in_place(b, width, steps)
         for k in range(0, max(inner, 1), steps):  # with no steps, C = start is still written
             depth, begin = min(steps, inner - k), start if k == 0 else c
             block_b = at(b, k, n)
-            in_place = columns_in_place(b, width, steps)
             pack(FULL, width - in_place, depth, at(block_b, 0, in_place), packed_b)
             next_steps = at(a, 0, k + depth if k + depth < inner else 0)
             for m in range(0, rows, ROW_BLOCK):
@@ -96,7 +96,8 @@ def read_in_place(a: Matrix) -> bool:
     """Tell whether tiles read rows of A where they are, in place of a copy.
 
     They do where each row is contiguous. Where the numbers of each step are contiguous, they do if
-    the second cache answers early enough: on AVX2 for steps near each other.
+    the second cache answers early enough: with AVX-512 unless the lines of the steps compete for
+    few of its sets, on AVX2 for steps near each other.
     """
     if a.column == FLOAT:
         return True

@@ -1,7 +1,7 @@
 """How long a stage has trained: by the clock, and in CPU time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -26,3 +26,9 @@ class StageTime:
         self.seconds += time.monotonic() - began
         if self.cpu_seconds is not None:
             self.cpu_seconds += time.process_time() - cpu_began
+
+
+def total_time(times: Sequence[float | None]) -> float | None:
+    """Add the times of stages; None where one is unknown."""
+    known = [time for time in times if time is not None]
+    return sum(known) if len(known) == len(times) else None

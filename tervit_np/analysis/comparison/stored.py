@@ -10,6 +10,7 @@ from tervit_np.json_files import read_json
 from tervit_np.train import StageResult
 from tervit_np.train.folder import RunFolder
 from tervit_np.train.metrics import read_metrics
+from tervit_np.train.stage_time import total_time
 
 _TRIAL = {"stages": [{"start_accuracy": float}], "accuracy": float, "loss": float}
 _DIVERGED = {"problem": str}
@@ -29,13 +30,13 @@ def store_trial(path: Path, run: RunFolder, results: Sequence[StageResult]) -> N
     Without the time if that of a stage is unknown (train/stage_time.py).
     """
     stages = [record for record in read_metrics(run.metrics).records if record["kind"] == "stage"]
-    times = [stage["cpu_seconds"] for stage in stages]
-    is_known = len(times) == len(results) and None not in times
+    is_whole = len(stages) == len(results)
+    cpu = total_time([stage["cpu_seconds"] for stage in stages]) if is_whole else None
     record = {
         "stages": [result._asdict() for result in results],
         "accuracy": results[-1].accuracy,
         "loss": results[-1].loss,
-        **({"cpu_seconds": round(sum(times), 2)} if is_known else {}),
+        **({} if cpu is None else {"cpu_seconds": round(cpu, 2)}),
     }
     make_folder(path.parent)
     write_text(path, json.dumps(record, indent=1))

@@ -9,6 +9,7 @@ from tervit_np.analysis.report.results import Results, is_quantized
 from tervit_np.deploy.writing import can_be_packed
 from tervit_np.quant.plan import plan_table
 from tervit_np.train.progress import clock
+from tervit_np.train.stage_time import total_time
 
 
 def next_steps(results: Results) -> list[str]:
@@ -32,7 +33,7 @@ def provenance(results: Results) -> list[str]:
     run, config = results.run, results.run.config
     data = config["data"]
     machine = defaultdict(lambda: "unknown", config["environment"])
-    seconds = _total([stage.seconds for stage in run.stages])
+    seconds = total_time([stage.seconds for stage in run.stages])
     duration = "unknown time" if seconds is None else clock(seconds)
     stages = ", ".join(f"{s['name']} {s['epochs']:g}" for s in config["stages"])
     facts = {
@@ -60,17 +61,11 @@ def provenance(results: Results) -> list[str]:
 def _cpu_time(results: Results) -> dict[str, str]:
     """Return the CPU time of training; nothing where that of a stage is unknown."""
     run = results.run
-    seconds = _total([stage.cpu_seconds for stage in run.stages])
+    seconds = total_time([stage.cpu_seconds for stage in run.stages])
     if seconds is None:
         return {}
     of_rank = " of rank 0" if run.config.get("ranks", 1) > 1 else ""
     return {"CPU time": f"{clock(seconds)}{of_rank}"}
-
-
-def _total(times: list[float | None]) -> float | None:
-    """Add the times of stages; None where one is unknown."""
-    known = [time for time in times if time is not None]
-    return sum(known) if len(known) == len(times) else None
 
 
 def _processes(config: dict[str, Any]) -> str:
