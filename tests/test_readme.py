@@ -17,6 +17,7 @@ from tervit_np.analysis.comparison.running import (
     search_trials,
     widened,
 )
+from tervit_np.train.batches import epoch_steps
 from tervit_np.train.metrics import stage_record
 
 ROOT = Path(__file__).parents[1]
@@ -115,7 +116,11 @@ def test_stored_comparisons_are_those_of_the_plans(results):
 
 def test_planned_comparisons_can_be_run(results):
     for file in (results.COMPARISONS / "planned").glob("*.toml"):
-        assert read_plan(file).name == file.stem
+        plan = read_plan(file)
+        assert plan.name == file.stem
+        steps = epoch_steps(plan.images, plan.recipe.batch_size)
+        budgets = {sum(stage.steps(steps) for stage in arm.stages) for arm in plan.arms}
+        assert len(budgets) == 1, f"{file}: {budgets} steps"
         assert not file.with_suffix(".json").exists(), "its plan belongs next to its result"
 
 
