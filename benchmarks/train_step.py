@@ -27,9 +27,10 @@ import sys  # noqa: E402
 import time  # noqa: E402
 from collections import defaultdict  # noqa: E402
 from collections.abc import Callable  # noqa: E402
+from functools import partial  # noqa: E402
 from importlib.util import find_spec  # noqa: E402
 from pathlib import Path  # noqa: E402
-from statistics import median  # noqa: E402
+from statistics import fmean, median  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -125,17 +126,53 @@ def by_precision(shapes: list[str], rounds: int) -> list[dict[str, Any]]:
 
 
 def on_threads(shapes: list[str], threads: int, rounds: int) -> list[dict[str, Any]]:
-    """Compare one thread with several."""
+    """Compare one thread with several, in turn for about half a second each.
+
+    As in a training, steps follow one another: after a step on one thread the other cores sleep and
+    are slow to wake. The last column is what the machine allows: as many processes, each with a
+    step of its own on one thread, take so many steps in the time of one that is alone.
+    """
     rows = []
     for label in shapes:
         name, config, batch = SHAPES[label]
-        steps = {str(n): NumPyStep(name, config, batch, "float", n) for n in (1, threads)}
-        seconds = interleave(steps, rounds, time.perf_counter)
+        steps = {n: NumPyStep(name, config, batch, "float", n) for n in (1, threads)}
+        steps[1]()
+        start = time.perf_counter()
+        steps[1]()
+        count = max(1, round(0.5 / (time.perf_counter() - start)))
+        blocks = {str(n): partial(repeat, step, count) for n, step in steps.items()}
+        times = interleave(blocks, rounds, time.perf_counter)
+        seconds = {n: t / count for n, t in times.items()}
         ratio = seconds["1"] / seconds[str(threads)]
+        limit = threads * in_processes(label, 1) / in_processes(label, threads)
         print(f"{label:<24}1 thread {1e3 * seconds['1']:7.1f} ms   {threads} threads "
-              f"{1e3 * seconds[str(threads)]:7.1f} ms   ratio {ratio:.2f}", flush=True)  # fmt: skip
-        rows.append({"shape": label, "seconds": seconds, "ratio": ratio})
+              f"{1e3 * seconds[str(threads)]:7.1f} ms   ratio {ratio:.2f}   "
+              f"{threads} processes {limit:.2f}", flush=True)  # fmt: skip
+        rows.append({"shape": label, "seconds": seconds, "ratio": ratio, "processes": limit})
     return rows
+
+
+def in_processes(label: str, count: int) -> float:
+    """Measure the seconds of a step in each of several processes at once.  -> their mean."""
+    command = [sys.executable, __file__, "--one", "seconds", label]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    return fmean(float(process.communicate()[0]) for process in running)
+
+
+def seconds_of(label: str) -> float:
+    """Measure a float step on one thread, for five seconds."""
+    name, config, batch = SHAPES[label]
+    step, times = NumPyStep(name, config, batch, "float"), [time.perf_counter()]
+    while times[-1] - times[0] < 5:
+        step()
+        times.append(time.perf_counter())
+    return median(np.diff(times).tolist())
+
+
+def repeat(step: Callable[[], Any], count: int) -> None:
+    """Take a step several times."""
+    for _ in range(count):
+        step()
 
 
 def memory(shapes: list[str]) -> list[dict[str, Any]]:
@@ -262,7 +299,8 @@ def main() -> None:
     args = parser.parse_args()
     keep_freed_memory()
     if args.one:
-        print(growth(*args.one))
+        kind, label = args.one
+        print(seconds_of(label) if kind == "seconds" else growth(kind, label))
         return
     machine = environment()
     print("  ".join(f"{key} {machine[key]}" for key in ("numpy", "numba", "blas", "processor")))

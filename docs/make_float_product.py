@@ -3,6 +3,7 @@
     taskset -c 0 python benchmarks/float_ladder.py --out docs/float_ladder_zen2.json
     taskset -c 0 python benchmarks/float_product.py --out docs/float_product_zen2.json
     taskset -c 0 python benchmarks/train_step.py --out docs/train_step_zen2.json
+    python benchmarks/train_step.py --threads 2 --out docs/step_threads_zen5.json
     python docs/make_float_product.py
 
 Each processor has files of its own. It measures nothing.
@@ -83,6 +84,17 @@ def step_table(processor: str) -> str:
     return f"{table(rows)}\nOne thread of an {_machine(record, processor)}."
 
 
+def threads_table(processor: str) -> str:
+    """One row for each model: milliseconds of a step on one thread and on two, and the ratio."""
+    record = stored("step_threads", processor)
+    rows = [["shape", "one thread", "two threads", "ratio", "two processes"]] + [
+        [row["shape"], *(_milliseconds(t) for t in row["seconds"].values()),
+         f"{row['ratio']:.2f}", f"{row['processes']:.2f}"]
+        for row in record["rows"]
+    ]  # fmt: skip
+    return f"{table(rows)}\nMilliseconds of a float step on an {_machine(record, processor)}."
+
+
 def _milliseconds(seconds: float) -> str:
     return f"{1e3 * seconds:.{0 if seconds > 0.1 else 1}f}"
 
@@ -105,6 +117,8 @@ def remade_benchmarks(page: str) -> str:
     """Return benchmarks/README.md with the tables of training steps made anew."""
     for processor in measured("train_step"):
         page = rewrite(page, f"steps {processor}", step_table(processor) + "\n")
+    for processor in measured("step_threads"):
+        page = rewrite(page, f"threads {processor}", threads_table(processor) + "\n")
     return page
 
 

@@ -14,7 +14,7 @@ need memory. All parts share the quantized weights, computed once.
 import copy
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Condition
 from typing import Any
@@ -24,36 +24,65 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, Logits
 from tervit_np.nn.quantized_layer import QuantizedLayer
-from tervit_np.param import zero_grad
+from tervit_np.param import Param, zero_grad
 from tervit_np.train.ranks import ONE, Ranks
 
 # (logits, part of the batch) -> loss, dlogits
 Loss = Callable[[Logits, slice], tuple[float, Logits]]
 PART_TOKENS = 1024
+LINE = 16  # numbers of float32 in a line of the cache: no gradient shares one with another
 LEAST_PARTS = 2  # more and smaller parts of a small batch would spend their time in Python
+
+
+class TurnsEnded(Exception):
+    """The turn of a thread will not come, since another thread has failed."""
 
 
 class Turns:
     """Threads do something one after another, in the order of their numbers 0, 1, 2, ..."""
 
     def __init__(self) -> None:
-        self._next, self._changed = 0, Condition()
+        self._next, self._ended, self._changed = 0, False, Condition()
 
     @contextmanager
     def take(self, number: int) -> Iterator[None]:
-        """Wait for the turn of a number; afterwards it is that of the next."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._next == number)
-            try:
-                yield
-            finally:
-                self._next += 1
-                self._changed.notify_all()
+        """Wait for the turn of a number; afterwards it is that of the next.
 
-    def skip(self, number: int) -> None:
-        """Let the next number follow the one before."""
-        with self.take(number):
-            pass
+        Raises
+        ------
+        TurnsEnded
+            If it will not come.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._next == number)
+            if self._ended:
+                raise TurnsEnded
+            yield
+            self._next += 1
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Let no thread wait any more."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+class Replica:
+    """A copy of a model that shares its weights and buffers, and has gradients of its own.
+
+    These lie in one array: setting many small arrays to zero would take the time of a small part.
+    """
+
+    def __init__(self, model: Classifier) -> None:
+        shared = {id(array): array for array in model.named_arrays().values()}
+        self.model = copy.deepcopy(model, shared)
+        self.params = [param for _, param in self.model.named_params()]
+        self._gradients = join_gradients(self.params)
+
+    def zero_grad(self) -> None:
+        """Set the gradients to zero."""
+        self._gradients.fill(0)
 
 
 class ParallelModel:
@@ -68,11 +97,11 @@ class ParallelModel:
     ) -> None:
         self.model, self.accumulate, self.ranks = model, accumulate, ranks
         self.named_params = model.named_params()
-        self.replicas = [replica(model) for _ in range(threads)]
-        self._replica_params = [[p for _, p in r.named_params()] for r in self.replicas]
+        self._replicas = [Replica(model) for _ in range(threads)]
+        self.replicas = [replica.model for replica in self._replicas]
         replica_layers = [layers_with_weights(r) for r in self.replicas]
         self._layers = list(zip(layers_with_weights(model), *replica_layers, strict=True))
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tervit")
+        self._pool = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="tervit")
 
     def gradients(self, images: Array, loss: Loss, rng: np.random.Generator | None = None) -> float:
         """Run forward and backward on a batch (B, 3, S, S); return the mean loss.
@@ -83,23 +112,24 @@ class ParallelModel:
         rngs = [None] * len(parts) if rng is None else rng.spawn(len(parts))
         zero_grad(p for _, p in self.named_params)
         self._share_weights()
-        turns, idle = Turns(), list(zip(self.replicas, self._replica_params, strict=True))
+        turns, idle = Turns(), list(self._replicas)
         own = range(len(parts))[self.ranks.rank :: self.ranks.size]
         total = self.ranks.gradient_sum([p for _, p in self.named_params])
 
         def compute(turn: int) -> None:
             """Compute the gradients of a part, and add them after those of the parts before."""
-            model, params = idle.pop()
-            number = own[turn]
-            zero_grad(params)
+            replica, number = idle.pop(), own[turn]
+            replica.zero_grad()
             try:
-                value = _backward(model, images, parts[number], loss, rngs[number])
+                value = _backward(replica.model, images, parts[number], loss, rngs[number])
+                with turns.take(turn):
+                    total.add(replica.params, value)
+            except TurnsEnded:
+                return
             except BaseException:
-                turns.skip(turn)
+                turns.end()
                 raise
-            with turns.take(turn):
-                total.add(params, value)
-            idle.append((model, params))
+            idle.append(replica)
 
         try:
             self.each(compute, range(len(own)))
@@ -109,27 +139,34 @@ class ParallelModel:
         return total.finish(len(parts))
 
     def each(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-        """Call a function for every item, on all threads.  -> results in the order of the items."""
-        if len(self.replicas) == 1:
-            return [function(item) for item in items]
+        """Call a function for every item, on all threads.  -> results in the order of the items.
+
+        The calling thread is one of them. The first error of any is raised when all have ended.
+        """
         results: list[Any] = [None] * len(items)
+        errors: list[BaseException] = []
         todo = enumerate(items)  # whichever thread is ready takes the next one
 
         def work() -> None:
             try:
                 for i, item in todo:
                     results[i] = function(item)
-            finally:
-                deque(todo, maxlen=0)  # after an error nothing more is begun
+            except BaseException as error:
+                errors.append(error)
+                deque(todo, maxlen=0)  # nothing more is begun
 
-        tasks = [self._pool.submit(work) for _ in self.replicas]
+        tasks: list[Future[None]] = []
         try:
+            for _ in self._replicas[1:]:
+                tasks.append(self._pool.submit(work))
+            work()
             wait(tasks)
-        finally:  # after Ctrl-C, too, no thread may go on to write into the gradients
+        except BaseException as error:  # Ctrl-C: no thread may go on to write into the gradients
+            errors.append(error)
             deque(todo, maxlen=0)
             wait(tasks)
-        for task in tasks:
-            task.result()
+        if errors:
+            raise errors[0]
         return results
 
     def _share_weights(self) -> None:
@@ -160,10 +197,14 @@ def layers_with_weights(model: Classifier) -> list[QuantizedLayer]:
     return [layer for _, layer in model.quantizable() if isinstance(layer, QuantizedLayer)]
 
 
-def replica(model: Classifier) -> Classifier:
-    """Copy a model; the copy shares the memory of weights and buffers, not that of gradients."""
-    shared = {id(array): array for array in model.named_arrays().values()}
-    return copy.deepcopy(model, shared)
+def join_gradients(params: Sequence[Param]) -> Array:
+    """Lay the gradients of parameters, which are zero, into one array.  -> that array (N,)."""
+    ends = np.cumsum([-(-p.size // LINE) * LINE for p in params])
+    joined = np.zeros(ends[-1], params[0].grad.dtype)
+    for param, end in zip(params, ends, strict=True):
+        start = end - -(-param.size // LINE) * LINE
+        param.grad = joined[start : start + param.size].reshape(param.shape)
+    return joined
 
 
 def split_range(count: int, parts: int) -> list[slice]:

@@ -1,5 +1,5 @@
+import threading
 import time
-from concurrent.futures import wait
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.losses import cross_entropy
 from tervit_np.train import ParallelModel
-from tervit_np.train.parallel import split_range
+from tervit_np.train.parallel import Replica, Turns, split_range
 
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
@@ -93,24 +93,57 @@ def test_after_an_error_no_thread_waits_and_nothing_more_is_begun(model, failing
     assert max(begun) <= failing + 1
 
 
-def test_after_ctrl_c_no_thread_goes_on(model, monkeypatch):
-    parallel, begun, waits = ParallelModel(model, 2, accumulate=4), [], []
+@pytest.mark.parametrize("part", range(4))
+def test_after_ctrl_c_no_thread_waits_or_goes_on(model, part):
+    """Ctrl-C raises in the main thread, wherever that is."""
+    parallel, begun = ParallelModel(model, 2, accumulate=4), []
 
-    def interrupted(tasks):
-        waits.append(tasks)
-        if len(waits) == 3:  # the first two are those of the shared weights
+    def interrupted(logits, images):
+        begun.append(images.start)
+        time.sleep(0.02)
+        if images.start >= part and threading.current_thread() is threading.main_thread():
             raise KeyboardInterrupt
-        return wait(tasks)
+        return cross_entropy(logits, np.zeros(len(logits), int))
+
+    with pytest.raises(KeyboardInterrupt):
+        parallel.gradients(
+            np.zeros((8, 3, 8, 8), np.float32), interrupted, np.random.default_rng(0)
+        )
+    count = len(begun)
+    assert count <= part + 3
+    time.sleep(0.1)
+    assert len(begun) == count
+    parallel.close()
+
+
+def test_after_ctrl_c_while_the_main_thread_waits_for_its_turn(model, monkeypatch):
+    parallel, begun = ParallelModel(model, 2, accumulate=4), []
+    take = Turns.take
+
+    def interrupted(turns, number):
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        return take(turns, number)
 
     def slow(logits, part):
         begun.append(part.start)
         time.sleep(0.05)
         return cross_entropy(logits, np.zeros(len(logits), int))
 
-    monkeypatch.setattr("tervit_np.train.parallel.wait", interrupted)
+    monkeypatch.setattr(Turns, "take", interrupted)
     with pytest.raises(KeyboardInterrupt):
         parallel.gradients(np.zeros((8, 3, 8, 8), np.float32), slow, np.random.default_rng(0))
-    assert len(begun) <= 2
-    time.sleep(0.1)
-    assert len(begun) <= 2
+    assert len(begun) <= 3
     parallel.close()
+
+
+def test_the_gradients_of_a_replica_are_one_array(model):
+    replica = Replica(model)
+    for param in replica.params:
+        assert param.grad.shape == param.shape
+        assert param.grad.flags.c_contiguous
+        param.grad[...] = 1
+    assert sum(p.size for p in replica.params) == sum(p.grad.sum() for p in replica.params)
+    replica.zero_grad()
+    assert not any(p.grad.any() for p in replica.params)
+    assert not any(p.grad.any() for _, p in model.named_params())
