@@ -37,7 +37,8 @@ RUN_TABLES: dict[Path, Callable[[str], bool]] = {  # which commands a page shows
         "--precision" in command or command == "tervit train --data cifar10"
     ),
 }
-PAGES = (*RUN_TABLES, ROOT / "docs" / "stages.md", ROOT / "docs" / "rules.md")
+COMPARISON_PAGES = ("stages.md", "rules.md", "swin_and_photographs.md")
+PAGES = (*RUN_TABLES, *(ROOT / "docs" / page for page in COMPARISON_PAGES))
 SEARCH = ROOT / "docs" / "preset_search.json"
 COMPARISONS = ROOT / "docs" / "comparisons"
 HEAD = ("command", "seeds", "float", "8-bit", "ternary, untrained", "ternary")
