@@ -6,7 +6,7 @@ from typing import NamedTuple
 from data_tools import shapes, streamed
 from data_tools.cache import cached
 from data_tools.cifar import COUNTS, read_cifar
-from data_tools.files import ARCHIVES, Files, Folder, open_files, short_hash
+from data_tools.files import ARCHIVES, Files, Folder, cache_name, open_files
 from data_tools.folders import PREFIX, parse_name, read_folder
 from data_tools.holdout import read_layout
 from data_tools.imageset import DataError, ImageSet
@@ -99,9 +99,8 @@ def _load_folder(name: str, split: str, base: Path) -> ImageSet:
     files = open_files(path)
     if isinstance(files, Folder):  # to list an archive takes as long as to decode it
         print_note(note_on(files, read_layout(files, test), split))
-    absolute = path.resolve()
     aside = f"-test{test:g}" if test else ""
-    key = f"folder-{absolute.name}-{short_hash(str(absolute))}{aside}-{size}px-{split}"
+    key = f"folder-{cache_name(path)}{aside}-{size}px-{split}"
     return cached(base, key, files.fingerprint(), lambda: read_folder(name, split, files))
 
 

@@ -20,6 +20,7 @@ _ADDED = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Infor
           "lost+found", "Thumbs.db", "desktop.ini")  # fmt: skip
 _DEEPEST = 64  # folders in each other
 _CACHES = ("decoded", "indexes")  # our own, in data folders
+_NAME_BYTES = 160  # of a folder's name that its caches repeat; names end at 255
 
 
 class Files(Protocol):
@@ -204,6 +205,13 @@ class Archive:
 
 def _normalized(name: str) -> str:
     return PurePosixPath(name).as_posix().removeprefix("./")
+
+
+def cache_name(path: Path) -> str:
+    """Return a name for what is cached of a path: how its own name begins, and a hash of it all."""
+    absolute = path.resolve()
+    name = os.fsdecode(os.fsencode(absolute.name)[:_NAME_BYTES])
+    return f"{name}-{short_hash(str(absolute))}"
 
 
 def short_hash(text: str) -> str:

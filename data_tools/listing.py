@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from data_tools.files import Folder, short_hash
+from data_tools.files import Folder, cache_name
 from data_tools.holdout import read_layout
 from data_tools.imageset import Array, DataError
 from data_tools.index_file import Form, store, stored
@@ -105,9 +105,8 @@ def list_pictures(path: Path, split: str, root: Path | None = None, test: float 
 
 
 def _cached(path: Path, split: str, root: Path | None, test: float) -> Listing:
-    absolute = path.resolve()
     aside = f"-test{test:g}" if test else ""
-    name = f"{absolute.name}-{short_hash(str(absolute))}{aside}-{split}"
+    name = f"{cache_name(path)}{aside}-{split}"
 
     def accept(header: dict[str, Any], arrays: list[Array]) -> Listing | None:
         if any(_modified(path / name) != time for name, time in header["times"].items()):

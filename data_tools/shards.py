@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_tools.decompression import is_compressed
-from data_tools.files import short_hash
+from data_tools.files import cache_name
 from data_tools.imageset import Array, DataError, NoSuchSplit
 from data_tools.index_file import Form, store, stored
 from data_tools.listing import Listing
@@ -81,8 +81,7 @@ def describe(shards: Shards) -> Iterator[str]:
 
 
 def _cached(path: Path, archives: tuple[str, ...], root: Path | None) -> _Pictures:
-    absolute = path.resolve()
-    name = f"{absolute.name}-{short_hash(str(absolute))}-shards"
+    name = f"{cache_name(path)}-shards"
     stats = [(path / archive).stat() for archive in archives]
     state = [[a, s.st_size, s.st_mtime_ns] for a, s in zip(archives, stats, strict=True)]
 

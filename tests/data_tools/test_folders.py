@@ -34,6 +34,16 @@ def tiny_imagenet(tmp_path):
     return root
 
 
+@pytest.mark.parametrize("prefix", ["folder:", "imagenet:"])
+def test_a_folder_with_the_longest_name_is_cached(photos, tmp_path, capsys, prefix):
+    """Its caches have longer names than the folder, and a name has at most 255 bytes."""
+    long = photos.rename(tmp_path / ("ü" * 127))
+    assert len(load(f"{prefix}{long}", "train")) == 6
+    assert capsys.readouterr().err == ""
+    (cache,) = [*(tmp_path / "data").glob("*/*")]
+    assert cache.name.startswith(("folder-üü", "üü"))
+
+
 def test_class_folders_alone_form_one_split(photos):
     images = load(f"folder:{photos}", "train")
     assert images.classes == ("ant", "bee")
