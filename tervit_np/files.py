@@ -81,6 +81,22 @@ def make_folder(path: str | Path) -> None:
         raise words from None
 
 
+def require_file(path: str | Path) -> None:
+    """Check that a path is that of a file which can be read in several places.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is a folder, a pipe or a device.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file in it")
+    if not path.is_file():
+        found = "is not a regular file" if path.exists() else "no such file"
+        raise ValueError(f"{path}: {found}")
+
+
 def read_bounded(path: str | Path, longest: int) -> bytes:
     """Read a file that must be short; of a longer one, or a device without end, no more is read.
 

@@ -18,7 +18,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.npz_archive import check_directory, read_arrays
 from tervit_np.checkpoints.memory import require_fits
-from tervit_np.files import atomic_write, make_folder
+from tervit_np.files import atomic_write, make_folder, require_file
 from tervit_np.models.classifier import Classifier, float_dtype
 from tervit_np.models.quantization import plan_of, quantize
 from tervit_np.models.registry import build, config_from
@@ -59,8 +59,7 @@ def read_npz(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         If the file is missing, truncated, damaged, or not a checkpoint of tervit_np.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
+    require_file(path)
     if not zipfile.is_zipfile(path):
         raise ValueError(
             f"{path}: not a checkpoint of tervit_np, or truncated (it is not an .npz archive)"

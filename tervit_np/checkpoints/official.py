@@ -13,7 +13,7 @@ from data_tools.mirrors import Mirror
 from data_tools.paths import writable_folder
 from tervit_np.checkpoints.reading import read_weights
 from tervit_np.checkpoints.recognition import recognise
-from tervit_np.files import atomic_write
+from tervit_np.files import atomic_write, require_file
 
 _DEIT = "https://dl.fbaipublicfiles.com/deit/"
 _SWIN = "https://github.com/SwinTransformer/storage/releases/download/v1.0.0/"
@@ -89,8 +89,7 @@ def is_official(file: Path) -> bool:
 
 def _check_digest(file: Path, digest: str) -> None:
     """Check the digest of a .pth file; files in other formats have no known digest."""
-    if not file.is_file():
-        raise ValueError(f"{file}: no such file")
+    require_file(file)
     if file.suffix == ".pth" and not (actual := file_hash(file, "sha256")).startswith(digest):
         raise ValueError(
             f"{file}: its SHA-256 begins with {actual[:8]}, that of the official file with {digest}"

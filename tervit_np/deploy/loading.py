@@ -22,6 +22,7 @@ from tervit_np.deploy.blocks import ATTENTION
 from tervit_np.deploy.packing import pack_layers_, packable
 from tervit_np.deploy.trained import trained_model
 from tervit_np.deploy.writing import FORMAT, checksum, storage_kind
+from tervit_np.files import require_file
 from tervit_np.kernels import selected_variant
 from tervit_np.models import Classifier
 from tervit_np.quant import Plan, QuantizedTensor
@@ -98,8 +99,7 @@ def is_packed(path: Path) -> bool:
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Read arrays and metadata, and check format and checksum."""
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
+    require_file(path)
     arrays, metadata = read_safetensors(path)
     if metadata.get("format") != FORMAT:
         raise ValueError(

@@ -1,6 +1,8 @@
 import json
+import os
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,9 +182,15 @@ def test_other_files_are_refused(path, name):
 
 
 def test_absent_files_and_folders_are_refused(tmp_path):
-    for path in (tmp_path / "absent.npz", tmp_path):
-        with pytest.raises(ValueError, match="no such file"):
-            tv.load_checkpoint(path)
+    (tmp_path / "folder.npz").mkdir()
+    for path, words in (
+        (tmp_path / "absent.npz", "absent.npz: no such file"),
+        (tmp_path / "folder.npz", "folder.npz is a folder; name a file in it"),
+        (Path(os.devnull), "is not a regular file"),
+    ):
+        for load in (tv.load_checkpoint, load_model, tv.load_packed):
+            with pytest.raises(ValueError, match=words):
+                load(path)
 
 
 @pytest.mark.parametrize(
