@@ -137,7 +137,7 @@ def _load_average() -> str:
 
 
 def _batch_size(text: str) -> int:
-    if not text.strip().isdigit() or int(text) < 1:
+    if not text.strip().isdecimal() or int(text) < 1:
         raise ValueError(f"--batch is {text!r}; expected positive integers such as 1,8")
     return int(text)
 

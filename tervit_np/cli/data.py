@@ -97,7 +97,8 @@ def _show(name: str, root: Path | None, split: str | None, out: Path | None) -> 
     from data_tools.wordnet import in_words
     from tervit_np.files import atomic_write, check_writable
 
-    file = out or Path(f"{name.rpartition('/')[2].replace(':', '-')}.png")
+    last = name.rstrip("/.").rpartition("/")[2]  # a path may end with a slash
+    file = out or Path(f"{last.replace(':', '-')}.png")
     found = overview(name, root)
     for line in found.lines:
         print(printable(line))

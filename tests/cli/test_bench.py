@@ -71,6 +71,7 @@ def test_assembly_is_printed_with_explanations(tervit):
         (("--model", "deit_shapes,"), "unknown model ''"),
         (("--assembly", "sse"), "no kernel 'sse'"),
         (("--model", "deit_shapes", "--batch", "1,x"), "--batch is 'x'"),
+        (("--model", "deit_shapes", "--batch", "²"), "--batch is '²'; expected positive"),
         (("--model", "resnet"), "unknown model 'resnet'"),
         (("--from", "nowhere.json"), "nowhere.json: no such file"),
     ],

@@ -1,5 +1,6 @@
 import shutil
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +49,26 @@ def test_show_draws_pictures_of_a_folder(tervit, pictures, tmp_path):
     ]
     page = np.asarray(Image.open(out).convert("L"))
     assert page[: len(page) // 2].mean() > page[len(page) // 2 :].mean() + 20
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("folder:PATH", "mine.png"),
+        ("folder:PATH/", "mine.png"),
+        ("folder:PATH/.", "mine.png"),
+        ("folder:mine/", "folder-mine.png"),
+    ],
+)
+def test_the_drawing_has_the_name_of_the_folder(
+    tervit, pictures, tmp_path, monkeypatch, name, file
+):
+    monkeypatch.chdir(tmp_path)
+    Path("mine").symlink_to(pictures)
+    code, text, _ = tervit("data", "show", name.replace("PATH", str(tmp_path / "mine")))
+    assert code == 0
+    assert Path(file).is_file()
+    assert f"{file}: one row for each of bright, dark" in text
 
 
 def test_show_draws_examples_of_each_class(tervit, tmp_path):
