@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def images_for(loaded: "LoadedModel", data: str | None, split: str) -> "ImageSet | StreamedSet":
-    """Load a data set with the image size and the labels of a model.
+    """Load a data set with the image size, the labels and the preprocessing of a model.
+
+    Images are normalised by the mean and the standard deviation that the model was trained with,
+    whatever set they are from, as `tervit predict` does. Weights from elsewhere do not contain
+    theirs, so that those of the set are taken.
 
     Raises
     ------
@@ -38,6 +42,8 @@ def images_for(loaded: "LoadedModel", data: str | None, split: str) -> "ImageSet
         raise ValueError(
             f"{images.name} has {images.size}-pixel images, {loaded.file} expects {size}{hint}"
         )
+    if loaded.data is not None:
+        images = replace(images, mean=loaded.mean, std=loaded.std)
     return _labelled_as(loaded, images)
 
 

@@ -7,6 +7,9 @@ import pytest
 from PIL import Image
 
 import tervit_np as tv
+from tervit_np.checkpoints import load_model
+from tervit_np.cli.model_images import images_for
+from tervit_np.cli.models import open_model
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,14 @@ class TestEval:
         assert code == 0
         assert re.search(r"dark +(\d+\.\d) %  of 16", out)[0] in of_all
         assert "bright" not in out
+
+    def test_images_are_normalised_as_in_training(self, run, tmp_path):
+        """Their set has another mean; `predict` takes that of the model."""
+        model, extra = load_model(run / "ternary.npz")
+        own = {"mean": [0.1, 0.2, 0.3], "std": [0.5, 0.6, 0.7]}
+        tv.save_checkpoint(model, tmp_path / "own.npz", extra=extra | own)
+        images = images_for(open_model(str(tmp_path / "own.npz")), None, "test")
+        assert (images.mean, images.std) == ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
 
     @pytest.mark.parametrize(
         ("name", "words"),
