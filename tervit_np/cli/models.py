@@ -114,7 +114,7 @@ def _check_options(
     file: Path, form: str, plan: str | None, attention: str | None, sizes: dict[str, int | None]
 ) -> None:
     """Raise ValueError for an option that does not apply to this form of file."""
-    if form != "weights" and any(sizes.values()):
+    if form != "weights" and any(size is not None for size in sizes.values()):
         raise ValueError(
             f"{file} has a fixed size; --image-size and --window apply to .pth and .safetensors"
         )

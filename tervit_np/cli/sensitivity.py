@@ -87,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     from tervit_np.analysis.sensitivity.table import LEGEND, headline, table
     from tervit_np.analysis.surfaces.measure import draw_sample
 
+    if args.write_plan and args.share is None and args.bytes is None:
+        raise ValueError("--write-plan needs the size of the plan; give it with --share or --bytes")
     loaded = _open(args)
     data = _images(args, loaded)
     sample = draw_sample(data, _count(args.images, data), args.seed)

@@ -105,6 +105,7 @@ def test_other_weights_or_images_are_measured_anew(tervit, run):
         (("--bytes", "1kB", "--share", 0.2), "not allowed with"),
         (("--images", 1), "at least 2 are needed"),
         (("--split", "extra"), "no split 'extra'"),
+        (("--write-plan", "x.toml"), "--write-plan needs the size of the plan"),
         (("--out", "none"), "there is no folder none"),
     ],
 )
