@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import make_paper_map as paper_map  # noqa: E402
 from make_paper_map import DEIT, SWIN, dead_links, link, megabytes, row  # noqa: E402
-from stored_numbers import ROOT, stored, stored_number  # noqa: E402
+from stored_numbers import ROOT, contrast, stored, stored_number  # noqa: E402
 
-from tervit_np.analysis.comparison.statistics import summarize  # noqa: E402
+from tervit_np.analysis.comparison.statistics import Summary, summarize  # noqa: E402
 from tervit_np.deploy.trained import FOLDER  # noqa: E402
 from tervit_np.models import CONFIGS  # noqa: E402
 from tervit_np.train import PRESETS  # noqa: E402
@@ -83,25 +83,32 @@ def texts(claim: dict[str, Any]) -> list[str]:
     return [claim[key].format(**fields) for key in ("number", "why") if key in claim]
 
 
-def value_of(source: str) -> float:
-    """Return a number: of COMPUTED, as in the paper map, "A minus B", or a pair of arms."""
+def value_of(source: str) -> float | Summary:
+    """Return a number: of COMPUTED, as in the paper map, "A minus B"; or a difference of arms."""
     if " minus " in source:
-        left, right = source.split(" minus ")
-        return value_of(left) - value_of(right)
+        left, right = map(number_of, source.split(" minus "))
+        return left - right
     file, _, path = source.partition("#")
-    if path.startswith("paired/"):
-        return paired(file, *path.split("/")[1:])
+    kind, *names = path.split("/")
+    if kind == "paired":
+        return paired(file, *names)
+    if kind == "contrast" and len(names) == 1:
+        return contrast(ROOT / file, *names)
+    return number_of(source)
+
+
+def number_of(source: str) -> float:
+    """Return a number: of COMPUTED, or as in the paper map."""
     return COMPUTED[source]() if source in COMPUTED else paper_map.value_of(source)
 
 
-def paired(file: str, arm: str, other: str, field: str) -> float:
-    """Return a field of the difference of two arms over seeds, in points; as `contrast` does."""
+def paired(file: str, arm: str, other: str) -> Summary:
+    """Return the difference of two arms over seeds, in points; as `contrast` does."""
     seeds = stored(f"{file}#seeds")[0].values()
     differences = [
         100 * (seed["arms"][arm]["accuracy"] - seed["arms"][other]["accuracy"]) for seed in seeds
     ]
-    mean, std, margin = summarize(differences)
-    return {"mean": mean, "std": std, "low": mean - margin, "high": mean + margin}[field]
+    return summarize(differences)
 
 
 def input_cost(field: str, data: str, stage: str, bits: int) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tervit_np.analysis.comparison import Contrast, read_record
+from tervit_np.analysis.comparison.statistics import Summary
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,7 +27,9 @@ def stored_number(source: str) -> float:
     """
     file, _, path = source.partition("#")
     if path.startswith("contrast/"):
-        return contrast(ROOT / file, *path.split("/")[1:])
+        _, name, field = path.split("/")
+        number: float = getattr(contrast(ROOT / file, name), field)
+        return number
     elements = stored(source)
     return math.fsum(map(float, elements)) / len(elements)
 
@@ -54,12 +57,10 @@ def follow(element: Any, step: str) -> list[Any]:
     return [inner for inner in element if name in inner and str(inner[name]) == value]
 
 
-def contrast(file: Path, name: str, field: str) -> float:
-    """Return a field of a contrast, or of "ARM against BASELINE": mean, std, low or high."""
+def contrast(file: Path, name: str) -> Summary:
+    """Return a contrast of a comparison, in points, or that of "ARM against BASELINE"."""
     record = read_record(file)
     base = record.plan.baseline
     arms = [Contrast(f"{a.name} against {base}", (a.name,), (base,)) for a in record.plan.arms]
     contrasts = {c.name: c for c in (*arms, *record.plan.questions)}
-    found = record.difference(contrasts[name])
-    low, high = found.mean - found.margin, found.mean + found.margin
-    return {"mean": found.mean, "std": found.std, "low": low, "high": high}[field]
+    return record.difference(contrasts[name])

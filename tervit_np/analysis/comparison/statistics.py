@@ -21,6 +21,16 @@ class Summary(NamedTuple):
     std: float  # NaN for a single number
     margin: float  # of error: half the width of the 95 % interval of the mean; NaN for one number
 
+    @property
+    def low(self) -> float:
+        """Lower end of the interval."""
+        return self.mean - self.margin
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval."""
+        return self.mean + self.margin
+
 
 def summarize(values: Sequence[float]) -> Summary:
     """Summarize values (n,); ValueError if there are none."""

@@ -72,8 +72,7 @@ def format_interval(summary: Summary) -> str:
     """Write the 95 % interval of the mean; empty for a single seed."""
     if math.isnan(summary.margin):
         return ""
-    low, high = summary.mean - summary.margin, summary.mean + summary.margin
-    return f"{low:+.2f} to {high:+.2f}"
+    return f"{summary.low:+.2f} to {summary.high:+.2f}"
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
