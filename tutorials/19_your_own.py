@@ -220,8 +220,10 @@ for name in layers:
 draw.sensitivity(rise)
 
 
-def mean_of(kind, blocks):
-    return np.mean([r for n, r in rise[kind].items() if n[7:8] in blocks])
+def mean_of(kind, first, second):
+    """Mean rise of the layers of two blocks."""
+    blocks = f"blocks.{first}.", f"blocks.{second}."
+    return np.mean([r for n, r in rise[kind].items() if n.startswith(blocks)])
 
 
 worst = {kind: max(map(abs, of.values())) for kind, of in rise.items()}
@@ -231,7 +233,7 @@ order = sorted(layers, key=rise["ternary"].get, reverse=True)
 rank = 1 + order.index("blocks.0.mlp.fc1")
 quote("rank of blocks.0.mlp.fc1", rank, 1, 0, True, elsewhere=17)
 claim("8 bits cost less than 0.002 in any layer", worst["8 bits"] < 0.002)
-early, late = mean_of("ternary", "01"), mean_of("ternary", "23")
+early, late = mean_of("ternary", 0, 1), mean_of("ternary", 2, 3)
 claim("ternary: blocks 0 and 1 suffer more than 2 and 3", early > late, True)
 
 # %%
