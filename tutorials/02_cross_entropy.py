@@ -435,7 +435,7 @@ quote("and its gradient", np.abs(gradient).max(), 0, 1e-15)
 # In practice
 # -----------
 # * PyTorch's ``cross_entropy`` takes logits, never probabilities, and computes
-#   log-sum-exp inside. DeiT and Swin use its ``label_smoothing``, 0.1.
+#   log-sum-exp inside. It has ``label_smoothing``, too; DeiT and Swin use 0.1.
 # * Language models have a hundred thousand classes; fused kernels compute loss
 #   and gradient without storing the probabilities.
 # * FlashAttention computes softmax in parts: it keeps a maximum and a sum for

@@ -4,7 +4,7 @@ The transformer block
 
 :You will do: write the MLP and its nonlinearity, put it together with
   attention into a block, forward and backward, check all thirteen gradients,
-  and   stack 24 blocks with and without residual connections and norms.
+  and stack 24 blocks with and without residual connections and norms.
 :You will learn: the derivative of the GELU; how large fresh weights should be;
   how a gradient passes a sum; what the residual connection and the LayerNorm
   in front of each branch are for, measured.
@@ -142,11 +142,11 @@ for rows, up, down in ((64, 1.0, 1.0), (256, 0.4, 1.6)):
 # A block has an attention branch and an MLP branch, and each begins with a
 # LayerNorm. The names are those of official checkpoints: ``qkv`` makes
 # queries, keys and values, ``proj`` follows the attention, ``fc1`` and ``fc2``
-# are the layers of the MLP, four times as wide inside as outside (so it has 8
-# D^2 of the 12 D^2 numbers of a block). The backward
-# passes are the same lines from the last to the first. Each operator gives
-# back the gradient of its input, which goes to the line above, and those of
-# its own weight and bias, which are collected by name.
+# are the layers of the MLP, four times as wide inside as outside (so its
+# matrices have 8 D^2 of the 12 D^2 numbers of a block's). The backward passes
+# are the same lines from the last to the first. Each operator gives back the
+# gradient of its input, which goes to the line above, and those of its own
+# weight and bias, which are collected by name.
 
 D, HEADS = 64, 2
 SHAPES = {

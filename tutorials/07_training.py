@@ -435,8 +435,8 @@ claim("a star for a cross or triangle", star in ("cross", "triangle"), True)
 #   Where a custom operator is needed, such as a quantizer, it is written by
 #   hand.
 # * timm's ``vit_tiny_patch16_224`` is this model with D = 192, 12 blocks, 3
-#   heads and a class token. ``tv.create_model`` builds it under DeiT's name
-#   and reads its weights.
+#   heads and a class token. ``tv.create_model`` builds it under DeiT's name,
+#   and ``tv.pretrained`` reads its weights.
 # * DeiT's recipe is 300 epochs of ImageNet with strong augmentation. The three
 #   tests cost the same there and save more.
 #

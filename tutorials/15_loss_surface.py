@@ -392,10 +392,11 @@ shorter = 100 * (1 - np.sqrt(1 - three.relative))
 quote("rows shorter, %", shorter, 8, 0.5, True, elsewhere=0.7)
 
 # %%
-# * At 8 bits the second order is exact. With three values it gives 0.523 of a
-#   gap of 0.705, three quarters (0.71 of it for the stored CIFAR-10 model).
-#   The rounding error is 39 % of the weights' length, and a Taylor series does
-#   not reach that far: the figure below follows the loss on its way.
+# * At 8 bits the second order is right within 5 %. With three values it gives
+#   0.523 of a gap of 0.705, three quarters (0.71 of it for the stored CIFAR-10
+#   model). The rounding error is 39 % of the weights' length, and a Taylor
+#   series does not reach that far: the figure below follows the loss on its
+#   way.
 # * The estimate says 2386 where 0.705 was measured. It supposes that the whole
 #   rounding error points into the one direction that is curved most.
 # * The *average* curvature gives 0.197 where the curvature term is 0.522: the
