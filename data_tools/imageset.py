@@ -81,8 +81,8 @@ class ImageSet:
     images: Array  # uint8 (N, S, S, 3)
     labels: Array  # int64 (N,)
     classes: tuple[str, ...]
-    mean: tuple[float, float, float]  # of each channel, pixels from 0 to 1
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]  # of each channel, pixels from 0 to 1
+    std: tuple[float, ...]
     held_out: str = ""  # how the images were drawn, if they are held out of another split
 
     def __post_init__(self) -> None:

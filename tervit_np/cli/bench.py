@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from tervit_np.cli import bench_tables as tables
+from tervit_np.cli.options import checked_count
 from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ def _check(args: argparse.Namespace) -> None:
     for option in ("threads", "batch"):
         if args.model is None and getattr(args, option) is not None:
             raise ValueError(f"--{option} is for whole models; name one with --model")
-    for option in ("threads", "rounds"):
-        if getattr(args, option) is not None and getattr(args, option) < 1:
-            raise ValueError(f"--{option} is {getattr(args, option)}; expected at least 1")
+    if args.threads is not None:
+        checked_count("threads", args.threads)
+    if args.rounds is not None and args.rounds < 1:
+        raise ValueError(f"--rounds is {args.rounds}; expected at least 1")
     for path in (args.out, args.plot):
         if path is not None:
             check_writable(path)

@@ -7,6 +7,7 @@ import sys
 from typing import TypeAlias
 
 DEFAULT_SEED = 0
+_MOST = 1024  # threads or processes
 _UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1_000_000}
 Options: TypeAlias = "argparse._ActionsContainer"  # a parser, or a group of its options
 
@@ -70,8 +71,8 @@ def seed_number(text: str) -> int:
 
 def process_count(text: str) -> int:
     """Read a number of processes."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 or more")
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 to {_MOST}")
     return int(text)
 
 
@@ -98,17 +99,24 @@ def byte_count(text: str) -> int:
     return round(float(match[1]) * _UNITS[match[2]])
 
 
+def checked_count(name: str, count: int) -> int:
+    """Return a number of threads or processes; ValueError if no machine could have so many."""
+    if count < 1:
+        raise ValueError(f"--{name} is {count}; expected at least 1")
+    if count > _MOST:
+        raise ValueError(f"--{name} is {count}; expected at most {_MOST}, one for each core")
+    return count
+
+
 def thread_count(threads: int | None) -> int:
     """Return the number of threads: --threads, by default one for each usable core."""
     from tervit_np.environment import usable_cores
 
-    if threads is not None and threads < 1:
-        raise ValueError(f"--threads is {threads}; expected at least 1")
-    return usable_cores() if threads is None else threads
+    return usable_cores() if threads is None else checked_count("threads", threads)
 
 
 def worker_count(workers: int | None) -> int:
     """Return the number of decoding processes: --workers, by default one for each core."""
     from tervit_np.environment import usable_cores
 
-    return usable_cores() if workers is None else workers
+    return usable_cores() if workers is None else checked_count("workers", workers)

@@ -151,7 +151,8 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks
 
 def _workers_each(workers: int | None, ranks: "Ranks") -> int:
     """Return the decoding processes of this rank: without --workers, ranks share the cores."""
-    return max(worker_count(None) // ranks.local_size, 1) if workers is None else workers
+    count = worker_count(workers)
+    return max(count // ranks.local_size, 1) if workers is None else count
 
 
 def _report(out: Path, arguments: "RunArguments") -> Path | None:

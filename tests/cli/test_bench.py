@@ -65,6 +65,7 @@ def test_assembly_is_printed_with_explanations(tervit):
     [
         (("--rounds", 0), "--rounds is 0; expected at least 1"),
         (("--model", "deit_shapes", "--threads", -1), "--threads is -1; expected at least 1"),
+        (("--model", "deit_shapes", "--threads", 2000), "--threads is 2000; expected at most 1024"),
         (("--threads", 2), "--threads is for whole models; name one with --model"),
         (("--variants", "--batch", "1"), "--batch is for whole models; name one with --model"),
         (("--model", "deit_shapes,vgg"), "unknown model 'vgg'"),

@@ -75,7 +75,7 @@ def test_the_error_after_ctrl_c_says_how_to_continue(plan, pictures, tmp_path, p
     [
         ((), "expected either a plan, or --redraw"),
         (("no.toml",), "no.toml: no such file; expected a plan"),
-        (("no.toml", "--processes", 0), "'0' is not a number of processes, 1 or more"),
+        (("no.toml", "--processes", 0), "'0' is not a number of processes, 1 to 1024"),
         (("--redraw", "no.json"), "no.json: no such file; a finished comparison writes it"),
         (("{plan}", "--redraw", "x"), "expected either a plan, or --redraw"),
         (("{plan}", "--threads", 0), "threads is 0"),

@@ -171,6 +171,11 @@ class TestPredict:
         assert (code, len(error.splitlines())) == (2, 1)
         assert f"{option} is 0; expected at least 1" in error
 
+    def test_more_threads_than_any_machine_has_are_refused(self, tervit, run):
+        code, _, error = tervit("predict", run, run / "recovery.png", "--threads", 100_000)
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert "--threads is 100000; expected at most 1024, one for each core" in error
+
 
 class TestShow:
     """`tervit predict --show`."""

@@ -323,6 +323,8 @@ def test_options_that_change_no_bit_are_obeyed(tervit, run):
     assert (code, error) == (0, "")
     code, _, error = tervit("train", "--resume", run, "--threads", 0)
     assert code == 2 and "--threads is 0; expected at least 1" in error
+    code, _, error = tervit("train", "--resume", run, "--workers", -3)
+    assert code == 2 and "--workers is -3; expected at least 1" in error
 
 
 def test_a_lost_checkpoint_does_not_cost_the_finished_stages(tervit, run):
