@@ -23,20 +23,33 @@ def differences():
 
 def test_progressive_against_direct_is_quoted(differences):
     found = differences["progressive against direct"]
-    low, high = found.mean - found.margin, found.mean + found.margin
-    interval = f"95 % interval {low:.1f} to {high:.1f}"
+    interval = f"95 % interval {found.low:.1f} to {found.high:.1f}"
     assert f"{found.mean:.1f} ± {found.std:.1f} points, {interval}" in FINDINGS
 
 
 def test_channels_are_quoted_with_and_without_training_from_scratch(differences):
     found = differences["channel-wise against layer-wise"]
     float_first = differences["the same, where float comes first"]
-    low, high = found.mean - found.margin, found.mean + found.margin
-    assert (
-        f"{found.mean:.2f} ± {found.std:.2f} points, 95 % interval {low:.2f} to {high:.2f}"
-        in FINDINGS
-    )
+    interval = f"95 % interval {found.low:.2f} to {found.high:.2f}"
+    assert f"{found.mean:.2f} ± {found.std:.2f} points, {interval}" in FINDINGS
     assert f"{float_first.mean:.1f} ± {float_first.std:.1f} points without them" in FINDINGS
+
+
+@pytest.mark.parametrize(
+    ("contrast", "words"),
+    [
+        ("8-bit first against direct", "{} for a DeiT and {} for a Swin ([comparisons]"),
+        ("channel-wise against layer-wise", "on CIFAR-10 {} for a DeiT and {} for a Swin."),
+    ],
+)
+def test_both_are_quoted_for_cifar10(contrast, words):
+    quoted = []
+    for name in ("cifar10", "swin-cifar10"):
+        record = read_record(DOCS / "comparisons" / f"{name}.json")
+        (question,) = (q for q in record.plan.questions if q.name == contrast)
+        found = record.difference(question)
+        quoted.append(f"{found.mean:.1f} ± {found.std:.1f}")
+    assert words.format(*quoted) in FINDINGS
 
 
 def test_distances_from_float_twins_are_those_of_the_runs():
