@@ -311,7 +311,9 @@ claim("exact and QuEST are within 3 points of TerViT", fit < 3, True)
 # another rate, or longer, looks worse here than it is. `docs/rules.md
 # <../docs/rules.md>`_ trains all of them but *largest* and *4 bits* for three
 # epochs, with three seeds and a search of the rate for each: there, too, exact
-# and QuEST end with TerViT, and BitNet's rule is behind.
+# and QuEST end with TerViT, and BitNet's rule is behind. On CIFAR-10, with
+# another optimizer, it is not (`docs/swin_and_photographs.md
+# <../docs/swin_and_photographs.md>`_).
 #
 # Weights that never come to rest
 # -------------------------------

@@ -56,6 +56,10 @@ def test_chapter_22_agrees_with_the_comparisons_of_its_rules():
     behind = {arm for arm, (mean, margin) in first.items() if mean + margin < 0}
     assert {"BitNet", "dampened"} <= behind
     assert "the pull, at its default strength, is behind" in text
+    assert "On CIFAR-10, with another optimizer, it is not" in text
+    for name in ("cifar10-winners.json", "swin-winners.json"):
+        record = read_record(ROOT / "docs" / "comparisons" / name)
+        assert np.mean(record.accuracies("BitNet")) > np.mean(record.accuracies("direct"))
     assert all(first[arm][0] < first[arm][1] for arm in ("Q-EMA", "dampened", "freezing"))
 
 
