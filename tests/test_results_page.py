@@ -52,6 +52,18 @@ def test_both_are_quoted_for_cifar10(contrast, words):
     assert words.format(*quoted) in FINDINGS
 
 
+def test_leads_with_fresh_seeds_are_quoted():
+    record = read_record(DOCS / "comparisons" / "fused.json")
+    leads = [record.difference(question).mean for question in record.plan.questions]
+    assert f"by {min(leads):.0f} to {max(leads):.0f} points in trainings of six epochs" in FINDINGS
+    record = read_record(DOCS / "comparisons" / "swin-winners.json")
+    leads = {q.name: record.difference(q) for q in record.plan.questions}
+    ramp, bitnet = leads["ramp against direct"], leads["BitNet against direct"]
+    assert min(ramp.low, bitnet.low) > 0
+    words = f"is ahead by {ramp.mean:.1f} points, and BitNet's rule by {bitnet.mean:.1f},"
+    assert words in FINDINGS
+
+
 def test_distances_from_float_twins_are_those_of_the_runs():
     runs = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))
     readme = " ".join((DOCS.parent / "README.md").read_text(encoding="utf-8").split())
