@@ -48,8 +48,7 @@ OPEN = """## Not measured yet
 
 No comparison that answers these is stored. The command is one side of it; an answer needs the other
 side at an equal budget, several seeds and a search of the rate, as in the comparisons of
-[stages](stages.md) and of [rules](rules.md). `w2a2.toml` is a [plan file](plans.md) with
-`inputs = { quantizer = "int2", kind = "minmax" }`.
+[stages](stages.md) and of [rules](rules.md).
 
 """
 
@@ -140,8 +139,16 @@ def moved(arm: str, stage: str) -> float:
     return 100 * fmean(seed["change"][stage] for seed in seeds)
 
 
+def rounded(comparison: str, arm: str) -> float:
+    """Return the validation accuracy right after the rounding of an arm's last stage, percent."""
+    path = f"docs/comparisons/{comparison}.json#tested/arm={arm}/stages/stage=ternary"
+    return 100 * stored_number(f"{path}/start_accuracy")
+
+
 INPUTS = [(data, stage) for data in ("cifar10", "shapes") for stage in ("ternary", "float")]
 COMPUTED: dict[str, Callable[[], float]] = {
+    "rounded_direct": lambda: rounded("activations", "direct"),
+    "rounded_weights_first": lambda: rounded("activations", "weights first"),
     "cifar10_epochs": lambda: epochs("cifar10"),
     "cifar10_adamw_epochs": lambda: epochs("cifar10-adamw"),
     "comparison_epochs": lambda: sum(
