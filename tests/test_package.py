@@ -38,9 +38,10 @@ def run(code, **environment):
 def test_importing_takes_about_as_long_as_importing_numpy():
     """With what models need, in processor time; the least of a few tries.
 
-    It takes 0.12 s on Zen 4, NumPy 2.4 takes 0.15 s there and NumPy 2.0 takes 0.12 s.
+    It takes 0.12 s on Zen 4, NumPy 2.4 takes 0.15 s there and NumPy 2.0 takes 0.12 s. On Zen 5 the
+    ratio is 1.3 to 1.6; a package that is not needed, such as Numba, would make it several times that.
     """
-    most, ratios = 1.5, []
+    most, ratios = 2.0, []
     while len(ratios) < 5 and min(ratios, default=most) >= most:
         ratios.append(run(TIMED))
     assert min(ratios) < most, ratios
