@@ -39,7 +39,7 @@ def test_importing_takes_about_as_long_as_importing_numpy():
     """With what models need, in processor time; the least of a few tries.
 
     It takes 0.12 s on Zen 4, NumPy 2.4 takes 0.15 s there and NumPy 2.0 takes 0.12 s. On Zen 5 the
-    ratio is 1.3 to 1.6; a package that is not needed, such as Numba, would make it several times that.
+    ratio is 1.3 to 1.6; a package that is not needed, such as Numba, makes it several times that.
     """
     most, ratios = 2.0, []
     while len(ratios) < 5 and min(ratios, default=most) >= most:
