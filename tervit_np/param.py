@@ -8,7 +8,7 @@ from tervit_np.arrays import Array
 
 
 class Param:
-    """`data` and `grad`, of one shape and dtype; neither array is ever replaced by another.
+    """`data` and `grad`, of one shape and dtype; neither array is replaced once a model is in use.
 
     Optimizers write into `data` in place and backward passes add into `grad` in place, so another
     model may share `data` (replicas in threads do) and always has the latest values.

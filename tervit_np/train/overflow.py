@@ -40,7 +40,7 @@ def overflowing_operator(
     watch = _Watch()
     with ExitStack() as stack, np.errstate(all="ignore"), suppress(ValueError, FloatingPointError):
         stack.callback(parallel.close)
-        stack.enter_context(watch.modules(parallel.replicas[0]))
+        stack.enter_context(watch.modules(parallel.replicas[0].model))
         stack.enter_context(watch.operators())
         stack.enter_context(watch.quantizers(model))
         parallel.gradients(images, loss, _restarted(rng))

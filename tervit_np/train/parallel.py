@@ -30,7 +30,6 @@ from tervit_np.train.ranks import ONE, Ranks
 # (logits, part of the batch) -> loss, dlogits
 Loss = Callable[[Logits, slice], tuple[float, Logits]]
 PART_TOKENS = 1024
-LINE = 16  # numbers of float32 in a line of the cache: no gradient shares one with another
 LEAST_PARTS = 2  # more and smaller parts of a small batch would spend their time in Python
 
 
@@ -97,9 +96,8 @@ class ParallelModel:
     ) -> None:
         self.model, self.accumulate, self.ranks = model, accumulate, ranks
         self.named_params = model.named_params()
-        self._replicas = [Replica(model) for _ in range(threads)]
-        self.replicas = [replica.model for replica in self._replicas]
-        replica_layers = [layers_with_weights(r) for r in self.replicas]
+        self.replicas = [Replica(model) for _ in range(threads)]
+        replica_layers = [layers_with_weights(replica.model) for replica in self.replicas]
         self._layers = list(zip(layers_with_weights(model), *replica_layers, strict=True))
         self._pool = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="tervit")
 
@@ -112,7 +110,7 @@ class ParallelModel:
         rngs = [None] * len(parts) if rng is None else rng.spawn(len(parts))
         zero_grad(p for _, p in self.named_params)
         self._share_weights()
-        turns, idle = Turns(), list(self._replicas)
+        turns, idle = Turns(), list(self.replicas)
         own = range(len(parts))[self.ranks.rank :: self.ranks.size]
         total = self.ranks.gradient_sum([p for _, p in self.named_params])
 
@@ -157,7 +155,7 @@ class ParallelModel:
 
         tasks: list[Future[None]] = []
         try:
-            for _ in self._replicas[1:]:
+            for _ in self.replicas[1:]:
                 tasks.append(self._pool.submit(work))
             work()
             wait(tasks)
@@ -198,12 +196,11 @@ def layers_with_weights(model: Classifier) -> list[QuantizedLayer]:
 
 
 def join_gradients(params: Sequence[Param]) -> Array:
-    """Lay the gradients of parameters, which are zero, into one array.  -> that array (N,)."""
-    ends = np.cumsum([-(-p.size // LINE) * LINE for p in params])
+    """Lay the gradients of new parameters, still zero, into one array.  -> that array (N,)."""
+    ends = np.cumsum([param.size for param in params])
     joined = np.zeros(ends[-1], params[0].grad.dtype)
     for param, end in zip(params, ends, strict=True):
-        start = end - -(-param.size // LINE) * LINE
-        param.grad = joined[start : start + param.size].reshape(param.shape)
+        param.grad = joined[end - param.size : end].reshape(param.shape)
     return joined
 
 

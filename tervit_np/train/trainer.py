@@ -48,7 +48,8 @@ class StageTrainer:
         self.parallel = ParallelModel(model, threads, recipe.accumulate, ranks)
         layers = [layer for _, layer in model.quantizable() if layer.weight is not None]
         self._weights = [(layer.weight, layer.weight_quant) for layer in layers]
-        self._blends = _blends([model, *self.parallel.replicas]) if stage.ramp else []
+        replicas = [replica.model for replica in self.parallel.replicas]
+        self._blends = _blends([model, *replicas]) if stage.ramp else []
         self.params = [(n, p) for n, p in self.parallel.named_params if not stage.freezes(n)]
         if not self.params:
             raise ValueError(f"stage {stage.name}: freeze {stage.freeze!r} leaves nothing to train")
