@@ -1,5 +1,9 @@
-"""A training step of this package, and the models for which train_step.py times it."""
+"""A training step of this package, the models for which it is timed, and turns of candidates."""
 
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -57,3 +61,21 @@ def batch_of(config: Any, batch: int) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
     images = rng.normal(size=(batch, 3, config.image_size, config.image_size)).astype(np.float32)
     return images, rng.integers(0, config.num_classes, batch)
+
+
+def interleave(
+    steps: dict[str, Callable[[], Any]],
+    rounds: int,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, float]:
+    """Time all steps in turn.  -> median seconds of each."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for step in steps.values():
+        for _ in range(3):
+            step()
+    for _ in range(rounds):
+        for name, step in steps.items():
+            start = clock()
+            step()
+            times[name].append(clock() - start)
+    return {name: median(values) for name, values in times.items()}

@@ -3,7 +3,7 @@
     taskset -c 0 python benchmarks/float_ladder.py --out docs/float_ladder_zen2.json
     taskset -c 0 python benchmarks/float_product.py --out docs/float_product_zen2.json
     taskset -c 0 python benchmarks/train_step.py --out docs/train_step_zen2.json
-    python benchmarks/train_step.py --threads 2 --out docs/step_threads_zen5.json
+    python benchmarks/step_threads.py --threads 2 --out docs/step_threads_zen5.json
     python docs/make_float_product.py
 
 Each processor has files of its own. It measures nothing.
