@@ -1,13 +1,10 @@
 """Data sets for image classification: download, decode, cache, augment; independent of models.
 
-Names are imported on first use, so that who needs one module does not wait for all. `preprocess` is
-the exception: a module has the same name, and would hide the function.
+Names are imported on first use, so that who needs one module does not wait for all.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
-
-from data_tools.preprocess import normalise, preprocess
 
 _MODULE_OF = {
     "Augment": "augment",
@@ -21,6 +18,8 @@ _MODULE_OF = {
     "fetch_dataset": "fetch",
     "list_datasets": "datasets",
     "load": "datasets",
+    "normalise": "preprocessing",
+    "preprocess": "preprocessing",
 }
 __all__ = [
     "Augment",
@@ -44,6 +43,7 @@ if TYPE_CHECKING:  # the names that __getattr__ imports at run time
     from data_tools.fetch import fetch_dataset
     from data_tools.imageset import DataError, ImageSet, LabelledSet, NoSuchSplit
     from data_tools.paths import data_root
+    from data_tools.preprocessing import normalise, preprocess
     from data_tools.streamed import StreamedSet
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from data_tools.crops import erase_, random_resized_crop
 from data_tools.imageset import Array, DataError, check_labels
 from data_tools.mixing import cutmix, mixup
-from data_tools.preprocess import normalise
+from data_tools.preprocessing import normalise
 from data_tools.randaugment import randaugment
 
 if TYPE_CHECKING:

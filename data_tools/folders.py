@@ -18,7 +18,7 @@ from data_tools.imageset import DataError, ImageSet
 from data_tools.left_out import note_on, print_note
 from data_tools.paths import expand_user
 from data_tools.pictures import decode_all
-from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from data_tools.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from data_tools.set_names import fraction, split_options
 
 PREFIX = "folder:"

@@ -26,7 +26,7 @@ from data_tools.imageset import Array, DataError, split_by_class
 from data_tools.listing import Listing, list_pictures
 from data_tools.paths import expand_user
 from data_tools.pictures import open_picture
-from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from data_tools.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from data_tools.set_names import fraction, split_options
 from data_tools.shards import list_shards
 

@@ -205,7 +205,7 @@ def _with_description(file: Path, model: "Classifier", extra: dict[str, Any]) ->
 
 def _load_weights(file: Path, sizes: dict[str, Any]) -> LoadedModel:
     """Load weights from elsewhere; official ones have ImageNet's classes, others get numbers."""
-    from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
+    from data_tools.preprocessing import IMAGENET_MEAN, IMAGENET_STD
     from data_tools.wordnet import imagenet_classes
     from tervit_np.checkpoints import pretrained
     from tervit_np.checkpoints.official import is_official

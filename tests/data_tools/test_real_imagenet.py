@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from data_tools import load, normalise, preprocess
-from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from data_tools.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 FOLDER = Path(os.environ.get("TERVIT_DATA", "")) / "imagenet"
 pytestmark = pytest.mark.skipif(

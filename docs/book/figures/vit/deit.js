@@ -68,7 +68,7 @@ function channelsLast(codes, outputs, channels) {
   return moved;
 }
 
-// Bytes to the numbers that the model takes, in float32 as data_tools/preprocess.py.
+// Bytes to the numbers that the model takes, in float32 as data_tools/preprocessing.py.
 // uint8 (S, S, 3) -> (3, S, S)
 function normalise(pixels, { mean, std }) {
   const count = pixels.length / 3;

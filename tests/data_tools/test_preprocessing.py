@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from data_tools import normalise, preprocess
-from data_tools.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from data_tools.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 
 def test_normalise_follows_its_formula():
