@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SLICE, _SLICE_BYTES = 64, 1_000_000  # pictures that one thread decodes at a time, and their size
 _KINDS = {"L": "grey"}  # a readable name for a Pillow mode that has none
+_BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
 _ORIENTATION = 0x0112  # EXIF tag; 1 means upright
 _UPRIGHT = {  # orientation: name of the Transpose that turns the picture upright
     2: "FLIP_LEFT_RIGHT",
@@ -100,12 +101,16 @@ def _turn(picture: "Image") -> str | None:
 
 
 def _rgb(picture: "Image", source: str) -> "Image":
-    """Convert to RGB; keep the upper 8 of 16 bits, which Pillow would clip."""
+    """Convert to RGB; keep the upper 8 of 12 or 16 bits, which Pillow would clip."""
     from PIL import Image
 
     picture.info.pop("transparency", None)
     if picture.mode.startswith("I;16") or (picture.mode, picture.format) == ("I", "PPM"):
-        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+        tags = getattr(picture, "tag_v2", {})  # of TIFF
+        grey = np.asarray(picture) >> (tags.get(_BITS, (16,))[0] - 8)
+        if tags.get(_PHOTOMETRIC) == 0:  # zero is white
+            grey = 255 - grey
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if picture.mode in ("I", "F"):  # the file does not say which value is white
         raise DataError(f"{source}: its pixels have 32 bits; save it with 8 or 16")
     return picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -45,6 +45,32 @@ def test_sixteen_bits_are_not_clipped_to_white(kind):
     np.testing.assert_array_equal(out, np.repeat(grey[:, :, None], 3, 2))
 
 
+def grey_tiff(pixels, bits, white_is_zero):
+    """A TIFF file of one strip, of 12 or 16 bits a pixel."""
+    height, width = pixels.shape
+    if bits == 12:
+        text = "".join(f"{value:012b}" for value in pixels.ravel())
+        strip = int(text, 2).to_bytes(len(text) // 8, "big")
+    else:
+        strip = pixels.astype("<u2").tobytes()
+    short, long = (3, 1), (4, 1)
+    tags = [(256, *short, width), (257, *short, height), (258, *short, bits), (259, *short, 1),
+            (262, *short, int(not white_is_zero)), (273, *long, 8), (277, *short, 1),
+            (278, *short, height), (279, *long, len(strip))]  # fmt: skip
+    directory = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    header = struct.pack("<2sHI", b"II", 42, 8 + len(strip))
+    return header + strip + struct.pack("<H", len(tags)) + directory + bytes(4)
+
+
+@pytest.mark.parametrize(("bits", "white_is_zero"), [(12, False), (16, False), (16, True)])
+def test_deep_grey_tiffs_keep_their_brightness(bits, white_is_zero):
+    grey = np.asarray(halves("L", (8, 8)))
+    stored = 255 - grey if white_is_zero else grey
+    content = grey_tiff(stored.astype(np.uint16) << (bits - 8), bits, white_is_zero)
+    out = decode(content, "x.tif", 8, exact=True)
+    np.testing.assert_array_equal(out, np.repeat(grey[:, :, None], 3, 2))
+
+
 def test_pixels_of_32_bits_are_refused():
     for mode in ("I", "F"):
         with pytest.raises(DataError, match="x: its pixels have 32 bits; save it with 8 or 16"):
