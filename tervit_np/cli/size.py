@@ -111,6 +111,7 @@ def _stored_plan(loaded: "LoadedModel") -> "Plan | None":
 
 def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> None:
     from tervit_np.analysis.sizes import costs, grouped
+    from tervit_np.deploy.writing import packing_problem
 
     lines = [*(costs(model) if args.layers else []), *grouped(model)]
     width = max(len(line.name) for line in lines)
@@ -119,6 +120,8 @@ def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> N
     print(f"{'':<{width}} " + "".join(f"{word:>12}" for word in _COLUMNS))
     for line in lines:
         print(f"{line.name:<{width}} " + _cells(line, in_kb))
+    if problem := packing_problem(model):
+        print(f'no packed file can be written, so "as stored" is a calculation: {problem}')
     if args.layers:
         print()
         _print_layers(model)

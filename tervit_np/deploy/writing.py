@@ -127,11 +127,16 @@ def check_storable(model: Classifier) -> None:
 
 def can_be_packed(model: Classifier) -> bool:
     """Tell whether `export` can store the quantizers of a model."""
+    return not packing_problem(model)
+
+
+def packing_problem(model: Classifier) -> str:
+    """Say why `export` cannot store the quantizers of a model; "" if it can."""
     try:
         check_storable(with_fixed_inputs(model))
-    except ValueError:
-        return False
-    return True
+    except ValueError as error:
+        return str(error).removeprefix("export: ")
+    return ""
 
 
 def _packed_codes(name: str, layer: Any, codes: Array) -> Array:

@@ -27,6 +27,16 @@ def test_static_plans_need_no_calibration(tervit, tmp_path):
     assert "scale" not in plan.read_text()
 
 
+def test_a_plan_without_a_packed_form_says_so(tervit):
+    """Else its size would be read as that of a file, which `tervit export` refuses to write."""
+    last = tervit("size", "deit_shapes", "--plan", "ttq")[1].splitlines()[-1]
+    assert last.startswith(
+        'no packed file can be written, so "as stored" is a calculation: blocks.0'
+    )
+    for plan in ("ternary", "float", "int4-static"):
+        assert "no packed file" not in tervit("size", "deit_shapes", "--plan", plan)[1]
+
+
 def test_rows_of_small_tensors_are_in_kilobytes(tervit):
     """In MB the rows of biases would all read 0.000."""
     large = tervit("size", "deit_small_patch16_224")[1].splitlines()
