@@ -187,6 +187,8 @@ def test_a_preset_is_chosen_by_name(tervit):
     assert re.search(r"^augment cutout +8$", text, re.MULTILINE)
     kept = "learning rate 0.004, at the end 4e-05, keeps the optimizer's state"
     assert re.search(rf"^stage +ternary: .*{kept}$", text, re.MULTILINE)
+    swin = tervit("train", "--show-recipe", "--preset", "cifar10-swin")[1]
+    assert swin.count("weight quantizers fade in over 3.75 epochs") == 1
     code, _, error = tervit("train", "--show-recipe", "--preset", "cifar11")
     assert (code, len(error.splitlines())) == (2, 1)
     known = "shapes, cifar10, cifar10-swin, cifar10-long, cifar10-adamw, imagenet"
