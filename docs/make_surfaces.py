@@ -56,7 +56,7 @@ def gap_table(surfaces: Surfaces) -> str:
     kinds = [gap.name for gap in surfaces.gaps[0].gaps]
     rows = [("latent weights", "float loss", *kinds)]
     for each in surfaces.gaps:
-        gaps = [f"{gap.gap:+.3f} ± {gap.error:.3f}" for gap in each.gaps]
+        gaps = [f"{gap.gap:+z.3f} ± {gap.error:.3f}" for gap in each.gaps]
         rows.append((f"{each.latent} solution", f"{each.loss:.3f} ± {each.error:.3f}", *gaps))
     return table(rows)
 
