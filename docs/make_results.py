@@ -2,7 +2,7 @@
 
     python docs/make_results.py runs/shapes runs/shapes-2 ...    add these runs, rewrite the tables
     python docs/make_results.py runs/compare-main                add a comparison, rewrite tables
-    python docs/make_results.py                                  rewrite the tables
+    python docs/make_results.py                                  rewrite the tables, draw
 
 Runs are stored in docs/results.json and comparisons in docs/comparisons/NAME.json. The tables, and
 the figures of comparisons, are made from these files alone.
@@ -202,10 +202,15 @@ def _words(values: Sequence[float]) -> str:
 
 
 def add_comparison(folder: Path) -> None:
-    """Store a finished comparison under its name and draw its figure."""
+    """Store a finished comparison under its name."""
     record = read_record(folder)
     write_record(record, COMPARISONS / f"{record.plan.name}.json")
-    draw_comparison(record, COMPARISONS / f"{record.plan.name}.png")
+
+
+def draw_comparisons() -> list[Path]:
+    """Draw the figure of each stored comparison."""
+    records = [read_record(file) for file in sorted(COMPARISONS.glob("*.json"))]
+    return [draw_comparison(record, COMPARISONS / f"{record.plan.name}.png") for record in records]
 
 
 def add_run(folder: Path, runs: list[dict[str, Any]]) -> None:
@@ -220,7 +225,7 @@ def add_run(folder: Path, runs: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Add runs and comparisons, then make the tables."""
+    """Add runs and comparisons, then make the tables and draw the figures."""
     parser = argparse.ArgumentParser(description="Tables of accuracies, from run folders.")
     parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs, comparisons")
     args = parser.parse_args()
@@ -235,6 +240,7 @@ def main() -> None:
     for page in PAGES:
         page.write_text(remade(page, runs), encoding="utf-8")
         print(f"wrote {page.relative_to(ROOT)}")
+    print(f"drew {len(draw_comparisons())} comparisons")
 
 
 if __name__ == "__main__":

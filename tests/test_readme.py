@@ -124,13 +124,14 @@ def test_planned_comparisons_can_be_run(results):
         assert not file.with_suffix(".json").exists(), "its plan belongs next to its result"
 
 
-def test_a_comparison_is_added_under_its_name(results, tmp_path, monkeypatch):
+def test_a_comparison_is_added_and_drawn_under_its_name(results, tmp_path, monkeypatch):
     stored = results.COMPARISONS / "main.json"
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "comparison.json").write_bytes(stored.read_bytes())
     monkeypatch.setattr(results, "COMPARISONS", tmp_path)
     results.add_comparison(tmp_path / "run")
     assert (tmp_path / "main.json").read_bytes() == stored.read_bytes()
+    assert results.draw_comparisons() == [tmp_path / "main.png"]
     assert (tmp_path / "main.png").exists()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_tools.terminal import printable
-from tervit_np.analysis.comparison import Record
+from tervit_np.analysis.comparison import Arm, Record
 from tervit_np.analysis.comparison.statistics import Summary, summarize
 from tervit_np.analysis.comparison.table import format_difference, format_interval, format_mean
 from tervit_np.analysis.style import FAINT, INK, figure, save, stage_colour
@@ -24,7 +24,7 @@ def draw_comparison(record: Record, path: Path) -> Path:
         top.axvline(baseline, color=FAINT, linewidth=1, zorder=0)
         for row, arm in enumerate(arms):
             values = record.accuracies(arm.name)
-            total, colour = summarize(values), stage_colour(arm.stages[-1].name, row)
+            total, colour = summarize(values), _colour(arm, row)
             _row(top, row, values, total, total.std, colour, format_mean(total))
         _rows(
             top,
@@ -40,6 +40,12 @@ def draw_comparison(record: Record, path: Path) -> Path:
         names = [contrast.name for contrast in questions]
         _rows(bottom, names, "difference (points)", "95 % interval of the mean")
         return save(fig, path)
+
+
+def _colour(arm: Arm, row: int) -> str:
+    """Return the colour of the last stage; one of float weights may have any name."""
+    last = arm.stages[-1]
+    return stage_colour("float" if last.plan == "float" else last.name, row)
 
 
 def _row(

@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from tervit_np.analysis.comparison import Arm, ComparisonPlan, Record, figure
+from tervit_np.analysis.style import STAGE_COLOURS
 from tervit_np.train import Stage
 
 
@@ -52,6 +53,17 @@ def test_the_first_arm_is_on_top(record, tmp_path, monkeypatch):
     for ax in drawn_axes(record, tmp_path, monkeypatch):
         low, high = ax.get_ylim()
         assert low > high
+
+
+@pytest.mark.parametrize("plan", ["float", "ternary"])
+def test_weights_of_one_kind_have_one_colour(record, tmp_path, monkeypatch, plan):
+    """A stage of float weights is blue under any name, a ternary one green."""
+    name = {"float": "longer", "ternary": "ternary"}[plan]
+    arms = (Arm("one", (Stage("float", "float", 1), Stage(name, plan, 1))), *record.plan.arms[1:])
+    changed = replace(record, plan=replace(record.plan, arms=arms))
+    top, _ = drawn_axes(changed, tmp_path, monkeypatch)
+    first = next(line for line in top.lines if line.get_marker() == "o")
+    assert first.get_markeredgecolor() == STAGE_COLOURS[plan]
 
 
 def test_one_seed_has_no_bar(record, tmp_path, monkeypatch):
