@@ -70,6 +70,13 @@ def test_named_files_exist(text):
             assert any((folder / name).exists() for folder in FOLDERS), name
 
 
+def test_every_picture_is_shown_or_linked():
+    links = [link for page in PAGES for link, _ in targets(page.read_text(encoding="utf-8"))]
+    names = {Path(link).name for link in links}
+    pictures = sorted(file.name for file in (ROOT / "docs").rglob("*.png"))
+    assert [name for name in pictures if name not in names] == []
+
+
 def shell_lines(text: str) -> list[str]:
     """Commands of fenced blocks and of indented lines, without comments."""
     text = re.sub(r" \\\n[# ]*", " ", text)  # continued lines

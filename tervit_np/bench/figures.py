@@ -4,13 +4,14 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from tervit_np.analysis.style import FAINT, INK, STAGE_COLOURS, figure, save
+from tervit_np.analysis.style import FAINT, INK, SOFT, STAGE_COLOURS, figure, save
 from tervit_np.bench.baselines import DYNAMIC, Comparison, fastest
 from tervit_np.bench.models import ModelComparison
 from tervit_np.bench.timing import Times
 from tervit_np.bench.variants import VariantTable
 
 Span = tuple[float, float]
+_NEAR = 1.5  # a factor between two roofs, below which their names would overlap
 _FLOAT, _EIGHT, _TERNARY = (STAGE_COLOURS[name] for name in ("float", "8-bit", "ternary"))
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # text hides lines behind it
 BASELINES = {  # names of times: label, colour, opacity
@@ -50,7 +51,7 @@ def _on(title: str, processor: str) -> str:
 def _bars(labels: list[str], groups: list[Any], title: str, path: Path) -> Path:
     """Draw a panel for each baseline, with a bar for each label."""
     names = [name for name in BASELINES if any(_has(times, name) for times, _ in groups)]
-    with figure(7.6, 1.6 + 0.28 * len(labels)) as fig:
+    with figure(max(7.6, 1.25 * len(names)), 1.6 + 0.28 * len(labels)) as fig:
         panels = fig.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0]
         ratios = [1.0]
         for axes, name in zip(panels, names, strict=True):
@@ -65,11 +66,12 @@ def _bars(labels: list[str], groups: list[Any], title: str, path: Path) -> Path:
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
         axes.set_xscale("log", base=2)
-        axes.set_xticks([1, 4], labels=["1", "4"])
+        ticks = [tick for tick in (1, 4, 16, 64) if tick <= max(4, *ratios)]
+        axes.set_xticks(ticks, labels=map(str, ticks))
         axes.set_xlim(min(ratios) / 1.3, 2.4 * max(ratios))  # numbers are right of the bars
         panels[0].set_yticks(range(len(labels)), labels=labels, fontsize=10)
         axes.set_ylim(len(labels) - 0.4, -0.6)
-        fig.supxlabel("times faster than", fontsize=10)
+        fig.supxlabel("times faster than the program above, logarithmic", fontsize=10)
         fig.suptitle(title, x=0.01, ha="left", fontsize=12)
         return save(fig, path)
 
@@ -110,6 +112,7 @@ def roofline(
             (intensity(row), row.speed, f"{row.tokens}x{row.inputs}x{row.outputs}")
             for row in layers
         ])  # fmt: skip
+        _name_peaks(right, table)
         right.set_title("Layers: all data read and written once")
         right.set_xlabel("operations per byte of weights, tokens and outputs")
         return save(fig, path)
@@ -122,20 +125,22 @@ def intensity(row: Comparison) -> float:
 
 
 def _ceilings(axes: Any, table: VariantTable, levels: tuple[str, ...], span: Span) -> None:
-    """Draw the roofs: slanted lines for reading memory levels, horizontal ones for arithmetic."""
-    peaks = [("float32 fused multiply-adds", table.limits.float32, _FLOAT)]
-    peaks += [("dot products of bytes", v.speed, INK) for v in table.variants if v.name == "peak"]
+    """Draw the roofs: slanted lines for reading memory levels, horizontal ones for arithmetic.
+
+    The picture begins further left than `span` where the fastest level would be left of it.
+    """
+    peaks = _peaks(table)
     top = max(speed for _, speed, _ in peaks)
+    fastest = table.limits.read[levels[0]]
+    span = (min(span[0], 0.4 * top / fastest), span[1])
     for level in levels:
         bandwidth = table.limits.read[level]
         ridge = min(top / bandwidth, span[1])
         axes.plot([span[0], ridge], [span[0] * bandwidth, ridge * bandwidth], color=FAINT)
-        x = 1.1 * span[0]
-        _note(axes, f"{level}, {bandwidth:.0f} GB/s", x, x * bandwidth, -12)
-    for label, speed, colour in peaks:
-        start = speed / table.limits.read[levels[0]]
-        axes.plot([start, span[1]], [speed, speed], color=colour, linewidth=1.2)
-        _note(axes, label, start, speed, 3)
+        axes.annotate(f"{level}, {bandwidth:.0f} GB/s", (span[0], span[0] * bandwidth), (12, -4),
+                      textcoords="offset points", fontsize=8, color=SOFT, va="top")  # fmt: skip
+    for _, speed, colour in peaks:
+        axes.plot([speed / fastest, span[1]], [speed, speed], color=colour, linewidth=1.2)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
@@ -144,22 +149,39 @@ def _ceilings(axes: Any, table: VariantTable, levels: tuple[str, ...], span: Spa
     axes.set_ylim(min(1, *(v.speed / 2 for v in table.variants)), 2 * top)
 
 
-def _note(axes: Any, text: str, x: float, y: float, lift: int) -> None:
-    axes.annotate(text, (x, y), (4, lift), textcoords="offset points", fontsize=8,
-                  color="#777777", bbox=_PAPER)  # fmt: skip
+def _peaks(table: VariantTable) -> list[tuple[str, float, str]]:
+    """Return name, speed and colour of each limit of arithmetic, the highest first."""
+    peaks = [("dot products\nof bytes", v.speed, INK) for v in table.variants if v.name == "peak"]
+    peaks += [("float32\nmultiply-adds", table.limits.float32, _FLOAT)]
+    return sorted(peaks, key=lambda peak: -peak[1])
+
+
+def _name_peaks(axes: Any, table: VariantTable) -> None:
+    """Name the horizontal roofs, right of the axes: one over the other where both are equal."""
+    peaks = _peaks(table)
+    are_near = len(peaks) > 1 and peaks[0][1] < _NEAR * peaks[1][1]
+    for (name, speed, colour), side in zip(peaks, ("bottom", "top"), strict=False):
+        axes.annotate(name, (1.01, speed), xycoords=("axes fraction", "data"), fontsize=8,
+                      color=colour, va=side if are_near else "center")  # fmt: skip
 
 
 def _points(axes: Any, points: list[tuple[float, float, str]]) -> None:
-    """Draw points with their names below, low enough not to overlap other names."""
+    """Draw points with their names below, low enough not to overlap other names.
+
+    A name begins at its line and goes to the right, and points follow from the right to the left,
+    so no line crosses the name of another point.
+    """
     taken: list[tuple[float, float, float]] = []  # left, right and top of names, in points
-    for i, (x, y, name) in enumerate(sorted(points)):
+    for x, y, name in sorted(points, reverse=True):
         axes.plot(x, y, "o", color=_TERNARY, markersize=6)
-        across, up = axes.transData.transform((x, y)) * 72 / axes.figure.dpi
-        half, depth = 2.6 * len(name), 14.0
-        while any(left < across + half and across - half < right and abs(up - depth - top) < 12
-                  for left, right, top in taken):  # fmt: skip
-            depth += 5
-        taken.append((across - half, across + half, up - depth))
-        axes.annotate(name, (x, y), (0, -depth), textcoords="offset points",
-                      ha="center", va="top", fontsize=8, bbox=_PAPER, zorder=4 - i / 99,
-                      arrowprops={"arrowstyle": "-", "color": FAINT, "lw": 0.8})  # fmt: skip
+        left, up = axes.transData.transform((x, y)) * 72 / axes.figure.dpi
+        right, depth = left + 5.2 * len(name), 14.0
+        while any(start < right and left < end and abs(up - depth - top) < 12
+                  for start, end, top in taken):  # fmt: skip
+            depth += 4
+        taken.append((left, right, up - depth))
+        line = {"arrowstyle": "-", "color": FAINT, "lw": 0.8, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", (x, y), (0, -depth - 8), textcoords="offset points", arrowprops=line,
+                      zorder=1)  # fmt: skip
+        axes.annotate(name, (x, y), (3, -depth), textcoords="offset points", va="top", fontsize=8,
+                      bbox=_PAPER)  # fmt: skip
