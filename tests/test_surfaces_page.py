@@ -1,6 +1,7 @@
 """docs/surfaces.md says what is stored, and its figures are there."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def test_every_number_is_made_from_the_stored_results(script):
     assert script.rewrite(text, "measured", script.measured(found)) == text
     assert (found.settings.data, found.settings.grid) == ("cifar10", 21)
     assert found.settings.images >= 512
+
+
+def test_each_figure_has_its_caption(script):
+    page = script.PAGE.read_text(encoding="utf-8")
+    captions = re.findall(r"\]\(surface_\w+\.png\)\n\n(.+)\n", page)
+    same = read_surfaces(script.STORE).same
+    assert captions == [script.text.stacked_caption(same), script.text.interpolation_caption()]
 
 
 def test_figures_are_there_and_small(script):

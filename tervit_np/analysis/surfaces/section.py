@@ -112,16 +112,13 @@ def _gaps(surfaces: Surfaces, folder: Path) -> list[str]:
 
 def _stacked(surfaces: Surfaces, folder: Path) -> list[str]:
     """Draw the surfaces at the float solution; those after training are often too close to draw."""
-    count = len(surfaces.same.grids[0].x)
     planes = {"at the float solution": surfaces.same}
     return [
         html.heading("Stacked surfaces", 3),
         html.paragraph(text.describe_planes(surfaces.same, surfaces.trained)),
         html.chart(
             draw_stacked(planes, folder / "surface_stacked.png"),
-            f"Loss over {count} x {count} shifts of the value weights of two blocks, in units of "
-            "their mean magnitude; latent weights are shifted, then rounded. The numbers are the "
-            "losses at the centre, which the vertical line joins.",
+            text.stacked_caption(surfaces.same),
         ),
         html.paragraph("The surfaces of this figure, all of the float solution's latent weights:"),
         _heights(surfaces.same),
@@ -146,7 +143,7 @@ def _interpolation(surfaces: Surfaces, folder: Path) -> list[str]:
         html.paragraph(text.describe_interpolation(surfaces.interpolation)),
         html.chart(
             draw_interpolation(surfaces.interpolation, folder / "surface_interpolation.png"),
-            "Both losses on the straight line through the two solutions; bands: standard error.",
+            text.interpolation_caption(),
         ),
     ]
 

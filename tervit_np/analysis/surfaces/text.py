@@ -63,6 +63,16 @@ def describe_planes(same: Plane, trained: Plane) -> str:
     )
 
 
+def stacked_caption(plane: Plane) -> str:
+    """Say what the stacked surfaces show."""
+    count = len(plane.grids[0].x)
+    return (
+        f"Loss over {count} x {count} shifts of the value weights of two blocks, in units of their "
+        "mean magnitude; latent weights are shifted, then rounded. The numbers are the losses at "
+        "the centre, which the vertical line joins."
+    )
+
+
 def describe_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stairs) -> str:
     """Describe in which weights the loss is steep, and how rough it is."""
     rise = {curve.name: rise_at(curve, RISE) for curve in far}
@@ -108,16 +118,25 @@ def describe_interpolation(result: Interpolation) -> str:
     )
 
 
+def interpolation_caption() -> str:
+    """Say what the curves between the solutions show."""
+    return "Both losses on the straight line through the two solutions; bands: standard error."
+
+
 def describe_predictions(predictions: tuple[Prediction, ...]) -> str:
     """Describe how well curvature explains the gaps."""
     eight, ternary = predictions[0], predictions[-1]
     ratio = ternary.second / ternary.gap
     return (
-        f"For 8 bits the second-order estimate of the gap is {eight.second:.5f}, the measured gap "
-        f"{eight.gap:.5f}. For ternary weights |ε|² is {100 * ternary.relative:.0f} % of |w|²; "
-        f"the second-order estimate is {100 * ratio:.0f} % of the measured gap, and the "
-        f"literature's ½ λ |ε|² is {ternary.bound / abs(ternary.gap):,.0f} times as large as "
-        "the gap, because rounding does not point along the steepest direction. "
+        "Gradient and Hessian at the float weights give an estimate of second order of the gap. "
+        "Here inputs are float, and only the weights that become ternary are rounded, so the gaps "
+        "differ a little from those above. For 8 bits the second-order estimate is "
+        f"{eight.second:.5f}, the measured gap {eight.gap:.5f}. For ternary weights the step ε of "
+        f"rounding is large: |ε|² is {100 * ternary.relative:.0f} % of |w|². The second-order "
+        f"estimate is {100 * ratio:.0f} % of the measured gap, and the literature's ½ λ |ε|², "
+        "where λ is the largest eigenvalue of the Hessian, is "
+        f"{ternary.bound / abs(ternary.gap):,.0f} times as large as the gap, because rounding does "
+        "not point along the steepest direction. "
         + (
             "The curvature at the float weights predicts even the ternary gap."
             if abs(ratio - 1) < _ACCURATE

@@ -51,7 +51,7 @@ def test_interpolation_draws_curves_and_crossings(drawn):
         assert line.get_color() == STAGE_COLOURS[each.name]
         np.testing.assert_array_equal(line.get_ydata(), each.loss)
     texts = {text.get_text() for text in ax.texts}
-    assert {"0.20", "1.50", "1.20", "0.50", "equal at 0.75"} <= texts
+    assert {"0.200", "1.500", "1.200", "0.500", "equal at 0.75"} <= texts
 
 
 def test_lines_are_drawn_at_three_scales(drawn):
@@ -96,7 +96,8 @@ def test_stacked_surfaces_are_labelled(drawn):
     assert [t.get_text() for t in left.texts] == ["ternary 1.000", "8-bit 0.200", "float 0.200"]
     assert left.get_title(loc="left") == "one\n"
     assert right.get_title(loc="left") == "two\nvertical scale 4 times larger"
-    assert (left.get_xlabel(), left.get_ylabel()) == ("blocks.0", "layers.0.blocks.1")
+    assert left.get_xlabel() == "shift of blocks.0"
+    assert left.get_ylabel() == "shift of layers.0.blocks.1"
 
 
 def test_gaps_draw_every_loss(drawn):

@@ -86,6 +86,7 @@ def test_predictions_are_described_by_their_accuracy(second, words):
     eight = Prediction("8-bit", 0.001, 0.0, 0.0011, 1.0, 0.1, 1e-5)
     three = Prediction("ternary, channel-wise", 1.0, 0.1, second, 500.0, 300.0, 0.17)
     sentences = text.describe_predictions((eight, three))
+    assert "Here inputs are float" in sentences  # so the 8-bit gap is not that of describe_gaps
     assert "is 0.00110, the measured gap 0.00100" in sentences
     assert f"is {100 * second:.0f} % of the measured gap" in sentences
     assert "500 times as large as the gap" in sentences

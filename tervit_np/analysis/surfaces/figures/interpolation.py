@@ -55,7 +55,7 @@ def _curve(ax: "Axes", result: Interpolation, index: int, style: str) -> None:
         ax.plot([curve.x[at]], [curve.loss[at]], "o", color=colour, markersize=6)
         upper = curve.loss[at] >= max(c.loss[at] for c in result.curves)
         left = upper and x == 1  # the curve rises to its right
-        ax.annotate(f"{curve.loss[at]:.2f}", (curve.x[at], curve.loss[at]),
+        ax.annotate(f"{curve.loss[at]:.3f}", (curve.x[at], curve.loss[at]),
                     (-7 if left else 7, 8 if upper else -8), textcoords="offset points",
                     color=colour, fontsize=10, ha="right" if left else "left",
                     va="bottom" if upper else "top")  # fmt: skip

@@ -85,4 +85,4 @@ def _span(plane: Plane) -> tuple[float, float]:
 
 def _block(layer: str) -> str:
     """Name the block whose values an axis shifts."""
-    return layer.removesuffix(".attn.qkv.weight")
+    return f"shift of {layer.removesuffix('.attn.qkv.weight')}"
