@@ -42,6 +42,24 @@ FAINT_TEXTS = """(() => {
   return faint;
 })()"""
 
+# Curves and dots that go beyond the left or the right end of the axis below them.
+BEYOND_AXES = """(() => {
+  const beyond = [];
+  for (const svg of document.querySelectorAll('svg')) {
+    const lines = svg.querySelectorAll('.axis[d*=H]');
+    if (!lines.length) continue;
+    const axis = lines[0].getBBox();
+    for (const shape of svg.querySelectorAll('path:not(.axis), circle')) {
+      const { x, width } = shape.tagName === 'circle'
+        ? { x: shape.cx.baseVal.value, width: 0 } : shape.getBBox();
+      if (x < axis.x - 0.5 || x + width > axis.x + axis.width + 0.5) {
+        beyond.push(`#${svg.id}: ${x} to ${x + width}`);
+      }
+    }
+  }
+  return beyond;
+})()"""
+
 # The element with the focus, by its id or name; '' if none has it or the Tab key begins anew.
 FOCUSED = """(() => {
   const e = document.activeElement;

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.figures.pages import BOOK, FAINT_TEXTS, FIGURES, FOCUSED, PAGES, ROOT
+from tests.figures.pages import BEYOND_AXES, BOOK, FAINT_TEXTS, FIGURES, FOCUSED, PAGES, ROOT
 
 FOCUSABLE = {
     "button", "slider", "radio", "checkbox", "combobox", "textbox", "link", "spinbutton",
@@ -52,6 +52,17 @@ def test_a_page_fits_its_screen_and_can_be_read(browser, page, width, dark):
     assert browser.run("document.documentElement.scrollWidth") <= width
     assert browser.run(FAINT_TEXTS) == []
     assert browser.problems == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_curves_end_where_their_axes_end(browser, page):
+    browser.open(FIGURES / f"{page}.html")
+    assert browser.run(BEYOND_AXES) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_draws_has_a_caption(page):
+    assert "<figcaption>" in text_of(page)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -50,11 +50,11 @@ function updateStairs() {
   byId("stair-loss").textContent = fixed(loss[i], 5);
   const [low, high] = [Math.min(...loss), Math.max(...loss)];
   const margin = 0.1 * (high - low);
-  const plot = new Plot(byId("stairs"), { x: [x[0], x.at(-1)], y: [low - margin, high + margin] },
-    { height: 240, left: 62 });
+  const half = (x[1] - x[0]) / 2; // each loss is drawn so far to both sides of its place
+  const range = { x: [x[0] - half, x.at(-1) + half], y: [low - margin, high + margin] };
+  const plot = new Plot(byId("stairs"), range, { height: 240, left: 62 });
   plot.yAxis([low, high].map((v) => [v, fixed(v, 4)]), "loss");
   plot.xAxis([[x[0], changed[0]], [0, changed[40]], [x.at(-1), changed.at(-1)]], "codes that differ");
-  const half = (x[1] - x[0]) / 2;
   plot.curve(x.flatMap((v, n) => [[v - half, loss[n]], [v + half, loss[n]]]), { stroke: "var(--ternary)" });
   plot.dot(x[i], loss[i], { r: 6, fill: "var(--ternary)" });
   plot.onDrag((v) => {

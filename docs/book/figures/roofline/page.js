@@ -48,14 +48,15 @@ function update() {
 }
 
 function drawRoof(found, count) {
-  const plot = new Plot(byId("roof"), { x: [0.3, 1000], y: [5, 1000] },
+  const left = 0.3;
+  const plot = new Plot(byId("roof"), { x: [left, 1000], y: [5, 1000] },
     { logX: true, logY: true, height: 300, left: 52, top: 30 });
   plot.xAxis([1, 10, 100, 1000], "operations for each byte");
   plot.yAxis([10, 100, 1000], "10\u2079 operations a second");
   for (const [name, peak] of [["float", M.float_peak], ["ternary", M.peak]]) {
     const ridge = peak / M.bandwidth;
-    plot.curve([[5 / M.bandwidth, 5], [ridge, peak], [1000, peak]], { stroke: "var(--edge)" });
-    const text = name === "float" ? "peak in float32" : "peak in bytes";
+    plot.curve([[left, left * M.bandwidth], [ridge, peak], [1000, peak]], { stroke: "var(--edge)" });
+    const text = name === "float" ? "peak, float32" : "peak, products of bytes";
     plot.text(1000, peak, text, { dy: -6, "text-anchor": "end" });
   }
   plot.text(0.5, 0.5 * M.bandwidth, `memory, ${fixed(M.bandwidth, 0)} GB/s`, { dx: 14, dy: 14 });
