@@ -77,6 +77,19 @@ def test_every_picture_is_shown_or_linked():
     assert [name for name in pictures if name not in names] == []
 
 
+def tables(text: str) -> list[list[str]]:
+    """The rows of each table of a page."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [part.splitlines() for part in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_rows_of_a_table_have_as_many_cells_as_its_head(page):
+    for head, *rows in tables(page.read_text(encoding="utf-8")):
+        cells = len(re.findall(r"(?<!\\)\|", head))
+        assert [row for row in rows if len(re.findall(r"(?<!\\)\|", row)) != cells] == []
+
+
 def shell_lines(text: str) -> list[str]:
     """Commands of fenced blocks and of indented lines, without comments."""
     text = re.sub(r" \\\n[# ]*", " ", text)  # continued lines
