@@ -69,21 +69,15 @@ def measured(results, at_float):
         for i, bits in enumerate((8, 6, 4)):
             losses = [results[bits, way][1] for way in ways]
             rows = np.arange(len(ways)) + 0.26 * (i - 1)
-            bars = ax.barh(rows, losses, 0.24, color=COLOURS[i])
+            name, colour = f"{bits} bits", COLOURS[i]
+            bars = ax.barh(rows, losses, 0.24, color=colour, label=name)
             ax.bar_label(bars, fmt="%.3f", padding=3, fontsize=8)
-            ax.text(
-                0.02,
-                rows[0],
-                f"{bits} bits",
-                va="center",
-                fontsize=8,
-                color="white",
-            )
         ax.axvline(at_float[1], color=INK, linestyle=":", linewidth=1.2)
         ax.set_yticks(range(len(ways)), ways)
         ax.invert_yaxis()
         ax.tick_params(axis="y", length=0)
         ax.set_xlabel("test loss (dotted: float)")
+        fig.legend(loc="outside upper right", ncols=3)
         show(fig, "11_measured")
 
 

@@ -24,6 +24,7 @@ def gelu(x, y, slope):
         ax.set_ylim(-0.6, 3.2)
         ax.set_xlim(-4, 4)
         ax.set_xlabel("x")
+        ax.set_ylabel("GELU and its derivative")
         show(fig, "06_gelu")
 
 

@@ -4,11 +4,7 @@ import numpy as np
 from tervit_lesson import COLOURS, figure, show, stage_colour
 
 SKY, RED, PINK, GREY = COLOURS
-EIGHT, TERNARY, DARK = (
-    stage_colour("8-bit"),
-    stage_colour("ternary"),
-    "#444444",
-)
+TERNARY, DARK = stage_colour("ternary"), "#444444"
 RULES = {"identity": RED, "mask": DARK, "inward": SKY, "clip weights": TERNARY}
 
 
@@ -23,14 +19,14 @@ def beyond_the_clip(runs, end, switch):
         last = len(losses)
         left.text(last, 0.25, "mask", color=DARK, ha="right")
         left.text(switch + 70, 0.13, "identity", color=RED)
-        left.text(last, 0.01, "the other two", color=TERNARY, ha="right")
+        left.text(last, 0.01, "other two", color=TERNARY, ha="right")
         left.set_ylim(0, 0.6)
         left.set_ylabel("loss")
         right.axhspan(-end, end, color="#E8E8E8", zorder=0)
         peak = runs["identity"][1][:, 0].max()
         right.text(switch + 15, peak, "identity", color=RED, va="center")
         right.text(last, end + 0.08, "mask", color=DARK, ha="right")
-        right.text(last, 0.1, "the other two", color=TERNARY, ha="right")
+        right.text(last, 0.1, "other two", color=TERNARY, ha="right")
         right.text(last, -0.55, "inside the grid", color=DARK, ha="right")
         right.set_ylabel("first latent weight")
         for ax in (left, right):
@@ -62,20 +58,21 @@ def derivatives(v, true, lsq, pact, cells, measured):
 
 def accuracies(table, bits, float_mean):
     """Draw the mean accuracy of each rule over the bits, with the seeds."""
-    colours = {"largest": DARK, "best fit": EIGHT, "learned": TERNARY}
+    colours = {"largest": "#B8B8B8", "best fit": SKY, "learned": PINK}
     with figure(7.2, 3.6) as fig:
         ax = fig.subplots()
         places = np.arange(len(bits))
         for i, rule in enumerate(colours):
             rows = np.array([table[b, rule] for b in bits])
             x = places + 0.25 * (i - 1)
-            ax.bar(x, rows.mean(axis=1), 0.22, color=colours[rule])
+            colour = colours[rule]
+            ax.bar(x, rows.mean(axis=1), 0.22, color=colour, label=rule)
             for column in rows.T:
-                ax.plot(x, column, ".", color="#222222", markersize=4)
-            ax.text(x[0], 2, rule, rotation=90, color="white", ha="center")
+                ax.plot(x, column, "o", color="#222222", mec="white", ms=4.5)
         ax.axhline(float_mean, color=GREY, linestyle=":")
         ax.text(len(bits) - 0.55, float_mean + 1, "float")
         ax.set_xticks(places, [f"{b} bits" for b in bits])
         ax.set_ylabel("test accuracy, %")
         ax.set_ylim(0, 100)
+        ax.legend(loc="upper left", ncols=3)
         show(fig, "09_accuracy")

@@ -73,7 +73,7 @@ def reshape_and_transpose(small, right, attempt):
         [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS]
     )
     pale = np.rint(255 - 0.7 * (255 - palette)).astype(int)
-    with figure(7.2, 2.7) as fig:
+    with figure(7.2, 3.0) as fig:
         axes = fig.subplots(1, 3)
         for ax, array, title, meaning in zip(
             axes,
