@@ -26,7 +26,7 @@ from tervit_np.compiled.simd import (
     intrinsic,
 )
 
-ABORTED = 2**61  # added to the counter by a thread that failed, so that the others stop waiting
+ABORTED = 2**62  # to which a thread that failed sets the counter, so that the others stop waiting
 SPINS_BEFORE_YIELD = 2000  # reads of the counter before the core is offered to other threads
 _CAN_YIELD = sys.platform != "win32"
 _sched_yield = types.ExternalFunction("sched_yield", types.intc())
@@ -53,7 +53,7 @@ class Team:
                 work(thread_id)
             except BaseException:
                 for barrier_count in barrier_counts:
-                    barrier_count[0] += ABORTED
+                    barrier_count[0] = ABORTED  # set, not added: several may fail
                 raise
 
         futures = [

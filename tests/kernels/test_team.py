@@ -1,6 +1,7 @@
 """Threads of a team divide the work and wait for each other at barriers."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_an_aborted_barrier_releases_all_threads():
     barrier_count = np.zeros(1, np.int64)
     waiting = threading.Thread(target=barrier, args=(barrier_count, 2))
     waiting.start()
-    barrier_count[0] += ABORTED
+    barrier_count[0] = ABORTED
     waiting.join(60)
     assert not waiting.is_alive()
     barrier(barrier_count, 2)  # a later thread does not wait either
@@ -84,3 +85,30 @@ def test_an_error_in_any_thread_is_raised_and_the_team_stays_usable(bad):
     done = []
     team.run(lambda i: (barrier(barrier_count, 3), done.append(i)), [barrier_count])
     assert sorted(done) == [0, 1, 2]
+
+
+@pytest.mark.filterwarnings("ignore:overflow")  # as an error it would hide the wrong sum
+def test_a_thread_leaves_the_barrier_if_all_others_have_failed():
+    """A sum of their numbers would overflow, and the thread would wait for ever."""
+    num_threads, barrier_count = 6, np.zeros(1, np.int64)
+    failing = threading.Semaphore(0)
+
+    def work(thread_id):
+        if thread_id > 0:
+            failing.release()
+            raise ValueError("no number")
+        for _ in range(num_threads - 1):
+            failing.acquire()
+        time.sleep(0.2)  # until they have written the counter
+        barrier(barrier_count, num_threads)
+
+    def run():
+        with pytest.raises(ValueError, match="no number"):
+            Team(num_threads).run(work, [barrier_count])
+
+    caller = threading.Thread(target=run, daemon=True)
+    caller.start()
+    caller.join(20)
+    left = not caller.is_alive()
+    barrier_count[0] = ABORTED  # a thread that still waits would keep the process from ending
+    assert left
