@@ -21,4 +21,11 @@ def read_only(x: Array) -> Array:
 
 def rows(x: Array) -> Array:  # (..., N) -> (M, N)
     """View `x` as a matrix of its last axis, copying only what is not contiguous."""
-    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    x = np.ascontiguousarray(x)  # also turns a scalar into an array of one axis
+    return x.reshape(-1, x.shape[-1])
+
+
+def require_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless an array has a shape: compiled loops would read past its end."""
+    if x.shape != shape:
+        raise ValueError(f"{name} is {x.shape}, expected {shape}")

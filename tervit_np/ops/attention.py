@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tervit_np.arrays import Array
+from tervit_np.arrays import Array, require_shape
 from tervit_np.dispatch import compiled
 from tervit_np.ops.softmax import softmax, softmax_backward
 
@@ -40,8 +40,7 @@ def attention(
     ValueError
         If the last axis of `qkv` is not 3 x heads x K for an integer K.
     """
-    if qkv.shape[-1] % (3 * heads):
-        raise ValueError(f"attention: last axis {qkv.shape[-1]} is not 3 x {heads} heads x K")
+    check_heads(qkv, heads)
     if (compiled_ops := compiled(qkv)) is not None:
         qkv = np.ascontiguousarray(qkv)
         probs = compiled_ops.attention_probs(qkv, heads)
@@ -55,8 +54,15 @@ def attention(
 
 
 def attention_backward(dout: Array, cache: AttentionCache) -> Array:
-    """Undo `out = softmax(q k^T / sqrt(K)) v`.  (B, T, D) -> dqkv (B, T, 3 D)."""
+    """Undo `out = softmax(q k^T / sqrt(K)) v`.  (B, T, D) -> dqkv (B, T, 3 D).
+
+    Raises
+    ------
+    ValueError
+        If `dout` does not have the shape of the output.
+    """
     qkv, probs, probs_hat = cache
+    require_shape("attention_backward: dout", dout, (*qkv.shape[:2], qkv.shape[2] // 3))
     if (compiled_ops := compiled(dout, *cache)) is not None:
         dqkv: Array = compiled_ops.attention_backward(dout, qkv, probs, probs_hat)[0]
         return dqkv
@@ -71,6 +77,12 @@ def attention_backward(dout: Array, cache: AttentionCache) -> Array:
     dk = dscores.swapaxes(-1, -2) @ q
     # end of exercise
     return merge_qkv(dq, dk, dv)
+
+
+def check_heads(qkv: Array, heads: int) -> None:
+    """Raise ValueError unless the last axis is 3 x heads x K."""
+    if qkv.shape[-1] % (3 * heads):
+        raise ValueError(f"attention: last axis {qkv.shape[-1]} is not 3 x {heads} heads x K")
 
 
 def split_qkv(qkv: Array, heads: int) -> tuple[Array, Array, Array]:

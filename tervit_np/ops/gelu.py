@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from tervit_np.arrays import Array, rows
+from tervit_np.arrays import Array, require_shape, rows
 from tervit_np.dispatch import compiled
 from tervit_np.ops.erf import erf
 
@@ -38,8 +38,15 @@ def gelu(x: Array, form: str = "erf") -> tuple[Array, Array]:
 
 
 def gelu_backward(dy: Array, x: Array, form: str = "erf") -> Array:
-    """Undo `y = gelu(x)`.  (...), (...) -> dx (...)."""
+    """Undo `y = gelu(x)`.  (...), (...) -> dx (...).
+
+    Raises
+    ------
+    ValueError
+        If `dy` does not have the shape of x, or the form is neither "erf" nor "tanh".
+    """
     _check_form(form)
+    require_shape("gelu_backward: dy", dy, x.shape)
     if (compiled_ops := compiled(dy, x)) is not None:
         kernel = compiled_ops.gelu_backward if form == "erf" else compiled_ops.gelu_tanh_backward
         dx: Array = kernel(rows(dy), rows(x)).reshape(x.shape)

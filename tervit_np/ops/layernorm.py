@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tervit_np.arrays import Array, rows
+from tervit_np.arrays import Array, require_shape, rows
 from tervit_np.dispatch import compiled
 
 
@@ -56,8 +56,15 @@ def layernorm(
 
 
 def layernorm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
-    """Undo `y = xhat * gamma + beta`.  (..., D) -> dx (..., D), dgamma (D,), dbeta (D,)."""
+    """Undo `y = xhat * gamma + beta`.  (..., D) -> dx (..., D), dgamma (D,), dbeta (D,).
+
+    Raises
+    ------
+    ValueError
+        If `dy` does not have the shape of y.
+    """
     xhat, rstd, gamma = cache
+    require_shape("layernorm_backward: dy", dy, xhat.shape)
     if (compiled_ops := compiled(dy, *cache)) is not None:
         dx, dgamma, dbeta = compiled_ops.layernorm_backward(
             rows(dy), rows(xhat), rows(rstd), np.ascontiguousarray(gamma)

@@ -7,7 +7,7 @@ y = x W^T + b,  W is (out, in) as in PyTorch, so a row of W is one output channe
 
 from typing import Any, NamedTuple
 
-from tervit_np.arrays import Array, rows
+from tervit_np.arrays import Array, require_shape, rows
 from tervit_np.dispatch import compiled, integer_engine
 
 
@@ -60,8 +60,20 @@ def _matmul(x: Array, weight: Array, bias: Array | None, packed: Any) -> Array:
     return y
 
 
+def output_shape(cache: LinearCache) -> tuple[int, ...]:
+    """Return the shape of y."""
+    return *cache.x.shape[:-1], cache.weight.shape[0]
+
+
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:
-    """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,)."""
+    """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,).
+
+    Raises
+    ------
+    ValueError
+        If `dy` does not have the shape of y.
+    """
+    require_shape("linear_backward: dy", dy, output_shape(cache))
     if (compiled_ops := compiled(dy, *cache)) is not None:
         dx, dweight, dbias = compiled_ops.linear_backward(rows(dy), rows(cache.x), cache.weight)
         return dx.reshape(cache.x.shape), dweight, dbias

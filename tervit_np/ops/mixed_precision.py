@@ -19,10 +19,10 @@ forward pass is not: it is the same as in evaluation. `bf16x2` keeps 16 bits of 
 
 import numpy as np
 
-from tervit_np.arrays import Array, rows
+from tervit_np.arrays import Array, require_shape, rows
 from tervit_np.bfloat16 import round_bfloat16, split_bfloat16
 from tervit_np.dispatch import compiled
-from tervit_np.ops.linear import LinearCache, linear_backward
+from tervit_np.ops.linear import LinearCache, linear_backward, output_shape
 
 PRECISIONS = ("float32", "bf16", "bf16x2")  # of the products of the backward pass
 
@@ -53,7 +53,13 @@ def linear_backward_bf16(
 
     Compiled, the sums have the order of a matrix unit (compiled/bf16_matmul.py), and the same bits
     with one and without.
+
+    Raises
+    ------
+    ValueError
+        If `dy` does not have the shape of y.
     """
+    require_shape("linear_backward_bf16: dy", dy, output_shape(cache))
     dy2, x2, w = rows(dy), rows(cache.x), cache.weight
     if (compiled_ops := compiled(dy2, x2, w)) is not None:
         split = precision == "bf16x2"

@@ -11,7 +11,7 @@ and every row of dL/dx sums to zero: adding a constant to a row of x changes not
 
 import numpy as np
 
-from tervit_np.arrays import Array, rows
+from tervit_np.arrays import Array, require_shape, rows
 from tervit_np.dispatch import compiled
 
 
@@ -28,7 +28,14 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
 
 
 def softmax_backward(dy: Array, y: Array, scale: float = 1.0) -> Array:
-    """Undo `y = softmax(scale * x)`.  (..., N), (..., N) -> dx (..., N)."""
+    """Undo `y = softmax(scale * x)`.  (..., N), (..., N) -> dx (..., N).
+
+    Raises
+    ------
+    ValueError
+        If `dy` does not have the shape of y.
+    """
+    require_shape("softmax_backward: dy", dy, y.shape)
     if (compiled_ops := compiled(dy, y)) is not None:
         dx: Array = compiled_ops.softmax_backward(rows(dy), rows(y), scale).reshape(dy.shape)
         return dx

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tervit_np.arrays import Array
+from tervit_np.arrays import Array, require_shape
 from tervit_np.dispatch import compiled
-from tervit_np.ops.attention import merge_heads, split_heads, split_qkv
+from tervit_np.ops.attention import check_heads, merge_heads, split_heads, split_qkv
 from tervit_np.ops.softmax import softmax, softmax_backward
 
 
@@ -33,8 +33,22 @@ def window_attention(
     """Attend within each window.  (B nW, T, 3 D), (H, T, T), (nW, T, T) -> (B nW, T, D).
 
     `quantize_probs` quantizes the probabilities before they multiply v, as in `attention`.
+
+    Raises
+    ------
+    ValueError
+        If the last axis of `qkv` is not 3 x heads x K for an integer K, the bias or the mask is for
+        another number of tokens, or the windows are not nW of each image.
     """
-    heads = attn_bias.shape[0]
+    heads, (windows, tokens, _) = attn_bias.shape[0], qkv.shape
+    check_heads(qkv, heads)
+    require_shape("window_attention: attn_bias", attn_bias, (heads, tokens, tokens))
+    if mask is not None:
+        require_shape("window_attention: mask", mask, (len(mask), tokens, tokens))
+        if windows % len(mask):
+            raise ValueError(
+                f"window_attention: {windows} windows are not {len(mask)} of each image"
+            )
     if (compiled_ops := compiled(qkv, attn_bias)) is not None:
         qkv = np.ascontiguousarray(qkv)
         probs = compiled_ops.attention_probs(qkv, heads, attn_bias, mask)
@@ -54,8 +68,15 @@ def window_attention(
 
 
 def window_attention_backward(dout: Array, cache: WindowAttentionCache) -> tuple[Array, Array]:
-    """Undo window_attention.  (B nW, T, D) -> dqkv (B nW, T, 3 D), dattn_bias (H, T, T)."""
+    """Undo window_attention.  (B nW, T, D) -> dqkv (B nW, T, 3 D), dattn_bias (H, T, T).
+
+    Raises
+    ------
+    ValueError
+        If `dout` does not have the shape of the output.
+    """
     qkv, probs, probs_hat = cache
+    require_shape("window_attention_backward: dout", dout, (*qkv.shape[:2], qkv.shape[2] // 3))
     dqkv: Array
     if (compiled_ops := compiled(dout, *cache)) is not None:
         dqkv, dattn_bias = compiled_ops.attention_backward(dout, qkv, probs, probs_hat, True)
