@@ -47,6 +47,13 @@ def test_adding_a_large_constant_changes_nothing(backend, dtype):
             np.testing.assert_array_equal(softmax(x + x.dtype.type(shift))[0], expected)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_negative_scale_reverses_the_order(backend):
+    x = np.array([[-300, 0, 200]], np.float32)
+    with tv.backend(backend):
+        np.testing.assert_array_equal(softmax(x, -1.0)[0], [[1, 0, 0]])
+
+
 @pytest.mark.parametrize("case", ["spread", "ties", "one", "masked"])
 def test_extreme_rows_match_pytorch(case):
     golden = stored("operators")
