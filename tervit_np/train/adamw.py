@@ -23,7 +23,13 @@ NOT_DECAYED = ("cls_token", "dist_token", "pos_embed", "relative_position_bias_t
 
 
 class AdamW:
-    """Updates parameters from their gradients; `lr` may be assigned between steps."""
+    """Updates parameters from their gradients; `lr` may be assigned between steps.
+
+    Raises
+    ------
+    ValueError
+        If `betas` are not two numbers of at least 0 and below 1.
+    """
 
     def __init__(
         self,
@@ -33,6 +39,7 @@ class AdamW:
         eps: float = 1e-8,
         weight_decay: float = 0.05,
     ) -> None:
+        check_betas(betas)
         self.named_params = list(named_params)
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self.steps = 0
@@ -74,6 +81,12 @@ class AdamW:
             self.first[name][...] = state[f"first.{name}"]
             self.second[name][...] = state[f"second.{name}"]
         self.steps = steps
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    """Raise ValueError unless both averages forget: with a beta of 1, 1 - b^t is 0."""
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"betas are {betas}; expected two numbers of at least 0 and below 1")
 
 
 def decays(name: str, param: Param) -> bool:

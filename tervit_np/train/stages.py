@@ -20,6 +20,7 @@ from tervit_np.ops.mixed_precision import check_precision
 from tervit_np.quant import Plan, named_plan
 from tervit_np.quant.pattern import Pattern
 from tervit_np.quant.spec import plan_to_spec
+from tervit_np.train.adamw import check_betas
 from tervit_np.train.names import check_file_name
 
 OPTIMIZERS = ("adamw", "muon")
@@ -121,7 +122,13 @@ class StageResult(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings that all stages have in common."""
+    """The settings that all stages have in common.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range or an option unknown.
+    """
 
     batch_size: int = 64
     optimizer: str = "adamw"  # or "muon": matrices by Muon, the rest by AdamW
@@ -143,6 +150,7 @@ class Recipe:
         if not 0 < self.muon_ratio < math.inf:
             raise ValueError(f"recipe: muon_ratio is {self.muon_ratio}; expected a positive number")
         check_precision(self.precision)
+        check_betas(self.betas)
         if self.accumulate < 1:
             raise ValueError(f"recipe: accumulate is {self.accumulate}; expected at least 1")
         if self.batch_size < 1 or not self.clip_norm > 0 or not self.weight_decay >= 0:

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from tervit_np.quant import Plan, Ternary, UniformAct
-from tervit_np.train import PRESETS, Recipe, Stage, float_twin
+from tervit_np.train import PRESETS, AdamW, Recipe, Stage, float_twin
 from tervit_np.train.resume import stage_from
 
 
@@ -75,3 +75,14 @@ def test_a_twin_of_a_ramped_stage_has_nothing_to_ramp():
 @pytest.mark.parametrize(("epochs", "steps"), [(2, 12), (0.25, 2), (0.01, 1)])
 def test_a_stage_has_at_least_one_step(epochs, steps):
     assert Stage("s", "float", epochs).steps(6) == steps
+
+
+@pytest.mark.parametrize(
+    "betas", [(1.0, 0.98), (0.9, 1.0), (-0.1, 0.9), (0.9, float("nan")), (0.9,)]
+)
+def test_betas_of_averages_that_forget_nothing_are_refused(betas):
+    """With b = 1 the correction 1 - b^t is 0, and the first step makes every weight NaN."""
+    with pytest.raises(ValueError, match="betas are .*; expected two numbers of at least 0"):
+        Recipe(betas=betas)
+    with pytest.raises(ValueError, match="betas are"):
+        AdamW([], 1e-3, betas)
