@@ -16,7 +16,8 @@ class Products(Module):
     """The two matrix products of attention, which have no weights: q k^T and A v.
 
     Its activation quantizer, Identity in the default plans, quantizes q, k and v (one scale per
-    token and head) and the attention probabilities (one scale per query).
+    token and head) and the attention probabilities (one scale per query). Gradients of q, k and v
+    follow its convention, those of the probabilities pass straight through.
     """
 
     weight = None
@@ -37,18 +38,24 @@ class Products(Module):
 
     def backward(self, dout: Array, cache: tuple[AttentionCache, Any]) -> Array:
         """Return dqkv.  (B, T, D) -> (B, T, 3 D)."""
-        dqkv = attention_backward(dout, cache[0])
-        return self.act_quant.backward(dqkv, cache[1])
+        return self.quantize_qkv_backward(attention_backward(dout, cache[0]), cache[1])
 
     def quantize_qkv(self, qkv: Array) -> tuple[Array, Any]:
         """Quantize q, k and v per token and head.  (B, T, 3 D) -> (B, T, 3 D)."""
-        per_head = qkv.reshape(*qkv.shape[:2], 3 * self.heads, -1)
-        qkv_hat, cache = self.act_quant.forward(per_head)
+        qkv_hat, cache = self.act_quant.forward(self._per_head(qkv))
         return qkv_hat.reshape(qkv.shape), cache
+
+    def quantize_qkv_backward(self, dqkv: Array, cache: Any) -> Array:
+        """Undo `quantize_qkv`.  (B, T, 3 D) -> (B, T, 3 D)."""
+        return self.act_quant.backward(self._per_head(dqkv), cache).reshape(dqkv.shape)
 
     def quantize_probs(self, probs: Array) -> Array:
         """Quantize each query's probabilities.  (B, H, T, T) -> (B, H, T, T)."""
         return self.act_quant.forward(probs)[0]
+
+    def _per_head(self, qkv: Array) -> Array:  # (B, T, 3 D) -> (B, T, 3 H, K)
+        parts = 3 * self.heads
+        return qkv.reshape(*qkv.shape[:2], parts, qkv.shape[2] // parts)
 
 
 class AttentionModuleCache(NamedTuple):

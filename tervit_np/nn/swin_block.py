@@ -47,7 +47,7 @@ class WindowProducts(Products):
     ) -> tuple[Array, Array]:
         """Return dqkv (B nW, T, 3 D) and dattn_bias (H, T, T)."""
         dqkv, dattn_bias = ops.window_attention_backward(dout, cache[0])
-        return self.act_quant.backward(dqkv, cache[1]), dattn_bias
+        return self.quantize_qkv_backward(dqkv, cache[1]), dattn_bias
 
 
 class WindowAttention(Module):

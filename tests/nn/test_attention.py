@@ -3,8 +3,10 @@ import pytest
 
 from tervit_np.nn import Attention
 from tervit_np.nn.attention import Products
-from tervit_np.ops import attention
-from tervit_np.quant import UniformAct
+from tervit_np.nn.swin_block import WindowProducts
+from tervit_np.ops import attention, attention_backward
+from tervit_np.ops.attention import AttentionCache
+from tervit_np.quant import HadamardAct, QuestAct, StaticAct, UniformAct
 from tests.checks import ROUNDOFF64, as_operator, check, check_accumulation, fill
 from tests.rounding import decibels
 
@@ -51,6 +53,26 @@ def test_8_bit_products_stay_close_and_quantize_q_k_v_per_token_and_head():
     dqkv = products.backward(rng.normal(size=out.shape), cache)
     assert dqkv.shape == qkv.shape
     assert np.isfinite(dqkv).all()
+
+
+@pytest.mark.parametrize("act", [QuestAct(2), HadamardAct(2, block=4), StaticAct(8, 0.01)])
+@pytest.mark.parametrize("windows", [False, True])
+def test_gradients_of_q_k_and_v_have_the_mask_of_each_token_and_head(act, windows):
+    rng = np.random.default_rng(5)
+    qkv, dout = rng.normal(size=(2, 4, 24)), rng.normal(size=(2, 4, 8))
+    qkv[0, 1, :4] = [9, 0.1, 0.1, 0.1]  # the query of one head
+    products = WindowProducts(2) if windows else Products(2)
+    products.act_quant = act
+    args = (np.zeros((2, 4, 4)), None) if windows else ()
+    _, cache = products.forward(qkv, *args)
+    dqkv = products.backward(dout, cache)
+    dqkv = dqkv[0] if windows else dqkv
+    dqkv_hat = attention_backward(dout, AttentionCache(*cache[0]))
+    for t, part in np.ndindex(4, 6):
+        columns = slice(4 * part, 4 * part + 4)
+        _, own = act.forward(qkv[:, t, columns])
+        expected = act.backward(dqkv_hat[:, t, columns], own)
+        np.testing.assert_allclose(dqkv[:, t, columns], expected, atol=1e-12)
 
 
 def test_the_products_take_quantizers_and_have_no_parameters():
