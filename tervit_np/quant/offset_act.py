@@ -49,6 +49,11 @@ class LSQPlusAct(LSQAct):
         """Return a and b, if a plan has prepared them."""
         return {} if self._offset is None else {**super().params(), "offset": self._offset}
 
+    @property
+    def offset(self) -> float:
+        """The present b, 0 before `prepare`."""
+        return 0.0 if self._offset is None else float(self._offset.data[0])
+
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, LearnedActCache]:  # type: ignore[override]
         """Round to the grid.  (...) -> x_hat (...).
 
@@ -57,7 +62,7 @@ class LSQPlusAct(LSQAct):
         ValueError
             If a value is not finite, or the model is not calibrated.
         """
-        offset = self._present_offset(w)
+        offset = w.dtype.type(self.offset)
         y_hat, cache = LSQAct.forward(self, w - offset, keep_residual)
         return y_hat + offset, cache
 
@@ -69,14 +74,10 @@ class LSQPlusAct(LSQAct):
 
     def frozen(self, w: Array, cache: LearnedActCache) -> Array:  # type: ignore[override]
         """Map x with the residual and the mask of x0 held fixed, at the present a and b."""
-        offset = self._present_offset(w)
-        return super().frozen(w - offset, cache) + offset
+        offset = w.dtype.type(self.offset)
+        frozen: Array = super().frozen(w - offset, cache) + offset
+        return frozen
 
     def encode(self, w: Array) -> QuantizedTensor:
         """Raise ValueError: there are no integer codes."""
         raise ValueError("inputs with a learned offset have no integer codes")
-
-    def _present_offset(self, x: Array) -> Array:
-        """Return b, 0 before `prepare`.  -> () of the dtype of x."""
-        offset = 0.0 if self._offset is None else self._offset.data[0]
-        return np.asarray(offset, x.dtype)

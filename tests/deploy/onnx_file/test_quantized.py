@@ -5,7 +5,15 @@ import tervit_np as tv
 from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.deploy.onnx_file.quantized import linear, quantize_activations
 from tervit_np.nn import Linear
-from tervit_np.quant import IDENTITY, Blend, StaticAct, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import (
+    IDENTITY,
+    Blend,
+    LSQPlusAct,
+    StaticAct,
+    Ternary,
+    UniformAct,
+    UniformWeight,
+)
 from tests.checks import ROUNDOFF32, fill
 from tests.deploy.onnx_file.running import RUNTIMES, model_of_graph, normal, onnx, results, run
 from tests.rounding import assert_same, generator
@@ -36,6 +44,18 @@ def test_static_values_round_as_in_numpy(quantizer):
     with tv.backend("numpy"):
         expected = quantizer.forward(TOKENS)[0]
     assert expected.min() == -np.float32(quantizer.clip) or quantizer.scale == 1
+    np.testing.assert_array_equal(
+        results(graph, quantize_activations(graph, "x", quantizer), x=TOKENS), expected
+    )
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.3, -2.5])
+def test_values_of_a_grid_with_an_offset_round_as_in_numpy(offset):
+    quantizer, graph = LSQPlusAct(4), Graph()
+    quantizer.prepare(TOKENS)
+    quantizer.with_scale(0.2)
+    quantizer.params()["offset"].data[...] = offset
+    expected = quantizer.forward(TOKENS)[0]
     np.testing.assert_array_equal(
         results(graph, quantize_activations(graph, "x", quantizer), x=TOKENS), expected
     )
