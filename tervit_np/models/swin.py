@@ -137,13 +137,13 @@ class Swin(Classifier):
         z, c0 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
         z, c1 = self.patch_embed.norm.forward(z)
         side = self.config.sides[0]
-        x = z.reshape(len(images), side, side, -1)
+        x = z.reshape(len(images), side, side, self.config.dim)
         caches = []
         for stage in self.layers:
             x, cache = stage.forward(x, train, rng, self.recompute, keep_cache)
             caches.append(cache)
         normed, c2 = self.norm.forward(x)
-        pooled, _ = ops.mean_pool(normed.reshape(len(x), -1, x.shape[-1]))
+        pooled, _ = ops.mean_pool(_as_tokens(normed))
         logits, c3 = self.head.forward(pooled)
         return logits, SwinCache(c0, c1, caches, c2, x.shape, c3)
 
@@ -156,7 +156,12 @@ class Swin(Classifier):
         dx = self.norm.backward(dnormed, cache.norm)
         for stage, stage_cache in zip(self.layers[::-1], cache.layers[::-1], strict=True):
             dx = stage.backward(dx, stage_cache)
-        dz = dx.reshape(len(dx), -1, dx.shape[-1])
-        dz = self.patch_embed.norm.backward(dz, cache.embed_norm)
+        dz = self.patch_embed.norm.backward(_as_tokens(dx), cache.embed_norm)
         dimages = self.patch_embed.backward(dz, cache.patch_embed, input_grad)
         return np.empty(0, self.dtype) if dimages is None else dimages
+
+
+def _as_tokens(x: Array) -> Array:
+    """View a map as a row of tokens.  (B, H, W, D) -> (B, H W, D)."""
+    batch, height, width, dim = x.shape
+    return x.reshape(batch, height * width, dim)

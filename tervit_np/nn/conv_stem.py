@@ -87,7 +87,8 @@ class Conv3Stem(ConvStem):
 
     def _project(self, maps: Array) -> tuple[Array, Any]:
         y, cache = self.proj.forward(maps)
-        return y.reshape(len(y), -1, y.shape[-1]), (y.shape, cache)
+        batch, height, width, dim = y.shape
+        return y.reshape(batch, height * width, dim), (y.shape, cache)
 
     def _project_backward(self, dy: Array, cache: Any) -> Array:
         shape, convolution = cache

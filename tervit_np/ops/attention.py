@@ -106,7 +106,8 @@ def merge_qkv(q: Array, k: Array, v: Array) -> Array:
 def split_heads(x: Array, heads: int) -> Array:
     """View each head by itself; the inverse of merge_heads.  (B, T, D) -> (B, H, T, K)."""
     # exercise split_heads: (B, H, T, K), each head by itself
-    return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
+    batch, tokens, dim = x.shape
+    return x.reshape(batch, tokens, heads, dim // heads).swapaxes(1, 2)
 
 
 def merge_heads(out: Array) -> Array:

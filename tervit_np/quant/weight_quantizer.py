@@ -53,6 +53,8 @@ def row_sums(matrix: Array) -> Array:
     `sum` of NumPy adds in another order on another processor, and its last digit would reach the
     weights of a trained model.
     """
+    if matrix.shape[1] == 0:
+        return np.zeros((len(matrix), 1))
     sums: Array = np.cumsum(matrix, axis=1, dtype=np.float64)[:, -1:]
     return sums
 

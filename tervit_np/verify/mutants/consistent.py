@@ -64,7 +64,7 @@ CONSISTENT = [
         (
             "ops.attention",
             "split_heads",
-            "heads, -1).swapaxes(1, 2)",
+            "heads, dim // heads).swapaxes(1, 2)",
             "-1, heads).transpose(0, 3, 1, 2)",
         ),
     ),
