@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the sizes, or with --activations the memory of a training step."""
     from tervit_np.cli.models import open_model
     from tervit_np.models import CONFIGS, build
+    from tervit_np.models.calibration import assume_scales
 
     loaded = None if args.model in CONFIGS else open_model(args.model)
     config = CONFIGS[args.model] if loaded is None else loaded.model.config
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     model = chosen.quantize(build(config, None))  # sizes depend on shapes alone
     if args.write_plan:
         _write_plan(args, chosen, model)
-    _set_missing_scales(model)
+    assume_scales(model)  # no size depends on them
     if args.activations:
         _print_activations(args, title, model)
     else:
@@ -88,15 +89,6 @@ def _write_plan(args: argparse.Namespace, chosen: ChosenPlan, model: "Classifier
     about = f"Plan {chosen.text or 'of ' + args.model}. The first entry that matches decides."
     write_plan_file(complete(chosen.plan, model.quantizable()), out, about)
     print(f"{out}: {len(chosen.plan.rules)} entries\n")
-
-
-def _set_missing_scales(model: "Classifier") -> None:
-    """Let a model with static inputs run without calibration; no size depends on the scales."""
-    from tervit_np.quant import StaticAct
-
-    for _, layer in model.quantizable():
-        if isinstance(layer.act_quant, StaticAct) and layer.act_quant.scale is None:
-            layer.act_quant = StaticAct(layer.act_quant.bits, 1.0)
 
 
 def _stored_plan(loaded: "LoadedModel") -> "Plan | None":

@@ -27,6 +27,14 @@ def test_static_plans_need_no_calibration(tervit, tmp_path):
     assert "scale" not in plan.read_text()
 
 
+@pytest.mark.parametrize(("plan", "kept"), [("int8-int4-lsq", True), ("int4-static", False)])
+def test_activations_are_those_of_the_plan(tervit, plan, kept):
+    """A learned scale needs the derivative of every input, a static one its mask alone."""
+    code, out, _ = tervit("size", "deit_shapes", "--plan", plan, "--activations", "--batch", "2")
+    assert code == 0
+    assert ("blocks.*.mlp.fc2.act.stretch" in out) is kept
+
+
 def test_a_plan_without_a_packed_form_says_so(tervit):
     """Else its size would be read as that of a file, which `tervit export` refuses to write."""
     last = tervit("size", "deit_shapes", "--plan", "ttq")[1].splitlines()[-1]
