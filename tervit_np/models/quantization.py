@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 from tervit_np.models.classifier import Classifier
-from tervit_np.nn.patch_embed import PatchProjection
 from tervit_np.nn.quantized_layer import QuantizedLayer
 from tervit_np.ops.mixed_precision import check_precision
 from tervit_np.quant import IDENTITY, Identity, Plan, TernaryGamma, named_plan
@@ -38,7 +37,7 @@ def set_precision(model: Classifier, precision: str) -> None:
     """
     check_precision(precision)
     for _, layer in model.quantizable():
-        if isinstance(layer, QuantizedLayer | PatchProjection):
+        if isinstance(layer, QuantizedLayer):
             layer.precision = precision
 
 

@@ -8,12 +8,11 @@ from numpy.typing import DTypeLike
 from tervit_np.arrays import Array
 from tervit_np.nn.linear import QuantLinearCache
 from tervit_np.nn.module import Module
-from tervit_np.nn.quantized_layer import add_bias, weight_gradient
-from tervit_np.ops.linear import LinearCache, linear
+from tervit_np.nn.quantized_layer import QuantizedLayer, add_bias, weight_gradient
+from tervit_np.ops.linear import linear
 from tervit_np.ops.mixed_precision import linear_backward_mixed
 from tervit_np.ops.patches import patchify, unpatchify
 from tervit_np.param import Param
-from tervit_np.quant import IDENTITY, Quantizer
 
 
 class PatchProjectionCache(NamedTuple):
@@ -23,26 +22,21 @@ class PatchProjectionCache(NamedTuple):
     projection: QuantLinearCache
 
 
-class PatchProjection(Module):
+class PatchProjection(QuantizedLayer):
     """A convolution with stride = kernel, as a linear layer.  (B, C, H, W) -> (B, N, D)."""
-
-    precision = "float32"  # of the products of the backward pass
 
     def __init__(self, channels: int, patch: int, dim: int, dtype: DTypeLike = np.float32) -> None:
         self.weight = Param(np.zeros((dim, channels, patch, patch), dtype))
         self.bias = Param(np.zeros(dim, dtype))
         self.patch = patch
-        self.weight_quant: Quantizer = IDENTITY
-        self.act_quant: Quantizer = IDENTITY
 
     def forward(self, images: Array) -> tuple[Array, PatchProjectionCache]:
         """Cut and project."""
         vectors_hat, act = self.act_quant.forward(patchify(images, self.patch))
-        w_hat, weight = self.weight_quant.forward(self.weight.data)
-        product: LinearCache
-        bias = add_bias(self.bias, self.weight_quant.bias(self.weight.data, weight))
-        y, product = linear(vectors_hat, w_hat.reshape(len(w_hat), -1), bias)
-        return y, PatchProjectionCache(images.shape, QuantLinearCache(product, weight, act))
+        w_hat, weight_cache, _, extra = self.quantized_weight()
+        matrix = w_hat.reshape(len(w_hat), -1)  # (D, C P P), as patchify's vectors
+        y, product = linear(vectors_hat, matrix, add_bias(self.bias, extra))
+        return y, PatchProjectionCache(images.shape, QuantLinearCache(product, weight_cache, act))
 
     def backward(
         self, dy: Array, cache: PatchProjectionCache, input_grad: bool = True
