@@ -73,7 +73,8 @@ class StageTrainer:
         def loss(logits: Logits, part: slice) -> tuple[float, Logits]:
             teacher_logits = None
             if self.teacher is not None:
-                teacher_logits = mean_logits(self.teacher.forward(images[part])[0])
+                output, _ = self.teacher.forward(images[part], keep_cache=False)
+                teacher_logits = mean_logits(output)
             return objective(logits, targets[part], teacher_logits, stage)
 
         value, norm = self._gradients(step, images, loss, rng)
