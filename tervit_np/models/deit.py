@@ -77,7 +77,7 @@ class DeiTConfig:
                 f"the conv stem needs patch_size and dim in multiples of 4, "
                 f"found {self.patch_size} and {self.dim}"
             )
-        if self.stem == "conv3" and (self.patch_size != 4 or self.image_size % 4):
+        if self.stem == "conv3" and self.patch_size != 4:
             raise ValueError(f"the conv3 stem needs patch_size 4, found {self.patch_size}")
 
     @property
