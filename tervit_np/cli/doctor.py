@@ -81,16 +81,19 @@ def _blas() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    from tervit_np.environment import processor_features, processor_name, usable_cores
+    from tervit_np.environment import (
+        SAME_BITS,
+        difference_of_bits,
+        processor_features,
+        processor_name,
+        usable_cores,
+    )
+    from tervit_np.kernels import selected_variant
 
     features = [f for f in _FEATURES if f in processor_features()]
-    from tervit_np.environment import SAME_BITS, difference_of_bits
-
     yield Finding("processor", f"{processor_name()}, {usable_cores()} cores usable")
     yield Finding("instructions", " ".join(features) or "unknown")
     yield Finding("last bits", difference_of_bits() or SAME_BITS)
-    from tervit_np.kernels import selected_variant
-
     try:
         yield Finding("ternary kernel", selected_variant())
     except ValueError as error:
