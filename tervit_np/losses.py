@@ -21,8 +21,8 @@ def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> tuple
     Raises
     ------
     ValueError
-        If shapes differ or the batch is empty, a label is outside 0..C-1, a soft target does not
-        sum to one, or `smoothing` is outside 0..1.
+        If shapes differ or the batch is empty, logits are not floating-point numbers, a label is
+        outside 0..C-1, a soft target does not sum to one, or `smoothing` is outside 0..1.
     """
     _check_logits(logits)
     targets = _targets(logits, np.asarray(labels), smoothing)
@@ -41,7 +41,8 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
     Raises
     ------
     ValueError
-        If shapes differ or the batch is empty, or the temperature is not positive.
+        If shapes differ or the batch is empty, logits are not floating-point numbers, or the
+        temperature is not positive.
     """
     _check_same_shape(student, teacher)
     if not temperature > 0:
@@ -110,6 +111,8 @@ def _targets(logits: Array, labels: Array, smoothing: float) -> Array:
 def _check_logits(logits: Array) -> None:
     if logits.ndim != 2 or not logits.size:
         raise ValueError(f"loss: logits are {logits.shape}, expected (B, C) with at least one row")
+    if logits.dtype.kind != "f":  # a loss would be rounded to their type
+        raise ValueError(f"loss: logits are {logits.dtype}, expected floating-point numbers")
 
 
 def _check_same_shape(student: Array, teacher: Array) -> None:

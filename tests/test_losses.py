@@ -122,6 +122,14 @@ def test_wrong_logits_and_teachers_are_refused():
             loss(np.zeros((N, C)), np.zeros((N, C + 1)))
 
 
+@pytest.mark.parametrize("loss", [cross_entropy, distillation, hard_distillation])
+def test_integer_logits_are_refused(loss):
+    """The loss would be rounded to their type: of [1, 2, 5] and label 0 it is 4.07, not 4."""
+    targets = np.array([[1.0, 0.0, 0.0]])
+    with pytest.raises(ValueError, match="logits are int64, expected floating-point numbers"):
+        loss(np.array([[1, 2, 5]]), targets)
+
+
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
 def test_a_temperature_must_be_positive(temperature):
     with pytest.raises(ValueError, match="temperature is .*expected a positive number"):
