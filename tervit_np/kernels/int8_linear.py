@@ -27,6 +27,8 @@ def int8_linear(x: Array, layer: Int8Weights, bias: Array | None = None) -> Arra
         raise ValueError(f"int8_linear: x is {x.shape}, expected (tokens, {layer.inputs})")
     padded_bias = np.zeros(len(layer.scale), np.float32)
     if bias is not None:
+        if np.shape(bias) != (layer.outputs,):
+            raise ValueError(f"int8_linear: bias is {np.shape(bias)}, expected ({layer.outputs},)")
         padded_bias[: layer.outputs] = bias
     if has_tile(selected_variant()):
         return _in_compiled_code(x, layer, padded_bias)

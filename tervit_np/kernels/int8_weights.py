@@ -35,8 +35,8 @@ def pack_int8(codes: Array, scale: Array, input_scale: float = 0.0) -> Int8Weigh
     Raises
     ------
     ValueError
-        If codes are not int8 (out, in), `input_scale` is below 0 or not finite, or there are more
-        inputs than 32-bit sums can hold.
+        If codes are not int8 (out, in), the scale has another shape or is not finite, `input_scale`
+        is below 0 or not finite, or there are more inputs than 32-bit sums can hold.
     """
     check_input_scale(input_scale)
     codes = np.asarray(codes)
@@ -45,6 +45,9 @@ def pack_int8(codes: Array, scale: Array, input_scale: float = 0.0) -> Int8Weigh
     outputs, inputs = codes.shape
     if inputs > MAX_INPUTS:
         raise ValueError(f"pack_int8: {inputs} inputs; at most {MAX_INPUTS} can be summed")
+    scale = np.asarray(scale, np.float32)
+    if scale.shape not in ((), (outputs,)) or not np.isfinite(scale).all():
+        raise ValueError(f"pack_int8: scale is {scale.shape}, expected {(outputs,)} finite numbers")
     steps, columns = -(-inputs // STEP), -(-outputs // UNIT) * UNIT
     padded = np.zeros((columns, steps * STEP), np.int8)
     padded[:outputs, :inputs] = codes

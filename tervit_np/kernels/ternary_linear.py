@@ -49,8 +49,11 @@ def ternary_linear(
     Raises
     ------
     ValueError
-        If a shape does not fit, a value is not finite, or this CPU cannot run the variant.
+        If a shape does not fit, a value is not finite, `threads` is below 1, or this CPU cannot run
+        the variant.
     """
+    if threads < 1:
+        raise ValueError(f"ternary_linear: threads is {threads}; expected at least 1")
     x = np.ascontiguousarray(x, np.float32)
     if x.ndim != 2 or x.shape[1] != packed.inputs:
         raise ValueError(f"ternary_linear: x is {x.shape}, expected (tokens, {packed.inputs})")

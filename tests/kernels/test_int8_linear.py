@@ -73,6 +73,12 @@ def test_wrong_arguments_are_refused(backend):
             int8_linear(np.zeros((2, 5)), layer)
         with pytest.raises(ValueError, match="NaN or infinite"):
             int8_linear(np.full((2, 4), np.inf), layer)
+        for bias in (np.ones(1), np.ones(4)):
+            with pytest.raises(ValueError, match=r"bias is .*, expected \(3,\)"):
+                int8_linear(np.zeros((2, 4)), layer, bias)
+    for scale in (np.ones(1), np.ones(4), np.full(3, np.nan)):
+        with pytest.raises(ValueError, match=r"scale is .*, expected \(3,\) finite numbers"):
+            pack_int8(np.ones((3, 4), np.int8), scale)
     for wrong in (np.ones(4, np.int8), np.ones((2, 2)), np.ones((0, 3), np.int8)):
         with pytest.raises(ValueError, match="not int8"):
             pack_int8(wrong, np.float32(1))

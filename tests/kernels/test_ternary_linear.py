@@ -129,6 +129,12 @@ def test_wrong_arguments_are_refused(x, bias, message):
             ternary_linear(x, packed, bias, variant)
 
 
+@pytest.mark.parametrize("threads", [0, -1])
+def test_no_thread_is_refused(threads):
+    with pytest.raises(ValueError, match=f"threads is {threads}; expected at least 1"):
+        ternary_linear(np.ones((2, 4)), pack(np.ones((3, 4), np.int8), 1.0), threads=threads)
+
+
 def test_unsupported_variants_are_refused(monkeypatch):
     """Running them would end the process."""
     monkeypatch.setattr(isa, "features", lambda: frozenset({"avx2"}))
