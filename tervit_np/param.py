@@ -34,6 +34,25 @@ class Param:
         return f"Param{self.shape} {self.data.dtype}"
 
 
+def distinctly_named(named_params: Iterable[tuple[str, Param]]) -> list[tuple[str, Param]]:
+    """List named parameters, of which an optimizer or an average keeps a state under each name.
+
+    Raises
+    ------
+    ValueError
+        If two of them have the same name: they would share one state.
+    """
+    listed = list(named_params)
+    names = [name for name, _ in listed]
+    if len(set(names)) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(
+            f"two parameters are called {repeated}; for two models give their names different "
+            "prefixes, such as student. and teacher."
+        )
+    return listed
+
+
 def zero_grad(params: Iterable[Param]) -> None:
     """Set the gradients to zero, in place."""
     for param in params:

@@ -9,7 +9,7 @@ Each parameter is updated by itself, so several threads may share them.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from data_tools import elementary
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
-from tervit_np.param import Param
+from tervit_np.param import Param, distinctly_named
 
 NOT_DECAYED = ("cls_token", "dist_token", "pos_embed", "relative_position_bias_table")
 
@@ -28,19 +28,20 @@ class AdamW:
     Raises
     ------
     ValueError
-        If `betas` are not two numbers of at least 0 and below 1.
+        If two parameters have the same name, or `betas` are not two numbers of at least 0 and
+        below 1.
     """
 
     def __init__(
         self,
-        named_params: list[tuple[str, Param]],
+        named_params: Iterable[tuple[str, Param]],
         lr: float,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.05,
     ) -> None:
         check_betas(betas)
-        self.named_params = list(named_params)
+        self.named_params = distinctly_named(named_params)
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self.steps = 0
         self._decayed = {name for name, param in self.named_params if decays(name, param)}

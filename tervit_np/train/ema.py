@@ -5,19 +5,26 @@
 At first d is small, so that the average quickly loses the random initial values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
-from tervit_np.param import Param
+from tervit_np.param import Param, distinctly_named
 
 
 class EMA:
-    """Average of named parameters; `steps` counts updates."""
+    """Average of named parameters; `steps` counts updates.
 
-    def __init__(self, named_params: list[tuple[str, Param]], decay: float) -> None:
-        self.named_params, self.decay, self.steps = named_params, decay, 0
-        self.average = {name: p.data.copy() for name, p in named_params}
+    Raises
+    ------
+    ValueError
+        If two parameters have the same name.
+    """
+
+    def __init__(self, named_params: Iterable[tuple[str, Param]], decay: float) -> None:
+        self.named_params = distinctly_named(named_params)
+        self.decay, self.steps = decay, 0
+        self.average = {name: p.data.copy() for name, p in self.named_params}
 
     def update(self) -> None:
         """Add the current parameters to the average."""

@@ -27,37 +27,44 @@ Cost of a matrix (m, n) with m <= n: 5 (4 m^2 n + 2 m^3) operations a step, what
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
-from tervit_np.param import Param
+from tervit_np.param import Param, distinctly_named
 from tervit_np.train.adamw import NOT_DECAYED, AdamW
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 5
+HEADS = ("head", "head_dist")
 
 
 class Muon:
     """Trains matrices by Muon and everything else by AdamW; `lr` is AdamW's rate.
 
     `ratio` is Muon's rate divided by AdamW's.
+
+    Raises
+    ------
+    ValueError
+        If two parameters have the same name.
     """
 
     def __init__(
         self,
-        named_params: list[tuple[str, Param]],
+        named_params: Iterable[tuple[str, Param]],
         lr: float,
         betas: tuple[float, float] = (0.9, 0.98),
         weight_decay: float = 0.05,
         momentum: float = 0.95,
         ratio: float = 2.5,
     ) -> None:
-        self.matrices = [(name, p) for name, p in named_params if is_matrix(name, p)]
-        others = [(name, p) for name, p in named_params if not is_matrix(name, p)]
+        listed = distinctly_named(named_params)
+        self.matrices = [(name, p) for name, p in listed if is_matrix(name, p)]
+        others = [(name, p) for name, p in listed if not is_matrix(name, p)]
         self.rest = AdamW(others, lr, betas, weight_decay=weight_decay)
         self.weight_decay, self.momentum, self.ratio = weight_decay, momentum, ratio
         self.momenta = {name: np.zeros_like(p.data) for name, p in self.matrices}
@@ -129,8 +136,9 @@ def orthogonalize(u: Array) -> Array:
 
 def is_matrix(name: str, param: Param) -> bool:
     """Tell whether Muon trains a parameter: a matrix between hidden layers, or a kernel."""
-    kind = name.rpartition(".")[2]
-    return len(param.shape) >= 2 and kind not in NOT_DECAYED and not name.startswith("head")
+    *modules, kind = name.split(".")
+    is_head = any(module in HEADS for module in modules)
+    return len(param.shape) >= 2 and kind not in NOT_DECAYED and not is_head
 
 
 def parts(name: str, x: Array) -> Iterator[Array]:

@@ -27,6 +27,12 @@ def test_the_norm_covers_all_parameters(backend, dtype):
     assert named[0][1].grad.dtype == dtype
 
 
+def test_an_iterator_is_clipped_as_a_list_is():
+    named = gradients(A, B)
+    assert tv.clip_grad_norm(iter(named), 1.0) == 5
+    np.testing.assert_allclose(named[1][1].grad, B / 5, rtol=ROUNDOFF32)
+
+
 def test_the_factor_matches_pytorch():
     named = gradients(A, B)
     tv.clip_grad_norm(named, 2.0)

@@ -1,0 +1,48 @@
+"""What optimizers and averages keep for each parameter, under its name."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from tervit_np.param import Param
+from tervit_np.train import EMA
+
+
+def step(state):
+    state.update() if isinstance(state, EMA) else state.step()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda n: tv.AdamW(n, 1e-3), lambda n: tv.train.Muon(n, 1e-3), lambda n: EMA(n, 0.9)]
+)
+class TestStateByName:
+    def test_two_models_need_names_of_their_own(self, make):
+        """Their parameters would share moments, and each would move by the other's gradients."""
+        models = [tv.create_model("deit_shapes", seed=seed) for seed in (0, 1)]
+        params = [named for model in models for named in model.named_params()]
+        with pytest.raises(ValueError, match="two parameters are called cls_token|pos_embed"):
+            make(params)
+
+    def test_prefixes_tell_two_models_apart(self, make):
+        """Each is trained as by itself, its head by the same rule."""
+        pairs = {"a.": Param(np.ones((4, 4), "f4")), "b.": Param(np.ones((4, 4), "f4"))}
+        pairs["b."].grad[...] = np.random.default_rng(0).normal(size=(4, 4))
+        for last in ("head.weight", "fc1.weight"):
+            alone = Param(np.ones((4, 4), "f4"))
+            alone.grad[...] = pairs["b."].grad
+            together = {key: copy.deepcopy(param) for key, param in pairs.items()}
+            step(make([(last, alone)]))
+            step(make([(key + last, param) for key, param in together.items()]))
+            np.testing.assert_array_equal(together["b."].data, alone.data)
+
+    def test_an_iterator_is_as_good_as_a_list(self, make):
+        listed, read_once = (Param(np.ones((4, 4), "f4")) for _ in range(2))
+        for param in (listed, read_once):
+            param.grad[...] = np.random.default_rng(0).normal(size=(4, 4))
+        states = [make([("fc1.weight", listed)]), make(iter([("fc1.weight", read_once)]))]
+        for state in states:
+            step(state)
+        np.testing.assert_array_equal(read_once.data, listed.data)
+        assert len(state.named_params if isinstance(state, EMA) else state.state_dict()) > 0
