@@ -13,14 +13,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.kernels import has_tile, selected_variant
-from tervit_np.nn import Blocks
+from tervit_np.deploy.layers import PackedLinear
+from tervit_np.kernels import Panels, has_tile, selected_variant
+from tervit_np.nn import (
+    MLP,
+    Attention,
+    Block,
+    Blocks,
+    LayerNorm,
+    Module,
+    Products,
+    SwinBlock,
+    WindowAttention,
+)
+from tervit_np.nn.swin_block import WindowProducts
+from tervit_np.quant import Identity
 
 if TYPE_CHECKING:
     from tervit_np.deploy.session import InferenceSession
     from tervit_np.kernels.block import BlockWeights
 
 ATTENTION = ("float32", "bfloat16", "int8")
+_COMPILED = (Block, SwinBlock, Attention, WindowAttention, MLP, LayerNorm)
+_PRODUCTS = (Products, WindowProducts)
 
 
 class PackedBlocks(Blocks):
@@ -97,3 +112,22 @@ class PackedBlocks(Blocks):
             session = InferenceSession(tile, self._weights[0], self.num_threads, self.attention)
             self._local.session, self._local.process = session, process
         return session
+
+
+def has_compiled_form(blocks: Blocks) -> bool:
+    """Tell whether the compiled block computes what these blocks do.
+
+    All linear layers are packed and ternary, without groups, attention is not quantized, and no
+    module has a class of another origin, whose forward pass may differ.
+    """
+    return all(_is_compiled(module) for block in blocks for _, module in block.named_modules())
+
+
+def _is_compiled(module: Module) -> bool:
+    if isinstance(module, PackedLinear):
+        return isinstance(module.packed, Panels)
+    if isinstance(module, Block | SwinBlock) and module.norm1.eps != module.norm2.eps:
+        return False
+    if type(module) in _PRODUCTS:
+        return isinstance(module.act_quant, Identity)  # type: ignore[attr-defined]
+    return type(module) in _COMPILED

@@ -1,26 +1,27 @@
 """Replace the layers of a model by packed ones, with codes from a file or from the model itself."""
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
-from tervit_np.deploy.blocks import PackedBlocks
-from tervit_np.deploy.layers import PackedLinear, packed_layer
-from tervit_np.kernels import Panels
-from tervit_np.models import Classifier, build, quantize
-from tervit_np.models.quantization import plan_of
-from tervit_np.nn import Blocks, Linear, Products
+from tervit_np.deploy.blocks import PackedBlocks, has_compiled_form
+from tervit_np.deploy.layers import packed_layer
+from tervit_np.models import Classifier
+from tervit_np.nn import Blocks, Conv2d, Linear, PatchProjection
 from tervit_np.nn.quantized_layer import effective_bias
-from tervit_np.quant import (
-    Identity,
-    QuantizedTensor,
-    is_int8_activation,
-    is_integer_matmul,
-)
+from tervit_np.quant import QuantizedTensor, is_int8_activation, is_integer_matmul
+from tervit_np.quant.spec import is_registered
+
+_LAYERS = (Linear, PatchProjection, Conv2d)
 
 
 def packable(layer: Any) -> bool:
-    """Tell whether a layer is an integer product: 8-bit tokens, weights with a packed form."""
-    return bool(layer.weight_quant.packing) and is_int8_activation(layer.act_quant)
+    """Tell whether a layer is an integer product: 8-bit tokens, weights with a packed form.
+
+    Of layers and quantizers whose classes derive from those of the package this is not known.
+    """
+    is_known = type(layer) in _LAYERS and is_registered(layer.weight_quant)
+    return is_known and bool(layer.weight_quant.packing) and is_int8_activation(layer.act_quant)
 
 
 def pack_layers_(
@@ -41,43 +42,31 @@ def pack_layers_(
         _replace(model, name, packed_layer(layers[name], codes))
         model.packed = True
     for _, module in list(model.named_modules()):
-        if isinstance(blocks := getattr(module, "blocks", None), Blocks) and _all_ternary(blocks):
+        blocks = getattr(module, "blocks", None)
+        if type(blocks) is Blocks and has_compiled_form(blocks):
             module.blocks = PackedBlocks(blocks, num_threads, attention)  # type: ignore[attr-defined]
 
 
 def packed_copy(model: Classifier) -> Classifier | None:
     """Return a packed copy of a model with its present weights, None if no layer is ternary.
 
-    float32 only.
+    float32 only. Modules of other classes, and what is changed in a model after it was built, stay
+    as they are.
     """
     layers = {name: layer for name, layer in model.quantizable() if packable(layer)}
     if not any(is_integer_matmul(layer.weight_quant, layer.act_quant) for layer in layers.values()):
         return None
-    copy = build(model.config, None, model.dtype)
-    quantize(copy, plan_of(model))
-    arrays = model.named_arrays()
-    for name, array in copy.named_arrays().items():
-        if name.removesuffix(".weight") not in layers:
-            array[...] = arrays[name]
-    copied = dict(copy.quantizable())
+    latent = {id(layer.weight): layer.weight for layer in layers.values()}  # need no copy
+    copied = copy.deepcopy(model, latent)
+    copied_layers = dict(copied.quantizable())
     for name, layer in layers.items():
         if layer.bias is not None:
-            copied[name].bias.data[...] = effective_bias(layer)
+            copied_layers[name].bias.data[...] = effective_bias(layer)
     layer_codes = (
         (name, layer.weight_quant.encode(layer.weight.data)) for name, layer in layers.items()
     )
-    pack_layers_(copy, layer_codes)
-    return copy
-
-
-def _all_ternary(blocks: Blocks) -> bool:
-    """Tell whether all linear layers are packed and ternary, and attention is not quantized."""
-    modules = [module for block in blocks for _, module in block.named_modules()]
-    linear = [module for module in modules if isinstance(module, Linear | PackedLinear)]
-    products = [module.act_quant for module in modules if isinstance(module, Products)]
-    return all(
-        isinstance(layer, PackedLinear) and isinstance(layer.packed, Panels) for layer in linear
-    ) and all(isinstance(quantizer, Identity) for quantizer in products)
+    pack_layers_(copied, layer_codes)
+    return copied
 
 
 def _replace(model: Any, name: str, layer: Any) -> None:

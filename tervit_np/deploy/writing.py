@@ -37,7 +37,7 @@ from tervit_np.quant import (
     fixed_scale,
     is_int8_activation,
 )
-from tervit_np.quant.spec import plan_to_spec
+from tervit_np.quant.spec import plan_to_spec, require_registered
 
 FORMAT = "tervit_np packed 1"
 PRECISIONS = ("float32", "float16")
@@ -84,6 +84,7 @@ def _to_json(key: str, value: Any) -> str:
 
 def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]:
     """Return the arrays of a packed file, by name, with floats of `dtype`."""
+    check_storable(model)
     arrays: dict[str, Array] = {}
     layers = {f"{name}.weight": (name, layer) for name, layer in model.quantizable()}
     gammas = {
@@ -111,7 +112,6 @@ def packed_arrays(model: Classifier, dtype: "np.dtype[Any]") -> dict[str, Array]
         codes, scale, _ = layer.weight_quant.encode(param.data)
         arrays[f"{layer_name}.codes"] = _packed_codes(layer_name, layer, codes)
         arrays[f"{layer_name}.scale"] = _cast_scale(f"{layer_name}.scale", scale, dtype)
-    check_storable(model)
     return arrays
 
 
@@ -157,6 +157,11 @@ def storage_kind(name: str, layer: Any) -> str:
     """
     weight: Quantizer = layer.weight_quant
     act: Quantizer = layer.act_quant
+    for quantizer in (weight, act):
+        try:
+            require_registered(quantizer)
+        except ValueError as error:
+            raise ValueError(f"export: {name}: {error}") from None
     kind = "float" if isinstance(weight, Identity) else weight.packing.removesuffix(" groups")
     if not kind:
         raise ValueError(

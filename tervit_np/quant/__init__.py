@@ -33,6 +33,7 @@ from tervit_np.quant.uniform import UniformAct, UniformWeight
 __all__ = [
     "IDENTITY",
     "PLANS",
+    "RULES",
     "Blend",
     "QuantizedTensor",
     "Convention",

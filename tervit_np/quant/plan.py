@@ -130,8 +130,9 @@ def _prepare(quantizer: Quantizer, w: Array, what: str) -> None:
 
 def _learned_or_new(present: Quantizer, new: Quantizer) -> Quantizer:
     """Return the present quantizer if it has learned and the new one is the same rule."""
-    is_same = type(present) is type(new) and present.arguments() == new.arguments()
-    return present if is_same and (present.params() or present.buffers()) else new
+    if type(present) is not type(new) or not (present.params() or present.buffers()):
+        return new
+    return present if present.arguments() == new.arguments() else new
 
 
 def _checked_rule(rule: Any) -> Rule:

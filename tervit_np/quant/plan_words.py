@@ -21,7 +21,12 @@ from tervit_np.quant.learned_act import PACT, LSQAct
 from tervit_np.quant.offset_act import LSQPlusAct
 from tervit_np.quant.protocol import Quantizer
 from tervit_np.quant.quest_act import QuestAct
-from tervit_np.quant.spec import RULES, quantizer_from_spec, quantizer_to_spec
+from tervit_np.quant.spec import (
+    RULES,
+    quantizer_from_spec,
+    quantizer_to_spec,
+    require_registered,
+)
 from tervit_np.quant.static import StaticAct
 from tervit_np.quant.uniform import UniformAct, UniformWeight
 
@@ -97,8 +102,9 @@ def quantizer_to_words(quantizer: Quantizer, column: str) -> str:
     Raises
     ------
     ValueError
-        If it cannot be in this column.
+        If it cannot be in this column, or is none of `RULES`.
     """
+    require_registered(quantizer)
     spec = quantizer_to_spec(quantizer)
     rule = RULES[spec.pop("rule")]
     word = {v: k for k, v in _ONLY_WEIGHTS.items()}.get(rule) if column == "weights" else None

@@ -133,8 +133,21 @@ class Quantizer(ABC):
         """Take note of the weight that the optimizer has moved, and of its gradient."""
 
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments of the constructor, which are attributes of the same names."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        """Return the arguments of the constructor, which are attributes of the same names.
+
+        Raises
+        ------
+        ValueError
+            If one of them is no attribute.
+        """
+        names = list(inspect.signature(type(self)).parameters)
+        for name in names:
+            if not hasattr(self, name):
+                raise ValueError(
+                    f"{type(self).__name__} has an argument {name!r} and no attribute of this "
+                    f"name; set self.{name} in its __init__"
+                )
+        return {name: getattr(self, name) for name in names}
 
 
 def require_residual(residual: Array | None) -> Array:

@@ -42,6 +42,31 @@ RULES: dict[str, type[Quantizer]] = {
 }
 
 
+def is_registered(quantizer: Quantizer) -> bool:
+    """Tell whether a quantizer's class is the rule of its name, and not one derived from it."""
+    return RULES.get(type(quantizer).__name__) is type(quantizer)
+
+
+def require_registered(quantizer: Quantizer) -> None:
+    """Raise ValueError unless a file with this quantizer can be read again; of a blend the inner.
+
+    A class of another origin may have the name of a rule, which a reader would then build.
+    """
+    rule = quantizer.inner if isinstance(quantizer, Blend) else quantizer
+    if is_registered(rule):
+        return
+    name = type(rule).__name__
+    advice = (
+        "it has the name of another rule; call it differently and add it to tervit_np.quant.RULES"
+        if name in RULES
+        else f"add it by tervit_np.quant.RULES[{name!r}] = {name}"
+    )
+    raise ValueError(
+        f"{rule!r} cannot be stored: its class {type(rule).__module__}.{name} is none of the rules "
+        f"that files may name; {advice}, here and where the file is read"
+    )
+
+
 def quantizer_to_spec(quantizer: Quantizer) -> dict[str, Any]:
     """Describe a quantizer; a blend by its inner quantizer, which remains after the ramp."""
     if isinstance(quantizer, Blend):
@@ -68,7 +93,16 @@ def quantizer_from_spec(spec: dict[str, Any]) -> Quantizer:
 
 
 def plan_to_spec(plan: Plan) -> list[list[Any]]:
-    """Describe a plan: a list of [pattern, weight quantizer, activation quantizer]."""
+    """Describe a plan: a list of [pattern, weight quantizer, activation quantizer].
+
+    Raises
+    ------
+    ValueError
+        If a quantizer is none of `RULES`, and could not be read again.
+    """
+    for _, *quantizers in plan.rules:
+        for quantizer in quantizers:
+            require_registered(quantizer)
     return [[p, quantizer_to_spec(w), quantizer_to_spec(a)] for p, w, a in plan.rules]
 
 

@@ -7,7 +7,7 @@ import tervit_np as tv
 from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.packing import packed_copy
-from tervit_np.quant import LAT, QEMA, Plan, Ternary, UniformAct
+from tervit_np.quant import LAT, QEMA, Plan, Ternary, UniformAct, is_integer_matmul
 from tests.checks import BACKENDS
 from tests.deploy.test_packed import CASES, DEIT, clear_images_of, images_of, model_of
 from tests.rounding import assert_same, assert_same_layers, generator
@@ -50,6 +50,92 @@ def test_a_packed_copy_equals_the_exported_and_loaded_model(tmp_path):
     np.testing.assert_array_equal(
         packed_copy(model).predict(images), tv.load_packed(tmp_path / "x").predict(images)
     )
+
+
+class Halved(tv.DeiT):
+    """A distilled model of a user, with a forward pass of its own."""
+
+    def forward(self, images, **options):
+        logits, cache = super().forward(images, **options)
+        return tuple(head / 2 for head in logits), cache
+
+
+class ReluMLP(tv.nn.MLP):
+    def forward(self, x):
+        hidden, _ = self.fc1.forward(x)
+        return self.fc2.forward(np.maximum(hidden, 0))[0], None
+
+
+class DoubledLinear(tv.nn.Linear):
+    def forward(self, x):
+        y, cache = super().forward(x)
+        return 2 * y, cache
+
+
+class ShiftedAct(UniformAct):
+    def forward(self, w, keep_residual=False):
+        w_hat, cache = super().forward(w, keep_residual)
+        return w_hat + 1, cache
+
+
+class TwoScales(Ternary):
+    def forward(self, w, keep_residual=False):
+        w_hat, cache = super().forward(w, keep_residual)
+        return np.where(w_hat > 0, 2 * w_hat, w_hat), cache
+
+
+def with_class(module, own_class):
+    module.__class__ = own_class
+
+
+def with_eps(model):
+    model.blocks[0].norm2.eps = 1.0
+
+
+def with_tanh(model):
+    model.blocks[0].mlp.gelu_form = "tanh"
+
+
+def without_a_block(model):
+    del model.blocks[-1]
+
+
+@pytest.mark.rounding
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: with_class(model.blocks[0].mlp, ReluMLP),
+        lambda model: with_class(model.blocks[0].mlp.fc2, DoubledLinear),
+        lambda model: with_class(model.head, DoubledLinear),
+        with_eps,
+        with_tanh,
+        without_a_block,
+    ],
+    ids=["mlp", "linear", "head", "eps", "gelu", "depth"],
+)
+def test_a_packed_copy_keeps_what_a_user_has_changed(change):
+    """It was built from the configuration, and so `evaluate` measured another model."""
+    model = model_of(DEIT)
+    change(model)
+    images = clear_images_of(model)
+    assert_same(packed_copy(model).predict(images), model.predict(images))
+
+
+@pytest.mark.rounding
+def test_a_packed_copy_has_the_class_of_its_model():
+    model = model_of(DEIT)
+    images = clear_images_of(model)
+    with_class(model, Halved)
+    assert_same(packed_copy(model).predict(images), model.predict(images))
+
+
+@pytest.mark.parametrize("pair", [(TwoScales(), UniformAct()), (Ternary(), ShiftedAct())])
+def test_integers_are_multiplied_for_known_rules_alone(pair):
+    """What a derived class passes on need not be integers, whatever its parent's are."""
+    assert is_integer_matmul(Ternary(), UniformAct())
+    assert not is_integer_matmul(*pair)
+    plan = Plan([(".*(qkv|proj|fc1|fc2)", *pair)])
+    assert packed_copy(tv.quantize(tv.create_model("deit_shapes"), plan)) is None
 
 
 def test_model_and_packed_copy_do_not_share_weights():

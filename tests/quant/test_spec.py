@@ -1,8 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 
+import tervit_np as tv
+from tervit_np.models import plan_of
 from tervit_np.quant import (
+    IDENTITY,
     LAT,
     LSQ,
     PACT,
@@ -20,6 +24,7 @@ from tervit_np.quant import (
     LSQAct,
     LSQPlusAct,
     Plan,
+    Quantizer,
     Quest,
     QuestAct,
     Sherry,
@@ -37,6 +42,7 @@ from tervit_np.quant.spec import (
     quantizer_from_spec,
     quantizer_to_spec,
 )
+from tervit_np.train import Stage
 
 QUANTIZERS = [
     Identity(),
@@ -120,3 +126,63 @@ def test_malformed_quantizers_are_refused(spec, words):
 def test_malformed_plans_are_refused(spec):
     with pytest.raises(ValueError, match="a plan is a list|unknown quantizer"):
         plan_from_spec(spec)
+
+
+class Half(Quantizer):
+    """A rule of a user."""
+
+    def __init__(self, step=0.5):
+        self.step = step
+
+    def forward(self, w, keep_residual=False):
+        return np.rint(w / self.step) * self.step, None
+
+    def backward(self, dw_hat, cache):
+        return dw_hat
+
+    def frozen(self, w, cache):
+        return w
+
+    def encode(self, w):
+        raise NotImplementedError
+
+
+class TestRulesOfAUser:
+    """A checkpoint with one was written, and could not be read, or was read as another rule."""
+
+    def test_an_unknown_rule_is_refused_before_it_is_stored(self, tmp_path):
+        model = tv.quantize(tv.create_model("deit_shapes"), Plan([("head", Half(), IDENTITY)]))
+        for store in (
+            lambda: tv.save_checkpoint(model, tmp_path / "x"),
+            lambda: tv.export(model, tmp_path / "x"),
+            lambda: tv.quant.write_plan_file(plan_of(model), tmp_path / "x"),
+            lambda: Stage("own", plan_of(model), 1).describe(),
+        ):
+            with pytest.raises(ValueError, match=r"add it by tervit_np.quant.RULES\['Half'\]"):
+                store()
+        assert not (tmp_path / "x").exists()
+
+    def test_a_class_with_the_name_of_a_rule_is_refused(self):
+        class Ternary(Half):
+            pass
+
+        with pytest.raises(ValueError, match="the name of another rule; call it differently"):
+            plan_to_spec(Plan([("head", Blend(Ternary()), IDENTITY)]))
+
+    def test_a_registered_rule_is_stored_and_read(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(tv.quant.RULES, "Half", Half)
+        model = tv.quantize(tv.create_model("deit_shapes"), Plan([("head", Half(0.25), IDENTITY)]))
+        tv.save_checkpoint(model, tmp_path / "x")
+        loaded, _ = tv.load_model(tmp_path / "x")
+        assert type(loaded.head.weight_quant) is Half
+        assert loaded.head.weight_quant.step == 0.25
+
+    def test_an_argument_that_is_no_attribute_is_named(self):
+        class Forgetful(Half):
+            def __init__(self, levels=3):
+                super().__init__(1 / levels)
+
+        model = tv.quantize(tv.create_model("deit_shapes"), Plan([("head", Forgetful(), IDENTITY)]))
+        tv.quantize(model, Plan([("head", Forgetful(), IDENTITY)]))  # needs no arguments
+        with pytest.raises(ValueError, match=r"no attribute of this name; set self.levels in"):
+            plan_of(model)
