@@ -21,8 +21,8 @@ def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> tuple
     Raises
     ------
     ValueError
-        If shapes differ or the batch is empty, logits are not floating-point numbers, a label is
-        outside 0..C-1, a soft target does not sum to one, or `smoothing` is outside 0..1.
+        If shapes differ or the batch is empty, logits are no array of floating-point numbers, a
+        label is outside 0..C-1, a soft target does not sum to one, or `smoothing` is outside 0..1.
     """
     _check_logits(logits)
     targets = _targets(logits, np.asarray(labels), smoothing)
@@ -41,12 +41,14 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
     Raises
     ------
     ValueError
-        If shapes differ or the batch is empty, logits are not floating-point numbers, or the
-        temperature is not positive.
+        If shapes differ or the batch is empty, logits are no arrays of floating-point numbers, or
+        the temperature is not positive and finite.
     """
     _check_same_shape(student, teacher)
-    if not temperature > 0:
-        raise ValueError(f"distillation: temperature is {temperature}, expected a positive number")
+    if not 0 < temperature < np.inf:
+        raise ValueError(
+            f"distillation: temperature is {temperature}, expected a positive, finite number"
+        )
     # exercise distillation: the loss, a number, and dL/dstudent (B, C)
     log_s = log_softmax(student / temperature)
     log_t = log_softmax(teacher.astype(student.dtype, copy=False) / temperature)
@@ -63,7 +65,14 @@ def hard_distillation(student: Array, teacher: Array) -> tuple[float, Array]:
 
 
 def log_softmax(logits: Array) -> Array:
-    """Logarithm of the softmax of each row, without overflow.  (B, C) -> (B, C)."""
+    """Logarithm of the softmax of each row, without overflow.  (B, C) -> (B, C).
+
+    Raises
+    ------
+    ValueError
+        If logits are no array (B, C) of floating-point numbers.
+    """
+    _check_logits(logits)
     # exercise cross_entropy: the logarithm of the softmax of each row, without overflow
     shifted: Array = logits - logits.max(axis=1, keepdims=True)
     log_p: Array = shifted - _log_sum_exp(shifted)
@@ -109,13 +118,19 @@ def _targets(logits: Array, labels: Array, smoothing: float) -> Array:
 
 
 def _check_logits(logits: Array) -> None:
+    if not isinstance(logits, np.ndarray):
+        raise ValueError(
+            f"loss: logits are a {type(logits).__name__}, expected an array (B, C); a distilled "
+            "model returns a pair of them, one for each head"
+        )
     if logits.ndim != 2 or not logits.size:
         raise ValueError(f"loss: logits are {logits.shape}, expected (B, C) with at least one row")
-    if logits.dtype.kind != "f":  # a loss would be rounded to their type
+    if logits.dtype.kind != "f":  # integers would cut the digits of every logarithm off
         raise ValueError(f"loss: logits are {logits.dtype}, expected floating-point numbers")
 
 
 def _check_same_shape(student: Array, teacher: Array) -> None:
     _check_logits(student)
+    _check_logits(teacher)
     if student.shape != teacher.shape:
         raise ValueError(f"distillation: student is {student.shape}, teacher {teacher.shape}")

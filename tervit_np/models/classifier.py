@@ -21,12 +21,19 @@ class Classifier(Module):
     packed = False  # True if layers are packed (deploy/) and have no latent weights
 
     def check_images(self, images: Array) -> None:
-        """Raise ValueError unless the images are (B, 3, S, S)."""
+        """Raise ValueError unless the images are (B, 3, S, S), in floating-point numbers."""
+        if not isinstance(images, np.ndarray):
+            raise ValueError(f"images are a {type(images).__name__}, expected an array")
         size = self.config.image_size
         if images.ndim != 4 or images.shape[1:] != (3, size, size):
             raise ValueError(
                 f"images are {images.shape}; this model expects (B, 3, {size}, {size}), "
                 "normalised, channels first"
+            )
+        if images.dtype.kind != "f":  # pixels that nobody has normalised
+            raise ValueError(
+                f"images are {images.dtype}, expected floating-point numbers: data_tools.normalise "
+                "makes them of uint8 (B, S, S, 3)"
             )
 
     def dlogits_per_head(self, dlogits: Logits, batch: int, heads: int) -> list[Array]:
@@ -70,7 +77,8 @@ class Classifier(Module):
         Raises
         ------
         ValueError
-            If the images have another shape, or `batch_size` or `threads` is below 1.
+            If the images have another shape or are no floating-point numbers, or `batch_size` or
+            `threads` is below 1.
         """
         from concurrent.futures import ThreadPoolExecutor  # takes long to import
 

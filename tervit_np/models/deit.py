@@ -176,7 +176,7 @@ class DeiT(Classifier):
         Raises
         ------
         ValueError
-            If the images have another shape.
+            If the images have another shape or are no floating-point numbers.
         """
         self.check_images(images)
         z, c1 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
@@ -201,8 +201,9 @@ class DeiT(Classifier):
         Raises
         ------
         ValueError
-            If `dlogits` does not have the shape of the logits.
+            If `dlogits` does not have the shape of the logits, or the model is packed.
         """
+        self.require_latent_weights()
         per_head = self.dlogits_per_head(dlogits, cache.shape[0], len(self._heads()))
         heads = zip(self._heads(), per_head, cache.heads, strict=True)
         dpooled = [head.backward(d, c) for head, d, c in heads]

@@ -149,6 +149,7 @@ class Swin(Classifier):
 
     def backward(self, dlogits: Logits, cache: SwinCache, *, input_grad: bool = True) -> Array:
         """Add into every gradient; return dimages (B, 3, H, W), empty without `input_grad`."""
+        self.require_latent_weights()
         (dlogits,) = self.dlogits_per_head(dlogits, cache.shape[0], 1)
         dpooled = self.head.backward(dlogits, cache.head)
         tokens = cache.shape[1] * cache.shape[2]

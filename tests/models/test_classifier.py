@@ -48,11 +48,28 @@ def test_no_images_give_no_rows():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("image_dtype", ["float32", "float64", "uint8"])
+@pytest.mark.parametrize("image_dtype", ["float16", "float32", "float64"])
 def test_logits_have_the_models_type(dtype, image_dtype):
     images = read_only(np.abs(IMAGES).astype(image_dtype))
     assert build(dtype).predict(images).dtype == dtype
     assert build(dtype).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "bool", "complex64", "object"])
+def test_images_that_nobody_has_normalised_are_refused(dtype):
+    """Bytes from 0 to 255 were classified, and a gradient had their size."""
+    for run in (build().predict, build().forward):
+        with pytest.raises(ValueError, match=f"images are {dtype}, expected floating-point numb"):
+            run(np.ones((2, 3, 8, 8), dtype))
+    with pytest.raises(ValueError, match="images are a list, expected an array"):
+        build().predict(IMAGES.tolist())
+
+
+def test_a_packed_model_says_that_it_has_no_backward_pass():
+    for model in (build(), tv.create_model("swin_cifar")):
+        model.packed = True
+        with pytest.raises(ValueError, match="the model is packed and has no latent weights"):
+            model.backward(np.ones((1, 3), np.float32), None)
 
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
