@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_tools.crops import erase_, random_resized_crop
-from data_tools.imageset import Array, DataError, check_labels
+from data_tools.imageset import Array, DataError, check_labels, check_pixels
 from data_tools.mixing import cutmix, mixup
 from data_tools.preprocessing import normalise
 from data_tools.randaugment import randaugment
@@ -73,10 +73,16 @@ class Augment:
     def augment_uint8(
         self, images: Array, rng: np.random.Generator, mirrored: Array | None = None
     ) -> Array:
-        """Crop, flip and RandAugment a batch of small images.  uint8 (B, S, S, 3) -> the same.
+        """Crop, flip and RandAugment a batch of small images.  uint8 (B, S, S, 3) -> new ones.
 
         `mirrored` (B,) says which images are mirrored; without it, they are drawn.
+
+        Raises
+        ------
+        DataError
+            If the images have another type or shape.
         """
+        check_pixels(images, "augment")
         images = crop_and_flip(images, self.crop_padding, self.flip, rng, mirrored)
         if self.randaugment_ops:
             from PIL import Image
@@ -113,7 +119,15 @@ class Augment:
         """Turn augmented bytes into a batch: invert, cutout, normalise, erase, mix.
 
         uint8 (B, S, S, 3), (B,) -> float32 (B, 3, S, S), soft targets (B, C)
+
+        Raises
+        ------
+        DataError
+            If the images have another type or shape, or a label is outside the classes.
         """
+        check_pixels(images, "augment")
+        if self.invert or self.cutout:
+            images = images.copy()  # those of the caller stay as they are
         if self.invert:
             inverted = rng.random(len(images)) < self.invert
             images[inverted] = invert(images[inverted])

@@ -73,29 +73,37 @@ class ImageSet:
     ------
     DataError
         If images or labels have other types or shapes than below, a label is outside the classes,
-        a class occurs twice, or a mean or standard deviation is not a number to divide by.
+        a class occurs twice, there are not three means and standard deviations, or one of them is
+        not a number to divide by.
     """
 
     name: str
     split: str
     images: Array  # uint8 (N, S, S, 3)
-    labels: Array  # int64 (N,)
+    labels: Array  # int64 (N,), made of any integers
     classes: tuple[str, ...]
     mean: tuple[float, ...]  # of each channel, pixels from 0 to 1
     std: tuple[float, ...]
     held_out: str = ""  # how the images were drawn, if they are held out of another split
 
     def __post_init__(self) -> None:
-        shape, dtype = self.images.shape, self.images.dtype
-        if len(shape) != 4 or shape[3] != 3 or dtype != np.uint8 or self.labels.shape != shape[:1]:
+        check_pixels(self.images, self.name)
+        if np.shape(self.labels) != self.images.shape[:1]:
             raise DataError(
-                f"{self.name}: images are {dtype} {shape}, labels {self.labels.shape}; expected "
-                "uint8 (N, H, W, 3) and (N,)"
+                f"{self.name}: images are {self.images.shape}, labels {np.shape(self.labels)}; "
+                "expected (N, H, W, 3) and (N,)"
             )
         check_labels(self.labels, len(self.classes), self.name)
+        # Arithmetic with labels of fewer bits would overflow, as in a table of confusions.
+        object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
         if len(set(self.classes)) < len(self.classes):
             repeated = [name for name in self.classes if self.classes.count(name) > 1]
             raise DataError(f"{self.name}: the class {repeated[0]!r} occurs twice")
+        if np.shape(self.mean) != (3,) or np.shape(self.std) != (3,):
+            raise DataError(
+                f"{self.name}: mean is {self.mean}, std {self.std}; expected one number for each "
+                "of R, G, B"
+            )
         if not np.isfinite((self.mean, self.std)).all() or min(self.std) <= 0:
             raise DataError(
                 f"{self.name}: mean is {self.mean}, std {self.std}; expected finite numbers, and "
@@ -135,8 +143,20 @@ class ImageSet:
         return self.take(remaining), drawn
 
 
+def check_pixels(images: Array, source: str) -> None:
+    """Raise DataError unless images are uint8 (N, H, W, 3): bytes, three channels, these last."""
+    if not isinstance(images, np.ndarray):
+        raise DataError(f"{source}: images are a {type(images).__name__}, expected an array")
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+        raise DataError(
+            f"{source}: images are {images.dtype} {images.shape}, expected uint8 (N, H, W, 3)"
+        )
+
+
 def check_labels(labels: Array, classes: int, source: str) -> None:
     """Raise DataError unless all labels are whole numbers from 0 to `classes` - 1."""
+    if not isinstance(labels, np.ndarray):
+        raise DataError(f"{source}: labels are a {type(labels).__name__}, expected an array")
     if labels.dtype.kind not in "iu":
         raise DataError(f"{source}: labels are {labels.dtype}, expected whole numbers")
     low, high = np.min(labels, initial=0), np.max(labels, initial=0)

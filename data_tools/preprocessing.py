@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from data_tools.crops import center_crop
-from data_tools.imageset import Array
+from data_tools.imageset import Array, DataError, check_pixels
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -15,7 +15,17 @@ def normalise(images: Array, mean: tuple[float, ...], std: tuple[float, ...]) ->
     """Return (x / 255 - mean) / std.  uint8 (B, H, W, 3) -> float32 (B, 3, H, W), contiguous.
 
     The operations have the order of the official pipelines, so that every bit is equal.
+
+    Raises
+    ------
+    DataError
+        If the images have another type or shape, or `mean` or `std` has not three numbers.
     """
+    check_pixels(images, "normalise")
+    if len(mean) != 3 or len(std) != 3:
+        raise DataError(
+            f"normalise: mean is {mean}, std {std}; expected one number for each of R, G, B"
+        )
     out = np.empty((images.shape[0], 3, *images.shape[1:3]), np.float32)
     for c in range(3):
         channel = out[:, c]

@@ -97,6 +97,17 @@ def test_images_are_inverted_with_the_probability(prob, least, most):
     assert least <= inverted.sum() <= most
 
 
+@pytest.mark.parametrize("options", [{"invert": 1.0}, {"cutout": 3}])
+def test_a_batch_leaves_the_images_as_they_are(options):
+    """They were changed in place: a user's data set lost its pixels, epoch by epoch."""
+    x = images()
+    before = x.copy()
+    x.flags.writeable = False  # as those of a mapped file
+    rng = np.random.default_rng(0)
+    Augment(**options).to_batch(x, np.zeros(len(x), int), 2, 0.0, MEAN, STD, rng)
+    np.testing.assert_array_equal(x, before)
+
+
 def test_cutout_fills_one_square():
     x = np.zeros((50, 12, 12, 3), np.uint8)
     cutout_(x, 4, (1.0, 1.0, 1.0), np.random.default_rng(0))

@@ -50,13 +50,31 @@ def test_hold_out_refuses_all_or_nothing(toy, count):
      ((2, 4, 4, 3), np.uint8, 3)],
 )  # fmt: skip
 def test_wrong_shapes_and_types_are_refused(shape, kind, labels):
-    with pytest.raises(DataError, match=r"toy: images are .*; expected uint8 \(N, H, W, 3\)"):
+    with pytest.raises(DataError, match=r"toy: images are .* expected (uint8 )?\(N, H, W, 3\)"):
         make(np.zeros(shape, kind), np.zeros(labels, np.int64))
+
+
+def test_lists_are_refused_by_name(toy):
+    with pytest.raises(DataError, match="toy: images are a list, expected an array"):
+        make(toy.images.tolist(), toy.labels)
+    with pytest.raises(DataError, match="toy: labels are a list, expected an array"):
+        make(toy.images, list(toy.labels))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint64])
+def test_labels_become_int64(toy, kind):
+    """A confusion is counted at label x classes + answer, beyond the end of a byte."""
+    labels = make(toy.images, toy.labels.astype(kind)).labels
+    assert labels.dtype == np.int64
+    np.testing.assert_array_equal(labels, toy.labels)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"mean": (0.5,)}, r"mean is \(0.5,\), std .*; expected one number for each of R, G, B"),
+        ({"std": (0.5,) * 4}, "expected one number for each of R, G, B"),
+        ({"mean": 0.5, "std": 0.5}, "mean is 0.5, std 0.5; expected one number for each"),
         ({"labels": np.array([0, -1])}, "labels from -1 to 0, expected 0 to 1"),
         ({"labels": np.array([0, 2])}, "labels from 0 to 2, expected 0 to 1"),
         ({"labels": np.array([0, 10**12])}, "expected 0 to 1"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_tools import normalise, preprocess
+from data_tools import Augment, DataError, normalise, preprocess
 from data_tools.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -14,6 +14,37 @@ def test_normalise_follows_its_formula():
     assert normalised.dtype == np.float32
     assert normalised.flags.c_contiguous
     np.testing.assert_allclose(normalised, expected, atol=2e-6)
+
+
+PIXELS = np.zeros((2, 8, 8, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [PIXELS.transpose(0, 3, 1, 2), PIXELS / 255, PIXELS[0], np.zeros((2, 8, 8, 4), np.uint8)],
+    ids=["channels first", "floats", "one", "alpha"],
+)
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda images: normalise(images, IMAGENET_MEAN, IMAGENET_STD),
+        lambda images: Augment().augment_uint8(images, np.random.default_rng(0)),
+        lambda images: Augment().to_batch(
+            images, np.zeros(2, int), 2, 0.0, IMAGENET_MEAN, IMAGENET_STD, np.random.default_rng(0)
+        ),
+    ],
+    ids=["normalise", "augment", "batch"],
+)
+def test_pixels_of_another_type_or_layout_are_refused(images, function):
+    """Floats from 0 to 1 became almost black, channels-first images something of another shape."""
+    with pytest.raises(DataError, match=r"images are .*, expected uint8 \(N, H, W, 3\)"):
+        function(images)
+
+
+def test_each_channel_has_a_mean():
+    for mean, std in [((0.5,), (0.5,)), ((0.5,) * 3, (0.5,) * 4)]:
+        with pytest.raises(DataError, match="expected one number for each of R, G, B"):
+            normalise(PIXELS, mean, std)
 
 
 @pytest.mark.parametrize("size", [(256, 256), (300, 500), (501, 300), (64, 200)])
