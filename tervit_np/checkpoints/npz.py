@@ -6,6 +6,7 @@
 Files are written atomically.
 """
 
+import copy
 import json
 import zipfile
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from tervit_np.files import atomic_write, make_folder, require_file
 from tervit_np.models.classifier import Classifier, float_dtype
 from tervit_np.models.quantization import plan_of, quantize
 from tervit_np.models.registry import build, config_from
-from tervit_np.quant import Plan
+from tervit_np.quant import Plan, named_plan
 from tervit_np.quant.spec import plan_from_spec, plan_to_spec
 
 FORMAT = "tervit_np 1"
@@ -37,13 +38,16 @@ def write_npz(path: Path, arrays: Mapping[str, Array], meta: dict[str, Any]) -> 
     Raises
     ------
     ValueError
-        If the description is too long.
+        If the description is too long or no JSON.
     OSError
         If the disk is full or the folder cannot be written; the partial file is deleted.
     """
     path = Path(path)
     make_folder(path.parent)
-    text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    try:
+        text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not written: its description is no JSON ({error})") from None
     if text.size > MAX_META:
         raise ValueError(f"{path}: the description has {text.size} bytes, at most {MAX_META} fit")
     with atomic_write(path) as file:
@@ -87,30 +91,48 @@ def save_checkpoint(
     model: Classifier,
     path: str | Path,
     *,
-    plan: Plan | None = None,
+    plan: str | Plan | None = None,
     extra: dict[str, Any] | None = None,
 ) -> None:
-    """Write a model's parameters, configuration and plan; `extra` is any JSON.
+    """Write a model's parameters, configuration and plan; `extra` is any JSON object.
 
     Without `plan`, the plan is that of the model's quantizers.
 
     Raises
     ------
     ValueError
-        If the model is packed, or a parameter holds NaN or infinite values, which `load_model`
-        would refuse; an older file of this name is then kept.
+        If `load_model` would refuse the file: the model is packed, a parameter or buffer holds NaN
+        or infinite values, what its quantizers have learned does not belong to `plan`, or `extra`
+        is no JSON. An older file of this name is then kept.
     OSError
         If the file cannot be written.
     """
-    rules = plan_to_spec(plan_of(model) if plan is None else plan)
-    meta = {"format": FORMAT, **describe(model), "plan": rules}
-    for name, param in model.named_params():
-        if not np.isfinite(param.data).all():
+    description = describe(model)
+    chosen = plan_of(model) if plan is None else named_plan(plan)
+    if plan is not None:
+        _check_learned(model, chosen, path)
+    meta = {"format": FORMAT, **description, "plan": plan_to_spec(chosen)}
+    if not isinstance(extra, dict | None):
+        raise ValueError(f"{path} is not written: extra is {extra!r}, expected a dictionary")
+    for name, array in model.named_arrays().items():
+        if not np.isfinite(array).all():
             raise ValueError(
                 f"{path} is not written: {name} holds NaN or infinite values; the training has "
                 "diverged"
             )
     write_npz(Path(path), model.state_dict(), {**meta, "extra": extra or {}})
+
+
+def _check_learned(model: Classifier, plan: Plan, path: str | Path) -> None:
+    """Raise ValueError unless a model with this plan has the arrays that the model has."""
+    planned = copy.deepcopy(model, {id(param): param for _, param in model.named_params()})
+    names = quantize(planned, plan).named_arrays().keys()
+    differing = sorted(names ^ model.named_arrays().keys())
+    if differing:
+        raise ValueError(
+            f"{path} is not written: {differing[0]} belongs to the plan or to the model's "
+            "quantizers, and not to both; quantize the model by this plan, or leave it out"
+        )
 
 
 def is_npz_checkpoint(path: Path) -> bool:

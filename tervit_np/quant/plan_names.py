@@ -91,10 +91,15 @@ def named_plan(plan: str | Plan) -> Plan:
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name is unknown, or no name.
     """
     if isinstance(plan, Plan):
         return plan
+    if not isinstance(plan, str):
+        raise ValueError(
+            f"plan is {plan!r}, expected a name or a Plan: tv.quant.Plan takes a list of rules, "
+            "tv.quant.read_plan_file the path of a file"
+        )
     if plan in PLANS:
         return PLANS[plan]
     base = plan.removesuffix("-static")

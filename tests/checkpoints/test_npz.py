@@ -9,6 +9,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.checkpoints.npz import FORMAT, load_model, read_npz, write_npz
+from tervit_np.models import plan_of
 from tervit_np.quant import Ternary, UniformAct, UniformWeight
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b.weight": np.array([1.5], np.float32)}
@@ -264,3 +265,34 @@ def test_a_description_that_could_not_be_read_again_is_not_written(path, model):
     with pytest.raises(ValueError, match="the description has 2000.* bytes, at most 1500000 fit"):
         tv.save_checkpoint(model, path, extra={"classes": "x" * 2_000_000})
     assert not path.exists()
+
+
+@pytest.mark.parametrize(("own", "given"), [("lsq", "float"), ("float", "lsq"), ("qema", "lat")])
+def test_a_plan_without_what_the_quantizers_have_learned_is_not_written(path, own, given):
+    """`load_model` refused the file: it missed scales, or found some that the plan has not."""
+    model = tv.quantize(tv.create_model("deit_shapes"), own)
+    with pytest.raises(ValueError, match=r"weight_quant\.\w+ belongs to the plan or to the model"):
+        tv.save_checkpoint(model, path, plan=given)
+    assert not path.exists()
+
+
+def test_a_plan_may_be_a_name(path):
+    tv.save_checkpoint(tv.create_model("deit_shapes"), path, plan="ternary")
+    assert repr(plan_of(tv.load_model(path)[0])).count("ternary") == 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [([1], r"extra is \[1\], expected a dictionary"), ({"a": np.float32(1)}, "is no JSON")],
+)
+def test_extra_that_would_be_lost_is_not_written(path, extra, words):
+    with pytest.raises(ValueError, match=words):
+        tv.save_checkpoint(tv.create_model("deit_shapes"), path, extra=extra)
+    assert not path.exists()
+
+
+def test_a_buffer_that_could_not_be_loaded_is_not_written(path):
+    model = tv.quantize(tv.create_model("deit_shapes"), "qema")
+    model.buffers()[0][1].reshape(-1)[0] = np.nan
+    with pytest.raises(ValueError, match=r"weight_quant\.\w+ holds NaN or infinite values"):
+        tv.save_checkpoint(model, path)

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import tervit_np as tv
 from tervit_np.models.quantization import plan_of
-from tervit_np.quant import Identity, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import IDENTITY, Identity, Ternary, UniformAct, UniformWeight
 
 IMAGES = np.random.default_rng(1).normal(size=(3, 3, 16, 16)).astype(np.float32)
 
@@ -57,3 +59,9 @@ def test_the_plan_of_a_model_makes_the_same_model(model, plan):
 def test_an_unknown_plan_is_refused(model):
     with pytest.raises(ValueError, match="binary"):
         tv.quantize(model, "binary")
+
+
+@pytest.mark.parametrize("plan", [None, [("head", IDENTITY, IDENTITY)], Path("plan.toml")])
+def test_what_is_no_plan_is_refused_with_what_makes_one(plan):
+    with pytest.raises(ValueError, match="expected a name or a Plan: .*Plan takes a list"):
+        tv.quantize(tv.create_model("deit_shapes"), plan)
