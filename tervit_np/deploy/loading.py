@@ -40,9 +40,9 @@ class PackedModel(NamedTuple):
     model: Classifier
     extra: dict[str, Any]
 
-    def predict(self, images: Array, batch_size: int = 64) -> Array:
-        """Classify normalised images.  (N, 3, S, S) -> logits (N, C)."""
-        return self.model.predict(images, batch_size)
+    def predict(self, images: Array, batch_size: int = 64, threads: int = 1) -> Array:
+        """Classify normalised images, as `model.predict`.  (N, 3, S, S) -> logits (N, C)."""
+        return self.model.predict(images, batch_size, threads)
 
 
 def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32") -> PackedModel:

@@ -85,3 +85,9 @@ def test_other_names_are_those_of_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="cifar100"):
         tv.load_packed("cifar100")
+
+
+def test_a_packed_model_predicts_on_several_threads():
+    packed = tv.load_packed("shapes")
+    images = np.random.default_rng(0).normal(size=(5, 3, 32, 32)).astype(np.float32)
+    np.testing.assert_array_equal(packed.predict(images, 2, threads=2), packed.predict(images))
