@@ -104,6 +104,8 @@ class ImageSet:
                 f"{self.name}: mean is {self.mean}, std {self.std}; expected one number for each "
                 "of R, G, B"
             )
+        for name in ("mean", "std"):  # JSON stores no numbers of NumPy
+            object.__setattr__(self, name, tuple(float(x) for x in getattr(self, name)))
         if not np.isfinite((self.mean, self.std)).all() or min(self.std) <= 0:
             raise DataError(
                 f"{self.name}: mean is {self.mean}, std {self.std}; expected finite numbers, and "

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from data_tools.plain_numbers import use_plain_numbers
 from tervit_np import ops
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier, Logits, float_dtype
@@ -49,6 +50,7 @@ class DeiTConfig:
     gelu: str = "erf"  # or "tanh"
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         choices = {
             "stem": ("linear", "conv", "conv3"),
             "pool": ("cls", "mean"),

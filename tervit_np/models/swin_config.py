@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from data_tools.plain_numbers import use_plain_numbers
 from tervit_np.models.initialization import SCHEMES
 from tervit_np.models.limits import MAX_STAGES, check_drop_path, check_mlp_ratio, check_size
 from tervit_np.nn import Conv3Stem
@@ -32,6 +33,7 @@ class SwinConfig:
     stem: str = "linear"  # or "conv3"
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         object.__setattr__(self, "depths", tuple(self.depths))  # JSON has lists
         object.__setattr__(self, "heads", tuple(self.heads))
         if self.init not in SCHEMES or self.gelu not in FORMS:

@@ -27,7 +27,7 @@ from tervit_np.train.memory import keep_freed_memory
 from tervit_np.train.metrics import stage_record
 from tervit_np.train.progress import TrainingProgress
 from tervit_np.train.ranks import ONE, Ranks
-from tervit_np.train.run_config import check_run, make_run_config
+from tervit_np.train.run_config import check_run, checked_seed, make_run_config
 from tervit_np.train.shared_folder import SharedFolder
 from tervit_np.train.splits import Data
 from tervit_np.train.stage_file import save_stage
@@ -70,8 +70,8 @@ def run(
     Interrupted
         After Ctrl-C, when everything is saved.
     """
-    recipe = recipe or Recipe()
-    check_run(model, stages, recipe, data.train, threads, resume)
+    recipe, seed = recipe or Recipe(), checked_seed(seed)
+    check_run(model, stages, recipe, data, threads, resume)
     folder = RunFolder(out_dir, on_record) if ranks.rank == 0 else SharedFolder(out_dir)
     run_config = make_run_config(model, stages, recipe, data, seed, threads, command)
     run_config["ranks"] = ranks.size

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from data_tools import ImageSet, LabelledSet
 from tervit_np import __version__
 from tervit_np.backends import backend_name
@@ -22,7 +24,7 @@ def check_run(
     model: Classifier,
     stages: Sequence[Stage],
     recipe: Recipe,
-    train: LabelledSet,
+    data: Splits,
     threads: int,
     resume: bool = False,
 ) -> None:
@@ -31,20 +33,15 @@ def check_run(
     Raises
     ------
     ValueError
-        If the stages do not fit the model (`check_stages`), the images do not fit the model, the
-        recipe or a batch, or `threads` is below 1.
+        If the stages do not fit the model (`check_stages`), the images of a split do not fit the
+        model or the other splits, the training images not the recipe or a batch, or `threads` is
+        below 1.
     """
     check_stages(model, stages, resume)
-    config = model.config
-    if len(train.classes) != config.num_classes:
-        raise ValueError(
-            f"train: {train.name} has {len(train.classes)} classes, the model {config.num_classes}"
-        )
-    if train.size != config.image_size:
-        raise ValueError(
-            f"train: {train.name} has {train.size}-pixel images, the model expects "
-            f"{config.image_size}"
-        )
+    train = data[0]
+    for images in data:
+        if images is not None:
+            _check_split(model, images, train)
     if len(train) < recipe.batch_size:
         raise ValueError(f"train: {len(train)} images do not fill a batch of {recipe.batch_size}")
     if recipe.augment.alternate_flip and not isinstance(train, ImageSet):
@@ -54,6 +51,35 @@ def check_run(
         )
     if threads < 1:
         raise ValueError(f"threads is {threads}; expected at least 1")
+
+
+def _check_split(model: Classifier, images: LabelledSet, train: LabelledSet) -> None:
+    """Raise ValueError if a split is empty, or has other classes or sizes than the others."""
+    config, name = model.config, f"the {images.split} split of {images.name}"
+    if len(images.classes) != config.num_classes:
+        raise ValueError(
+            f"train: {name} has {len(images.classes)} classes, the model {config.num_classes}"
+        )
+    if images.size != config.image_size:
+        raise ValueError(
+            f"train: {name} has {images.size}-pixel images, the model expects {config.image_size}"
+        )
+    if len(images) == 0:
+        raise ValueError(f"train: {name} is empty")
+    if tuple(images.classes) != tuple(train.classes):
+        pairs = zip(images.classes, train.classes, strict=True)
+        i, (own, expected) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
+        raise ValueError(
+            f"train: class {i} is {own!r} in {name} and {expected!r} in the training images; "
+            "`relabel` brings them into the same order"
+        )
+
+
+def checked_seed(seed: Any) -> int:
+    """Return a seed as an int; ValueError if it is not a whole number of at least 0."""
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is {seed!r}; expected a whole number of at least 0")
+    return int(seed)
 
 
 def make_run_config(

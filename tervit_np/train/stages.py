@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from data_tools import Augment
+from data_tools.plain_numbers import use_plain_numbers
 from tervit_np.ops.mixed_precision import check_precision
 from tervit_np.quant import Plan, named_plan
 from tervit_np.quant.pattern import Pattern
@@ -51,6 +52,7 @@ class Stage:
     freeze: str = ""  # regular expression; parameters whose names contain it are not trained
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         check_file_name("stage name", self.name)
         if self.name.casefold() in ("checkpoint", "checkpoint-1"):  # train/checkpoint.py
             raise ValueError(
@@ -144,6 +146,7 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
+        use_plain_numbers(self)
         if self.optimizer not in OPTIMIZERS:
             known = ", ".join(OPTIMIZERS)
             raise ValueError(f"recipe: optimizer is {self.optimizer!r}; expected one of {known}")

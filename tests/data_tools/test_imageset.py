@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,8 @@ def test_labels_classes_and_statistics_are_checked(changes, words):
     }
     with pytest.raises(DataError, match=words):
         ImageSet("toy", "train", **(values | changes))
+
+
+def test_statistics_become_plain_numbers(toy):
+    mean = np.array([0.25, 0.5, 0.75], np.float32)
+    assert repr(replace(toy, mean=mean).mean) == "(0.25, 0.5, 0.75)"

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,3 +117,37 @@ def test_data_that_do_not_fit_the_model_are_refused(data, tmp_path):
         run(tv.create_model("deit_shapes"), stages, data, tmp_path)
     with pytest.raises(ValueError, match="8-pixel images, the model expects 32"):
         run(tv.create_model("deit_shapes", num_classes=3), stages, data, tmp_path)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda s: s.take(np.arange(0)), "the {} split of colours is empty"),
+        (lambda s: s.relabel([0, 2, 1], ("red", "blue", "green")), "class 1 is 'blue' in the {}"),
+        (lambda s: replace(s, classes=(*s.classes, "white")), "the {} split of .* has 4 classes"),
+        (lambda s: replace(s, images=s.images[:, :4, :4]), "the {} split of .* has 4-pixel images"),
+    ],
+    ids=["empty", "order", "classes", "size"],
+)
+def test_every_split_is_checked_before_anything_is_trained(
+    model, data, tmp_path, split, change, words
+):
+    """Classes in another order gave the accuracy of wrong answers; the others ended an epoch."""
+    changed = data._replace(**{split: change(getattr(data, split))})
+    with pytest.raises(ValueError, match=words.format(split)):
+        run(model, [Stage("a", "float", 1)], changed, tmp_path, recipe=RECIPE, quiet=True)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_seed_may_come_from_an_array(model, data, tmp_path):
+    run(
+        model, [Stage("a", "float", 1)], data, tmp_path, recipe=RECIPE, seed=np.int64(3), quiet=True
+    )
+    assert json.loads((tmp_path / "run.json").read_text())["seed"] == 3
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, None])
+def test_a_seed_that_is_no_number_to_count_with_is_refused(model, data, tmp_path, seed):
+    with pytest.raises(ValueError, match=f"seed is {seed}; expected a whole number of at least 0"):
+        run(model, [Stage("a", "float", 1)], data, tmp_path, recipe=RECIPE, seed=seed)

@@ -1,0 +1,34 @@
+"""Settings whose numbers come from NumPy arrays."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+import tervit_np as tv
+from data_tools import Augment
+from tervit_np.models import CONFIGS
+from tervit_np.train import Recipe, Stage
+
+PAIRS = [
+    (Stage("a", "float", np.int64(3), lr=np.float32(0.5)), Stage("a", "float", 3, lr=0.5)),
+    (Recipe(batch_size=np.int64(8), betas=(np.float32(0.5), 0.75)), Recipe(8, betas=(0.5, 0.75))),
+    (Augment(crop_padding=np.uint8(2), flip=np.bool_(False)), Augment(2, False)),
+    (replace(CONFIGS["deit_shapes"], num_classes=np.int64(3)),
+     replace(CONFIGS["deit_shapes"], num_classes=3)),
+    (replace(CONFIGS["swin_cifar"], depths=(np.int64(2), np.int32(2))),
+     replace(CONFIGS["swin_cifar"], depths=(2, 2))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "plain"), PAIRS, ids=lambda each: type(each).__name__)
+def test_numbers_of_numpy_become_those_of_python(settings, plain):
+    """A run ended in "int64 is not JSON serializable", and a model refused np.int64(3) classes."""
+    assert settings == plain
+    assert json.dumps(asdict(settings)) == json.dumps(asdict(plain))
+
+
+def test_the_number_of_classes_may_come_from_labels():
+    model = tv.create_model("deit_shapes", num_classes=np.array([0, 1, 2]).max() + 1)
+    assert model.head.weight.shape == (3, 64)
