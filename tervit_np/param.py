@@ -1,6 +1,6 @@
 """A parameter: an array and the gradient that backward passes add into."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -51,6 +51,25 @@ def distinctly_named(named_params: Iterable[tuple[str, Param]]) -> list[tuple[st
             "prefixes, such as student. and teacher."
         )
     return listed
+
+
+def copy_state(source: Mapping[str, Array], into: Mapping[str, Array], prefix: str = "") -> None:
+    """Copy saved arrays, whose names have a prefix, into those of a state; on an error into none.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, or has another shape.
+    """
+    for name, array in into.items():
+        found = np.shape(source[prefix + name]) if prefix + name in source else "missing"
+        if found != array.shape:
+            raise ValueError(
+                f"the saved state is not of these parameters: {prefix}{name} is {found}, expected "
+                f"{array.shape}"
+            )
+    for name, array in into.items():
+        array[...] = source[prefix + name]
 
 
 def zero_grad(params: Iterable[Param]) -> None:

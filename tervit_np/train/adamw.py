@@ -17,7 +17,7 @@ import numpy as np
 from data_tools import elementary
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
-from tervit_np.param import Param, distinctly_named
+from tervit_np.param import Param, copy_state, distinctly_named
 
 NOT_DECAYED = ("cls_token", "dist_token", "pos_embed", "relative_position_bias_table")
 
@@ -77,10 +77,9 @@ class AdamW:
         return {f"{k}.{n}": a.copy() for k, state in moments.items() for n, a in state.items()}
 
     def load_state_dict(self, state: Mapping[str, Array], steps: int) -> None:
-        """Continue from saved moments after `steps` steps."""
-        for name, _ in self.named_params:
-            self.first[name][...] = state[f"first.{name}"]
-            self.second[name][...] = state[f"second.{name}"]
+        """Continue from saved moments after `steps` steps; ValueError if they do not fit."""
+        copy_state(state, self.first, "first.")
+        copy_state(state, self.second, "second.")
         self.steps = steps
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
-from tervit_np.param import Param, distinctly_named
+from tervit_np.param import Param, copy_state, distinctly_named
 
 
 class EMA:
@@ -46,7 +46,6 @@ class EMA:
             self.average[name][...] = data
 
     def load(self, average: Mapping[str, Array], steps: int) -> None:
-        """Continue from saved averages after `steps` updates."""
-        for name in self.average:
-            self.average[name][...] = average[name]
+        """Continue from saved averages after `steps` updates; ValueError if they do not fit."""
+        copy_state(average, self.average)
         self.steps = steps

@@ -34,7 +34,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
-from tervit_np.param import Param, distinctly_named
+from tervit_np.param import Param, copy_state, distinctly_named
 from tervit_np.train.adamw import NOT_DECAYED, AdamW
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -105,10 +105,9 @@ class Muon:
         return self.rest.state_dict() | momenta
 
     def load_state_dict(self, state: Mapping[str, Array], steps: int) -> None:
-        """Continue from a saved state after `steps` steps."""
+        """Continue from a saved state after `steps` steps; ValueError if it does not fit."""
+        copy_state(state, self.momenta, "momentum.")
         self.rest.load_state_dict(state, steps)
-        for name, m in self.momenta.items():
-            m[...] = state[f"momentum.{name}"]
 
 
 def orthogonalize(u: Array) -> Array:

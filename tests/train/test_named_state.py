@@ -14,6 +14,10 @@ def step(state):
     state.update() if isinstance(state, EMA) else state.step()
 
 
+def load(state, arrays):
+    (state.load if isinstance(state, EMA) else state.load_state_dict)(arrays, 1)
+
+
 @pytest.mark.parametrize(
     "make", [lambda n: tv.AdamW(n, 1e-3), lambda n: tv.train.Muon(n, 1e-3), lambda n: EMA(n, 0.9)]
 )
@@ -46,3 +50,12 @@ class TestStateByName:
             step(state)
         np.testing.assert_array_equal(read_once.data, listed.data)
         assert len(state.named_params if isinstance(state, EMA) else state.state_dict()) > 0
+
+    def test_a_state_of_other_parameters_is_refused(self, make):
+        """Moments (1, 4) were repeated for all rows of a matrix (4, 4)."""
+        saved = make([("fc1.weight", Param(np.ones((1, 4), "f4")))])
+        state = make([("fc1.weight", Param(np.ones((4, 4), "f4")))])
+        with pytest.raises(ValueError, match=r"fc1.weight is \(1, 4\), expected \(4, 4\)"):
+            load(state, saved.average if isinstance(saved, EMA) else saved.state_dict())
+        with pytest.raises(ValueError, match=r"fc1.weight is missing, expected \(4, 4\)"):
+            load(state, {})
