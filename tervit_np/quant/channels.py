@@ -81,3 +81,9 @@ def broadcast_scale(scale: Array, shape: tuple[int, ...]) -> Array:
         repeats = int(np.prod(shape[1:])) // scale.shape[1]
         return np.repeat(scale, repeats, axis=1).reshape(shape)
     return scale
+
+
+def check_floats(x: Array) -> None:
+    """Raise ValueError unless values are floating-point numbers; scales cast to integers are 0."""
+    if x.dtype.kind != "f":
+        raise ValueError(f"quantize: values are {x.dtype}, expected floating-point numbers")

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.quant.channels import check_floats
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
 from tervit_np.quant.quest import Quest
 from tervit_np.quant.quest_act import QuestAct
@@ -39,8 +40,9 @@ def hadamard(x: Array, block: int) -> Array:
     Raises
     ------
     ValueError
-        If `block` does not divide n.
+        If `block` does not divide n, or the values are no floating-point numbers.
     """
+    check_floats(x)
     inputs = x.shape[-1]
     _check_blocks(inputs, block)
     v, half = x.reshape(-1, inputs), 1

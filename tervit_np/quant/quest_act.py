@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array, rows
+from tervit_np.quant.channels import check_floats
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
 from tervit_np.quant.quest import root_mean_square
@@ -79,6 +80,7 @@ class QuestAct(Quantizer):
 
     def encode(self, w: Array) -> QuantizedTensor:
         """Return the odd codes 2 q - N, int8, and scales a / N (..., 1)."""
+        check_floats(w)
         x = rows(w)
         if not np.isfinite(x).all():
             raise ValueError("quantize: a value is NaN or infinite")

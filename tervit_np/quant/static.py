@@ -17,6 +17,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
+from tervit_np.quant.channels import check_floats
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
 from tervit_np.quant.uniform import UniformAct, check_bits, largest_code
@@ -81,7 +82,7 @@ class StaticAct(Quantizer):
         Raises
         ------
         ValueError
-            If a value is not finite, or the model is not calibrated.
+            If a value is not a finite floating-point number, or the model is not calibrated.
         """
         scale, q_max = self.require_scale(), largest_code(self.bits)
         if not keep_residual and (compiled_ops := compiled(w)) is not None:
@@ -110,6 +111,7 @@ class StaticAct(Quantizer):
 
     def _steps(self, x: Array) -> Array:
         """Compute clip(x / s, -Q, Q)."""
+        check_floats(x)
         if not np.isfinite(x).all():
             raise ValueError("quantize: a value is NaN or infinite")
         q_max = largest_code(self.bits)

@@ -157,3 +157,16 @@ def test_a_weight_on_the_threshold_becomes_0_as_the_rows_say():
     for quantizer in (Ternary(), Dampened(), Freezing(), Tequila(), TernaryGamma()):
         assert "= Delta gives 0 (strict)" in quantizer.convention.boundary
         assert prepared(quantizer, w).encode(w).codes.tolist() == [[0, 1]], quantizer
+
+
+@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
+def test_integers_are_rounded_as_floats_or_refused(quantizer):
+    """A scale cast to their type was 0, and so were the levels of QuEST and of static inputs."""
+    integers = np.rint(4 * W).astype(np.int64)
+    rule = prepared(quantizer, integers.astype(np.float64))
+    try:
+        w_hat, _ = rule.forward(integers)
+    except ValueError as error:
+        assert "int64, expected" in str(error)  # noqa: PT017  refusing is one of two right answers
+    else:
+        close(w_hat, rule.forward(integers.astype(np.float64))[0], ROUNDOFF64)
