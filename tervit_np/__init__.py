@@ -61,6 +61,7 @@ __all__ = [
     "analysis",
     "backend",
     "calibrate",
+    "checkpoints",
     "clip_grad_norm",
     "compiled",
     "create_model",

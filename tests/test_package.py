@@ -62,6 +62,10 @@ def test_every_public_name_exists(name):
     assert name in dir(tv)
 
 
+def test_completion_lists_everything_that_can_be_imported_on_first_use():
+    assert set(tv._SUBMODULES) | set(tv._MODULE_OF) == set(tv.__all__) - {"__version__"}
+
+
 def test_the_contract_names_are_public():
     promised = {"DeiT", "DeiTConfig", "AdamW", "clip_grad_norm", "backend", "quantize"}
     promised |= {"create_model", "list_models", "save_checkpoint", "load_checkpoint"}

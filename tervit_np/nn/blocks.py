@@ -43,7 +43,15 @@ class Blocks(list[Any]):
         return x, caches
 
     def backward(self, dy: Array, caches: list[Any]) -> Array:
-        """Run all backward passes, each after its forward if only the input is cached."""
+        """Run all backward passes, each after its forward if only the input is cached.
+
+        Raises
+        ------
+        ValueError
+            If the forward pass has kept no caches.
+        """
+        if caches and caches[0] is None:
+            raise ValueError("backward: the forward pass ran with keep_cache=False; leave it out")
         for block, cache in zip(self[::-1], caches[::-1], strict=True):
             if isinstance(cache, CheckpointedInput):
                 cache = _recomputed_cache(block, cache)

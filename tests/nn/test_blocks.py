@@ -54,3 +54,11 @@ def test_recomputing_saves_most_activations(name):
     everything = sum(row.bytes for row in saved_activations(model, 4))
     model.recompute = True
     assert sum(row.bytes for row in saved_activations(model, 4)) < 0.25 * everything
+
+
+@pytest.mark.parametrize("name", ["deit_shapes", "swin_cifar"])
+def test_a_backward_pass_without_caches_says_what_is_missing(name):
+    model = tv.create_model(name)
+    logits, cache = model.forward(np.zeros((1, 3, 32, 32), np.float32), keep_cache=False)
+    with pytest.raises(ValueError, match="the forward pass ran with keep_cache=False"):
+        model.backward(logits, cache)
