@@ -175,6 +175,12 @@ def described_model(
     ValueError
         If the description is damaged, or the arrays are too few or too small for it.
     """
+    name = meta.get("model")
+    if isinstance(name, str) and "." in name:
+        raise ValueError(
+            f"it holds a model with the class {name}, which no file can describe; build the model "
+            "and load its weights: model.load_state_dict(tv.load_checkpoint(FILE))"
+        )
     try:
         config = config_from(meta["model"], meta["config"])
         dtype = float_dtype(meta["dtype"])
@@ -189,7 +195,19 @@ def describe(model: Classifier) -> dict[str, Any]:
     """Describe a model as JSON: class, configuration, dtype."""
     model.require_latent_weights()
     return {
-        "model": type(model).__name__,
+        "model": own_class(model) or type(model).__name__,
         "config": asdict(model.config),
         "dtype": str(model.dtype),
     }
+
+
+def own_class(model: Classifier) -> str:
+    """Name the first class of a model or its modules that is not of this package; "" if all are.
+
+    No file can describe what such a class computes, even where it has the name of another.
+    """
+    for _, module in model.named_modules():
+        kind = type(module)
+        if not kind.__module__.startswith("tervit_np."):
+            return f"{kind.__module__}.{kind.__qualname__}"
+    return ""

@@ -23,7 +23,7 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import save_safetensors
-from tervit_np.checkpoints.npz import describe
+from tervit_np.checkpoints.npz import describe, own_class
 from tervit_np.deploy import base3, bit_packing
 from tervit_np.models import Classifier, with_fixed_inputs
 from tervit_np.models.quantization import plan_of
@@ -59,19 +59,37 @@ def export(
     Raises
     ------
     ValueError
-        If the format cannot store a layer's quantizers, the model is packed already, values are
-        not finite or out of range of the precision, or `extra` cannot be written as JSON.
+        If the format cannot store a layer's quantizers, the model is packed already, has classes of
+        another origin or other parts than its configuration says, values are not finite or out of
+        range of the precision, or `extra` cannot be written as JSON.
     OSError
         If the file cannot be written; an older file of this name is then kept.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
     model.require_latent_weights()
+    _check_describable(model)
     model = with_fixed_inputs(model)
     arrays = packed_arrays(model, np.dtype(precision))
     meta = {**describe(model), "plan": plan_to_spec(plan_of(model)), "extra": dict(extra or {})}
     texts = {"format": FORMAT, **{key: _to_json(key, value) for key, value in meta.items()}}
     save_safetensors(arrays, path, texts | {"sha256": checksum(arrays, texts)})
+
+
+def _check_describable(model: Classifier) -> None:
+    """Raise ValueError unless a reader can build the model from its configuration."""
+    if name := own_class(model):
+        raise ValueError(
+            f"export: the model has the class {name}, and a packed file can only describe those of "
+            "tervit_np"
+        )
+    count = sum(param.size for _, param in model.official_params())
+    if count != model.config.parameters:
+        raise ValueError(
+            f"export: the model has {count} parameters, and one of its configuration "
+            f"{model.config.parameters}; change the configuration and load the weights into the "
+            "model that it describes"
+        )
 
 
 def _to_json(key: str, value: Any) -> str:

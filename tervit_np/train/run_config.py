@@ -9,7 +9,7 @@ import numpy as np
 from data_tools import ImageSet, LabelledSet
 from tervit_np import __version__
 from tervit_np.backends import backend_name
-from tervit_np.checkpoints.npz import describe
+from tervit_np.checkpoints.npz import describe, own_class
 from tervit_np.environment import SAME_BITS, environment
 from tervit_np.models import Classifier
 from tervit_np.train.stage_checks import check_stages
@@ -38,6 +38,7 @@ def check_run(
         below 1.
     """
     check_stages(model, stages, resume)
+    _check_teachers(model, stages)
     train = data[0]
     for images in data:
         if images is not None:
@@ -51,6 +52,16 @@ def check_run(
         )
     if threads < 1:
         raise ValueError(f"threads is {threads}; expected at least 1")
+
+
+def _check_teachers(model: Classifier, stages: Sequence[Stage]) -> None:
+    """Raise ValueError if a teacher could not be read from the file of its stage."""
+    taught = [stage for stage in stages if stage.teacher is not None]
+    if taught and (name := own_class(model)):
+        raise ValueError(
+            f"stage {taught[0].name}: its teacher is read from a file, which cannot describe the "
+            f"class {name} of this model; train without a teacher, or in a loop of your own"
+        )
 
 
 def _check_split(model: Classifier, images: LabelledSet, train: LabelledSet) -> None:
