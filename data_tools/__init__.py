@@ -37,7 +37,7 @@ __all__ = [
     "preprocess",
 ]
 
-if TYPE_CHECKING:  # the names that __getattr__ imports at run time
+if TYPE_CHECKING:  # a type checker finds misspelt names only where it sees no __getattr__
     from data_tools.augment import Augment
     from data_tools.datasets import DatasetInfo, list_datasets, load
     from data_tools.fetch import fetch_dataset
@@ -45,14 +45,14 @@ if TYPE_CHECKING:  # the names that __getattr__ imports at run time
     from data_tools.paths import data_root
     from data_tools.preprocessing import normalise, preprocess
     from data_tools.streamed import StreamedSet
+else:
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'data_tools' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"data_tools.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module 'data_tools' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"data_tools.{_MODULE_OF[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

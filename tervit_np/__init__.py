@@ -86,8 +86,21 @@ __all__ = [
     "verify",
 ]
 
-if TYPE_CHECKING:  # the names that __getattr__ imports at run time
-    from tervit_np import losses, models, nn, ops, quant, train
+if TYPE_CHECKING:  # a type checker finds misspelt names only where it sees no __getattr__
+    from tervit_np import (
+        analysis,
+        checkpoints,
+        compiled,
+        deploy,
+        kernels,
+        losses,
+        models,
+        nn,
+        ops,
+        quant,
+        train,
+        verify,
+    )
     from tervit_np.backends import backend
     from tervit_np.checkpoints import (
         load_checkpoint,
@@ -109,16 +122,16 @@ if TYPE_CHECKING:  # the names that __getattr__ imports at run time
         quantize,
     )
     from tervit_np.train import AdamW, clip_grad_norm
+else:
 
-
-def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return importlib.import_module(f"tervit_np.{name}")
-    if name in _MODULE_OF:
-        value = getattr(importlib.import_module(f"tervit_np.{_MODULE_OF[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'tervit_np' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _SUBMODULES:
+            return importlib.import_module(f"tervit_np.{name}")
+        if name in _MODULE_OF:
+            value = getattr(importlib.import_module(f"tervit_np.{_MODULE_OF[name]}"), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module 'tervit_np' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
