@@ -30,11 +30,17 @@ from tervit_np.train.stage_time import total_time  # noqa: E402
 
 STORE = ROOT / "docs" / "results.json"
 OLD = "--preset cifar10-adamw"
-RUN_TABLES: dict[Path, Callable[[str], bool]] = {  # which commands a page shows
-    ROOT / "README.md": lambda command: OLD not in command and "--precision" not in command,
-    ROOT / "docs" / "results.md": lambda command: OLD in command,
-    ROOT / "docs" / "float_product.md": lambda command: (
-        "--precision" in command or command == "tervit train --data cifar10"
+TIMES = {"minutes": "seconds", "CPU minutes": "cpu_seconds"}  # columns, and what is stored
+# Which commands a page shows, and which of the times: runs beside others say little about minutes.
+RUN_TABLES: dict[Path, tuple[Callable[[str], bool], str]] = {
+    ROOT / "README.md": (
+        lambda command: OLD not in command and "--precision" not in command,
+        "minutes",
+    ),
+    ROOT / "docs" / "results.md": (lambda command: OLD in command, "CPU minutes"),
+    ROOT / "docs" / "float_product.md": (
+        lambda command: "--precision" in command or command == "tervit train --data cifar10",
+        "minutes",
     ),
 }
 COMPARISON_PAGES = ("stages.md", "rules.md", "swin_and_photographs.md")
@@ -85,7 +91,9 @@ def plain_command(command: str) -> str:
     return shlex.join(kept)
 
 
-def run_table(runs: list[dict[str, Any]], shown: Callable[[str], bool]) -> str:
+def run_table(
+    runs: list[dict[str, Any]], shown: Callable[[str], bool], time: str = "minutes"
+) -> str:
     """Return a table with a row for each command that is shown; cells are in the order of seeds.
 
     The float twin of a training is a cell of its row.
@@ -95,7 +103,7 @@ def run_table(runs: list[dict[str, Any]], shown: Callable[[str], bool]) -> str:
         if shown(run["command"]):
             groups[run["command"]].append(run)
     has_twins = any(command.endswith(TWIN) for command in groups)
-    head = (*HEAD, *["float, as long"] * has_twins, "minutes")
+    head = (*HEAD, *["float, as long"] * has_twins, time)
     rows = [head]
     for command, repeats in groups.items():
         if command.endswith(TWIN):
@@ -108,7 +116,7 @@ def run_table(runs: list[dict[str, Any]], shown: Callable[[str], bool]) -> str:
                 *(_mean_and_sd(_of_stage(repeats, name, "end")) for name in ("float", "8-bit")),
                 *(_mean_and_sd(_of_stage(repeats, "ternary", side)) for side in ("start", "end")),
                 *[_mean_and_sd(twins)] * has_twins,
-                _minutes(repeats),
+                _minutes(repeats, TIMES[time]),
             )
         )
     return table(rows)
@@ -120,9 +128,9 @@ def _of_stage(repeats: list[dict[str, Any]], name: str, side: str) -> list[float
     return [float(stage[side]) for stage in stages if stage["stage"] == name]
 
 
-def _minutes(repeats: list[dict[str, Any]]) -> str:
+def _minutes(repeats: list[dict[str, Any]], key: str) -> str:
     """Return the mean time of those runs whose time is known; "" if none is."""
-    seconds = [run["seconds"] for run in repeats if run["seconds"] is not None]
+    seconds = [run[key] for run in repeats if run.get(key) is not None]
     return f"{mean(seconds) / 60:.1f}" if seconds else ""
 
 
@@ -155,7 +163,7 @@ def remade(page: Path, runs: list[dict[str, Any]]) -> str:
     """Return a page with new tables; it shows the comparisons that it has marks for."""
     text = page.read_text(encoding="utf-8")
     if page in RUN_TABLES:
-        text = rewrite(text, "results", run_table(runs, RUN_TABLES[page]))
+        text = rewrite(text, "results", run_table(runs, *RUN_TABLES[page]))
     if "<!-- search -->" in text:
         text = rewrite(text, "search", search_table())
     for name in re.findall(r"<!-- comparison ([\w-]+) -->", text):

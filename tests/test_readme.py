@@ -35,7 +35,7 @@ def results():
 def test_the_tables_are_made_from_the_stored_results(results):
     runs = json.loads(results.STORE.read_text())
     for page, shown in results.RUN_TABLES.items():
-        assert results.run_table(runs, shown) in page.read_text(encoding="utf-8")
+        assert results.run_table(runs, *shown) in page.read_text(encoding="utf-8")
     pages = "".join(page.read_text(encoding="utf-8") for page in results.PAGES)
     rows = {run["command"].removesuffix(results.TWIN) for run in runs}  # twins: cells of rows
     assert all(f"| `{command}` |" in pages for command in rows)  # nothing is left out
@@ -73,9 +73,10 @@ def test_an_unknown_time_of_a_stage_leaves_that_of_the_run_unknown(results, tmp_
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
     unknown = results.summary(tmp_path)
     assert unknown["seconds"] is None and "cpu_seconds" not in unknown
-    for runs, minutes in (([unknown], ""), ([unknown, unknown | {"seconds": 120.0}], "2.0")):
-        cells = results.run_table(runs, lambda command: True).split("|")
-        assert cells[-2].strip() == minutes
+    for time, key in results.TIMES.items():
+        for runs, minutes in (([unknown], ""), ([unknown, unknown | {key: 120.0}], "2.0")):
+            cells = results.run_table(runs, lambda command: True, time).split("|")
+            assert cells[-2].strip() == minutes
 
 
 def searched_grid(plan, search):
