@@ -3,8 +3,9 @@
     forward    w_q = (1 - q) w + q w_hat                       q from 0 to 1
     backward   (1 - q) dw_q + q (inner backward of dw_q)
 
-Used by `Stage(ramp=...)`; q follows sigmoid(16 t/T - 6) as in TeTRA
-(Grainge et al. 2025).
+Used by `Stage(ramp=...)`; q follows sigmoid(16 t/T - 6) as in TeTRA (Grainge et al. 2025). There T
+is a whole training, and weights and inputs fade in together; here it is the first part of a stage,
+and inputs are quantized from its first step.
 """
 
 from typing import Any, NamedTuple

@@ -11,7 +11,10 @@ asks for the other level, and w never comes to rest (tests and chapter 22 count 
 keeps weights near the level they are on. Beyond alpha there is no other level to flip to.
 
 The paper lets the strength grow during training, up to 0.1 or less; here it is constant, and its
-default, chosen so that the pull has the size of usual gradients, is ours.
+default, chosen so that the pull has the size of usual gradients, is ours. The networks of the paper
+have batch normalization, and it finds two harms: the averages that evaluation normalises by are of
+weights that have changed since, and training does not reach a minimum. Models with LayerNorm, as
+here, keep no such averages.
 
     backward   dw = dw_hat
     frozen     w + (w_hat0 - w0)

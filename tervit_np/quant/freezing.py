@@ -12,7 +12,8 @@ time, and every change disturbs all others. Frozen, it is a constant; the rest o
 The limit 0.04 is reached by three oscillations in close succession.
 
 The paper freezes weights of 3 and 4 bits, with a limit that falls during training and 0.01 in place
-of 0.02. Both numbers here are ours, for shorter trainings.
+of 0.02. Both numbers here are ours, for shorter trainings. dampened.py says what oscillation harms
+there.
 
     backward   dw = dw_hat
     frozen     w + (w_hat0 - w0)

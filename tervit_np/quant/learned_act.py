@@ -17,8 +17,9 @@ signs, so here it clips at -a and a. PACT adds the decay of a to the loss; here 
 decays.
 
 a is one parameter for a layer. It starts where calibration by least squares puts it when a stage
-begins (static.py, calibration.py), and the optimizer moves it from there. As with weights, the end
-is learned and not the step, and its gradient has no factor (learned_scale.py).
+begins (static.py, calibration.py), and the optimizer moves it from there; in the paper LSQ starts
+at the step 2 mean|x| / sqrt(Q) of the first batch. As with weights, the end is learned and not the
+step, and its gradient has no factor (learned_scale.py).
 """
 
 from typing import NamedTuple

@@ -17,8 +17,10 @@ one against the other. Beyond, the weight stands on the last level, which moves 
 a is the end of the grid, where the papers learn its step. The end has the size of the weights
 whatever the number of bits, and AdamW, which moves every parameter by about the learning rate, then
 moves it by the same fraction as the weights. The papers multiply the gradient of a step by
-1 / sqrt(n Q), to balance it against that of the weights. AdamW divides by the size of a gradient,
-so that a factor has no effect, and da here has none: it is the derivative of `frozen`.
+1 / sqrt(n Q). LSQ trains by SGD, where that balances it against the gradients of the weights;
+ParetoQ has taken it over. AdamW divides by the size of a gradient, so that a factor has no effect
+but on the norm by which all gradients are clipped, and da here has none: it is the derivative of
+`frozen`.
 
 An a that training has brought below 0 counts as 0, and w_hat is 0 until it has grown again.
 """

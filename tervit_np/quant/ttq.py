@@ -15,9 +15,12 @@ For one row w, with P and N learned:
 by one unit. So weights that are 0 get the whole gradient, others a fraction like their scale; that
 AdamW divides by the size of each gradient takes most of the difference away again.
 
-With so small a threshold few weights are 0: 10 % of a Gaussian row of 64 weights. The paper divides
-weights by max|w| first, which changes nothing here, and trains P and N from the start of its
-framework; ours is the mean magnitude of the weights that each stands for.
+With so small a threshold few weights are 0: 10 % of a Gaussian row of 64 weights. The paper has one
+P and one N for a layer. It divides weights by max|w| first, which changes no t, and does not say
+where P and N start. Its code starts them at 1, with batch normalization behind the layers, which
+undoes any factor. A vision transformer has none, so here they start at the mean magnitude of the
+weights that each stands for. In the paper's equation of dN the minus sign is missing. A P or N that
+training has brought below 0 counts as 0.
 
 A packed layer multiplies its sum by one scale for each output, and this rule has two. So it has no
 packed form.

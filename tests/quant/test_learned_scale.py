@@ -41,6 +41,21 @@ def test_gradients_are_those_by_hand():
     close(quantizer.end.grad, np.array([2 / 3 - 1 / 3 - 0.3 - (2 / 3 - 0.4)]), ROUNDOFF64)
 
 
+def test_a_factor_of_the_gradient_leaves_adamw_alone_and_changes_the_norm():
+    def step(factor):
+        quantizer = prepared(SEQ())
+        quantizer.backward(DY, quantizer.forward(W)[1])
+        quantizer.end.grad *= factor
+        named = list(quantizer.params().items())
+        norm = tv.clip_grad_norm(named, 1e9)
+        tv.AdamW(named, lr=0.01, eps=0).step()
+        return quantizer.end.data, norm
+
+    (plain, norm), (scaled, smaller) = step(1), step(1 / np.sqrt(W[0].size))
+    close(scaled, plain, ROUNDOFF64)
+    assert smaller == pytest.approx(norm / np.sqrt(8))
+
+
 def test_gradients_add_up_over_backward_passes():
     quantizer = prepared(SEQ())
     _, cache = quantizer.forward(W)

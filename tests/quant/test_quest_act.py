@@ -22,6 +22,12 @@ def test_the_end_is_the_best_one_for_gaussian_values(bits, monkeypatch):
     assert np.argmin(errors) == 1
 
 
+def test_the_ends_are_near_those_of_the_authors_code():
+    theirs = {2: 1.493535, 3: 2.051068, 4: 2.513931, 5: 2.916094, 6: 3.276597, 7: 3.601050}
+    for bits, end in theirs.items():
+        assert ENDS[bits] == pytest.approx(end, rel=5e-5 if bits < 6 else 3e-3)
+
+
 def test_two_bits_lose_less_than_grids_from_the_extremes():
     losses = [error(q.forward(X)[0]) for q in (QuestAct(2), UniformAct(2, "minmax"), UniformAct(2))]
     assert losses[0] == pytest.approx(0.119, abs=0.002)

@@ -1,5 +1,6 @@
 import itertools
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -127,6 +128,19 @@ def test_gaussian_rows_have_an_error_of_a_fifth():
     assert abs(error["twn", "support"] - 0.192) < 0.005
     assert abs(error["twn", "mean"] - 0.278) < 0.005
     assert error["twn", "support"] - 0.005 < error["exact", "support"] < error["twn", "support"]
+
+
+def test_both_factors_of_ternary_weight_networks_are_near_the_best():
+    """0.7 is nearer to the best of uniform rows, 2/3, and 0.75 to that of Gaussian ones, 0.767."""
+
+    def above_the_best(row, factor):
+        best = squared_error(row, ternarize(row, threshold="exact"))
+        return squared_error(row, ternarize(row, threshold=factor)) / best - 1
+
+    quantiles = (np.arange(2000) + 0.5) / 2000
+    gaussian = np.array([NormalDist().inv_cdf((1 + q) / 2) for q in quantiles])
+    assert above_the_best(quantiles[None], 0.7) < 0.005 < above_the_best(quantiles[None], 0.75)
+    assert above_the_best(gaussian[None], 0.75) < 0.005 < above_the_best(gaussian[None], 0.7) < 0.01
 
 
 @pytest.mark.parametrize("threshold", ["twn", "absmean", "exact", 0.3])

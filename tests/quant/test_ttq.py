@@ -22,7 +22,8 @@ def test_each_sign_has_a_scale():
         close(levels, np.array([-means[0], 0, means[1]]), ROUNDOFF64)
 
 
-def test_gradients_are_those_of_the_paper():
+def test_gradients_are_those_of_the_paper_but_for_a_sign():
+    """Its equation of dN has no minus sign; w_hat = -N there, as the next test differentiates."""
     quantizer = prepared(TTQ())
     w_hat, cache = quantizer.forward(W)
     dw = quantizer.backward(DY, cache)
@@ -31,6 +32,18 @@ def test_gradients_are_those_of_the_paper():
     close(negative.grad, -np.where(w_hat < 0, DY, 0).sum(axis=1), ROUNDOFF64)
     units = np.where(w_hat == 0, 1, np.abs(w_hat))
     close(dw, DY * units, ROUNDOFF64)
+
+
+@pytest.mark.parametrize("name", ["positive", "negative"])
+def test_gradients_of_both_scales_are_derivatives(name):
+    """w_hat is linear in P and N, so one difference of any size is exact."""
+    quantizer = prepared(TTQ())
+    w_hat, cache = quantizer.forward(W)
+    quantizer.backward(DY, cache)
+    scale = quantizer.params()[name]
+    scale.data += 0.5
+    change = (DY * (quantizer.forward(W)[0] - w_hat)).sum(axis=1)
+    close(scale.grad, change / 0.5, ROUNDOFF64)
 
 
 def test_a_weight_on_the_threshold_is_zero():

@@ -1,13 +1,14 @@
 import copy
+import math
 
 import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.quant import Blend, Ternary
+from tervit_np.quant import Blend, Ternary, UniformAct
 from tervit_np.train import Recipe, Stage
 from tervit_np.train.trainer import StageTrainer, ramp_amount
-from tests.checks import count_walks
+from tests.checks import ROUNDOFF64, count_walks
 from tests.rounding import SAME, clear_images, generator
 
 
@@ -19,9 +20,11 @@ def batch(seed=0, count=6):
 
 
 def test_the_ramp_rises_from_0_to_1():
+    """TeTRA's: half at three eighths of its length."""
     amounts = [ramp_amount(step, 10) for step in range(12)]
-    assert amounts[0] < 0.01
-    assert amounts == sorted(amounts)
+    logistic = [1 / (1 + math.exp(6 - 16 * step / 10)) for step in range(10)]
+    assert amounts[:10] == pytest.approx(logistic, rel=ROUNDOFF64)
+    assert ramp_amount(3, 8) == 0.5
     assert amounts[10:] == [1.0, 1.0]
     assert ramp_amount(0, 0) == 1.0
 
@@ -32,6 +35,7 @@ def test_quantizers_fade_in_and_are_plain_at_the_end(model):
     trainer = StageTrainer(model, stage, Recipe(), 10, 2, None)
     layer = dict(model.quantizable())["blocks.0.mlp.fc1"]
     assert isinstance(layer.weight_quant, Blend)
+    assert isinstance(layer.act_quant, UniformAct)  # inputs do not fade in
     seen = []
     for step in range(10):
         trainer.step(step, *batch(step), np.random.default_rng(step))
