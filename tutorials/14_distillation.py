@@ -385,7 +385,8 @@ quote("pictures with news, percent", news, 24.6, 0.05, True, 10)
 # -------------------------
 # DeiT gives the teacher a token of its own. Next to the class token goes a
 # second one with a second head, ``head_dist``; the labels train the first
-# head, the teacher the second, and for a prediction the logits are averaged.
+# head, the teacher the second, and for a prediction the logits are averaged
+# (in its code and here; the paper adds the heads' probabilities).
 
 student = tv.create_model(
     "deit_shapes", seed=SEED, pool="cls", distilled=True, dtype="float64"

@@ -3,7 +3,8 @@
     patches -> [cls, (dist), patches] + positions -> depth blocks -> norm -> head (and head_dist)
 
 Parameter names and their order are those of the official checkpoints. With a distillation token the
-model returns a pair of logits; `predict` returns their mean (of logits, not of probabilities).
+model returns a pair of logits; `predict` returns their mean, as the authors' code does. Their paper
+adds the two heads' probabilities instead.
 """
 
 from dataclasses import dataclass

@@ -5,6 +5,7 @@
     p = p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 
 Only tensors of two or more axes decay, except tokens, positions and relative position bias tables.
+So it is in DeiT and Swin, but that DeiT's own code decays the distillation token; timm does not.
 Each parameter is updated by itself, so several threads may share them.
 """
 

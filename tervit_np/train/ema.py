@@ -2,7 +2,8 @@
 
     a = d a + (1 - d) p,   d = min(decay, (1 + t) / (10 + t))
 
-At first d is small, so that the average quickly loses the random initial values.
+At first d is small, so that the average quickly loses the random initial values. This is the rule
+of TensorFlow's `ExponentialMovingAverage` with `num_updates`; DeiT has d = 0.99996 from the start.
 """
 
 from collections.abc import Iterable, Mapping

@@ -7,8 +7,9 @@ others. Muon keeps its singular vectors and brings all singular values near 1:
     m = b m + g         u = g + b m  (Nesterov)         u = U S V^T  ->  X near U V^T
     p = p (1 - lr wd) - lr 0.2 sqrt(max(rows, columns)) X
 
-The factor gives the step about the root mean square of AdamW's (Liu et al. 2025), so that the
-weight decay and the range of rates carry over.
+The factor and the decay are those of Liu et al. (2025), "Muon is scalable for LLM training": they
+give the step about the root mean square of AdamW's, so that its decay and its range of rates carry
+over. Jordan's factor is sqrt(max(1, rows / columns)).
 
 A singular value decomposition would be slow. An odd polynomial of a matrix acts on its singular
 values alone: with u = U S V^T, (u u^T) u = U S^3 V^T. Newton and Schulz iterate such a polynomial:
@@ -21,7 +22,8 @@ converge to 1: a steep start is worth more than an exact end.
 
 Only matrices inside the model are trained so: q, k and v each by itself, the others of a block, and
 kernels of convolutions as (outputs, inputs). AdamW trains the head, whose rows are classes, and all
-vectors and tables.
+vectors and tables. Jordan et al. leave the first layer to AdamW, too; here Muon trains the patch
+embedding or the first convolution as any other.
 
 Cost of a matrix (m, n) with m <= n: 5 (4 m^2 n + 2 m^3) operations a step, whatever the batch.
 """

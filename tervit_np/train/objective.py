@@ -3,7 +3,8 @@
 no teacher      cross-entropy with the (smoothed, mixed) targets
 a teacher       (1 - w) cross-entropy + w distillation, of the same logits
 two heads       (1 - w) cross-entropy of the class head + w distillation of the other head;
-                without a teacher, the mean of both heads' cross-entropies
+                without a teacher, the mean of both heads' cross-entropies (ours: DeiT's code
+                then trains the class head alone)
 """
 
 import numpy as np

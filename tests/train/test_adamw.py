@@ -30,6 +30,14 @@ def test_five_clipped_steps_match_pytorch():
         close(data, expected, ROUNDOFF64, name)
 
 
+def test_tokens_positions_and_vectors_do_not_decay():
+    """As in timm; in DeiT's own code the distillation token decays."""
+    named = tv.create_model("deit_shapes", pool="cls", distilled=True).named_params()
+    kept = {n for n, p in named if not decays(n, p)}
+    assert {"cls_token", "dist_token", "pos_embed", "norm.weight", "head.bias"} < kept
+    assert {n for n, p in named if p.data.ndim >= 2} - kept == {n for n, p in named} - kept
+
+
 def steps(dtype, backend="numpy", count=3):
     """Run AdamW on random gradients of a matrix and a vector."""
     rng = np.random.default_rng(0)

@@ -101,6 +101,7 @@ def test_every_matrix_but_the_head_is_trained_by_muon(name):
     ).keys()
     assert chosen == expected
     assert len(chosen) > 10
+    assert any(n.startswith("patch_embed.") for n in chosen)  # which Jordan et al. leave to AdamW
 
 
 def test_one_step_by_hand():
