@@ -33,7 +33,8 @@ HEAD = """# Claims, and what came out here
 
 A claim of a paper is *reproduced* if it holds with our models and budgets, and *not reproduced* if
 it does not: where it is a difference, that must have the claimed sign, with a 95 % interval over
-seeds that leaves 0 out. "Not reproduced" does not refute a paper, which trains models a hundred
+seeds that leaves 0 out. A claim that something costs or adds nothing has no such test: there the
+numbers say how small it is. "Not reproduced" does not refute a paper, which trains models a hundred
 times larger, for longer. It says what a small model and a small budget should expect. A *planned*
 contrast was written down before the first training; others are marked, and come after it.
 

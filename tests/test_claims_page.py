@@ -34,6 +34,13 @@ def test_no_number_is_typed_by_hand():
             assert not re.search(r"\d", text), (claim["item"], text)
 
 
+def test_what_only_other_papers_report_is_not_said_to_be_in_the_abstract():
+    """Which names neither 8-bit inputs nor a number of a DeiT, as docs/paper_map.toml knows."""
+    for claim in CLAIMS["paper"]:
+        if re.search(r"22\.4|74\.2|72\.9|8-bit inputs", claim["item"] + claim["source"]):
+            assert "account" in claim["source"], claim["item"]
+
+
 def test_planned_contrasts_come_first():
     for claim in EVERY:
         text = claim.get("number", "")

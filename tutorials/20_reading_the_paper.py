@@ -290,8 +290,9 @@ claim("8 bits add under 1 % of the ternary gap", tiny, True)
 # must be compared at equal budgets.
 #
 # One more claim can be tested now. Another paper reports that ternary patch
-# embedding and head cost TerViT 22.4 points, which is why both keep 8 bits.
-# Round one part at a time:
+# embedding and head cost TerViT 22.4 points. (It says that TerViT has them as
+# floats; the size above says 8 bits. Here they have 8 bits.) Round one part at
+# a time:
 
 parts = {f"block {i}": rf"blocks\.{i}\..*(qkv|proj|fc1|fc2)" for i in range(4)}
 parts["patch embedding and head"] = FIRST_AND_LAST

@@ -409,7 +409,9 @@ claim("Q-EMA and freezing end with a higher loss", higher)
 # TerViT here, since the layer has no bias.) Do not conclude that a network
 # gains from the pull. In `docs/rules.md <../docs/rules.md>`_ networks were
 # trained, with a search of the rate for each rule: none of the three is ahead
-# of TerViT's, and the pull, at its default strength, is behind.
+# of TerViT's, and the pull, at its default strength, is behind. Nor did its
+# authors train such networks: theirs have batch normalization, whose averages
+# an oscillating weight spoils. LayerNorm keeps no averages.
 #
 # On your own
 # -----------
