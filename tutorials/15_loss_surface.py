@@ -240,7 +240,7 @@ claim("rounded: the loss falls all the way", all(rises < 0.01), True)
 # :math:`Hv = \lambda v`, and its *eigenvalue* :math:`\lambda` is the curvature
 # in that direction. Take the largest eigenvalue, drop g (zero at a minimum)
 # and everything beyond second order, and you have an estimate that is often
-# quoted:
+# quoted (BinaryBERT has it without the half):
 #
 # .. math:: \mathrm{gap} \lesssim
 #    \tfrac12 \lambda_{\max} \lVert \varepsilon \rVert^2
@@ -437,15 +437,15 @@ draw.taylor(fraction, measured, parabola)
 #
 # In practice
 # -----------
-# * Tools for quantization *after* training do use curvature: HAWQ gives more
-#   bits to layers of larger eigenvalues, GPTQ rounds each layer by the Hessian
-#   of its own output. They do so at 8 or 4 bits, which is nearer to the first
-#   line of our table than to the last.
+# * Curvature is of use where it compares: HAWQ gives more bits to layers of
+#   larger eigenvalues and trains the rounded model, GPTQ rounds each layer by
+#   the Hessian of its own output, without training. Neither predicts a gap
+#   from one eigenvalue.
 # * BitNet has no such gap: it starts from no float solution.
 #
 # Further reading
 # ---------------
 # * Li et al. 2018, *Visualizing the loss landscape of neural nets*.
-# * Bai et al. 2021, *BinaryBERT*: the stacked surfaces.
+# * Bai et al. 2021, *BinaryBERT*: the stacked surfaces, and the estimate.
 # * Dong et al. 2019, *HAWQ*; Yao et al. 2020, *PyHessian*.
 # * ``tervit_np/analysis/surfaces``: one file for each of the four ways.

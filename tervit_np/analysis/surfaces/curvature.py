@@ -5,12 +5,12 @@ With eps = w_hat - w, gradient g and Hessian H at the float weights,
     gap = L(w + eps) - L(w) = g' eps + 1/2 eps' H eps + ...      second order
     gap <= 1/2 lambda_max |eps|^2                                the literature's estimate
 
-The second formula drops the gradient, which is zero at a minimum but not at the end of a training,
-and all higher orders; it bounds the quadratic term, not the gap. Both can be restricted to some
-weights: `tervit surface` restricts them to the weights that become ternary, because a stem can be
-twenty times as sharp as the blocks and determines lambda_max although hardly any of eps is in it.
-Activations are float, and only the chosen weights are rounded, so the gap here differs a little
-from that of `gaps`.
+The second formula, in BinaryBERT (Bai et al. 2021) without the 1/2, drops the gradient, which is
+zero at a minimum but not at the end of a training, and all higher orders; it bounds the quadratic
+term, not the gap. Both can be restricted to some weights: `tervit surface` restricts them to the
+weights that become ternary, because a stem can be twenty times as sharp as the blocks and
+determines lambda_max although hardly any of eps is in it. Activations are float, and only the
+chosen weights are rounded, so the gap here differs a little from that of `gaps`.
 """
 
 from collections.abc import Callable, Mapping
