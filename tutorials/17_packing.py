@@ -373,8 +373,8 @@ draw.file_parts({"deit_shapes": weight, "deit_small_patch16_224": deit_weight})
 
 # %%
 # 15.6 times. Three quarters of this file are ternary codes. The patch
-# embedding and the head, which stay at 8 bits as in the paper, are one eighth;
-# all float32 numbers together are the other eighth.
+# embedding and the head, which stay at 8 bits as the paper's sizes have them,
+# are one eighth; all float32 numbers together are the other eighth.
 #
 # The number of weights in matrices grows with the square of the width, and
 # that of scales, norms and biases with the width. So the promise comes closer
