@@ -91,10 +91,10 @@ def searched_grid(plan, search):
 
 def test_a_grid_that_grew_is_searched_as_far_as_an_arm_asked_for_it(results):
     record = results.read_record(results.COMPARISONS / "zoo.json")
-    plan = replace(record.plan, widen=1)
-    assert plan.multipliers == (0.5, 1, 2) and 2 in record.multipliers.values()
-    assert searched_grid(plan, record.search)[:4] == (0.5, 1, 2, 4)
-    assert searched_grid(record.plan, record.search) == (0.5, 1, 2)
+    assert record.plan.multipliers == (0.5, 1, 2) and 8 in record.multipliers.values()
+    for widen in range(3):
+        plan = replace(record.plan, widen=widen)
+        assert searched_grid(plan, record.search) == (0.5, 1, 2, 4, 8)[: 3 + widen]
 
 
 def test_stored_comparisons_are_those_of_the_plans(results):
