@@ -66,8 +66,8 @@ def list_shards(path: Path, split: str, root: Path | None = None) -> Listing:
     first = archives.index(shards.splits[split][0])
     last = first + len(shards.splits[split])
     selected = np.flatnonzero((pictures.archive >= first) & (pictures.archive < last))
-    if shards.missing:
-        note(f"{path}: the shard after {shards.missing} is missing")
+    if shards.before_gap:
+        note(f"{path}: the shard after {shards.before_gap} is missing")
     places = TarMembers(archives, *pictures[:3])
     return Listing(path, places, selected, pictures.label[selected].astype(np.int64), classes)
 

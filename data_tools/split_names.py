@@ -30,6 +30,12 @@ def prefixed_split_of(folder: str) -> tuple[str, str] | None:
     return (_SPLIT_OF[match[2]], match[1]) if match else None
 
 
+def mentioned_splits(name: str) -> set[str]:
+    """Return the splits whose words occur anywhere in a name: "val_part1_000" mentions val."""
+    words = re.split("[^a-z]+", name.lower())
+    return {_SPLIT_OF[word] for word in words if word in _SPLIT_OF}
+
+
 def is_container(folder: str) -> bool:
     """Return whether a folder's name says that it contains pictures, and not of which class."""
     return folder.lower() in _CONTAINERS

@@ -143,6 +143,17 @@ def test_the_overview_says_which_shards_a_split_has(path):
         (["a-0.tar", "a-1.tar", "a-10.tar"], {"train": ["a-0.tar", "a-1.tar", "a-10.tar"]}),
         (["train/0.tar", "test/0.tar"], {"test": ["test/0.tar"], "train": ["train/0.tar"]}),
         (["train.tar", "validation.tar"], {"train": ["train.tar"], "test": ["validation.tar"]}),
+        (
+            ["train-00000-of-00002.tar", "train-00001-of-00002.tar", "val-00000-of-00001.tar"],
+            {
+                "train": ["train-00000-of-00002.tar", "train-00001-of-00002.tar"],
+                "test": ["val-00000-of-00001.tar"],
+            },
+        ),
+        (
+            ["train_part_0.tar", "train_part_1.tar"],
+            {"train": ["train_part_0.tar", "train_part_1.tar"]},
+        ),
     ],
 )
 def test_names_say_the_split(tmp_path, names, splits):
@@ -150,6 +161,13 @@ def test_names_say_the_split(tmp_path, names, splits):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert shards.find_shards(tmp_path).splits == splits
+
+
+def test_a_split_that_is_mentioned_elsewhere_is_not_trained_on(tmp_path):
+    for name in ("train_part_0.tar", "val_part_0.tar"):
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match="to which split does val_part_0.tar belong"):
+        shards.find_shards(tmp_path)
 
 
 def test_a_missing_shard_is_said(path, capsys):
