@@ -13,7 +13,7 @@ from data_tools import streamed
 from data_tools.cifar import CIFAR, COUNTS, read_cifar
 from data_tools.datasets import ABOUT, cache_split, load, locate
 from data_tools.download import download
-from data_tools.files import ARCHIVES, open_files
+from data_tools.files import ARCHIVES, Files, open_files
 from data_tools.folders import PREFIX
 from data_tools.imageset import DataError, ImageSet
 from data_tools.mirrors import MIRRORS
@@ -58,6 +58,11 @@ def _import_copy(
     files = open_files(source)
     if present is not None:
         raise DataError(f"{present} exists already; remove it to import another copy")
+    if base.resolve().is_relative_to(source.resolve()):
+        raise DataError(
+            f"{source} contains the data folder {base}, so a copy would contain itself; move the "
+            f"files of the set into {base / name}"
+        )
     splits = [read_cifar(name, split, files) for split in COUNTS]
     _require_writable(base)
     suffix = next((s for s in ARCHIVES if source.name.lower().endswith(s)), "")
@@ -65,12 +70,19 @@ def _import_copy(
     remove_abandoned(base)
     with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=base) as partial:
         copy = Path(partial, "copy")
-        if source.is_dir():
-            shutil.copytree(source, copy)
-        else:
-            shutil.copyfile(source, copy)
+        _copy(files, copy)
         os.replace(copy, target)
     return [cache_split(images, open_files(target), base) for images in splits]
+
+
+def _copy(files: Files, target: Path) -> None:
+    """Copy an archive, or the files that a folder lists, without what links lead back to."""
+    if files.path.is_file():
+        shutil.copyfile(files.path, target)
+        return
+    for name in files.names():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files.path / name, target / name)
 
 
 def _is_same_file(one: Path, other: Path) -> bool:

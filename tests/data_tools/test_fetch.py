@@ -83,6 +83,21 @@ def test_a_copy_of_another_set_is_refused(offered):
         fetch_dataset("cifar100", source=offered)
 
 
+def test_a_copy_of_the_data_folder_itself_is_refused(tiny, tmp_path):
+    data = tiny.binary(tmp_path / "data")
+    with pytest.raises(DataError, match=f"move the files of the set into {data / 'cifar10'}"):
+        fetch_dataset("cifar10", source=data)
+    assert len(list(data.iterdir())) == 6
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_back_is_not_followed_without_end(tiny, tmp_path):
+    folder = tiny.binary(tmp_path / "cifar")
+    (folder / "back").symlink_to(folder)
+    assert len(fetch_dataset("cifar10", source=folder)[0]) == 50
+    assert len(list((tmp_path / "data" / "cifar10").iterdir())) == 6
+
+
 def test_an_interrupted_copy_leaves_nothing(offered, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
