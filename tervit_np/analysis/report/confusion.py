@@ -65,10 +65,9 @@ def _counts(results: Results, result: Result) -> Array:
 def describe(results: Results) -> str:
     """Say which two classes are confused most by the last model, and how often by the others."""
     counts = _counts(results, results.last)
-    a, b = most_confused(counts)
-    names = results.classes
-    if counts[a, b] + counts[b, a] == 0:
+    if (pair := most_confused(counts)) is None:
         return f"The {results.last.name} model confuses no two classes."
+    (a, b), names = pair, results.classes
     others = []
     for result in results.shown[:-1]:
         each = _counts(results, result)
@@ -82,9 +81,14 @@ def describe(results: Results) -> str:
     )
 
 
-def most_confused(counts: Array) -> tuple[int, int]:
-    """Return the two classes with the most pictures taken for each other, the smaller first."""
+def most_confused(counts: Array) -> tuple[int, int] | None:
+    """Return the two classes with the most pictures taken for each other, the smaller first.
+
+    None if no picture is taken for another class.
+    """
     pairs = np.triu(counts + counts.T, 1)
+    if not pairs.any():
+        return None
     a, b = np.unravel_index(pairs.argmax(), pairs.shape)
     return int(a), int(b)
 

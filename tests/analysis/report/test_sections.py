@@ -73,6 +73,14 @@ def test_the_most_confused_pair_counts_both_directions():
     ]
 
 
+def test_a_model_without_mistakes_confuses_no_two_classes(results):
+    assert confusion.most_confused(np.diag([5, 5, 5])) is None
+    right = np.eye(len(CLASSES))[results.test.labels]
+    last = results.last._replace(evaluation=results.last.evaluation._replace(logits=right))
+    without = results._replace(stages=[*results.stages[:-1], last])
+    assert confusion.describe(without) == "The ternary model confuses no two classes."
+
+
 def test_of_many_classes_those_of_the_worst_pairs_are_shown():
     counts = np.diag(np.full(40, 9))
     counts[30, 7], counts[7, 30], counts[12, 3], counts[5, 6] = 5, 3, 7, 1
