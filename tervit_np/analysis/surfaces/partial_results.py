@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,13 @@ class PartialResults:
             write_text(self._file(name), text)
 
     def clear(self) -> None:
-        """Remove all results, once the final ones are stored."""
+        """Remove all results, once the final ones are stored, and what killed processes left."""
         if self.folder is not None and self.folder.exists():
-            for file in self.folder.glob("*.json"):
-                file.unlink()
-            self.folder.rmdir()
+            for pattern in ("*.json", ".*.json.*.partial"):
+                for file in self.folder.glob(pattern):
+                    file.unlink()
+            with suppress(OSError):  # files of somebody else stay, and so does the folder
+                self.folder.rmdir()
 
     def _file(self, name: str) -> Path:
         assert self.folder is not None

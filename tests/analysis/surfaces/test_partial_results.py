@@ -27,6 +27,22 @@ def test_clear_removes_the_folder(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_clear_removes_what_a_killed_process_left(tmp_path):
+    partial = PartialResults(tmp_path / "parts")
+    partial.save("line", "a", {})
+    (tmp_path / "parts" / ".line.json.0123456789abcdef.partial").write_text("{")
+    partial.clear()
+    assert not list(tmp_path.iterdir())
+
+
+def test_clear_leaves_the_files_of_others(tmp_path):
+    partial = PartialResults(tmp_path / "parts")
+    partial.save("line", "a", {})
+    (tmp_path / "parts" / "notes.txt").write_text("mine")
+    partial.clear()
+    assert [file.name for file in (tmp_path / "parts").iterdir()] == ["notes.txt"]
+
+
 def test_without_a_folder_results_are_not_stored():
     partial = PartialResults()
     partial.save("line", "a", {"0": 1})
