@@ -138,8 +138,14 @@ def _is_added(name: str) -> bool:
 
 
 def _is_cycle(entry: os.DirEntry[str]) -> bool:
-    """Return whether the entry is a link to one of its parent folders."""
-    return entry.is_symlink() and Path(entry.path).resolve() in Path(entry.path).absolute().parents
+    """Return whether the entry is a link to one of the folders that the walk came through.
+
+    Each of these may have been reached by a link, too, so all are compared without links.
+    """
+    if not entry.is_symlink():
+        return False
+    target, above = Path(entry.path).resolve(), Path(entry.path).absolute().parents
+    return any(target == folder.resolve() for folder in above)
 
 
 def _is_cache(entry: os.DirEntry[str]) -> bool:

@@ -61,6 +61,18 @@ def test_links_are_followed_except_in_cycles(folder, tmp_path):
     assert Folder(folder).names() == ["a/one.txt", "b/two.txt", "linked/three.txt"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_cycles_are_seen_from_a_folder_that_is_a_link(folder, tmp_path):
+    (folder / "a" / "back").symlink_to(folder)
+    (tmp_path / "link").symlink_to(folder)
+    assert Folder(tmp_path / "link").names() == ["a/one.txt", "b/two.txt"]
+    (folder / "a" / "back").unlink()
+    (folder / "a" / "other").symlink_to(folder / "b")  # two links that lead to each other
+    (folder / "b" / "other").symlink_to(folder / "a")
+    expected = ["a/one.txt", "a/other/two.txt", "b/other/one.txt", "b/two.txt"]
+    assert Folder(tmp_path / "link").names() == Folder(folder).names() == expected
+
+
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"])
 def test_archives_of_every_compression_are_read(folder, tmp_path, tar_of, suffix):
     (folder / ".hidden").unlink()
