@@ -54,6 +54,11 @@ def is_picture(name: str) -> bool:
     return _ending(name) in endings()
 
 
+def needs_ending(name: str) -> bool:
+    """Return whether a file of this ending is known as a picture by its name alone."""
+    return any(_ending(name) in FORMATS[format] for format in _WITHOUT_SIGNATURE)
+
+
 def is_unread(name: str) -> bool:
     """Return whether the ending of a file name is that of a picture that cannot be decoded here."""
     return _ending(name) in _unread_endings()

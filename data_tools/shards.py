@@ -23,16 +23,17 @@ from data_tools.files import cache_name
 from data_tools.imageset import Array, DataError, NoSuchSplit
 from data_tools.index_file import Form, store, stored
 from data_tools.listing import Listing
-from data_tools.picture_formats import is_picture
+from data_tools.picture_formats import is_picture, needs_ending
 from data_tools.progress import Progress
 from data_tools.shard_names import Shards, find_shards
 from data_tools.sources import TarMembers
-from data_tools.tar import entries
+from data_tools.tar import Member, entries
 from data_tools.terminal import note
 
 CLASSES = "classes.txt"
 _FORM = Form(1, ("<i4", "<i8", "<i4", "<i4"))  # archive, offset, size, label of each picture
 _MOST_CLASSES = 1_000_000
+_LARGEST = 2**31 - 1  # bytes of a picture, as the index stores them
 _LABEL = re.compile(rb"\s*(\d{1,6})\s*")
 
 
@@ -147,9 +148,24 @@ def _samples(file: Path) -> Iterator[tuple[int, int, int]]:
         elif member.is_plain and "." not in ending and is_picture(f".{ending}"):
             if place is not None:
                 raise DataError(f"{file}: {name} and {member.name} are pictures of one sample")
+            _check_picture(file, member)
             name, place = member.name, (member.offset, member.size)
     if place is not None:
         yield *place, _required(label, file, name)
+
+
+def _check_picture(file: Path, member: Member) -> None:
+    """Refuse a member that cannot be read as a picture from its place alone."""
+    if needs_ending(member.name):
+        raise DataError(
+            f"{file}: {member.name} has a format that its bytes do not show, and names are not "
+            "kept; convert it to JPEG or PNG"
+        )
+    if member.size > _LARGEST:
+        raise DataError(
+            f"{file}: {member.name} has {member.size} bytes; expected a picture of at most "
+            f"{_LARGEST}"
+        )
 
 
 def _key(name: str) -> tuple[str, str]:

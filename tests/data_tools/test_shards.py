@@ -184,6 +184,7 @@ def test_a_missing_shard_is_said(path, capsys):
         ([("1.png", b"x"), ("1.cls", b"cat")], "1.cls contains 'cat'; expected the number"),
         ([("1.txt", b"x"), ("1.cls", b"0")], "no pictures in its shards"),
         ([("1.png", b"x"), ("1.cls", b"7")], "has 2 classes, and there is a label 7"),
+        ([("1.tga", b"x"), ("1.cls", b"0")], "1.tga has a format that its bytes do not show"),
     ],
 )
 def test_wrong_members_are_named(path, members, words):
@@ -191,6 +192,17 @@ def test_wrong_members_are_named(path, members, words):
         write(file, members)
     with pytest.raises(DataError, match=words):
         list_shards(path, "train")
+
+
+def test_a_member_that_is_larger_than_any_picture_is_refused(tmp_path):
+    picture, label = tarfile.TarInfo("1.png"), tarfile.TarInfo("1.cls")
+    picture.size, label.size = 2**31, 1
+    with open(tmp_path / "train-0.tar", "wb") as file:
+        file.write(picture.tobuf())
+        file.seek(picture.size, os.SEEK_CUR)  # a hole
+        file.write(label.tobuf() + b"0".ljust(512, b"\0") + bytes(1024))
+    with pytest.raises(DataError, match="1.png has 2147483648 bytes; expected a picture of at"):
+        list_shards(tmp_path, "train")
 
 
 def test_wrong_folders_are_refused(path, tmp_path):
