@@ -21,7 +21,7 @@ import numpy as np
 from data_tools.crops import erase_, random_resized_crop
 from data_tools.imageset import Array, DataError, check_labels, check_pixels
 from data_tools.mixing import cutmix, mixup
-from data_tools.plain_numbers import use_plain_numbers
+from data_tools.plain_numbers import use_plain_numbers, wrong_kind
 from data_tools.preprocessing import normalise
 from data_tools.randaugment import randaugment
 
@@ -52,6 +52,8 @@ class Augment:
 
     def __post_init__(self) -> None:
         use_plain_numbers(self)
+        if problem := wrong_kind(self):
+            raise DataError(f"augment: {problem}")
         for name, value in vars(self).items():
             if not 0 <= value < math.inf:
                 raise DataError(f"augment: {name} is {value}; expected a number of at least 0")

@@ -1,17 +1,33 @@
-"""NumPy's numbers as Python's, which JSON can store and a check of types accepts.
+"""Numbers of settings: NumPy's as Python's, which JSON can store, and of the kind declared.
 
 Who varies a setting takes its values from `np.arange` or `labels.max() + 1`: np.int64(3) is 3.
+Text, or 3.5 where a whole number is meant, would end a training in an error far from the setting.
 """
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 
 
 def use_plain_numbers(settings: Any) -> None:
     """Replace NumPy's numbers in the fields of a frozen dataclass, also in tuples, in place."""
     for name, value in vars(settings).items():
         object.__setattr__(settings, name, _plain(value))
+
+
+def wrong_kind(settings: Any) -> str:
+    """Say which field of a dataclass is not true or false, whole or a number, as it is declared.
+
+    Returns "" if there is none; fields of other types are not looked at.
+    """
+    for field in fields(settings):
+        kind, value = field.type, getattr(settings, field.name)
+        if kind in _KINDS and not (type(value) is kind or (kind is float and type(value) is int)):
+            return f"{field.name} is {value!r}; expected {_KINDS[kind]}"
+    return ""
 
 
 def _plain(value: Any) -> Any:

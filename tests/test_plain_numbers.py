@@ -32,3 +32,26 @@ def test_numbers_of_numpy_become_those_of_python(settings, plain):
 def test_the_number_of_classes_may_come_from_labels():
     model = tv.create_model("deit_shapes", num_classes=np.array([0, 1, 2]).max() + 1)
     assert model.head.weight.shape == (3, 64)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Augment(cutout=3.5), "augment: cutout is 3.5; expected a whole number"),
+        (lambda: Augment(flip="no"), "augment: flip is 'no'; expected true or false"),
+        (lambda: Augment(flip=0.5), "augment: flip is 0.5; expected true or false"),
+        (lambda: Augment(randaugment_ops=True), "randaugment_ops is True; expected a whole number"),
+        (lambda: Augment(mixup="0.2"), "augment: mixup is '0.2'; expected a number"),
+        (lambda: Recipe(batch_size=2.5), "recipe: batch_size is 2.5; expected a whole number"),
+        (lambda: Recipe(recompute="no"), "recipe: recompute is 'no'; expected true or false"),
+        (
+            lambda: Stage("a", "float", 1, hard="no"),
+            "stage a: hard is 'no'; expected true or false",
+        ),
+        (lambda: Stage("a", "float", "1"), "stage a: epochs is '1'; expected a number"),
+    ],
+)
+def test_settings_of_another_kind_are_refused(make, words):
+    """Text counted as true, and half numbers ended a training in its first step."""
+    with pytest.raises(ValueError, match=words):
+        make()

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from data_tools import Augment
-from data_tools.plain_numbers import use_plain_numbers
+from data_tools.plain_numbers import use_plain_numbers, wrong_kind
 from tervit_np.ops.mixed_precision import check_precision
 from tervit_np.quant import Plan, named_plan
 from tervit_np.quant.pattern import Pattern
@@ -64,6 +64,8 @@ class Stage:
             raise ValueError(f"stage {self.name}: freeze: {error}") from None
         if isinstance(self.plan, str):
             named_plan(self.plan)
+        if problem := wrong_kind(self):
+            raise ValueError(f"stage {self.name}: {problem}")
         for name in ("epochs", "lr", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"stage {self.name}: {name} must be positive and finite")
@@ -147,6 +149,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         use_plain_numbers(self)
+        if problem := wrong_kind(self):
+            raise ValueError(f"recipe: {problem}")
         if self.optimizer not in OPTIMIZERS:
             known = ", ".join(OPTIMIZERS)
             raise ValueError(f"recipe: optimizer is {self.optimizer!r}; expected one of {known}")

@@ -101,7 +101,8 @@ def test_ternary_layer_has_one_interval_for_a_matrix(plan):
         ("arms", "all", "arms is 'all'; expected a list of dict"),
         ("recipe", {"batch": 3}, "recipe has no field 'batch'"),
         ("recipe", {"augment": {"blur": 1}}, "recipe: augment has no field 'blur'"),
-        ("recipe", {"batch_size": "8"}, "recipe: .*'str'"),
+        ("recipe", {"batch_size": "8"}, "recipe: batch_size is '8'; expected a whole number"),
+        ("recipe", {"augment": {"flip": "no"}}, "augment: flip is 'no'; expected true or false"),
         ("recipe", {"batch_size": 0}, "batch_size 0"),
         ("contrasts", [{"name": "c", "of": ["direct"]}], "contrast 'c': against is None"),
         (
@@ -112,7 +113,7 @@ def test_ternary_layer_has_one_interval_for_a_matrix(plan):
         ("arms.0.length", 2, "an arm has no field 'length'"),
         ("arms.0.stages", MISSING, "arm 'direct': stages is None"),
         ("arms.0.stages.0.epochs", MISSING, "arm 'direct': a stage needs .* epochs is missing"),
-        ("arms.0.stages.0.epochs", "1", "arm 'direct', stage float: .*'str'"),
+        ("arms.0.stages.0.epochs", "1", "arm 'direct': stage float: epochs is '1'; expected a num"),
         ("arms.0.stages.0.rate", 1, "arm 'direct': a stage has no field 'rate'"),
         ("arms.0.stages.1.plan", "trinary", "arm 'direct': unknown plan 'trinary'"),
         ("arms.0.stages.1.epochs", 9, "equal budgets"),
