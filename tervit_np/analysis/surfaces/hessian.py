@@ -10,6 +10,7 @@ The error falls with h^2; on a trained model it is 7e-5 of the result at h = 1e-
 h = 1e-5, above roundoff.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -84,21 +85,22 @@ class LossHessian:
         weight = length / (2 * H)
         return _total(self._chunks([(step, weight), (-step, -weight)], True))
 
-    def _chunks(self, shifts: list[tuple[Array | None, float]], gradient: bool) -> list[Any]:
-        """Compute losses and gradients of all chunks of images at all weighted shifts, in order."""
+    def _chunks(self, shifts: list[tuple[Array | None, float]], gradient: bool) -> Iterator[Any]:
+        """Yield losses and gradients of all chunks of images at all weighted shifts, in order.
+
+        A gradient is as long as the model: the caller adds each one up before it takes the next.
+        """
         starts = range(0, len(self.labels), CHUNK)
         tasks = [(shift, weight, i) for i in starts for shift, weight in shifts]
         models = {id(shift): self._at(shift) for shift, _ in shifts}
         with one_thread():
-            return list(
-                self._map(
-                    _chunk,
-                    [models[id(shift)] for shift, _, _ in tasks],
-                    [self.names if gradient else None] * len(tasks),
-                    [self.images[i : i + CHUNK] for _, _, i in tasks],
-                    [self.labels[i : i + CHUNK] for _, _, i in tasks],
-                    [weight / len(self.labels) for _, weight, _ in tasks],
-                )
+            yield from self._map(
+                _chunk,
+                [models[id(shift)] for shift, _, _ in tasks],
+                [self.names if gradient else None] * len(tasks),
+                [self.images[i : i + CHUNK] for _, _, i in tasks],
+                [self.labels[i : i + CHUNK] for _, _, i in tasks],
+                [weight / len(self.labels) for _, weight, _ in tasks],
             )
 
     def _at(self, shift: Array | None) -> Classifier:
@@ -130,8 +132,9 @@ def _chunk(
     return loss * weight, np.concatenate([grads[name].ravel() for name in names])
 
 
-def _total(chunks: list[Any]) -> Array:
-    total: Array = chunks[0][1]
-    for _, part in chunks[1:]:
+def _total(chunks: Iterator[Any]) -> Array:
+    """Add the gradients up in order."""
+    _, total = next(chunks)
+    for _, part in chunks:
         total += part
-    return total
+    return np.asarray(total)

@@ -1,5 +1,6 @@
 """Compare with a dense Hessian by fourth-order differences, and with one in closed form."""
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -73,6 +74,19 @@ def test_a_distilled_model_has_the_loss_of_its_mean_logits(tiny, sample):
     d = 1e-4 * np.random.default_rng(1).normal(size=hessian.size)
     slope = (hessian.loss(d) - hessian.loss(-d)) / 2
     assert slope == pytest.approx(hessian.gradient() @ d, rel=1e-5)
+
+
+def test_one_gradient_is_held_however_many_images_there_are(tiny, monkeypatch):
+    """Memory grew by the length of all weights, twice, with every chunk of images."""
+    monkeypatch.setattr(module, "_chunk", lambda *_: (0.0, np.ones(100_000)))
+    for images in (64, 640):
+        sample = np.zeros((images, 3, 8, 8)), np.zeros(images, int)
+        hessian = LossHessian(smooth(tiny()), *sample)
+        tracemalloc.start()
+        total = hessian.product(np.ones(hessian.size))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert total[0] == 2 * images // module.CHUNK and peak < 4 * total.nbytes
 
 
 def test_threads_and_chunks_do_not_change_products(tiny, sample, monkeypatch):
