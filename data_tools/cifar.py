@@ -8,7 +8,6 @@
 each in a folder or a tar archive. All three give labels in the official order.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -186,10 +185,10 @@ def _check_counts(path: Path, name: str, split: str, labels: Array, classes: int
             f"{path}: {len(labels)} {split} images, but {name} has {COUNTS[split]}; download the "
             f"set again, or load an incomplete one as folder:{path}"
         )
-    counts = Counter(labels.tolist())
-    if len(set(counts.values())) > 1:
-        label, least = min(counts.items(), key=lambda item: item[1])
+    counts = np.bincount(labels, minlength=classes)
+    if counts.min() < counts.max():
+        label = int(counts.argmin())
         raise DataError(
-            f"{path}: class {label} has {least} {split} images, expected "
+            f"{path}: class {label} has {counts[label]} {split} images, expected "
             f"{COUNTS[split] // classes}: some images are mislabelled"
         )

@@ -94,6 +94,14 @@ def mislabel(folder):
     file.write_bytes(b"\x05" + file.read_bytes()[1:])
 
 
+def use_half_of_the_classes(folder):
+    """The others have no image, and these twice as many each."""
+    for file in folder.glob("data_batch_*.bin"):
+        records = np.frombuffer(file.read_bytes(), np.uint8).reshape(-1, 3073).copy()
+        records[:, 0] //= 2
+        file.write_bytes(records.tobytes())
+
+
 def lose_records(folder):
     file = folder / "data_batch_2.bin"
     file.write_bytes(file.read_bytes()[: 3 * 3073])
@@ -106,6 +114,7 @@ def lose_records(folder):
         (lose_batch, "data_batch_3.bin is missing"),
         (label_out_of_range, r"data_batch_2.bin: labels from 0 to 11, expected 0 to 9"),
         (mislabel, "mislabelled"),
+        (use_half_of_the_classes, "class 5 has 0 train images, expected 5"),
         (lose_records, "43 train images, but cifar10 has 50"),
     ],
 )
