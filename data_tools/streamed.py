@@ -48,8 +48,8 @@ class StreamedSet:
     size: int
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
-    kinds: Counter[str] = field(default_factory=Counter)  # of the pictures read so far
-    unreadable: list[str] = field(default_factory=list)  # one error message per picture
+    kinds: Counter[str] = field(default_factory=Counter)  # of the pictures, each time they are read
+    unreadable: dict[str, None] = field(default_factory=dict)  # a message each, however often read
     held_out: str = ""  # how the pictures were drawn, if they are held out of another split
 
     @property
@@ -94,7 +94,7 @@ class StreamedSet:
             try:
                 picture, kind = open_picture(source.read(folder), str(folder / str(source)))
             except (DataError, OSError) as error:
-                self.unreadable.append(str(error))
+                self.unreadable[str(error)] = None
                 continue
             self.kinds[kind] += 1
             out[row], readable[row] = center_crop(picture, self.size), True
@@ -105,7 +105,8 @@ class StreamedSet:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.most_common())
         if not self.unreadable:
             return f"{kinds}; none unreadable"
-        return f"{kinds}; {len(self.unreadable)} unreadable, the first: {self.unreadable[0]}"
+        first = next(iter(self.unreadable))
+        return f"{kinds}; {len(self.unreadable)} unreadable, the first: {first}"
 
 
 def read_streamed(name: str, split: str, root: Path | None = None) -> StreamedSet:

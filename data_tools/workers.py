@@ -7,8 +7,9 @@
 Workers end with the process that started them, however that ends, and the resource tracker of
 Python then frees the shared memory.
 
-An augmented picture depends on (seed, stage, epoch, index of the picture) alone, whichever worker
-decodes it and when. Workers are spawned, because the threads of BLAS do not survive a fork.
+An augmented picture depends on (seed, stage, epoch, index of the picture, row in the batch) alone,
+whichever worker decodes it and when; the row, so that repetitions of a picture differ. Workers are
+spawned, because the threads of BLAS do not survive a fork.
 """
 
 import multiprocessing
@@ -152,8 +153,9 @@ class Prefetcher:
             raise DataError(self._spawning.how_one_died()) from None
         kinds = [kind for result in results for kind in result.kinds]
         self.images.kinds.update(filter(None, kinds))
-        for result in results:
-            self.images.unreadable.extend(result.errors)
+        for error in [error for result in results for error in result.errors]:
+            self.images.unreadable.pop(error, None)  # the last is one of the last batch
+            self.images.unreadable[error] = None
         readable = np.array([kind != "" for kind in kinds], bool)
         pixels = self._pixels[slot, : len(readable)].copy()
         self._cancel(key)
@@ -190,7 +192,7 @@ def replace_unreadable(
     if readable.all():
         return pixels, labels
     if not readable.any():
-        example = images.unreadable[-1] if images.unreadable else "by another process"
+        example = next(reversed(images.unreadable), "by another process")
         raise DataError(f"no picture of a batch could be read: {example}")
     rows = np.where(readable, np.arange(len(readable)), readable.argmax())
     return pixels[rows], labels[rows]

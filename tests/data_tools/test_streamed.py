@@ -60,7 +60,8 @@ def test_readable_and_unreadable_pictures_are_counted(folder):
         assert abs(int(pixels[i].mean()) - 90) < 6, images.listing.name(i)
     assert pixels[3, :8].mean() < 60 < 190 < pixels[3, -8:].mean()  # rotated upright
     assert len(images.unreadable) == 3
-    assert "e.JPEG: not a readable picture: the file is empty" in images.unreadable[0]
+    assert "e.JPEG: not a readable picture: the file is empty" in next(iter(images.unreadable))
+    images.pixels(np.arange(8))  # as in each epoch of a training
     summary = images.summary()
     assert "3 unreadable, the first:" in summary
     for kind in ("grey", "CMYK", "rotated"):
