@@ -13,7 +13,6 @@ trained. Each result is stored as soon as it is measured, and what is stored is 
 
 import argparse
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ from tervit_np.environment import environment, usable_cores
 from tervit_np.files import write_text
 from tervit_np.models import Classifier
 from tervit_np.quant import CALIBRATIONS, IDENTITY, PLANS, Plan, Quantizer, StaticAct, UniformAct
+from tervit_np.train.run_config import without_options
 from tervit_np.train.static_scales import PICTURES, calibration_images
 
 BITS, SEEDS = (8, 4), (0, 1, 2)
@@ -78,7 +78,7 @@ def main(runs: list[str], out: Path) -> None:
         record["rows"] = json.loads(out.read_text())["rows"]
     for run in runs:
         command = json.loads((Path(run) / "run.json").read_text())["command"]
-        command = re.sub(r" --(out|threads|workers) \S+", "", command)  # they change no bit
+        command = without_options(command, "--out", "--threads", "--workers")  # they change no bit
         for stage in STAGES:
             loaded = open_model(run, stage)
             train, test = (images_for(loaded, None, split) for split in ("train", "test"))

@@ -26,6 +26,7 @@ from page_parts import rewrite, table  # noqa: E402
 
 from tervit_np.analysis.comparison import Record, read_record, tables, write_record  # noqa: E402
 from tervit_np.analysis.comparison.figure import draw_comparison  # noqa: E402
+from tervit_np.train.run_config import without_options  # noqa: E402
 from tervit_np.train.stage_time import total_time  # noqa: E402
 
 STORE = ROOT / "docs" / "results.json"
@@ -80,14 +81,8 @@ def summary(folder: Path) -> dict[str, Any]:
 
 def plain_command(command: str) -> str:
     """Remove what differs between repetitions or changes no bit: paths of folders, --seed, ..."""
-    words = shlex.split(command)
-    kept: list[str] = []
-    while words:
-        word = words.pop(0)
-        if word in ("--seed", "--out", "--threads", "--workers"):
-            words.pop(0)
-        elif word != "--quiet":
-            kept.append(re.sub(r"^folder:.*/", "folder:", word))
+    words = shlex.split(without_options(command, "--seed", "--out", "--threads", "--workers"))
+    kept = [re.sub(r"^folder:.*/", "folder:", word) for word in words if word != "--quiet"]
     return shlex.join(kept)
 
 

@@ -12,7 +12,6 @@ trained.
 import argparse
 import hashlib
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +26,7 @@ from tervit_np.checkpoints import load_model
 from tervit_np.deploy import TRAINED_MODELS
 from tervit_np.deploy.trained import FOLDER
 from tervit_np.files import write_text
+from tervit_np.train.run_config import without_options
 
 TRAININGS = {  # arguments of `tervit train`
     "cifar10": "--preset cifar10-long",
@@ -101,7 +101,7 @@ def card(config: dict[str, Any], file: Path, result: dict[str, Any]) -> str:
     data, model, count = config["data"], config["model"], result["count"]
     inverted = f"{100 * result['inverted'] / count:.2f} %"
     stages = ", ".join(f"{stage['name']} {stage['epochs']:g}" for stage in config["stages"])
-    command = re.sub(r" --(out|threads|workers) \S+", "", config["command"])
+    command = without_options(config["command"], "--out", "--threads", "--workers")
     facts = {
         "data": DATA[data["name"]],
         "classes": ", ".join(data["classes"]),

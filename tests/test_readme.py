@@ -192,8 +192,12 @@ def test_a_float_twin_is_a_cell_of_the_row_of_its_training(results):
 def test_commands_are_grouped_without_seed_and_folder(results):
     command = "tervit train --data cifar10 --seed 3 --out runs/x --quiet --stages float:2"
     assert results.plain_command(command) == "tervit train --data cifar10 --stages float:2"
-    command = "tervit train --data folder:/home/me/flowers@32 --seed 3"
-    assert results.plain_command(command) == "tervit train --data folder:flowers@32"
+    for command in (
+        "tervit train --data folder:/home/me/flowers@32 --seed 3",
+        "tervit train --data=folder:/home/me/flowers@32 --seed=3 --out='my runs/x'",
+        "tervit train --out 'my runs/x' --data folder:/home/me/flowers@32",
+    ):
+        assert results.plain_command(command) == "tervit train --data folder:flowers@32"
 
 
 def test_linked_files_exist():

@@ -1,5 +1,6 @@
 """The configuration of a run: everything that determines its bits, and where it ran (run.json)."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -157,3 +158,19 @@ def _describe_data(
         "test": len(test),
         **drawn,
     }
+
+
+def without_options(command: str, *left_out: str) -> str:
+    """Leave options and their values out of the command of a run, "--out DIR" and "--out=DIR".
+
+    Of the other options every value becomes a word of its own.
+    """
+    kept, words = list[str](), iter(shlex.split(command))
+    for word in words:
+        option, equals, value = word.partition("=")
+        is_pair = option.startswith("--") and bool(equals)
+        if option not in left_out:
+            kept += [option, value] if is_pair else [word]
+        elif not is_pair:
+            next(words, None)
+    return shlex.join(kept)
