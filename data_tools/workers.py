@@ -31,6 +31,7 @@ from data_tools.imageset import Array, DataError
 from data_tools.pictures import open_picture
 from data_tools.sources import Source
 from data_tools.streamed import StreamedSet
+from data_tools.terminal import note
 
 _TASK_SIZE = 8  # pictures
 _CROP = 3  # first word of the seeds; sampling.py uses 1, 2 and 4
@@ -153,13 +154,19 @@ class Prefetcher:
             raise DataError(self._spawning.how_one_died()) from None
         kinds = [kind for result in results for kind in result.kinds]
         self.images.kinds.update(filter(None, kinds))
-        for error in [error for result in results for error in result.errors]:
-            self.images.unreadable.pop(error, None)  # the last is one of the last batch
-            self.images.unreadable[error] = None
+        self._remember([error for result in results for error in result.errors])
         readable = np.array([kind != "" for kind in kinds], bool)
         pixels = self._pixels[slot, : len(readable)].copy()
         self._cancel(key)
         return pixels, readable
+
+    def _remember(self, errors: list[str]) -> None:
+        """Count unreadable pictures, and say so when the first one is found."""
+        if errors and not self.images.unreadable:
+            note(f"{errors[0]}; in training, another of its batch replaces each such picture")
+        for error in errors:
+            self.images.unreadable.pop(error, None)  # the last is one of the last batch
+            self.images.unreadable[error] = None
 
     def _cancel(self, key: Key) -> None:
         """Drop a request and free its slot."""

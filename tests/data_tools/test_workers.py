@@ -72,7 +72,7 @@ def test_an_augmented_picture_depends_on_seed_stage_and_epoch(make_prefetcher):
     np.testing.assert_array_equal(fetch(prefetcher, indices, (5, 5), (0, 0, 0))[0], first)
 
 
-def test_unreadable_pictures_are_replaced_with_their_labels(make_prefetcher, images):
+def test_unreadable_pictures_are_replaced_with_their_labels(make_prefetcher, images, capsys):
     bad = [i for i in range(40) if images.listing.name(i).endswith(("06.png", "07.png"))]
     good = next(i for i in range(40) if i not in bad and images.labels[i] == 0)
     pixels, labels = fetch(make_prefetcher(), np.array([bad[1], good, bad[0]]))
@@ -80,6 +80,9 @@ def test_unreadable_pictures_are_replaced_with_their_labels(make_prefetcher, ima
     np.testing.assert_array_equal(pixels[2], pixels[1])
     assert labels.tolist() == [0, 0, 0]
     assert len(images.unreadable) == 2
+    said = capsys.readouterr().err
+    assert said.count("note: ") == said.count("not a readable picture") == 1, said
+    assert "in training, another of its batch replaces each such picture" in said
     with pytest.raises(DataError, match="no picture of a batch could be read: .*07.png|06.png"):
         fetch(make_prefetcher(), np.array(bad))
 
