@@ -81,9 +81,11 @@ class StreamedSet:
         DataError
             If a class would lose all its pictures, or none is held out.
         """
-        remaining, held_out = split_by_class(self, count, seed)
-        drawn = replace(self.take(held_out), split="val", held_out=f"by class, seed {seed}")
-        return self.take(remaining), drawn
+        rest, drawn = (
+            replace(self.take(indices), kinds=Counter(), unreadable={})  # each counts its own
+            for indices in split_by_class(self, count, seed)
+        )
+        return rest, replace(drawn, split="val", held_out=f"by class, seed {seed}")
 
     def pixels(self, indices: Array) -> tuple[Array, Array]:
         """Return evaluation crops, uint8 (n, S, S, 3), and whether each was readable (n,)."""

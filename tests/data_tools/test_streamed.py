@@ -68,6 +68,15 @@ def test_readable_and_unreadable_pictures_are_counted(folder):
         assert kind in summary, summary
 
 
+def test_held_out_pictures_are_counted_by_themselves(folder):
+    images = data_tools.load(f"imagenet:{folder},size=32", "test")
+    rest, held_out = images.hold_out(4, 0)
+    rest.pixels(np.arange(4))
+    held_out.pixels(np.arange(4))
+    assert len(rest.unreadable) + len(held_out.unreadable) == 3 and not images.unreadable
+    assert rest.kinds.total() + held_out.kinds.total() == 5
+
+
 def test_options_select_size_classes_and_number(folder, tmp_path):
     name = f"imagenet:{folder},size=48,classes=n02102040+n01440764,per_class=3"
     images = data_tools.load(name, "train")
