@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tervit_np.analysis.comparison import read_record
+from tervit_np.environment import SAME_BITS
 
 DOCS = Path(__file__).parents[1] / "docs"
 TEXT = " ".join((DOCS / "results.md").read_text(encoding="utf-8").split())
@@ -62,6 +63,15 @@ def test_leads_with_fresh_seeds_are_quoted():
     assert min(ramp.low, bitnet.low) > 0
     words = f"is ahead by {ramp.mean:.1f} points, and BitNet's rule by {bitnet.mean:.1f},"
     assert words in FINDINGS
+
+
+def test_every_stored_result_comes_again_on_every_processor():
+    runs = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))
+    stored = [read_record(file) for file in sorted((DOCS / "comparisons").glob("*.json"))]
+    places = [run["environment"] for run in runs] + [record.environment for record in stored]
+    assert len(runs) > 30 and len(stored) > 20
+    assert {place["last bits"] for place in places} == {SAME_BITS}
+    assert f'`"last bits": "{SAME_BITS}"`' in TEXT
 
 
 def test_distances_from_float_twins_are_those_of_the_runs():
