@@ -1,7 +1,7 @@
 """Fetch a data set into the data folder: download it, or import a file or folder.
 
 A copy is decoded and checked completely before it is moved to its final name, so that a bad copy
-changes nothing.
+changes nothing. A set is fetched by one process at a time.
 """
 
 import os
@@ -16,6 +16,7 @@ from data_tools.download import download
 from data_tools.files import ARCHIVES, Files, open_files
 from data_tools.folders import PREFIX
 from data_tools.imageset import DataError, ImageSet
+from data_tools.lock import locked
 from data_tools.mirrors import MIRRORS
 from data_tools.paths import PARTIAL, data_root, remove_abandoned, writable_folder
 from data_tools.streamed import StreamedSet
@@ -34,6 +35,8 @@ def fetch_dataset(
     DataError
         If the set is unknown or cannot be downloaded, if `source` is not a good copy of it or
         another copy is present, or if the data folder is not writable.
+    ValueError
+        If another process is fetching the set.
     """
     if name == "shapes":
         return [load(name, split, root) for split in ("train", "val", "test")]
@@ -47,7 +50,9 @@ def fetch_dataset(
         return _import_copy(name, source, base, present)
     if present is None:
         _require_writable(base)
-        download(MIRRORS[name], base)
+        with locked(base, name):
+            if locate(name, base) is None:  # else another process has fetched it just now
+                download(MIRRORS[name], base)
     return [load(name, split, base) for split in COUNTS]
 
 
@@ -68,7 +73,7 @@ def _import_copy(
     suffix = next((s for s in ARCHIVES if source.name.lower().endswith(s)), "")
     target = base / f"{name}{suffix}"
     remove_abandoned(base)
-    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=base) as partial:
+    with locked(base, name), tempfile.TemporaryDirectory(prefix=PARTIAL, dir=base) as partial:
         copy = Path(partial, "copy")
         _copy(files, copy)
         os.replace(copy, target)

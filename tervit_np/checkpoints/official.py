@@ -9,6 +9,7 @@ from pathlib import Path
 
 from data_tools import data_root
 from data_tools.download import download, file_hash
+from data_tools.lock import locked
 from data_tools.mirrors import Mirror
 from data_tools.paths import writable_folder
 from tervit_np.checkpoints.reading import read_weights
@@ -57,7 +58,8 @@ def fetch_weights(
     Raises
     ------
     ValueError
-        If the name is unknown, the download fails, or the file has other contents.
+        If the name is unknown, the download fails, the file has other contents, or another process
+        is fetching it.
     """
     target = _local_path(name, root)
     if target.exists() and source is None:
@@ -65,20 +67,26 @@ def fetch_weights(
     folder = writable_folder(target.parent)
     if folder is None:
         raise ValueError(f"{target.parent} cannot be written; set TERVIT_DATA to another folder")
-    if source is None:
-        candidate = download([OFFICIAL[name]], folder / ".download")
-    else:
-        candidate = Path(source)
-        _check_digest(candidate, OFFICIAL[name].digest)
-    weights = read_weights(candidate, lenient=True)
+    if source is not None:
+        _check_digest(Path(source), OFFICIAL[name].digest)
+        _copy_checked(name, Path(source), target)
+        return target
+    downloads = folder / f".download-{name}"
+    with locked(folder, target.name):
+        if not target.exists():  # else another process has fetched it just now
+            _copy_checked(name, download([OFFICIAL[name]], downloads), target)
+            shutil.rmtree(downloads, ignore_errors=True)
+    return target
+
+
+def _copy_checked(name: str, source: Path, target: Path) -> None:
+    """Copy a file to its place if it holds the weights of that name."""
+    weights = read_weights(source, lenient=True)
     actual = recognise(weights.arrays, weights.maps)[0]
     if actual != name:
-        raise ValueError(f"{candidate} holds the weights of {actual}, not of {name}")
-    with atomic_write(target) as file, open(candidate, "rb") as source_file:
+        raise ValueError(f"{source} holds the weights of {actual}, not of {name}")
+    with atomic_write(target) as file, open(source, "rb") as source_file:
         shutil.copyfileobj(source_file, file)
-    if source is None:
-        shutil.rmtree(folder / ".download", ignore_errors=True)
-    return target
 
 
 def is_official(file: Path) -> bool:

@@ -18,12 +18,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from data_tools.lock import locked
 from data_tools.terminal import note, shell_word
 from tervit_np.files import make_folder
 from tervit_np.json_files import first_difference, mismatch
 from tervit_np.train import metrics
 from tervit_np.train.checkpoint import Checkpoints, Saved
-from tervit_np.train.lock import locked
 from tervit_np.train.names import check_file_name
 from tervit_np.train.run_config import with_new_fields
 from tervit_np.train.run_file import CONFIG, read_config, write_config

@@ -1,8 +1,11 @@
+import concurrent.futures
+
 import numpy as np
 import pytest
 
 import tervit_np as tv
 from data_tools.download import file_hash
+from data_tools.lock import locked
 from data_tools.mirrors import Mirror
 from tervit_np.checkpoints import official
 from tervit_np.models import CONFIGS
@@ -29,6 +32,19 @@ def test_weights_are_downloaded_checked_and_found(published, tmp_path):
     tv.pretrained(file)
     published.unlink()
     assert official.fetch_weights("small") == file  # not downloaded again
+
+
+def test_weights_are_downloaded_by_one_process_at_a_time(published, tmp_path):
+    folder = tmp_path / "data" / "weights"
+    other_part = folder / ".download-tiny" / "tiny.pth.part"
+    other_part.parent.mkdir(parents=True)
+    other_part.write_bytes(b"of another model")
+    with concurrent.futures.ThreadPoolExecutor() as other, locked(folder, published.name):
+        call = other.submit(official.fetch_weights, "small")
+        with pytest.raises(ValueError, match=rf"{published.name} is in use by process \d+; wait"):
+            call.result()
+    official.fetch_weights("small")
+    assert other_part.exists()
 
 
 def test_a_local_copy_is_accepted(published, tmp_path):

@@ -1,5 +1,7 @@
+import concurrent.futures
 import os
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from data_tools import DataError, fetch, fetch_dataset, load
 from data_tools.cifar import read_cifar
 from data_tools.download import file_hash
+from data_tools.lock import locked
 from data_tools.mirrors import Mirror
 
 
@@ -43,6 +46,33 @@ def test_a_set_is_downloaded_checked_and_cached(offered, tmp_path):
 def test_a_present_set_is_not_downloaded_again(offered):
     fetch_dataset("cifar10")
     offered.unlink()
+    assert len(fetch_dataset("cifar10")[0]) == 50
+
+
+@pytest.mark.parametrize("imported", [True, False])
+def test_a_set_is_fetched_by_one_process_at_a_time(offered, tmp_path, imported):
+    root = tmp_path / "data"
+    part = root / "cifar10.tgz.part"
+    root.mkdir()
+    part.write_bytes(b"what the other process has written")
+    with concurrent.futures.ThreadPoolExecutor() as other, locked(root, "cifar10"):
+        call = other.submit(fetch_dataset, "cifar10", source=offered if imported else None)
+        with pytest.raises(ValueError, match=r"data.cifar10 is in use by process \d+; wait until"):
+            call.result()
+    assert part.read_bytes() == b"what the other process has written"
+    assert [path.name for path in root.iterdir()] == [part.name]
+
+
+def test_a_set_that_another_process_has_just_fetched_is_not_downloaded_again(
+    offered, tmp_path, monkeypatch
+):
+    @contextmanager
+    def locked_late(folder, name):
+        shutil.copyfile(offered, folder / "cifar10.tgz")  # while this process took the lock
+        yield
+
+    monkeypatch.setattr(fetch, "locked", locked_late)
+    monkeypatch.setattr(fetch, "download", None)
     assert len(fetch_dataset("cifar10")[0]) == 50
 
 

@@ -49,9 +49,9 @@ def trained_model() -> "Classifier":
     Each call returns a new copy, which may be changed. With TERVIT_FAST it is
     trained for 2 epochs on fewer pictures.
     """
+    from data_tools.lock import locked
     from tervit_np.checkpoints import load_model
     from tervit_np.train import PRESETS, Stage
-    from tervit_np.train.lock import locked
 
     stage = Stage("float", "float", EPOCHS, lr=2e-3)
     recipe = PRESETS["shapes"].recipe

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from data_tools.lock import locked
 from tervit_np import train
 from tervit_np.analysis.comparison import compare, read_record
 from tervit_np.analysis.comparison.plan import Arm
@@ -23,7 +24,6 @@ from tervit_np.analysis.comparison.running import (
 )
 from tervit_np.analysis.comparison.trials import Trials
 from tervit_np.train import Interrupted
-from tervit_np.train.lock import locked
 from tests.analysis.comparison.conftest import CountedTestSet, colours, untimed
 
 

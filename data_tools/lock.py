@@ -1,8 +1,9 @@
 """One process for a folder: a lock that the operating system releases when its process ends.
 
-The lock is on the file .lock in the folder, which is removed at the end. A lock file that a killed
-process has left behind is not locked, and is taken over. Two threads of one process exclude each
-other too; one thread may lock a folder again.
+The lock is on the file .lock in the folder, which is removed at the end. With a name it is on
+NAME.lock and excludes only those that lock the same name, such as two downloads of one data set. A
+lock file that a killed process has left behind is not locked, and is taken over. Two threads of one
+process exclude each other too; one thread may lock a folder again.
 """
 
 import os
@@ -17,12 +18,12 @@ from data_tools.terminal import note, printable
 
 FILE = ".lock"
 POLL_SECONDS = 0.2  # between two looks at a lock that another process holds
-_held: dict[Path, int] = {}  # folders that threads of this process have locked, thread by folder
+_held: dict[Path, int] = {}  # what threads of this process have locked: thread by lock file
 
 
 @contextmanager
-def locked(folder: Path, wait: bool = False) -> Iterator[None]:
-    """Lock an existing folder while the block runs; with `wait`, once it is free.
+def locked(folder: Path, name: str = "", wait: bool = False) -> Iterator[None]:
+    """Lock an existing folder, or a name in it, while the block runs; with `wait`, once it is free.
 
     Raises
     ------
@@ -32,35 +33,35 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
     OSError
         If the lock file cannot be written.
     """
-    key, thread = folder.resolve(), threading.get_ident()
-    if _held.get(key) == thread:
+    path, thread = folder.resolve() / f"{name}{FILE}", threading.get_ident()
+    if _held.get(path) == thread:
         yield
         return
-    file = _acquire(folder, wait)
-    _held[key] = thread
+    file = _acquire(path, folder / name, wait)
+    _held[path] = thread
     try:
         yield
     finally:
-        del _held[key]
+        del _held[path]
         if sys.platform == "win32":  # an open file cannot be removed there
             os.close(file)
             with suppress(OSError):  # nor one that a waiting process has opened by now
-                (folder / FILE).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
         else:
-            (folder / FILE).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             os.close(file)
 
 
-def _acquire(folder: Path, wait: bool) -> int:
-    """Open the lock file and lock it.  -> its descriptor."""
-    path = folder / FILE
+def _acquire(path: Path, locked_path: Path, wait: bool) -> int:
+    """Open the lock file of a path and lock it.  -> its descriptor."""
     while True:
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         except OSError as error:
             reason = error.strerror or error
             words = OSError(
-                f"nothing can be written to {folder} ({reason}); copy it to where you may write"
+                f"nothing can be written to {path.parent} ({reason}); copy it to where you may "
+                "write"
             )
             words.errno = error.errno
             raise words from None
@@ -69,8 +70,8 @@ def _acquire(folder: Path, wait: bool) -> int:
                 if not wait:
                     holder = os.read(file, 100).decode(errors="replace").strip()
                     raise ValueError(
-                        f"{folder} is in use by {printable(holder) or 'another process'}; wait "
-                        "until it has finished, or stop it first"
+                        f"{locked_path} is in use by {printable(holder) or 'another process'}; "
+                        "wait until it has finished, or stop it first"
                     )
                 time.sleep(POLL_SECONDS)
             elif _is_current(file, path):
@@ -113,5 +114,5 @@ else:
         except BlockingIOError:
             return False
         except OSError:
-            note("this file system has no locks: do not train twice at once in one folder")
+            note("this file system has no locks: do not run two commands at once in one folder")
         return True

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tervit_np.train.lock import FILE, locked
+from data_tools.lock import FILE, locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from tervit_np.train.lock import locked
+from data_tools.lock import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()
@@ -112,6 +112,12 @@ def test_another_thread_is_refused_and_the_same_may_lock_again(tmp_path):
         assert (tmp_path / FILE).exists()
     assert len(errors) == 1
     assert "in use" in errors[0]
+
+
+def test_names_in_a_folder_are_locked_apart(tmp_path, holder):
+    with locked(tmp_path, "one"), locked(tmp_path, "two"):
+        assert {p.name for p in tmp_path.iterdir()} == {FILE, f"one{FILE}", f"two{FILE}"}
+    assert [p.name for p in tmp_path.iterdir()] == [FILE]
 
 
 def test_a_folder_under_another_name_is_the_same_folder(tmp_path, holder):
