@@ -43,6 +43,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the chapters, or copy one and say how to run it, or open the figures."""
     from tervit_np.chapters import chapters, copy_chapter, figures_page, find_chapter
+    from tervit_np.files import make_folder
 
     if args.chapter is None:
         print("\n".join(map(_entry, chapters())))
@@ -58,8 +59,7 @@ def run(args: argparse.Namespace) -> int:
     if (here := _in_clone(chapter)) is not None:
         print(f"run it:    python {here}\nanswers:   {here.parent / 'answers.md'}")
         return 0
-    if not folder.is_dir():
-        raise ValueError(f"--dir: there is no folder {folder} to copy to")
+    make_folder(folder)
     copied = copy_chapter(chapter, folder)
     for file in copied:
         print(_about(file))
