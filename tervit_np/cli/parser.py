@@ -51,8 +51,10 @@ class CommandParser(argparse.ArgumentParser):
 
     def _examples(self, action: str) -> str:
         """Return the examples of one action."""
-        start = f"  {self.prog} {action} "
-        lines = [line for line in (self.epilog or "").splitlines() if line.startswith(start)]
+        start, lines, own = f"  {self.prog} {action} ", [], False
+        for line in (self.epilog or "").splitlines():
+            own = line.startswith(start) or (own and line.startswith("   "))  # or it continues one
+            lines += [line] * own
         return "\n".join(["examples:", *lines])
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:

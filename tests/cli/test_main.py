@@ -32,6 +32,8 @@ def test_help_of_an_action_shows_its_own_examples_only(tervit):
     out = tervit("data", "get", "--help")[1].partition("examples:")[2]
     assert "tervit data get cifar10" in out
     assert "tervit data show" not in out
+    shown = tervit("data", "show", "--help")[1].splitlines()
+    assert [line.strip() for line in shown[-1:]] == ["out, and examples"]
 
 
 @pytest.mark.parametrize(
