@@ -109,7 +109,7 @@ def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> N
     width = max(len(line.name) for line in lines)
     in_kb = args.layers or lines[-1].stored < 1e6
     print(f"{title}, in {'kB' if in_kb else 'MB'}")
-    print(f"{'':<{width}} " + "".join(f"{word:>12}" for word in _COLUMNS))
+    print(f"{'':<{width}} {_COLUMNS[0]:>11}" + "".join(f"{word:>10}" for word in _COLUMNS[1:]))
     for line in lines:
         print(f"{line.name:<{width}} " + _cells(line, in_kb))
     if problem := packing_problem(model):
@@ -122,7 +122,7 @@ def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> N
 def _cells(line: "Cost", in_kb: bool) -> str:
     sizes = (line.paper, line.stored, line.ftervit, line.float32)
     texts = (f"{size / 1e3:,.2f}" if in_kb else f"{size / 1e6:.3f}" for size in sizes)
-    return f"{line.parameters:>12,}" + "".join(f"{text:>12}" for text in texts)
+    return f"{line.parameters:>11,}" + "".join(f"{text:>10}" for text in texts)
 
 
 def _print_layers(model: "Classifier") -> None:

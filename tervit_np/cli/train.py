@@ -143,8 +143,9 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks
     print(f"test accuracy: {accuracies}")
     if page is not None and not args.quiet:
         print(
-            f"next: open the report in a browser; `tervit predict {shell_word(out)} PICTURE` "
-            "classifies a picture; `tervit exercise` lets you write the library's functions"
+            "next: open the report in a browser\n"
+            f"      tervit predict {shell_word(out)} PICTURE     classifies a picture\n"
+            "      tervit exercise     lets you write the library's functions"
         )
     return 0 if page is not None else 2
 
