@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from data_tools.cifar_classes import CIFAR10, CIFAR100
+from data_tools.counted import counted
 from data_tools.files import Files
 from data_tools.imageset import Array, DataError, ImageSet, NoSuchSplit
 from data_tools.picture_formats import is_picture
@@ -134,7 +135,9 @@ def _parse_pickle(content: bytes, source: str, spec: Spec) -> tuple[Array, Array
         raise DataError(f"{source}: expected uint8 data (N, 3072) and {spec.label_key}")
     are_integers = all(isinstance(label, int) and abs(label) < 2**31 for label in labels)
     if len(labels) != len(pixels) or not are_integers:
-        raise DataError(f"{source}: expected one integer label for each of {len(pixels)} images")
+        raise DataError(
+            f"{source}: expected one integer label for each of {counted(len(pixels), 'image')}"
+        )
     return pixels, np.array(labels, np.int64)
 
 
@@ -182,13 +185,13 @@ def _check_counts(path: Path, name: str, split: str, labels: Array, classes: int
     """Raise DataError if the number of images, or of those in a class, is not the official one."""
     if len(labels) != COUNTS[split]:
         raise DataError(
-            f"{path}: {len(labels)} {split} images, but {name} has {COUNTS[split]}; download the "
-            f"set again, or load an incomplete one as folder:{path}"
+            f"{path}: {counted(len(labels), f'{split} image')}, but {name} has {COUNTS[split]}; "
+            f"download the set again, or load an incomplete one as folder:{path}"
         )
     counts = np.bincount(labels, minlength=classes)
     if counts.min() < counts.max():
         label = int(counts.argmin())
         raise DataError(
-            f"{path}: class {label} has {counts[label]} {split} images, expected "
+            f"{path}: class {label} has {counted(int(counts[label]), f'{split} image')}, expected "
             f"{COUNTS[split] // classes}: some images are mislabelled"
         )

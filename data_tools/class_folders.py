@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from data_tools.counted import counted
 from data_tools.imageset import DataError
 from data_tools.split_names import is_container, split_of
 from data_tools.tree import Tree
@@ -64,7 +65,9 @@ def unsplit_root(tree: Tree, path: Path) -> Tree:
             break
         tree = only
     if not tree.folders:
-        raise DataError(f"{path}: {len(tree.pictures)} pictures in no class folder; {EXPECTED}")
+        raise DataError(
+            f"{path}: {counted(len(tree.pictures), 'picture')} in no class folder; {EXPECTED}"
+        )
     _check_level(tree, path)
     _check_names(tree, path)
     return tree

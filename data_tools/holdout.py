@@ -8,6 +8,7 @@ pictures are added to the folder.
 import hashlib
 from dataclasses import replace
 
+from data_tools.counted import counted
 from data_tools.files import Files
 from data_tools.imageset import DataError
 from data_tools.layout import Layout, find_layout
@@ -54,8 +55,8 @@ def names_for_test(class_of: dict[str, str], fraction: float) -> set[str]:
         count = max(1, round(fraction * len(files)))
         if count >= len(files):
             raise DataError(
-                f"test={fraction:g}: the class {name!r} has {len(files)} pictures, and none would "
-                "be left to train on"
+                f"test={fraction:g}: the class {name!r} has {counted(len(files), 'picture')}, and "
+                "none would be left to train on"
             )
         chosen.update(sorted(files, key=_rank)[:count])
     return chosen

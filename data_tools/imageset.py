@@ -7,6 +7,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from data_tools.counted import counted
+
 Array: TypeAlias = npt.NDArray[Any]
 
 
@@ -182,8 +184,9 @@ def split_by_class(images: LabelledSet, count: int, seed: int) -> tuple[Array, A
     sizes = np.bincount(images.labels, minlength=len(images.classes))
     if not 0 < count < len(images):
         raise DataError(
-            f"{images.name}: cannot hold out {count} of {len(images)} {images.split} images; "
-            f"choose a number between 1 and {len(images) - 1}"
+            f"{images.name}: cannot hold out {count} of "
+            f"{counted(len(images), f'{images.split} image')}; choose a number "
+            f"between 1 and {len(images) - 1}"
         )
     exact = count * sizes / len(images)
     shares = exact.astype(int)
@@ -192,8 +195,8 @@ def split_by_class(images: LabelledSet, count: int, seed: int) -> tuple[Array, A
     for name, size, share in zip(images.classes, sizes, shares, strict=True):
         if 0 < size <= share:
             raise DataError(
-                f"{images.name}: to hold out {count} images leaves none of the class {name!r}, "
-                f"which has {size}; hold out fewer"
+                f"{images.name}: to hold out {counted(count, 'image')} leaves none of the class "
+                f"{name!r}, which has {size}; hold out fewer"
             )
     random_order = np.random.default_rng([seed, 0x401D]).permutation(len(images))
     by_class = random_order[np.argsort(images.labels[random_order], kind="stable")]

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from data_tools.class_names import class_order, is_number
+from data_tools.counted import counted
 from data_tools.devkit import devkit_classes
 from data_tools.files import Files
 from data_tools.imageset import DataError
@@ -69,7 +70,8 @@ def _lines(content: bytes, pictures: int, source: str) -> list[str]:
     count = content.count(b"\n")
     if count > 2 * pictures + _SPARE_LINES or len(content) > _LINE_BYTES * (count + 1):
         raise DataError(
-            f"{source}: {len(content)} bytes in {count} lines are no list of {pictures} pictures"
+            f"{source}: {counted(len(content), 'byte')} in {counted(count, 'line')} are no list of "
+            f"{counted(pictures, 'picture')}"
         )
     return content.decode("utf-8-sig", "replace").split("\n")
 
@@ -78,7 +80,9 @@ def _in_order(lines: list[str], pictures: list[str], source: str) -> dict[str, s
     """Give the first picture the first line's label, and so on."""
     labels = [line.strip() for line in lines if line.strip()]
     if len(labels) != len(pictures):
-        raise DataError(f"{source}: {len(labels)} labels for {len(pictures)} pictures")
+        raise DataError(
+            f"{source}: {counted(len(labels), 'label')} for {counted(len(pictures), 'picture')}"
+        )
     return dict(zip(pictures, labels, strict=True))
 
 

@@ -20,6 +20,7 @@ from data_tools.class_folders import (
     unsplit_root,
 )
 from data_tools.class_names import class_order, clean_names
+from data_tools.counted import counted
 from data_tools.files import Files
 from data_tools.imageset import DataError, NoSuchSplit
 from data_tools.label_lists import listed_classes
@@ -131,7 +132,7 @@ def _find_splits(files: Files) -> tuple[str, dict[str, Split]]:
 def _kinds_of(files: Files) -> str:
     """Say which files are there instead of pictures."""
     endings = Counter(PurePosixPath(name).suffix.lower() or "other" for name in files.names())
-    seen = [f"{count:,} {ending} files" for ending, count in endings.most_common(3)]
+    seen = [counted(count, f"{ending} file") for ending, count in endings.most_common(3)]
     return f", but {', '.join(seen)}" if seen else ""
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from data_tools.counted import counted
 from data_tools.files import Files
 from data_tools.layout import Layout
 from data_tools.picture_formats import is_picture
@@ -23,47 +24,52 @@ _NAMES = ("LICENSE", "README", "CHANGELOG", "NOTICE", "CITATION", "SOURCES")
 class LeftOut(NamedTuple):
     """Files of one kind that are not read."""
 
-    what: str
+    thing: str  # in the singular, such as "picture"
+    where: str  # what follows it, such as " outside the class folders"
     number: int
     example: str
     matters: bool  # whether they may be pictures
 
     def __str__(self) -> str:
-        return f"{self.number} {self.what} ({self.example})"
+        return f"{counted(self.number, self.thing)}{self.where} ({self.example})"
 
 
 def left_out(files: Files, layout: Layout, below: str = "") -> list[LeftOut]:
     """Return what is not read below a folder, by kind."""
-    kinds: dict[tuple[str, bool], list[str]] = {}
-    for what, matters, name in _unread(files, layout):
+    kinds: dict[tuple[str, str, bool], list[str]] = {}
+    for thing, where, matters, name in _unread(files, layout):
         if name.startswith(below):
-            kinds.setdefault((what, matters), []).append(name)
-    return [LeftOut(what, len(all), all[0], matters) for (what, matters), all in kinds.items()]
+            kinds.setdefault((thing, where, matters), []).append(name)
+    return [
+        LeftOut(thing, where, len(names), names[0], matters)
+        for (thing, where, matters), names in kinds.items()
+    ]
 
 
-def _unread(files: Files, layout: Layout) -> Iterator[tuple[str, bool, str]]:
-    """Yield kind, whether it matters, and name of each file that is not read."""
+def _unread(files: Files, layout: Layout) -> Iterator[tuple[str, str, bool, str]]:
+    """Yield kind (thing and where), whether it matters, and name of each file that is not read."""
     lists = {name for split in layout.splits.values() for name in split.lists}
     for name in files.names():
         if is_picture(name):
             if not any(name in split.class_of for split in layout.splits.values()):
-                yield _kind_of_picture(name, layout), True, name
+                yield "picture", _where(name, layout), True, name
         elif name not in lists:
             path = PurePosixPath(name)
             ending = path.suffix.lower()
             is_text = ending in _TEXTS or path.stem.upper() in _NAMES
-            yield f"{ending} files" if ending else "files without an ending", not is_text, name
+            kind = (f"{ending} file", "") if ending else ("file", " without an ending")
+            yield *kind, not is_text, name
     for name in files.specials():
-        yield "links, or special files,", True, name
+        yield "link or special file", "", True, name
     for name in files.empty_folders():
-        yield "empty folders", True, name
+        yield "empty folder", "", True, name
 
 
-def _kind_of_picture(name: str, layout: Layout) -> str:
+def _where(name: str, layout: Layout) -> str:
     for folder in layout.unlabelled.values():
         if name.startswith(folder):
-            return f"pictures without labels in {folder}"
-    return "pictures outside the class folders"
+            return f" without labels in {folder}"
+    return " outside the class folders"
 
 
 def note_on(files: Files, layout: Layout, split: str) -> str:

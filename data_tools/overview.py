@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from data_tools import streamed
 from data_tools.class_names import is_number
+from data_tools.counted import counted
 from data_tools.datasets import load
 from data_tools.files import open_files
 from data_tools.folders import PREFIX, parse_name
@@ -78,14 +79,16 @@ def _of_sets(name: str, root: str | Path | None) -> Overview:
 
 def _sizes(sets: Sequence[LabelledSet]) -> Iterator[str]:
     for images in sets:
-        yield f"  {images.split:<5}  {len(images):>9,} pictures of {len(images.classes):,} classes"
+        classes = counted(len(images.classes), "class")
+        yield f"  {images.split:<5}  {counted(len(images), 'picture', 9)} of {classes}"
 
 
 def _splits(layout: Layout) -> Iterator[str]:
     """Describe each split: number of pictures, folder, where the labels are from."""
     for name, split in layout.splits.items():
         labels = f", labels from {' and '.join(split.lists)}" * bool(split.lists)
-        yield f"  {name:<5}  {len(split.class_of):>9,} pictures in {split.folder or './'}{labels}"
+        pictures = counted(len(split.class_of), "picture", 9)
+        yield f"  {name:<5}  {pictures} in {split.folder or './'}{labels}"
     for name, folder in layout.unlabelled.items():
         yield f"  {name:<5}  the pictures in {folder} have no labels and are not read"
     if layout.val_is_test:
@@ -100,12 +103,14 @@ def _classes(classes: tuple[str, ...]) -> Iterator[str]:
     elif are_wordnet_ids(classes):
         kind = "WordNet ids in official order"
     shown = ", ".join(in_words(classes)[:_SHOWN]) + ", ..." * (len(classes) > _SHOWN)
-    yield f"{len(classes):,} classes, {kind}: {shown}"
+    yield f"{counted(len(classes), 'class')}, {kind}: {shown}"
 
 
 def _counts(split: str, names: Iterable[str]) -> str:
     """Describe how many pictures the classes of a split have."""
     ranking = Counter(names).most_common()
     (most, high), (least, low) = ranking[0], ranking[-1]
-    span = f"{low:,}" if low == high else f"{low:,} ({least}) to {high:,} ({most})"
-    return f"{split}: {len(ranking):,} classes with {span} pictures"
+    span = counted(high, "picture")
+    if low < high:
+        span = f"{low:,} ({least}) to {high:,} ({most}) pictures"
+    return f"{split}: {counted(len(ranking), 'class')} with {span}"

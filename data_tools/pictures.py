@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_tools.counted import counted
 from data_tools.imageset import Array, DataError
 from data_tools.picture_formats import formats_for
 from data_tools.picture_memory import JPEG, TooLargeError, fit_in_memory, metadata_bytes
@@ -146,9 +147,8 @@ def decode_all(
             for done in pool.map(decode_slice, slices):
                 names += done
             if progress.due():
-                progress.show(
-                    f"decoding {len(names)} of {total} pictures, {progress.time_left(len(names))}"
-                )
+                left = progress.time_left(len(names))
+                progress.show(f"decoding {len(names):,} of {counted(total, 'picture')}, {left}")
     progress.end()
     if faults:
         first = faults[min(faults)]

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data_tools.counted import counted
 from data_tools.decompression import is_compressed
 from data_tools.files import cache_name
 from data_tools.imageset import Array, DataError, NoSuchSplit
@@ -76,7 +77,7 @@ def list_shards(path: Path, split: str, root: Path | None = None) -> Listing:
 def describe(shards: Shards) -> Iterator[str]:
     """Say which shards each split has."""
     for split, names in shards.splits.items():
-        yield f"  {split:<5}  {len(names):>9,} shards, {names[0]} to {names[-1]}"
+        yield f"  {split:<5}  {counted(len(names), 'shard', 9)}, {names[0]} to {names[-1]}"
     if shards.val_is_test:
         yield "  val serves as test: there is no other test split"
 
@@ -124,7 +125,9 @@ def _scan(path: Path, archives: tuple[str, ...]) -> _Pictures:
                 column.append(value)  # type: ignore[attr-defined]
         if progress.due():
             left = progress.time_left(number + 1)
-            progress.show(f"listing {path}: {number + 1} of {len(archives)} shards, {left}")
+            progress.show(
+                f"listing {path}: {number + 1} of {counted(len(archives), 'shard')}, {left}"
+            )
     progress.end()
     if not len(columns.archive):
         raise DataError(f"{path}: no pictures in its shards; expected members as 0001.jpg")
@@ -199,7 +202,9 @@ def _classes(path: Path, labels: Array) -> tuple[str, ...]:
     lines = file.read_bytes()[: 100 * _MOST_CLASSES].decode("utf-8-sig", "replace").splitlines()
     names = tuple(line.strip() for line in lines if line.strip())
     if len(names) < count:
-        raise DataError(f"{file} has {len(names)} classes, and there is a label {count - 1}")
+        raise DataError(
+            f"{file} has {counted(len(names), 'class')}, and there is a label {count - 1}"
+        )
     if len(set(names)) < len(names):
         raise DataError(f"{file}: a class occurs twice")
     return names

@@ -161,7 +161,7 @@ def _class_names(text: str, classes: tuple[str, ...]) -> list[str]:
     """
     if is_number(text):
         if not 1 <= int(text) <= len(classes):
-            raise DataError(f"classes={text}, but there are {len(classes)} classes")
+            raise DataError(f"classes={text}; expected a number from 1 to {len(classes)}, or names")
         return list(classes[: int(text)])
     file = expand_user(text)
     if not file.is_file():

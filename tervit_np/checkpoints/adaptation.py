@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from data_tools.counted import counted
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.interpolation import resize_grid
 from tervit_np.checkpoints.memory import require_fits
@@ -128,11 +129,11 @@ def _adapt_head(state: dict[str, Array], params: Mapping[str, Param], head: str)
     classes, width = own[names[0]].shape
     if not any(name in state for name in names):
         state |= own
-        return [f"{names[0]}: absent, drawn anew for {classes} classes"]
+        return [f"{names[0]}: absent, drawn anew for {counted(classes, 'class')}"]
     weight, bias = (np.shape(state[name]) if name in state else () for name in names)
     if weight[1:] == (width,) and bias == weight[:1] != (classes,):
         state |= own
-        return [f"{names[0]}: {weight[0]} -> {classes} classes, drawn anew"]
+        return [f"{names[0]}: {weight[0]} -> {counted(classes, 'class')}, drawn anew"]
     return []
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data_tools.counted import counted
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.buffers import Map, drop_buffers
 from tervit_np.checkpoints.formats.names import official_names, split_unused
@@ -66,7 +67,7 @@ def _latent_weights(arrays: dict[str, Array]) -> Weights:
     for name in learned:
         del arrays[name]
     count = len({name.rpartition(".")[0] for name in learned})
-    notes = [f"left out what {count} quantizers have learned"] if count else []
+    notes = [f"left out what was learned by {counted(count, 'quantizer')}"] if count else []
     return Weights(arrays, notes, [])
 
 

@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     """Calibrate, print what was found, and write the model."""
     from pathlib import Path
 
+    from data_tools.counted import counted
     from tervit_np.checkpoints import save_checkpoint
     from tervit_np.files import check_writable
     from tervit_np.models import calibrate, make_inputs_static, plan_of
@@ -88,7 +89,10 @@ def run(args: argparse.Namespace) -> int:
         chosen["percent"] = percent
     extra = loaded.description() | {"calibration": chosen}
     save_checkpoint(model, out, extra=extra)
-    print(f"{out}: {len(found)} static scales by {args.rule} from {len(images)} training pictures")
+    print(
+        f"{out}: {counted(len(found), 'static scale')} by {args.rule} from "
+        f"{counted(len(images), 'training picture')}"
+    )
     return 0
 
 

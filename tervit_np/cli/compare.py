@@ -50,6 +50,8 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, or read a stored result; print tables and draw the figure."""
+    from data_tools.counted import counted
+
     if (args.plan is None) == (args.redraw is None):
         raise ValueError("expected either a plan, or --redraw with a stored result")
     if args.redraw is not None:
@@ -66,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         arms, per_arm = len(plan.arms), len(plan.multipliers) * len(plan.search_seeds)
         print(
-            f"{arms} arms of {plan.arms[0].epochs:g} epochs: {arms * per_arm} trainings to choose "
+            f"{counted(arms, 'arm')} of {counted(plan.arms[0].epochs, 'epoch')}: "
+            f"{counted(arms * per_arm, 'training')} to choose "
             f"learning rates, {arms * len(plan.seeds)} to compare; in {out}"
         )
     with _pool(args.processes) as executor:

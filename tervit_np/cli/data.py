@@ -72,9 +72,11 @@ def _list(root: Path | None) -> int:
 
 def _get(name: str, root: Path | None, source: Path | None) -> int:
     from data_tools import fetch_dataset
+    from data_tools.counted import counted
 
     for images in fetch_dataset(name, root, source):
-        print(f"{images.name} {images.split}: {len(images)} images, {len(images.classes)} classes")
+        sizes = counted(len(images), "image"), counted(len(images.classes), "class")
+        print(f"{images.name} {images.split}: {', '.join(sizes)}")
     return 0
 
 

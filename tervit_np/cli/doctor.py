@@ -34,6 +34,8 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print all findings; return 0 even if there is advice."""
+    from data_tools.counted import counted
+
     findings = [*_software(), *_blas(), *_machine(), *_storage()]
     width = max(len(finding.name) for finding in findings)
     for name, value, advice in findings:
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         if advice:
             print(f"{'':<{width}}  -> {advice}")
     count = sum(bool(finding.advice) for finding in findings)
-    print("\nno problems" if count == 0 else f"\n{count} problem{'s' * (count > 1)}, see ->")
+    print(f"\n{counted(count, 'problem')}, see ->" if count else "\nno problems")
     return 0
 
 
@@ -81,6 +83,7 @@ def _blas() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
+    from data_tools.counted import counted
     from tervit_np.environment import (
         SAME_BITS,
         difference_of_bits,
@@ -91,7 +94,7 @@ def _machine() -> Iterator[Finding]:
     from tervit_np.kernels import selected_variant
 
     features = [f for f in _FEATURES if f in processor_features()]
-    yield Finding("processor", f"{processor_name()}, {usable_cores()} cores usable")
+    yield Finding("processor", f"{processor_name()}, {counted(usable_cores(), 'core')} usable")
     yield Finding("instructions", " ".join(features) or "unknown")
     yield Finding("last bits", difference_of_bits() or SAME_BITS)
     try:

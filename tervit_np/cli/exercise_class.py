@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_tools.counted import counted
 from tervit_np.files import write_text
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def grade_class(folder: Path, table: Path, exercises: "Sequence[Exercise]", seco
         rows.append((student.name, _graded(student, exercises, seconds)))
         write_text(table, as_csv(exercises, rows))
         print(f"{student.name}: {_summary(rows[-1][1])}", flush=True)
-    print(f"{table}: {len(rows)} students, {len(exercises)} exercises")
+    print(f"{table}: {counted(len(rows), 'student')}, {counted(len(exercises), 'exercise')}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """What `tervit exercise list`, `hint` and `solution` print."""
 
+from data_tools.counted import counted
 from tervit_np.exercises import tasks
 from tervit_np.exercises.exercise import Exercise
 from tervit_np.exercises.messages import hint_lines, solution_lines, wrong_lines
@@ -29,7 +30,7 @@ def _state(progress: Progress, exercise: Exercise) -> tuple[str, str]:
     """Return whether an exercise is begun or solved, and how many hints were shown."""
     begun = "begun" if progress.file(exercise).exists() else ""
     count = progress.hints(exercise)
-    hints = f"{count} hint{'s' * (count > 1)}" if count else ""
+    hints = counted(count, "hint") if count else ""
     return "solved" if progress.passed(exercise) else begun, hints
 
 

@@ -29,13 +29,13 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, or with --csv all records."""
+    from data_tools.counted import counted
     from data_tools.terminal import note
     from tervit_np.analysis.run_record import read_run
 
     record = read_run(args.run_folder)
     if record.damaged:
-        lines = "line" if record.damaged == 1 else "lines"
-        note(f"{record.folder.metrics}: {record.damaged} damaged {lines} left out")
+        note(f"{record.folder.metrics}: {counted(record.damaged, 'damaged line')} left out")
     if args.csv:
         _print_csv(record)
     else:

@@ -154,6 +154,7 @@ def _class_names(loaded: LoadedModel, source: str | None) -> tuple[str, ...]:
     ValueError
         If the model has names of its own, or another number of classes than --classes.
     """
+    from data_tools.counted import counted
     from data_tools.wordnet import imagenet_classes
 
     count = len(loaded.classes)
@@ -173,7 +174,8 @@ def _class_names(loaded: LoadedModel, source: str | None) -> tuple[str, ...]:
         names = tuple(line.strip() for line in lines if line.strip())
     if len(names) != count:
         raise ValueError(
-            f"--classes {source} has {len(names)} names, {loaded.file} {count} classes"
+            f"--classes {source} has {counted(len(names), 'name')}, {loaded.file} "
+            f"{counted(count, 'class')}"
         )
     return names
 

@@ -82,6 +82,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, unless this is stored; print the table, draw the figure, write the plan."""
+    from data_tools.counted import counted
     from tervit_np.analysis.sensitivity import write_record
     from tervit_np.analysis.sensitivity.figure import draw_sensitivity
     from tervit_np.analysis.sensitivity.table import LEGEND, headline, table
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     stem = _stem(args, loaded)
     record = _measured(args, loaded, data, sample, stem)
     chosen = _chosen(args, record)
-    print(f"{loaded.file} on {len(sample[1])} images of {data.name} {data.split}")
+    print(f"{loaded.file} on {counted(len(sample[1]), 'image')} of {data.name} {data.split}")
     print(headline(record.measured), table(record.measured, chosen), LEGEND, sep="\n\n")
     figure = stem.with_name(f"{stem.name}.png")
     write_record(record, stem.with_name(f"{stem.name}.json"))
@@ -223,6 +224,7 @@ def _write_plan(
     stem: Path,
 ) -> None:
     """Write the plan and say its size, and what it does untrained."""
+    from data_tools.counted import counted
     from tervit_np.analysis.sensitivity import answers_with, plan_and_notes, size_with
     from tervit_np.quant import write_plan_file
 
@@ -233,7 +235,8 @@ def _write_plan(
     about = (
         f"8 bits for {len(chosen)} of {len(measured.layers)} layers, {size:,} bytes as stored.\n"
         f"Made by {command_line()}\n"
-        f"from {settings.images} images of {settings.data} {settings.split}; nothing was trained."
+        f"from {counted(settings.images, 'image')} of {settings.data} {settings.split}; "
+        "nothing was trained."
     )
     loss, accuracy = answers_with(loaded.model, plan, *sample)
     write_plan_file(plan, out, about, notes)

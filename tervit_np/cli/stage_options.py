@@ -107,13 +107,15 @@ def check_plan_files(stages: "list[Stage]", model: "Classifier") -> None:
 
 def describe_stage(stage: "Stage") -> str:
     """Say in one line how a stage trains."""
+    from data_tools.counted import counted
+
     taught = f", learns from {stage.teacher}" if stage.teacher else ""
     plan = stage.plan
     named = f"plan {plan}" if isinstance(plan, str) else f"plan of {len(plan.rules)} entries"
     rate = f"peak learning rate {stage.lr:g}, at the end {stage.lr * stage.final_lr:g}"
     kept = ", keeps the optimizer's state" if stage.optimizer == "keep" else ""
-    warmup = f", warm-up {stage.warmup * stage.epochs:g} epochs" if stage.warmup else ""
-    length = f"{stage.epochs:g} epoch{'s' * (stage.epochs != 1)}"
-    fade = f", weight quantizers fade in over {stage.ramp * stage.epochs:g} epochs"
+    warmup = f", warm-up {counted(stage.warmup * stage.epochs, 'epoch')}" if stage.warmup else ""
+    length = counted(stage.epochs, "epoch")
+    fade = f", weight quantizers fade in over {counted(stage.ramp * stage.epochs, 'epoch')}"
     ramp = fade if stage.ramp else ""
     return f"{stage.name}: {named}, {length}, {rate}{warmup}{kept}{ramp}{taught}"

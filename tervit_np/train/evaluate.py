@@ -7,6 +7,7 @@ import numpy as np
 
 from data_tools import LabelledSet, normalise
 from data_tools.augment import invert
+from data_tools.counted import counted
 from data_tools.progress import Progress
 from tervit_np.arrays import Array
 from tervit_np.losses import cross_entropy
@@ -80,7 +81,7 @@ def evaluate(
         raise ValueError(f"evaluate: the {images.split} split of {images.name} is empty")
     if len(images.classes) != model.config.num_classes:
         raise ValueError(
-            f"evaluate: {images.name} has {len(images.classes)} classes, "
+            f"evaluate: {images.name} has {counted(len(images.classes), 'class')}, "
             f"the model {model.config.num_classes}"
         )
     model, kernel = with_packed_kernels(model)
@@ -88,7 +89,9 @@ def evaluate(
         batch_size = cached_batch_size(images.size)
     logits, readable = _classify(model, images, threads, batch_size, inverted, quiet, ranks)
     if not readable.any():
-        raise ValueError(f"evaluate: none of {len(images)} pictures of {images.name} can be read")
+        raise ValueError(
+            f"evaluate: none of {counted(len(images), 'picture')} of {images.name} can be read"
+        )
     labels = images.labels[readable]
     accuracy = float((logits[readable].argmax(axis=1) == labels).mean())
     loss = cross_entropy(logits[readable], labels)[0]
@@ -127,7 +130,9 @@ def _classify(
             done += len(batch[0]) * ranks.size
             if not quiet and progress.due():
                 speed, left = progress.rate(done), progress.time_left(done)
-                progress.show(f"{done} of {len(images)} pictures, {speed:.0f} a second, {left}")
+                progress.show(
+                    f"{done:,} of {counted(len(images), 'picture')}, {speed:.0f} a second, {left}"
+                )
     progress.end()
     logits, readable = zip(*ranks.interleave(batches), strict=True)
     return np.concatenate(logits), np.concatenate(readable)

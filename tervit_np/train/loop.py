@@ -12,6 +12,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from data_tools.counted import counted
 from data_tools.terminal import note
 from tervit_np.blas import one_thread
 from tervit_np.checkpoints import load_model
@@ -170,7 +171,7 @@ class _Loop:
             start = self._test()
         self.start, self.time = (start.accuracy, start.loss), StageTime()
         self.progress.print(
-            f"{stage.name}: {stage.epochs:g} epochs; test accuracy before training "
+            f"{stage.name}: {counted(stage.epochs, 'epoch')}; test accuracy before training "
             f"{100 * start.accuracy:.1f} %{start.kernel_note}"
         )
         return trainer

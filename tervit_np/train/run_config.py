@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from data_tools import ImageSet, LabelledSet
+from data_tools.counted import counted
 from tervit_np import __version__
 from tervit_np.backends import backend_name
 from tervit_np.checkpoints.npz import describe, own_class
@@ -45,7 +46,9 @@ def check_run(
         if images is not None:
             _check_split(model, images, train)
     if len(train) < recipe.batch_size:
-        raise ValueError(f"train: {len(train)} images do not fill a batch of {recipe.batch_size}")
+        raise ValueError(
+            f"train: {counted(len(train), 'image')} cannot fill a batch of {recipe.batch_size}"
+        )
     if recipe.augment.alternate_flip and not isinstance(train, ImageSet):
         raise ValueError(
             f"train: alternate_flip is for images in memory, and {train.name} is decoded while "
@@ -70,7 +73,8 @@ def _check_split(model: Classifier, images: LabelledSet, train: LabelledSet) -> 
     config, name = model.config, f"the {images.split} split of {images.name}"
     if len(images.classes) != config.num_classes:
         raise ValueError(
-            f"train: {name} has {len(images.classes)} classes, the model {config.num_classes}"
+            f"train: {name} has {counted(len(images.classes), 'class')}, the model "
+            f"{config.num_classes}"
         )
     if images.size != config.image_size:
         raise ValueError(

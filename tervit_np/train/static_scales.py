@@ -3,6 +3,7 @@
 import numpy as np
 
 from data_tools import LabelledSet, normalise
+from data_tools.counted import counted
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, calibrate, plan_of
 from tervit_np.quant import Plan, StaticAct
@@ -27,7 +28,7 @@ def calibration_images(train: LabelledSet, count: int, *seeds: int) -> Array:
     order = np.random.default_rng([_CALIBRATION, *seeds]).permutation(len(train))[:count]
     pixels, readable = train.pixels(np.sort(order))
     if not readable.any():
-        raise ValueError(f"none of {len(order)} pictures of {train.name} can be read")
+        raise ValueError(f"none of {counted(len(order), 'picture')} of {train.name} can be read")
     return normalise(pixels[readable], train.mean, train.std)
 
 

@@ -115,13 +115,13 @@ def test_show_prints_what_was_understood(tervit, tmp_path):
         "  Valid/ serves as test: there is no other test split",
         "3 classes, sorted as numbers: 1, 2, 10",
         "train: 3 classes with 1 (10) to 2 (2) pictures",
-        "left out: 1 .heic files (Train/2/x.heic)",
-        "left out: 1 pictures outside the class folders (cover.png)",
+        "left out: 1 .heic file (Train/2/x.heic)",
+        "left out: 1 picture outside the class folders (cover.png)",
         "of these are chosen:",
         "  train          3 pictures of 3 classes",
     ):
         assert line in text.splitlines()
-    assert "note: " in error and "1 .heic files (Train/2/x.heic)" in error
+    assert "note: " in error and "1 .heic file (Train/2/x.heic)" in error
 
 
 @pytest.mark.parametrize("name", ["folder:SET.tar@8", "imagenet:SET,size=8"])

@@ -142,7 +142,7 @@ def test_a_class_that_train_lacks_is_refused(files_of):
         (["bottle/train/good/*.jpg", "bottle/test/*/x.jpg", "nut/train/good/*.jpg"], "name one of"),
         (["*.jpg"], "2 pictures in no class folder; expected pictures in train/<class>/"),
         (["images/*.jpg", "train.csv"], "the pictures in images/ are in no class folders"),
-        (["train/cat/x.heic", "notes.txt"], "no pictures, but 1 .txt files, 1 .heic files; expe"),
+        (["train/cat/x.heic", "notes.txt"], "no pictures, but 1 .txt file, 1 .heic file; expe"),
         (["train/n01.tar", "train/n02.tar"], "no pictures, but 2 .tar files"),
         ([], "no pictures"),
         (["/".join("a" * 99) + "/x.png"], "more than 64 folders"),

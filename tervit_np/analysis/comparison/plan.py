@@ -9,6 +9,7 @@ give an arm a longer budget or a search of its own; if the grid grows, it grows 
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from data_tools.counted import counted
 from tervit_np.train import Recipe, Stage
 from tervit_np.train.names import check_file_name
 
@@ -127,7 +128,7 @@ def _check_arms(arms: tuple[Arm, ...]) -> None:
             raise ValueError(f"two arms are called {arm.name!r}")
         if arm.epochs != arms[0].epochs:
             raise ValueError(
-                f"arm {arm.name!r} trains for {arm.epochs:g} epochs in total, "
+                f"arm {arm.name!r} trains for {counted(arm.epochs, 'epoch')} in total, "
                 f"{arms[0].name!r} for {arms[0].epochs:g}; a comparison needs equal budgets"
             )
         names = [stage.name for stage in arm.stages]

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data_tools.counted import counted
 from data_tools.imageset import random_split
 from tervit_np import train
 from tervit_np.analysis.comparison.plan import Arm, ComparisonPlan, scale_rates
@@ -125,9 +126,9 @@ class Trials:
             steps, expected = sum(self.steps(arm)), sum(self.steps(first))
             if steps != expected:
                 raise ValueError(
-                    f"arm {arm.name!r} takes {steps} steps, {first.name!r} takes {expected}: "
-                    f"an epoch has {self.epoch_steps} steps, and fractions are rounded to steps; "
-                    "choose epochs that leave budgets equal"
+                    f"arm {arm.name!r} takes {counted(steps, 'step')}, {first.name!r} takes "
+                    f"{expected}: an epoch has {counted(self.epoch_steps, 'step')}, and fractions "
+                    "are rounded to steps; choose epochs that leave budgets equal"
                 )
 
     def steps(self, arm: Arm) -> list[int]:

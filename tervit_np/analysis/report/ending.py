@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
+from data_tools.counted import counted
 from data_tools.terminal import shell_word
 from tervit_np.analysis import html
 from tervit_np.analysis.report.results import Results, is_quantized
@@ -33,6 +34,7 @@ def provenance(results: Results) -> list[str]:
     run, config = results.run, results.run.config
     data = config["data"]
     machine = defaultdict(lambda: "unknown", config["environment"])
+    cores = "1 core" if machine["cores"] == "1" else f"{machine['cores']} cores"
     seconds = total_time([stage.seconds for stage in run.stages])
     duration = "unknown time" if seconds is None else clock(seconds)
     stages = ", ".join(f"{s['name']} {s['epochs']:g}" for s in config["stages"])
@@ -46,7 +48,7 @@ def provenance(results: Results) -> list[str]:
         "started": config["started"].replace("T", " "),
         "software": f"tervit_np {machine['tervit_np']}, Python {machine['python']}, NumPy "
         f"{machine['numpy']}, Numba {machine['numba']}, backend {machine['backend']}",
-        "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['blas']}",
+        "machine": f"{machine['processor']}, {cores}, {machine['blas']}",
     }
     command = config["command"] or "tervit_np.train.run(...), called from Python"
     table = html.code(plan_table(results.last.model.quantizable(), results.last.model.norms()))
@@ -71,5 +73,5 @@ def _cpu_time(results: Results) -> dict[str, str]:
 def _processes(config: dict[str, Any]) -> str:
     """Say on how many ranks and threads a run began, as "2 ranks of 4 threads each"."""
     ranks, threads = config.get("ranks", 1), config["threads"]
-    words = "1 thread" if threads == 1 else f"{threads} threads"
+    words = counted(threads, "thread")
     return words if ranks == 1 else f"{ranks} ranks of {words} each"

@@ -4,6 +4,7 @@ import math
 import shlex
 from pathlib import Path
 
+from data_tools.counted import counted
 from tervit_np.analysis import html
 from tervit_np.analysis.report.results import Result, Results, is_quantized, weights_in_words
 from tervit_np.analysis.sizes import sizes, ternarity
@@ -72,15 +73,15 @@ def meaning(results: Results) -> str:
     if len(results.stages) == 1:
         epochs = _epochs(results.record(last).epochs)
         return (
-            f"{_percent(last.evaluation.accuracy)} of {_count(results)} test pictures are "
+            f"{_percent(last.evaluation.accuracy)} of {_test_pictures(results)} are "
             f"classified correctly after {epochs} of training as {last.name}{_origin(results)}."
         )
     first = results.stages[0]
     change = 100 * (last.evaluation.accuracy - first.evaluation.accuracy)
     if rounded is None:
         return (
-            f"After all stages {_percent(last.evaluation.accuracy)} of {_count(results)} test "
-            f"pictures are classified correctly, {_beside(change, first.name)}."
+            f"After all stages {_percent(last.evaluation.accuracy)} of "
+            f"{_test_pictures(results)} are classified correctly, {_beside(change, first.name)}."
         )
     lost = 100 * (first.evaluation.accuracy - rounded.evaluation.accuracy)
     regained = 100 * (last.evaluation.accuracy - rounded.evaluation.accuracy)
@@ -109,7 +110,7 @@ def _budget(results: Results) -> str:
     """Say how exact the numbers are, and how unequal the budgets."""
     error = 100 * results.last.evaluation.error
     text = (
-        f"Accuracy on {_count(results)} test pictures: one percentage point is "
+        f"Accuracy on {_test_pictures(results)}: one percentage point is "
         f"{_count_of_one_percent(results)}, and chance alone moves it by about {error:.1f} points."
     )
     if len(results.stages) == 1:
@@ -130,8 +131,8 @@ def _count_of_one_percent(results: Results) -> str:
     return "one picture or less" if pictures < 1.5 else f"{pictures:.0f} pictures"
 
 
-def _count(results: Results) -> str:
-    return f"{len(results.readable):,}"
+def _test_pictures(results: Results) -> str:
+    return counted(len(results.readable), "test picture")
 
 
 def _epochs(epochs: float) -> str:
