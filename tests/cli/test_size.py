@@ -13,6 +13,7 @@ def test_groups_are_listed_with_their_total(tervit):
 
 def test_layers_lists_every_tensor(tervit):
     out = tervit("size", "deit_shapes", "--layers")[1]
+    assert max(map(len, out.splitlines())) <= 80
     assert "blocks.3.mlp.fc2.weight" in out
 
 
