@@ -138,7 +138,7 @@ def test_packed_files_hold_learned_scales(trained, tmp_path):
 
 def test_weights_are_taken_without_scales(trained):
     weights = read_weights(trained[0] / "seq.npz")
-    assert weights.notes == ["left out what 18 quantizers have learned"]
+    assert weights.notes == ["left out what was learned by 18 quantizers"]
     assert list(weights.arrays) == [n for n, _ in stage(trained[0], "seq")[0].official_params()]
 
 

@@ -99,7 +99,7 @@ def test_the_distilled_model_trains(data, tmp_path):
         ([Stage("a", "float", 1), Stage("a", "int8", 1)], 8, 1, "names repeat"),
         ([Stage("a", "float", 1, teacher="b")], 8, 1, "not an earlier stage"),
         ([Stage("a", "float", 1, freeze="qvk")], 8, 1, "freeze 'qvk' occurs in no"),
-        ([Stage("a", "float", 1)], 65, 1, "64 images do not fill a batch of 65"),
+        ([Stage("a", "float", 1)], 65, 1, "64 images cannot fill a batch of 65"),
         ([Stage("a", "float", 1)], 8, 0, "at least 1"),
     ],
 )
