@@ -184,7 +184,7 @@ def split_by_class(images: LabelledSet, count: int, seed: int) -> tuple[Array, A
     sizes = np.bincount(images.labels, minlength=len(images.classes))
     if not 0 < count < len(images):
         raise DataError(
-            f"{images.name}: cannot hold out {count} of "
+            f"{images.name}: cannot hold out {count:,} of "
             f"{counted(len(images), f'{images.split} image')}; choose a number "
             f"between 1 and {len(images) - 1}"
         )

@@ -116,5 +116,5 @@ def test_hold_out_splits_without_overlap():
     assert not {x.tobytes() for x in remaining.images} & {x.tobytes() for x in held_out.images}
     again = images.hold_out(100, seed=3)[1]
     np.testing.assert_array_equal(held_out.images, again.images)
-    with pytest.raises(DataError, match="cannot hold out 1000 of 1000"):
+    with pytest.raises(DataError, match="cannot hold out 1,000 of 1,000"):
         images.hold_out(1000, 0)
