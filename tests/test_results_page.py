@@ -81,10 +81,15 @@ def test_distances_from_float_twins_are_those_of_the_runs():
     def last(command):
         return [run["stages"][-1]["end"] for run in runs if run["command"] == command]
 
-    cifar, shapes = (
+    cifar, swin, shapes = (
         [twin - own for own, twin in zip(last(c), last(f"{c} --float-twin"), strict=True)]
-        for c in ("tervit train --data cifar10", "tervit train")
+        for c in (
+            "tervit train --data cifar10",
+            "tervit train --preset cifar10-swin",
+            "tervit train",
+        )
     )
+    assert " and ".join(f"{points:.1f}" for points in swin) + " points behind its own." in readme
     words = " and ".join(f"{points:.1f}" for points in cifar)
     assert f"{words} points behind its twin" in readme
     long = "tervit train --preset cifar10-long"
