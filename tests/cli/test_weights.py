@@ -103,7 +103,7 @@ def test_official_weights_have_imagenets_words(tervit, file, net, monkeypatch):
 
 @pytest.mark.parametrize(
     ("source", "words"),
-    [("names", "has 2 names, .* 1000 classes"), ("nowhere", "nowhere")],
+    [("names", "has 2 names, .* 1,000 classes"), ("nowhere", "nowhere")],
 )
 def test_names_that_do_not_fit_are_refused(tervit, file, net, tmp_path, source, words):
     (tmp_path / "names").write_text("a\nb\n")
