@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_tools.counted import counted
 from tervit_np.cli.meter import Meter
 from tervit_np.cli.model_images import images_for
 from tervit_np.cli.models import add_model, open_model
@@ -82,7 +83,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, unless this is stored; print the table, draw the figure, write the plan."""
-    from data_tools.counted import counted
     from tervit_np.analysis.sensitivity import write_record
     from tervit_np.analysis.sensitivity.figure import draw_sensitivity
     from tervit_np.analysis.sensitivity.table import LEGEND, headline, table
@@ -224,7 +224,6 @@ def _write_plan(
     stem: Path,
 ) -> None:
     """Write the plan and say its size, and what it does untrained."""
-    from data_tools.counted import counted
     from tervit_np.analysis.sensitivity import answers_with, plan_and_notes, size_with
     from tervit_np.quant import write_plan_file
 
