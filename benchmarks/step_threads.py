@@ -2,8 +2,8 @@
 
     python benchmarks/step_threads.py --threads 2 --out docs/step_threads_zen5.json
 
-Beside the ratio stands what the machine allows: as many processes, each with a step of its own on
-one thread, take so many steps in the time of one that is alone.
+The last column is what the machine allows: as many processes, each with a step of its own on one
+thread, take so many steps in the time of one that is alone.
 """
 
 import os

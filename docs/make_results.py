@@ -32,7 +32,7 @@ from tervit_np.train.stage_time import total_time  # noqa: E402
 STORE = ROOT / "docs" / "results.json"
 OLD = "--preset cifar10-adamw"
 TIMES = {"minutes": "seconds", "CPU minutes": "cpu_seconds"}  # columns, and what is stored
-# Which commands a page shows, and which of the times: runs beside others say little about minutes.
+# Which commands a page shows, and which time: minutes say little if other runs use the machine.
 RUN_TABLES: dict[Path, tuple[Callable[[str], bool], str]] = {
     ROOT / "README.md": (
         lambda command: OLD not in command and "--precision" not in command,
