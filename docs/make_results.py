@@ -124,9 +124,9 @@ def _of_stage(repeats: list[dict[str, Any]], name: str, side: str) -> list[float
 
 
 def _minutes(repeats: list[dict[str, Any]], key: str) -> str:
-    """Return the mean time of those runs whose time is known; "" if none is."""
+    """Return the least time of any run; "" if none is known. Other programs lengthen a time."""
     seconds = [run[key] for run in repeats if run.get(key) is not None]
-    return f"{mean(seconds) / 60:.1f}" if seconds else ""
+    return f"{min(seconds) / 60:.1f}" if seconds else ""
 
 
 def _mean_and_sd(values: list[float]) -> str:

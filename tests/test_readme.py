@@ -74,7 +74,8 @@ def test_an_unknown_time_of_a_stage_leaves_that_of_the_run_unknown(results, tmp_
     unknown = results.summary(tmp_path)
     assert unknown["seconds"] is None and "cpu_seconds" not in unknown
     for time, key in results.TIMES.items():
-        for runs, minutes in (([unknown], ""), ([unknown, unknown | {key: 120.0}], "2.0")):
+        known = [unknown | {key: seconds} for seconds in (180.0, 120.0)]
+        for runs, minutes in (([unknown], ""), ([unknown, *known], "2.0")):
             cells = results.run_table(runs, lambda command: True, time).split("|")
             assert cells[-2].strip() == minutes
 
