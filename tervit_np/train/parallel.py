@@ -143,15 +143,18 @@ class ParallelModel:
         """
         results: list[Any] = [None] * len(items)
         errors: list[BaseException] = []
-        todo = enumerate(items)  # whichever thread is ready takes the next one
+        # Whichever thread is ready takes the next one. Without Python's lock a deque still serves
+        # several threads, and an iterator does not.
+        todo = deque(enumerate(items))
 
         def work() -> None:
             try:
-                for i, item in todo:
+                while (taken := _take(todo)) is not None:
+                    i, item = taken
                     results[i] = function(item)
             except BaseException as error:
                 errors.append(error)
-                deque(todo, maxlen=0)  # nothing more is begun
+                todo.clear()  # nothing more is begun
 
         tasks: list[Future[None]] = []
         try:
@@ -161,7 +164,7 @@ class ParallelModel:
             wait(tasks)
         except BaseException as error:  # Ctrl-C: no thread may go on to write into the gradients
             errors.append(error)
-            deque(todo, maxlen=0)
+            todo.clear()
             wait(tasks)
         if errors:
             raise errors[0]
@@ -208,6 +211,14 @@ def split_range(count: int, parts: int) -> list[slice]:
     """Split 0..count into at most `parts` non-empty ranges of nearly equal length."""
     bounds = np.linspace(0, count, min(parts, count) + 1).round().astype(int)
     return [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def _take(todo: deque[tuple[int, Any]]) -> tuple[int, Any] | None:
+    """Take the next item, with its number; None if there is none."""
+    try:
+        return todo.popleft()
+    except IndexError:
+        return None
 
 
 def _backward(

@@ -1,5 +1,6 @@
 import threading
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -147,3 +148,32 @@ def test_the_gradients_of_a_replica_are_one_array(model):
     replica.zero_grad()
     assert not any(p.grad.any() for p in replica.params)
     assert not any(p.grad.any() for _, p in model.named_params())
+
+
+class Slow(Sequence):
+    """Numbers below 50; one thread at a time can iterate over them, as without Python's lock."""
+
+    def __len__(self):
+        return 50
+
+    def __getitem__(self, i):
+        return i
+
+    def __iter__(self):
+        for i in range(len(self)):
+            time.sleep(1e-4)
+            yield i
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_each_item_is_taken_once(model, threads):
+    parallel, taken = ParallelModel(model, threads), []
+
+    def square(i):
+        taken.append(i)
+        return i * i
+
+    assert parallel.each(square, Slow()) == [i * i for i in range(50)]
+    assert sorted(taken) == list(range(50))
+    assert parallel.each(square, []) == []
+    parallel.close()
