@@ -4,6 +4,7 @@
     taskset -c 0 python benchmarks/float_product.py --out docs/float_product_zen2.json
     taskset -c 0 python benchmarks/train_step.py --out docs/train_step_zen2.json
     python benchmarks/step_threads.py --threads 2 --out docs/step_threads_zen5.json
+    python3.14t benchmarks/step_threads.py --threads 2 --out docs/step_threads_free_zen5.json
     python docs/make_float_product.py
 
 Each processor has files of its own. It measures nothing.
@@ -25,6 +26,7 @@ PROCESSORS = {  # /proc/cpuinfo does not always tell them apart
     "zen5": "AMD EPYC of the Zen 5 family",
     "intel": "Intel Xeon of the Sapphire Rapids family",
 }
+FREE_THREADED = "_free"  # in the names of what a Python without a global lock measured
 
 
 def measured(kind: str) -> list[str]:
@@ -84,15 +86,16 @@ def step_table(processor: str) -> str:
     return f"{table(rows)}\nOne thread of an {_machine(record, processor)}."
 
 
-def threads_table(processor: str) -> str:
+def threads_table(processor: str, python: str = "") -> str:
     """One row for each model: milliseconds of a step on one thread and on two, and the ratio."""
-    record = stored("step_threads", processor)
+    record = stored(f"step_threads{python}", processor)
     rows = [["shape", "one thread", "two threads", "ratio", "two processes"]] + [
         [row["shape"], *(_milliseconds(t) for t in row["seconds"].values()),
          f"{row['ratio']:.2f}", f"{row['processes']:.2f}"]
         for row in record["rows"]
     ]  # fmt: skip
-    return f"{table(rows)}\nMilliseconds of a float step on an {_machine(record, processor)}."
+    place = f"Python {record['environment']['python']}, {_machine(record, processor)}"
+    return f"{table(rows)}\nMilliseconds of a float step; {place}."
 
 
 def _milliseconds(seconds: float) -> str:
@@ -117,8 +120,10 @@ def remade_benchmarks(page: str) -> str:
     """Return benchmarks/README.md with the tables of training steps made anew."""
     for processor in measured("train_step"):
         page = rewrite(page, f"steps {processor}", step_table(processor) + "\n")
-    for processor in measured("step_threads"):
-        page = rewrite(page, f"threads {processor}", threads_table(processor) + "\n")
+    for python in ("", FREE_THREADED):
+        for processor in measured(f"step_threads{python}"):
+            mark = f"threads{python} {processor}"
+            page = rewrite(page, mark, threads_table(processor, python) + "\n")
     return page
 
 

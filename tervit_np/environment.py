@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def environment(dtype: npt.DTypeLike = np.float32) -> dict[str, str]:
     """
     return {
         "tervit_np": __version__,
-        "python": platform.python_version(),
+        "python": python_name(),
         "numpy": np.__version__,
         "numba": installed_version("numba"),
         "backend": backend_name(),
@@ -67,6 +68,12 @@ def difference_of_predictions() -> str:
         return ""
     differ = "of packed predictions, and so of test losses, differ from those of other kernels"
     return f"{differ}, since {variant} has no register tile"
+
+
+def python_name() -> str:
+    """Return Python's version, and whether its threads run without a global lock."""
+    has_lock = getattr(sys, "_is_gil_enabled", lambda: True)()  # Python 3.13 has it, 3.12 not
+    return platform.python_version() + ("" if has_lock else " free-threaded")
 
 
 def installed_version(package: str) -> str:

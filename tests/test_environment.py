@@ -1,4 +1,6 @@
 import os
+import platform
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from tervit_np.environment import (
     environment,
     installed_version,
     processor_name,
+    python_name,
     usable_cores,
 )
 
@@ -23,6 +26,12 @@ def test_every_value_is_a_short_string():
 
 def test_absent_packages_are_reported():
     assert installed_version("no-such-package-anywhere") == "absent"
+
+
+@pytest.mark.parametrize(("has_lock", "said"), [(True, ""), (False, " free-threaded")])
+def test_a_python_without_a_global_lock_is_named(monkeypatch, has_lock, said):
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: has_lock, raising=False)
+    assert python_name() == environment()["python"] == platform.python_version() + said
 
 
 def test_the_generation_of_a_processor_is_named(monkeypatch):

@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _software() -> Iterator[Finding]:
     from tervit_np.backends import backend_name, jit_is_off
-    from tervit_np.environment import installed_version
+    from tervit_np.environment import installed_version, python_name
 
-    yield Finding("Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    yield Finding("Python", f"{python_name()} on {platform.platform(terse=True)}")
     for package in ("numpy", "numba", "pillow", "matplotlib"):
         version = installed_version(package)
         advice = f"pip install {package}" if version == "absent" else ""
