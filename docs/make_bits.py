@@ -67,7 +67,7 @@ def machine_line() -> str:
     if e is None:
         return ""
     packages = f"Python {e['python']}, NumPy {e['numpy']}, Numba {e['numba']}"
-    return f"\nComputed on an {e['processor']} ({packages}), but for processors that a row names.\n"
+    return f"\nComputed on an {e['processor']} ({packages}), but for what a row names.\n"
 
 
 def remade(page: str) -> str:

@@ -100,6 +100,28 @@ def test_distances_from_float_twins_are_those_of_the_runs():
     assert f"for shapes {fmean(shapes):.1f} points" in TEXT
 
 
+def test_gains_of_muon_are_those_of_the_runs():
+    runs = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))
+
+    def ends(options, stage):
+        command = f"tervit train --preset cifar10-adamw{options}"
+        stages = [s for run in runs if run["command"] == command for s in run["stages"]]
+        return fmean(s["end"] for s in stages if s["stage"] == stage)
+
+    muon, long = " --optimizer muon", " --stages float:30"
+    float_13, float_30, ternary = (
+        ends(muon + options, stage) - ends(options, stage)
+        for options, stage in (("", "float"), (long, "float"), ("", "ternary"))
+    )
+    words = f"adds {float_13:.0f} points after 13 float epochs, {float_30:.0f} after 30, and "
+    assert f"{words}{ternary:.0f} to the ternary model" in TEXT
+    behind = [ends(options + long, "float") - ends(options, "ternary") for options in ("", muon)]
+    words = "ends {:.1f} points behind the float model of AdamW, and {:.1f} behind that of Muon"
+    assert words.format(*behind) in TEXT
+    ahead = ends(f"{muon} --stages float:10", "float") - ends(long, "float")
+    assert f"Its ten float epochs end {ahead:.0f} points ahead of AdamW's thirty." in TEXT
+
+
 def test_the_cost_of_rounding_is_quoted_before_and_after_the_8_bit_epoch():
     tested = json.loads((DOCS / "comparisons" / "main.json").read_text(encoding="utf-8"))["tested"]
     lost = {}
