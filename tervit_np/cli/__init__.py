@@ -129,6 +129,11 @@ def make_parser() -> CommandParser:
         epilog="""\
 `tervit COMMAND --help` shows options and examples.
 
+begin with:
+  tervit predict photo.jpg  classify a picture with a ternary model of the package
+  tervit train              train one of your own, in three minutes
+  tervit learn              list the chapters of the course
+
 environment:
   TERVIT_DATA      data folder (default: in the user's cache folder)
   TERVIT_BACKEND   numpy: run without compiled code

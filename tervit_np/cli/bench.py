@@ -35,15 +35,21 @@ def add_arguments(parser: CommandParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--variants", action="store_true", help="time each variant of the kernels")
     what.add_argument("--explain", dest="variants", action="store_true", help=argparse.SUPPRESS)
-    what.add_argument("--assembly", metavar="VARIANT", help="print a variant's inner loop, or arm")
-    what.add_argument("--model", help="time a whole model of this name, or several: A,B")
-    parser.add_argument("--batch", help="batch sizes for --model (default: 1,8)")
-    parser.add_argument("--threads", type=int, help="threads for --model (default: 1)")
-    parser.add_argument("--rounds", type=int, help="turns of each (default: 41; of a model 15)")
+    what.add_argument(
+        "--assembly", metavar="VARIANT", help="print a variant's inner loop, or arm's"
+    )
+    what.add_argument("--model", metavar="NAME", help="time a whole model, or several: A,B")
+    parser.add_argument("--batch", metavar="LIST", help="batch sizes for --model (default: 1,8)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads for --model (default: 1)")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="times that each runs (default: 41; a model 15)"
+    )
     files = parser.add_mutually_exclusive_group()
-    files.add_argument("--out", help="JSON file to write, or to add to")
-    files.add_argument("--from", dest="source", help="JSON file to read instead of measuring")
-    parser.add_argument("--plot", help="PNG file to write")
+    files.add_argument("--out", metavar="FILE", help="JSON file to write, or to add to")
+    files.add_argument(
+        "--from", dest="source", metavar="FILE", help="JSON file to read instead of measuring"
+    )
+    parser.add_argument("--plot", metavar="FILE", help="PNG file to write")
 
 
 def run(args: argparse.Namespace) -> int:

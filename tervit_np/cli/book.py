@@ -17,6 +17,7 @@ It contains the chapters with their pictures and printed numbers, the answers, e
 a reference, and needs no network to be read. The first time every chapter runs, two at a time on
 two cores, which takes less than ten minutes; later, those run that have changed. TERVIT_FAST=1 runs
 their short form.
+
 Needs pip install '.[docs]' and a clone of the repository."""
 EXAMPLES = """\
   tervit book                       to build/book/html, and open it

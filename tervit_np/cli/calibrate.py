@@ -12,7 +12,7 @@ from tervit_np.cli.plans import add_plan
 if TYPE_CHECKING:
     from tervit_np.models.calibration import CalibratedInput
 
-HELP = """Find static scales for the inputs of a model's layers, on training pictures.
+HELP = """Find static scales for the inputs of a model's layers, on training images.
 
 The rules:
   min-max        the grid ends at the largest magnitude seen
@@ -43,17 +43,19 @@ def add_arguments(parser: CommandParser) -> None:
         help="how scales are found (default: least-squares)",
     )
     parser.add_argument(
-        "--percent", type=float, metavar="P", help="of the rule percentile (default: 99.9)"
+        "--percent", type=float, metavar="P", help="for the rule percentile (default: 99.9)"
     )
     parser.add_argument(
-        "--pictures", type=int, metavar="N", help="pictures of the training split (default: 256)"
+        "--images", type=int, metavar="N", help="images of the training split (default: 256)"
     )
-    add_seed(parser, "the choice of pictures")
+    add_seed(parser, "the choice of images")
     parser.add_argument(
         "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
     )
     parser.add_argument(
-        "--out", metavar="FILE", help="file (default: the model's name and -calibrated.npz)"
+        "--out",
+        metavar="FILE",
+        help="file to write (default: the model's, with -calibrated.npz)",
     )
 
 
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     if not plan_of(model).rules:
         raise ValueError(f"{loaded.file} is not quantized; choose a plan, such as --plan int8")
     train = images_for(loaded, args.data, "train")
-    count = PICTURES if args.pictures is None else args.pictures
+    count = PICTURES if args.images is None else args.images
     images = calibration_images(train, count, args.seed)
     percent = PERCENT if args.percent is None else args.percent
     found = calibrate(model, images, args.rule, percent)
@@ -91,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     save_checkpoint(model, out, extra=extra)
     print(
         f"{out}: {counted(len(found), 'static scale')} by {args.rule} from "
-        f"{counted(len(images), 'training picture')}"
+        f"{counted(len(images), 'training image')}"
     )
     return 0
 

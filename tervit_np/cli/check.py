@@ -37,8 +37,8 @@ EXAMPLES = """\
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--model", help="check every parameter of this model")
-    what.add_argument("--trained", metavar="RUN_OR_FILE", help="check a saved model")
+    what.add_argument("--model", metavar="NAME", help="check every parameter of this model")
+    what.add_argument("--trained", metavar="MODEL", help="check a saved model: a run or a file")
     what.add_argument("--mutant", metavar="NAME", help="show the checks that catch this mutant")
     what.add_argument("--plant", dest="mutant", help=argparse.SUPPRESS)  # the former name
     what.add_argument("--all-mutants", action="store_true", help="run all mutants in turn")
@@ -48,7 +48,7 @@ def add_arguments(parser: CommandParser) -> None:
     what.add_argument("--list-mutants", action="store_true", help="list all mutants")
     add_plan(parser, "quantizers for --model (default: float)", default="float")
     parser.add_argument(
-        "--budget", type=float, default=60, metavar="SECONDS", help="for --model (default: 60)"
+        "--budget", type=float, default=60, metavar="SECONDS", help="time for --model (default: 60)"
     )
     add_seed(parser, "the checked arrays")
 

@@ -33,7 +33,9 @@ def add_arguments(parser: CommandParser) -> None:
             "--from", dest="source", metavar="FILE", type=Path, help=f"import {what} that you have"
         )
     show.add_argument("name", metavar="NAME", help="a data set; folder:PATH for your own pictures")
-    show.add_argument("--split", help="split to draw (default: train, or the first that exists)")
+    show.add_argument(
+        "--split", metavar="NAME", help="split to draw (default: train, or the first that exists)"
+    )
     show.add_argument("--out", type=Path, metavar="FILE", help="PNG file (default: NAME.png)")
     add_to_all(
         (parser, *actions),

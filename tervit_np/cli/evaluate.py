@@ -33,7 +33,9 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
     )
-    parser.add_argument("--split", default="test", help="split of it (default: test)")
+    parser.add_argument(
+        "--split", default="test", metavar="NAME", help="split of it (default: test)"
+    )
     parser.add_argument(
         "--invert", action="store_true", help="swap bright and dark in every picture"
     )

@@ -29,13 +29,15 @@ EXAMPLES = """\
 
 For teachers: docs/teaching.md."""
 
+_FIRST = "the exercise (default: the first that is not solved)"
+
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the actions and their options."""
     actions = parser.add_actions(
         {
-            "start": "Work on one of them",
-            "check": "Check files once",
+            "start": "Work on one exercise",
+            "check": "Check your files once",
             "list": "List all exercises",
             "hint": "Show one more hint",
             "solution": "Show a plain solution and the library's lines",
@@ -44,26 +46,35 @@ def add_arguments(parser: CommandParser) -> None:
     )
     start, check, listing, hint, solution, grade = actions
     parser.set_defaults(name=None, names=[])
-    start.add_argument("name", nargs="?", help="default: the first that is not solved")
-    check.add_argument("names", nargs="*", metavar="NAME", help="default: all in the folder")
-    hint.add_argument("name", nargs="?", help="default: the first that is not solved")
-    solution.add_argument("name")
+    start.add_argument("name", nargs="?", metavar="NAME", help=_FIRST)
+    check.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="exercises (default: all in the folder)",
+    )
+    hint.add_argument("name", nargs="?", metavar="NAME", help=_FIRST)
+    solution.add_argument("name", metavar="NAME", help="the exercise")
     solution.add_argument(
         "--reveal", action="store_true", help="show it at once, with common wrong answers"
     )
     grade.add_argument(
-        "class_dir", metavar="CLASS", type=Path, help="has a folder for each student"
+        "class_dir", metavar="CLASS", type=Path, help="folder with one folder for each student"
     )
     grade.add_argument(
-        "--csv", metavar="FILE", type=Path, default=Path("marks.csv"), help="default: marks.csv"
+        "--csv",
+        metavar="FILE",
+        type=Path,
+        default=Path("marks.csv"),
+        help="table to write (default: marks.csv)",
     )
-    add_to_all((parser, start), "--once", action="store_true", default=False, help="do not watch")
+    add_to_all((parser, start), "--once", action="store_true", default=False, help="check once")
     add_to_all(
         (parser, start, check, listing, hint, solution),
         "--dir",
         metavar="DIR",
         type=Path,
-        help="your files (default: exercises)",
+        help="folder of your files (default: exercises)",
     )
     add_to_all(
         (parser, start, check, grade),
@@ -71,7 +82,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="S",
         type=float,
         default=10.0,
-        help="limit of one check (default: 10)",
+        help="time limit of one check, in seconds (default: 10)",
     )
     add_to_all(
         (parser, start, check),
@@ -81,7 +92,11 @@ def add_arguments(parser: CommandParser) -> None:
         help="draw the numbers of the checks for this name (default: the same for all)",
     )
     add_to_all(
-        (parser, check), "--json", metavar="FILE", type=Path, help="check all, write the results"
+        (parser, check),
+        "--json",
+        metavar="FILE",
+        type=Path,
+        help="file to write, for Gradescope; checks all",
     )
 
 

@@ -36,16 +36,19 @@ def add_arguments(parser: CommandParser) -> None:
     add_model(parser, packed=False)
     add_stage(parser)
     add_plan(parser, "quantize by another plan")
-    parser.add_argument("--format", default="packed", help="packed (default) or onnx")
+    parser.add_argument(
+        "--format", choices=tuple(_FILES), default="packed", help="of the file (default: packed)"
+    )
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="file (default: packed.safetensors or model.onnx in the run's folder; for weights "
-        "from elsewhere, next to them, with their name in front)",
+        help="file to write (default: packed.safetensors or model.onnx in the run's folder; for "
+        "weights from elsewhere, next to them, with their name in front)",
     )
     parser.add_argument(
         "--precision",
-        help="float32 (default) or float16 for scales and unquantized tensors of a packed file",
+        choices=("float32", "float16"),
+        help="of scales and unquantized tensors of a packed file (default: float32)",
     )
 
 
@@ -56,8 +59,6 @@ def run(args: argparse.Namespace) -> int:
     from tervit_np.analysis.sizes import sizes
     from tervit_np.models.quantization import plan_of
 
-    if args.format not in _FILES:
-        raise ValueError(f"--format is {args.format!r}; expected {' or '.join(_FILES)}")
     loaded = open_model(args.model, args.stage, args.plan)
     if loaded.model.packed:
         raise ValueError(f"{loaded.file} is packed; export the model that it was exported from")

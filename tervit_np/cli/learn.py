@@ -12,11 +12,11 @@ from tervit_np.cli.parser import CommandParser
 if TYPE_CHECKING:
     from tervit_np.chapters import Chapter, Copied
 
-HELP = """List the chapters of the course, or copy one into this folder to run and change it.
+HELP = """List the chapters of the course, or copy one into this folder.
 
-The chapters are part of the package: they need no clone and no network. Each is a script, with its
-text in comments. Editors that know cells (VS Code, Spyder, PyCharm) run it cell by cell. Some have
-figures that move: pages for a browser, each with a question."""
+The chapters are part of the package: they need no clone and no network. Each is a script to run and
+change, with its text in comments. Editors that know cells (VS Code, Spyder, PyCharm) run it cell by
+cell. Some have figures that move: pages for a browser, each with a question."""
 EXAMPLES = """\
   tervit learn                    all chapters: number, title, time, subject
   tervit learn 1                  copies 01_linear.py and its answers here, and says how to run it

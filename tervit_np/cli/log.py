@@ -23,7 +23,7 @@ EXAMPLES = """\
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    parser.add_argument("run_folder", metavar="RUN", help="run folder")
+    parser.add_argument("run_folder", metavar="RUN", help="folder of a run, finished or not")
     parser.add_argument("--csv", action="store_true", help="print all records as CSV")
 
 

@@ -5,15 +5,29 @@ is one line, which suggests the nearest spelling.
 """
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, Protocol
 
+from tervit_np.cli.help_text import fill, lay_out
+
+_MOST_COLUMNS = 100  # longer lines are hard to read
 _SIMILAR, _SIMILAR_BEGINNING = 0.6, 0.8  # difflib's ratios from which a name is suggested
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps line breaks, shortens the usage, and lists commands without a heading COMMAND."""
+class _Formatter(argparse.HelpFormatter):
+    """Lays texts out in the terminal, shortens the usage, lists commands without a heading."""
+
+    def __init__(self, prog: str) -> None:
+        columns = shutil.get_terminal_size().columns
+        super().__init__(prog, width=min(columns, _MOST_COLUMNS) - 2)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return lay_out(text, width)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return fill(text, width)
 
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
         """Write [options] for all options: they are listed below the usage."""
@@ -105,7 +119,7 @@ class Command(Protocol):
     """What a command module declares. It imports nothing heavy before `run` is called."""
 
     HELP: str  # a sentence for the list of commands; perhaps an empty line and details
-    EXAMPLES: str  # indented lines, each a command and what it does
+    EXAMPLES: str  # a list of commands and what they do, as help_text.py reads it
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""

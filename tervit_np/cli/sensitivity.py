@@ -56,12 +56,14 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
     )
-    parser.add_argument("--split", help="split of it (default: val; train, if there is none)")
+    parser.add_argument(
+        "--split", metavar="NAME", help="split of it (default: val; train, if there is none)"
+    )
     parser.add_argument(
         "--images",
         type=int,
         metavar="N",
-        help=f"images to measure on (default: {_IN_MEMORY}; {_STREAMED} of those on disk)",
+        help=f"images to measure on (default: {_IN_MEMORY:,}, or {_STREAMED} if they are on disk)",
     )
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument(

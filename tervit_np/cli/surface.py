@@ -45,7 +45,10 @@ def add_arguments(parser: CommandParser) -> None:
         "--images", type=int, default=512, metavar="N", help="images to measure on (default: 512)"
     )
     parser.add_argument(
-        "--split", default="train", help="split that they are drawn from (default: train)"
+        "--split",
+        default="train",
+        metavar="NAME",
+        help="split that they are drawn from (default: train)",
     )
     parser.add_argument("--data", metavar="SET", help="data set (default: the run's)")
     parser.add_argument(

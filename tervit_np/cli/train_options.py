@@ -14,10 +14,10 @@ from tervit_np.cli.options import (
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan
 
-HELP = """Train a model from float to ternary, stage by stage, and write a report."""
+HELP = """Train a model from float to ternary, in stages, and write a report."""
 EXAMPLES = """\
   tervit train                                   the embedded data set, in three minutes
-  tervit train --data cifar10                    the preset for CIFAR-10 (see `tervit data`)
+  tervit train --data cifar10                    the preset for CIFAR-10
   tervit train --stages float:20,ternary:10      from float to ternary, without an 8-bit stage
   tervit train --stages float:16,int8:2,int4:2,ternary:8@1e-3 --teacher float
   tervit train --stages float:20,plan.toml:8     the last stage with the quantizers of a plan file
@@ -61,8 +61,8 @@ def _add_model_options(group: Options) -> None:
         "--validation",
         type=image_count,
         metavar="N",
-        help="if there is no validation split, hold out N training images, or a fraction such as "
-        "0.1, of each class its share (default: the preset's)",
+        help="hold out N training images, or a fraction of each class such as 0.1, if the data "
+        "set has no validation split (default: the preset's)",
     )
     group.add_argument(
         "--model", metavar="NAME", help="one of tv.list_models() (default: the preset's)"
@@ -91,9 +91,9 @@ def _add_stage_options(group: Options) -> None:
     group.add_argument(
         "--schedule",
         choices=("each", "fused"),
-        help="of the learning rate; each: every stage has a warm-up, a cosine and a fresh "
-        "optimizer; fused: one schedule over all stages, at the rate of the first, that falls in "
-        "the last (default: the preset's; each with --stages)",
+        help="of the learning rate; each: every stage has a warm-up, a fall along a cosine and a "
+        "fresh optimizer; fused: one schedule over all stages, with the rate of the first, that "
+        "falls in the last (default: the preset's; with --stages: each)",
     )
     group.add_argument(
         "--ramp",
@@ -130,7 +130,7 @@ def _add_recipe_options(group: Options) -> None:
     group.add_argument(
         "--precision",
         choices=("float32", "bf16", "bf16x2"),
-        help="of the products of backward passes; bf16: factors rounded to bfloat16, float32 sums "
+        help="of the products in backward passes; bf16: factors rounded to bfloat16, float32 sums "
         "and weights; bf16x2: factors of two bfloat16 numbers",
     )
     group.add_argument(

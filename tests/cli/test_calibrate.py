@@ -34,7 +34,7 @@ def test_the_last_stage_is_calibrated_into_a_file_next_to_it(tervit, run, calibr
     lines = out.splitlines()
     assert lines[0].split() == "inputs of largest grid ends step clipped".split()
     assert re.fullmatch(r"blocks\.1\.mlp\.fc2( +\d+\.\d+){3} +\d\.\d{3} %", lines[-3])
-    assert lines[-1] == f"{calibrated}: 10 static scales by least-squares from 96 training pictures"
+    assert lines[-1] == f"{calibrated}: 10 static scales by least-squares from 96 training images"
     model, extra = tv.load_model(calibrated)
     assert extra["calibration"] == {"rule": "least-squares", "pictures": 96, "seed": 0}
     images = extra["mean"], extra["std"]
@@ -69,8 +69,8 @@ def test_rule_pictures_and_seed_are_options(tervit, run, tmp_path):
         calibrate(),
         calibrate("--rule", "percentile", "--percent", 90),
         calibrate("--rule", "min-max"),
-        calibrate("--pictures", 5),
-        calibrate("--pictures", 5, "--seed", 1),
+        calibrate("--images", 5),
+        calibrate("--images", 5, "--seed", 1),
     ]
     assert len({tuple(scales) for scales in every}) == 5
     assert (np.array(every[1]) < every[2]).all()
@@ -131,7 +131,7 @@ def test_calibration_uses_the_training_split(tervit, run, calibrated):
             "percent is 101.0; expected a number above 0 and at most 100",
         ),
         (("--percent", 99), "--percent is for --rule percentile; the rule is least-squares"),
-        (("--pictures", 0), "at least one picture, and the number is 0"),
+        (("--images", 0), "at least one picture, and the number is 0"),
         (("--plan", "int9-static"), "unknown plan 'int9'"),
         (("--out", "{run}", "--data", "folder:none"), "is a folder; expected the name of a file"),
         (("--out", "{run}/ternary.npz"), "the model itself, which would be overwritten"),

@@ -1,3 +1,4 @@
+import argparse
 from pathlib import Path
 
 import pytest
@@ -20,20 +21,39 @@ def test_every_command_shows_examples(tervit, name):
     assert f"tervit {name}" in out.partition("examples:")[2]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_has_a_help_text(name):
-    of_one = ("surface", "sensitivity", "calibrate", "log", "eval", "export", "size", "predict")
-    required = 1 if name in of_one else 0
-    parser = make_parser().parse_args([name, *["x"] * required]).parser
-    assert [action.dest for action in parser._actions if not action.help] in ([], ["action"])
+def all_parsers(parser):
+    """Return a parser and those of its commands and actions."""
+    nested = [p for a in parser._actions if is_nested(a) for p in a.choices.values()]
+    return [parser, *(inner for p in nested for inner in all_parsers(p))]
+
+
+def is_nested(action):
+    return isinstance(action, argparse._SubParsersAction)
+
+
+@pytest.mark.parametrize("parser", all_parsers(make_parser()), ids=lambda parser: parser.prog)
+def test_every_option_has_a_help_text_and_names_its_value(parser):
+    """An option of one value has a placeholder such as FILE, or choices; OUT says nothing."""
+    for action in parser._actions:
+        if is_nested(action) or action.help == argparse.SUPPRESS:
+            continue
+        assert action.help, action
+        assert action.nargs == 0 or action.metavar or action.choices, action
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.parametrize("parser", all_parsers(make_parser()), ids=lambda parser: parser.prog)
+def test_help_fits_the_terminal(parser, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert [line for line in parser.format_help().splitlines() if len(line) > columns] == []
 
 
 def test_help_of_an_action_shows_its_own_examples_only(tervit):
     out = tervit("data", "get", "--help")[1].partition("examples:")[2]
     assert "tervit data get cifar10" in out
     assert "tervit data show" not in out
-    shown = tervit("data", "show", "--help")[1].splitlines()
-    assert [line.strip() for line in shown[-1:]] == ["out, and examples"]
+    shown = tervit("data", "show", "--help")[1]
+    assert " ".join(shown.split()).endswith("classes, what is left out, and examples")
 
 
 @pytest.mark.parametrize(
