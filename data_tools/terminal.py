@@ -7,11 +7,16 @@ of the stream lacks do too.
 """
 
 import io
+import os
 import re
 import shlex
+import shutil
 import sys
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import accumulate
 from typing import TextIO
 
 ERASE = "\r\x1b[K"  # to the start of the line, erase it; written by StatusLine alone
@@ -23,6 +28,7 @@ _OBEYED = re.compile(
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _LINES = "\n\t"  # kept in text of several lines
+_DOTS = "..."
 _ASCII = {"±": "+-", "→": "->", "×": "x", "…": "..."}
 
 
@@ -152,13 +158,14 @@ def plain_output() -> Iterator[None]:
 class StatusLine:
     """Progress on a stream: one line that is rewritten on a terminal, else a new line each time.
 
-    The default stream is standard error. Nothing is written if there is none (`2>&-`, services), or
-    after it has failed.
+    A terminal erases one row only, so a longer text ends with dots. One that cannot erase
+    (TERM=dumb) gets new lines, too. The default stream is standard error. Nothing is written if
+    there is none (`2>&-`, services), or after it has failed.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         stream = sys.stderr if stream is None else stream
-        self.terminal = is_terminal(stream)
+        self.terminal = is_terminal(stream) and os.environ.get("TERM") != "dumb"
         if stream is None or isinstance(stream, PlainStream):
             self._stream = stream
         else:
@@ -167,7 +174,10 @@ class StatusLine:
     def show(self, text: str) -> None:
         """Write text over the line before, or as a line of a log."""
         text = printable(text)
-        self._write(f"{ERASE}{text}" if self.terminal else f"{text}\n")
+        if self.terminal and self._stream is not None:
+            self._write(f"{ERASE}{in_columns(text, _columns(self._stream) - 1)}")
+        else:
+            self._write(f"{text}\n")
 
     def keep(self, text: str) -> None:
         """Write a line that stays."""
@@ -182,6 +192,29 @@ class StatusLine:
         if self._stream is not None:
             self._stream.write_raw(text)
             self._stream.flush()
+
+
+def in_columns(text: str, columns: int) -> str:
+    """Return text that takes at most so many columns of a terminal, cut off with dots."""
+    widths = list(accumulate(map(_width, text), initial=0))
+    if widths[-1] <= columns:
+        return text
+    return text[: max(bisect_right(widths, columns - len(_DOTS)) - 1, 0)] + _DOTS
+
+
+def _width(sign: str) -> int:
+    """Return the columns that a character takes: Chinese takes two, a combining accent none."""
+    if unicodedata.combining(sign):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+
+
+def _columns(stream: PlainStream) -> int:
+    """Return the width of a terminal, which need not be that of standard output."""
+    columns = 0
+    with suppress(ValueError, OSError):  # COLUMNS is no number, the stream has none
+        columns = int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(stream.fileno()).columns
+    return columns or shutil.get_terminal_size().columns  # some terminals say 0
 
 
 def is_terminal(stream: TextIO | None) -> bool:

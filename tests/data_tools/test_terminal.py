@@ -9,6 +9,7 @@ from data_tools.terminal import (
     PlainStream,
     StatusLine,
     encodable,
+    in_columns,
     is_terminal,
     note,
     plain_output,
@@ -127,6 +128,33 @@ def test_a_terminal_shows_one_line_and_no_codes_of_names():
     line.keep("done")
     line.erase()
     assert screen.getvalue() == f"{ERASE}1 %  \\x1b[2Jname{ERASE}done\n{ERASE}"
+
+
+def test_progress_takes_one_row_of_the_terminal(monkeypatch):
+    """A row that wraps would leave its beginning above, once for each update."""
+    monkeypatch.setenv("COLUMNS", "20")
+    screen = Terminal()
+    StatusLine(screen).show("a picture of a long name, 3 s left")
+    assert screen.getvalue() == f"{ERASE}a picture of a l..."
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("12345678", "12345678"), ("123456789", "12345..."), ("猫の写真", "猫の写真"),
+     ("猫の写真!", "猫の..."), ("12345678\u0301", "12345678\u0301"), ("é" * 9, "ééééé...")],
+)  # fmt: skip
+def test_columns_are_those_of_the_screen(text, shown):
+    assert in_columns(text, 8) == shown
+
+
+def test_a_dumb_terminal_gets_lines_without_codes(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    screen = Terminal()
+    line = StatusLine(screen)
+    line.show("1 %")
+    line.erase()
+    line.keep("done")
+    assert screen.getvalue() == "1 %\ndone\n"
 
 
 def test_without_standard_error_nothing_is_shown(monkeypatch):
