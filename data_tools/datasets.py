@@ -13,6 +13,7 @@ from data_tools.imageset import DataError, ImageSet
 from data_tools.left_out import note_on, print_note
 from data_tools.mirrors import MIRRORS
 from data_tools.paths import data_root
+from data_tools.spelling import did_you_mean
 from data_tools.streamed import StreamedSet
 
 
@@ -72,10 +73,11 @@ def load(name: str, split: str, root: str | Path | None = None) -> ImageSet | St
     if name.startswith(PREFIX):
         return _load_folder(name, split, base)
     if name not in ABOUT:
-        raise DataError(
-            f"unknown data set {name!r}; expected {', '.join(ABOUT)}, or folder:PATH or "
-            "imagenet:PATH for class folders, or shards:PATH for tar shards"
+        near = did_you_mean(name, ABOUT) or (
+            f"; expected {', '.join(ABOUT)}, or folder:PATH or imagenet:PATH for class folders, or "
+            "shards:PATH for tar shards"
         )
+        raise DataError(f"unknown data set {name!r}{near}")
     return _load_cifar(name, split, base)
 
 

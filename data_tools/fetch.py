@@ -19,6 +19,7 @@ from data_tools.imageset import DataError, ImageSet
 from data_tools.lock import locked
 from data_tools.mirrors import MIRRORS
 from data_tools.paths import PARTIAL, data_root, remove_abandoned, writable_folder
+from data_tools.spelling import did_you_mean
 from data_tools.streamed import StreamedSet
 
 
@@ -43,7 +44,8 @@ def fetch_dataset(
     if name.startswith((PREFIX, *streamed.PREFIXES)):
         raise DataError(f"{name} needs no download: it is read from its folder")
     if name not in CIFAR:
-        raise DataError(f"unknown data set {name!r}; expected {', '.join(ABOUT)}")
+        near = did_you_mean(name, ABOUT) or f"; expected {', '.join(ABOUT)}"
+        raise DataError(f"unknown data set {name!r}{near}")
     base = data_root(root)
     present = locate(name, base)
     if source is not None and (present is None or not _is_same_file(source, present)):

@@ -12,6 +12,7 @@ from data_tools.download import download, file_hash
 from data_tools.lock import locked
 from data_tools.mirrors import Mirror
 from data_tools.paths import writable_folder
+from data_tools.spelling import did_you_mean
 from tervit_np.checkpoints.reading import read_weights
 from tervit_np.checkpoints.recognition import recognise
 from tervit_np.files import atomic_write, require_file
@@ -106,5 +107,6 @@ def _check_digest(file: Path, digest: str) -> None:
 
 def _local_path(name: str, root: str | Path | None) -> Path:
     if name not in OFFICIAL:
-        raise ValueError(f"no official weights of {name!r}; there are {', '.join(OFFICIAL)}")
+        near = did_you_mean(name, OFFICIAL) or f"; there are {', '.join(OFFICIAL)}"
+        raise ValueError(f"no official weights of {name!r}{near}")
     return data_root(root) / "weights" / OFFICIAL[name].file

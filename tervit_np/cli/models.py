@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from tervit_np.cli.parser import did_you_mean
 from tervit_np.cli.plans import chosen_plan
 
 if TYPE_CHECKING:
@@ -161,14 +160,17 @@ def model_file(source: str, stage: str | None) -> Path:
 
 
 def _suggestion(source: str) -> str:
-    """Return the run or model with the most similar name, or the names of all models."""
+    """Return the run or model with the most similar name, or say what could be named."""
+    from data_tools.spelling import did_you_mean
+    from tervit_np.deploy.trained import TRAINED_MODELS
     from tervit_np.models import list_models
 
-    models = list_models()
+    models = [*list_models(), *TRAINED_MODELS]
     runs = [file.parent.as_posix() for file in Path("runs").glob("*/run.json")]
     same_name = [run for run in runs if run.endswith(f"/{source}")]
     return did_you_mean(source, same_name or [*runs, *models]) or (
-        f"; expected one of {', '.join(models)}"
+        f"; expected a file, the folder of a run, {' or '.join(TRAINED_MODELS)} of the package, or "
+        "one of tv.list_models()"
     )
 
 

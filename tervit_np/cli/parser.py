@@ -7,13 +7,12 @@ is one line, which suggests the nearest spelling.
 import argparse
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
 
 from tervit_np.cli.help_text import fill, lay_out
 
 _MOST_COLUMNS = 100  # longer lines are hard to read
-_SIMILAR, _SIMILAR_BEGINNING = 0.6, 0.8  # difflib's ratios from which a name is suggested
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -81,6 +80,8 @@ class CommandParser(argparse.ArgumentParser):
             self.error("an argument is empty; leave it out, or check the variable it comes from")
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown and not parsed.parser._takes(unknown, parsed):
+            from data_tools.spelling import did_you_mean  # imports NumPy
+
             parser: CommandParser = parsed.parser
             word = unknown[0].partition("=")[0]
             near = did_you_mean(word, parser._option_string_actions) if word.startswith("-") else ""
@@ -103,6 +104,16 @@ class CommandParser(argparse.ArgumentParser):
         """Print one line and exit with 2."""
         self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
 
+    def _get_value(self, action: argparse.Action, text: str) -> Any:
+        """Read a value; argparse would say "invalid int value"."""
+        try:
+            return super()._get_value(action, text)
+        except argparse.ArgumentError:
+            kind = "a whole number" if action.type is int else "a number"
+            if action.type not in (int, float):
+                raise
+            raise argparse.ArgumentError(action, f"{text!r} is not {kind}") from None
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Refuse a value that is not among the choices of an option, or an unknown command."""
         if action.choices is None or value in action.choices:
@@ -111,6 +122,8 @@ class CommandParser(argparse.ArgumentParser):
             self.error(
                 f"{action.option_strings[0]} is {value!r}; expected {' or '.join(action.choices)}"
             )
+        from data_tools.spelling import did_you_mean
+
         kind = str(action.metavar).lower()
         self.error(f"unknown {kind} {value!r}{did_you_mean(value, action.choices)}")
 
@@ -153,18 +166,3 @@ def add_to_all(
     """Add an option that is accepted before and after the action: the outer parser comes first."""
     for i, parser in enumerate(parsers):
         parser.add_argument(name, default=argparse.SUPPRESS if i else default, **options)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean X?", or "" if no known word and no beginning of one is similar."""
-    near = max(((_similarity(word, name), name) for name in known), default=(0.0, ""))
-    return f"; did you mean {near[1]}?" if near[0] >= _SIMILAR else ""
-
-
-def _similarity(word: str, name: str) -> float:
-    """Return how similar a word is to a name or, a little less, to the beginning of the name."""
-    import difflib
-
-    whole = difflib.SequenceMatcher(None, name, word).ratio()
-    beginning = difflib.SequenceMatcher(None, name[: len(word)], word).ratio()
-    return max(whole, beginning - 0.01) if beginning >= _SIMILAR_BEGINNING else whole

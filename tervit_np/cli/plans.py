@@ -67,4 +67,6 @@ def chosen_plan(text: str) -> ChosenPlan:
     try:
         return ChosenPlan(text, named_plan(text), False)
     except ValueError as error:
+        if str(error).endswith("?"):  # it suggests a name
+            raise
         raise ValueError(f"{error}, or a plan file, whose name ends in .toml") from None

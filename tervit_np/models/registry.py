@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from data_tools.spelling import did_you_mean
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.deit import DeiT, DeiTConfig
 from tervit_np.models.swin import Swin
@@ -64,7 +65,8 @@ def named_config(name: str) -> Config:
         If the name is unknown.
     """
     if name not in CONFIGS:
-        raise ValueError(f"unknown model {name!r}; known: {', '.join(list_models())}")
+        near = did_you_mean(name, CONFIGS) or f"; known: {', '.join(list_models())}"
+        raise ValueError(f"unknown model {name!r}{near}")
     return CONFIGS[name]
 
 

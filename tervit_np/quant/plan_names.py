@@ -15,6 +15,7 @@ files, so "lsqplus" stands for "lsq+"; "minmax" is `kind = "minmax"` of a plan f
 import re
 from collections.abc import Callable
 
+from data_tools.spelling import did_you_mean
 from tervit_np.quant.dampened import Dampened
 from tervit_np.quant.dorefa import DoReFa
 from tervit_np.quant.freezing import Freezing
@@ -111,11 +112,14 @@ def named_plan(plan: str | Plan) -> Plan:
         return _encoder(Ternary(match[1]))
     if (match := _INPUTS.fullmatch(plan)) and not _INPUTS.fullmatch(match[1]):
         return _with_inputs(named_plan(match[1]), match[2])
-    raise ValueError(
-        f"unknown plan {plan!r}; known: {', '.join(PLANS)}, intN, lsqN, lsqplusN and dorefaN for "
-        "N-bit weights, N = 2 to 8 (dorefa: 7), ternary-groupN, and with other inputs NAME-int4, "
-        "NAME-int2-quest and the like"
+    has_number = any(map(str.isdecimal, plan))  # then the list says which numbers there are
+    near = "" if has_number else did_you_mean(plan, PLANS)
+    known = (
+        f"; known: {', '.join(PLANS)}, intN, lsqN, lsqplusN and dorefaN for N-bit weights, N = 2 "
+        "to 8 (dorefa: 7), ternary-groupN, and with other inputs NAME-int4, NAME-int2-quest and "
+        "the like"
     )
+    raise ValueError(f"unknown plan {plan!r}{near or known}")
 
 
 def _with_inputs(plan: Plan, name: str) -> Plan:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from data_tools import Augment
+from data_tools.spelling import did_you_mean
 from tervit_np.train.stages import Recipe, Stage
 
 
@@ -131,5 +132,6 @@ def named_preset(name: str) -> Preset:
         If the name is unknown.
     """
     if name not in PRESETS:
-        raise ValueError(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
+        near = did_you_mean(name, PRESETS) or f"; known: {', '.join(PRESETS)}"
+        raise ValueError(f"unknown preset {name!r}{near}")
     return PRESETS[name]

@@ -94,7 +94,10 @@ class TestEval:
             ("deit_smal_patch16_224", "did you mean deit_small_patch16_224?"),
             ("deit_smal", "did you mean deit_small_patch16_224?"),
             ("swin_tiny", "did you mean swin_tiny_patch4_window7_224?"),
-            ("vgg", "expected one of deit_base"),
+            (
+                "vgg",
+                "expected a file, the folder of a run, cifar10 or shapes of the package, or one of",
+            ),
         ],
     )
     def test_the_error_suggests_the_nearest_name(

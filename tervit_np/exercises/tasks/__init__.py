@@ -1,7 +1,6 @@
 """The exercises, in their order."""
 
-import difflib
-
+from data_tools.spelling import did_you_mean
 from tervit_np.exercises.exercise import Exercise
 from tervit_np.exercises.tasks.adamw import ADAMW
 from tervit_np.exercises.tasks.attention_backward import ATTENTION_BACKWARD
@@ -53,10 +52,9 @@ EXERCISES = (
 
 
 def find_exercise(name: str) -> Exercise:
-    """Return an exercise by name; ValueError suggests the nearest name and lists all."""
+    """Return an exercise by name; ValueError suggests the nearest name or lists all."""
     by_name = {exercise.name: exercise for exercise in EXERCISES}
     if name not in by_name:
-        near = difflib.get_close_matches(name, by_name, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"unknown exercise {name!r}{hint} (expected one of {', '.join(by_name)})")
+        near = did_you_mean(name, by_name) or f"; known: {', '.join(by_name)}"
+        raise ValueError(f"unknown exercise {name!r}{near}")
     return by_name[name]

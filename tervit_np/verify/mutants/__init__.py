@@ -8,8 +8,7 @@ contracts     the numbers of one pass are right, but the function breaks a contr
               accumulation or dtype
 """
 
-import difflib
-
+from data_tools.spelling import did_you_mean
 from tervit_np.verify.mutants.backward import BACKWARD
 from tervit_np.verify.mutants.consistent import CONSISTENT
 from tervit_np.verify.mutants.contracts import CONTRACTS
@@ -26,9 +25,8 @@ MUTANTS = {mutant.name: mutant for mutant in _ALL}
 def find_mutant(name: str) -> Mutant:
     """Return a mutant by name; ValueError suggests the nearest name."""
     if name not in MUTANTS:
-        near = difflib.get_close_matches(name, MUTANTS, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = did_you_mean(name, MUTANTS)
         raise ValueError(
-            f"unknown mutant {name!r}{hint} (`tervit check --list-mutants` lists them)"
+            f"unknown mutant {name!r}{near} (`tervit check --list-mutants` lists them)"
         )
     return MUTANTS[name]
