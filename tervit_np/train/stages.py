@@ -154,22 +154,20 @@ class Recipe:
         if self.optimizer not in OPTIMIZERS:
             known = ", ".join(OPTIMIZERS)
             raise ValueError(f"recipe: optimizer is {self.optimizer!r}; expected one of {known}")
-        if not 0 < self.muon_ratio < math.inf:
-            raise ValueError(f"recipe: muon_ratio is {self.muon_ratio}; expected a positive number")
         check_precision(self.precision)
         check_betas(self.betas)
-        if self.accumulate < 1:
-            raise ValueError(f"recipe: accumulate is {self.accumulate}; expected at least 1")
-        if self.batch_size < 1 or not self.clip_norm > 0 or not self.weight_decay >= 0:
-            raise ValueError(
-                f"recipe: batch_size {self.batch_size} and clip_norm {self.clip_norm} must be "
-                f"positive, weight_decay {self.weight_decay} at least 0"
-            )
-        if not 0 <= self.label_smoothing < 1 or not 0 <= self.ema < 1:
-            raise ValueError(
-                f"recipe: label_smoothing {self.label_smoothing} and ema {self.ema} must be at "
-                "least 0 and below 1"
-            )
+        for name, fits, expected in (
+            ("muon_ratio", 0 < self.muon_ratio < math.inf, "a positive number"),
+            ("accumulate", self.accumulate >= 1, "at least 1"),
+            ("batch_size", self.batch_size >= 1, "at least 1"),
+            ("clip_norm", self.clip_norm > 0, "a positive number"),
+            ("weight_decay", self.weight_decay >= 0, "at least 0"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "at least 0 and below 1"),
+            ("ema", 0 <= self.ema < 1, "at least 0 and below 1"),
+        ):
+            if not fits:
+                value = getattr(self, name)
+                raise ValueError(f"recipe: {name} is {value}; expected {expected}")
 
     def describe(self) -> dict[str, Any]:
         """Return the recipe as JSON."""

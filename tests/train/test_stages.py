@@ -49,12 +49,20 @@ def test_a_recipe_is_json():
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"batch_size": 0}, {"clip_norm": 0}, {"weight_decay": -1}, {"ema": 1}, {"label_smoothing": 1}],
+    ("name", "value", "expected"),
+    [
+        ("batch_size", 0, "at least 1"),
+        ("accumulate", 0, "at least 1"),
+        ("clip_norm", 0.0, "a positive number"),
+        ("muon_ratio", 0.0, "a positive number"),
+        ("weight_decay", -1.0, "at least 0"),
+        ("ema", 1.0, "at least 0 and below 1"),
+        ("label_smoothing", 1.0, "at least 0 and below 1"),
+    ],
 )
-def test_a_wrong_recipe_is_refused(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Recipe(**wrong)
+def test_a_wrong_recipe_is_refused_by_the_one_name_that_is_wrong(name, value, expected):
+    with pytest.raises(ValueError, match=rf"^recipe: {name} is {value}; expected {expected}$"):
+        Recipe(**{name: value})
 
 
 def test_a_float_twin_differs_in_plans_and_names_alone():
