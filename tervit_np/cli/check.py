@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from tervit_np.cli.layout import hang
 from tervit_np.cli.options import add_seed
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 _MIN_GRADIENTS = 8  # of a large model, even if --budget does not suffice
 HELP = """Check every gradient, and test the checks.
 
-Check gradients by finite differences, and results against golden values. A mutant is a mistake
-planted in the source; every mutant must make a check fail."""
+Check gradients by finite differences, and results against golden values, which an independent
+framework computed. A mutant is a mistake planted in the source; every mutant must make a check
+fail."""
 EXAMPLES = """\
   tervit check                                     operators, conventions, golden values
   tervit check --model deit_cifar                  every parameter of a model by name
@@ -151,7 +153,7 @@ def _list_conventions() -> int:
     for name, convention in conventions().items():
         print(name)
         for question, answer in convention._asdict().items():
-            print(f"  {question:<9} {answer}")
+            print(hang(f"  {question:<9} ", answer))
     return 0
 
 
@@ -160,7 +162,7 @@ def _list_mutants() -> int:
 
     width = max(map(len, MUTANTS))
     for mutant in MUTANTS.values():
-        print(f"{mutant.name:<{width}}  {mutant.caught_by:<11}  {mutant.about}")
+        print(hang(f"{mutant.name:<{width}}  {mutant.caught_by:<11}  ", mutant.about))
     return 0
 
 

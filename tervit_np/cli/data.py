@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
+from tervit_np.cli.layout import lay_out, line_width
 from tervit_np.cli.parser import CommandParser, add_to_all
 
-HELP = """List, download and show data sets."""
+HELP = """List, show, download and import data sets and official weights."""
 EXAMPLES = """\
   tervit data                                              list the data sets
   tervit data get cifar10                                  download, check, decode
@@ -14,6 +15,14 @@ EXAMPLES = """\
   tervit data show shapes --out shapes.png                 draw a row of examples of each class
   tervit data show folder:my/photos@64 --split test        your own: splits, classes, what is left
                                                            out, and examples"""
+
+
+_OWN_PICTURES = """\
+your own pictures, in PATH/train/<class>/ and PATH/test/<class>/:
+  folder:PATH[@SIZE]  in memory, resized to SIZE pixels (32)
+  imagenet:PATH[,OPTION]...  on disk; size=224, classes=N or LIST, per_class=N
+  shards:PATH[,OPTION]...  as imagenet:, from tar shards train-000000.tar (WebDataset)
+in PATH/<class>/ alone: ,test=0.2 at the end sets a fifth of each class aside as test"""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -64,11 +73,7 @@ def _list(root: Path | None) -> int:
     for info in list_datasets(root):
         where = "created on first use" if info.present else f"absent (tervit data get {info.name})"
         print(f"  {info.name:<9} {info.about}\n  {'':<9} {info.path or where}")
-    print("your own pictures, in PATH/train/<class>/ and PATH/test/<class>/:")
-    print("  folder:PATH[@SIZE]        in memory, resized to SIZE pixels (32)")
-    print("  imagenet:PATH[,OPTION]... on disk; size=224, classes=N or LIST, per_class=N")
-    print("  shards:PATH[,OPTION]...   as imagenet:, from tar shards train-000000.tar (WebDataset)")
-    print("in PATH/<class>/ alone: ,test=0.2 after either sets a fifth of each class aside as test")
+    print(lay_out(_OWN_PICTURES, line_width()))
     return 0
 
 

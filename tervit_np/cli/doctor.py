@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tervit_np.cli.layout import hang
 from tervit_np.cli.parser import CommandParser
 
-HELP = """Examine this machine.
+HELP = """Report what this machine has, what is slow and what to do.
 
 List Python, packages, BLAS, CPU, caches, disk and data sets, each with advice where it helps."""
 EXAMPLES = """\
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     for name, value, advice in findings:
         print(f"{name:<{width}}  {value}")
         if advice:
-            print(f"{'':<{width}}  -> {advice}")
+            print(hang(f"{'':<{width}}  -> ", advice))
     count = sum(bool(finding.advice) for finding in findings)
     print(f"\n{counted(count, 'problem')}, see ->" if count else "\nno problems")
     return 0

@@ -1,12 +1,11 @@
 """`tervit learn`: list the chapters of the course, and copy one to work with."""
 
 import argparse
-import shutil
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tervit_np.cli.browser import open_page
+from tervit_np.cli.layout import hang
 from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -86,9 +85,7 @@ def _entry(chapter: "Chapter") -> str:
 
 
 def _indented(text: str) -> str:
-    width = min(shutil.get_terminal_size().columns, 100)
-    indent = " " * _INDENT
-    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+    return hang(" " * _INDENT, text)
 
 
 def _about(file: "Copied") -> str:

@@ -5,22 +5,18 @@ is one line, which suggests the nearest spelling.
 """
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
 
-from tervit_np.cli.help_text import fill, lay_out
-
-_MOST_COLUMNS = 100  # longer lines are hard to read
+from tervit_np.cli.layout import fill, lay_out, line_width
 
 
 class _Formatter(argparse.HelpFormatter):
     """Lays texts out in the terminal, shortens the usage, lists commands without a heading."""
 
     def __init__(self, prog: str) -> None:
-        columns = shutil.get_terminal_size().columns
-        super().__init__(prog, width=min(columns, _MOST_COLUMNS) - 2)
+        super().__init__(prog, width=line_width() - 2)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return lay_out(text, width)
@@ -132,7 +128,7 @@ class Command(Protocol):
     """What a command module declares. It imports nothing heavy before `run` is called."""
 
     HELP: str  # a sentence for the list of commands; perhaps an empty line and details
-    EXAMPLES: str  # a list of commands and what they do, as help_text.py reads it
+    EXAMPLES: str  # a list of commands and what they do, as layout.py reads it
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""

@@ -145,13 +145,15 @@ def test_conventions_are_printed(tervit):
     lines = out.splitlines()
     assert [line for line in lines if line[0] != " "] == list(tv.quant.conventions())
     assert "  boundary  |w| = Delta gives 0 (strict); |w| = clip has no gradient" in lines
-    assert len(lines) == 5 * len(tv.quant.conventions())
+    begun = [line for line in lines if not line.startswith(" " * 12)]  # others continue one
+    assert len(begun) == 5 * len(tv.quant.conventions())
 
 
 def test_mutants_are_listed(tervit):
     code, out, _ = tervit("check", "--list-mutants")
     assert code == 0
-    assert len(out.splitlines()) == len(MUTANTS) >= 70
+    begun = [line for line in out.splitlines() if line[0] != " "]  # others continue one
+    assert len(begun) == len(MUTANTS) >= 70
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,27 @@ def test_help_fits_the_terminal(parser, columns, monkeypatch):
     assert [line for line in parser.format_help().splitlines() if len(line) > columns] == []
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "data",
+        "learn",
+        "exercise list",
+        "check --list-mutants",
+        "check --conventions",
+        "size deit_shapes --layers",
+        "size deit_shapes --activations",
+    ],
+)
+def test_listings_fit_the_terminal(tervit, command, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERVIT_DATA", "data")  # a short path
+    code, out, _ = tervit(*command.split())
+    assert (code, [line for line in out.splitlines() if len(line) > 80]) == (0, [])
+    assert out
+
+
 def test_help_of_an_action_shows_its_own_examples_only(tervit):
     out = tervit("data", "get", "--help")[1].partition("examples:")[2]
     assert "tervit data get cifar10" in out
@@ -65,6 +86,9 @@ def test_help_of_an_action_shows_its_own_examples_only(tervit):
         (("train", "--seeds=3"), "tervit train: unknown argument '--seeds'; did you mean --seed?"),
         (("train", "--seed", "-1"),
          "tervit train: argument --seed: '-1' is not a whole number from 0 on"),
+        (("train", "--threads", "two"),
+         "tervit train: argument --threads: 'two' is not a whole number"),
+        (("train", "--ema", "x"), "tervit train: argument --ema: 'x' is not a number"),
         (("log", "r", "--csv", "csv"), "tervit log: unknown argument 'csv'"),
         (("predict", ""),
          "tervit: an argument is empty; leave it out, or check the variable it comes from"),

@@ -1,6 +1,6 @@
 """Help texts are laid out in the width of the terminal."""
 
-from tervit_np.cli.help_text import lay_out
+from tervit_np.cli.layout import lay_out
 
 TEXT = """\
 Measure the loss surfaces of a run, as well-known

@@ -1,4 +1,4 @@
-"""The layout of help texts: paragraphs, and lists such as the examples, in the terminal's width.
+"""The layout of texts in the width of the terminal: paragraphs, and lists such as examples.
 
 A text is written in the source as it is read: paragraphs, lists whose lines are indented, empty
 lines. A line of a list is a term, such as a command, at least two spaces, and what it means; lines
@@ -6,11 +6,13 @@ that are indented further continue the meaning.
 """
 
 import re
+import shutil
 import textwrap
 from itertools import groupby
 from typing import NamedTuple
 
 _INDENT = 2  # of terms, and between a term and its meaning
+_MOST_COLUMNS = 100  # longer lines are hard to read
 
 
 class Entry(NamedTuple):
@@ -18,6 +20,11 @@ class Entry(NamedTuple):
 
     term: str
     meaning: str
+
+
+def line_width() -> int:
+    """Return how long lines may be: the terminal's width, 80 without one."""
+    return min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
 
 
 def lay_out(text: str, width: int) -> str:
@@ -44,6 +51,12 @@ def entries(lines: list[str]) -> list[Entry]:
         else:
             found.append(Entry(term, meaning.strip()))
     return found
+
+
+def hang(head: str, text: str) -> str:
+    """Fill a text behind a head; further lines begin where the first one does."""
+    first, *others = fill(text, max(line_width() - len(head), _INDENT)) or [""]
+    return "\n".join([head + first, *(" " * len(head) + line for line in others)])
 
 
 def fill(text: str, width: int) -> list[str]:
