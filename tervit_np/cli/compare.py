@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 HELP = """Compare ways of training at equal budgets, over several seeds.
 
-All arms of a plan train for the same number of epochs and search the same learning rates. Rates
-are chosen on validation images; the test images are evaluated once, at the end."""
+The ways of training, the arms, have the same number of epochs and search the same learning rates.
+Rates are chosen on validation images; the test images are evaluated once, at the end. A plan in
+TOML says what the arms are."""
 EXAMPLES = """\
   tervit compare docs/comparisons/main.toml            to runs/compare-main, in about an hour; the
                                                        same command continues after Ctrl-C
@@ -33,7 +34,9 @@ EXAMPLES = """\
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
-    parser.add_argument("plan", nargs="?", metavar="PLAN.toml", help="the arms, budget and seeds")
+    parser.add_argument(
+        "plan", nargs="?", metavar="PLAN.toml", help="plan of a comparison: arms, budget and seeds"
+    )
     parser.add_argument(
         "--out",
         metavar="DIR",
