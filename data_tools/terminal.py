@@ -202,6 +202,16 @@ def in_columns(text: str, columns: int) -> str:
     return text[: max(bisect_right(widths, columns - len(_DOTS)) - 1, 0)] + _DOTS
 
 
+def padded(text: str, columns: int) -> str:
+    """Return text with as many spaces behind it as fill so many columns of a terminal."""
+    return text + " " * (columns - columns_of(text))
+
+
+def columns_of(text: str) -> int:
+    """Return the columns that a text takes on a terminal."""
+    return sum(map(_width, text))
+
+
 def _width(sign: str) -> int:
     """Return the columns that a character takes: Chinese takes two, a combining accent none."""
     if unicodedata.combining(sign):

@@ -82,12 +82,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_classes(evaluation: "Evaluation", images: "LabelledSet") -> None:
     """Print the accuracy on the readable images of each class."""
+    from data_tools.terminal import columns_of, padded
     from data_tools.wordnet import in_words
 
     correct = evaluation.logits.argmax(axis=1) == images.labels
     names = in_words(images.classes)
-    width = max(map(len, names))
+    width = max(map(columns_of, names))
     for label, name in enumerate(names):
         rows = (images.labels == label) & evaluation.readable
         if rows.any():
-            print(f"  {name:<{width}}  {100 * correct[rows].mean():5.1f} %  of {rows.sum()}")
+            percent = 100 * correct[rows].mean()
+            print(f"  {padded(name, width)}  {percent:5.1f} %  of {rows.sum():,}")

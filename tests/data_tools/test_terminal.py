@@ -12,6 +12,7 @@ from data_tools.terminal import (
     in_columns,
     is_terminal,
     note,
+    padded,
     plain_output,
     printable,
     printable_lines,
@@ -145,6 +146,12 @@ def test_progress_takes_one_row_of_the_terminal(monkeypatch):
 )  # fmt: skip
 def test_columns_are_those_of_the_screen(text, shown):
     assert in_columns(text, 8) == shown
+
+
+def test_text_is_padded_to_columns_of_the_screen():
+    assert [padded(name, 6) + "|" for name in ("cat", "猫", "e\u0301")] == [
+        "cat   |", "猫    |", "e\u0301     |",
+    ]  # fmt: skip
 
 
 def test_a_dumb_terminal_gets_lines_without_codes(monkeypatch):
