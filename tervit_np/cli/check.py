@@ -79,7 +79,7 @@ def _check_all(seed: int) -> int:
     contracts = list(checks.contracts(seed))
     _print([row for row in contracts if not row.ok])
     holding = sum(row.ok for row in contracts)
-    print(f"contracts    {holding} of {len(contracts)} hold: aliasing, accumulation, dtype")
+    print(f"contracts   {holding} of {len(contracts)} hold: aliasing, accumulation, dtype")
     failed = sum(not row.ok for row in rows + contracts)
     print(f"\n{_verdict(failed, len(rows) + len(contracts))} in {time.monotonic() - start:.1f} s")
     return 1 if failed else 0
@@ -198,7 +198,8 @@ def _run_all_mutants() -> int:
         caught = caught_by(mutant)
         missed += mutant.caught_by not in caught
         outcome = f"caught by {', '.join(caught)}" if caught else "NOT CAUGHT"
-        print(f"{mutant.name:<{width}}  {outcome:<44} {mutant.about}", flush=True)
+        print(f"{mutant.name:<{width}}  {outcome}")
+        print(hang(" " * (width + 2), mutant.about), flush=True)
     print(f"\n{len(MUTANTS) - missed} of {len(MUTANTS)} mutants caught by the declared check")
     return 1 if missed else 0
 
@@ -214,14 +215,14 @@ def _print(rows: "Iterable[Row]", head: bool = True) -> None:
     rows = list(rows)
     width = max([46, *(len(row.what) for row in rows)])
     if rows and head:
-        print(f"{'check':<12} {'what':<{width}} {'error':>8} {'limit':>8}")
+        print(f"{'check':<11} {'what':<{width}} {'error':>8} {'limit':>6}")
     for i, row in enumerate(rows):
         error = "" if row.error is None else f"{row.error:8.1e}"
-        limit = "" if row.limit is None else f"{row.limit:8.0e}"
+        limit = "" if row.limit is None else f"{row.limit:.0e}"
         verdict = "ok" if row.ok else "FAIL"
-        print(f"{row.check:<12} {row.what:<{width}} {error:>8} {limit:>8}  {verdict}", flush=True)
+        print(f"{row.check:<11} {row.what:<{width}} {error:>8} {limit:>6}  {verdict}", flush=True)
         if row.note and (i + 1 == len(rows) or rows[i + 1].note != row.note):
-            print(f"{'':<12} {row.note}")
+            print(hang(" " * 12, row.note))
 
 
 def _verdict(failed: int, total: int) -> str:
