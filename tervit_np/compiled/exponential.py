@@ -33,7 +33,7 @@ _LOG2E = F(1 / math.log(2))
 _LN2_HIGH = F(0.693359375)  # few bits, so that n * _LN2_HIGH is exact
 _LN2_LOW = F(math.log(2) - 0.693359375)
 _ROUND = F(1.5 * 2**23)  # x + _ROUND has the integer nearest to x in its low bits
-_LOWEST, _HIGHEST = F(-87.0), F(88.0)
+LOWEST, _HIGHEST = F(-87.0), F(88.0)
 _MANTISSA = np.int32(23)  # bits below the exponent
 
 
@@ -65,8 +65,14 @@ def float_to_bits(typing: TypingContext, value: types.Float) -> Intrinsic:
 @kernel()
 def exp32(x: np.float32) -> np.float32:
     """exp(x) to 2 units in the last place; exp(-87) = 1e-38 for x below -87.  NaN -> NaN."""
-    x = _LOWEST if x < _LOWEST else x  # false for NaN, which stays
+    x = LOWEST if x < LOWEST else x  # false for NaN, which stays
     x = _HIGHEST if x > _HIGHEST else x
+    return exp32_within(x)
+
+
+@kernel()
+def exp32_within(x: np.float32) -> np.float32:
+    """exp(x) where x is known to be between -87 and 88.  NaN -> NaN."""
     shifted = fma(x, _LOG2E, _ROUND)
     n = shifted - _ROUND
     r = fma(-n, _LN2_LOW, fma(-n, _LN2_HIGH, x))

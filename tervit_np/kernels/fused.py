@@ -13,8 +13,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.compiled.arithmetic import address_of, fma
 from tervit_np.compiled.exponential import ONE, F
-from tervit_np.compiled.gaussian import cumulative
-from tervit_np.compiled.gelu import tanh_gate
+from tervit_np.compiled.gelu import gelu_erf_of, gelu_tanh_of
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.row_sums import row_squares, row_sum
 from tervit_np.kernels.panels import QuantizedTokens
@@ -96,11 +95,11 @@ def gelu_quantize(
 def _gelu_erf(row: Array) -> None:
     """x = x Phi(x), in place.  (I,)."""
     for i in range(row.shape[0]):
-        row[i] *= cumulative(row[i])
+        row[i] = gelu_erf_of(row[i])
 
 
 @kernel(boundscheck=False)
 def _gelu_tanh(row: Array) -> None:
     """x = x (1 + tanh u) / 2, in place, with u as in ops/gelu.py.  (I,)."""
     for i in range(row.shape[0]):
-        row[i] *= tanh_gate(row[i])
+        row[i] = gelu_tanh_of(row[i])

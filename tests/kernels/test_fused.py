@@ -78,6 +78,14 @@ def test_static_scales_are_given_and_clip(width):
         np.testing.assert_array_equal(tokens.row_sums, tokens.q.sum(axis=1))
 
 
+@pytest.mark.parametrize("form", ["erf", "tanh"])
+def test_gelu_of_minus_infinity_is_the_code_of_zero(form):
+    x = np.array([[-np.inf, 3e38, -3e38, 1.0]], np.float32)
+    tokens = make_tokens(1, 4)
+    gelu_quantize(x, form == "erf", 4, 0.0, tokens)
+    np.testing.assert_array_equal(tokens.q[0, :4], [0, 127, 0, 0])
+
+
 def test_values_without_a_scale_are_refused():
     x = np.ones((2, 8), np.float32)
     x[1, 3] = np.nan

@@ -55,6 +55,23 @@ def test_float32_is_accurate_far_from_zero(form, backend):
         close(gelu_backward(np.ones_like(x), x, form), np.where(x == 0, 0.5, x > 0), ROUNDOFF32)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_squares_and_cubes_that_overflow_and_infinity_give_the_limits(form, backend, dtype):
+    largest = float(np.finfo(dtype).max)
+    powers = [a for a in (300, 1e13, 1e20, 1e38, 1e150) if a < largest]
+    x = np.array([*powers, largest, np.inf], dtype)
+    with tv.backend(backend):
+        for sign, slope in ((1, 1), (-1, 0)):
+            y = gelu(sign * x, form)[0]
+            np.testing.assert_allclose(y, x if sign > 0 else np.zeros_like(x), rtol=ROUNDOFF32)
+            dx = gelu_backward(np.ones_like(x), sign * x, form)
+            np.testing.assert_allclose(dx, slope, rtol=ROUNDOFF32, atol=1e-25)
+        assert np.isnan(gelu(np.array([np.nan], dtype), form)[0])
+        assert np.isnan(gelu_backward(np.ones(1, dtype), np.array([np.nan], dtype), form))
+
+
 def test_an_unknown_form_is_refused():
     with pytest.raises(ValueError, match="'exact'; expected one of erf, tanh"):
         gelu(np.ones(3), "exact")

@@ -21,7 +21,7 @@ CONSISTENT = [
         "golden",
         "quick-gelu",
         "x sigmoid(1.702 x) in place of the exact GELU",
-        ("ops.gelu", "gelu", "return x * gaussian_cdf(x), x", f"return x * {_SIGMOID}, x"),
+        ("ops.gelu", "gelu", "return factor * gaussian_cdf(x), x", f"return x * {_SIGMOID}, x"),
         (
             "ops.gelu",
             "gelu_backward",
