@@ -97,13 +97,17 @@ def _append(url: str, size: int, partial: Path) -> str:
         if length is not None and offset + int(length) != size:
             offered = offset + int(length)
             raise DataError(f"the server offers {offered} bytes, expected {size}")
-        with _open_partial(partial, append=offset > 0) as file:
-            try:
-                _copy(response, file, partial.stem, size, offset)
-            except http.client.IncompleteRead as error:
-                file.write(error.partial)
-            except OSError as error:
-                return f" ({_reason(error)})"
+        try:
+            with _open_partial(partial, append=offset > 0) as file:
+                try:
+                    _copy(response, file, partial.stem, size, offset)
+                except http.client.IncompleteRead as error:
+                    file.write(error.partial)
+                except OSError as error:
+                    return f" ({_reason(error)})"
+        finally:
+            if _size(partial) == 0:  # nothing to resume
+                partial.unlink(missing_ok=True)
     return ""
 
 

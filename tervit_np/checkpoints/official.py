@@ -5,6 +5,7 @@ digest, so that their contents are checked instead: names, shapes, index tables 
 """
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from data_tools import data_root
@@ -75,9 +76,21 @@ def fetch_weights(
     downloads = folder / f".download-{name}"
     with locked(folder, target.name):
         if not target.exists():  # else another process has fetched it just now
-            _copy_checked(name, download([OFFICIAL[name]], downloads), target)
-            shutil.rmtree(downloads, ignore_errors=True)
+            _download(name, downloads, target)
     return target
+
+
+def _download(name: str, folder: Path, target: Path) -> None:
+    """Download a file into a folder, copy it from there; all that may stay is a part to resume."""
+    try:
+        complete = download([OFFICIAL[name]], folder)
+        try:
+            _copy_checked(name, complete, target)
+        finally:
+            complete.unlink()
+    finally:
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
 def _copy_checked(name: str, source: Path, target: Path) -> None:

@@ -67,6 +67,33 @@ def test_a_file_with_other_contents_is_refused(published, tmp_path):
     assert not (tmp_path / "data" / "weights" / published.name).exists()
 
 
+def test_a_failed_download_leaves_nothing_but_what_can_be_resumed(published, monkeypatch, tmp_path):
+    folder = tmp_path / "data" / "weights"
+    other = Mirror((tmp_path / "absent.pth").as_uri(), None, "sha256", "")
+    with monkeypatch.context() as patch:
+        patch.setitem(official.OFFICIAL, "small", other)
+        with pytest.raises(ValueError, match="the download failed"):
+            official.fetch_weights("small")
+    assert list(folder.iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setitem(CONFIGS, "other", CONFIGS.pop("small"))
+        with pytest.raises(ValueError, match="holds the weights of other, not of small"):
+            official.fetch_weights("small")
+        CONFIGS["small"] = CONFIGS["other"]
+    assert list(folder.iterdir()) == []
+    content = published.read_bytes()
+    part = folder / ".download-small" / f"{published.name}.part"
+    part.parent.mkdir()
+    part.write_bytes(content[:100])
+    published.rename(tmp_path / "away")
+    with pytest.raises(ValueError, match="the download failed"):
+        official.fetch_weights("small")
+    assert part.read_bytes() == content[:100]
+    (tmp_path / "away").rename(published)
+    official.fetch_weights("small")
+    assert [file.name for file in folder.iterdir()] == [published.name]
+
+
 def test_weights_of_another_model_are_refused(published, tmp_path):
     other = tmp_path / "other.safetensors"
     tv.save_safetensors(tv.create_model("deit_shapes").state_dict(), other)

@@ -99,6 +99,7 @@ def test_a_server_that_sends_nothing_is_tried_once(server, tmp_path):
     with pytest.raises(DataError, match=f"connection broke after 0 of {SIZE} bytes"):
         fetch(tmp_path, server("stuck"))
     assert len(Handler.ranges) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_without_ranges_sends_the_whole_file_again(server, tmp_path):
