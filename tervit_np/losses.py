@@ -6,7 +6,8 @@
                     dL/dz = T (p_student - p_teacher) / B
     hard            cross-entropy with the teacher's arg-max            (Touvron et al. 2021, eq. 3)
 
-The gradient (p - q) / B is exact when every row of q sums to one, which is checked.
+The gradient (p - q) / B is exact when every row of q sums to one, which is checked. Where q is 0,
+q log p is 0 even if log p is -infinity, so a class may be ruled out by a logit of -infinity.
 """
 
 import numpy as np
@@ -29,7 +30,7 @@ def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> tuple
     # exercise cross_entropy: the loss, a number, and dlogits (B, C), from logits and targets
     log_p = log_softmax(logits)
     batch = logits.shape[0]
-    loss = -float((targets * log_p).sum(dtype=np.float64)) / batch
+    loss = -float((targets * _present(log_p, targets)).sum(dtype=np.float64)) / batch
     return loss, (_exp(log_p) - targets) / batch
 
 
@@ -54,7 +55,8 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
     log_t = log_softmax(teacher.astype(student.dtype, copy=False) / temperature)
     p_t = _exp(log_t)
     batch = student.shape[0]
-    loss = temperature**2 * float((p_t * (log_t - log_s)).sum(dtype=np.float64)) / batch
+    gap = _present(log_t, p_t) - _present(log_s, p_t)
+    loss = temperature**2 * float((p_t * gap).sum(dtype=np.float64)) / batch
     return loss, (_exp(log_s) - p_t) * (temperature / batch)
 
 
@@ -74,9 +76,15 @@ def log_softmax(logits: Array) -> Array:
     """
     _check_logits(logits)
     # exercise cross_entropy: the logarithm of the softmax of each row, without overflow
-    shifted: Array = logits - logits.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):  # so far below the largest, a probability is 0
+        shifted: Array = logits - logits.max(axis=1, keepdims=True)
     log_p: Array = shifted - _log_sum_exp(shifted)
     return log_p
+
+
+def _present(logarithms: Array, weights: Array) -> Array:
+    """Replace logarithms of weight 0 by 0: infinity times 0 would be NaN."""
+    return np.where(weights == 0, 0, logarithms)
 
 
 def _log_sum_exp(x: Array) -> Array:

@@ -5,7 +5,7 @@ import pytest
 
 from tervit_np.losses import cross_entropy, distillation, hard_distillation, log_softmax
 from tervit_np.verify.operators import Operator
-from tests.checks import ROUNDOFF64, check, close
+from tests.checks import ROUNDOFF32, ROUNDOFF64, check, close
 from tests.golden.golden import stored
 
 N, C = 4, 5
@@ -89,6 +89,23 @@ def test_extreme_logits_stay_finite():
         loss, gradient = cross_entropy(z, np.array([1]))
         assert loss == pytest.approx(2e4)
         np.testing.assert_array_equal(gradient, [[1, -1, 0]])
+
+
+def test_a_class_of_probability_0_adds_nothing():
+    """Though its logarithm is -infinity, by a logit of -infinity or one that is too far below."""
+    for lowest in (-np.inf, -3e38):
+        z = np.array([[3e38, lowest, 0.0]], np.float32)
+        loss, gradient = cross_entropy(z, np.array([0]))
+        assert loss == 0
+        np.testing.assert_array_equal(gradient, 0)
+        assert cross_entropy(z, np.array([1]))[0] == math.inf
+        other = np.array([[1.0, -np.inf, 1.0]], np.float32)
+        assert distillation(other, other)[0] == 0
+        loss, gradient = distillation(other, z)
+        assert loss == pytest.approx(math.log(2))
+        np.testing.assert_allclose(gradient, [[-0.5, 0, 0.5]], rtol=ROUNDOFF32)
+    loss = cross_entropy(np.array([[0.0, -np.inf, 0.0]]), np.array([[0.5, 0, 0.5]]))[0]
+    assert loss == pytest.approx(math.log(2))
 
 
 def test_log_softmax_ignores_a_shift():

@@ -145,7 +145,7 @@ CONSISTENT = [
         "golden",
         "divergence",
         "KL(student || teacher) in place of KL(teacher || student)",
-        ("losses", "distillation", "p_t * (log_t - log_s)", "_exp(log_s) * (log_s - log_t)"),
+        ("losses", "distillation", "(p_t * gap)", "(_exp(log_s) * (log_s - log_t))"),
         (
             "losses",
             "distillation",
