@@ -36,8 +36,11 @@ def layernorm(
     Raises
     ------
     ValueError
-        If `gamma` or `beta` is not as long as the last axis of `x`.
+        If `gamma` or `beta` is not as long as the last axis of `x`, that axis is empty, or numbers
+        are so large that their variance is infinite: beyond 1e19 in float32.
     """
+    if not x.shape or not x.shape[-1]:
+        raise ValueError(f"layernorm: x is {x.shape}, expected rows of at least one number")
     for name, parameter in (("gamma", gamma), ("beta", beta)):
         if parameter.shape != x.shape[-1:]:
             raise ValueError(
@@ -47,12 +50,24 @@ def layernorm(
         y, xhat, rstd = compiled_ops.layernorm(
             rows(x), np.ascontiguousarray(gamma), np.ascontiguousarray(beta), eps
         )
+        _check_variance(rstd)
         rstd = rstd.reshape(*x.shape[:-1], 1)
         return y.reshape(x.shape), LayerNormCache(xhat.reshape(x.shape), rstd, gamma)
-    centred = x - x.mean(axis=-1, keepdims=True)
-    rstd = 1.0 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + eps)
+    with np.errstate(over="ignore"):  # refused below
+        centred = x - x.mean(axis=-1, keepdims=True)
+        rstd = 1.0 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + eps)
+    _check_variance(rstd)
     xhat = centred * rstd
     return xhat * gamma + beta, LayerNormCache(xhat, rstd, gamma)
+
+
+def _check_variance(rstd: Array) -> None:
+    """Refuse an infinite variance, which would turn rows into beta; NaN passes."""
+    if not rstd.all():
+        raise ValueError(
+            f"layernorm: the variance of a row is infinite in {rstd.dtype}, its numbers are too "
+            "large; look for weights or images that are"
+        )
 
 
 def layernorm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:

@@ -126,7 +126,11 @@ class _Watch:
     def _watched(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def watched(*args: Any, **options: Any) -> Any:
             self._look(args, f"the input of {name}")
-            result = function(*args, **options)
+            try:
+                result = function(*args, **options)
+            except ValueError:  # refused, as by LayerNorm above 1e19
+                self._note(f"the input of {name}")
+                raise
             self._look(result if type(result) is tuple else (result,), f"the output of {name}")
             return result
 
@@ -134,6 +138,10 @@ class _Watch:
 
     def _look(self, values: tuple[Any, ...], what: str) -> None:
         if not self.found and not all(is_usable(x) for x in values if isinstance(x, np.ndarray)):
+            self._note(what)
+
+    def _note(self, what: str) -> None:
+        if not self.found:
             self.found = f"{what} in {self._running[-1]}" if self._running else what
 
 

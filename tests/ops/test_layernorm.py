@@ -94,3 +94,23 @@ def test_wrong_parameters_are_refused_by_both_backends(backend):
                 layernorm(x, wrong, right)
             with pytest.raises(ValueError, match=r"last axis 5, beta has shape \("):
                 layernorm(x, right, wrong)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("row", [[1e20, -1e20, 1.0], [3e38, 3e38, 3e38], [1e30, 1e30, 1.0]])
+def test_an_infinite_variance_is_refused(backend, row):
+    """Every number would become beta, without a word."""
+    x = np.array([[1.0, 2.0, 3.0], row], np.float32)
+    ones = np.ones(3, np.float32)
+    with tv.backend(backend):
+        with pytest.raises(ValueError, match="the variance of a row is infinite in float32"):
+            layernorm(x, ones, ones)
+        assert np.isnan(layernorm(np.full((1, 3), np.nan, np.float32), ones, ones)[0]).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", [(), (3, 0)])
+def test_rows_without_numbers_are_refused(backend, shape):
+    empty = np.ones(shape[-1:], np.float32)
+    with tv.backend(backend), pytest.raises(ValueError, match="rows of at least one number"):
+        layernorm(np.ones(shape, np.float32), empty, empty)

@@ -179,3 +179,9 @@ def test_a_loss_far_above_guessing_is_said(loss, said):
     assert bool(text) == said
     if said:
         assert "2.6e+07" in text and "learning rate of 100 is probably too high" in text
+
+
+def test_an_input_that_layernorm_refuses_is_named(model):
+    """Its numbers are finite and below what is huge elsewhere, but not their squares."""
+    model.blocks[0].mlp.fc2.bias.data[...] = np.resize([1e20, -1e20], 16).astype(np.float32)
+    assert blamed(model) == "the input of layernorm in blocks.1.norm1"
