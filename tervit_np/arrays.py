@@ -4,6 +4,7 @@ B batch, T tokens, D dim, H heads, K head dim, C classes, P patch; `...` is any 
 leading axes.
 """
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,7 +23,7 @@ def read_only(x: Array) -> Array:
 def rows(x: Array) -> Array:  # (..., N) -> (M, N)
     """View `x` as a matrix of its last axis, copying only what is not contiguous."""
     x = np.ascontiguousarray(x)  # also turns a scalar into an array of one axis
-    return x.reshape(-1, x.shape[-1])
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def require_shape(name: str, x: Array, shape: tuple[int, ...]) -> None:

@@ -80,8 +80,8 @@ def attention_backward(dout: Array, cache: AttentionCache) -> Array:
 
 
 def check_heads(qkv: Array, heads: int) -> None:
-    """Raise ValueError unless the last axis is 3 x heads x K."""
-    if qkv.shape[-1] % (3 * heads):
+    """Raise ValueError unless the last axis is 3 x heads x K, with at least one head and K >= 1."""
+    if heads < 1 or not qkv.shape[-1] or qkv.shape[-1] % (3 * heads):
         raise ValueError(f"attention: last axis {qkv.shape[-1]} is not 3 x {heads} heads x K")
 
 

@@ -9,7 +9,15 @@ from tervit_np.arrays import Array
 
 
 def mean_pool(x: Array) -> tuple[Array, int]:
-    """Average the tokens; the cache is their number.  (B, T, D) -> (B, D)."""
+    """Average the tokens; the cache is their number.  (B, T, D) -> (B, D).
+
+    Raises
+    ------
+    ValueError
+        If there are no tokens.
+    """
+    if not x.shape[1]:
+        raise ValueError(f"mean_pool: x is {x.shape}, expected at least one token")
     return x.mean(axis=1), x.shape[1]
 
 

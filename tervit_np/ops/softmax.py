@@ -22,7 +22,7 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
         return y, y
     # exercise softmax: y, the softmax of each row of scale x; return it twice
     z = x * scale
-    y = np.exp(z - z.max(axis=-1, keepdims=True))  # at most 1: exp never overflows
+    y = np.exp(z - z.max(axis=-1, keepdims=True, initial=-np.inf))  # at most 1: exp never overflows
     y /= y.sum(axis=-1, keepdims=True)
     return y, y
 

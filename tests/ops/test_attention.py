@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+import tervit_np as tv
 from tervit_np.ops import attention, attention_backward
 from tervit_np.ops.attention import merge_heads, split_qkv
 from tervit_np.verify.operators import Operator
-from tests.checks import ROUNDOFF64, check, close
+from tests.checks import BACKENDS, ROUNDOFF64, check, close
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,16 @@ def test_quantized_probabilities_multiply_v_and_gradients_pass_straight_through(
     close(attention_backward(dout, cache)[..., :4], same, ROUNDOFF64)
 
 
-@pytest.mark.parametrize("width", [7, 6, 13])
-def test_a_width_that_does_not_divide_is_refused(width):
-    with pytest.raises(ValueError, match=f"last axis {width} is not 3 x 4 heads x K"):
-        attention(np.ones((1, 2, width)), 4)
+@pytest.mark.parametrize(("width", "heads"), [(7, 4), (6, 4), (13, 4), (0, 4), (12, 0), (12, -1)])
+def test_a_width_that_does_not_divide_is_refused(width, heads):
+    with pytest.raises(ValueError, match=f"last axis {width} is not 3 x {heads} heads x K"):
+        attention(np.ones((1, 2, width)), heads)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_tokens_give_no_tokens(backend):
+    qkv = np.ones((2, 0, 12), np.float32)
+    with tv.backend(backend):
+        out, cache = attention(qkv, 2)
+        assert out.shape == (2, 0, 4)
+        assert attention_backward(out, cache).shape == qkv.shape

@@ -40,6 +40,17 @@ def test_no_images_give_no_outputs_and_zero_gradients(backend):
     np.testing.assert_array_equal(db, np.zeros(4))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_inputs_give_the_bias(backend):
+    x, w, b = (np.ones(shape, np.float32) for shape in ((2, 3, 0), (4, 0), 4))
+    with tv.backend(backend):
+        y, cache = linear(x, w, b)
+        dx, dw, db = linear_backward(y, cache)
+    np.testing.assert_array_equal(y, np.ones((2, 3, 4)))
+    assert (dx.shape, dw.shape) == (x.shape, w.shape)
+    np.testing.assert_array_equal(db, np.full(4, 6))
+
+
 def test_a_wrong_width_is_refused():
     with pytest.raises(
         ValueError,

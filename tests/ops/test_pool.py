@@ -12,6 +12,11 @@ def test_mean_pool_passes_all_checks(shape):
     check(Operator("mean_pool", {"x": x}, mean_pool, mean_pool_backward))
 
 
+def test_no_tokens_are_refused():
+    with pytest.raises(ValueError, match=r"x is \(2, 0, 4\), expected at least one token"):
+        mean_pool(np.ones((2, 0, 4)))
+
+
 def test_the_mean_and_its_gradient_are_right():
     y, cache = mean_pool(np.array([[[1.0, 5.0], [2.0, 7.0]]]))
     np.testing.assert_array_equal(y, [[1.5, 6.0]])

@@ -54,6 +54,14 @@ def test_a_negative_scale_reverses_the_order(backend):
         np.testing.assert_array_equal(softmax(x, -1.0)[0], [[1, 0, 0]])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", [(3, 0), (0, 4), (0,)])
+def test_empty_rows_stay_empty(backend, shape):
+    with tv.backend(backend):
+        y, cache = softmax(np.empty(shape, np.float32))
+        assert y.shape == softmax_backward(y, cache).shape == shape
+
+
 @pytest.mark.parametrize("case", ["spread", "ties", "one", "masked"])
 def test_extreme_rows_match_pytorch(case):
     golden = stored("operators")
