@@ -43,13 +43,11 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
     ------
     ValueError
         If shapes differ or the batch is empty, logits are no arrays of floating-point numbers, or
-        the temperature is not positive and finite.
+        the temperature is not between 1e-6 and 1e6.
     """
     _check_same_shape(student, teacher)
-    if not 0 < temperature < np.inf:
-        raise ValueError(
-            f"distillation: temperature is {temperature}, expected a positive, finite number"
-        )
+    if not is_temperature(temperature):
+        raise ValueError(f"distillation: temperature is {temperature}, expected 1e-6 to 1e6")
     # exercise distillation: the loss, a number, and dL/dstudent (B, C)
     log_s = log_softmax(student / temperature)
     log_t = log_softmax(teacher.astype(student.dtype, copy=False) / temperature)
@@ -64,6 +62,11 @@ def hard_distillation(student: Array, teacher: Array) -> tuple[float, Array]:
     """Cross-entropy with the teacher's arg-max.  (B, C), (B, C) -> loss, dstudent (B, C)."""
     _check_same_shape(student, teacher)
     return cross_entropy(student, teacher.argmax(axis=1))
+
+
+def is_temperature(temperature: float) -> bool:
+    """Whether a temperature is between 1e-6 and 1e6: others move z / T or T^2 out of range."""
+    return 1e-6 <= temperature <= 1e6
 
 
 def log_softmax(logits: Array) -> Array:

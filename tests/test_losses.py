@@ -139,9 +139,9 @@ def test_wrong_logits_and_teachers_are_refused():
             loss(np.zeros((N, C)), np.zeros((N, C + 1)))
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
-def test_a_temperature_must_be_positive(temperature):
-    with pytest.raises(ValueError, match="temperature is .*expected a positive, finite number"):
+@pytest.mark.parametrize("temperature", [0.0, -1.0, 1e-45, 1e300, math.nan, math.inf])
+def test_a_temperature_must_be_in_range(temperature):
+    with pytest.raises(ValueError, match="temperature is .*expected 1e-6 to 1e6"):
         distillation(TEACHER, TEACHER, temperature)
 
 

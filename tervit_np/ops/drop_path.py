@@ -18,8 +18,10 @@ def drop_path(
     Raises
     ------
     ValueError
-        If a random generator is needed and `rng` is None.
+        If the rate is outside of 0 <= rate < 1, or a random generator is needed and `rng` is None.
     """
+    if not 0 <= rate < 1:
+        raise ValueError(f"drop_path: rate is {rate}, expected at least 0 and below 1")
     if not train or rate == 0.0:
         return x, None
     if rng is None:

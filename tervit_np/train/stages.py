@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from data_tools import Augment
 from data_tools.plain_numbers import use_plain_numbers, wrong_kind
+from tervit_np.losses import is_temperature
 from tervit_np.ops.mixed_precision import check_precision
 from tervit_np.quant import Plan, named_plan
 from tervit_np.quant.pattern import Pattern
@@ -66,9 +67,11 @@ class Stage:
             named_plan(self.plan)
         if problem := wrong_kind(self):
             raise ValueError(f"stage {self.name}: {problem}")
-        for name in ("epochs", "lr", "temperature"):
+        for name in ("epochs", "lr"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"stage {self.name}: {name} must be positive and finite")
+        if not is_temperature(self.temperature):
+            raise ValueError(f"stage {self.name}: temperature must be between 1e-6 and 1e6")
         if self.optimizer not in ("fresh", "keep"):
             raise ValueError(f"optimizer is {self.optimizer!r}; expected 'fresh' or 'keep'")
         for name in ("warmup", "final_lr", "teacher_weight", "ramp"):

@@ -43,6 +43,12 @@ def test_evaluation_and_rate_zero_change_and_draw_nothing():
     assert drop_path(x, 0.5, False, None)[0] is x
 
 
+@pytest.mark.parametrize("rate", [-0.5, 1.0, 1.5, np.nan])
+def test_a_rate_outside_of_its_range_is_refused(rate):
+    with pytest.raises(ValueError, match=f"rate is {rate}, expected at least 0 and below 1"):
+        drop_path(np.ones((2, 2)), rate, True, np.random.default_rng(0))
+
+
 def test_training_without_a_generator_is_refused():
     with pytest.raises(ValueError, match=r"drop rate above 0 needs rng=\.\.\."):
         drop_path(np.ones((2, 2)), 0.1, True, None)
