@@ -20,9 +20,11 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
     if scale >= 0 and (compiled_ops := compiled(x)) is not None:  # its largest x has the largest y
         y: Array = compiled_ops.softmax(rows(x), scale).reshape(x.shape)
         return y, y
+    if not x.size:  # rows without numbers have no largest one
+        return x, x
     # exercise softmax: y, the softmax of each row of scale x; return it twice
     z = x * scale
-    y = np.exp(z - z.max(axis=-1, keepdims=True, initial=-np.inf))  # at most 1: exp never overflows
+    y = np.exp(z - z.max(axis=-1, keepdims=True))  # at most 1: exp never overflows
     y /= y.sum(axis=-1, keepdims=True)
     return y, y
 
