@@ -67,9 +67,8 @@ CONTRACTS = [
             "GELU's backward overwrites the cached input",
             (
                 *_GELU,
-                "return dy * (gaussian_cdf(x) + x * density)",
-                "value = dy * (gaussian_cdf(x) + x * density); x.flags.writeable = True; "
-                "x *= density; return value",
+                "x = _bounded(x)",
+                "bounded = _bounded(x); x.flags.writeable = True; x *= 0.5; x = bounded",
             ),
         ),
         (
