@@ -112,6 +112,7 @@ class _Loop:
         self.batches = Batches(self.data.train, self.recipe, self.seed, self.workers, self.ranks)
         self.epoch_steps = self.batches.steps
         self.lengths = [stage.steps(self.epoch_steps) for stage in self.stages]
+        self.steps_before = [sum(self.lengths[:index]) for index in range(len(self.stages))]
         self.progress = TrainingProgress(sum(self.lengths), self.quiet)
 
     def run(
@@ -131,7 +132,7 @@ class _Loop:
                 try:
                     self._step(index, done, trainer)
                     if on_step is not None:
-                        on_step(self._total(index, done))
+                        on_step(self.steps_before[index] + done)
                     if self.ranks.any(stop.requested):
                         self._interrupt(index, done, trainer)
                 except Diverged as error:
@@ -139,10 +140,6 @@ class _Loop:
             self._end_stage(index, trainer)
             previous, step = trainer, 0
         return self.results
-
-    def _total(self, index: int, done: int) -> int:
-        """Count the steps of all stages after `done` steps of one stage."""
-        return sum(self.lengths[:index]) + done
 
     def _begin_stage(
         self, index: int, previous: StageTrainer | None, saved: Saved | None
@@ -190,7 +187,7 @@ class _Loop:
 
     def _step(self, index: int, done: int, trainer: StageTrainer) -> None:
         """Take step number `done` of a stage; log it, and validate and save after an epoch."""
-        stage, total = self.stages[index].name, self._total(index, done)
+        stage, total = self.stages[index].name, self.steps_before[index] + done
         ends_epoch, is_last = done % self.epoch_steps == 0, done == self.lengths[index]
         with self.time.running():
             fraction = (total - 1) / sum(self.lengths)
