@@ -72,10 +72,10 @@ def check(module: ModuleType) -> Iterator[Finding]:
     rng = check_rng(1)
     logits, labels = rng.normal(size=(4, 5)), rng.permutation(5)[:4]
     paper = "z [[ln 1, ln 1], [ln 1, ln 3]]"
-    large = np.array([[1000.0, 0], [0, -1000]])
+    large = np.array([[2000.0, 0], [0, -2000]])
     for what, z in (
         (f"on paper, log_softmax of {paper}", _LOGS),
-        ("log_softmax of [[1000, 0], [0, -1000]]", large),
+        ("log_softmax of [[2000, 0], [0, -2000]]", large),
     ):
         z = read_only(z)
         result = module.log_softmax(z)
@@ -83,7 +83,7 @@ def check(module: ModuleType) -> Iterator[Finding]:
     cases: dict[str, tuple[Array, Array, float]] = {
         f"on paper, {paper}, labels [0, 1]": (_LOGS, np.array([0, 1]), 0.0),
         "random logits (4, 5)": (logits, labels, 0.0),
-        "large logits, [[1000, 0], [0, -1000]], labels [1, 0]": (large, np.array([1, 0]), 0.0),
+        "large logits, [[2000, 0], [0, -2000]], labels [1, 0]": (large, np.array([1, 0]), 0.0),
         "soft targets (4, 5)": (logits, rng.dirichlet(np.ones(5), 4), 0.0),
         "label smoothing 0.2": (logits, labels, 0.2),
         "float32 stays float32": (logits.astype(np.float32), labels, 0.0),
@@ -100,10 +100,14 @@ def _log_softmax(z: Array) -> Array:
 
 def _wrong_logs(z: Array) -> dict[str, Array]:
     e = np.exp(z - z.max(axis=1, keepdims=True))
+    centred = z - z.mean(axis=1, keepdims=True)
     return {
         "log 0 is -inf; use z - logsumexp": np.log(e / e.sum(axis=1, keepdims=True)),
         "exp(1000) overflows; take the maximum of the row away first": (
             z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        ),
+        "exp overflows where logits are far apart; with the maximum taken away none is above 1": (
+            centred - np.log(np.exp(centred).sum(axis=1, keepdims=True))
         ),
         "this is p; its logarithm is wanted": e / e.sum(axis=1, keepdims=True),
     }
@@ -172,6 +176,12 @@ CROSS_ENTROPY = Exercise(
             "logits - logits.max(axis=1, keepdims=True)",
             "logits",
             "exp(1000) overflows; take the maximum of the row away first",
+        ),
+        WrongAnswer(
+            "the mean is taken away in place of the maximum",
+            "logits.max(axis=1, keepdims=True)",
+            "logits.mean(axis=1, keepdims=True)",
+            "with the maximum taken away none is above 1",
         ),
         WrongAnswer(
             "the loss is a sum",

@@ -67,6 +67,7 @@ def check(module: ModuleType) -> Iterator[Finding]:
     cases = {
         "on paper, [[6, 1, 4, 5, 1]]": np.array([[6.0, 1, 4, 5, 1]]),
         "one large weight, [[1, 1, 10, 1]]": np.array([[1.0, 1, 10, 1]]),
+        "[[6, 3, 2, 2, 1]], where S_k^2 / k falls and rises again": np.array([[6.0, 3, 2, 2, 1]]),
         "equal weights, [[2, 2, 2]]": np.array([[2.0, 2, 2]]),
         "random magnitudes (3, 9)": np.abs(n(size=(3, 9)) * [[0.5], [1.0], [3.0]]),
         "random magnitudes (5, 64), with a long tail": np.abs(n(size=(5, 64))) ** 3,
@@ -127,6 +128,8 @@ def _wrong_alphas(magnitude: Array) -> dict[str, Array]:
     support = np.where(above, magnitude, 0).sum(axis=1) / np.maximum(above.sum(axis=1), 1)
     true = chosen / (best + 1)
     one_k = int(np.argmax((sums**2 / k).sum(axis=0)))
+    falls = np.diff(sums**2 / k, axis=1, append=-np.inf) < 0
+    first = falls.argmax(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         known = {
             "it is the largest weight, k = 1: S_k / k only falls; the gain is S_k^2 / k": (
@@ -142,6 +145,9 @@ def _wrong_alphas(magnitude: Array) -> dict[str, Array]:
             ),
             "it is the scale of ternarize, with Delta = 0.7 mean|w|; find the best k": support,
             "it has one k for all rows; each row has its own": sums[:, one_k] / (one_k + 1),
+            "k ends where S_k^2 / k falls first; it may rise again: try every k": (
+                sums[row, first] / (first + 1)
+            ),
             "k is counted from 0, and begins with 1": np.full(len(best), np.inf),
             "each row has one number, as in sums[np.arange(M), best]": true[:, None],
             "this is delta; return alpha, delta": true / 2,
@@ -180,6 +186,12 @@ EXACT_INTERVAL = Exercise(
             "sums**2 / k",
             "sums / k",
             "it is the largest weight, k = 1: S_k / k only falls",
+        ),
+        WrongAnswer(
+            "the first k after which the gain falls",
+            "np.argmax(sums**2 / k, axis=1)",
+            "np.argmax(np.diff(sums**2 / k, axis=1, append=-1) < 0, axis=1)",
+            "k ends where S_k^2 / k falls first; it may rise again: try every k",
         ),
         WrongAnswer(
             "sorted upwards",

@@ -99,6 +99,12 @@ def check(module: ModuleType) -> Iterator[Finding]:
             np.array([1.0, 10]),
             np.array([2.0, 40]),
         ),
+        "x of float32, [1, 2]": (
+            np.square,
+            np.array([1, 2], np.float32),
+            np.array([1.0, 10]),
+            np.array([2.0, 40]),
+        ),
     }
     for what, (f, z, upstream, true) in cases.items():
         given = {"x": read_only(z), "dy": read_only(upstream)}

@@ -51,7 +51,7 @@ return y, y
 
 
 def check(module: ModuleType) -> Iterator[Finding]:
-    """Check logarithms on paper, random rows with a scale, large and distant rows, float32."""
+    """Check logarithms on paper, random rows with a scale, large and distant numbers, float32."""
     n = check_rng(1).normal
     far = "one row is [0, 1], another [-2000, -2001]"
     cases = {
@@ -64,6 +64,7 @@ def check(module: ModuleType) -> Iterator[Finding]:
         "a single row (5,)": (n(size=5), 1.0),
         "large numbers, x [[1000, 1001, 999]]": (np.array([[1000.0, 1001, 999]]), 1.0),
         far: (np.array([[0.0, 1], [-2000, -2001]]), 1.0),
+        "numbers far apart, x [[1000, 0, -900]]": (np.array([[1000.0, 0, -900]]), 1.0),
         "float32 stays float32": (n(size=(3, 4)).astype(np.float32), 0.5),
     }
     for what, (x, scale) in cases.items():
@@ -94,11 +95,14 @@ def _by_formula(x: Array, scale: float) -> Array:
 
 def _known_mistakes(z: Array, x: Array) -> dict[str, Array]:
     e, whole, shifted = (np.exp(z - m) for m in (0.0, z.max(), z.max(axis=-1, keepdims=True)))
+    upwards = np.exp(z - z.min(axis=-1, keepdims=True))
     known = {
         "the maximum is that of the whole array, so a row far below it becomes 0/0; each row has "
         "its own": whole / whole.sum(axis=-1, keepdims=True),
         "exp(1000) overflows; taking the row's maximum away multiplies both parts by the same "
         "factor": e / e.sum(axis=-1, keepdims=True),
+        "with the smallest number taken away, exp overflows where a row's numbers are far apart; "
+        "take the largest away": upwards / upwards.sum(axis=-1, keepdims=True),
         "the scale is missing: z = scale x": _by_formula(x, 1.0),
     }
     for powers, more in ((shifted, ""), (e, "; and the maximum of the row must be taken away")):
@@ -139,6 +143,12 @@ SOFTMAX = Exercise(
             "z.max(axis=-1, keepdims=True)",
             "z.max()",
             "a row far below it becomes 0/0",
+        ),
+        WrongAnswer(
+            "the mean is taken away in place of the maximum",
+            "z.max(axis=-1, keepdims=True)",
+            "z.mean(axis=-1, keepdims=True)",
+            "exp(1000) overflows; taking the row's maximum away",
         ),
         WrongAnswer(
             "the scale is forgotten",

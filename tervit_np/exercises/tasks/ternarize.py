@@ -81,6 +81,7 @@ def check(module: ModuleType) -> Iterator[Finding]:
         "three random rows of nine, of different magnitude": random,
         "weights equal to the threshold, [0.7, -1.3, 1, 1]": np.array(_ON_THRESHOLD),
         "a row of zeros": np.array(_ZEROS),
+        "small weights, 1e-12 times the row on paper": 1e-12 * np.array(_ON_PAPER),
         "float32: few large weights, many small ones": _large_and_small(),
         "float16: weights whose sum overflows": np.full((1, 300), 1000, np.float16),
     }

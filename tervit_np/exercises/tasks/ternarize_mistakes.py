@@ -46,7 +46,7 @@ def wrong_codes(codes: Array, true: Array, matrix: Array, delta: Array) -> str:
         return ""
     i, j = np.argwhere(codes != true)[0]
     wrong = f"row {i}: {matrix[i, j]:g} became {codes[i, j]}, expected {true[i, j]}"
-    if np.array_equal(codes, (matrix * np.abs(true)).astype(codes.dtype)):
+    if codes.any() and np.array_equal(codes, (matrix * np.abs(true)).astype(codes.dtype)):
         return f"{wrong}: this is the weight itself; take its sign"
     if not np.isin(codes, (-1, 0, 1)).all():
         return f"{wrong}; codes are only -1, 0 and 1, alpha is returned separately"

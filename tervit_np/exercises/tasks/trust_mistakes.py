@@ -53,6 +53,7 @@ def codes_fault(result: Any, w: Array) -> str:
         "the threshold is a; it is a / 2, the middle between 0 and a": sign * (size > a),
         "the threshold is r / 2; it is a / 2, and a is 1.224 r": sign * (size > a / LEVEL / 2),
         "the threshold is 1 / 2; that of a row is its own, a / 2": sign * (size > 0.5),
+        "a weight equal to a / 2 becomes 0: the inequality is strict": sign * (size >= a / 2),
         "this is round(w / a): beyond 1.5 a it leaves the three values": nearest,
         "the signs are missing": size > a / 2,
         "these are the signs alone; up to a / 2 a weight becomes 0": sign,

@@ -38,6 +38,7 @@ ERROR, DW = "np.abs(w_hat - w) <= level / 2", "dw_hat * cache.trusted"
         (R, "np.full(len(wide), np.sqrt(np.square(wide).mean()))", "each row has its own"),
         ("largest = np.where(largest == 0, 1, largest)", "pass", "r is [nan, "),
         (CODES, "np.abs(matrix) > level[:, None] / 1.224 / 2", "the threshold is r / 2; it is a"),
+        (CODES, "np.abs(matrix) >= level[:, None] / 2", "the inequality is strict"),
         (CODES, "np.abs(matrix) > 0.5", "the threshold is 1 / 2; that of a row is its own"),
         (CODES, "np.abs(matrix) <= level[:, None] / 2", "the comparison is the wrong way round"),
         (f"np.sign(matrix) * ({CODES})", CODES, "the signs are missing"),

@@ -12,6 +12,8 @@ from tervit_np.exercises.tasks import find_exercise
         ("softmax", "y = np.exp(x * scale)\nreturn y, y", "it is not divided by the sum"),
         ("softmax", "return np.exp(x)", "return it twice, also as the cache"),
         ("softmax", "e = np.exp(x)\ny = e / e.sum()\nreturn y, y", "each row sums to 1"),
+        ("softmax", "z = x * scale\ne = np.exp(z - z.min(-1, keepdims=True))\n"
+         "y = e / e.sum(-1, keepdims=True)\nreturn y, y", "take the largest away"),
         ("softmax", "e = np.exp(x)\ny = e / e.sum(axis=0)\nreturn y, y", "the sum runs over axis"),
         ("softmax_backward", "return scale * (dy - (dy * y).sum(1, keepdims=True))", "y is miss"),
         ("softmax_backward", "return scale * y * (dy - (dy * y).sum())", "each row has its own"),

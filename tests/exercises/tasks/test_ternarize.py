@@ -30,6 +30,8 @@ def test_the_right_lines_pass(last_finding):
         ("mean(axis=1)", "mean(axis=0)", "on paper", "one number for each column; each row has"),
         ("mean(axis=1)", "mean(axis=1, keepdims=True)", "on paper", "drop keepdims"),
         ("size >", "size >=", "equal to", "0.7 became 1, expected 0: |w| equals Delta"),
+        ("size > delta[:, None]", "size - delta[:, None] > 1e-9", "small weights",
+         "|w| is 5e-13 and Delta 4.2e-13"),
         ("0.7 * mean", "mean", "on paper", "delta: the factor 0.7 is missing"),
         ("0.7 * mean", "0.5 * mean", "on paper", "delta of row 0 is 0.3, expected 0.42"),
         ("mean = size.mean(axis=1)", "mean = matrix.mean(axis=1)", "paper", "uses the mean of w"),
