@@ -41,6 +41,25 @@ def test_cross_entropy():
     assert says(f"loss ln(8/5) = {loss:.3f}, dz = (1/8, 1/4, -3/8)")
 
 
+def test_an_upstream_of_ones_sees_the_path_through_the_mean_alone():
+    xhat, rstd = np.array([[1.0, -1, 1, -1]]), 2.0
+    through_mean = rstd * ONE.mean()
+    through_variance = rstd * xhat * xhat.mean()
+    assert (rstd * ONE - through_mean - through_variance == 0).all()
+    assert (through_variance == 0).all() and through_mean == rstd
+    assert says("The path through the variance is missing, and the check passes.")
+    assert says("Without the path through the mean dx would be rstd g, and the check sees that.")
+
+
+def test_the_true_gradient_of_a_ternary_row_goes_through_the_scale():
+    w, h = np.array([[0.9, -0.2, 0.5, -1.2]]), 1e-6
+    ternary = tv.quant.ternarize(w)
+    moved = (tv.quant.ternarize(w + h * np.eye(4)[i]) for i in range(4))
+    slopes = np.array([(m.scale[0] - ternary.scale[0]) / h for m in moved])
+    np.testing.assert_allclose(slopes, ternary.codes[0] / 3, atol=1e-6)
+    assert says("What is left of the gradient goes through the scale: one number for a row")
+
+
 def test_layernorm_and_softmax_backward():
     cache = LayerNormCache(np.array([[1.0, -1, 1, -1]]), np.array([[2.0]]), ONE)
     dx, _, _ = ops.layernorm_backward(np.array([[4.0, 0, 0, 0]]), cache)

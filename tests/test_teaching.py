@@ -76,6 +76,15 @@ def test_sessions_take_ninety_minutes():
         assert len(rows) == 5 and starts[1:] == ends[:-1]
 
 
+def test_sessions_explain_before_they_ask():
+    text = (ROOT / "docs" / "teaching" / "sessions.md").read_text(encoding="utf-8")
+    course = text.split("## A weekend")[0]
+    assert course.index("the frozen residual") < course.index("start ste_with_clip`")
+    for name in re.findall(r"^\| \d+ \| Exercise: `tervit exercise start (\w+)`", course, re.M):
+        chapter = find_exercise(name).chapter
+        assert 0 < course.find(f"{chapter}.py") < course.index(f"start {name}`"), name
+
+
 def test_wrong_answers_are_those_of_the_exercises():
     sys.path.append(str(ROOT / "docs"))
     from make_wrong_answers import PAGE, page
