@@ -116,7 +116,7 @@ draw.bits(errors, rules)
 # One scale for a whole matrix is simple (*per tensor*). One for each row, that
 # is, for each output, costs one more number a row (*per channel*). It helps if
 # the rows differ. Here are 384 rows. Two thirds of them have sizes between 0.6
-# and 1.65, and a few are four times as large as most:
+# and 1.65, and the largest is four times as large as the median row:
 
 sizes = np.exp(0.5 * rng.normal(size=(384, 1)))
 matrix = sizes * rng.normal(size=(384, 384))

@@ -22,7 +22,7 @@ Three values
     \alpha = \mathrm{mean} \{ |w_i| : t_i \ne 0 \} \qquad
     \hat w = \alpha t
 
-The rule is that of Ternary Weight Networks (Li, Liu 2016), for each channel.
+So we read it (chapter 20): as Ternary Weight Networks, for each channel.
 """
 
 # %%

@@ -419,7 +419,7 @@ quote("  of it, dot products of ternary layers", in_products, 0.56, 0.005)
 # On your own
 # -----------
 # * ``tervit exercise start ternary_product``: the sums, then the scales.
-# * Run the ladder for one token (``M = 1``). Which variants lose most?
+# * Run the ladder with ``q[:1]`` and ``speed(call, 1)``. Which lose most?
 # * Write ``sdot`` in NumPy, with signed weights on both sides, and the kernel
 #   for it: masks for slots 0 to 2, a shift for slot 3. Which zero point and
 #   which factors must be undone at the end?

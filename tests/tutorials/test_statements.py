@@ -1,6 +1,7 @@
 """What chapters state of the library, of stored results and of each other, and do not compute."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import tervit_np as tv
 from tervit_np.analysis.comparison import read_record
 from tervit_np.analysis.comparison.statistics import summarize
-from tervit_np.quant import IDENTITY, Plan, TernaryGamma
+from tervit_np.analysis.sizes import sizes
+from tervit_np.quant import IDENTITY, Plan, TernaryGamma, UniformWeight
 from tervit_np.quant.plan import NORMS
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,14 @@ def text_of(number: str) -> str:
     (chapter,) = TUTORIALS.glob(f"{number}_*.py")
     text = re.sub(r"\n# ?", "\n", chapter.read_text(encoding="utf-8"))
     return re.sub(r"\s+", " ", text)
+
+
+def answers_to(number: str) -> str:
+    """Return the answers to a chapter's tasks, on one line."""
+    text = (TUTORIALS / "answers.md").read_text(encoding="utf-8")
+    return re.sub(
+        r"\s+", " ", re.split(rf"^## {number} ", text, flags=re.MULTILINE)[1].split("\n## ")[0]
+    )
 
 
 def against_tervit(record: str) -> dict[str, tuple[float, float]]:
@@ -43,6 +53,41 @@ def test_chapter_20_says_what_can_be_quantized():
     model = tv.create_model("deit_shapes", depth=1)
     tv.quantize(model, Plan([(NORMS, TernaryGamma(), IDENTITY)]))
     assert isinstance(model.blocks[0].norm1.gamma_quant, TernaryGamma)
+
+
+def test_the_step_from_the_largest_weight_loses_more_of_longer_rows():
+    rng, errors = np.random.default_rng(0), []
+    for length, rows in ((64, 20_000), (1000, 4000), (20_000, 400)):
+        w = rng.normal(size=(rows, length))
+        square = np.square(UniformWeight(2).forward(w)[0] - w).sum(axis=1)
+        errors.append((square / np.square(w).sum(axis=1)).mean())
+    said = re.search(r"([\d.]+), ([\d.]+) and ([\d.]+), means over many rows", answers_to("12"))
+    assert said is not None
+    off = np.abs(np.array(said.groups(), float) - errors)
+    assert (off < [0.006, 0.006, 0.01]).all()  # the last one of 400 rows
+
+
+def test_chapter_17_says_how_the_paper_may_have_counted():
+    swin = tv.quantize(tv.create_model("swin_small_patch4_window7_224"), "ternary")
+    assert round(sizes(swin).paper / 1e6, 1) == 13.1
+    assert "Its 13.1 MB for Swin-S come out if a ternary weight counts 2 bits" in text_of("17")
+
+
+def test_the_ladder_for_one_token_follows_from_stored_times():
+    stored = json.loads((ROOT / "docs" / "bench_zen4.json").read_text(encoding="utf-8"))
+    speeds = {v["name"]: v["speed"] for v in stored["variants"]["results"]["variants"]}
+    operations = 2 * 384 * 1536
+    of_layer = {
+        row["tokens"]: 1e-9 * row["tokens"] * operations / row["times"]["ternary"]["median"]
+        for row in stored["layers"]["results"]
+        if (row["inputs"], row["outputs"]) == (384, 1536)
+    }
+    text, fastest = answers_to("18"), speeds["vnni512"]
+    assert f"{fastest:.0f} / 6 = {fastest / 6:.0f} G at most" in text
+    millions, microseconds = f"{1e-6 * operations:.2f}", f"{1e-3 * operations / fastest:.1f}"
+    assert f"the {millions} million operations take {microseconds} µs" in text
+    assert f"from {of_layer[197]:.0f} G to {of_layer[1]:.0f}." in text
+    assert f"unpack all {384 * 1536:,} weights" in text
 
 
 def test_chapter_22_agrees_with_the_comparisons_of_its_rules():
