@@ -12,15 +12,18 @@ import tervit_np as tv
 from tervit_np.losses import cross_entropy
 from tervit_np.models.quantization import set_precision
 from tervit_np.train import ParallelModel
+from tervit_np.train.muon import Muon
 
 SHAPES: dict[str, tuple[str, dict[str, Any], int]] = {
     "p8 d96 L4": ("deit_cifar", {"stem": "linear"}, 64),
     "p8 d96 L4, conv stem": ("deit_cifar", {}, 64),
     "CIFAR-10 preset": ("deit_cifar_conv", {}, 128),
+    "CIFAR-10 long preset": ("deit_cifar_conv_d128", {}, 128),
     "p4 d192 L6": ("deit_cifar_p4", {}, 64),
     "DeiT-Tiny 224": ("deit_tiny_patch16_224", {}, 8),
     "DeiT-Small 224": ("deit_small_patch16_224", {}, 32),
 }
+OPTIMIZERS = {"adamw": tv.AdamW, "muon": Muon}
 
 
 class NumPyStep:
@@ -35,6 +38,7 @@ class NumPyStep:
         threads: int = 1,
         recompute: bool = False,
         precision: str = "float32",
+        optimizer: str = "adamw",
     ):
         self.model = tv.quantize(tv.create_model(name, **config), plan)
         self.model.recompute = recompute
@@ -42,7 +46,7 @@ class NumPyStep:
         self.images, self.labels = batch_of(self.model.config, batch)
         self.parallel = ParallelModel(self.model, threads)
         self.params = self.model.named_params()
-        self.optimizer = tv.AdamW(self.params, 1e-3, (0.9, 0.98))
+        self.optimizer = OPTIMIZERS[optimizer](self.params, 1e-3, (0.9, 0.98))
         self.rng = np.random.default_rng(0)
 
     def __call__(self) -> float:

@@ -1,6 +1,7 @@
 """Where the time of a training step goes: the fraction of each kind of work.
 
-python benchmarks/step_profile.py --shapes "DeiT-Tiny 224"
+    python benchmarks/step_profile.py --shapes "DeiT-Tiny 224"
+    python benchmarks/step_profile.py --shapes "CIFAR-10 preset" --optimizer muon
 """
 
 import os
@@ -17,7 +18,7 @@ from collections import defaultdict  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
-from numpy_step import SHAPES, NumPyStep  # noqa: E402
+from numpy_step import OPTIMIZERS, SHAPES, NumPyStep  # noqa: E402
 
 from tervit_np.train.memory import keep_freed_memory  # noqa: E402
 
@@ -31,23 +32,26 @@ KINDS = {
     "conv": "im2col",
     "block": "residual sums",
     "drop_path": "residual sums",
-    "quant": "quantizers",
     "fakequant": "quantizers",
     "ternarize": "quantizers",
-    "adamw": "AdamW",
-    "clip": "clipping",
+    "adamw": "AdamW and clipping",
+    "optimizer": "AdamW and clipping",
+    "muon": "Muon",
+    "orthogonal": "Muon",
+    "clip": "AdamW and clipping",
     "gradient_sum": "sum of the parts' gradients",
     "param": "gradients set to zero",
 }
 FOLDERS = ("ops", "compiled", "nn", "train", "tervit_np")  # where those files are
+WHOLE_FOLDERS = {"quant": "quantizers", "kernels": "integer products"}
 
 
-def profile(shapes: list[str], rounds: int) -> None:
+def profile(shapes: list[str], rounds: int, optimizer: str) -> None:
     """Print the fraction of time of each kind of work, by the operator's file."""
     for plan in ("float", "ternary"):
         for label in shapes:
             name, config, batch = SHAPES[label]
-            step = NumPyStep(name, config, batch, plan)
+            step = NumPyStep(name, config, batch, plan, optimizer=optimizer)
             for _ in range(3):
                 step()
             profiler = cProfile.Profile(time.thread_time)
@@ -74,8 +78,8 @@ def _kind(file: str) -> str | None:
     path = Path(file)
     if "tervit_np" not in path.parts:
         return None
-    if path.parent.name == "quant":
-        return KINDS["quant"]
+    if path.parent.name in WHOLE_FOLDERS:
+        return WHOLE_FOLDERS[path.parent.name]
     return KINDS.get(path.stem) if path.parent.name in FOLDERS else None
 
 
@@ -84,9 +88,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adamw")
     args = parser.parse_args()
     keep_freed_memory()
-    profile(args.shapes, args.rounds)
+    profile(args.shapes, args.rounds, args.optimizer)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ vectors and tables. Jordan et al. leave the first layer to AdamW, too; here Muon
 embedding or the first convolution as any other.
 
 Cost of a matrix (m, n) with m <= n: 5 (4 m^2 n + 2 m^3) operations a step, whatever the batch.
+That is 2 % of a step of the preset cifar10 and 4 % of cifar10-long (benchmarks/step_profile.py).
 """
 
 import math
