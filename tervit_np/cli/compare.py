@@ -24,7 +24,11 @@ HELP = """Compare ways of training at equal budgets, over several seeds.
 
 The ways of training, the arms, have the same number of epochs and search the same learning rates.
 Rates are chosen on validation images; the test images are evaluated once, at the end. A plan in
-TOML says what the arms are."""
+TOML says what the arms are.
+
+Differences are taken seed by seed, with 95 % intervals. Two seeds hardly tell anything: use five,
+and write down before the first training which differences you will claim. Below the tables stands
+how many intervals leave 0 out, and how many would by chance."""
 EXAMPLES = """\
   tervit compare docs/comparisons/main.toml            to runs/compare-main, in about an hour; the
                                                        same command continues after Ctrl-C
@@ -105,12 +109,12 @@ def _threads_each(args: argparse.Namespace) -> int:
 
 
 def _show(record: "Record", out: Path, stem: str) -> int:
-    """Print the tables, draw the figure."""
-    from tervit_np.analysis.comparison import tables
+    """Print the tables and how to read them, draw the figure."""
+    from tervit_np.analysis.comparison import notes, tables
     from tervit_np.analysis.comparison.figure import draw_comparison
     from tervit_np.files import make_folder
 
-    print(tables(record))
+    print(f"{tables(record)}\n{notes(record)}")
     make_folder(out)
     print(f"figure: {draw_comparison(record, out / f'{stem}.png')}")
     return 0

@@ -1,5 +1,6 @@
 """Fair comparisons of ways of training: equal budgets and searches, several seeds, one test."""
 
+from tervit_np.analysis.comparison.notes import notes
 from tervit_np.analysis.comparison.plan import Arm, ComparisonPlan, Contrast
 from tervit_np.analysis.comparison.reading import read_plan
 from tervit_np.analysis.comparison.record import Record, read_record, write_record
@@ -12,6 +13,7 @@ __all__ = [
     "Contrast",
     "Record",
     "compare",
+    "notes",
     "read_plan",
     "read_record",
     "tables",
