@@ -33,10 +33,19 @@ HEAD = """# Claims, and what came out here
 
 A claim of a paper is *reproduced* if it holds with our models and budgets, and *not reproduced* if
 it does not: where it is a difference, that must have the claimed sign, with a 95 % interval over
-seeds that leaves 0 out. A claim that something costs or adds nothing has no such test: there the
-numbers say how small it is. "Not reproduced" does not refute a paper, which trains models a hundred
-times larger, for longer. It says what a small model and a small budget should expect. A *planned*
-contrast was written down before the first training; others are marked, and come after it.
+seeds that leaves 0 out. It is *reproduced in part* if that holds of a part of the claim, or in
+some of the settings that were compared, and *not testable here* if no budget of ours reaches it. A
+claim that something costs or adds nothing has no such test: there the numbers say how small it is.
+Nor has one that was measured on one trained model: "one run" says so there, and other trainings
+may differ.
+
+"Not reproduced" does not refute a paper, which trains models a hundred times larger, for longer,
+and an interval that contains 0 does not show that there is no difference: every value in it fits
+the runs. It says what a small model and a small budget should expect. A *planned* contrast was in
+the plan before its training; a difference without that word may have been looked at when results
+were known. Many intervals are on this page, and of those whose true difference is 0 one in twenty
+leaves 0 out. So "five fresh seeds" repeat leads; differences below 0 were not repeated. All seeds
+of a comparison see the same training and test pictures, and no interval covers others.
 
 Every number is read from a stored record: `python docs/make_claims.py` makes this page from
 [claims.toml](claims.toml), and a test fails if a number, a link or a record is missing. In brackets
@@ -84,10 +93,9 @@ def texts(claim: dict[str, Any]) -> list[str]:
 
 
 def value_of(source: str) -> float | Summary:
-    """Return a number: of COMPUTED, as in the paper map, "A minus B"; or a difference of arms."""
+    """Return a number, of COMPUTED or as in the paper map, or a difference of trainings or arms."""
     if " minus " in source:
-        left, right = map(number_of, source.split(" minus "))
-        return left - right
+        return minus(*source.split(" minus "))
     file, _, path = source.partition("#")
     kind, *names = path.split("/")
     if kind == "paired":
@@ -100,6 +108,20 @@ def value_of(source: str) -> float | Summary:
 def number_of(source: str) -> float:
     """Return a number: of COMPUTED, or as in the paper map."""
     return COMPUTED[source]() if source in COMPUTED else paper_map.value_of(source)
+
+
+def minus(training: str, other: str) -> Summary:
+    """Return the difference of two stored trainings over seeds, in points; as `contrast` does."""
+    left, right = map(by_seed, (training, other))
+    if left.keys() != right.keys():
+        raise ValueError(f"seeds {sorted(left)} and {sorted(right)}; pairs need the same seeds")
+    return summarize([left[seed] - right[seed] for seed in sorted(left)])
+
+
+def by_seed(source: str) -> dict[int, float]:
+    """Return what FILE#command=COMMAND/... leads to, by the seed of the training."""
+    seeds = stored(f"{source.split('/stages/')[0]}/seed")
+    return dict(zip(seeds, stored(source), strict=True))
 
 
 def paired(file: str, arm: str, other: str) -> Summary:
