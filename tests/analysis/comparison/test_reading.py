@@ -103,7 +103,7 @@ def test_ternary_layer_has_one_interval_for_a_matrix(plan):
         ("recipe", {"augment": {"blur": 1}}, "recipe: augment has no field 'blur'"),
         ("recipe", {"batch_size": "8"}, "recipe: batch_size is '8'; expected a whole number"),
         ("recipe", {"augment": {"flip": "no"}}, "augment: flip is 'no'; expected true or false"),
-        ("recipe", {"batch_size": 0}, "batch_size 0"),
+        ("recipe", {"batch_size": 0}, "batch_size is 0"),
         ("contrasts", [{"name": "c", "of": ["direct"]}], "contrast 'c': against is None"),
         (
             "contrasts",
