@@ -36,21 +36,44 @@ def test_channels_are_quoted_with_and_without_training_from_scratch(differences)
     assert f"{float_first.mean:.1f} ± {float_first.std:.1f} points without them" in FINDINGS
 
 
-@pytest.mark.parametrize(
-    ("contrast", "words"),
-    [
-        ("8-bit first against direct", "{} for a DeiT and {} for a Swin ([comparisons]"),
-        ("channel-wise against layer-wise", "on CIFAR-10 {} for a DeiT and {} for a Swin."),
-    ],
-)
-def test_both_are_quoted_for_cifar10(contrast, words):
-    quoted = []
+def test_both_are_quoted_for_cifar10():
+    found = {}
     for name in ("cifar10", "swin-cifar10"):
         record = read_record(DOCS / "comparisons" / f"{name}.json")
-        (question,) = (q for q in record.plan.questions if q.name == contrast)
-        found = record.difference(question)
-        quoted.append(f"{found.mean:.1f} ± {found.std:.1f}")
-    assert words.format(*quoted) in FINDINGS
+        for contrast in record.plan.questions:
+            found[name, contrast.name] = record.difference(contrast)
+
+    def quoted(name, contrast):
+        return f"{found[name, contrast].mean:.1f} ± {found[name, contrast].std:.1f}"
+
+    rule = "channel-wise against layer-wise"
+    deit, swin = quoted("cifar10", rule), quoted("swin-cifar10", rule)
+    assert f"on CIFAR-10 {deit} for a DeiT and {swin} for a Swin." in FINDINGS
+    stage = "8-bit first against direct"
+    deit, swin = found["cifar10", stage], found["swin-cifar10", stage]
+    assert (
+        f"it is {quoted('cifar10', stage)}, {deit.low:.2f} to {deit.high:.2f}, for a DeiT and "
+        f"{quoted('swin-cifar10', stage)}, {swin.low:.1f} to {swin.high:.1f}, for a Swin"
+    ) in FINDINGS
+
+
+def test_intervals_of_an_8_bit_stage_are_counted():
+    count = above = below = 0
+    for file in (DOCS / "comparisons").glob("*.json"):
+        record = read_record(file)
+        for contrast in record.plan.questions:
+            if contrast.name.startswith(("8-bit first against", "progressive against")):
+                found = record.difference(contrast)
+                count, above, below = count + 1, above + (found.low > 0), below + (found.high < 0)
+    assert above == 0 and below == 3
+    words = (
+        f"of {count} intervals of an 8-bit stage against none, not one lies above zero, and three"
+    )
+    assert words in FINDINGS
+    rungs = read_record(DOCS / "comparisons" / "rungs.json")
+    (stage,) = (q for q in rungs.plan.questions if q.name == "8-bit first against direct")
+    found = rungs.difference(stage)
+    assert f"{found.mean:.1f} ± {found.std:.1f}, {found.low:.1f} to {found.high:.1f}" in FINDINGS
 
 
 def test_leads_with_fresh_seeds_are_quoted():
@@ -63,6 +86,16 @@ def test_leads_with_fresh_seeds_are_quoted():
     assert min(ramp.low, bitnet.low) > 0
     words = f"is ahead by {ramp.mean:.1f} points, and BitNet's rule by {bitnet.mean:.1f},"
     assert words in FINDINGS
+    intervals = " and ".join(f"{found.low:.1f} to {found.high:.1f}" for found in (ramp, bitnet))
+    assert f"95 % intervals of {intervals} (" in FINDINGS
+
+
+def test_the_cost_of_a_teacher_alone_is_quoted():
+    record = read_record(DOCS / "comparisons" / "distillation.json")
+    (alone,) = (q for q in record.plan.questions if q.name == "teacher alone against labels")
+    found = record.difference(alone)
+    interval = f"95 % interval {found.low:.1f} to {found.high:.1f}"
+    assert f"costs {-found.mean:.1f} ± {found.std:.1f} points, {interval}, which" in FINDINGS
 
 
 def test_every_stored_result_comes_again_on_every_processor():
