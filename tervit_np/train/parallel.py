@@ -15,7 +15,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Condition
 from typing import Any
 
@@ -87,6 +87,9 @@ class Replica:
 class ParallelModel:
     """A model and its replicas; `gradients` fills `model`'s gradients from a whole batch.
 
+    It uses `threads` threads and serves one caller at a time. Different models may be trained in
+    several threads at once; one model may not, since they would add into the same gradients.
+
     `accumulate` cuts a batch into so many times more parts, for less memory. Several `ranks`, each
     with the whole batch, share its parts.
     """
@@ -118,28 +121,28 @@ class ParallelModel:
             """Compute the gradients of a part, and add them after those of the parts before."""
             replica, number = idle.pop(), own[turn]
             replica.zero_grad()
-            try:
-                value = _backward(replica.model, images, parts[number], loss, rngs[number])
-                with turns.take(turn):
-                    total.add(replica.params, value)
-            except TurnsEnded:
-                return
-            except BaseException:
-                turns.end()
-                raise
+            value = _backward(replica.model, images, parts[number], loss, rngs[number])
+            with suppress(TurnsEnded), turns.take(turn):
+                total.add(replica.params, value)
             idle.append(replica)
 
         try:
-            self.each(compute, range(len(own)))
+            self.each(compute, range(len(own)), turns.end)
         except BaseException:
             total.fail()
             raise
         return total.finish(len(parts))
 
-    def each(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    def each(
+        self,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        on_error: Callable[[], None] = lambda: None,
+    ) -> list[Any]:
         """Call a function for every item, on all threads.  -> results in the order of the items.
 
-        The calling thread is one of them. The first error of any is raised when all have ended.
+        The calling thread is one of them. The first error of any is raised when all have ended;
+        `on_error` is called before, and lets threads end that wait for the one that has failed.
         """
         results: list[Any] = [None] * len(items)
         errors: list[BaseException] = []
@@ -147,14 +150,18 @@ class ParallelModel:
         # several threads, and an iterator does not.
         todo = deque(enumerate(items))
 
+        def fail(error: BaseException) -> None:
+            errors.append(error)
+            todo.clear()  # nothing more is begun, also by the threads that now end their wait
+            on_error()
+
         def work() -> None:
             try:
                 while (taken := _take(todo)) is not None:
                     i, item = taken
                     results[i] = function(item)
             except BaseException as error:
-                errors.append(error)
-                todo.clear()  # nothing more is begun
+                fail(error)
 
         tasks: list[Future[None]] = []
         try:
@@ -163,8 +170,7 @@ class ParallelModel:
             work()
             wait(tasks)
         except BaseException as error:  # Ctrl-C: no thread may go on to write into the gradients
-            errors.append(error)
-            todo.clear()
+            fail(error)
             wait(tasks)
         if errors:
             raise errors[0]

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import wait
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import tervit_np as tv
 from tervit_np.losses import cross_entropy
 from tervit_np.train import ParallelModel
+from tervit_np.train import parallel as train_parallel
 from tervit_np.train.parallel import Replica, Turns, split_range
 
 
@@ -135,6 +137,71 @@ def test_after_ctrl_c_while_the_main_thread_waits_for_its_turn(model, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         parallel.gradients(np.zeros((8, 3, 8, 8), np.float32), slow, np.random.default_rng(0))
     assert len(begun) <= 3
+    parallel.close()
+
+
+def test_after_ctrl_c_between_two_parts_no_thread_waits_for_the_part_that_was_taken(
+    model, monkeypatch
+):
+    """Ctrl-C may come when the main thread has taken a part and not begun it."""
+    parallel, waited = ParallelModel(model, 2, accumulate=4), []
+    main_has_taken, other_has_begun = threading.Event(), threading.Event()
+
+    class Impatient(threading.Condition):
+        def wait_for(self, predicate, timeout=None):
+            if not super().wait_for(predicate, 5):
+                waited.append("for ever")
+            return True
+
+    def interrupted(todo):
+        if threading.current_thread() is not threading.main_thread():
+            assert main_has_taken.wait(20)
+            return take(todo)
+        take(todo)
+        main_has_taken.set()
+        assert other_has_begun.wait(20)
+        raise KeyboardInterrupt
+
+    def begin(logits, part):
+        other_has_begun.set()
+        return cross_entropy(logits, np.zeros(len(logits), int))
+
+    take = train_parallel._take
+    monkeypatch.setattr(parallel, "_share_weights", lambda: None)
+    monkeypatch.setattr(train_parallel, "_take", interrupted)
+    monkeypatch.setattr(train_parallel, "Condition", Impatient)
+    with pytest.raises(KeyboardInterrupt):
+        parallel.gradients(np.zeros((8, 3, 8, 8), np.float32), begin, np.random.default_rng(0))
+    parallel.close()
+    assert not waited
+
+
+def test_the_error_raised_is_that_of_the_part_and_not_one_that_follows_from_it(model, monkeypatch):
+    """The other thread ends its wait before the one that has failed does anything more."""
+    parallel, tasks = ParallelModel(model, 2, accumulate=4), []
+    submit, end, main_has_begun = parallel._pool.submit, Turns.end, threading.Event()
+
+    def remember(work):
+        tasks.append(submit(work))
+        return tasks[-1]
+
+    def end_and_let_the_other_go_on(turns):
+        end(turns)
+        wait(tasks, 20)
+
+    def fail_in_the_main_thread(logits, part):
+        if threading.current_thread() is threading.main_thread():
+            main_has_begun.set()
+            raise ValueError("no loss")
+        assert main_has_begun.wait(20)
+        return cross_entropy(logits, np.zeros(len(logits), int))
+
+    monkeypatch.setattr(parallel, "_share_weights", lambda: None)
+    monkeypatch.setattr(parallel._pool, "submit", remember)
+    monkeypatch.setattr(Turns, "end", end_and_let_the_other_go_on)
+    images = np.zeros((8, 3, 8, 8), np.float32)
+    with pytest.raises(ValueError, match="no loss"):
+        parallel.gradients(images, fail_in_the_main_thread, np.random.default_rng(0))
     parallel.close()
 
 
