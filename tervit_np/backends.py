@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from data_tools.terminal import note
 from tervit_np.setting import Setting
@@ -16,7 +17,7 @@ from tervit_np.setting import Setting
 BACKENDS = ("numba", "numpy")
 VARIABLE = "TERVIT_BACKEND"
 _JIT_OFF = "NUMBA_DISABLE_JIT"
-_selected: str | None = None  # set on first use
+_selected: str | None = None  # by a block of `backend`; None outside of all
 
 
 def backend_name() -> str:
@@ -27,15 +28,19 @@ def backend_name() -> str:
     ValueError
         If the environment variable TERVIT_BACKEND is anything else, or "numba" without Numba.
     """
-    global _selected
-    if _selected is None:
-        installed = importlib.util.find_spec("numba") is not None
-        default = "numba" if installed and not jit_is_off() else "numpy"
-        requested = os.environ.get(VARIABLE)
-        _selected = _checked(requested or default, VARIABLE)
-        if not requested and installed and default == "numpy":
-            note(f"{_JIT_OFF} is set, so everything runs in NumPy alone, several times slower")
-    return _selected
+    return _selected or _default()
+
+
+@cache
+def _default() -> str:
+    """Return the backend outside of all blocks, which the first call finds."""
+    installed = importlib.util.find_spec("numba") is not None
+    default = "numba" if installed and not jit_is_off() else "numpy"
+    requested = os.environ.get(VARIABLE)
+    name = _checked(requested or default, VARIABLE)
+    if not requested and installed and default == "numpy":
+        note(f"{_JIT_OFF} is set, so everything runs in NumPy alone, several times slower")
+    return name
 
 
 @contextmanager
@@ -53,12 +58,12 @@ def backend(name: str) -> Iterator[None]:
         yield
 
 
-def _select(name: str) -> None:
+def _select(name: str | None) -> None:
     global _selected
     _selected = name
 
 
-_setting = Setting(backend_name, _select)
+_setting = Setting(lambda: _selected, _select)
 
 
 def _checked(name: str, option: str = "backend") -> str:

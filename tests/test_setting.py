@@ -1,3 +1,4 @@
+import importlib.util
 import threading
 from contextlib import ExitStack
 from itertools import permutations
@@ -82,3 +83,23 @@ def test_blas_threads_of_two_threads_end_as_they_began(counts):
     before = blas.num_threads()
     overlap(*map(blas.threads, counts))
     assert blas.num_threads() == before
+
+
+def test_the_first_look_at_the_backend_does_not_undo_a_block_of_another_thread(monkeypatch):
+    looking, selected, find = threading.Event(), threading.Event(), importlib.util.find_spec
+
+    def slow(name):
+        if threading.current_thread() is first:
+            looking.set()
+            assert selected.wait(10)
+        return find(name)
+
+    backends._default.cache_clear()
+    monkeypatch.setattr(importlib.util, "find_spec", slow)
+    first = threading.Thread(target=backends.backend_name)
+    first.start()
+    assert looking.wait(10)
+    with tv.backend("numpy"):
+        selected.set()
+        first.join()
+        assert backends.backend_name() == "numpy"

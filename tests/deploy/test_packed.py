@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np import backends
 from tervit_np.analysis.sizes import sizes
 from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.deploy import is_packed, stored_plan
@@ -396,7 +397,7 @@ def test_a_packed_model_cannot_be_written_or_quantized_again(tmp_path, config):
 
 def test_a_wrong_environment_variable_is_not_reported_as_a_damaged_file(tmp_path, monkeypatch):
     tv.export(model_of(DEIT), tmp_path / "x")
-    monkeypatch.setattr("tervit_np.backends._selected", None)
+    monkeypatch.setattr(backends, "_default", backends._default.__wrapped__)
     monkeypatch.setenv("TERVIT_BACKEND", "fortran")
     with pytest.raises(ValueError, match="^TERVIT_BACKEND is 'fortran'; expected one of numba"):
         tv.load_packed(tmp_path / "x")
