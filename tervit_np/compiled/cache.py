@@ -4,6 +4,10 @@ Numba's cache files are pickles and machine code, which it loads as they are: on
 the process, and an empty file, as a power cut leaves it, ends every later command. Here a file
 whose SHA-256 does not match counts as absent: its kernel is compiled and written anew. The checksum
 finds damage; it does not make the cache of somebody else safe, see docs/security.md.
+
+Numba numbers the files of a function. Two processes that compile it at the same time for different
+types may take the same number, and one then finds the other's machine code under its own types.
+Here a file is named after a hash of the types; at worst, one entry of the index is lost.
 """
 
 import hashlib
@@ -39,7 +43,12 @@ class _CheckedFiles(IndexDataCacheFile):
     def save(self, key: Any, data: Any) -> None:
         """Save an entry; a full disk costs the entry, not the work."""
         try:
-            super().save(key, data)
+            overloads = self._load_index()
+            if key not in overloads:
+                digest = hashlib.sha256(self._dump(key)).digest()
+                overloads[key] = self._data_name(int.from_bytes(digest[:8], "big"))
+            self._save_data(overloads[key], data)
+            self._save_index(overloads)
         except OSError as error:
             if not _CheckedFiles.said:
                 _CheckedFiles.said = True

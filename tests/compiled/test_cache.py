@@ -86,3 +86,18 @@ def test_kernels_run_with_a_damaged_cache(tmp_path):
         assert done.stdout.strip() == "0.8413447", done.stderr
         assert str(tmp_path) in done.stderr
     assert run(tmp_path).stderr == ""
+
+
+def test_two_processes_that_save_at_once_do_not_exchange_their_code(tmp_path):
+    """The second one has read the index before the first one wrote it."""
+    second = files(tmp_path)
+    second._load_index = dict
+
+    class First(_CheckedFiles):
+        def _save_index(self, overloads):
+            super()._save_index(overloads)
+            second.save("float32", ["code for float32"])
+
+    First(str(tmp_path), "gelu-1.py311", "stamp").save("int8", ["code for int8"])
+    assert files(tmp_path).load("float32") == ["code for float32"]
+    assert files(tmp_path).load("int8") in (None, ["code for int8"])
