@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from data_tools.shards import list_shards
 
 _FOLDER, _SHARDS = "imagenet:", "shards:"
 PREFIXES = (_FOLDER, _SHARDS)
+_counting = Lock()  # evaluation reads a set in several threads, and += is no single step
 _OPTIONS = {
     _FOLDER: ("size", "classes", "per_class", "test"),
     _SHARDS: ("size", "classes", "per_class"),
@@ -98,7 +100,8 @@ class StreamedSet:
             except (DataError, OSError) as error:
                 self.unreadable[str(error)] = None
                 continue
-            self.kinds[kind] += 1
+            with _counting:
+                self.kinds[kind] += 1
             out[row], readable[row] = center_crop(picture, self.size), True
         return out, readable
 

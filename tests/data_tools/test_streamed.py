@@ -1,4 +1,9 @@
 import io
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,6 +71,28 @@ def test_readable_and_unreadable_pictures_are_counted(folder):
     assert "3 unreadable, the first:" in summary
     for kind in ("grey", "CMYK", "rotated"):
         assert kind in summary, summary
+
+
+class Exchanging(Counter):
+    """A counter whose readers wait for each other before they write."""
+
+    def __init__(self):
+        super().__init__()
+        self.readers = threading.Barrier(2)
+
+    def __getitem__(self, kind):
+        found = super().__getitem__(kind)
+        with suppress(threading.BrokenBarrierError):
+            self.readers.wait(0.5)
+        return found
+
+
+def test_pictures_are_counted_in_several_threads(folder):
+    images = data_tools.load(f"imagenet:{folder},size=32", "test")
+    images = replace(images, kinds=Exchanging())
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(images.pixels, [np.array([7]), np.array([7])]))
+    assert images.kinds.total() == 2
 
 
 def test_held_out_pictures_are_counted_by_themselves(folder):
