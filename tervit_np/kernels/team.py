@@ -5,8 +5,9 @@ only grows: with n threads, the k-th wait is over when the counter has reached n
 """
 
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 from llvmlite import ir
 from numba import types
@@ -48,20 +49,25 @@ class Team:
         for barrier_count in barrier_counts:
             barrier_count[0] = 0
 
-        def run_or_abort(thread_id: int) -> None:
+        @contextmanager
+        def aborting() -> Iterator[None]:
             try:
-                work(thread_id)
+                yield
             except BaseException:
                 for barrier_count in barrier_counts:
                     barrier_count[0] = ABORTED  # set, not added: several may fail
                 raise
 
-        futures = [
-            self._workers.submit(run_or_abort, thread_id)
-            for thread_id in range(1, self.num_threads)
-        ]
+        def run_or_abort(thread_id: int) -> None:
+            with aborting():
+                work(thread_id)
+
+        futures: list[Future[None]] = []
         try:
-            run_or_abort(0)
+            with aborting():  # also after Ctrl-C before all have begun
+                for thread_id in range(1, self.num_threads):
+                    futures.append(self._workers.submit(run_or_abort, thread_id))
+                work(0)
         finally:
             errors = [error for future in futures if (error := future.exception()) is not None]
         if errors:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import wait
 
 import numpy as np
 import pytest
@@ -112,3 +113,21 @@ def test_a_thread_leaves_the_barrier_if_all_others_have_failed():
     left = not caller.is_alive()
     barrier_count[0] = ABORTED  # a thread that still waits would keep the process from ending
     assert left
+
+
+def test_after_ctrl_c_before_all_threads_have_begun_none_waits(monkeypatch):
+    team, barrier_count, begun = Team(3), np.zeros(1, np.int64), []
+    submit = team._workers.submit
+
+    def interrupted(*task):
+        if begun:
+            raise KeyboardInterrupt
+        begun.append(submit(*task))
+        return begun[0]
+
+    monkeypatch.setattr(team._workers, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        team.run(lambda _: barrier(barrier_count, 3), [barrier_count])
+    waits = not wait(begun, 20).done
+    barrier_count[0] = ABORTED  # a thread that still waits would keep the process from ending
+    assert not waits
