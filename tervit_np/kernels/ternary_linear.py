@@ -5,6 +5,7 @@
 All variants compute the same integers. `TERVIT_KERNEL` selects one by name.
 """
 
+import os
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -82,12 +83,16 @@ def _with_threads(variant: str, x: Array, w: Panels, bias: Array, threads: int) 
         start, stop = panels * thread_id // threads, panels * (thread_id + 1) // threads
         _gemm().linear(tile, tokens, w, padded_bias, out, start, stop)
 
-    _team(threads).run(work, [])
+    _team(threads, os.getpid()).run(work, [])
     return out
 
 
 @cache
-def _team(threads: int) -> "Team":
+def _team(threads: int, process: int) -> "Team":
+    """Return the team of a process; a forked one makes its own, as threads do not run on there.
+
+    Several callers may use it at once, since `work` above has no barrier.
+    """
     from tervit_np.kernels.team import Team
 
     return Team(threads)

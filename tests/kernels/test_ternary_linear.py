@@ -19,6 +19,7 @@ from tervit_np.kernels import (
 from tervit_np.nn import Linear
 from tervit_np.quant import StaticAct, Ternary, UniformAct, fixed_scale
 from tests.checks import BACKENDS, relative_error
+from tests.deploy.test_copies import forked
 
 SUPPORTED = (*runnable(), isa.EMULATED) if "numba" in BACKENDS else ("numpy",)
 EACH_VARIANT = pytest.mark.parametrize("variant", SUPPORTED)
@@ -185,3 +186,11 @@ def test_it_quantizes_as_quantize_tokens_does():
     for variant in SUPPORTED:
         y = ternary_linear(x, pack(t, 0.5), None, variant)
         assert relative_error(y, sums * tokens.scale[:, None] * 0.5) < 2e-7
+
+
+@pytest.mark.skipif(not TILED, reason="only compiled work is shared by threads")
+def test_a_forked_process_has_threads_of_its_own():
+    x, t = random_integers(7, 64, 130)
+    x, packed = x.astype(np.float32), pack(t, 0.5)
+    expected = ternary_linear(x, packed, threads=2)
+    np.testing.assert_array_equal(forked(lambda: ternary_linear(x, packed, threads=2)), expected)
