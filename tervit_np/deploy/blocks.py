@@ -82,19 +82,25 @@ class PackedBlocks(Blocks):
             If attention is not "float32" and the selected kernel has no compiled block, or a value
             is not finite.
         """
-        if not has_tile(selected_variant()):
+        variant = selected_variant()  # once: another thread may select another backend
+        if not has_tile(variant):
             if self.attention != "float32":
                 raise ValueError(
                     f"{self.attention} attention needs a kernel with a register tile, and the "
-                    f"kernel is {selected_variant()!r}; load the model with attention='float32'"
+                    f"kernel is {variant!r}; load the model with attention='float32'"
                 )
             return super().forward(x, train, rng, recompute, keep_cache)
         from tervit_np.deploy.session import packed_forward  # compiles
 
-        session = self._session(x.shape[1:-1])
-        return packed_forward(self._weights, x, session), []
+        session = self._session(x.shape[1:-1], variant)
+        try:
+            return packed_forward(self._weights, x, session), []
+        except BaseException:
+            # After two Ctrl-C its threads may still compute, in its workspaces.
+            del self._local.session
+            raise
 
-    def _session(self, shape: tuple[int, ...]) -> "InferenceSession":
+    def _session(self, shape: tuple[int, ...], variant: str) -> "InferenceSession":
         """Return the calling thread's session for images of `shape` tokens and this kernel.
 
         A forked process makes its own: threads of its parent do not run there.
@@ -105,7 +111,7 @@ class PackedBlocks(Blocks):
 
         if not self._weights:
             self._weights = [block_weights(block, shape) for block in self]
-        tile = TILES[selected_variant()]
+        tile = TILES[variant]
         session: InferenceSession | None = getattr(self._local, "session", None)
         process = os.getpid()
         if session is None or session.tile is not tile or self._local.process != process:

@@ -30,8 +30,9 @@ def int8_linear(x: Array, layer: Int8Weights, bias: Array | None = None) -> Arra
         if np.shape(bias) != (layer.outputs,):
             raise ValueError(f"int8_linear: bias is {np.shape(bias)}, expected ({layer.outputs},)")
         padded_bias[: layer.outputs] = bias
-    if has_tile(selected_variant()):
-        return _in_compiled_code(x, layer, padded_bias)
+    variant = selected_variant()  # once: another thread may select another backend
+    if has_tile(variant):
+        return _in_compiled_code(variant, x, layer, padded_bias)
     tokens = quantize_tokens(x, input_scale=layer.input_scale)
     sums = tokens.q[:, : layer.inputs].astype(np.float64) @ unpack_int8(layer).T
     scale = layer.scale[: layer.outputs]
@@ -52,13 +53,13 @@ def int8_product(q: Array, layer: Int8Weights, variant: str) -> Array:
     return product
 
 
-def _in_compiled_code(x: Array, layer: Int8Weights, bias: Array) -> Array:
+def _in_compiled_code(variant: str, x: Array, layer: Int8Weights, bias: Array) -> Array:
     """Multiply in vector registers or, for many tokens, on the matrix unit if there is one."""
     from tervit_np.compiled.amx import MatrixTile
     from tervit_np.kernels import int8_gemm
     from tervit_np.kernels.tiles import TILES
 
-    tile = TILES[for_tokens(selected_variant(), len(x))]
+    tile = TILES[for_tokens(variant, len(x))]
     if not isinstance(tile, MatrixTile):
         return int8_gemm.quantize_and_multiply_int8(x, layer, bias)
     out = int8_gemm.quantize_and_multiply_int8_on_tiles(tile, x, layer, bias)

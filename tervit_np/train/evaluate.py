@@ -143,9 +143,10 @@ def with_packed_kernels(model: Classifier) -> tuple[Classifier, str]:
     from tervit_np.deploy.packing import packed_copy  # these import Numba
     from tervit_np.kernels import has_tile, selected_variant
 
+    variant = selected_variant()
     if model.packed:
-        return model, selected_variant()
-    if model.dtype != np.float32 or not has_tile(selected_variant()):
+        return model, variant
+    if model.dtype != np.float32 or not has_tile(variant):
         return model, ""
     packed = packed_copy(model)
-    return (model, "") if packed is None else (packed, selected_variant())
+    return (model, "") if packed is None else (packed, variant)

@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -129,6 +132,45 @@ def test_several_threads_may_call_predict_at_once(file, config):
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: packed.predict(images), range(12)):
             np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("plan", ["ternary", "int8"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_another_thread_may_select_another_backend_at_any_time(tmp_path, monkeypatch, plan, first):
+    """Each question for the selected kernel gets another answer than the one before."""
+    tv.export(model_of(DEIT, plan), tmp_path / "x")
+    packed, images = tv.load_packed(tmp_path / "x"), images_of(DEIT, 2)
+    expected, answers = packed.predict(images), [selected_variant(), "numpy"]
+    changing = cycle([answers[first], answers[1 - first]])
+    for name in ("deploy.blocks", "kernels.int8_linear", "kernels.ternary_linear"):
+        module = import_module(f"tervit_np.{name}")  # two of them have a function of their name
+        monkeypatch.setattr(module, "selected_variant", lambda: next(changing))
+    assert np.abs(packed.predict(images) - expected).max() < 0.1 * np.abs(expected).max()
+
+
+def test_after_an_error_no_thread_computes_in_the_workspaces_of_a_later_call(
+    file, config, monkeypatch
+):
+    """After two Ctrl-C the threads of the interrupted call still run."""
+    packed, images = tv.load_packed(file, threads=2), images_of(config, 1)
+    expected, runs = packed.predict(images), []
+    team_class = import_module("tervit_np.kernels.team").Team  # needs Numba
+    run, ended = team_class.run, threading.Event()
+
+    def interrupted(team, work, barrier_counts):
+        runs.append(team)
+        if len(runs) > 1:
+            return run(team, work, barrier_counts)
+        team._workers.submit(ended.wait, 20)  # what a thread still computes
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(team_class, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        packed.predict(images)
+    found = packed.predict(images)
+    ended.set()
+    assert runs[0] not in runs[1:]
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("config_", INT8, ids=["deit", "conv", "swin"])
