@@ -7,6 +7,7 @@ with the same random numbers, while every operator and quantizer is watched, for
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from threading import Lock, get_ident
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from tervit_np.nn import Module
 from tervit_np.train.parallel import Loss, ParallelModel
 
 _HUGE = 1e30  # squares of such numbers are infinite in float32
+_watching = Lock()  # one watch at a time replaces functions of the package, and restores them
 
 
 def is_usable(x: Array) -> bool:
@@ -40,6 +42,7 @@ def overflowing_operator(
     watch = _Watch()
     with ExitStack() as stack, np.errstate(all="ignore"), suppress(ValueError, FloatingPointError):
         stack.callback(parallel.close)
+        stack.enter_context(_watching)
         stack.enter_context(watch.modules(parallel.replicas[0].model))
         stack.enter_context(watch.operators())
         stack.enter_context(watch.quantizers(model))
@@ -54,10 +57,13 @@ def _restarted(rng: np.random.Generator) -> np.random.Generator:
 
 
 class _Watch:
-    """Replaces functions by watched ones, and notes the first unusable array that passes."""
+    """Replaces functions by watched ones, and notes the first unusable array that passes.
+
+    Only what the thread calls that made it is watched.
+    """
 
     def __init__(self) -> None:
-        self.found = ""
+        self.found, self._thread = "", get_ident()
         self._running: list[str] = []  # names of the modules whose forward or backward runs
 
     @contextmanager
@@ -125,6 +131,8 @@ class _Watch:
 
     def _watched(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def watched(*args: Any, **options: Any) -> Any:
+            if get_ident() != self._thread:  # another training
+                return function(*args, **options)
             self._look(args, f"the input of {name}")
             try:
                 result = function(*args, **options)

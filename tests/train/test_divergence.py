@@ -1,9 +1,12 @@
 """Divergence names stage, step and operator, and advice that exists."""
 
+import copy
 import json
 import os
 import re
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -23,6 +26,9 @@ from tervit_np.train.divergence import (
 )
 from tervit_np.train.folder import RunFolder
 from tervit_np.train.lower_lr import lower_lr
+from tervit_np.train.overflow import overflowing_operator
+
+RNG = np.random.default_rng(1)
 
 
 def images(count=4):
@@ -57,6 +63,38 @@ def test_the_first_operator_that_overflows_is_named(model, plan):
     assert {name: vars(ops)[name] for name in ops.__all__} == before
     assert dict(vars(UniformAct)) == methods
     assert "forward" not in vars(model.blocks[0].attn.qkv)
+
+
+def test_two_trainings_that_diverge_at_once_leave_the_operators_as_they_were(model):
+    """The first watch would end while the second one, which had begun after it, goes on."""
+    before = {name: vars(ops)[name] for name in ops.__all__}
+    second_began, first_ended = threading.Event(), threading.Event()
+
+    def first_loss(logits, part):
+        second.start()
+        second_began.wait(0.5)  # in vain, as it waits for the first watch
+        return loss(logits, part)
+
+    def second_loss(logits, part):
+        second_began.set()
+        assert first_ended.wait(20)
+        return loss(logits, part)
+
+    twin = copy.deepcopy(model)
+    second = threading.Thread(target=overflowing_operator, args=(twin, images(1), second_loss, RNG))
+    assert overflowing_operator(model, images(1), first_loss, RNG) == ""
+    first_ended.set()
+    second.join()
+    assert {name: vars(ops)[name] for name in ops.__all__} == before
+
+
+def test_the_numbers_of_another_training_are_not_blamed(model):
+    def meanwhile(logits, part):
+        with ThreadPoolExecutor(1) as other, np.errstate(all="ignore"):
+            other.submit(ops.linear, np.full((2, 3), np.inf), np.ones((4, 3)), None).exception()
+        return loss(logits, part)
+
+    assert overflowing_operator(model, images(1), meanwhile, RNG) == ""
 
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
