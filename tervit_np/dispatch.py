@@ -33,9 +33,9 @@ def compiled(x: Array, *others: Array | None) -> ModuleType | None:
         if other is not None and other.dtype != _FLOAT32:
             return None
     if _compiled is None:
-        import tervit_np.compiled
+        from tervit_np.compiled import operators
 
-        _compiled = tervit_np.compiled
+        _compiled = operators
     return _compiled
 
 

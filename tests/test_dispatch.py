@@ -40,6 +40,15 @@ def test_float64_always_runs_the_numpy_lines():
         assert dispatch.compiled(np.ones((0, 3), np.float32)) is None
 
 
+def test_the_package_of_compiled_code_imports_none_of_its_modules():
+    """Two threads may import the package and a module of it at once (compiled/operators.py)."""
+    script = "import sys, tervit_np.compiled; print([n for n in sys.modules if 'compiled.' in n])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
 WITHOUT_NUMBA = """
 import sys
 sys.modules["numba"] = None  # importing it now fails
