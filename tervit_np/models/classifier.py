@@ -72,7 +72,8 @@ class Classifier(Module):
         """Classify in batches, keeping no caches.  (N, 3, S, S) -> logits (N, C).
 
         Threads take the batches in turn; their number changes no bit. A distilled model gives the
-        mean of its two heads' logits.
+        mean of its two heads' logits. Several threads may call this at once, but not while another
+        one changes the model (training, `tv.quantize`, `tv.calibrate`): give that a copy.
 
         Raises
         ------

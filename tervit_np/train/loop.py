@@ -59,6 +59,9 @@ def run(
 ) -> list[StageResult]:
     """Train through all stages and write a run folder; the model is trained in place.
 
+    Several threads may train at once, each a model of its own into a folder of its own. Ctrl-C
+    stops a training in the main thread after its step; one in another thread goes on.
+
     `workers` processes decode pictures that are not in memory; they change no bit of the result.
     `on_step` is called after each step with the number of finished steps, `on_record` with each
     record (train/metrics.py) right after it was written to metrics.jsonl. With several `ranks`
