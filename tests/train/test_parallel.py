@@ -145,7 +145,7 @@ def test_after_ctrl_c_between_two_parts_no_thread_waits_for_the_part_that_was_ta
 ):
     """Ctrl-C may come when the main thread has taken a part and not begun it."""
     parallel, waited = ParallelModel(model, 2, accumulate=4), []
-    main_has_taken, other_has_begun = threading.Event(), threading.Event()
+    main_has_taken, other_has_taken = threading.Event(), threading.Event()
 
     class Impatient(threading.Condition):
         def wait_for(self, predicate, timeout=None):
@@ -155,15 +155,16 @@ def test_after_ctrl_c_between_two_parts_no_thread_waits_for_the_part_that_was_ta
 
     def interrupted(todo):
         if threading.current_thread() is not threading.main_thread():
-            assert main_has_taken.wait(20)
-            return take(todo)
+            assert main_has_taken.wait(60)
+            taken = take(todo)
+            other_has_taken.set()
+            return taken
         take(todo)
         main_has_taken.set()
-        assert other_has_begun.wait(20)
+        assert other_has_taken.wait(60)
         raise KeyboardInterrupt
 
-    def begin(logits, part):
-        other_has_begun.set()
+    def loss(logits, part):
         return cross_entropy(logits, np.zeros(len(logits), int))
 
     take = train_parallel._take
@@ -171,7 +172,7 @@ def test_after_ctrl_c_between_two_parts_no_thread_waits_for_the_part_that_was_ta
     monkeypatch.setattr(train_parallel, "_take", interrupted)
     monkeypatch.setattr(train_parallel, "Condition", Impatient)
     with pytest.raises(KeyboardInterrupt):
-        parallel.gradients(np.zeros((8, 3, 8, 8), np.float32), begin, np.random.default_rng(0))
+        parallel.gradients(np.zeros((8, 3, 8, 8), np.float32), loss, np.random.default_rng(0))
     parallel.close()
     assert not waited
 
@@ -187,13 +188,13 @@ def test_the_error_raised_is_that_of_the_part_and_not_one_that_follows_from_it(m
 
     def end_and_let_the_other_go_on(turns):
         end(turns)
-        wait(tasks, 20)
+        wait(tasks, 300)
 
     def fail_in_the_main_thread(logits, part):
         if threading.current_thread() is threading.main_thread():
             main_has_begun.set()
             raise ValueError("no loss")
-        assert main_has_begun.wait(20)
+        assert main_has_begun.wait(300)  # it may compile
         return cross_entropy(logits, np.zeros(len(logits), int))
 
     monkeypatch.setattr(parallel, "_share_weights", lambda: None)
