@@ -126,9 +126,11 @@ def test_distances_from_float_twins_are_those_of_the_runs():
     words = " and ".join(f"{points:.1f}" for points in cifar)
     assert f"{words} points behind its twin" in readme
     long = "tervit train --preset cifar10-long"
-    (own,), (twin,) = last(long), last(f"{long} --float-twin")
-    assert f"it ends {twin - own:.1f} points behind its own twin" in readme
-    assert f"{twin - own:.1f} points less than its float twin" in TEXT
+    own, twins = last(long), last(f"{long} --float-twin")
+    behind = " and ".join(f"{twin - x:.2f}" for x, twin in zip(own, twins, strict=True))
+    assert f"it ends {behind} points behind its own, and" in readme
+    reached = " and ".join(f"{x:.1f}" for x in own)
+    assert f"seeds 0 and 1 reached {reached} %, {behind} points less than theirs." in TEXT
     assert f"{words} points ahead of the ternary model" in TEXT
     assert f"for shapes {fmean(shapes):.1f} points" in TEXT
 
