@@ -227,7 +227,7 @@ def test_suggested_commands_name_the_folder_and_do_what_was_promised(exercise, t
         (("hint", "ternarise"), "did you mean ternarize?"),
         (("--seconds", "0"), "--seconds is 0; expected a positive number"),
         (("--json", "nowhere/r.json"), "--json: there is no folder nowhere to write into"),
-        (("solution",), "the following arguments are required: name"),
+        (("solution",), "the following arguments are required: NAME"),
     ],
 )
 def test_wrong_requests_are_refused(exercise, arguments, words):

@@ -95,7 +95,8 @@ def test_plan_replaces_that_of_the_last_stage(tervit, mixed):
         (("--stages", "{plan}:two"), "is not PLAN:EPOCHS"),
         (("--stages", "{deep}:1"), "deep.toml: 'blocks.9' matches no layer"),
         (("--plan", "{deep}",), "deep.toml: 'blocks.9' matches no layer"),
-        (("--plan", "trinary"), "or a plan file, whose name ends in .toml"),
+        (("--plan", "trinary"), "unknown plan 'trinary'; did you mean ternary?"),
+        (("--plan", "nonsense"), "or a plan file, whose name ends in .toml"),
     ],
 )  # fmt: skip
 def test_wrong_plans_are_refused_before_training(tervit, pictures, tmp_path, mixed, args, words):

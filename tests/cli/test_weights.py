@@ -230,7 +230,10 @@ def test_official_weights_are_fetched_by_name(tervit, file, net, monkeypatch, tm
         ),
         (("eval", "FILE", "--data", "imagenet:NET,classes=dog"), "no class 'dog'"),
         (("train", "--weights", "FILE", "--model", "deit_shapes"), "weights of a Swin of width 8"),
-        (("train", "--weights", "nowhere", "--stages", "float:1"), "or model; expected one of"),
+        (
+            ("train", "--weights", "nowhere", "--stages", "float:1"),
+            "or model; expected a file, the folder of a run",
+        ),
         (("data", "get-weights", "vgg"), "no official weights of 'vgg'"),
     ],
 )
