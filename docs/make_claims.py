@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import make_paper_map as paper_map  # noqa: E402
 from make_paper_map import DEIT, SWIN, dead_links, link, megabytes, row  # noqa: E402
-from stored_numbers import ROOT, contrast, stored, stored_number  # noqa: E402
+from stored_numbers import ROOT, contrast, minus, paired, stored, stored_number  # noqa: E402
 
-from tervit_np.analysis.comparison.statistics import Summary, summarize  # noqa: E402
+from tervit_np.analysis.comparison.statistics import Summary  # noqa: E402
 from tervit_np.deploy.trained import FOLDER  # noqa: E402
 from tervit_np.models import CONFIGS  # noqa: E402
 from tervit_np.train import PRESETS  # noqa: E402
@@ -108,29 +108,6 @@ def value_of(source: str) -> float | Summary:
 def number_of(source: str) -> float:
     """Return a number: of COMPUTED, or as in the paper map."""
     return COMPUTED[source]() if source in COMPUTED else paper_map.value_of(source)
-
-
-def minus(training: str, other: str) -> Summary:
-    """Return the difference of two stored trainings over seeds, in points; as `contrast` does."""
-    left, right = map(by_seed, (training, other))
-    if left.keys() != right.keys():
-        raise ValueError(f"seeds {sorted(left)} and {sorted(right)}; pairs need the same seeds")
-    return summarize([left[seed] - right[seed] for seed in sorted(left)])
-
-
-def by_seed(source: str) -> dict[int, float]:
-    """Return what FILE#command=COMMAND/... leads to, by the seed of the training."""
-    seeds = stored(f"{source.split('/stages/')[0]}/seed")
-    return dict(zip(seeds, stored(source), strict=True))
-
-
-def paired(file: str, arm: str, other: str) -> Summary:
-    """Return the difference of two arms over seeds, in points; as `contrast` does."""
-    seeds = stored(f"{file}#seeds")[0].values()
-    differences = [
-        100 * (seed["arms"][arm]["accuracy"] - seed["arms"][other]["accuracy"]) for seed in seeds
-    ]
-    return summarize(differences)
 
 
 def input_cost(field: str, data: str, stage: str, bits: int) -> float:

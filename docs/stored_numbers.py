@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tervit_np.analysis.comparison import Contrast, read_record
-from tervit_np.analysis.comparison.statistics import Summary
+from tervit_np.analysis.comparison.statistics import Summary, summarize
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,3 +64,26 @@ def contrast(file: Path, name: str) -> Summary:
     arms = [Contrast(f"{a.name} against {base}", (a.name,), (base,)) for a in record.plan.arms]
     contrasts = {c.name: c for c in (*arms, *record.plan.questions)}
     return record.difference(contrasts[name])
+
+
+def minus(training: str, other: str) -> Summary:
+    """Return the difference of two stored trainings over seeds, in points; as `contrast` does."""
+    left, right = map(by_seed, (training, other))
+    if left.keys() != right.keys():
+        raise ValueError(f"seeds {sorted(left)} and {sorted(right)}; pairs need the same seeds")
+    return summarize([left[seed] - right[seed] for seed in sorted(left)])
+
+
+def by_seed(source: str) -> dict[int, float]:
+    """Return what FILE#command=COMMAND/... leads to, by the seed of the training."""
+    seeds = stored(f"{source.split('/stages/')[0]}/seed")
+    return dict(zip(seeds, stored(source), strict=True))
+
+
+def paired(file: str, arm: str, other: str) -> Summary:
+    """Return the difference of two arms over seeds, in points; as `contrast` does."""
+    seeds = stored(f"{file}#seeds")[0].values()
+    differences = [
+        100 * (seed["arms"][arm]["accuracy"] - seed["arms"][other]["accuracy"]) for seed in seeds
+    ]
+    return summarize(differences)

@@ -86,8 +86,11 @@ def _download(name: str, folder: Path, target: Path) -> None:
         complete = download([OFFICIAL[name]], folder)
         try:
             _copy_checked(name, complete, target)
+        except OSError:  # perhaps the disk is full; the next call need not download it again
+            complete.rename(f"{complete}.part")
+            raise
         finally:
-            complete.unlink()
+            complete.unlink(missing_ok=True)
     finally:
         with suppress(OSError):  # it is not empty
             folder.rmdir()

@@ -56,9 +56,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
     )
-    parser.add_argument(
-        "--split", metavar="NAME", help="split of it (default: val; train, if there is none)"
-    )
+    parser.add_argument("--split", metavar="NAME", help="split of it (default: val, or else train)")
     parser.add_argument(
         "--images",
         type=int,

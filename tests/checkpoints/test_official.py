@@ -1,9 +1,11 @@
 import concurrent.futures
+import errno
 
 import numpy as np
 import pytest
 
 import tervit_np as tv
+from data_tools import download
 from data_tools.download import file_hash
 from data_tools.lock import locked
 from data_tools.mirrors import Mirror
@@ -65,6 +67,20 @@ def test_a_file_with_other_contents_is_refused(published, tmp_path):
     with pytest.raises(ValueError, match="its sha256 is .*, expected"):
         official.fetch_weights("small")
     assert not (tmp_path / "data" / "weights" / published.name).exists()
+
+
+def test_a_full_disk_does_not_lose_the_download(published, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(official, "_copy_checked", full)
+        with pytest.raises(OSError, match="No space left"):
+            official.fetch_weights("small")
+    monkeypatch.setattr(download, "_append", full)  # nothing is downloaded any more
+    file = official.fetch_weights("small")
+    assert file.read_bytes() == published.read_bytes()
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_a_failed_download_leaves_nothing_but_what_can_be_resumed(published, monkeypatch, tmp_path):
