@@ -1,7 +1,9 @@
 """Where the time of a training step goes: the fraction of each kind of work.
 
-python benchmarks/step_profile.py --shapes "DeiT-Tiny 224"
-python benchmarks/step_profile.py --shapes "CIFAR-10 preset" --optimizer muon
+    python benchmarks/step_profile.py --shapes "DeiT-Tiny 224"
+    python benchmarks/step_profile.py --shapes "CIFAR-10 preset" --optimizer muon
+
+Fractions are of the CPU time of one thread.
 """
 
 import os
