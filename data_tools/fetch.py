@@ -18,7 +18,13 @@ from data_tools.folders import PREFIX
 from data_tools.imageset import DataError, ImageSet
 from data_tools.lock import locked
 from data_tools.mirrors import MIRRORS
-from data_tools.paths import PARTIAL, data_root, remove_abandoned, writable_folder
+from data_tools.paths import (
+    PARTIAL,
+    data_root,
+    remove_abandoned,
+    removed_if_empty,
+    writable_folder,
+)
 from data_tools.spelling import did_you_mean
 from data_tools.streamed import StreamedSet
 
@@ -49,13 +55,19 @@ def fetch_dataset(
     base = data_root(root)
     present = locate(name, base)
     if source is not None and (present is None or not _is_same_file(source, present)):
-        return _import_copy(name, source, base, present)
+        with removed_if_empty(base):
+            return _import_copy(name, source, base, present)
     if present is None:
-        _require_writable(base)
-        with locked(base, name):
-            if locate(name, base) is None:  # else another process has fetched it just now
-                download(MIRRORS[name], base)
+        with removed_if_empty(base):
+            _download(name, base)
     return [load(name, split, base) for split in COUNTS]
+
+
+def _download(name: str, base: Path) -> None:
+    _require_writable(base)
+    with locked(base, name):
+        if locate(name, base) is None:  # else another process has fetched it just now
+            download(MIRRORS[name], base)
 
 
 def _import_copy(

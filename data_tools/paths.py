@@ -7,7 +7,8 @@ import stat
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def writable_folder(*folders: Path) -> Path | None:
         except OSError:
             continue
     return None
+
+
+@contextmanager
+def removed_if_empty(folder: Path) -> Iterator[None]:
+    """Remove `folder`, and those that it is in, if the block makes them and puts nothing there."""
+    absent = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    finally:
+        for path in absent:  # the innermost first
+            with suppress(OSError):  # it is not empty, or was not made
+                path.rmdir()
 
 
 def partial_path(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from data_tools import data_root
 from data_tools.download import download, file_hash
 from data_tools.lock import locked
 from data_tools.mirrors import Mirror
-from data_tools.paths import writable_folder
+from data_tools.paths import removed_if_empty, writable_folder
 from data_tools.spelling import did_you_mean
 from tervit_np.checkpoints.reading import read_weights
 from tervit_np.checkpoints.recognition import recognise
@@ -66,22 +66,24 @@ def fetch_weights(
     target = _local_path(name, root)
     if target.exists() and source is None:
         return target
-    folder = writable_folder(target.parent)
-    if folder is None:
-        raise ValueError(f"{target.parent} cannot be written; set TERVIT_DATA to another folder")
-    if source is not None:
-        _check_digest(Path(source), OFFICIAL[name].digest)
-        _copy_checked(name, Path(source), target)
-        return target
-    downloads = folder / f".download-{name}"
-    with locked(folder, target.name):
-        if not target.exists():  # else another process has fetched it just now
-            _download(name, downloads, target)
+    with removed_if_empty(target.parent):
+        if writable_folder(target.parent) is None:
+            raise ValueError(
+                f"{target.parent} cannot be written; set TERVIT_DATA to another folder"
+            )
+        if source is not None:
+            _check_digest(Path(source), OFFICIAL[name].digest)
+            _copy_checked(name, Path(source), target)
+        else:
+            with locked(target.parent, target.name):
+                if not target.exists():  # else another process has fetched it just now
+                    _download(name, target)
     return target
 
 
-def _download(name: str, folder: Path, target: Path) -> None:
+def _download(name: str, target: Path) -> None:
     """Download a file into a folder, copy it from there; all that may stay is a part to resume."""
+    folder = target.parent / f".download-{name}"
     try:
         complete = download([OFFICIAL[name]], folder)
         try:

@@ -90,16 +90,19 @@ def test_a_failed_download_leaves_nothing_but_what_can_be_resumed(published, mon
         patch.setitem(official.OFFICIAL, "small", other)
         with pytest.raises(ValueError, match="the download failed"):
             official.fetch_weights("small")
-    assert list(folder.iterdir()) == []
+    assert not (tmp_path / "data").exists()
     with monkeypatch.context() as patch:
         patch.setitem(CONFIGS, "other", CONFIGS.pop("small"))
         with pytest.raises(ValueError, match="holds the weights of other, not of small"):
             official.fetch_weights("small")
         CONFIGS["small"] = CONFIGS["other"]
-    assert list(folder.iterdir()) == []
+    assert not (tmp_path / "data").exists()
+    with pytest.raises(ValueError, match="no such file"):
+        official.fetch_weights("small", source=tmp_path / "absent.pth")
+    assert not (tmp_path / "data").exists()
     content = published.read_bytes()
     part = folder / ".download-small" / f"{published.name}.part"
-    part.parent.mkdir()
+    part.parent.mkdir(parents=True)
     part.write_bytes(content[:100])
     published.rename(tmp_path / "away")
     with pytest.raises(ValueError, match="the download failed"):

@@ -135,7 +135,7 @@ def test_an_interrupted_copy_leaves_nothing(offered, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(OSError, match="No space left"):
         fetch_dataset("cifar10", source=offered)
-    assert not list((tmp_path / "data").iterdir())
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders cannot be blocked by a file there")
@@ -144,3 +144,16 @@ def test_a_read_only_folder_is_refused(offered, tmp_path, own):
     (tmp_path / "blocked").write_text("")
     with pytest.raises(DataError, match="blocked is not writable; set TERVIT_DATA"):
         fetch_dataset("cifar10", tmp_path / "blocked", offered if own else None)
+
+
+def test_a_failed_download_leaves_no_empty_folder(offered, tmp_path):
+    """Nor those around it that were made for it; one that was there stays."""
+    offered.unlink()
+    base = tmp_path / "new" / "data"
+    with pytest.raises(DataError, match="the download failed"):
+        fetch_dataset("cifar10", base)
+    assert not (tmp_path / "new").exists()
+    base.mkdir(parents=True)
+    with pytest.raises(DataError, match="the download failed"):
+        fetch_dataset("cifar10", base)
+    assert base.is_dir()
