@@ -4,6 +4,7 @@ Archives are read in place, never unpacked, so that no file name in them can wri
 Hidden files are left out, and what operating systems and file servers add: thumbnails, waste bins.
 """
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -91,6 +92,10 @@ class Folder:
                 name = f"{prefix}{entry.name}"
                 if _is_added(entry.name):
                     continue
+                if _leads_nowhere(entry):
+                    self._folders[prefix] = False
+                    self._specials.append(name)
+                    continue
                 if entry.is_dir():
                     if not _is_cycle(entry) and not _is_cache(entry):
                         self._folders |= {prefix: False, f"{name}/": True}
@@ -135,6 +140,17 @@ class Folder:
 def _is_added(name: str) -> bool:
     """Return whether a file or folder is hidden, or not the user's own."""
     return name.startswith(".") or name in _ADDED
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    """Return whether the entry is a link to nothing, or one of links that lead to each other."""
+    if not entry.is_symlink():
+        return False
+    try:
+        entry.stat()
+    except OSError as error:  # one without permission is an error of the walk
+        return error.errno in (errno.ENOENT, errno.ELOOP)
+    return False
 
 
 def _is_cycle(entry: os.DirEntry[str]) -> bool:

@@ -58,7 +58,12 @@ def test_links_are_followed_except_in_cycles(folder, tmp_path):
     (folder / "linked").symlink_to(tmp_path / "elsewhere")
     (folder / "a" / "back").symlink_to(folder)
     (folder / "a" / "broken").symlink_to(folder / "nowhere")
-    assert Folder(folder).names() == ["a/one.txt", "b/two.txt", "linked/three.txt"]
+    (folder / "a" / "itself.txt").symlink_to("itself.txt")
+    (folder / "first").symlink_to("second")
+    (folder / "second").symlink_to("first")
+    files = Folder(folder)
+    assert files.names() == ["a/one.txt", "b/two.txt", "linked/three.txt"]
+    assert sorted(files.specials()) == ["a/broken", "a/itself.txt", "first", "second"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
