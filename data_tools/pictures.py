@@ -113,7 +113,10 @@ def _rgb(picture: "Image", source: str) -> "Image":
             grey = 255 - grey
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if picture.mode in ("I", "F"):  # the file does not say which value is white
-        raise DataError(f"{source}: its pixels have 32 bits; save it with 8 or 16")
+        raise DataError(
+            f"{source}: its pixels are signed, of 32 bits or floating-point; save it with 8 or 16 "
+            "bits, unsigned"
+        )
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 

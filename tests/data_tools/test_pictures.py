@@ -3,7 +3,7 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from data_tools import DataError
 from data_tools.picture_formats import FORMATS, endings, is_picture
@@ -71,10 +71,14 @@ def test_deep_grey_tiffs_keep_their_brightness(bits, white_is_zero):
     np.testing.assert_array_equal(out, np.repeat(grey[:, :, None], 3, 2))
 
 
-def test_pixels_of_32_bits_are_refused():
-    for mode in ("I", "F"):
-        with pytest.raises(DataError, match="x: its pixels have 32 bits; save it with 8 or 16"):
-            decode(encoded(halves(mode), "TIFF"), "x", 8)
+def test_pixels_without_a_value_that_is_white_are_refused():
+    signed = TiffImagePlugin.ImageFileDirectory_v2()
+    signed[339] = 2  # the format of a sample
+    files = [encoded(halves(mode), "TIFF") for mode in ("I", "F")]
+    files.append(encoded(halves("I;16"), "TIFF", tiffinfo=signed))
+    for content in files:
+        with pytest.raises(DataError, match="x: its pixels are signed, of 32 bits or floating-"):
+            decode(content, "x", 8)
 
 
 def test_a_picture_too_large_for_the_memory_is_refused(monkeypatch):
