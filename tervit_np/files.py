@@ -123,17 +123,23 @@ def write_text(path: Path, text: str) -> None:
 def check_writable(path: str | Path) -> None:
     """Check that a file can be written, before long work is done for it.
 
+    Of a link, what counts is the folder of the file that it leads to.
+
     Raises
     ------
     OSError
-        If the path is a folder or a device, or its folder is absent or read-only.
+        If the path is a folder or a device, or its folder is absent or read-only, or its links
+        lead in a circle.
     """
     path = Path(path)
     if path.is_dir():
         raise OSError(f"{path} is a folder; expected the name of a file to write")
     if path.exists() and not path.is_file():
         raise OSError(f"{path} is not a regular file and is not replaced")
-    if not path.parent.is_dir():
-        raise OSError(f"{path} could not be written (there is no folder {path.parent})")
-    if not os.access(path.parent, os.W_OK):
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.is_symlink():
+        raise OSError(f"{path} could not be written (its links lead in a circle)")
+    if not target.parent.is_dir():
+        raise OSError(f"{path} could not be written (there is no folder {target.parent})")
+    if not os.access(target.parent, os.W_OK):
         raise OSError(f"{path} could not be written (its folder is read-only)")

@@ -115,6 +115,26 @@ def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_is_written_where_it_leads(tmp_path, monkeypatch):
+    """Its own folder does not count: only that of the file is written to."""
+    for folder in ("own", "other"):
+        (tmp_path / folder).mkdir()
+    links = {"new": "../other/new", "nowhere": "../none/x", "itself": "itself"}
+    for name, target in links.items():
+        (tmp_path / "own" / name).symlink_to(target)
+    for name, words in {"nowhere": "there is no folder .*none", "itself": "in a circle"}.items():
+        for attempt in (check_writable, lambda path: write_text(path, "x")):
+            with pytest.raises(OSError, match=rf"own.{name} could not be written \(.*{words}"):
+                attempt(tmp_path / "own" / name)
+    monkeypatch.setattr("os.access", lambda folder, _: folder.name == "other")
+    write_text(tmp_path / "own" / "new", "x")
+    assert (tmp_path / "other" / "new").read_text() == "x"
+    monkeypatch.setattr("os.access", lambda folder, _: folder.name == "own")
+    with pytest.raises(OSError, match="its folder is read-only"):
+        check_writable(tmp_path / "own" / "new")
+
+
 def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path):
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")

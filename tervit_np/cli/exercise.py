@@ -207,10 +207,9 @@ def _grade(progress: "Progress", args: argparse.Namespace) -> int:
     from tervit_np.exercises.gradescope import results_json
     from tervit_np.exercises.isolated_run import run_isolated
     from tervit_np.exercises.messages import grade_lines
-    from tervit_np.files import write_text
+    from tervit_np.files import check_writable, write_text
 
-    if not args.json.absolute().parent.is_dir():
-        raise ValueError(f"--json: there is no folder {args.json.parent} to write into")
+    check_writable(args.json)
     graded: list[tuple[Exercise, Verdict | None]] = []
     for exercise in _chosen(args.names):
         file = progress.file(exercise)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_tools.counted import counted
-from tervit_np.files import write_text
+from tervit_np.files import check_writable, write_text
 
 if TYPE_CHECKING:
     from tervit_np.exercises.exercise import Exercise
@@ -24,7 +24,9 @@ def grade_class(folder: Path, table: Path, exercises: "Sequence[Exercise]", seco
     Raises
     ------
     ValueError
-        If there is no folder of a student, or none to write the table into.
+        If there is no folder of a student.
+    OSError
+        If the table cannot be written.
     """
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}")
@@ -33,8 +35,7 @@ def grade_class(folder: Path, table: Path, exercises: "Sequence[Exercise]", seco
         raise ValueError(
             f"{folder} has no folders; expected one for each student, named as they are"
         )
-    if not table.absolute().parent.is_dir():
-        raise ValueError(f"--csv: there is no folder {table.parent} to write into")
+    check_writable(table)
     rows: list[tuple[str, Graded]] = []
     for student in students:
         rows.append((student.name, _graded(student, exercises, seconds)))

@@ -226,7 +226,7 @@ def test_suggested_commands_name_the_folder_and_do_what_was_promised(exercise, t
         (("check", "ternarize"), "no such file; `tervit exercise start ternarize` writes it"),
         (("hint", "ternarise"), "did you mean ternarize?"),
         (("--seconds", "0"), "--seconds is 0; expected a positive number"),
-        (("--json", "nowhere/r.json"), "--json: there is no folder nowhere to write into"),
+        (("--json", "nowhere/r.json"), "r.json could not be written (there is no folder nowhere)"),
         (("solution",), "the following arguments are required: NAME"),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_class_becomes_a_table(tervit, school):
     [
         (("nobody",), "there is no folder nobody"),
         (("class/Bob",), "has no folders; expected one for each student"),
-        (("class", "--csv", "nowhere/m.csv"), "--csv: there is no folder nowhere to write into"),
+        (("class", "--csv", "nowhere/m.csv"), "m.csv could not be written (there is no folder"),
     ],
 )
 def test_what_cannot_be_graded_is_one_sentence(tervit, school, arguments, words):
