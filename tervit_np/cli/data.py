@@ -102,7 +102,7 @@ def _show(name: str, root: Path | None, split: str | None, out: Path | None) -> 
     import data_tools
     from data_tools.gallery import gallery
     from data_tools.overview import overview
-    from data_tools.terminal import printable
+    from data_tools.terminal import note, printable
     from data_tools.wordnet import in_words
     from tervit_np.files import atomic_write, check_writable
 
@@ -116,4 +116,6 @@ def _show(name: str, root: Path | None, split: str | None, out: Path | None) -> 
     with atomic_write(file) as png:
         Image.fromarray(gallery(images)).save(png, "png")
     print(f"{file}: one row for each of {', '.join(in_words(images.classes)[:20])}")
+    if isinstance(images, data_tools.StreamedSet) and images.unreadable:
+        note(f"the black ones could not be read: {images.summary()}")
     return 0

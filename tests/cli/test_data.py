@@ -124,6 +124,17 @@ def test_show_prints_what_was_understood(tervit, tmp_path):
     assert "note: " in error and "1 .heic file (Train/2/x.heic)" in error
 
 
+def test_show_says_which_pictures_are_drawn_black(tervit, tmp_path):
+    (tmp_path / "set" / "cat").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "set" / "cat" / "good.png")
+    (tmp_path / "set" / "cat" / "text.jpg").write_text("no picture")
+    args = ("show", f"imagenet:{tmp_path}/set,size=8", "--out", tmp_path / "x.png")
+    code, _, error = tervit("data", *args)
+    assert code == 0
+    assert "note: the black ones could not be read: 1 RGB; 1 unreadable, the first: " in error
+    assert "text.jpg: not a readable picture" in error
+
+
 @pytest.mark.parametrize("name", ["folder:SET.tar@8", "imagenet:SET,size=8"])
 def test_show_draws_the_first_split_that_exists(tervit, pictures, tmp_path, name):
     (tmp_path / "set" / "val").mkdir(parents=True)
