@@ -88,11 +88,11 @@ def open_model(
     return loaded
 
 
-def refuse_overwriting(loaded: LoadedModel, out: Path) -> None:
+def refuse_overwriting(loaded: LoadedModel, out: Path, option: str = "--out") -> None:
     """Raise ValueError if the file to be written is that of the model itself."""
     if out.exists() and out.samefile(loaded.file):
         raise ValueError(
-            f"--out is {out}, the model itself, which would be overwritten; name another file"
+            f"{option} is {out}, the model itself, which would be overwritten; name another file"
         )
 
 

@@ -1,7 +1,6 @@
 """`tervit sensitivity`: which layers suffer from three values, and a plan that spares them."""
 
 import argparse
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +8,7 @@ from typing import TYPE_CHECKING
 from data_tools.counted import counted
 from tervit_np.cli.meter import Meter
 from tervit_np.cli.model_images import images_for
-from tervit_np.cli.models import add_model, open_model
-from tervit_np.cli.new_run import DEFAULT_DATA
+from tervit_np.cli.models import add_model, open_model, refuse_overwriting
 from tervit_np.cli.options import (
     add_quiet,
     add_seed,
@@ -20,6 +18,7 @@ from tervit_np.cli.options import (
     thread_count,
 )
 from tervit_np.cli.parser import CommandParser
+from tervit_np.cli.sensitivity_plan import chosen_layers, plan_file, write_plan
 
 if TYPE_CHECKING:
     from data_tools import LabelledSet
@@ -83,9 +82,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, unless this is stored; print the table, draw the figure, write the plan."""
-    from tervit_np.analysis.sensitivity import write_record
-    from tervit_np.analysis.sensitivity.figure import draw_sensitivity
-    from tervit_np.analysis.sensitivity.table import LEGEND, headline, table
+    from data_tools.lock import locked
     from tervit_np.analysis.surfaces.measure import draw_sample
 
     if args.write_plan and args.share is None and args.bytes is None:
@@ -94,18 +91,34 @@ def run(args: argparse.Namespace) -> int:
     data = _images(args, loaded)
     sample = draw_sample(data, _count(args.images, data), args.seed)
     stem = _stem(args, loaded)
-    record = _measured(args, loaded, data, sample, stem)
-    chosen = _chosen(args, record)
+    _check_writable(args, loaded, stem)
+    with locked(stem.parent, stem.name):
+        record = _measured(args, loaded, data, sample, stem)
+        _show(args, loaded, data, sample, record, stem)
+    return 0
+
+
+def _show(
+    args: argparse.Namespace,
+    loaded: "LoadedModel",
+    data: "LabelledSet",
+    sample: "Sample",
+    record: "Record",
+    stem: Path,
+) -> None:
+    """Print the table, draw the figure, write the plan."""
+    from tervit_np.analysis.sensitivity.figure import draw_sensitivity
+    from tervit_np.analysis.sensitivity.table import LEGEND, headline, table
+
+    chosen = chosen_layers(args, record)
     print(f"{loaded.file} on {counted(len(sample[1]), 'image')} of {data.name} {data.split}")
     print(headline(record.measured), table(record.measured, chosen), LEGEND, sep="\n\n")
     figure = stem.with_name(f"{stem.name}.png")
-    write_record(record, stem.with_name(f"{stem.name}.json"))
     print(f"\nfigure: {draw_sensitivity(record.measured, chosen or (), figure)}")
     if chosen is not None:
-        _write_plan(args, loaded, sample, record, chosen, stem)
+        write_plan(args, loaded, sample, record, chosen, stem)
     else:
         print("next: --share 0.25 writes a plan with 8 bits where they help most for their bytes")
-    return 0
 
 
 def _open(args: argparse.Namespace) -> "LoadedModel":
@@ -169,6 +182,18 @@ def _stem(args: argparse.Namespace, loaded: "LoadedModel") -> Path:
     return folder / ("sensitivity" if own else f"{loaded.file.stem}-sensitivity")
 
 
+def _check_writable(args: argparse.Namespace, loaded: "LoadedModel", stem: Path) -> None:
+    """Raise ValueError or OSError, before anything is measured, if a file cannot be written."""
+    from tervit_np.files import check_writable
+
+    check_writable(stem.with_name(f"{stem.name}.json"))
+    check_writable(stem.with_name(f"{stem.name}.png"))
+    if args.share is not None or args.bytes is not None:
+        plan = plan_file(args, stem)
+        refuse_overwriting(loaded, plan, "--write-plan")
+        check_writable(plan)
+
+
 def _measured(
     args: argparse.Namespace,
     loaded: "LoadedModel",
@@ -176,11 +201,11 @@ def _measured(
     sample: "Sample",
     stem: Path,
 ) -> "Record":
-    """Measure all layers, or read what the same weights and images gave before."""
+    """Measure all layers and store it, or read what the same weights and images gave before."""
     from concurrent.futures import ThreadPoolExecutor
 
     from tervit_np.analysis.sensitivity import Record, Settings, layer_names, measure, tasks_of
-    from tervit_np.analysis.sensitivity.record import stored_measurement
+    from tervit_np.analysis.sensitivity.record import stored_measurement, write_record
     from tervit_np.analysis.surfaces.partial_results import PartialResults, fingerprint
     from tervit_np.analysis.surfaces.runner import Runner
     from tervit_np.environment import environment
@@ -189,7 +214,8 @@ def _measured(
 
     model = quantize(loaded.model, "float")
     key, began = fingerprint([model], sample), time.monotonic()
-    if (stored := stored_measurement(stem.with_name(f"{stem.name}.json"), key)) is not None:
+    file = stem.with_name(f"{stem.name}.json")
+    if (stored := stored_measurement(file, key)) is not None:
         return stored
     command = command_line()
     partial = PartialResults(stem.with_name(f"{stem.name}.partial"))
@@ -200,51 +226,9 @@ def _measured(
             measured = measure(model, *sample, Runner(pool, partial, meter.add))
         finally:
             meter.progress.end()
-    partial.clear()
     facts = (str(loaded.file), data.name, data.split, len(sample[1]), args.seed, key, command)
     seconds = round(time.monotonic() - began, 1)
-    return Record(Settings(*facts, seconds, environment()), measured)
-
-
-def _chosen(args: argparse.Namespace, record: "Record") -> list[str] | None:
-    """Choose the layers that get 8 bits; None if no plan is asked for."""
-    from tervit_np.analysis.sensitivity import budget_of_share, choose_layers
-
-    if args.share is not None:
-        return choose_layers(record.measured, budget_of_share(record.measured, args.share))
-    return None if args.bytes is None else choose_layers(record.measured, args.bytes)
-
-
-def _write_plan(
-    args: argparse.Namespace,
-    loaded: "LoadedModel",
-    sample: "Sample",
-    record: "Record",
-    chosen: list[str],
-    stem: Path,
-) -> None:
-    """Write the plan and say its size, and what it does untrained."""
-    from tervit_np.analysis.sensitivity import answers_with, plan_and_notes, size_with
-    from tervit_np.quant import write_plan_file
-
-    measured, settings = record.measured, record.settings
-    plan, notes = plan_and_notes(measured, chosen)
-    out = Path(args.write_plan) if args.write_plan else stem.with_name("mixed.toml")
-    size = size_with(measured, chosen)
-    about = (
-        f"8 bits for {len(chosen)} of {len(measured.layers)} layers, {size:,} bytes as stored.\n"
-        f"Made by {command_line()}\n"
-        f"from {counted(settings.images, 'image')} of {settings.data} {settings.split}; "
-        "nothing was trained."
-    )
-    loss, accuracy = answers_with(loaded.model, plan, *sample)
-    write_plan_file(plan, out, about, notes)
-    layers = f"8 bits for {len(chosen)} of {len(measured.layers)} layers"
-    print(
-        f"plan: {out}, {layers}, {size / 1e3:,.1f} kB as stored; untrained: loss {loss:.3f}, "
-        f"accuracy {100 * accuracy:.1f} %"
-    )
-    train = ["tervit", "train", "--weights", str(loaded.file), "--stages", f"{out}:8"]
-    if (data := args.data or loaded.data) != DEFAULT_DATA:
-        train += ["--data", str(data)]
-    print(f"next: {shlex.join(train)}")
+    record = Record(Settings(*facts, seconds, environment()), measured)
+    write_record(record, file)
+    partial.clear()
+    return record

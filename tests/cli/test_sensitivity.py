@@ -1,5 +1,6 @@
 """`tervit sensitivity` on a run that a fixture trains once."""
 
+import concurrent.futures
 import json
 import re
 import shutil
@@ -7,6 +8,8 @@ import shutil
 import pytest
 
 import tervit_np as tv
+from data_tools.lock import locked
+from tervit_np.analysis import sensitivity
 from tervit_np.cli.options import byte_count
 from tervit_np.quant.plan_file import check_fits, read_plan_file
 
@@ -30,6 +33,14 @@ def finished(pictures, scratch, tmp_path_factory):
 @pytest.fixture
 def run(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Count measurements.  -> a list with an item for each."""
+    calls, measure = [], sensitivity.measure
+    monkeypatch.setattr(sensitivity, "measure", lambda *args: calls.append(1) or measure(*args))
+    return calls
 
 
 def test_the_last_float_stage_is_measured(tervit, run):
@@ -107,12 +118,38 @@ def test_other_weights_or_images_are_measured_anew(tervit, run):
         (("--split", "extra"), "no split 'extra'"),
         (("--write-plan", "x.toml"), "--write-plan needs the size of the plan"),
         (("--out", "none"), "there is no folder none"),
+        (("--share", 0.5, "--write-plan", "{run}/none/x"), "there is no folder"),
+        (("--share", 0.5, "--write-plan", "{run}"), "is a folder; expected the name of a file"),
+        (("--share", 0.5, "--write-plan", "{run}/float.npz"), "--write-plan is"),
     ],
 )
 def test_wrong_options_are_refused(tervit, run, args, words):
-    code, _, error = tervit("sensitivity", run, *FEW, *args)
+    code, _, error = tervit("sensitivity", run, *FEW, *(str(arg).format(run=run) for arg in args))
     assert code == 2
     assert words in error.splitlines()[-1]
+
+
+def test_files_that_cannot_be_written_are_refused_before_measuring(tervit, run, measured):
+    """One for each: a plan in no folder, a figure's name that a folder has, the model itself."""
+    (run / "sensitivity.png").mkdir()
+    plan = ("--share", 0.5, "--write-plan")
+    for args in ((), (*plan, run / "none" / "x"), (*plan, run / "float.npz")):
+        assert tervit("sensitivity", run, *FEW, *args)[0] == 2
+    assert measured == []
+
+
+def test_a_size_that_no_plan_has_loses_no_measurement(tervit, run, measured):
+    assert tervit("sensitivity", run, *FEW, "--bytes", "1kB")[0] == 2
+    assert len(measured) == 1
+    assert tervit("sensitivity", run, *FEW)[0] == 0
+    assert len(measured) == 1
+
+
+def test_one_process_measures_in_a_folder_at_a_time(tervit, run, measured):
+    with concurrent.futures.ThreadPoolExecutor() as other, locked(run, "sensitivity"):
+        code, _, error = other.submit(tervit, "sensitivity", run, *FEW).result()
+    assert (code, measured) == (2, [])
+    assert "is in use by process" in error
 
 
 def test_a_packed_file_is_refused(tervit, run):
