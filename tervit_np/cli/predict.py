@@ -133,6 +133,10 @@ def _check_show(show: Path | None, loaded: LoadedModel, pictures: tuple[str, ...
             "weights and no features to show; name a run, as the one that it was exported from"
         )
     check_writable(show)
+    if show.exists() and Path(pictures[0]).exists() and show.samefile(pictures[0]):
+        raise ValueError(
+            f"--show is {show}, the picture itself, which would be overwritten; name another file"
+        )
 
 
 def _draw(

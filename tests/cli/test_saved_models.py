@@ -203,6 +203,7 @@ class TestShow:
             (("{picture}", "{picture}", "--show", "{out}.png"), "one picture, and 2 were named"),
             (("{picture}", "--show", "{out}.jpg"), "expected a name that ends in .png"),
             (("{picture}", "--show", "{out}/none/x.png"), "there is no folder"),
+            (("{picture}", "--show", "{picture}"), "the picture itself, which would be overwri"),
         ],
     )
     def test_wrong_requests_are_refused(self, tervit, run, picture, tmp_path, args, words):
