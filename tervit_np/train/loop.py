@@ -84,8 +84,18 @@ def run(
     with folder.lock():
         saved = ranks.first(lambda: begin(folder, run_config, model, resume, quiet))
         keep_freed_memory()
-        options = recipe, seed, threads, quiet or ranks.rank > 0, workers, ranks
-        loop = _Loop(model, list(stages), data, folder, *options)
+        loop = _Loop(
+            model,
+            list(stages),
+            data,
+            folder,
+            recipe=recipe,
+            seed=seed,
+            threads=threads,
+            quiet=quiet or ranks.rank > 0,
+            workers=workers,
+            ranks=ranks,
+        )
         try:
             with one_thread(), StopRequest() as stop:
                 return loop.run(saved, stop, on_step)
@@ -147,33 +157,20 @@ class _Loop:
     def _begin_stage(
         self, index: int, previous: StageTrainer | None, saved: Saved | None
     ) -> StageTrainer:
-        """Set the stage's quantizers; restore the saved state, or evaluate before training."""
-        stage = self.stages[index]
+        """Prepare a stage: go on from the saved step, or evaluate before the first one."""
         if saved is not None:
             self._restore_model(index, saved)
-        quantize(self.model, stage.quantizers)
-        teacher = None
-        if stage.teacher is not None:
-            teacher = load_model(self.folder.stage_file(stage.teacher))[0]
-        set_static_scales(self.model, self.data.train, self.seed, index, saved)
-        options = self.lengths[index], self.threads, teacher, self.ranks
-        trainer = StageTrainer(self.model, stage, self.recipe, *options)
+        trainer = self._make_trainer(index, saved)
         if saved is not None and saved.position["step"] > 0:
             trainer.load(saved.arrays, saved.position)
             self.start = tuple(saved.position["start"])
             self.time = StageTime(saved.position["seconds"], saved.position["cpu_seconds"])
             return trainer
-        if stage.optimizer == "keep" and index > 0:
+        if self.stages[index].optimizer == "keep" and index > 0:
             state = previous.state() if previous is not None else saved
             assert state is not None  # the stage before this one ran now, or was saved
             trainer.keep_optimizer(*state)
-        with trainer.with_averaged_weights():
-            start = self._test()
-        self.start, self.time = (start.accuracy, start.loss), StageTime()
-        self.progress.print(
-            f"{stage.name}: {counted(stage.epochs, 'epoch')}; test accuracy before training "
-            f"{100 * start.accuracy:.1f} %{start.kernel_note}"
-        )
+        self._test_before_training(self.stages[index], trainer)
         return trainer
 
     def _restore_model(self, index: int, saved: Saved) -> None:
@@ -184,6 +181,34 @@ class _Loop:
         trained = index if saved.position["step"] > 0 else index - 1
         quantize(self.model, self.stages[trained].quantizers if trained >= 0 else "float")
         self.model.load_state_dict(model_arrays(saved.arrays))
+
+    def _make_trainer(self, index: int, saved: Saved | None) -> StageTrainer:
+        """Quantize the model as the stage has it, load its teacher."""
+        stage = self.stages[index]
+        quantize(self.model, stage.quantizers)
+        teacher = None
+        if stage.teacher is not None:
+            teacher = load_model(self.folder.stage_file(stage.teacher))[0]
+        set_static_scales(self.model, self.data.train, self.seed, index, saved)
+        return StageTrainer(
+            self.model,
+            stage,
+            self.recipe,
+            total=self.lengths[index],
+            threads=self.threads,
+            teacher=teacher,
+            ranks=self.ranks,
+        )
+
+    def _test_before_training(self, stage: Stage, trainer: StageTrainer) -> None:
+        """Measure the drop that quantization alone causes."""
+        with trainer.with_averaged_weights():
+            start = self._test()
+        self.start, self.time = (start.accuracy, start.loss), StageTime()
+        self.progress.print(
+            f"{stage.name}: {counted(stage.epochs, 'epoch')}; test accuracy before training "
+            f"{100 * start.accuracy:.1f} %{start.kernel_note}"
+        )
 
     def _test(self) -> Evaluation:
         return evaluate(self.model, self.data.test, threads=self.threads, ranks=self.ranks)
