@@ -18,7 +18,7 @@ from tervit_np import ops
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier, Logits, float_dtype
 from tervit_np.models.initialization import SCHEMES, initialize
-from tervit_np.models.limits import check_drop_path, check_mlp_ratio, check_size
+from tervit_np.models.limits import check_choice, check_drop_path, check_mlp_ratio, check_size
 from tervit_np.nn import Block, Blocks, Conv3Stem, ConvStem, LayerNorm, Linear, PatchEmbed
 from tervit_np.nn.linear import QuantLinearCache
 from tervit_np.ops.gelu import FORMS
@@ -52,17 +52,10 @@ class DeiTConfig:
 
     def __post_init__(self) -> None:
         use_plain_numbers(self)
-        choices = {
-            "stem": ("linear", "conv", "conv3"),
-            "pool": ("cls", "mean"),
-            "init": SCHEMES,
-            "gelu": FORMS,
-        }
-        for field, known in choices.items():
-            if getattr(self, field) not in known:
-                raise ValueError(
-                    f"{field} is {getattr(self, field)!r}; expected one of {', '.join(known)}"
-                )
+        check_choice("stem", self.stem, ("linear", "conv", "conv3"))
+        check_choice("pool", self.pool, ("cls", "mean"))
+        check_choice("init", self.init, SCHEMES)
+        check_choice("gelu", self.gelu, FORMS)
         for field in ("image_size", "patch_size", "num_classes", "dim", "depth", "heads"):
             check_size(field, getattr(self, field))
         check_mlp_ratio(self.mlp_ratio, self.dim)

@@ -16,6 +16,7 @@ import math
 
 import numpy as np
 
+from tervit_np.models.limits import check_choice
 from tervit_np.nn import LayerNorm, Module
 
 SCHEMES = ("deit", "xavier")
@@ -30,8 +31,7 @@ def initialize(model: Module, scheme: str, rng: np.random.Generator) -> None:
     ValueError
         If the scheme is unknown.
     """
-    if scheme not in SCHEMES:
-        raise ValueError(f"init is {scheme!r}; expected one of {', '.join(SCHEMES)}")
+    check_choice("init", scheme, SCHEMES)
     norms = {f"{name}.weight" for name, m in model.named_modules() if isinstance(m, LayerNorm)}
     fan_in = 1
     for name, param in model.named_params():

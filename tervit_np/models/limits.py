@@ -1,9 +1,10 @@
-"""The sizes that a model may have.
+"""The sizes and options that a model may have.
 
-They are far above those of any model that one can train here. A configuration from a damaged file
-or a slip of the keyboard is refused by them, instead of filling the memory.
+The limits are far above the sizes of any model that one can train here. A configuration from a
+damaged file or a slip of the keyboard is refused by them, instead of filling the memory.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 MAX_SIZE = {
@@ -17,6 +18,12 @@ MAX_SIZE = {
 }
 MAX_STAGES = 10
 MAX_MLP_RATIO = 256
+
+
+def check_choice(field: str, choice: Any, known: Sequence[str]) -> None:
+    """Raise ValueError unless an option is one of the known words."""
+    if choice not in known:
+        raise ValueError(f"{field} is {choice!r}; expected one of {', '.join(known)}")
 
 
 def check_size(field: str, size: Any) -> None:

@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 from data_tools.plain_numbers import use_plain_numbers
 from tervit_np.models.initialization import SCHEMES
-from tervit_np.models.limits import MAX_STAGES, check_drop_path, check_mlp_ratio, check_size
+from tervit_np.models.limits import (
+    MAX_STAGES,
+    check_choice,
+    check_drop_path,
+    check_mlp_ratio,
+    check_size,
+)
 from tervit_np.nn import Conv3Stem
 from tervit_np.ops.gelu import FORMS
 
@@ -36,16 +42,25 @@ class SwinConfig:
         use_plain_numbers(self)
         object.__setattr__(self, "depths", tuple(self.depths))  # JSON has lists
         object.__setattr__(self, "heads", tuple(self.heads))
-        if self.init not in SCHEMES or self.gelu not in FORMS:
-            raise ValueError(
-                f"init is {self.init!r}, gelu {self.gelu!r}; expected {SCHEMES} and {FORMS}"
-            )
-        if self.stem not in ("linear", "conv3"):
-            raise ValueError(f"stem is {self.stem!r}; expected linear or conv3 for a Swin")
+        check_choice("stem", self.stem, ("linear", "conv3"))
+        check_choice("init", self.init, SCHEMES)
+        check_choice("gelu", self.gelu, FORMS)
         if self.stem == "conv3" and self.patch_size != 4:
             raise ValueError(f"the conv3 stem needs patch_size 4, found {self.patch_size}")
         for field in ("image_size", "patch_size", "num_classes", "dim", "window"):
             check_size(field, getattr(self, field))
+        self._check_stages()
+        check_mlp_ratio(self.mlp_ratio, self.dim)
+        check_drop_path(self.drop_path)
+        if self.image_size % (self.patch_size * 2 ** (len(self.depths) - 1)):
+            raise ValueError(
+                f"image_size {self.image_size} does not halve {len(self.depths) - 1} times into "
+                f"patches of {self.patch_size}"
+            )
+        self._check_widths_and_windows()
+
+    def _check_stages(self) -> None:
+        """Raise ValueError unless each stage has a number of blocks and one of heads."""
         if not 1 <= len(self.depths) <= MAX_STAGES:
             raise ValueError(f"there are {len(self.depths)} depths, expected 1 to {MAX_STAGES}")
         if len(self.depths) != len(self.heads):
@@ -55,13 +70,9 @@ class SwinConfig:
         for depth, heads in zip(self.depths, self.heads, strict=True):
             check_size("depth", depth)
             check_size("heads", heads)
-        check_mlp_ratio(self.mlp_ratio, self.dim)
-        check_drop_path(self.drop_path)
-        if self.image_size % (self.patch_size * 2 ** (len(self.depths) - 1)):
-            raise ValueError(
-                f"image_size {self.image_size} does not halve {len(self.depths) - 1} times into "
-                f"patches of {self.patch_size}"
-            )
+
+    def _check_widths_and_windows(self) -> None:
+        """Raise ValueError unless heads divide the width of each stage, and windows its map."""
         for stage, (heads, side) in enumerate(zip(self.heads, self.sides, strict=True)):
             if self.dim * 2**stage % heads:
                 raise ValueError(f"dim {self.dim * 2**stage} is not a multiple of {heads} heads")
