@@ -59,7 +59,13 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
 
 
 def hard_distillation(student: Array, teacher: Array) -> tuple[float, Array]:
-    """Cross-entropy with the teacher's arg-max.  (B, C), (B, C) -> loss, dstudent (B, C)."""
+    """Cross-entropy with the teacher's arg-max.  (B, C), (B, C) -> loss, dstudent (B, C).
+
+    Raises
+    ------
+    ValueError
+        If shapes differ or the batch is empty, or logits are no arrays of floating-point numbers.
+    """
     _check_same_shape(student, teacher)
     return cross_entropy(student, teacher.argmax(axis=1))
 
@@ -116,9 +122,8 @@ def _targets(logits: Array, labels: Array, smoothing: float) -> Array:
         targets[np.arange(batch), labels] = 1
     elif labels.shape == logits.shape:
         targets = labels.astype(logits.dtype)
-        if not (
-            np.abs(targets.sum(axis=1, dtype=np.float64) - 1) <= 1e-4
-        ).all():  # also refuses NaN
+        sums = targets.sum(axis=1, dtype=np.float64)
+        if not (np.abs(sums - 1) <= 1e-4).all():  # also refuses NaN
             raise ValueError("cross_entropy: rows of soft targets must sum to 1")
     else:
         raise ValueError(

@@ -57,6 +57,11 @@ def make_inputs_static(model: Classifier) -> Classifier:
     """Give layers with symmetric inputs static ones of the same bits, in place; return the model.
 
     The products of attention stay as they are: one scale does not fit q, k, v and probabilities.
+
+    Raises
+    ------
+    ValueError
+        If the model is packed.
     """
     model.require_latent_weights()
     for _, layer in model.quantizable():

@@ -132,6 +132,11 @@ class Swin(Classifier):
         """Classify normalised images.  (B, 3, H, W) -> logits (B, C).
 
         Without `keep_cache` the blocks' caches are dropped at once, and `backward` cannot run.
+
+        Raises
+        ------
+        ValueError
+            If the images have another shape or are no floating-point numbers.
         """
         self.check_images(images)
         z, c0 = self.patch_embed.forward(images.astype(self.dtype, copy=False))
@@ -148,7 +153,13 @@ class Swin(Classifier):
         return logits, SwinCache(c0, c1, caches, c2, x.shape, c3)
 
     def backward(self, dlogits: Logits, cache: SwinCache, *, input_grad: bool = True) -> Array:
-        """Add into every gradient; return dimages (B, 3, H, W), empty without `input_grad`."""
+        """Add into every gradient; return dimages (B, 3, H, W), empty without `input_grad`.
+
+        Raises
+        ------
+        ValueError
+            If `dlogits` does not have the shape of the logits, or the model is packed.
+        """
         self.require_latent_weights()
         (dlogits,) = self.dlogits_per_head(dlogits, cache.shape[0], 1)
         dpooled = self.head.backward(dlogits, cache.head)

@@ -29,7 +29,13 @@ from tervit_np.quant.ternary import Ternary
 
 
 class Dampened(Ternary):
-    """Ternary weights with a pull towards their levels."""
+    """Ternary weights with a pull towards their levels.
+
+    Raises
+    ------
+    ValueError
+        If the granularity is unknown, or `strength` is negative or not finite.
+    """
 
     convention = Convention(
         boundary="|w| = Delta gives 0 (strict) and is pulled to it",

@@ -49,7 +49,13 @@ class DoReFaCache(NamedTuple):
 
 
 class DoReFa(WeightQuantizer):
-    """Weights of 2 to 7 bits on levels between the integers, so that none is zero."""
+    """Weights of 2 to 7 bits on levels between the integers, so that none is zero.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not an integer from 2 to 7, or the granularity or `scale` is unknown.
+    """
 
     bits: int
     convention = Convention(

@@ -32,7 +32,13 @@ STOPPED = 2.0  # the frequency of a frozen weight; others are at most 1
 
 
 class Freezing(Ternary):
-    """Ternary weights, of which those that oscillate are held at one code."""
+    """Ternary weights, of which those that oscillate are held at one code.
+
+    Raises
+    ------
+    ValueError
+        If the granularity is unknown, or `limit` is not above 0 and at most 1.
+    """
 
     convention = Convention(
         boundary="|w| = Delta gives 0 (strict); f = limit does not freeze",

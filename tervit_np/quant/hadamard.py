@@ -99,7 +99,13 @@ class _Rotated(Quantizer):
 
 
 class Hadamard(_Rotated, Quest):
-    """Ternary weights of QuEST, rotated; a filter of a convolution counts as one row."""
+    """Ternary weights of QuEST, rotated; a filter of a convolution counts as one row.
+
+    Raises
+    ------
+    ValueError
+        If the granularity is unknown, or `block` is not a power of two, at least 2.
+    """
 
     convention = Convention(
         boundary="v = H w: |v| = a / 2 gives 0 (strict); |v| = 1.5 a has a gradient",
@@ -138,7 +144,13 @@ class Hadamard(_Rotated, Quest):
 
 
 class HadamardAct(_Rotated, QuestAct):
-    """Inputs of QuEST, 2 to 7 bits, rotated."""
+    """Inputs of QuEST, 2 to 7 bits, rotated.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not from 2 to 7, or `block` not a power of two, at least 2.
+    """
 
     convention = Convention(
         boundary="v = H x: |v| = a + a / N has a gradient; v = 0 maps to a level next to it",

@@ -44,7 +44,13 @@ class LearnedActCache(NamedTuple):
 
 
 class LSQAct(StaticAct):
-    """Symmetric activations with a learned end; no `scale` until calibration starts it."""
+    """Symmetric activations with a learned end; no `scale` until calibration starts it.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not an integer from 2 to 8.
+    """
 
     convention = Convention(
         boundary="|x| = a maps to the last level and has no gradient",

@@ -32,7 +32,13 @@ STARTS = ("mean", "deviation")
 
 
 class LSQ(LearnedScale):
-    """Equal steps from -a to a, with a learned a."""
+    """Equal steps from -a to a, with a learned a.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not an integer from 2 to 8, or the granularity or `start` is unknown.
+    """
 
     bits: int
     convention = Convention(

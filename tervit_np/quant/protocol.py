@@ -75,6 +75,12 @@ class Quantizer(ABC):
         """Quantize and dequantize.  (...) -> w_hat (...), cache.
 
         `keep_residual` also caches the rounding residual, which only `frozen` needs.
+
+        Raises
+        ------
+        ValueError
+            If a value is NaN, infinite or too large for a scale, or a learned or calibrated scale
+            is still missing.
         """
 
     @abstractmethod
@@ -86,11 +92,22 @@ class Quantizer(ABC):
         """Map w with the residual of `forward(w0, keep_residual=True)` held fixed.
 
         (...) -> (...)
+
+        Raises
+        ------
+        ValueError
+            If the cache has no residual.
         """
 
     @abstractmethod
     def encode(self, w: Array) -> QuantizedTensor:
-        """Return the integers and scales that a file stores."""
+        """Return the integers and scales that a file stores.
+
+        Raises
+        ------
+        ValueError
+            If `forward` would raise it, or the rule has no integer codes.
+        """
 
     def prepare(self, w: Array) -> None:  # noqa: B027  many quantizers need nothing
         """Get ready for a layer's weight (out, ...): set learned parameters to their start.

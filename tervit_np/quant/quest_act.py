@@ -49,7 +49,13 @@ class QuestActCache(NamedTuple):
 
 
 class QuestAct(Quantizer):
-    """Activations of 2 to 7 bits, the end from the root mean square of each token."""
+    """Activations of 2 to 7 bits, the end from the root mean square of each token.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not an integer from 2 to 7.
+    """
 
     bits: int
     convention = Convention(

@@ -24,7 +24,13 @@ from tervit_np.quant.protocol import Convention
 
 
 class SEQ(LearnedScale):
-    """Three or four levels in the middles of equal parts of [-a, a], with a learned a."""
+    """Three or four levels in the middles of equal parts of [-a, a], with a learned a.
+
+    Raises
+    ------
+    ValueError
+        If `levels` is neither 3 nor 4, or the granularity is unknown.
+    """
 
     bits = 2
     convention = Convention(

@@ -33,7 +33,13 @@ BLOCK = 4  # weights, one of which becomes zero
 
 
 class Sherry(StraightThrough, WeightQuantizer):
-    """Weights in {-alpha, 0, alpha}, with exactly one zero in each block of four inputs."""
+    """Weights in {-alpha, 0, alpha}, with exactly one zero in each block of four inputs.
+
+    Raises
+    ------
+    ValueError
+        If the granularity is unknown, or blocks of four do not fit into its groups.
+    """
 
     bits = 2
     is_ternary = True

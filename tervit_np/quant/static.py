@@ -37,6 +37,12 @@ class StaticAct(Quantizer):
 
     `scale` is None until the model is calibrated (`tv.calibrate`); it is rounded to float32, so
     that models of every dtype and packed files have the same grid.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not an integer from 2 to 8, or `scale` is not above 0, below 1e30 and large
+        enough for float32.
     """
 
     bits: int

@@ -33,7 +33,13 @@ class TequilaCache(NamedTuple):
 
 
 class Tequila(Ternary):
-    """Ternary weights, and a bias from those that are 0."""
+    """Ternary weights, and a bias from those that are 0.
+
+    Raises
+    ------
+    ValueError
+        If the granularity is unknown, or `strength` is negative or not finite.
+    """
 
     convention = Convention(
         boundary="|w| = Delta gives 0 (strict) and counts for the bias",

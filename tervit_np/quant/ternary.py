@@ -36,6 +36,11 @@ class Ternary(WeightQuantizer):
 
     Arguments are those of `tv.quant.ternarize`; `clip` bounds the latent weights (TernaryBERT
     uses 2.5) and zeroes the gradient of those at or beyond it.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown, two contradict each other, or `clip` is not positive.
     """
 
     bits = 2

@@ -30,7 +30,13 @@ from tervit_np.quant.weight_quantizer import WeightQuantizer
 
 
 class UniformWeight(StraightThrough, WeightQuantizer):
-    """Symmetric weights, one scale per output channel, tensor or group of inputs."""
+    """Symmetric weights, one scale per output channel, tensor or group of inputs.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not an integer from 2 to 8, or the granularity `per` is unknown.
+    """
 
     bits: int
     convention = Convention(
@@ -61,7 +67,13 @@ class UniformWeight(StraightThrough, WeightQuantizer):
 
 
 class UniformAct(StraightThrough):
-    """Dynamic activations, symmetric or min-max, one scale per token (last axis) or per tensor."""
+    """Dynamic activations, symmetric or min-max, one scale per token (last axis) or per tensor.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not an integer from 2 to 8, or `kind` or `per` is unknown.
+    """
 
     bits: int
     convention = Convention(

@@ -10,7 +10,13 @@ from tervit_np.quant.protocol import Quantizer
 
 
 class WeightQuantizer(Quantizer):
-    """Weights as codes times a scale for each output channel, tensor or group of inputs."""
+    """Weights as codes times a scale for each output channel, tensor or group of inputs.
+
+    Raises
+    ------
+    ValueError
+        If the granularity is unknown.
+    """
 
     def __init__(self, granularity: str = "channel") -> None:
         check_granularity(granularity)
