@@ -93,43 +93,44 @@ def linear_on_tiles(
     chunk = -(-steps // (-(-steps // STEPS_PER_CHUNK)))  # chunks of nearly equal length
     weights = empty_bytes(PAIR_BYTES * chunk).view(np.int8)
     sums = empty_bytes(SUM_BYTES * max(min(rows, TOKENS_PER_PASS), 2 * BLOCK)).view(np.int32)
-    registers, waiting = registers_of(tile), Block(0, 0, 0, 0)
+    registers, unscaled = registers_of(tile), Block(0, 0, 0, 0)
     configure(tile)
     for m in range(0, rows, TOKENS_PER_PASS):
         m_stop = min(m + TOKENS_PER_PASS, rows)
-        alone = m_stop - m <= BLOCK  # then sums stay in the tiles from chunk to chunk
+        is_one_block = m_stop - m <= BLOCK  # then sums stay in the tiles from chunk to chunk
         for n in range(start, stop):
-            for first in range(0, steps, chunk):
-                last = min(first + chunk, steps)
-                unpack_pairs(tile, w, n, first, last, weights)
+            for k in range(0, steps, chunk):
+                k_stop = min(k + chunk, steps)
+                unpack_pairs(tile, w, n, k, k_stop, weights)
                 for row in range(m, m_stop, BLOCK):
-                    place = row // BLOCK % 2 * BLOCK if chunk == steps else row - m
-                    block = Block(row, min(BLOCK, rows - row), OUTPUTS * n, SUM_BYTES * place)
-                    if first == 0:
+                    # Sums of one chunk are scaled at once: two blocks take turns in the memory.
+                    sums_row = row // BLOCK % 2 * BLOCK if chunk == steps else row - m
+                    block = Block(row, min(BLOCK, rows - row), OUTPUTS * n, SUM_BYTES * sums_row)
+                    if k == 0:
                         begin_sums(tile, registers)
-                    elif not alone:
+                    elif not is_one_block:
                         load_sums(tile, registers, sums, block)
-                    multiply_block(tile, registers, x, first, last, weights, block, waiting, sums,
+                    multiply_block(tile, registers, x, k, k_stop, weights, block, unscaled, sums,
                                    scale, bias, out)  # fmt: skip
-                    waiting = Block(0, 0, 0, 0)
-                    if last == steps or not alone:
+                    unscaled = Block(0, 0, 0, 0)
+                    if k_stop == steps or not is_one_block:
                         store_sums(tile, registers, sums, block)
-                    if last == steps:
-                        waiting = block
+                    if k_stop == steps:
+                        unscaled = block
     release(tile)
-    for done in range(0, waiting.rows, ROWS_AT_ONCE):
-        scale_rows(sums, x.scale, scale, bias, out, waiting, done, waiting)
+    for done in range(0, unscaled.rows, ROWS_AT_ONCE):
+        scale_rows(sums, x.scale, scale, bias, out, unscaled, done, unscaled)
 
 
 @kernel(boundscheck=False, forceinline=True)
 def multiply_block(
-    tile: MatrixTile, registers: Array, x: QuantizedTokens, first: int, last: int, weights: Array,
-    block: Block, waiting: Block, sums: Array, scale: Array, bias: Array, out: Array,
+    tile: MatrixTile, registers: Array, x: QuantizedTokens, start: int, stop: int, weights: Array,
+    block: Block, unscaled: Block, sums: Array, scale: Array, bias: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Add the products of steps first..last - 1 to the tiles 0-3, and scale the waiting block."""
+    """Add the products of steps start..stop - 1 to the tiles 0-3, scale the block before."""
     stride, two, done, b = x.q.shape[1], block.rows == BLOCK, 0, 0
-    a = block.row * stride + INPUTS * first
-    for _ in range(last - first):
+    a = block.row * stride + INPUTS * start
+    for _ in range(stop - start):
         tile_load(tile, registers, 4, x.q, a, stride)
         tile_load(tile, registers, 6, weights, b, INPUTS)
         tile_load(tile, registers, 7, weights, b + TILE_BYTES, INPUTS)
@@ -141,11 +142,11 @@ def multiply_block(
             dot_int8(tile, registers, 3, 5, 7)
         a += INPUTS
         b += PAIR_BYTES
-        if done < waiting.rows:
-            scale_rows(sums, x.scale, scale, bias, out, waiting, done, block)
+        if done < unscaled.rows:
+            scale_rows(sums, x.scale, scale, bias, out, unscaled, done, block)
             done += ROWS_AT_ONCE
-    while done < waiting.rows:
-        scale_rows(sums, x.scale, scale, bias, out, waiting, done, block)
+    while done < unscaled.rows:
+        scale_rows(sums, x.scale, scale, bias, out, unscaled, done, block)
         done += ROWS_AT_ONCE
 
 
