@@ -69,6 +69,8 @@ def test_a_grid_contains_lines(tiny, sample):
     np.testing.assert_array_equal(result.loss[1], line(model, *sample, second, y).loss)
 
 
-def test_a_symmetric_grid_contains_an_exact_zero():
-    assert around_zero(0.6, 41)[20] == 0
-    np.testing.assert_allclose(around_zero(0.5, 3), [-0.5, 0, 0.5])
+@pytest.mark.parametrize("count", [3, 41, 99, 197])  # np.linspace misses it with 99 and 197
+def test_a_symmetric_grid_contains_an_exact_zero(count):
+    grid = around_zero(0.6, count)
+    assert grid[count // 2] == 0
+    np.testing.assert_allclose(grid, np.linspace(-0.6, 0.6, count), atol=1e-12)
