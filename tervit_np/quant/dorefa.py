@@ -34,6 +34,7 @@ from tervit_np.arrays import Array
 from tervit_np.quant.channels import scale_shape
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, require_residual
+from tervit_np.quant.uniform import check_bits
 from tervit_np.quant.weight_quantizer import WeightQuantizer, check_scale, finite_rows, row_sums
 
 SCALES = ("fit", "one")
@@ -67,10 +68,9 @@ class DoReFa(WeightQuantizer):
 
     def __init__(self, bits: int = 2, granularity: str = "tensor", scale: str = "fit") -> None:
         super().__init__(granularity)
-        if not (isinstance(bits, int) and 2 <= bits <= 7):
-            raise ValueError(f"bits is {bits!r}; expected an integer from 2 to 7")
+        check_bits(bits, 7)  # the codes, odd numbers, take one more
         if scale not in SCALES:
-            raise ValueError(f"scale is {scale!r}; expected one of {SCALES}")
+            raise ValueError(f"scale is {scale!r}; expected one of {', '.join(SCALES)}")
         self.bits, self.scale = bits, scale
 
     @property

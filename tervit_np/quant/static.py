@@ -56,7 +56,7 @@ class StaticAct(Quantizer):
     def __init__(self, bits: int = 8, scale: float | None = None) -> None:
         check_bits(bits)
         self.bits = bits
-        self.scale = None if scale is None else check_scale(scale)
+        self.scale = None if scale is None else rounded_scale(scale)
 
     @property
     def clip(self) -> float:
@@ -139,7 +139,7 @@ def static_twin(act: Quantizer) -> Quantizer:
     return StaticAct(int(act.bits)) if is_symmetric or isinstance(act, StaticAct) else act
 
 
-def check_scale(scale: object) -> float:
+def rounded_scale(scale: object) -> float:
     """Return a scale, rounded to float32.
 
     Raises

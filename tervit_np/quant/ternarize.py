@@ -99,7 +99,7 @@ def check_options(granularity: str, threshold: str | float, scale: str) -> None:
     """Raise ValueError if an option is unknown or two contradict each other."""
     check_granularity(granularity)
     if scale not in SCALES:
-        raise ValueError(f"scale is {scale!r}; expected one of {SCALES}")
+        raise ValueError(f"scale is {scale!r}; expected one of {', '.join(SCALES)}")
     if isinstance(threshold, str) and threshold not in (*THRESHOLDS, "exact"):
         raise ValueError(f"threshold is {threshold!r}; expected twn, exact, absmean or a number")
     if not isinstance(threshold, str) and not _is_factor(threshold):

@@ -169,10 +169,10 @@ def minmax_codes(x: Array, levels: int) -> tuple[Array, Array, Array]:
     return np.where(scale == 0, zero, q), scale, zero
 
 
-def check_bits(bits: int) -> None:
-    """Raise ValueError unless codes of so many bits fit a byte."""
-    if not (isinstance(bits, int) and 2 <= bits <= 8):
-        raise ValueError(f"bits is {bits!r}; expected an integer from 2 to 8")
+def check_bits(bits: object, largest: int = 8) -> None:
+    """Raise ValueError unless a number of bits is an integer from 2 to `largest`."""
+    if not (isinstance(bits, int) and 2 <= bits <= largest):
+        raise ValueError(f"bits is {bits!r}; expected an integer from 2 to {largest}")
 
 
 def _step(span: Array, levels: int) -> Array:

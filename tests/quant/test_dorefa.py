@@ -46,7 +46,7 @@ def test_a_row_of_zeros_has_no_infinite_gradient():
         ({"bits": 1}, "bits is 1; expected an integer from 2 to 7"),
         ({"bits": 8}, "bits is 8"),
         ({"bits": 2.0}, "bits is 2.0"),
-        ({"scale": "max"}, "scale is 'max'; expected one of"),
+        ({"scale": "max"}, "scale is 'max'; expected one of fit, one"),
         ({"granularity": "row"}, "granularity is 'row'"),
     ],
 )

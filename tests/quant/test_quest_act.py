@@ -68,5 +68,11 @@ def test_eight_bits_have_no_such_grid():
         quantizer_from_words("int8-quest", "inputs")
 
 
+@pytest.mark.parametrize("bits", [1, 8, 4.0, True])
+def test_bits_are_an_integer_from_2_to_7(bits):
+    with pytest.raises(ValueError, match="expected an integer from 2 to 7"):
+        QuestAct(bits)
+
+
 def test_the_repr_states_the_rule():
     assert repr(QuestAct(3)) == "QuEST 3 bits (token)"

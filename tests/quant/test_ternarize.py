@@ -213,7 +213,7 @@ def test_weights_are_only_read():
     [
         ([[np.nan, 1.0, np.inf]], {}, "a weight is NaN or infinite"),
         ([[1.0]], {"granularity": "row"}, "granularity is 'row'"),
-        ([[1.0]], {"scale": "max"}, "scale is 'max'"),
+        ([[1.0]], {"scale": "max"}, "scale is 'max'; expected one of support, mean"),
         ([[1.0]], {"threshold": "0.7"}, "threshold is '0.7'"),
         ([[1.0]], {"threshold": -0.1}, "finite and >= 0"),
         ([[1.0]], {"threshold": math.nan}, "finite and >= 0"),
