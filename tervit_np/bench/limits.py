@@ -99,7 +99,10 @@ def xor_all(typing: TypingContext, data: types.Array, steps: types.Integer) -> I
 
 @kernel()
 def fused_multiply_adds(steps: int, factor: float) -> np.float32:
-    """sum = sum factor + factor, `steps` times in each of _CHAINS vectors.  -> lane 0 of them."""
+    """sum = sum factor + factor, `steps` times in each of _CHAINS vectors.
+
+    -> the sum of lane 0 of all, so that no chain can be left out.
+    """
     return fma_chains(steps, np.float32(factor))
 
 
