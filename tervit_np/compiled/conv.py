@@ -25,16 +25,16 @@ def im2col(x: Array, size: int, stride: int, padding: int) -> Array:
         for i in range(out_height):
             for j in range(out_width):
                 left = j * stride - padding
-                first, last = part_inside(left, size, width, channels)
+                start, stop = part_inside(left, size, width, channels)
                 for r in range(size):
                     h, window = i * stride + r - padding, columns[row, r * run : (r + 1) * run]
                     if not 0 <= h < height:
                         window[:] = F(0)
                         continue
-                    window[:first] = F(0)
-                    window[last:] = F(0)
-                    inside = window[first:last]
-                    line = lines[b, h, left * channels + first : left * channels + last]
+                    window[:start] = F(0)
+                    window[stop:] = F(0)
+                    inside = window[start:stop]
+                    line = lines[b, h, left * channels + start : left * channels + stop]
                     for k in range(len(inside)):
                         inside[k] = line[k]
                 row += 1
@@ -60,13 +60,13 @@ def col2im(
         for i in range(out_height):
             for j in range(out_width):
                 left = j * stride - padding
-                first, last = part_inside(left, size, width, channels)
+                start, stop = part_inside(left, size, width, channels)
                 for r in range(size):
                     h = i * stride + r - padding
                     if not 0 <= h < height:
                         continue
-                    inside = columns[row, r * run + first : r * run + last]
-                    line = lines[b, h, left * channels + first : left * channels + last]
+                    inside = columns[row, r * run + start : r * run + stop]
+                    line = lines[b, h, left * channels + start : left * channels + stop]
                     for k in range(len(inside)):
                         line[k] += inside[k]
                 row += 1
