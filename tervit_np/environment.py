@@ -61,10 +61,10 @@ def difference_of_predictions() -> str:
     Without a register tile no block is fused: its steps between the integer products are those of
     training, which sum in another order. Training tests models with the same kernels.
     """
-    from tervit_np.kernels.isa import VARIABLE, WITHOUT_TILE
+    from tervit_np.kernels import isa
 
-    variant = os.environ.get(VARIABLE, "") if backend_name() == "numba" else "numpy"
-    if variant not in WITHOUT_TILE:
+    variant = os.environ.get(isa.VARIABLE, "") if backend_name() == "numba" else "numpy"
+    if variant not in isa.WITHOUT_TILE:
         return ""
     differ = "of packed predictions, and so of test losses, differ from those of other kernels"
     return f"{differ}, since {variant} has no register tile"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tervit_np.train.batches import epoch_steps
+from tervit_np.train import batches
 from tervit_np.train.folder import RunFolder
 from tervit_np.train.metrics import read_metrics
 
@@ -51,7 +51,7 @@ class RunRecord:
     def epoch_steps(self) -> int:
         """Steps in an epoch; at least 1, whatever numbers a damaged file has."""
         images, batch = self.config["data"]["train"], self.config["recipe"]["batch_size"]
-        return max(epoch_steps(int(images), max(int(batch), 1)), 1)
+        return max(batches.epoch_steps(int(images), max(int(batch), 1)), 1)
 
 
 def read_run(path: str | Path) -> RunRecord:

@@ -18,8 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tervit_np.deploy.base3 import CODES_PER_BYTE
-from tervit_np.deploy.bit_packing import packed_size
+from tervit_np.deploy import base3, bit_packing
 from tervit_np.models import Classifier
 from tervit_np.quant import IDENTITY, Identity, Quantizer
 
@@ -75,8 +74,10 @@ def _cost(name: str, shape: tuple[int, ...], quant: Quantizer, model_quantized: 
     paper, stored = count * (1.0 if model_quantized else 4.0), 4.0 * count
     if not isinstance(quant, Identity):
         paper = count * (2 if quant.is_ternary else quant.bits) / 8
-        ternary_bytes = -(-count // CODES_PER_BYTE)
-        codes = ternary_bytes if quant.is_ternary else packed_size(count, quant.code_bits)
+        ternary_bytes = -(-count // base3.CODES_PER_BYTE)
+        codes = (
+            ternary_bytes if quant.is_ternary else bit_packing.packed_size(count, quant.code_bits)
+        )
         stored = codes + 4 * quant.num_scales(shape)
     if group_of(name, len(shape)) == "tokens and positions":
         ftervit = 2.0 * count

@@ -7,7 +7,7 @@ description is compared with the arrays.
 from collections.abc import Mapping
 
 from tervit_np.arrays import Array
-from tervit_np.models.registry import Config
+from tervit_np.models import Config
 
 _SPARE = 32_000_000  # bytes that a model may take in addition to twice its arrays
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.checkpoints.formats.safetensors import read_safetensors
+from tervit_np.checkpoints import read_safetensors
 from tervit_np.checkpoints.npz import described_model
 from tervit_np.deploy import base3, bit_packing
 from tervit_np.deploy.blocks import ATTENTION

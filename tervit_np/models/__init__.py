@@ -5,7 +5,14 @@ from tervit_np.models.classifier import Classifier, Logits
 from tervit_np.models.deit import DeiT, DeiTConfig
 from tervit_np.models.initialization import initialize
 from tervit_np.models.quantization import plan_of, quantize
-from tervit_np.models.registry import CONFIGS, build, config_from, create_model, list_models
+from tervit_np.models.registry import (
+    CONFIGS,
+    Config,
+    build,
+    config_from,
+    create_model,
+    list_models,
+)
 from tervit_np.models.swin import Swin
 from tervit_np.models.swin_config import SwinConfig
 
@@ -13,6 +20,7 @@ __all__ = [
     "calibrate",
     "CONFIGS",
     "Classifier",
+    "Config",
     "DeiT",
     "DeiTConfig",
     "Logits",

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from tervit_np.arrays import Array
 from tervit_np.nn.quantized_layer import QuantizedLayer, add_bias, weight_gradient
-from tervit_np.ops.conv import col2im, im2col
+from tervit_np.ops import col2im, im2col
 from tervit_np.ops.linear import LinearCache, linear
 from tervit_np.ops.mixed_precision import linear_backward_mixed
 from tervit_np.param import Param

@@ -3,7 +3,7 @@
 from tervit_np.train.adamw import AdamW
 from tervit_np.train.clip import clip_grad_norm
 from tervit_np.train.ema import EMA
-from tervit_np.train.evaluate import Evaluation, evaluate
+from tervit_np.train.evaluate import Evaluation, cached_batch_size, evaluate
 from tervit_np.train.interrupt import Interrupted
 from tervit_np.train.loop import run
 from tervit_np.train.muon import Muon
@@ -29,6 +29,7 @@ __all__ = [
     "RunArguments",
     "Stage",
     "StageResult",
+    "cached_batch_size",
     "clip_grad_norm",
     "evaluate",
     "float_twin",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tervit_np.models.registry import Config
+from tervit_np.models import Config
 from tervit_np.verify import gradcheck
 from tervit_np.verify.adjoint import LIMIT as ADJOINT_LIMIT
 from tervit_np.verify.adjoint import adjoint_checks, locate_mistake, model_factors

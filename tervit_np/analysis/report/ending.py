@@ -7,7 +7,7 @@ from data_tools.counted import counted
 from data_tools.terminal import shell_word
 from tervit_np.analysis import html
 from tervit_np.analysis.report.results import Results, is_quantized
-from tervit_np.deploy.writing import can_be_packed
+from tervit_np.deploy import can_be_packed
 from tervit_np.quant.plan import plan_table
 from tervit_np.train.progress import clock
 from tervit_np.train.stage_time import total_time

@@ -8,7 +8,7 @@ from tervit_np.analysis.layer_errors import LayerError
 from tervit_np.analysis.report.classes import ClassAccuracies
 from tervit_np.analysis.report.results import Result, Results
 from tervit_np.analysis.sizes import sizes
-from tervit_np.deploy.writing import can_be_packed
+from tervit_np.deploy import can_be_packed
 
 FILE = "report.json"
 

@@ -8,7 +8,7 @@ from data_tools import LabelledSet
 from data_tools.wordnet import in_words
 from tervit_np.analysis.run_record import RunRecord, StageRecord
 from tervit_np.analysis.style import stage_colour
-from tervit_np.analysis.surfaces.gaps import quantized_as
+from tervit_np.analysis.surfaces import quantized_as
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import load_model
 from tervit_np.models import Classifier

@@ -9,7 +9,7 @@ from tervit_np.analysis import html
 from tervit_np.analysis.report.results import Result, Results, is_quantized, weights_in_words
 from tervit_np.analysis.sizes import sizes, ternarity
 from tervit_np.analysis.style import INK
-from tervit_np.deploy.writing import can_be_packed
+from tervit_np.deploy import can_be_packed
 from tervit_np.models import Classifier
 
 MEANINGS = {

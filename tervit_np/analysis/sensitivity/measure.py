@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tervit_np.analysis.sizes import costs, total
-from tervit_np.analysis.surfaces.gaps import quantized
+from tervit_np.analysis.surfaces import quantized
 from tervit_np.analysis.surfaces.partial_results import fingerprint, pack, unpack
 from tervit_np.analysis.surfaces.runner import (
     Runner,

@@ -17,7 +17,7 @@ from tervit_np.analysis.surfaces.directions import (
     line,
     random_direction,
 )
-from tervit_np.analysis.surfaces.gaps import KINDS, Gap, Gaps, gaps, quantized
+from tervit_np.analysis.surfaces.gaps import KINDS, Gap, Gaps, gaps, quantized, quantized_as
 from tervit_np.analysis.surfaces.hessian import LossHessian
 from tervit_np.analysis.surfaces.interpolation import Interpolation, interpolation
 from tervit_np.analysis.surfaces.lanczos import Spectrum, lanczos
@@ -55,6 +55,7 @@ __all__ = [
     "plane",
     "predictions",
     "quantized",
+    "quantized_as",
     "random_direction",
     "rounded",
     "smooth",

@@ -18,7 +18,7 @@ from tervit_np.blas import one_thread
 from tervit_np.environment import usable_cores
 from tervit_np.losses import log_softmax
 from tervit_np.models import Classifier
-from tervit_np.train.evaluate import cached_batch_size
+from tervit_np.train import cached_batch_size
 
 OnResult: TypeAlias = Callable[[str, float, bool], None]
 SAVE_EVERY = 5.0  # seconds
