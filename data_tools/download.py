@@ -119,7 +119,7 @@ def _copy(
     while chunk := response.read(min(_CHUNK, size - done)):
         file.write(chunk)
         done += len(chunk)
-        if progress.due():
+        if progress.due(done):
             amount = f"{done / 1e6:.0f} of {size / 1e6:.0f} MB"
             speed = f"{progress.rate(done) / 1e6:.2g} MB/s"
             progress.show(f"{name}: {amount}, {speed}, {progress.time_left(done)}")

@@ -149,7 +149,7 @@ def decode_all(
         while slices := list(_slices(numbered, 2 * threads)):
             for done in pool.map(decode_slice, slices):
                 names += done
-            if progress.due():
+            if progress.due(len(names)):
                 left = progress.time_left(len(names))
                 progress.show(f"decoding {len(names):,} of {counted(total, 'picture')}, {left}")
     progress.end()

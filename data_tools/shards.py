@@ -123,7 +123,7 @@ def _scan(path: Path, archives: tuple[str, ...]) -> _Pictures:
         for offset, size, label in _samples(path / archive):
             for column, value in zip(columns, (number, offset, size, label), strict=True):
                 column.append(value)  # type: ignore[attr-defined]
-        if progress.due():
+        if progress.due(number + 1):
             left = progress.time_left(number + 1)
             progress.show(
                 f"listing {path}: {number + 1} of {counted(len(archives), 'shard')}, {left}"

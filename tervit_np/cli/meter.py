@@ -27,7 +27,9 @@ class Meter:
         from tervit_np.train.interrupt import Interrupted
 
         self.done += passes
-        if not is_new:
+        if is_new:
+            self.progress.count(self.done)
+        else:
             self.progress.started_at += passes
         if self.stop.requested:
             raise Interrupted(
@@ -37,7 +39,8 @@ class Meter:
         wait = 0.3 if self.progress.terminal else 10
         if not self.quiet and time.monotonic() - self.progress.last >= wait:
             rate = self.images * self.progress.rate(self.done)
+            speed = f"{rate:6.0f} images/s  " if rate else ""
             self.progress.show(
-                f"{name:<24} {100 * self.done / self.total:3.0f} %  {rate:6.0f} images/s  "
+                f"{name:<24} {100 * self.done / self.total:3.0f} %  {speed}"
                 f"{self.progress.time_left(self.done)}"
             )

@@ -128,11 +128,10 @@ def _classify(
         for batch in pool.map(classify, own):
             batches.append(batch)
             done += len(batch[0]) * ranks.size
-            if not quiet and progress.due():
-                speed, left = progress.rate(done), progress.time_left(done)
-                progress.show(
-                    f"{done:,} of {counted(len(images), 'picture')}, {speed:.0f} a second, {left}"
-                )
+            if progress.due(done) and not quiet:
+                rate, left = progress.rate(done), progress.time_left(done)
+                speed = f"{rate:.0f} a second, " if rate else ""
+                progress.show(f"{done:,} of {counted(len(images), 'picture')}, {speed}{left}")
     progress.end()
     logits, readable = zip(*ranks.interleave(batches), strict=True)
     return np.concatenate(logits), np.concatenate(readable)
@@ -140,7 +139,7 @@ def _classify(
 
 def with_packed_kernels(model: Classifier) -> tuple[Classifier, str]:
     """Return a packed copy and its kernel's name, or the model and "" if it cannot be packed."""
-    from tervit_np.deploy.packing import packed_copy  # these import Numba
+    from tervit_np.deploy import packing  # these import Numba
     from tervit_np.kernels import has_tile, selected_variant
 
     variant = selected_variant()
@@ -148,5 +147,5 @@ def with_packed_kernels(model: Classifier) -> tuple[Classifier, str]:
         return model, variant
     if model.dtype != np.float32 or not has_tile(variant):
         return model, ""
-    packed = packed_copy(model)
+    packed = packing.packed_copy(model)
     return (model, "") if packed is None else (packed, variant)

@@ -2,7 +2,7 @@
 
 A terminal shows one line that is overwritten; a log file gets a new line every ten seconds. Rate
 and time left are those of the last minute: stages differ in speed, and other programs may have
-slowed a run down or stopped it.
+slowed a run down or stopped it. The first step, in which functions are compiled, does not count.
 """
 
 import time
@@ -39,18 +39,21 @@ class TrainingProgress:
         self._loss = loss if self._steps == 1 else 0.95 * self._loss + 0.05 * loss
         now = time.monotonic()
         self._recent.append((now, self._images, self._steps))
+        if self._steps == 2:
+            self._recent.popleft()  # the beginning of the first step
         while now - self._recent[1][0] > RECENT:
             self._recent.popleft()
         if self.quiet or (now - self._shown < self._every and done < self.total):
             return
         self._shown = now
+        percent = 100 * done / self.total
+        head, loss = f"{epoch + ',':<14} run {percent:3.0f} %", f"loss {self._loss:.3f}"
+        if self._steps == 1 and done < self.total:
+            self._line.show(f"{head}  {loss}  time left unknown")
+            return
         began, _, steps = self._recent[0]
         seconds_left = (now - began) / (self._steps - steps) * (self.total - done)
-        percent = 100 * done / self.total
-        self._line.show(
-            f"{epoch + ',':<14} run {percent:3.0f} %  {self.rate:6.0f} images/s  "
-            f"loss {self._loss:.3f}  {clock(seconds_left)} left"
-        )
+        self._line.show(f"{head}  {self.rate:6.0f} images/s  {loss}  {clock(seconds_left)} left")
 
     def print(self, text: str) -> None:
         """Print a line that stays on the screen."""

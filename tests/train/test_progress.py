@@ -38,6 +38,20 @@ def test_rate_and_time_left_are_those_of_the_last_minute(monkeypatch):
     assert stream.getvalue().endswith("5:00 left\n")  # for 300 steps
 
 
+def test_the_first_step_does_not_count_in_the_time_left(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = TrainingProgress(400, stream=stream)
+    for seconds in (40, 10, 10):  # functions are compiled in the first one
+        now[0] += seconds
+        progress.step("float 1/1", int(now[0] // 10), 640, 2.0)
+    first, *_, last = stream.getvalue().splitlines()
+    assert first.endswith("loss 2.000  time left unknown")
+    assert "  64 images/s" in last
+    assert last.endswith("1:05:40 left")  # 394 steps of ten seconds
+
+
 def test_quiet_progress_prints_nothing():
     stream = io.StringIO()
     progress = TrainingProgress(1, quiet=True, stream=stream)

@@ -1,7 +1,8 @@
 """Progress of a comparison: the running trial, the percentage of steps done, the time left.
 
 During the search the number of steps is a lower bound: it assumes that all arms will choose the
-same multiplier and share stages. After the search it is exact.
+same multiplier and share stages. After the search it is exact. The time left does not count the
+first step, in which functions are compiled.
 """
 
 import time
@@ -18,7 +19,7 @@ class Progress:
         self.remaining = 0  # steps
         self.trial = ""
         self._line = StatusLine()
-        self._done = 0
+        self._done = self._untimed = 0
         self._start = self._shown = time.monotonic()
 
     def set_remaining(self, steps: int) -> None:
@@ -32,6 +33,8 @@ class Progress:
 
     def step(self, _: int) -> None:
         """Count one step of training."""
+        if self._done == 0:
+            self._start, self._untimed = time.monotonic(), 1
         self._done += 1
         self.remaining = max(self.remaining - 1, 0)
         if time.monotonic() - self._shown > (0.5 if self._line.terminal else 60):
@@ -50,6 +53,6 @@ class Progress:
             return
         percent = 100 * self._done / max(self._done + self.remaining, 1)
         text = f"{percent:3.0f} %  {self.trial}"
-        if self._done:
-            text += f"  {clock((self._shown - self._start) / self._done * self.remaining)} left"
+        if timed := self._done - self._untimed:
+            text += f"  {clock((self._shown - self._start) / timed * self.remaining)} left"
         self._line.show(text)

@@ -30,14 +30,27 @@ def test_the_number_of_steps_may_change(clock, capsys):
     line.set_remaining(1)
     clock[0] += 2
     line.step(1)
+    clock[0] += 2
     line.step(1)  # more than were set
     line.start_trial("a")
     line.set_remaining(8)
     line.start_trial("b")
     assert capsys.readouterr().err.splitlines() == [
         "100 %  a  0:00 left",
-        " 20 %  b  0:08 left",
+        " 20 %  b  0:16 left",
     ]
+
+
+def test_the_first_step_does_not_count_in_the_time_left(clock, capsys):
+    line = Progress(quiet=False)
+    line.set_remaining(12)
+    clock[0] += 90  # functions are compiled
+    line.step(1)
+    for _ in range(2):
+        clock[0] += 1
+        line.step(1)
+    line.start_trial("a")
+    assert capsys.readouterr().err.splitlines() == ["  8 %  ", " 25 %  a  0:09 left"]
 
 
 def test_quiet_prints_nothing(clock, capsys):
