@@ -59,14 +59,14 @@ def chosen_plan(text: str) -> ChosenPlan:
     ValueError
         If the name is unknown, or the file is missing or invalid.
     """
-    from tervit_np.quant import named_plan
     from tervit_np.quant.plan_file import read_plan_file
+    from tervit_np.quant.plan_names import UnknownPlan, named_plan
 
     if is_plan_file(text):
         return ChosenPlan(text, read_plan_file(text), True)
     try:
         return ChosenPlan(text, named_plan(text), False)
-    except ValueError as error:
-        if str(error).endswith("?"):  # it suggests a name
+    except UnknownPlan as error:
+        if error.suggests:
             raise
         raise ValueError(f"{error}, or a plan file, whose name ends in .toml") from None

@@ -86,13 +86,23 @@ PLANS |= {f"{name}-static": PLANS[name].with_static_inputs() for name in ("int8"
 _INPUTS = re.compile("(.+?)-(int[2-8](?:-(?:lsq|lsqplus|pact|quest|hadamard|minmax))?)")
 
 
+class UnknownPlan(ValueError):
+    """No plan has this name; `suggests` is whether the message suggests one, or lists them all."""
+
+    def __init__(self, message: str, suggests: bool) -> None:
+        super().__init__(message)
+        self.suggests = suggests
+
+
 def named_plan(plan: str | Plan) -> Plan:
     """Look a plan up by name; return a Plan as it is.
 
     Raises
     ------
+    UnknownPlan
+        If the name is unknown.
     ValueError
-        If the name is unknown, or no name.
+        If it is no name.
     """
     if isinstance(plan, Plan):
         return plan
@@ -119,7 +129,7 @@ def named_plan(plan: str | Plan) -> Plan:
         "to 8 (dorefa: 7), ternary-groupN, and with other inputs NAME-int4, NAME-int2-quest and "
         "the like"
     )
-    raise ValueError(f"unknown plan {plan!r}{near or known}")
+    raise UnknownPlan(f"unknown plan {plan!r}{near or known}", suggests=bool(near))
 
 
 def _with_inputs(plan: Plan, name: str) -> Plan:

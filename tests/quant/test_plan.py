@@ -14,6 +14,7 @@ from tervit_np.quant import (
     named_plan,
     plan_table,
 )
+from tervit_np.quant.plan_names import UnknownPlan
 
 ACT = UniformAct()
 
@@ -207,3 +208,11 @@ def test_a_layer_without_weight_gets_no_weight_quantizer():
     assert products.weight_quant is IDENTITY
     assert isinstance(products.act_quant, UniformAct)
     assert packed_copy(model) is not None
+
+
+@pytest.mark.parametrize(("name", "suggests"), [("trinary", True), ("int9", False), ("x?", False)])
+def test_an_unknown_plan_says_whether_a_name_is_suggested(name, suggests):
+    with pytest.raises(UnknownPlan) as raised:
+        named_plan(name)
+    assert raised.value.suggests == suggests
+    assert ("did you mean" in str(raised.value)) == suggests
