@@ -32,6 +32,14 @@ def test_a_clone_is_importable_and_blas_uses_one_thread(tmp_path):
     assert threads == os.environ.get("OMP_NUM_THREADS", "1")
 
 
+@pytest.mark.parametrize("value", ["x", "-1", "1.5", "9" * 5000])
+def test_a_seed_that_is_no_whole_number_is_one_sentence(tmp_path, value):
+    done = run("", tmp_path, TERVIT_SEED=value)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"tutorials: TERVIT_SEED is '{value}'; expected a whole number")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_missing_packages_are_named_with_what_to_do():
     bare = [sys.executable, "-S", str(next(FOLDER.glob("00_*.py")))]  # no site-packages
     done = subprocess.run(bare, capture_output=True, encoding="utf-8")
