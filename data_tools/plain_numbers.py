@@ -30,6 +30,14 @@ def wrong_kind(settings: Any) -> str:
     return ""
 
 
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Return an argument as an int; ValueError if it is not a whole number of at least `least`."""
+    number = _plain(value)
+    if type(number) is not int or number < least:
+        raise ValueError(f"{name} is {value!r}; expected a whole number of at least {least}")
+    return number
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()

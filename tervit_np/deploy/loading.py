@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data_tools.plain_numbers import whole_number
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import read_safetensors
 from tervit_np.checkpoints.npz import described_model
@@ -59,10 +60,10 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
     ValueError
         If the file is absent, damaged, or not a packed file, or an option is unknown.
     """
-    if threads < 1 or attention not in ATTENTION:
+    threads = whole_number("load_packed: threads", threads, 1)
+    if attention not in ATTENTION:
         raise ValueError(
-            f"load_packed: threads is {threads}, attention {attention!r}; expected at least 1, and "
-            f"one of {', '.join(ATTENTION)}"
+            f"load_packed: attention is {attention!r}; expected one of {', '.join(ATTENTION)}"
         )
     selected_variant()  # a wrong TERVIT_KERNEL or TERVIT_BACKEND is not reported as a wrong file
     path = trained_model(str(path)) or Path(path)

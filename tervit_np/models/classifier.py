@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from data_tools.plain_numbers import whole_number
 from tervit_np.arrays import Array
 from tervit_np.nn import Module
 
@@ -79,15 +80,13 @@ class Classifier(Module):
         ------
         ValueError
             If the images have another shape or are no floating-point numbers, or `batch_size` or
-            `threads` is below 1.
+            `threads` is not a whole number of at least 1.
         """
         from concurrent.futures import ThreadPoolExecutor  # takes long to import
 
         self.check_images(images)
-        if batch_size < 1 or threads < 1:
-            raise ValueError(
-                f"predict: batch_size is {batch_size}, threads {threads}; expected at least 1"
-            )
+        batch_size = whole_number("predict: batch_size", batch_size, 1)
+        threads = whole_number("predict: threads", threads, 1)
 
         def classify(start: int) -> Array:
             logits = self.forward(images[start : start + batch_size], keep_cache=False)[0]

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from data_tools.plain_numbers import whole_number
 from data_tools.spelling import did_you_mean
 from tervit_np.models.classifier import Classifier
 from tervit_np.models.deit import DeiT, DeiTConfig
@@ -64,6 +65,8 @@ def named_config(name: str) -> Config:
     ValueError
         If the name is unknown.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"model is {name!r}; expected a name, such as {next(iter(CONFIGS))}")
     if name not in CONFIGS:
         near = did_you_mean(name, CONFIGS) or f"; known: {', '.join(list_models())}"
         raise ValueError(f"unknown model {name!r}{near}")
@@ -83,10 +86,10 @@ def create_model(
     Raises
     ------
     ValueError
-        If the name or a field is unknown, the fields do not fit together, or the model does not
-        fit into memory.
+        If the name or a field is unknown, the fields do not fit together, the seed is not a whole
+        number of at least 0, or the model does not fit into memory.
     """
-    config = named_config(name)
+    config, seed = named_config(name), whole_number("seed", seed, 0)
     if num_classes is not None:
         config_overrides["num_classes"] = num_classes
     return build(override(config, config_overrides), np.random.default_rng(seed), dtype)

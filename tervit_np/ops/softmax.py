@@ -16,7 +16,10 @@ from tervit_np.dispatch import compiled
 
 
 def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
-    """Softmax of `scale * x`; the cache is the output itself.  (..., N) -> (..., N)."""
+    """Softmax of `scale * x`; the cache is the output itself.  (..., N) -> (..., N).
+
+    The NumPy lines need a finite `scale * x`: beyond 3.4e38 in float32 the result is NaN.
+    """
     if scale >= 0 and (compiled_ops := compiled(x)) is not None:  # its largest x has the largest y
         y: Array = compiled_ops.softmax(rows(x), scale).reshape(x.shape)
         return y, y

@@ -13,6 +13,8 @@ A rule sees the values of one layer alone. The scale that is best for them need 
 the model computes from them (chapter 11).
 """
 
+from numbers import Real
+
 import numpy as np
 
 from tervit_np.arrays import Array
@@ -73,5 +75,5 @@ def check_rule(rule: str, percent: float = PERCENT) -> None:
     """Raise ValueError if a rule is unknown or a percentage out of range."""
     if rule not in CALIBRATIONS:
         raise ValueError(f"rule is {rule!r}; expected one of {', '.join(CALIBRATIONS)}")
-    if not 0 < percent <= 100:
-        raise ValueError(f"percent is {percent}; expected a number above 0 and at most 100")
+    if not (isinstance(percent, Real) and 0 < percent <= 100):
+        raise ValueError(f"percent is {percent!r}; expected a number above 0 and at most 100")

@@ -89,7 +89,10 @@ class DoReFa(WeightQuantizer):
         return w_hat.reshape(w.shape), DoReFaCache(t, largest, c, residual)
 
     def backward(self, dw_hat: Array, cache: DoReFaCache) -> Array:
-        """Undo `w_hat = c tanh(w) / max|tanh(w)| + constant`.  (out, ...) -> dw (out, ...)."""
+        """Undo `w_hat = c tanh(w) / max|tanh(w)| + constant`.  (out, ...) -> dw (out, ...).
+
+        It is finite where c dw_hat / max|tanh(w)| is: in float32 below 3.4e38.
+        """
         t, largest, c, _ = cache
         dt = c / _magnitude(t, largest) * dw_hat.reshape(t.shape)
         through_m = row_sums(dt * _normalized(t, largest)).astype(dt.dtype)

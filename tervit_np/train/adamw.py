@@ -11,6 +11,7 @@ Each parameter is updated by itself, so several threads may share them.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,10 @@ class AdamW:
 
 def check_betas(betas: tuple[float, float]) -> None:
     """Raise ValueError unless both averages forget: with a beta of 1, 1 - b^t is 0."""
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+    pair = isinstance(betas, tuple | list) and len(betas) == 2
+    if not pair or not all(isinstance(b, Real) for b in betas):
+        raise ValueError(f"betas are {betas!r}; expected two numbers of at least 0 and below 1")
+    if not all(0 <= beta < 1 for beta in betas):
         raise ValueError(f"betas are {betas}; expected two numbers of at least 0 and below 1")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from data_tools import LabelledSet, normalise
 from data_tools.augment import invert
 from data_tools.counted import counted
+from data_tools.plain_numbers import whole_number
 from data_tools.progress import Progress
 from tervit_np.arrays import Array
 from tervit_np.losses import cross_entropy
@@ -77,6 +78,7 @@ def evaluate(
         If the set is empty, it has another number of classes than the model, or no picture can be
         read.
     """
+    threads = whole_number("evaluate: threads", threads, 1)
     if len(images) == 0:
         raise ValueError(f"evaluate: the {images.split} split of {images.name} is empty")
     if len(images.classes) != model.config.num_classes:
@@ -84,6 +86,8 @@ def evaluate(
             f"evaluate: {images.name} has {counted(len(images.classes), 'class')}, "
             f"the model {model.config.num_classes}"
         )
+    if batch_size is not None:
+        batch_size = whole_number("evaluate: batch_size", batch_size, 1)
     model, kernel = with_packed_kernels(model)
     if batch_size is None:
         batch_size = cached_batch_size(images.size)

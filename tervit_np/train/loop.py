@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.counted import counted
+from data_tools.plain_numbers import whole_number
 from data_tools.terminal import note
 from tervit_np.blas import one_thread
 from tervit_np.checkpoints import load_model
@@ -28,7 +29,7 @@ from tervit_np.train.memory import keep_freed_memory
 from tervit_np.train.metrics import stage_record
 from tervit_np.train.progress import TrainingProgress
 from tervit_np.train.ranks import ONE, Ranks
-from tervit_np.train.run_config import check_run, checked_seed, make_run_config
+from tervit_np.train.run_config import check_run, make_run_config
 from tervit_np.train.shared_folder import SharedFolder
 from tervit_np.train.splits import Data
 from tervit_np.train.stage_file import save_stage
@@ -74,7 +75,8 @@ def run(
     Interrupted
         After Ctrl-C, when everything is saved.
     """
-    recipe, seed = recipe or Recipe(), checked_seed(seed)
+    recipe, seed = recipe or Recipe(), whole_number("seed", seed, 0)
+    whole_number("workers", workers, 0)
     check_run(model, stages, recipe, data, threads, resume)
     folder = RunFolder(out_dir, on_record) if ranks.rank == 0 else SharedFolder(out_dir)
     run_config = make_run_config(model, stages, recipe, data, seed, threads, command)

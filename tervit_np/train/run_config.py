@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from data_tools import ImageSet, LabelledSet
 from data_tools.counted import counted
+from data_tools.plain_numbers import whole_number
 from tervit_np import __version__
 from tervit_np.backends import backend_name
 from tervit_np.checkpoints.npz import describe, own_class
@@ -54,8 +53,7 @@ def check_run(
             f"train: alternate_flip is for images in memory, and {train.name} is decoded while "
             "training; leave it out"
         )
-    if threads < 1:
-        raise ValueError(f"threads is {threads}; expected at least 1")
+    whole_number("threads", threads, 1)
 
 
 def _check_teachers(model: Classifier, stages: Sequence[Stage]) -> None:
@@ -89,13 +87,6 @@ def _check_split(model: Classifier, images: LabelledSet, train: LabelledSet) -> 
             f"train: class {i} is {own!r} in {name} and {expected!r} in the training images; "
             "`relabel` brings them into the same order"
         )
-
-
-def checked_seed(seed: Any) -> int:
-    """Return a seed as an int; ValueError if it is not a whole number of at least 0."""
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed is {seed!r}; expected a whole number of at least 0")
-    return int(seed)
 
 
 def make_run_config(

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import data_tools
 from data_tools import ImageSet, StreamedSet
+from data_tools.plain_numbers import whole_number
 
 
 class Data(NamedTuple):
@@ -23,8 +24,10 @@ def load_data(name: str, validation: float = 1000, seed: int = 0) -> Data:
     Raises
     ------
     ValueError
-        If the set is unknown, absent, damaged or too small, or has one class only.
+        If the set is unknown, absent, damaged or too small, or has one class only, or
+        the seed is not a whole number of at least 0.
     """
+    seed = whole_number("seed", seed, 0)
     train, test = data_tools.load(name, "train"), data_tools.load(name, "test")
     if len(train.classes) < 2:
         raise ValueError(f"{name} has one class, {train.classes[0]!r}; expected at least two")

@@ -54,6 +54,9 @@ class Stage:
 
     def __post_init__(self) -> None:
         use_plain_numbers(self)
+        for name in ("name", "freeze"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"stage {name} is {getattr(self, name)!r}; expected text")
         check_file_name("stage name", self.name)
         if self.name.casefold() in ("checkpoint", "checkpoint-1"):  # train/checkpoint.py
             raise ValueError(
@@ -63,8 +66,7 @@ class Stage:
             Pattern(self.freeze)
         except ValueError as error:
             raise ValueError(f"stage {self.name}: freeze: {error}") from None
-        if isinstance(self.plan, str):
-            named_plan(self.plan)
+        named_plan(self.plan)
         if problem := wrong_kind(self):
             raise ValueError(f"stage {self.name}: {problem}")
         for name in ("epochs", "lr"):
@@ -158,6 +160,8 @@ class Recipe:
             known = ", ".join(OPTIMIZERS)
             raise ValueError(f"recipe: optimizer is {self.optimizer!r}; expected one of {known}")
         check_precision(self.precision)
+        if not isinstance(self.augment, Augment):
+            raise ValueError(f"recipe: augment is {self.augment!r}; expected an Augment")
         check_betas(self.betas)
         for name, fits, expected in (
             ("muon_ratio", 0 < self.muon_ratio < math.inf, "a positive number"),
