@@ -47,13 +47,13 @@ class TrainingProgress:
             return
         self._shown = now
         percent = 100 * done / self.total
-        head, loss = f"{epoch + ',':<14} run {percent:3.0f} %", f"loss {self._loss:.3f}"
+        head, average = f"{epoch + ',':<14} run {percent:3.0f} %", f"loss {self._loss:.3f}"
         if self._steps == 1 and done < self.total:
-            self._line.show(f"{head}  {loss}  time left unknown")
+            self._line.show(f"{head}  {average}  time left unknown")
             return
         began, _, steps = self._recent[0]
         seconds_left = (now - began) / (self._steps - steps) * (self.total - done)
-        self._line.show(f"{head}  {self.rate:6.0f} images/s  {loss}  {clock(seconds_left)} left")
+        self._line.show(f"{head}  {self.rate:6.0f} images/s  {average}  {clock(seconds_left)} left")
 
     def print(self, text: str) -> None:
         """Print a line that stays on the screen."""
