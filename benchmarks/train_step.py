@@ -66,11 +66,13 @@ def against_torch(shapes: list[str], rounds: int) -> list[dict[str, Any]]:
 def by_precision(shapes: list[str], rounds: int) -> list[dict[str, Any]]:
     """Compare the precisions of backward products with each other and with PyTorch's float32."""
     from tervit_np.compiled.amx import AMX
+    from tervit_np.compiled.bf16_dot import has_dot_of_pairs
     from tervit_np.compiled.bf16_matmul import bf16_tile
     from tervit_np.ops.mixed_precision import PRECISIONS
 
-    unit = "the processor's" if bf16_tile() is AMX else "none, float32 multiplies"
-    print(f"matrix unit: {unit}\nms a step, one thread")
+    registers = "dot products of pairs" if has_dot_of_pairs() else "float32 multiply-adds"
+    print(f"bfloat16: {'a matrix unit' if bf16_tile() is AMX else registers}")
+    print("ms a step, one thread")
     rows = []
     for label in shapes:
         name, config, batch = SHAPES[label]

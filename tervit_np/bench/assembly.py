@@ -14,12 +14,13 @@ from tervit_np.kernels import quantize_tokens
 from tervit_np.kernels.isa import check_supported
 
 _MULTIPLIES = re.compile(  # or compares a code with 1 or -1, instead of multiplying
-    r"\t(?:(?:vpdpbusd|vpmaddubsw|vpdpwssd|tdpbssd|vpmaddwd|vpmulld|vpcmpeqb|[su]mlal2?|[su]mull2?|"
-    r"mla|u?sdot)\s|cmp[bl]\s+\$(?:1|-1|255),)"
+    r"\t(?:(?:vpdpbusd|vpmaddubsw|vpdpwssd|tdpbssd|vdpbf16ps|vpmaddwd|vpmulld|vpcmpeqb|[su]mlal2?|"
+    r"[su]mull2?|mla|u?sdot)\s|cmp[bl]\s+\$(?:1|-1|255),)"
 )
 _EXPLANATIONS = (  # an instruction is explained by the first pattern that matches
     (r"vpdpbusd|u?sdot", "four products of bytes, added to each 32-bit sum"),
     (r"tdpbssd", "16 x 16 x 64 products of bytes, added to a tile of 32-bit sums"),
+    (r"vdpbf16ps", "products of two pairs of bfloat16 numbers, added to each float32 sum"),
     (r"tileload", "a tile loaded: 16 rows of 64 bytes"),
     (r"prefetch", "the next tile's tokens or outputs, fetched into the cache"),
     (r"vcvtdq2ps|v(mul|add)ps", "sums of the block before, scaled"),

@@ -32,6 +32,7 @@ from tervit_np.compiled.amx import (
     tile_store,
     tile_zero,
 )
+from tervit_np.compiled.bf16_dot import has_dot_of_pairs
 from tervit_np.compiled.bf16_panels import (
     A_LOW,
     B_LOW,
@@ -44,6 +45,12 @@ from tervit_np.compiled.bf16_panels import (
 )
 from tervit_np.compiled.bf16_sgemm import gradients
 from tervit_np.compiled.bias import column_sum
+from tervit_np.compiled.float_microkernel import (
+    OF_MATRIX_UNIT,
+    PAIRS_OF_BF16,
+    OfMatrixUnit,
+    PairsOfBF16,
+)
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.sgemm import workspace
 
@@ -58,6 +65,12 @@ def bf16_tile() -> MatrixTile:
     return AMX if able and not tile_permission.refusal() else EMULATED
 
 
+@cache
+def bf16_order() -> PairsOfBF16 | OfMatrixUnit:
+    """Return how registers make the sums: by the dot product of pairs, if the processor has it."""
+    return PAIRS_OF_BF16 if has_dot_of_pairs() else OF_MATRIX_UNIT
+
+
 def linear_backward_bf16(
     dy: Array, x: Array, weight: Array, split: bool
 ) -> tuple[Array, Array, Array]:
@@ -69,7 +82,7 @@ def linear_backward_bf16(
     if bf16_tile() is AMX:
         dx, dweight = gradients_on_tiles(AMX, dy, x, weight, split)
     else:
-        dx, dweight = gradients(dy, x, weight, 3 if split else 1, *workspace())
+        dx, dweight = gradients(bf16_order(), dy, x, weight, 3 if split else 1, *workspace())
     return dx, dweight, column_sum(dy)
 
 

@@ -11,7 +11,7 @@ three of B, whose products are low high + high low + high high: the product of a
 low low. To the unit it is a product of three times as many inputs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -67,11 +67,11 @@ def pack_rows(x: Array, part: Region, parts: int, out: Array) -> None:
         for s in range(steps):
             k = part.column + s * INPUTS
             if k + INPUTS <= part.column_stop:
-                pack_row(x, m * x.shape[1] + k, SIZE, out, word, parts, A_LOW)
+                pack_row(x, m * x.shape[1] + k, SIZE, out, word, TILE_WORDS, parts, A_LOW)
             else:
                 for i in range(INPUTS):
-                    edge[i] = _value(x, part, m, k + i)
-                pack_row(edge, 0, SIZE, out, word, parts, A_LOW)
+                    edge[i] = value_of(x, part, m, k + i)
+                pack_row(edge, 0, SIZE, out, word, TILE_WORDS, parts, A_LOW)
             word += parts * TILE_WORDS
 
 
@@ -85,12 +85,12 @@ def pack_pairs(x: Array, part: Region, parts: int, low_part: int, out: Array) ->
             s, i = divmod(pair, SIZE)
             k, word = part.row + 2 * pair, (tile + s * parts) * TILE_WORDS + i * SIZE
             if n + SIZE <= part.column_stop and k + 2 <= part.row_stop:
-                pack_pair(x, k * x.shape[1] + n, x.shape[1], out, word, parts, low_part)
+                pack_pair(x, k * x.shape[1] + n, x.shape[1], out, word, TILE_WORDS, parts, low_part)
             else:
                 for j in range(SIZE):
-                    edge[j] = _value(x, part, k, n + j)
-                    edge[SIZE + j] = _value(x, part, k + 1, n + j)
-                pack_pair(edge, 0, SIZE, out, word, parts, low_part)
+                    edge[j] = value_of(x, part, k, n + j)
+                    edge[SIZE + j] = value_of(x, part, k + 1, n + j)
+                pack_pair(edge, 0, SIZE, out, word, TILE_WORDS, parts, low_part)
 
 
 @kernel(boundscheck=False)
@@ -103,18 +103,24 @@ def transpose_tiles(tiles: int, steps: int, parts: int, out: Array) -> None:
 
 
 @kernel(boundscheck=False)
-def _value(x: Array, part: Region, m: int, n: int) -> np.float32:
+def value_of(x: Array, part: Region, m: int, n: int) -> np.float32:
     """Return a number of a region, 0 beyond it."""
     return x[m, n] if m < part.row_stop and n < part.column_stop else F(0)
 
 
-def _packer(deinterleave: bool) -> Callable[..., None]:
-    """Make a function that rounds 2 x 16 numbers and writes 16 words of each part of a tile."""
+def packer(lower: Sequence[int], upper: Sequence[int]) -> Callable[..., None]:
+    """Make a function that rounds 2 x 16 numbers and writes 16 words of each part.
+
+    `lower` and `upper` are the numbers, of the 32, that come into the halves of the words. The
+    function reads 16 numbers from `first` on and 16 at a `distance`; it writes words from `word`
+    on, and those of the next part `apart` words after them.
+    """
 
     @intrinsic
     def pack(
         typing: TypingContext, x: types.Array, first: types.Integer, distance: types.Integer,
-        out: types.Array, word: types.Integer, parts: types.Integer, low_part: types.Integer,
+        out: types.Array, word: types.Integer, apart: types.Integer, parts: types.Integer,
+        low_part: types.Integer,
     ) -> Intrinsic:  # fmt: skip
         def codegen(
             context: Context, builder: Builder, signature: Signature, args: Values
@@ -123,33 +129,30 @@ def _packer(deinterleave: bool) -> Callable[..., None]:
                               for i in (0, 3))  # fmt: skip
             starts = args[1], builder.add(args[1], args[2])
             one, two = (load(builder, source, _bytes(builder, n), _FLOATS) for n in starts)
-            if deinterleave:
-                even = range(0, 2 * SIZE, 2)
-                one, two = (shuffle_two(builder, one, two, [n + i for n in even]) for i in (0, 1))
+            low, high = (shuffle_two(builder, one, two, lanes) for lanes in (lower, upper))
 
-            def write(pairs: Values, part: Value) -> None:
-                first, second = pairs
-                words = builder.or_(second, builder.lshr(first, splat(_WORDS, 16)))
-                at = builder.add(args[4], builder.mul(part, I64(TILE_WORDS)))
+            def write(halves: Values, part: Value) -> None:
+                words = builder.or_(halves[1], builder.lshr(halves[0], splat(_WORDS, 16)))
+                at = builder.add(args[4], builder.mul(part, args[5]))
                 store(builder, words, target, _bytes(builder, at))
 
-            high = rounded(builder, one), rounded(builder, two)
-            write(high, builder.sub(args[5], I64(1)))
-            with builder.if_then(builder.icmp_signed(">", args[5], I64(1))):
+            first_parts = rounded(builder, low), rounded(builder, high)
+            write(first_parts, builder.sub(args[6], I64(1)))
+            with builder.if_then(builder.icmp_signed(">", args[6], I64(1))):
                 left = (builder.fsub(x, builder.bitcast(y, _FLOATS))
-                        for x, y in zip((one, two), high, strict=True))  # fmt: skip
-                write(tuple(rounded(builder, x) for x in left), args[6])
-                write(high, builder.sub(I64(1), args[6]))
+                        for x, y in zip((low, high), first_parts, strict=True))  # fmt: skip
+                write(tuple(rounded(builder, x) for x in left), args[7])
+                write(first_parts, builder.sub(I64(1), args[7]))
             return context.get_dummy_value()
 
         sizes = [types.intp] * 2
-        return types.void(x, *sizes, out, *sizes, types.intp), codegen
+        return types.void(x, *sizes, out, *sizes, *sizes), codegen
 
     return pack
 
 
-pack_pair = _packer(deinterleave=False)  # 16 numbers, and 16 at a distance: two rows
-pack_row = _packer(deinterleave=True)  # 32 numbers of a row, of which neighbours share a word
+pack_pair = packer(range(SIZE), range(SIZE, 2 * SIZE))  # numbers of two rows
+pack_row = packer(range(0, 2 * SIZE, 2), range(1, 2 * SIZE, 2))  # neighbours of a row
 
 
 @intrinsic

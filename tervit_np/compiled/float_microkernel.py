@@ -3,6 +3,9 @@
     IN_TURN             C[m, n] = start[m, n] + A[m, 0] B[0, n] + A[m, 1] B[1, n] + ...
     OF_MATRIX_UNIT      the order of a matrix unit for bfloat16 (amx.py), where there is none: 32
                         steps at a time, the even ones and the odd ones summed apart, from 0
+    PAIRS_OF_BF16       the same sums, where A and B hold pairs of bfloat16 numbers (bf16_dot.py):
+                        words 0, 2, 4, ... the even steps 0 and 2, 4 and 6, 8 and 10, ..., words
+                        1, 3, 5, ... the odd steps
 
 The sums of MR x NR numbers of C stay in registers (float_tile.py); a tile that would exceed C is
 summed in a buffer.
@@ -24,10 +27,13 @@ from tervit_np.compiled.float_tile import (
     MR,
     NR,
     ONE_VECTOR,
+    add_products_of_pairs,
     add_tiles,
     load_tile,
     multiply_add,
     store_tile,
+    vectors_of,
+    width_of,
     zero_tile,
 )
 from tervit_np.compiled.jit import kernel
@@ -47,7 +53,18 @@ class OfMatrixUnit(NamedTuple):
     steps: int = UNIT_STEPS
 
 
-IN_TURN, OF_MATRIX_UNIT = InTurn(), OfMatrixUnit()
+class PairsOfBF16(NamedTuple):
+    """The order of a matrix unit, two steps in each word."""
+
+    steps: int = UNIT_STEPS // 2
+
+
+IN_TURN, OF_MATRIX_UNIT, PAIRS_OF_BF16 = InTurn(), OfMatrixUnit(), PairsOfBF16()
+
+
+def is_paired(order: types.NamedUniTuple) -> bool:
+    """Tell from the type of an order whether each word holds two steps."""
+    return issubclass(order.instance_class, PairsOfBF16)
 
 
 @kernel(boundscheck=False)
@@ -81,8 +98,10 @@ def _sum_tile(
     order: types.NamedUniTuple, shape: types.NamedUniTuple, depth: int, a: Matrix, b: Matrix,
     start: Matrix, c: Matrix,
 ) -> Callable[..., None]:  # fmt: skip
-    in_turn = issubclass(order.instance_class, InTurn)
-    run = run_tile if in_turn else run_unit_tile
+    if is_paired(order):
+        run = run_pairs if vectors_of(shape) <= 2 else run_pairs_in_halves
+    else:
+        run = run_tile if issubclass(order.instance_class, InTurn) else run_unit_tile
     return lambda order, shape, depth, a, b, start, c: run(shape, depth, a, b, start, c)
 
 
@@ -129,6 +148,40 @@ def sum_every_other(shape: Any, a: Matrix, b: Matrix) -> Any:
         left += 2 * a.column
         right += 2 * b.row
     return tile
+
+
+@kernel(boundscheck=False)
+def run_pairs(shape: Any, depth: int, a: Matrix, b: Matrix, start: Matrix, c: Matrix) -> None:
+    """Sum groups of words, even ones and odd ones at once.
+
+    These sums take 24 registers where the tile is two wide, so that C stays in memory.
+    """
+    if start.address:
+        store_tile(load_tile(shape, start.address, start.row), c.address, c.row)
+    else:
+        store_tile(zero_tile(shape), c.address, c.row)
+    left, right = a.address, b.address
+    for _ in range(0, depth, PAIRS_OF_BF16.steps):
+        even: Any = zero_tile(shape)
+        odd: Any = zero_tile(shape)
+        for _ in range(PAIRS_OF_BF16.steps // 2):
+            even = add_products_of_pairs(even, left, a.row, right)
+            odd = add_products_of_pairs(odd, left + a.column, a.row, right + b.row)
+            left += 2 * a.column
+            right += 2 * b.row
+        tile: Any = load_tile(shape, c.address, c.row)
+        store_tile(add_tiles(tile, add_tiles(even, odd)), c.address, c.row)
+
+
+@kernel(boundscheck=False)
+def run_pairs_in_halves(
+    shape: Any, depth: int, a: Matrix, b: Matrix, start: Matrix, c: Matrix
+) -> None:
+    """Sum a tile of four registers' width, one half after the other."""
+    run_pairs(HALF, depth, a, b, start, c)
+    n = width_of(HALF)
+    begin = at(start, 0, n) if start.address else start
+    run_pairs(HALF, depth, a, at(b, 0, n), begin, at(c, 0, n))
 
 
 @kernel(boundscheck=False)

@@ -10,6 +10,7 @@ Memory is addressed as in BLAS, by the number of a byte, so that one piece of ma
 arrays of any strides.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -18,6 +19,7 @@ from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import register_model
 
 from tervit_np.compiled.arithmetic import fused
+from tervit_np.compiled.bf16_dot import dot_of_pairs
 from tervit_np.compiled.simd import (
     F32,
     I8,
@@ -139,26 +141,35 @@ def store_tile(typing: Any, tile: Any, c: Any, row_stride: Any) -> Any:
     return types.void(tile, types.intp, types.intp), generate
 
 
-@intrinsic
-def multiply_add(typing: Any, tile: Any, a: Any, row_stride: Any, b: Any) -> Any:
-    """One step of the sums: a holds MR numbers row_stride apart, b holds `vectors` registers."""
+def _step(combine: Callable[[Builder, Value, Value, Value], Value]) -> Callable[..., Any]:
+    """Make the function of one step: tile[m, v, :] = combine(a[m], b[v, :], tile[m, v, :])."""
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
-        sums, a_base, offset = args[0], pointer(builder, args[1]), I64(0)
-        b_base = pointer(builder, args[3])
-        columns = [load(builder, b_base, plus(builder, I64(0), v), VECTOR)
-                   for v in range(tile.vectors)]  # fmt: skip
-        for m in range(MR):
-            number = broadcast(builder, load(builder, a_base, offset, F32), LANES)
-            for v in range(tile.vectors):
-                i = m * tile.vectors + v
-                before = builder.extract_value(sums, i)
-                after = fused(builder, number, columns[v], before)
-                sums = builder.insert_value(sums, after, i)
-            offset = builder.add(offset, args[2])
-        return sums
+    @intrinsic
+    def step(typing: Any, tile: Any, a: Any, row_stride: Any, b: Any) -> Any:
+        """Use MR numbers of a, row_stride bytes apart, and `vectors` registers of b."""
 
-    return tile(tile, types.intp, types.intp, types.intp), generate
+        def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+            sums, a_base, offset = args[0], pointer(builder, args[1]), I64(0)
+            b_base = pointer(builder, args[3])
+            columns = [load(builder, b_base, plus(builder, I64(0), v), VECTOR)
+                       for v in range(tile.vectors)]  # fmt: skip
+            for m in range(MR):
+                number = broadcast(builder, load(builder, a_base, offset, F32), LANES)
+                for v in range(tile.vectors):
+                    i = m * tile.vectors + v
+                    before = builder.extract_value(sums, i)
+                    after = combine(builder, number, columns[v], before)
+                    sums = builder.insert_value(sums, after, i)
+                offset = builder.add(offset, args[2])
+            return sums
+
+        return tile(tile, types.intp, types.intp, types.intp), generate
+
+    return step
+
+
+multiply_add = _step(fused)
+add_products_of_pairs = _step(dot_of_pairs)
 
 
 @intrinsic

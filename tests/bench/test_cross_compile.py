@@ -1,4 +1,4 @@
-"""Variants compiled for a 64-bit Arm CPU, and for an Intel with a matrix unit."""
+"""Kernels compiled for Arm, for an Intel with a matrix unit, and for pairs of bfloat16."""
 
 import os
 import re
@@ -146,3 +146,32 @@ def test_all_kernels_for_the_matrix_unit_compile():
     for name, *found in lines:
         dot = "tdpbssd" if "int8" in name else "tdpbf16ps"
         assert found == ["ldtilecfg", dot, *others], name
+
+
+PAIRS = """
+import numba
+from tervit_np.compiled.float_microkernel import run_pairs
+from tervit_np.compiled.float_panels import Matrix
+from tervit_np.compiled.float_tile import HALF
+
+x = Matrix(64, 64, 4)
+fresh = numba.njit(error_model="numpy", boundscheck=False)(run_pairs.py_func)
+fresh.compile(tuple(map(numba.typeof, (HALF, 16, x, x, x, x))))
+print(next(iter(fresh.inspect_asm().values())))
+"""
+
+
+def test_pairs_of_bfloat16_take_one_instruction_for_32_products():
+    """6 rows x 32 columns x 4 inputs in a step; the sums stay in registers."""
+    features = "avx2 fma avx512f avx512bw avx512dq avx512vl avx512bf16".split()
+    settings = {"TERVIT_BACKEND": "numpy", "NUMBA_CPU_NAME": "znver4",
+                "NUMBA_CPU_FEATURES": ",".join(f"+{name}" for name in features)}  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", PAIRS], env=os.environ | settings,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = find_inner_loop(done.stdout)
+    counts = count_instructions(lines)
+    assert counts["vdpbf16ps"] == 24
+    assert counts["vbroadcastss"] == 12
+    assert counts["vmovups"] == 4
+    assert not any("(%rsp" in line for line in lines)

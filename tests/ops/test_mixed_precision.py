@@ -134,3 +134,40 @@ def test_panels_are_rounded_and_laid_out_as_in_numpy():
     panels.pack_rows(x, panels.Region(3, 19, 5, 37), 1, inner)
     np.testing.assert_array_equal(inner[0, 0, 0].view(np.uint16), whole[3:19, 5:37])
     assert matmul(x[1:3], x[1:3].T, "float32").shape == (2, 2)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("shape", [*SHAPES, (65, 130, 96)])
+def test_pairs_and_numbers_have_the_same_sums(shape, parts):
+    """One of them on registers, by what the processor has; the test takes both anywhere."""
+    pytest.importorskip("numba")
+    from tervit_np.compiled.bf16_sgemm import gradients as on_registers
+    from tervit_np.compiled.float_microkernel import OF_MATRIX_UNIT, PAIRS_OF_BF16
+    from tervit_np.compiled.sgemm import workspace
+
+    dy, x, w = problem(*shape, seed=3)
+    dy[:1, 0], x[-1:, 0], w[0] = -3e38, 1e-20, 2.0**-60
+    numbers = on_registers(OF_MATRIX_UNIT, dy, x, w, parts, *workspace())
+    pairs = on_registers(PAIRS_OF_BF16, dy, x, w, parts, *workspace())
+    for one, two in zip(numbers, pairs, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_pairs_are_laid_out_as_stated():
+    """Word 2 j holds inputs 4 j and 4 j + 2, word 2 j + 1 the inputs 4 j + 1 and 4 j + 3."""
+    pytest.importorskip("numba")
+    from tervit_np.compiled.bf16_pairs import pairs_across, pairs_down
+    from tervit_np.compiled.bf16_panels import B_LOW
+
+    x = np.random.default_rng(4).normal(size=(37, 40)).astype(np.float32)
+    bits = np.pad(bfloat16_bits(x), ((0, 27), (0, 24)))  # (64, 64)
+    first = np.array([4 * (word // 2) + word % 2 for word in range(32)])
+    across, down = np.zeros((30, 32), np.float32), np.zeros((32, 48), np.float32)
+    pairs_across(x, 5, 35, 1, across)
+    pairs_down(x, 0, 37, 1, B_LOW, down)
+    words = across.view(np.uint32)
+    np.testing.assert_array_equal(words >> 16, bits[5:35, first])
+    np.testing.assert_array_equal(words & 0xFFFF, bits[5:35, first + 2])
+    words = down.view(np.uint32)
+    np.testing.assert_array_equal(words >> 16, bits[first, :48])
+    np.testing.assert_array_equal(words & 0xFFFF, bits[first + 2, :48])
