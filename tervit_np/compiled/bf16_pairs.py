@@ -39,7 +39,7 @@ def pairs_across(x: Array, first: int, stop: int, parts: int, out: Array) -> Non
 
 @kernel(boundscheck=False)
 def pairs_down(x: Array, first: int, stop: int, parts: int, low_part: int, out: Array) -> None:
-    """Pair inputs of columns of x, which are its rows.  -> (S P, N), N in whole registers."""
+    """Pair inputs of columns of x, which are its rows.  -> (S P, N), N to a multiple of 16."""
     columns, width = x.shape[1], out.shape[1]
     part, edge = Region(first, stop, 0, columns), np.empty(2 * WORDS, np.float32)
     for k in range(first, stop, UNIT_STEPS):

@@ -19,10 +19,9 @@ from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import empty_matrix
 from tervit_np.compiled.bf16_numbers import numbers_across, numbers_down
 from tervit_np.compiled.bf16_pairs import pairs_across, pairs_down
-from tervit_np.compiled.bf16_panels import A_LOW, B_LOW
+from tervit_np.compiled.bf16_panels import A_LOW, B_LOW, SIZE
 from tervit_np.compiled.float_microkernel import UNIT_STEPS, is_paired
 from tervit_np.compiled.float_panels import NOTHING, at, matrix_of, transposed
-from tervit_np.compiled.float_tile import LANES
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.sgemm import sgemm
 
@@ -63,8 +62,8 @@ def steps_of(order: Any, inputs: int, parts: int) -> int:
 
 @kernel(boundscheck=False)
 def empty_steps(order: Any, inputs: int, parts: int, columns: int) -> Array:
-    """Return room for factors whose rows are steps, with whole registers of columns."""
-    return empty_matrix(steps_of(order, inputs, parts), -(-columns // LANES) * LANES)
+    """Return room for factors whose rows are steps; they are written 16 columns at a time."""
+    return empty_matrix(steps_of(order, inputs, parts), -(-columns // SIZE) * SIZE)
 
 
 def round_across(order: Any, x: Array, first: int, stop: int, parts: int, out: Array) -> None:
