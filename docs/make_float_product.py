@@ -3,6 +3,7 @@
     taskset -c 0 python benchmarks/float_ladder.py --out docs/float_ladder_zen2.json
     taskset -c 0 python benchmarks/float_product.py --out docs/float_product_zen2.json
     taskset -c 0 python benchmarks/train_step.py --out docs/train_step_zen2.json
+    taskset -c 0 python benchmarks/train_step.py --precision --out docs/step_precision_zen5.json
     python benchmarks/step_threads.py --threads 2 --out docs/step_threads_zen5.json
     python3.14t benchmarks/step_threads.py --threads 2 --out docs/step_threads_free_zen5.json
     python docs/make_float_product.py
@@ -86,6 +87,21 @@ def step_table(processor: str) -> str:
     return f"{table(rows)}\nOne thread of an {_machine(record, processor)}."
 
 
+def precision_table(processor: str) -> str:
+    """One row for each model and plan: milliseconds of a step in each precision."""
+    record = stored("step_precision", processor)
+    rows = [["shape, batch", "forward", "float32", "bf16", "bf16x2", "float32 / bf16",
+             "PyTorch float32 / bf16"]]  # fmt: skip
+    for row in record["rows"]:
+        for plan in ("float", "ternary"):
+            s = {name: row["seconds"][f"{plan} {name}"] for name in ("float32", "bf16", "bf16x2")}
+            torch = min(row["seconds"]["torch"], row["seconds"]["sdpa"]) / s["bf16"]
+            rows.append([f"{row['shape']}, {row['batch']}", plan, *map(_milliseconds, s.values()),
+                         f"{s['float32'] / s['bf16']:.2f}", f"{torch:.2f}"])  # fmt: skip
+    machine = _machine(record, processor)
+    return f"{table(rows)}\nMilliseconds of a training step, one thread of an {machine}."
+
+
 def threads_table(processor: str, python: str = "") -> str:
     """One row for each model: milliseconds of a step on one thread and on two, and the ratio."""
     record = stored(f"step_threads{python}", processor)
@@ -113,6 +129,8 @@ def remade(page: str) -> str:
         page = rewrite(page, f"ladder {processor}", ladder_table(processor) + "\n")
     for processor in measured("float_product"):
         page = rewrite(page, f"products {processor}", product_table(processor) + "\n")
+    for processor in measured("step_precision"):
+        page = rewrite(page, f"precision {processor}", precision_table(processor) + "\n")
     return page
 
 
