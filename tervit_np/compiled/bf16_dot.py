@@ -22,7 +22,7 @@ def has_dot_of_pairs() -> bool:
     return lanes() == 16 and "avx512bf16" in features()
 
 
-class _Pairs(ir.Type):
+class _Pairs(ir.Type):  # type: ignore[misc]  # llvmlite has no types
     """16 pairs of bfloat16 numbers, a type that llvmlite lacks."""
 
     def _to_string(self) -> str:
@@ -45,5 +45,6 @@ def dot_of_pairs(builder: Builder, a: Value, b: Value, total: Value) -> Value:
     upper = [builder.and_(word, splat(kind, -0x10000)) for word in words]
     lower = [builder.shl(word, splat(kind, 16)) for word in words]
     for halves in (upper, lower):
-        total = fused(builder, *(builder.bitcast(half, total.type) for half in halves), total)
+        one, two = (builder.bitcast(half, total.type) for half in halves)
+        total = fused(builder, one, two, total)
     return total
