@@ -71,9 +71,9 @@ def find_scale(x: Array, bits: int, rule: str, percent: float = PERCENT) -> floa
     return scale
 
 
-def check_rule(rule: str, percent: float = PERCENT) -> None:
+def check_rule(rule: str, percent: object = PERCENT) -> None:
     """Raise ValueError if a rule is unknown or a percentage out of range."""
     if rule not in CALIBRATIONS:
         raise ValueError(f"rule is {rule!r}; expected one of {', '.join(CALIBRATIONS)}")
-    if not (isinstance(percent, Real) and 0 < percent <= 100):
+    if not (isinstance(percent, Real) and 0 < float(percent) <= 100):
         raise ValueError(f"percent is {percent!r}; expected a number above 0 and at most 100")
