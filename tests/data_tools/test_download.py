@@ -162,7 +162,7 @@ def test_the_error_for_missing_certificates_helps_on_macos():
 
 
 def test_progress_shows_speed_and_time_left(server, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(download.Progress, "due", lambda self: True)
+    monkeypatch.setattr(download.Progress, "due", lambda self, done: True)
     fetch(tmp_path, server("good"))
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("file: 1 of 1 MB, ")
