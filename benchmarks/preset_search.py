@@ -1,7 +1,7 @@
 """Candidates for the CIFAR-10 presets, compared on 5,000 training pictures that are held out.
 
     python benchmarks/preset_search.py --epochs 2
-    python benchmarks/preset_search.py --only "fused,2 heads"
+    python benchmarks/preset_search.py --only "fused;2 heads"
     python benchmarks/preset_search.py --preset cifar10-long --epochs 10
 
 Each candidate differs from the first of its preset in the settings that its name says. All train
@@ -52,7 +52,9 @@ CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
         "width 128": {"dim": 128},
         "width 160": {"dim": 160, "heads": 5},
         "width 192": {"dim": 192, "heads": 6},
-        "6 blocks": {"dim": 128, "depth": 6},
+        "width 128, rates / 2": {"dim": 128, "lr": 2e-3},
+        "width 192, rates / 2": {"dim": 192, "heads": 6, "lr": 2e-3},
+        "width 192, rates / 4": {"dim": 192, "heads": 6, "lr": 1e-3},
     },
 }
 
@@ -114,14 +116,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--only", help="comma-separated names of candidates")
+    parser.add_argument("--only", help="names of candidates, with a semicolon between them")
     parser.add_argument("--out", type=Path, default=Path("preset_search.json"))
     args = parser.parse_args()
     record = json.loads(args.out.read_text()) if args.out.exists() else {"held_out": HELD_OUT}
     if record["held_out"] != HELD_OUT:
         parser.error(f"{args.out} was measured on other pictures; choose another file with --out")
     results = record.setdefault("results", [])
-    names = args.only.split(",") if args.only else list(CANDIDATES[args.preset])
+    names = args.only.split(";") if args.only else list(CANDIDATES[args.preset])
     for name in names:
         settings = settings_of(args.preset, name)
         key = {"name": name, "epochs": args.epochs, "seed": args.seed, **settings}
@@ -130,7 +132,7 @@ def main() -> None:
         results.append(key | train(args.preset, settings, args.epochs, args.seed, args.threads))
         record["environment"] = environment()
         args.out.write_text(json.dumps(record, indent=1) + "\n")
-        print(f"{name:12}{100 * results[-1]['accuracy']:6.2f} %", flush=True)
+        print(f"{name:22}{100 * results[-1]['accuracy']:6.2f} %", flush=True)
 
 
 if __name__ == "__main__":
