@@ -46,7 +46,10 @@ RUN_TABLES: dict[Path, tuple[Callable[[str], bool], str]] = {
 }
 COMPARISON_PAGES = ("stages.md", "rules.md", "swin_and_photographs.md")
 PAGES = (*RUN_TABLES, *(ROOT / "docs" / page for page in COMPARISON_PAGES))
-SEARCH = ROOT / "docs" / "preset_search.json"
+SEARCHES = {  # by their marks in the pages
+    "search": ROOT / "docs" / "preset_search.json",
+    "search long": ROOT / "docs" / "preset_search_long.json",
+}
 COMPARISONS = ROOT / "docs" / "comparisons"
 HEAD = ("command", "seeds", "float", "8-bit", "ternary, untrained", "ternary")
 TWIN = " --float-twin"  # at the end of the command of a float twin
@@ -136,9 +139,9 @@ def _mean_and_sd(values: list[float]) -> str:
     return f"{mean(values):.1f} ± {stdev(values):.1f}"
 
 
-def search_table() -> str:
-    """Return a table of the candidates for the CIFAR-10 preset."""
-    results = json.loads(SEARCH.read_text(encoding="utf-8"))["results"]
+def search_table(file: Path) -> str:
+    """Return a table of the candidates for a preset."""
+    results = json.loads(file.read_text(encoding="utf-8"))["results"]
     rows = [("candidate", "heads", "rate of AdamW", "of Muon", "held-out accuracy", "CPU minutes")]
     rows += [
         (
@@ -159,8 +162,9 @@ def remade(page: Path, runs: list[dict[str, Any]]) -> str:
     text = page.read_text(encoding="utf-8")
     if page in RUN_TABLES:
         text = rewrite(text, "results", run_table(runs, *RUN_TABLES[page]))
-    if "<!-- search -->" in text:
-        text = rewrite(text, "search", search_table())
+    for mark, file in SEARCHES.items():
+        if f"<!-- {mark} -->" in text:
+            text = rewrite(text, mark, search_table(file))
     for name in re.findall(r"<!-- comparison ([\w-]+) -->", text):
         record = read_record(COMPARISONS / f"{name}.json")
         text = rewrite(text, f"comparison {name}", f"{setting(record)}\n{tables(record)}")
