@@ -10,15 +10,12 @@ where `out` is near a whole number, the byte is then another one. NumPy rounds a
 """
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from data_tools import elementary
 from data_tools.imageset import Array
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 
 class Affine(NamedTuple):
@@ -40,15 +37,11 @@ def rotation(degrees: float, width: int, height: int) -> Affine:
     return Affine(cos, sin, cos * -x + sin * -y + x, -sin, cos, -sin * -x + cos * -y + y)
 
 
-def transform(picture: "Image", affine: Affine, fill: int) -> "Image":
-    """Map a picture; `fill` is the grey of what comes from outside of it.  RGB -> the same size."""
-    from PIL import Image
+def transform(pixels: Array, affine: Affine, fill: int) -> Array:
+    """Map a picture; `fill` is the grey of what comes from outside of it.
 
-    return Image.fromarray(transformed(np.asarray(picture), affine, fill))
-
-
-def transformed(pixels: Array, affine: Affine, fill: int) -> Array:
-    """Do so with an array.  uint8 (H, W, 3) -> (H, W, 3)."""
+    uint8 (H, W, 3) -> (H, W, 3)
+    """
     height, width, channels = pixels.shape
     x, y = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
     u = affine.a * x + affine.b * y + affine.c

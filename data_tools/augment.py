@@ -89,20 +89,18 @@ class Augment:
         check_pixels(images, "augment")
         images = crop_and_flip(images, self.crop_padding, self.flip, rng, mirrored)
         if self.randaugment_ops:
-            from PIL import Image
-
             for image in images:
-                image[...] = np.asarray(self._randaugment(Image.fromarray(image), rng))
+                image[...] = self._randaugment(image, rng)
         return images
 
     def augment_picture(self, picture: "Image", size: int, rng: np.random.Generator) -> Array:
         """Crop, flip and RandAugment one picture of any size.  -> uint8 (size, size, 3)."""
         crop = random_resized_crop(picture, size, self.min_scale, self.flip, rng)
-        return np.asarray(self._randaugment(crop, rng))
+        return self._randaugment(np.asarray(crop), rng)
 
-    def _randaugment(self, picture: "Image", rng: np.random.Generator) -> "Image":
+    def _randaugment(self, pixels: Array, rng: np.random.Generator) -> Array:
         return randaugment(
-            picture,
+            pixels,
             self.randaugment_ops,
             self.randaugment_magnitude,
             rng,

@@ -7,52 +7,64 @@
     colour       start = the grey of the pixel
     sharpness    start = the pixel of the smoothed picture
 
+    grey         (19595 R + 38470 G + 7471 B) / 65536, rounded
+    smoothed     (the sum of 3 x 3 pixels + 4 times the pixel) / 13, rounded; a pixel at the edge
+                 stays as it is
+
 Pillow's ImageEnhance computes the same numbers. But its package for Arm fuses the product and the
 sum, and where `out` is near a whole number, the byte is then another one. NumPy rounds after each
-operation. What is still Pillow's is exact: greys are integers, and a smoothed pixel is a sum of
-bytes divided by 13, never so near to a half that its rounding would count.
+operation.
 """
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data_tools.imageset import Array
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 _BYTES = np.arange(256, dtype=np.uint8)
 
 
-def brightness(picture: "Image", factor: float) -> "Image":
+def brightness(pixels: Array, factor: float) -> Array:
     """Scale all values; a factor of 0 gives black, of 1 the picture, and more a brighter one."""
-    return picture.point(blend(np.zeros_like(_BYTES), _BYTES, factor).tolist() * 3)
+    return blend(np.zeros_like(_BYTES), _BYTES, factor).take(pixels)
 
 
-def contrast(picture: "Image", factor: float) -> "Image":
+def contrast(pixels: Array, factor: float) -> Array:
     """Scale distances from the mean grey."""
-    grey = np.asarray(picture.convert("L"))
+    grey = grey_of(pixels)
     mean = int(grey.sum(dtype=np.int64) / grey.size + 0.5)
-    return picture.point(blend(np.full_like(_BYTES, mean), _BYTES, factor).tolist() * 3)
+    return blend(np.full_like(_BYTES, mean), _BYTES, factor).take(pixels)
 
 
-def colour(picture: "Image", factor: float) -> "Image":
+def colour(pixels: Array, factor: float) -> Array:
     """Scale distances from the grey of the same brightness."""
-    return _away_from(picture.convert("L").convert("RGB"), picture, factor)
+    return blend(grey_of(pixels)[..., None], pixels, factor)
 
 
-def sharpness(picture: "Image", factor: float) -> "Image":
+def sharpness(pixels: Array, factor: float) -> Array:
     """Scale distances from the smoothed picture."""
-    from PIL import ImageFilter
-
-    return _away_from(picture.filter(ImageFilter.SMOOTH), picture, factor)
+    return blend(smoothed(pixels), pixels, factor)
 
 
-def _away_from(start: "Image", picture: "Image", factor: float) -> "Image":
-    from PIL import Image
+def grey_of(pixels: Array) -> Array:
+    """Return the brightness of each pixel, as ITU-R BT.601 weighs red, green and blue.
 
-    return Image.fromarray(blend(np.asarray(start), np.asarray(picture), factor))
+    uint8 (H, W, 3) -> uint8 (H, W)
+    """
+    red, green, blue = np.moveaxis(pixels.astype(np.uint32), 2, 0)
+    grey: Array = (19595 * red + 38470 * green + 7471 * blue + 2**15 >> 16).astype(np.uint8)
+    return grey
+
+
+def smoothed(pixels: Array) -> Array:
+    """Average each pixel with its eight neighbours.  uint8 (H, W, 3) -> uint8 (H, W, 3)."""
+    out = pixels.copy()
+    rows = pixels.astype(np.uint16)
+    rows = rows[:-2] + rows[1:-1] + rows[2:]
+    total = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    inner = out[1:-1, 1:-1]
+    total += inner.astype(np.uint16) * 4
+    inner[...] = (2 * total + 13) // 26
+    return out
 
 
 def blend(start: Array, end: Array, factor: float) -> Array:
