@@ -1,6 +1,7 @@
 """The processor that Numba compiles for: its features, registers and cache.
 
-NUMBA_CPU_NAME and NUMBA_CPU_FEATURES make Numba compile for another processor than this one.
+NUMBA_CPU_NAME and NUMBA_CPU_FEATURES make Numba compile for another processor than this one, and
+NUMBA_ENABLE_AVX=0 for one without AVX.
 """
 
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 
 def features() -> frozenset[str]:
     """Return the features that Numba compiles for, as LLVM spells them."""
-    import llvmlite.binding as llvm
     from numba import config
+    from numba.core.codegen import get_host_cpu_features
 
     listed = config.CPU_FEATURES  # type: ignore[attr-defined]
     if listed is None:
-        listed = llvm.get_host_cpu_features().flatten()
+        # Without AVX if NUMBA_ENABLE_AVX is 0.
+        listed = get_host_cpu_features()  # type: ignore[no-untyped-call]
     return frozenset(word[1:] for word in listed.split(",") if word.startswith("+"))
 
 
