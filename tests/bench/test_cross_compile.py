@@ -162,7 +162,10 @@ print(next(iter(fresh.inspect_asm().values())))
 
 
 def test_pairs_of_bfloat16_take_one_instruction_for_32_products():
-    """6 rows x 32 columns x 4 inputs in a step; the sums stay in registers."""
+    """6 rows x 32 columns x 4 inputs in a step; the sums stay in registers.
+
+    The two lines of each row of the next tile of C are fetched.
+    """
     features = "avx2 fma avx512f avx512bw avx512dq avx512vl avx512bf16".split()
     settings = {"TERVIT_BACKEND": "numpy", "NUMBA_CPU_NAME": "znver4",
                 "NUMBA_CPU_FEATURES": ",".join(f"+{name}" for name in features)}  # fmt: skip
@@ -175,3 +178,4 @@ def test_pairs_of_bfloat16_take_one_instruction_for_32_products():
     assert counts["vbroadcastss"] == 12
     assert counts["vmovups"] == 4
     assert not any("(%rsp" in line for line in lines)
+    assert done.stdout.count("prefetcht0") == 12
