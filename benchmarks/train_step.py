@@ -65,13 +65,10 @@ def against_torch(shapes: list[str], rounds: int) -> list[dict[str, Any]]:
 
 def by_precision(shapes: list[str], rounds: int) -> list[dict[str, Any]]:
     """Compare the precisions of backward products with each other and with PyTorch's float32."""
-    from tervit_np.compiled.amx import AMX
-    from tervit_np.compiled.bf16_dot import has_dot_of_pairs
-    from tervit_np.compiled.bf16_matmul import bf16_tile
+    from tervit_np.compiled.bf16_matmul import bf16_instructions
     from tervit_np.ops.mixed_precision import PRECISIONS
 
-    registers = "dot products of pairs" if has_dot_of_pairs() else "float32 multiply-adds"
-    print(f"bfloat16: {'a matrix unit' if bf16_tile() is AMX else registers}")
+    print(f"bfloat16: {bf16_instructions()}")
     print("ms a step, one thread")
     rows = []
     for label in shapes:

@@ -406,7 +406,9 @@ draw.training(master[0], plain[0])
 # * JAX names such products: ``BF16_BF16_F32`` rounds the inputs, and the
 #   ending X3 or X6 splits them and takes three or six products.
 # * AMX of Intel's server processors and the matrix units of GPUs and TPUs
-#   multiply bfloat16 and sum in float32.
+#   multiply bfloat16 and sum in float32. AVX-512 BF16 (AMD since Zen 4) does
+#   so in vector registers, twice as many products as in float32. ``tervit
+#   train --precision bf16`` takes what there is.
 # * FP8 training keeps master weights for the same reason, and needs scales
 #   besides, as chapter 10's codes do.
 #

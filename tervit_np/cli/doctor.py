@@ -17,7 +17,9 @@ List Python, packages, BLAS, CPU, caches, disk and data sets, each with advice w
 EXAMPLES = """\
   tervit doctor"""
 
-_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "asimddp", "i8mm")
+_FEATURES = (
+    "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "asimd", "asimddp", "i8mm",
+)  # fmt: skip
 _CORES_WITHOUT_AVX512 = ("Haswell", "Zen", "Sandybridge", "Nehalem", "Prescott")
 
 
@@ -103,6 +105,7 @@ def _machine() -> Iterator[Finding]:
     except ValueError as error:
         yield Finding("ternary kernel", "none", str(error))
     yield from _matrix_unit()
+    yield from _bfloat16()
 
 
 def _matrix_unit() -> Iterator[Finding]:
@@ -116,6 +119,17 @@ def _matrix_unit() -> Iterator[Finding]:
     refused = isa.MATRIX_UNIT in isa.supported(isa.features()) and reason
     value = f"none: {reason}" if reason else "Intel AMX"
     yield Finding("matrix unit", "none" if refused else value, reason if refused else "")
+
+
+def _bfloat16() -> Iterator[Finding]:
+    """Name the instructions of `tervit train --precision bf16`; all give the same bits."""
+    from tervit_np.backends import backend_name
+
+    if backend_name() == "numpy":
+        return
+    from tervit_np.compiled.bf16_matmul import bf16_instructions
+
+    yield Finding("bf16 training", bf16_instructions())
 
 
 def _storage() -> Iterator[Finding]:

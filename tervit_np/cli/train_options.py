@@ -131,7 +131,8 @@ def _add_recipe_options(group: Options) -> None:
         "--precision",
         choices=("float32", "bf16", "bf16x2"),
         help="of the products in backward passes; bf16: factors rounded to bfloat16, float32 sums "
-        "and weights; bf16x2: factors of two bfloat16 numbers",
+        "and weights; bf16x2: factors of two bfloat16 numbers. `tervit doctor` names the "
+        "instructions that multiply them here",
     )
     group.add_argument(
         "--ema", type=float, metavar="X", help="decay of the moving average of the weights; 0: none"

@@ -3,7 +3,7 @@
     dx = dy W        dW = dy^T x
 
 Twin of ops/mixed_precision.py. On a processor with a matrix unit for bfloat16 they run on its
-tiles, elsewhere on registers of floats (bf16_sgemm.py), to the same bits: sums are made in the
+tiles, elsewhere on vector registers (bf16_sgemm.py), to the same bits: sums are made in the
 order of the unit, 32 inputs at a time, each after the one before. That order depends neither on the
 number of rows that are packed at a time nor on threads. Tests run the loops on an emulated unit
 (amx_emulation.py).
@@ -69,6 +69,13 @@ def bf16_tile() -> MatrixTile:
 def bf16_order() -> PairsOfBF16 | OfMatrixUnit:
     """Return how registers make the sums: by the dot product of pairs, if the processor has it."""
     return PAIRS_OF_BF16 if has_dot_of_pairs() else OF_MATRIX_UNIT
+
+
+def bf16_instructions() -> str:
+    """Name the instructions that multiply here, for reports."""
+    if bf16_tile() is AMX:
+        return "Intel AMX"
+    return "AVX-512 BF16" if has_dot_of_pairs() else "float32 multiply-adds (slower than float32)"
 
 
 def linear_backward_bf16(

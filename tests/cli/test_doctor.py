@@ -1,3 +1,5 @@
+import pytest
+
 from tervit_np.cli import doctor
 
 
@@ -45,6 +47,18 @@ def test_the_ternary_kernel_is_named(tervit, monkeypatch):
     assert "ternary kernel  numpy" in tervit("doctor")[1]
     monkeypatch.setenv("TERVIT_KERNEL", "fast")
     assert "-> TERVIT_KERNEL is 'fast'; expected one of" in tervit("doctor")[1]
+
+
+def test_the_instructions_for_bfloat16_are_named(tervit, monkeypatch):
+    pytest.importorskip("numba")
+    from tervit_np.compiled import bf16_matmul
+
+    monkeypatch.setattr(bf16_matmul, "bf16_tile", lambda: bf16_matmul.EMULATED)
+    for pairs, named in ((True, "AVX-512 BF16"), (False, "float32 multiply-adds (slower")):
+        monkeypatch.setattr(bf16_matmul, "has_dot_of_pairs", lambda pairs=pairs: pairs)
+        assert f"bf16 training {named}" in " ".join(tervit("doctor")[1].split())
+    monkeypatch.setattr(bf16_matmul, "bf16_tile", lambda: bf16_matmul.AMX)
+    assert "bf16 training Intel AMX" in " ".join(tervit("doctor")[1].split())
 
 
 def test_an_unwritable_data_folder_is_reported(tervit, monkeypatch, tmp_path):
