@@ -7,9 +7,9 @@ The same exponents as float32, and 8 significant bits (one is implied): rounding
 at most 1 part in 256, half a unit of the last place. Two bfloat16 numbers, the second for what the
 first has lost, keep 16 bits.
 
-Numbers below 2^-56 become zero here. Then every product and sum is a multiple of 2^-126, the
-smallest normal float32, and no sum is a denormal number, which matrix units set to zero and other
-processors do not: all give the same bits.
+Numbers below 2^-56 become zero here. The others, with 8 digits, are multiples of 2^-63. Then every
+product and sum is a multiple of 2^-126, the smallest normal float32, and no sum is a denormal
+number, which units for bfloat16 set to zero and other instructions do not: all give the same bits.
 """
 
 import numpy as np

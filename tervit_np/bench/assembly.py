@@ -20,7 +20,7 @@ _MULTIPLIES = re.compile(  # or compares a code with 1 or -1, instead of multipl
 _EXPLANATIONS = (  # an instruction is explained by the first pattern that matches
     (r"vpdpbusd|u?sdot", "four products of bytes, added to each 32-bit sum"),
     (r"tdpbssd", "16 x 16 x 64 products of bytes, added to a tile of 32-bit sums"),
-    (r"vdpbf16ps", "products of two pairs of bfloat16 numbers, added to each float32 sum"),
+    (r"vdpbf16ps", "two products of bfloat16 numbers, added to each float32 sum"),
     (r"tileload", "a tile loaded: 16 rows of 64 bytes"),
     (r"prefetch", "the next tile's tokens or outputs, fetched into the cache"),
     (r"vcvtdq2ps|v(mul|add)ps", "sums of the block before, scaled"),

@@ -87,7 +87,7 @@ def _dot_rows(
     typing: TypingContext, registers: types.Array, c: types.Integer, a: types.Integer,
     b: types.Integer,
 ) -> Intrinsic:  # fmt: skip
-    """A few rows of the product, whose sums stay in registers: trainings run this for hours.
+    """A few rows of the product, whose sums stay in registers: attention runs this.
 
     c, a and b are numbers of rows, 16 in each tile.
     """

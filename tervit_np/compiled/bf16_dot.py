@@ -36,7 +36,7 @@ class _Pairs(ir.Type):  # type: ignore[misc]  # llvmlite has no types
 
 
 def dot_of_pairs(builder: Builder, a: Value, b: Value, total: Value) -> Value:
-    """Add the products of pairs to a vector of float32, as which the words come, too."""
+    """total + a[0] b[0] + a[1] b[1] in each lane.  Words of a and b come as float32 numbers."""
     if has_dot_of_pairs():
         pairs = [builder.bitcast(words, _Pairs()) for words in (a, b)]
         return call(builder, "llvm.x86.avx512bf16.dpbf16ps.512", total.type, total, *pairs)

@@ -1,10 +1,15 @@
 """Factors of the float product as pairs of bfloat16 numbers, for their dot product (bf16_dot.py).
 
-    word 2 j        inputs 4 j     and 4 j + 2 of a group of 32
-    word 2 j + 1    inputs 4 j + 1 and 4 j + 3
+A matrix unit sums the even inputs of a group of 32 in turn, and the odd ones apart
+(amx_emulation.py). The dot product adds both products of a word to the same sum, that of the upper
+half first. So a word holds two even inputs or two odd ones, not two neighbours:
 
-The dot product adds the first of a pair first, from the upper half of the word. So the even words
-of a group sum its even inputs in turn, and the odd words the odd ones: the order of a matrix unit.
+    word          0      1      2      3      4    ...   14     15
+    upper half    0      1      4      5      8    ...   28     29     inputs of a group
+    lower half    2      3      6      7     10    ...   30     31
+    sum         even    odd   even    odd   even   ...  even    odd
+
+The even words then make the sum of inputs 0, 2, 4, 6, ..., 30, and the odd words the other one.
 Groups are padded with zeros. With three parts (bf16_panels.py) a group is written three times.
 """
 

@@ -4,7 +4,8 @@
 
 Factors are rounded to bfloat16, and the float product (sgemm.py) multiplies them in the order of
 the unit, to the bits of bf16_matmul.py: in pairs where the processor has a dot product of pairs
-(bf16_pairs.py), else as float32 numbers (bf16_numbers.py). Groups of 32 inputs are padded with
+(bf16_pairs.py), else as float32 numbers (bf16_numbers.py). A step of
+the product is a word, which holds two inputs, or a number. Groups of 32 inputs are padded with
 zeros. With three parts (bf16_panels.py), a group is three: low high + high low + high high.
 """
 
@@ -35,18 +36,18 @@ def gradients(
     """(M, O), (M, I), (O, I) -> dx (M, I), dweight (O, I)."""
     (rows, outputs), inputs = dy.shape, x.shape[1]
     w = empty_steps(order, outputs, parts, inputs)
-    round_down(order, weight, 0, outputs, parts, B_LOW, w)
+    pack_down(order, weight, 0, outputs, parts, B_LOW, w)
     across = empty_matrix(PORTION, w.shape[0])
     dy_down = empty_steps(order, PORTION, parts, outputs)
     x_down = empty_steps(order, PORTION, parts, inputs)
     dx, dweight = empty_matrix(rows, inputs), np.zeros((outputs, inputs), np.float32)
     for m in range(0, rows, PORTION):
         stop = min(m + PORTION, rows)
-        round_across(order, dy, m, stop, parts, across)
+        pack_across(order, dy, m, stop, parts, across)
         sgemm(order, stop - m, inputs, across.shape[1], matrix_of(across), matrix_of(w),
               NOTHING, at(matrix_of(dx), m, 0), work, most_columns)  # fmt: skip
-        round_down(order, dy, m, stop, parts, A_LOW, dy_down)
-        round_down(order, x, m, stop, parts, B_LOW, x_down)
+        pack_down(order, dy, m, stop, parts, A_LOW, dy_down)
+        pack_down(order, x, m, stop, parts, B_LOW, x_down)
         sums = matrix_of(dweight)
         sgemm(order, outputs, inputs, steps_of(order, stop - m, parts),
               transposed(matrix_of(dy_down)), matrix_of(x_down), sums, sums, work,
@@ -66,28 +67,28 @@ def empty_steps(order: Any, inputs: int, parts: int, columns: int) -> Array:
     return empty_matrix(steps_of(order, inputs, parts), -(-columns // SIZE) * SIZE)
 
 
-def round_across(order: Any, x: Array, first: int, stop: int, parts: int, out: Array) -> None:
-    """Round rows of x, whose columns are inputs.  -> (M, S P), parts of A."""
-    raise NotImplementedError("round_across exists only in compiled code")
+def pack_across(order: Any, x: Array, first: int, stop: int, parts: int, out: Array) -> None:
+    """Round and pack rows of x, whose columns are inputs.  -> (M, S P), parts of A."""
+    raise NotImplementedError("pack_across exists only in compiled code")
 
 
-def round_down(
+def pack_down(
     order: Any, x: Array, first: int, stop: int, parts: int, low_part: int, out: Array
 ) -> None:
-    """Round rows of x, which are inputs.  -> (S P, N)."""
-    raise NotImplementedError("round_down exists only in compiled code")
+    """Round and pack rows of x, which are inputs.  -> (S P, N)."""
+    raise NotImplementedError("pack_down exists only in compiled code")
 
 
-@overload(round_across, strict=False)  # strict would compare annotations as well as names
-def _round_across(
+@overload(pack_across, strict=False)  # strict would compare annotations as well as names
+def _pack_across(
     order: types.NamedUniTuple, x: Any, first: Any, stop: Any, parts: Any, out: Any
 ) -> Callable[..., None]:
     write = pairs_across if is_paired(order) else numbers_across
     return lambda order, x, first, stop, parts, out: write(x, first, stop, parts, out)
 
 
-@overload(round_down, strict=False)
-def _round_down(
+@overload(pack_down, strict=False)
+def _pack_down(
     order: types.NamedUniTuple, x: Any, first: Any, stop: Any, parts: Any, low_part: Any, out: Any
 ) -> Callable[..., None]:
     write = pairs_down if is_paired(order) else numbers_down

@@ -153,6 +153,29 @@ def test_pairs_and_numbers_have_the_same_sums(shape, parts):
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("exponents", [(-59, -40), (60, 66), (-149, 128)])
+def test_extreme_numbers_have_the_same_sums_in_pairs(exponents, parts):
+    """The dot product of pairs sets denormal numbers to 0: no sum is one, nor -0."""
+    pytest.importorskip("numba")
+    from tervit_np.compiled.bf16_sgemm import gradients as on_registers
+    from tervit_np.compiled.float_microkernel import OF_MATRIX_UNIT, PAIRS_OF_BF16
+    from tervit_np.compiled.sgemm import workspace
+
+    rng = np.random.default_rng(5)
+    dy, x, w = (
+        np.ldexp(rng.choice([-1.9999999, -1, -0.0, 1, 1.0039062], a.shape),
+                 rng.integers(*exponents, a.shape)).astype(np.float32)
+        for a in problem(200, 70, 50)
+    )  # fmt: skip
+    numbers = on_registers(OF_MATRIX_UNIT, dy, x, w, parts, *workspace())
+    pairs = on_registers(PAIRS_OF_BF16, dy, x, w, parts, *workspace())
+    for one, two in zip(numbers, pairs, strict=True):
+        np.testing.assert_array_equal(one, two)
+        assert not np.signbit(one[one == 0]).any()
+        assert not np.any((one != 0) & (np.abs(one) < np.finfo(np.float32).tiny))
+
+
 def test_pairs_are_laid_out_as_stated():
     """Word 2 j holds inputs 4 j and 4 j + 2, word 2 j + 1 the inputs 4 j + 1 and 4 j + 3."""
     pytest.importorskip("numba")
