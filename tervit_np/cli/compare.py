@@ -110,11 +110,18 @@ def _threads_each(args: argparse.Namespace) -> int:
 
 def _show(record: "Record", out: Path, stem: str) -> int:
     """Print the tables and how to read them, draw the figure."""
-    from tervit_np.analysis.comparison import notes, tables
+    from tervit_np.analysis.comparison import arms_table, contrasts_table, markdown, notes
     from tervit_np.analysis.comparison.figure import draw_comparison
+    from tervit_np.cli.layout import hang, output_width
+    from tervit_np.cli.tables import in_columns
     from tervit_np.files import make_folder
 
-    print(f"{tables(record)}\n{notes(record)}")
+    tables, width = (arms_table(record), contrasts_table(record)), output_width()
+    if width is None:  # Markdown, for a file
+        print(*map(markdown, tables), "".join(f"- {note}\n" for note in notes(record)), sep="\n")
+    else:
+        print(*(f"{in_columns(table, 0, width)}\n" for table in tables), sep="\n")
+        print(*(hang("- ", note, width) for note in notes(record)), sep="\n", end="\n\n")
     make_folder(out)
     print(f"figure: {draw_comparison(record, out / f'{stem}.png')}")
     return 0

@@ -7,9 +7,12 @@ that are indented further continue the meaning.
 
 import re
 import shutil
+import sys
 import textwrap
 from itertools import groupby
 from typing import NamedTuple
+
+from data_tools.terminal import is_terminal
 
 _INDENT = 2  # of terms, and between a term and its meaning
 _MOST_COLUMNS = 100  # longer lines are hard to read
@@ -25,6 +28,11 @@ class Entry(NamedTuple):
 def line_width() -> int:
     """Return how long lines may be: the terminal's width, 80 without one."""
     return min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
+
+
+def output_width() -> int | None:
+    """Return the columns of standard output if it is a terminal; None if rows stay whole."""
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
 
 
 def lay_out(text: str, width: int) -> str:
@@ -53,9 +61,10 @@ def entries(lines: list[str]) -> list[Entry]:
     return found
 
 
-def hang(head: str, text: str) -> str:
+def hang(head: str, text: str, width: int | None = None) -> str:
     """Fill a text behind a head; further lines begin where the first one does."""
-    first, *others = fill(text, max(line_width() - len(head), _INDENT)) or [""]
+    width = line_width() if width is None else width
+    first, *others = fill(text, max(width - len(head), _INDENT)) or [""]
     return "\n".join([head + first, *(" " * len(head) + line for line in others)])
 
 

@@ -95,14 +95,11 @@ def _print_stages(record: "RunRecord") -> None:
 
 def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print columns, the first one to the left; a column without any value is left out."""
-    from data_tools.terminal import printable
+    from tervit_np.cli.layout import output_width
+    from tervit_np.cli.tables import in_columns
 
-    table = [head, *(tuple(map(printable, row)) for row in rows)]
-    columns = [column for column in zip(*table, strict=True) if any(column[1:]) or not rows]
-    widths = [max(map(len, column)) for column in columns]
-    for line in zip(*columns, strict=True):
-        cells = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
-        print("  ".join([line[0].ljust(widths[0]), *cells]))
+    columns = [c for c in zip(head, *rows, strict=True) if any(c[1:]) or not rows]
+    print(in_columns(list(zip(*columns, strict=True)), len(columns) - 1, output_width()))
 
 
 def _number(value: float | None, form: str) -> str:

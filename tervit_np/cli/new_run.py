@@ -69,8 +69,13 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
 
 
 def describe_recipe(args: argparse.Namespace) -> str:
-    """Write model, stages and recipe as the options choose them, one to a line."""
+    """Write model, stages and recipe as the options choose them, one to a line.
+
+    On a terminal a long value continues below where it begins.
+    """
     from dataclasses import asdict
+
+    from tervit_np.cli.layout import hang, output_width
 
     preset = _preset(args)
     recipe = asdict(_recipe(args, preset.recipe))
@@ -84,7 +89,11 @@ def describe_recipe(args: argparse.Namespace) -> str:
         *recipe.items(),
         *((f"augment {name}", value) for name, value in augment.items()),
     ]
-    return "\n".join(f"{name:<36}{value}" for name, value in lines)
+    width = output_width()
+    heads = [(f"{name:<36}", str(value)) for name, value in lines]
+    return "\n".join(
+        head + value if width is None else hang(head, value, width) for head, value in heads
+    )
 
 
 def _preset(args: argparse.Namespace) -> "Preset":

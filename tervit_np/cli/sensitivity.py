@@ -109,10 +109,14 @@ def _show(
     """Print the table, draw the figure, write the plan."""
     from tervit_np.analysis.sensitivity.figure import draw_sensitivity
     from tervit_np.analysis.sensitivity.table import LEGEND, headline, table
+    from tervit_np.cli.layout import output_width
+    from tervit_np.cli.tables import in_columns
 
     chosen = chosen_layers(args, record)
     print(f"{loaded.file} on {counted(len(sample[1]), 'image')} of {data.name} {data.split}")
-    print(headline(record.measured), table(record.measured, chosen), LEGEND, sep="\n\n")
+    rows = table(record.measured, chosen)
+    layers = in_columns(rows, len(rows[0]) - 1, output_width())
+    print(headline(record.measured), layers, LEGEND, sep="\n\n")
     figure = stem.with_name(f"{stem.name}.png")
     print(f"\nfigure: {draw_sensitivity(record.measured, chosen or (), figure)}")
     if chosen is not None:

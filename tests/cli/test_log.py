@@ -57,6 +57,18 @@ def test_the_cpu_time_is_printed_where_it_is_known(tervit, run):
     assert row.endswith("  1:01      2:02")
 
 
+def test_the_tables_fit_the_terminal(tervit, run, monkeypatch):
+    for file in run.iterdir():
+        file.write_text(file.read_text().replace('"float"', '"before-everything-is-rounded"'))
+    monkeypatch.setattr("tervit_np.cli.layout.is_terminal", lambda stream: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = tervit("log", run)[1].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert (
+        lines[-1] == f"before-everything-is-rounded{2:>8}         12.5 %  50.0 %      1.400  1:01"
+    )
+
+
 def test_csv_has_all_records(tervit, run):
     code, out, error = tervit("log", run, "--csv")
     assert (code, error) == (0, "")

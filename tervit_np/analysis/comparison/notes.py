@@ -13,10 +13,9 @@ from tervit_np.analysis.comparison.statistics import Summary, t_quantile
 FEW = 5  # seeds below which a standard deviation is often far too small
 
 
-def notes(record: Record) -> str:
-    """Return a list in Markdown: what the intervals cover, and how many leave 0 out."""
-    every = (_seeds(record), *_intervals(record), _pictures(record))
-    return "".join(f"- {note}\n" for note in every)
+def notes(record: Record) -> list[str]:
+    """Say what the intervals cover, and how many leave 0 out."""
+    return [_seeds(record), *_intervals(record), _pictures(record)]
 
 
 def shown_differences(record: Record) -> list[Summary]:

@@ -1,4 +1,7 @@
-"""The record as two Markdown tables: accuracies by arm, and differences seed by seed."""
+"""The record as two tables: accuracies by arm, and differences seed by seed.
+
+A table is a list of rows, of which the first is its head.
+"""
 
 import math
 from collections.abc import Sequence
@@ -11,17 +14,12 @@ from tervit_np.analysis.comparison.statistics import Summary, summarize
 AT_END = " (at the grid's end)"  # a wider grid might contain a better multiplier
 
 
-def tables(record: Record) -> str:
-    """Return both tables."""
-    return f"{arms_table(record)}\n{contrasts_table(record)}"
-
-
-def arms_table(record: Record) -> str:
+def arms_table(record: Record) -> list[tuple[str, ...]]:
     """Return one row for each arm; accuracies in percent, differences in points."""
     baseline = record.plan.baseline
     validation = ("validation, quantized", "trained")  # before the last stage and after it
     head = ("arm", "epochs", "rates", *validation, "test", f"against {baseline}", "95 %")
-    rows = []
+    rows: list[tuple[str, ...]] = [head]
     for arm in record.plan.arms:
         difference = record.difference(Contrast("", (arm.name,), (baseline,)))
         columns = (format_difference(difference), format_interval(difference))
@@ -37,20 +35,19 @@ def arms_table(record: Record) -> str:
                 *(columns if arm.name != baseline else ("", "")),
             )
         )
-    return markdown(head, rows)
+    return rows
 
 
-def contrasts_table(record: Record) -> str:
+def contrasts_table(record: Record) -> list[tuple[str, ...]]:
     """Return one row for each contrast."""
     seeds = ", ".join(map(str, record.plan.seeds))
     head = ("difference in test accuracy", "mean ± sd", "95 %", f"seeds {seeds}")
-    rows = []
+    rows: list[tuple[str, ...]] = [head]
     for contrast in record.plan.questions:
         total = record.difference(contrast)
         each = ", ".join(f"{d:+.2f}" for d in record.differences(contrast))
-        row = (contrast.name, format_difference(total), format_interval(total), each)
-        rows.append(row)
-    return markdown(head, rows)
+        rows.append((contrast.name, format_difference(total), format_interval(total), each))
+    return rows
 
 
 def budget(arm: Arm) -> str:
@@ -75,9 +72,9 @@ def format_interval(summary: Summary) -> str:
     return f"{summary.low:+.2f} to {summary.high:+.2f}"
 
 
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table whose columns are as wide as their widest cells."""
-    head, *rows = ([printable(cell) for cell in row] for row in (head, *rows))
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """Write a table in Markdown, whose columns are as wide as their widest cells."""
+    head, *rows = ([printable(cell) for cell in row] for row in table)
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     lines = [head, ["-" * width for width in widths], *rows]
     return "".join(

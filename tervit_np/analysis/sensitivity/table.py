@@ -13,17 +13,15 @@ with this layer in 8 bits and all others ternary. per kB: the mean of the rise i
 the relief, by kB more. ±: standard error over the images. *: 8 bits in the plan."""
 
 
-def table(measured: Sensitivity, chosen: Sequence[str] | None = None) -> str:
-    """Write a line for each layer, in the order of the network, marked if it is chosen."""
-    rows = [_COLUMNS, *(_cells(layer) for layer in measured.layers)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
-    names = ["", *(layer.name for layer in measured.layers)]
-    width = max(map(len, names))
-    return "\n".join(
-        f"{'*' if name in (chosen or ()) else ' '} {name:<{width}}  "
-        + "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True))
-        for name, row in zip(names, rows, strict=True)
-    )
+def table(measured: Sensitivity, chosen: Sequence[str] | None = None) -> list[tuple[str, ...]]:
+    """Return a head and a row for each layer, in the order of the network, marked if chosen."""
+    return [
+        ("", *_COLUMNS),
+        *(
+            (f"{'*' if layer.name in (chosen or ()) else ' '} {layer.name}", *_cells(layer))
+            for layer in measured.layers
+        ),
+    ]
 
 
 def _cells(layer: Layer) -> tuple[str, ...]:

@@ -13,16 +13,16 @@ STORED = Path(__file__).parents[3] / "docs" / "comparisons"
 
 
 def test_two_seeds_are_said_to_be_few(record):
-    seeds, _, _, _ = notes(record).splitlines()
+    seeds, _, _, _ = notes(record)
     assert "2 seeds" in seeds
     assert "± 9.0 standard deviations" in seeds  # 12.706 / sqrt(2)
     assert "uncertain" in seeds
-    assert "uncertain" not in notes(read_record(STORED / "main.json"))
+    assert "uncertain" not in " ".join(notes(read_record(STORED / "main.json")))
 
 
 def test_one_seed_has_no_interval_to_count(record):
     one = replace(record, plan=replace(record.plan, seeds=(1,)))
-    seeds, pictures = notes(one).splitlines()
+    seeds, pictures = notes(one)
     assert "may reverse every difference" in seeds
     assert "standard error" in pictures
 
@@ -35,7 +35,7 @@ def test_one_seed_has_no_interval_to_count(record):
     ],
 )
 def test_intervals_are_counted_beside_what_chance_gives(name, words):
-    assert words in notes(read_record(STORED / f"{name}.json"))
+    assert words in " ".join(notes(read_record(STORED / f"{name}.json")))
 
 
 def test_a_difference_of_both_tables_counts_once_in_either_sense(record):
@@ -51,6 +51,6 @@ def test_a_difference_of_both_tables_counts_once_in_either_sense(record):
 
 
 def test_the_standard_error_is_that_of_the_test_pictures():
-    text = notes(read_record(STORED / "main.json"))
+    text = " ".join(notes(read_record(STORED / "main.json")))
     assert "same 6,000 training and 2,000 test pictures" in text
     assert "up to 1.1 points" in text  # 100 sqrt(0.5 * 0.5 / 2000)

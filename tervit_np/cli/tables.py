@@ -1,0 +1,70 @@
+"""Tables in columns: whole where output is piped, as wide as the terminal where it is not.
+
+A table that is too wide for a terminal loses width where it is widest: cells of those columns
+continue on further lines, and an empty line separates the rows.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from data_tools.terminal import printable
+
+_GAP = "  "  # between columns
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def in_columns(rows: Sequence[Sequence[str]], numbers: int, width: int | None) -> str:
+    """Align the cells of a table, whose first row is its head.
+
+    The last `numbers` columns are aligned to the right. With a `width`, lines are no longer than
+    it.
+    """
+    table = [[printable(cell) for cell in row] for row in rows]
+    columns = list(zip(*table, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    if width is not None:
+        widths = _shrunk(columns, widths, width - len(_GAP) * (len(widths) - 1))
+    texts = len(widths) - numbers  # the columns that are aligned to the left
+    blocks = [_lines(row, widths, texts) for row in table]
+    wrapped = any(len(block) > 1 for block in blocks[1:])
+    return ("\n\n" if wrapped else "\n").join("\n".join(block) for block in blocks)
+
+
+def _shrunk(columns: Sequence[Sequence[str]], widths: list[int], most: int) -> list[int]:
+    """Shrink the widest columns until all fit; words are broken only if nothing else is left."""
+    widths = list(widths)
+    words = [max(len(word) for cell in column for word in _words(cell)) for column in columns]
+    for least in (words, [1] * len(words)):
+        while sum(widths) > most and (wide := [i for i, n in enumerate(widths) if n > least[i]]):
+            widest = max(wide, key=widths.__getitem__)
+            lines = (line for cell in columns[widest] for line in _wrap(cell, widths[widest] - 1))
+            widths[widest] = max(map(len, lines))
+    return widths
+
+
+def _lines(row: list[str], widths: list[int], texts: int) -> list[str]:
+    """Lay out a row, on as many lines as its longest cell takes."""
+    cells = [_wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+    return [
+        _GAP.join(
+            part.ljust(width) if i < texts else part.rjust(width)
+            for i, (part, width) in enumerate(zip(parts, widths, strict=True))
+        ).rstrip()
+        for parts in zip_longest(*cells, fillvalue="")
+    ]
+
+
+def _wrap(cell: str, width: int) -> list[str]:
+    """Break a cell at spaces; a word that is longer than the width anywhere."""
+    lines = textwrap.wrap(_join(cell), width, break_on_hyphens=False) or [""]
+    return [line.replace(_NO_BREAK, " ") for line in lines]
+
+
+def _words(cell: str) -> list[str]:
+    return _join(cell).split(" ")
+
+
+def _join(cell: str) -> str:
+    """Keep a deviation with its sign: ± 0.02 is one word."""
+    return cell.replace("± ", f"±{_NO_BREAK}")
