@@ -1,7 +1,13 @@
-"""Decode picture files into uint8 arrays, on several threads: Pillow releases the GIL to decode."""
+"""Decode picture files into uint8 arrays, on several threads: Pillow releases the GIL to decode.
+
+Two kinds of Pillow's warnings are silenced in this process. One is of more than 89 million pixels,
+which `fit_in_memory` decodes at a fraction of their size or refuses; the others are of damage that
+leaves the pixels as they are, such as in EXIF.
+"""
 
 import io
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -17,6 +23,10 @@ from data_tools.progress import Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+# For the process, and once: `catch_warnings` would change the filters of other threads.
+warnings.filterwarnings("ignore", "Image size", RuntimeWarning, r"PIL\.Image$")
+warnings.filterwarnings("ignore", "", UserWarning, r"PIL\.\w+Plugin$")
 
 _SLICE, _SLICE_BYTES = 64, 1_000_000  # pictures that one thread decodes at a time, and their size
 _KINDS = {"L": "grey"}  # a readable name for a Pillow mode that has none
@@ -87,7 +97,7 @@ def open_picture(content: bytes, source: str) -> tuple["Image", str]:
         raise
     except UnidentifiedImageError:
         raise DataError(f"{source}: not a readable picture: unknown format") from None
-    except (TooLargeError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (TooLargeError, Image.DecompressionBombError) as error:
         raise DataError(f"{source}: the picture is too large: {error}") from None
     except Exception as error:  # the decoders raise anything when a file is damaged
         raise DataError(f"{source}: not a readable picture, perhaps incomplete ({error})") from None
