@@ -83,10 +83,13 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, unless this is stored; print the table, draw the figure, write the plan."""
     from data_tools.lock import locked
+    from tervit_np.analysis.sensitivity import check_share
     from tervit_np.analysis.surfaces.measure import draw_sample
 
     if args.write_plan and args.share is None and args.bytes is None:
         raise ValueError("--write-plan needs the size of the plan; give it with --share or --bytes")
+    if args.share is not None:
+        check_share(args.share)
     loaded = _open(args)
     data = _images(args, loaded)
     sample = draw_sample(data, _count(args.images, data), args.seed)

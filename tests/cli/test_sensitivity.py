@@ -138,6 +138,13 @@ def test_files_that_cannot_be_written_are_refused_before_measuring(tervit, run, 
     assert measured == []
 
 
+@pytest.mark.parametrize("share", [2, -0.1, "nan"])
+def test_a_share_that_no_plan_has_is_refused_before_anything_is_read(tervit, share):
+    code, _, error = tervit("sensitivity", "no_run", "--share", share)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert "a share is between 0 (all ternary) and 1" in error
+
+
 def test_a_size_that_no_plan_has_loses_no_measurement(tervit, run, measured):
     assert tervit("sensitivity", run, *FEW, "--bytes", "1kB")[0] == 2
     assert len(measured) == 1

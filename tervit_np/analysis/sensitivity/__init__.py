@@ -3,6 +3,7 @@
 from tervit_np.analysis.sensitivity.choice import (
     benefit,
     budget_of_share,
+    check_share,
     choose_layers,
     extra_bytes,
     plan_and_notes,
@@ -31,6 +32,7 @@ __all__ = [
     "answers_with",
     "benefit",
     "budget_of_share",
+    "check_share",
     "choose_layers",
     "extra_bytes",
     "layer_names",

@@ -25,6 +25,12 @@ def size_with(measured: Sensitivity, names: Sequence[str]) -> int:
     return measured.other_bytes + sum(each.bytes["ternary"] for each in measured.layers) + extra
 
 
+def check_share(share: float) -> None:
+    """Raise ValueError unless a share is between 0 and 1."""
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share is between 0 (all ternary) and 1 (all in 8 bits), not {share:g}")
+
+
 def budget_of_share(measured: Sensitivity, share: float) -> int:
     """Return the bytes at `share` of the way from all layers ternary to all in 8 bits.
 
@@ -33,8 +39,7 @@ def budget_of_share(measured: Sensitivity, share: float) -> int:
     ValueError
         If the share is not between 0 and 1.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"a share is between 0 (all ternary) and 1 (all in 8 bits), not {share:g}")
+    check_share(share)
     low = size_with(measured, [])
     high = size_with(measured, [layer.name for layer in measured.layers])
     return round(low + share * (high - low))
