@@ -78,7 +78,7 @@ def note_on(files: Files, layout: Layout, split: str) -> str:
     found = [kind for kind in left_out(files, layout, folder) if kind.matters]
     if not found:
         return ""
-    return f"{files.path}, {split} split: left out are {', '.join(map(str, found))}"
+    return f"{files.path}, {split} split leaves out {', '.join(map(str, found))}"
 
 
 @cache

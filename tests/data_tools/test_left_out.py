@@ -34,7 +34,7 @@ def test_a_note_names_what_may_be_pictures_of_the_split(files_of):
     files = files_of("train/cat/*.jpg", "train/cat/x.heic", "train/cat/x.txt", "test/cat/*.jpg")
     layout = find_layout(files)
     assert note_on(files, layout, "train") == (
-        "set, train split: left out are 1 .heic file (train/cat/x.heic)"
+        "set, train split leaves out 1 .heic file (train/cat/x.heic)"
     )
     assert note_on(files, layout, "test") == ""
 
