@@ -71,6 +71,12 @@ def test_deep_grey_tiffs_keep_their_brightness(bits, white_is_zero):
     np.testing.assert_array_equal(out, np.repeat(grey[:, :, None], 3, 2))
 
 
+def test_twelve_bits_in_words_of_sixteen_are_dark_until_multiplied_by_16():
+    words = np.full((8, 8), 4095, np.uint16)
+    assert decode(grey_tiff(words, 16, False), "x.tif", 8).max() == 15
+    assert decode(grey_tiff(words << 4, 16, False), "x.tif", 8).min() == 255
+
+
 def test_pixels_without_a_value_that_is_white_are_refused():
     signed = TiffImagePlugin.ImageFileDirectory_v2()
     signed[339] = 2  # the format of a sample
