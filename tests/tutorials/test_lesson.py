@@ -40,6 +40,25 @@ def test_a_seed_that_is_no_whole_number_is_one_sentence(tmp_path, value):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("TERVIT_BACKEND", "cuda", "TERVIT_BACKEND is 'cuda'; expected one of numba, numpy"),
+        ("TERVIT_KERNEL", "sse", "TERVIT_KERNEL is 'sse'; expected one of numpy, "),
+        ("TERVIT_DATA", "~nobody_here/x", "TERVIT_DATA: ~nobody_here/x: there is no such home"),
+        ("TERVIT_TUTORIALS", "file", "TERVIT_TUTORIALS: file is not a folder that can be written"),
+        ("TERVIT_RESULTS", "none/r.json", "TERVIT_RESULTS: none/r.json could not be written"),
+        ("TERVIT_RESULTS", ".", "TERVIT_RESULTS: . is a folder; expected the name of a file"),
+    ],
+)
+def test_a_variable_without_a_meaning_is_one_sentence(tmp_path, variable, value, words):
+    (tmp_path / "file").touch()
+    done = run("print('the chapter')", tmp_path, **{variable: value})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"tutorials: {words}")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_missing_packages_are_named_with_what_to_do():
     bare = [sys.executable, "-S", str(next(FOLDER.glob("00_*.py")))]  # no site-packages
     done = subprocess.run(bare, capture_output=True, encoding="utf-8")

@@ -38,6 +38,10 @@ from tervit_np.cli.startup import prepare  # noqa: E402
 
 prepare()
 
+from tervit_lesson.variables import check_variables  # noqa: E402
+
+check_variables()
+
 from tervit_lesson.numbers import claim, predict, quote  # noqa: E402
 from tervit_lesson.own import named_picture  # noqa: E402
 from tervit_lesson.pictures import (  # noqa: E402

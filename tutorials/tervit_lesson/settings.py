@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 
 def is_set(variable: str) -> bool:
@@ -10,16 +11,17 @@ def is_set(variable: str) -> bool:
     return os.environ.get(variable, "") not in ("", "0")
 
 
+def end(sentence: str) -> NoReturn:
+    """End the chapter, as a command that cannot be met: exit code 2."""
+    print(f"tutorials: {sentence}", file=sys.stderr)
+    raise SystemExit(2)
+
+
 def whole_number(variable: str) -> int:
     """Return a variable's number, 0 if it is not set; end on other text."""
     text = os.environ.get(variable) or "0"
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):
-        print(
-            f"tutorials: {variable} is {text!r}; expected a whole number of "
-            "at least 0",
-            file=sys.stderr,
-        )
-        raise SystemExit(2)
+        end(f"{variable} is {text!r}; expected a whole number of at least 0")
     return int(text)
 
 
