@@ -62,6 +62,8 @@ def load(name: str, split: str, root: str | Path | None = None) -> ImageSet | St
     DataError
         If the set is unknown, absent, damaged or mislabelled.
     """
+    if not isinstance(name, str):
+        raise DataError(f"data set is {name!r}; expected a name, such as shapes")
     base = data_root(root)
     if name == "shapes":
         if split not in shapes.COUNTS:

@@ -18,6 +18,13 @@ _CREATE |= getattr(os, "O_BINARY", 0)  # Windows
 _NAME_BYTES = 200  # of the target's name that the partial file repeats; names end at 255
 
 
+def as_path(path: str | Path, name: str = "path") -> Path:
+    """Return an argument as a Path; ValueError if it is neither text nor a Path."""
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"{name} is {path!r}; expected a text or a Path")
+    return Path(path)
+
+
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     """Yield a binary file, which replaces `path` if the block ends without an error.
@@ -70,7 +77,7 @@ def make_folder(path: str | Path) -> None:
     OSError
         If there is a file of this name, or the folder cannot be made.
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -89,7 +96,7 @@ def require_file(path: str | Path) -> None:
     ValueError
         If there is none, or it is a folder, a pipe or a device.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it")
     if not path.is_file():
@@ -131,7 +138,7 @@ def check_writable(path: str | Path) -> None:
         If the path is a folder or a device, or its folder is absent or read-only, or its links
         lead in a circle.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         raise OSError(f"{path} is a folder; expected the name of a file to write")
     if path.exists() and not path.is_file():

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from data_tools import ImageSet
+from tervit_np.deploy.onnx_file import export_onnx
 from tervit_np.train import Recipe, Stage, load_data
 
 IMAGES = np.zeros((1, 3, 32, 32), np.float32)
@@ -12,6 +14,12 @@ IMAGES = np.zeros((1, 3, 32, 32), np.float32)
 @pytest.fixture(scope="module")
 def model():
     return tv.create_model("deit_shapes", depth=1)
+
+
+@pytest.fixture
+def images():
+    pixels, labels = np.zeros((10, 32, 32, 3), np.uint8), np.arange(10)
+    return ImageSet("zeros", "train", pixels, labels, tuple("abcdefghij"), (0.5,) * 3, (0.5,) * 3)
 
 
 @pytest.mark.parametrize("value", ["2", None, 1.5, True, [1], 0])
@@ -69,3 +77,79 @@ def test_a_percentage_is_a_number(model, value):
 def test_a_model_is_named(value):
     with pytest.raises(ValueError, match="model is .*; expected a name, such as deit"):
         tv.create_model(value)
+
+
+PATHS = {
+    "load_packed": lambda model, path: tv.load_packed(path),
+    "load_model": lambda model, path: tv.load_model(path),
+    "load_checkpoint": lambda model, path: tv.load_checkpoint(path),
+    "pretrained": lambda model, path: tv.pretrained(path),
+    "read_safetensors": lambda model, path: tv.checkpoints.read_safetensors(path),
+    "save_safetensors": lambda model, path: tv.save_safetensors({"a": IMAGES}, path),
+    "save_checkpoint": tv.save_checkpoint,
+    "export": lambda model, path: tv.export(tv.quantize(model, "ternary"), path),
+}
+MODELS = {
+    "save_checkpoint": lambda model: tv.save_checkpoint(model, "none.npz"),
+    "export": lambda model: tv.export(model, "none.safetensors"),
+    "quantize": lambda model: tv.quantize(model, "ternary"),
+    "export_onnx": lambda model: export_onnx(model, "none.onnx"),
+    "calibrate": lambda model: tv.calibrate(model, IMAGES),
+    "transfer": lambda model: tv.transfer(model, {}),
+    "run": lambda model: tv.train.run(model, [], None, "none"),
+}
+STAGE = Stage("a", "float", 1)
+
+
+@pytest.mark.parametrize("value", [None, 3, ["a"], b"a"])
+@pytest.mark.parametrize("call", PATHS.values(), ids=PATHS)
+def test_a_path_is_a_text_or_a_path(model, call, value):
+    with pytest.raises(ValueError, match="path is .*; expected a text or a Path"):
+        call(model, value)
+
+
+@pytest.mark.parametrize("kind", [None, "deit_shapes", "pair"])
+@pytest.mark.parametrize("call", MODELS.values(), ids=MODELS)
+def test_a_model_is_one_of_ours_and_not_a_pair(model, call, kind):
+    value = (model, {}) if kind == "pair" else kind
+    with pytest.raises(ValueError, match="model is a (NoneType|str|tuple); expected a model, as"):
+        call(value)
+
+
+@pytest.mark.parametrize("value", [None, 3, [1]])
+def test_weights_have_names(model, value):
+    with pytest.raises(ValueError, match="arrays are a .*; expected {name: array}"):
+        tv.transfer(model, value)
+
+
+@pytest.mark.parametrize("value", ["x", None, 1.5])
+def test_a_new_head_is_drawn_by_a_whole_number(model, value):
+    with pytest.raises(ValueError, match="seed is .*; expected a whole number of at least 0"):
+        tv.pretrained(model.state_dict(), seed=value)
+
+
+@pytest.mark.parametrize("value", [None, 3, ["shapes"]])
+def test_a_data_set_is_named(value):
+    with pytest.raises(ValueError, match="data set is .*; expected a name, such as shapes"):
+        load_data(value)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "words"),
+    [
+        ("stages", None, "stages is a NoneType; expected a list of Stage"),
+        ("stages", STAGE, "stages is a Stage; expected a list of Stage"),
+        ("stages", ["a"], "stages holds 'a'; expected a Stage"),
+        ("stages", [STAGE, None], "stages holds None; expected a Stage"),
+        ("data", None, "data is a NoneType; expected the splits that load_data returns"),
+        ("data", "shapes", "data is a str; expected the splits"),
+        ("data", (None, None, None), "the train split is a NoneType; expected an ImageSet"),
+        ("out_dir", None, "out_dir is None; expected a text or a Path"),
+        ("recipe", 3, "recipe is 3; expected a Recipe"),
+        ("recipe", {}, "recipe is {}; expected a Recipe"),
+    ],
+)
+def test_a_run_says_which_argument_is_of_a_wrong_type(model, images, argument, value, words):
+    arguments = {"stages": [STAGE], "data": (images, None, images), "out_dir": "none"}
+    with pytest.raises(ValueError, match=words):
+        tv.train.run(model, **arguments | {argument: value})

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from data_tools.counted import counted
+from data_tools.plain_numbers import whole_number
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.interpolation import resize_grid
 from tervit_np.checkpoints.memory import require_fits
@@ -25,7 +26,7 @@ from tervit_np.checkpoints.recognition import (
     require_architecture,
 )
 from tervit_np.checkpoints.windows import swin_sizes
-from tervit_np.models.classifier import Classifier
+from tervit_np.models.classifier import Classifier, require_model
 from tervit_np.models.registry import Config, build, override
 from tervit_np.models.swin_config import SwinConfig
 from tervit_np.param import Param
@@ -54,8 +55,9 @@ def pretrained(
     ------
     ValueError
         If the file is damaged, its architecture is unknown, a tensor does not fit it, or
-        `overrides` are unknown or do not fit.
+        `overrides` are unknown or do not fit, or the seed is not a whole number of at least 0.
     """
+    seed = whole_number("seed", seed, 0)
     if isinstance(weights, Mapping):
         found = weights_of(weights)
         config = _config_of(found, "num_classes" in overrides)
@@ -98,6 +100,9 @@ def transfer(model: Classifier, arrays: Mapping[str, Array]) -> list[str]:
         If the weights have another architecture, which the message names, or a tensor does not
         fit.
     """
+    require_model(model)
+    if not isinstance(arrays, Mapping):
+        raise ValueError(f"arrays are a {type(arrays).__name__}; expected {{name: array}}")
     _require_same_architecture(model, arrays)
     state, params = dict(arrays), dict(model.named_params())
     changes = []

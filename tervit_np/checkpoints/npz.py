@@ -19,8 +19,8 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.npz_archive import check_directory, read_arrays
 from tervit_np.checkpoints.memory import require_fits
-from tervit_np.files import atomic_write, make_folder, require_file
-from tervit_np.models.classifier import Classifier, float_dtype
+from tervit_np.files import as_path, atomic_write, make_folder, require_file
+from tervit_np.models.classifier import Classifier, float_dtype, require_model
 from tervit_np.models.quantization import plan_of, quantize
 from tervit_np.models.registry import build, config_from
 from tervit_np.quant import Plan, named_plan
@@ -107,6 +107,8 @@ def save_checkpoint(
     OSError
         If the file cannot be written.
     """
+    require_model(model)
+    path = as_path(path)
     description = describe(model)
     chosen = plan_of(model) if plan is None else named_plan(plan)
     if plan is not None:
@@ -120,10 +122,10 @@ def save_checkpoint(
                 f"{path} is not written: {name} holds NaN or infinite values; the training has "
                 "diverged"
             )
-    write_npz(Path(path), model.state_dict(), {**meta, "extra": extra or {}})
+    write_npz(path, model.state_dict(), {**meta, "extra": extra or {}})
 
 
-def _check_learned(model: Classifier, plan: Plan, path: str | Path) -> None:
+def _check_learned(model: Classifier, plan: Plan, path: Path) -> None:
     """Raise ValueError unless a model with this plan has the arrays that the model has."""
     planned = copy.deepcopy(model, {id(param): param for _, param in model.named_params()})
     names = quantize(planned, plan).named_arrays().keys()
@@ -153,7 +155,7 @@ def load_model(path: str | Path) -> tuple[Classifier, dict[str, Any]]:
     ValueError
         If the file is damaged, or its description does not fit its arrays.
     """
-    arrays, meta = read_npz(Path(path))
+    arrays, meta = read_npz(as_path(path))
     try:
         model = described_model(meta, arrays)
         model.load_state_dict(arrays)

@@ -16,7 +16,7 @@ from tervit_np.checkpoints.formats.safetensors import read_safetensors
 from tervit_np.checkpoints.formats.torch_file import read_torch
 from tervit_np.checkpoints.formats.wrappers import find_model, flatten
 from tervit_np.checkpoints.npz import is_npz_checkpoint, read_npz
-from tervit_np.files import require_file
+from tervit_np.files import as_path, require_file
 
 
 class Weights(NamedTuple):
@@ -46,7 +46,7 @@ def load_checkpoint(path: str | Path, *, lenient: bool = False) -> dict[str, Arr
 
 def read_weights(path: str | Path, *, lenient: bool = False) -> Weights:
     """Read weights as `load_checkpoint` does, and say what was stripped and left out."""
-    path = Path(path)
+    path = as_path(path)
     require_file(path)
     if path.suffix == ".npz" or is_npz_checkpoint(path):
         return _latent_weights(read_npz(path)[0])

@@ -23,7 +23,7 @@ from tervit_np.deploy.blocks import ATTENTION
 from tervit_np.deploy.packing import pack_layers_, packable
 from tervit_np.deploy.trained import trained_model
 from tervit_np.deploy.writing import FORMAT, checksum, storage_kind
-from tervit_np.files import require_file
+from tervit_np.files import as_path, require_file
 from tervit_np.kernels import selected_variant
 from tervit_np.models import Classifier
 from tervit_np.quant import Plan, QuantizedTensor
@@ -66,7 +66,7 @@ def load_packed(path: str | Path, *, threads: int = 1, attention: str = "float32
             f"load_packed: attention is {attention!r}; expected one of {', '.join(ATTENTION)}"
         )
     selected_variant()  # a wrong TERVIT_KERNEL or TERVIT_BACKEND is not reported as a wrong file
-    path = trained_model(str(path)) or Path(path)
+    path = trained_model(str(path)) or as_path(path)
     arrays, metadata = _read(path)
     try:
         meta = {key: json.loads(metadata[key]) for key in _KEYS}

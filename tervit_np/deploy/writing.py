@@ -26,6 +26,7 @@ from tervit_np.checkpoints import save_safetensors
 from tervit_np.checkpoints.npz import describe, own_class
 from tervit_np.deploy import base3, bit_packing
 from tervit_np.models import Classifier, with_fixed_inputs
+from tervit_np.models.classifier import require_model
 from tervit_np.models.quantization import plan_of
 from tervit_np.nn.quantized_layer import effective_bias
 from tervit_np.quant import (
@@ -67,6 +68,7 @@ def export(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
+    require_model(model)
     model.require_latent_weights()
     _check_describable(model)
     model = with_fixed_inputs(model)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.models.classifier import Classifier
+from tervit_np.models.classifier import Classifier, require_model
 from tervit_np.quant import Identity, LSQPlusAct, StaticAct, find_scale, static_twin
 from tervit_np.quant.calibration import PERCENT, check_rule
 
@@ -111,6 +111,7 @@ def calibrate(
         wrong, the rule is unknown, or the inputs of a layer have no scale: all are 0, or one is not
         finite.
     """
+    require_model(model)
     model.require_latent_weights()
     model.check_images(images)
     check_rule(rule, percent)

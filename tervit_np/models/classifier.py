@@ -13,6 +13,15 @@ from tervit_np.nn import Module
 Logits: TypeAlias = Array | tuple[Array, ...]  # (B, C), or the pair of a distilled model
 
 
+def require_model(model: Any) -> None:
+    """Raise ValueError if an argument is not a model, but for example the pair of `load_model`."""
+    if not isinstance(model, Classifier):
+        raise ValueError(
+            f"model is a {type(model).__name__}; expected a model, as tv.create_model returns it; "
+            "tv.load_model and tv.pretrained return a pair, of which it is the first"
+        )
+
+
 class Classifier(Module):
     """An image classifier; DeiT and Swin define `forward` and `backward`."""
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from tervit_np.models.classifier import Classifier
+from tervit_np.models.classifier import Classifier, require_model
 from tervit_np.nn.quantized_layer import QuantizedLayer
 from tervit_np.ops.mixed_precision import check_precision
 from tervit_np.quant import IDENTITY, Identity, Plan, TernaryGamma, named_plan
@@ -22,6 +22,7 @@ def quantize(model: Classifier, plan: str | Plan) -> Classifier:
     ValueError
         If the plan's name is unknown, or the model is packed.
     """
+    require_model(model)
     model.require_latent_weights()
     named_plan(plan).apply(model.quantizable(), model.norms())
     return model

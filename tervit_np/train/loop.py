@@ -17,6 +17,7 @@ from data_tools.plain_numbers import whole_number
 from data_tools.terminal import note
 from tervit_np.blas import one_thread
 from tervit_np.checkpoints import load_model
+from tervit_np.files import as_path
 from tervit_np.models import Classifier, quantize
 from tervit_np.train.batches import Batches
 from tervit_np.train.beginning import begin
@@ -71,11 +72,13 @@ def run(
     Raises
     ------
     ValueError
-        If settings contradict each other, the folder holds another run, or a resumed run differs.
+        If an argument has another type, settings contradict each other, the folder holds another
+        run, or a resumed run differs.
     Interrupted
         After Ctrl-C, when everything is saved.
     """
-    recipe, seed = recipe or Recipe(), whole_number("seed", seed, 0)
+    recipe = Recipe() if recipe is None else recipe
+    out_dir, seed = as_path(out_dir, "out_dir"), whole_number("seed", seed, 0)
     whole_number("workers", workers, 0)
     check_run(model, stages, recipe, data, threads, resume)
     folder = RunFolder(out_dir, on_record) if ranks.rank == 0 else SharedFolder(out_dir)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from data_tools import ImageSet, LabelledSet
+from data_tools import ImageSet, LabelledSet, StreamedSet
 from data_tools.counted import counted
 from data_tools.plain_numbers import whole_number
 from tervit_np import __version__
@@ -13,6 +13,8 @@ from tervit_np.backends import backend_name
 from tervit_np.checkpoints.npz import describe, own_class
 from tervit_np.environment import SAME_BITS, environment
 from tervit_np.models import Classifier
+from tervit_np.models.classifier import require_model
+from tervit_np.train.splits import Data
 from tervit_np.train.stage_checks import check_stages
 from tervit_np.train.stages import Recipe, Stage
 
@@ -34,10 +36,14 @@ def check_run(
     Raises
     ------
     ValueError
-        If the stages do not fit the model (`check_stages`), the images of a split do not fit the
-        model or the other splits, the training images not the recipe or a batch, or `threads` is
-        below 1.
+        If an argument has another type, the stages do not fit the model (`check_stages`), the
+        images of a split do not fit the model or the other splits, the training images not the
+        recipe or a batch, or `threads` is below 1.
     """
+    require_model(model)
+    _check_data(data)
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"train: recipe is {recipe!r}; expected a Recipe")
     check_stages(model, stages, resume)
     _check_teachers(model, stages)
     train = data[0]
@@ -54,6 +60,20 @@ def check_run(
             "training; leave it out"
         )
     whole_number("threads", threads, 1)
+
+
+def _check_data(data: Splits) -> None:
+    """Raise ValueError unless the data are three splits, of which the second may be None."""
+    if not isinstance(data, tuple) or len(data) != 3:
+        raise ValueError(
+            f"train: data is a {type(data).__name__}; expected the splits that load_data returns"
+        )
+    for name, images in zip(Data._fields, data, strict=True):
+        if not isinstance(images, ImageSet | StreamedSet) and (name != "val" or images is not None):
+            raise ValueError(
+                f"train: the {name} split is a {type(images).__name__}; expected an ImageSet or a "
+                "StreamedSet"
+            )
 
 
 def _check_teachers(model: Classifier, stages: Sequence[Stage]) -> None:

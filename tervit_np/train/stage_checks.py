@@ -22,15 +22,25 @@ def check_stages(model: Classifier, stages: Sequence[Stage], resume: bool = Fals
     Raises
     ------
     ValueError
-        If there is no stage, names repeat, a teacher is not an earlier stage, a plan does not fit
-        the model (`check_plans`), or in a new run a `ramp` has nothing to fade in (`check_ramp`)
-        or `freeze` is misspelt (`check_freeze`): an older run goes on as it began.
+        If `stages` is not a list of stages or an empty one, names repeat, a teacher is not an
+        earlier stage, a plan does not fit the model (`check_plans`), or in a new run a `ramp` has
+        nothing to fade in (`check_ramp`) or `freeze` is misspelt (`check_freeze`): an older run
+        goes on as it began.
     """
+    _check_types(stages)
     _check_names(stages)
     check_plans(model, stages)
     if not resume:
         check_ramp(stages)
         check_freeze(model, stages)
+
+
+def _check_types(stages: Sequence[Stage]) -> None:
+    if not isinstance(stages, Sequence):
+        raise ValueError(f"train: stages is a {type(stages).__name__}; expected a list of Stage")
+    for stage in stages:
+        if not isinstance(stage, Stage):
+            raise ValueError(f"train: stages holds {stage!r}; expected a Stage")
 
 
 def _check_names(stages: Sequence[Stage]) -> None:

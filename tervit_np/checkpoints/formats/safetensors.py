@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.files import atomic_write
+from tervit_np.files import as_path, atomic_write
 
 _MAX_HEADER = 1_500_000  # bytes of JSON, which take up to twenty times as many in memory
 _MAX_AXES = 32
@@ -26,7 +26,7 @@ _DTYPES = {
 _NAMES = {dtype: name for name, dtype in _DTYPES.items() if name != "BF16"}
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
+def read_safetensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Read all arrays and the file's own metadata.  -> {name: array}, {key: text}.
 
     Raises
@@ -34,6 +34,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     ValueError
         If the file is truncated, its header is damaged, or an array does not fit its bytes.
     """
+    path = as_path(path)
     size = path.stat().st_size
     with open(path, "rb") as file:
         start = file.read(8)
@@ -125,6 +126,7 @@ def save_safetensors(
     OSError
         If the disk is full or the folder cannot be written.
     """
+    path = as_path(path)
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     arrays, position = [], 0
     for name, value in state.items():

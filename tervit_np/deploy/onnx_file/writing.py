@@ -21,6 +21,7 @@ from tervit_np.deploy.onnx_file.parts import block, conv_stem, layernorm, patche
 from tervit_np.deploy.onnx_file.quantized import linear
 from tervit_np.files import atomic_write
 from tervit_np.models import Classifier, DeiT, Swin
+from tervit_np.models.classifier import require_model
 from tervit_np.models.quantization import plan_of
 from tervit_np.nn import ConvStem
 from tervit_np.quant.spec import plan_to_spec
@@ -43,6 +44,7 @@ def export_onnx(
     OSError
         If the file cannot be written; an older file of this name is then kept.
     """
+    require_model(model)
     model.require_latent_weights()
     _check_package()
     content = onnx_model(model, extra or {}).SerializeToString()
