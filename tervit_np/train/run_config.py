@@ -63,13 +63,18 @@ def check_run(
 
 
 def _check_data(data: Splits) -> None:
-    """Raise ValueError unless the data are three splits, of which the second may be None."""
+    """Raise ValueError unless the data are three splits, of which the second may be None.
+
+    Batches are drawn from a set of this project; another one may be evaluated.
+    """
     if not isinstance(data, tuple) or len(data) != 3:
         raise ValueError(
             f"train: data is a {type(data).__name__}; expected the splits that load_data returns"
         )
     for name, images in zip(Data._fields, data, strict=True):
-        if not isinstance(images, ImageSet | StreamedSet) and (name != "val" or images is not None):
+        own = isinstance(images, ImageSet | StreamedSet)
+        fits = own or (name != "train" and hasattr(images, "pixels"))
+        if not fits and (name != "val" or images is not None):
             raise ValueError(
                 f"train: the {name} split is a {type(images).__name__}; expected an ImageSet or a "
                 "StreamedSet"
