@@ -98,7 +98,7 @@ def gradients_on_tiles(
 ) -> tuple[Array, Array]:
     """(M, O), (M, I), (O, I) -> dx (M, I), dweight (O, I)."""
     (rows, outputs), inputs, parts = dy.shape, x.shape[1], 3 if split else 1
-    dx = input_gradient(tile, dy, weight, parts)[:rows, :inputs]
+    dx = input_gradient(tile, dy, weight, parts)[:rows, : weight.shape[1]]
     dweight = weight_gradient(tile, dy, x, parts)[:outputs, :inputs]
     return np.ascontiguousarray(dx), np.ascontiguousarray(dweight)
 

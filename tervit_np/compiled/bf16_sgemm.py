@@ -33,19 +33,20 @@ PORTION = 192  # rows of dy that are rounded at a time: they fit the second cach
 def gradients(
     order: Any, dy: Array, x: Array, weight: Array, parts: int, work: int, most_columns: int
 ) -> tuple[Array, Array]:
-    """(M, O), (M, I), (O, I) -> dx (M, I), dweight (O, I)."""
-    (rows, outputs), inputs = dy.shape, x.shape[1]
-    w = empty_steps(order, outputs, parts, inputs)
+    """(M, O), (M, I), (O, I) -> dx (M, I), dweight (O, I); a weight (O, 0) gives dx (M, 0)."""
+    (rows, outputs), inputs, dx_inputs = dy.shape, x.shape[1], weight.shape[1]
+    w = empty_steps(order, outputs, parts, dx_inputs)
     pack_down(order, weight, 0, outputs, parts, B_LOW, w)
     across = empty_matrix(PORTION, w.shape[0])
     dy_down = empty_steps(order, PORTION, parts, outputs)
     x_down = empty_steps(order, PORTION, parts, inputs)
-    dx, dweight = empty_matrix(rows, inputs), np.zeros((outputs, inputs), np.float32)
+    dx, dweight = empty_matrix(rows, dx_inputs), np.zeros((outputs, inputs), np.float32)
     for m in range(0, rows, PORTION):
         stop = min(m + PORTION, rows)
-        pack_across(order, dy, m, stop, parts, across)
-        sgemm(order, stop - m, inputs, across.shape[1], matrix_of(across), matrix_of(w),
-              NOTHING, at(matrix_of(dx), m, 0), work, most_columns)  # fmt: skip
+        if dx_inputs:
+            pack_across(order, dy, m, stop, parts, across)
+            sgemm(order, stop - m, dx_inputs, across.shape[1], matrix_of(across), matrix_of(w),
+                  NOTHING, at(matrix_of(dx), m, 0), work, most_columns)  # fmt: skip
         pack_down(order, dy, m, stop, parts, A_LOW, dy_down)
         pack_down(order, x, m, stop, parts, B_LOW, x_down)
         sums = matrix_of(dweight)

@@ -27,7 +27,10 @@ def linear(x: Array, weight: Array, bias: Array | None) -> Array:
 
 
 def linear_backward(dy: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
-    """(M, O), (M, I), (O, I) -> dx (M, I), dweight (O, I), dbias (O,)."""
+    """(M, O), (M, I), (O, I) -> dx (M, I), dweight (O, I), dbias (O,).
+
+    With a weight of no columns, (O, 0), dx is (M, 0) and takes no time.
+    """
     dy, x, weight = map(np.ascontiguousarray, (dy, x, weight))
     dx, dweight, dbias = _backward(dy, x, weight, *workspace())
     return dx, dweight, dbias
@@ -48,8 +51,8 @@ def _backward(
     dy: Array, x: Array, weight: Array, work: int, columns: int
 ) -> tuple[Array, Array, Array]:
     (rows, inputs), outputs = x.shape, weight.shape[0]
-    dx, dweight = empty_matrix(rows, inputs), empty_matrix(outputs, inputs)
-    sgemm(IN_TURN, rows, inputs, outputs, matrix_of(dy), matrix_of(weight), NOTHING,
+    dx, dweight = empty_matrix(rows, weight.shape[1]), empty_matrix(outputs, inputs)
+    sgemm(IN_TURN, rows, weight.shape[1], outputs, matrix_of(dy), matrix_of(weight), NOTHING,
           matrix_of(dx), work, columns)  # fmt: skip
     sgemm(IN_TURN, outputs, inputs, rows, transposed(matrix_of(dy)), matrix_of(x), NOTHING,
           matrix_of(dweight), work, columns)  # fmt: skip

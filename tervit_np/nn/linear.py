@@ -100,12 +100,14 @@ class Conv2d(QuantizedLayer):
 
     def backward(self, dy: Array, cache: ConvCache, input_grad: bool = True) -> Array | None:
         """Add into the gradients; return dx, or None without `input_grad`."""
-        dcolumns, dmatrix, db = linear_backward_mixed(dy, cache.linear, self.precision)
+        needs_dx = input_grad or self.act_quant.params()
+        product = cache.linear if needs_dx else cache.linear.without_dx()
+        dcolumns, dmatrix, db = linear_backward_mixed(dy, product, self.precision)
         out, channels, kernel, _ = self.weight.shape
         dw_hat = dmatrix.reshape(out, kernel, kernel, channels).transpose(0, 3, 1, 2)
         self.weight.grad += weight_gradient(self, dw_hat, db, cache.weight)
         self.bias.grad += db
-        if input_grad or self.act_quant.params():
+        if needs_dx:
             dcolumns = self.act_quant.backward(dcolumns, cache.act)
         if not input_grad:
             return None

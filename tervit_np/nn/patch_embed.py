@@ -43,11 +43,13 @@ class PatchProjection(QuantizedLayer):
     ) -> Array | None:
         """Add into the gradients; return dimages, or None without `input_grad`."""
         product, weight, act = cache.projection
+        needs_dx = input_grad or self.act_quant.params()
+        product = product if needs_dx else product.without_dx()
         dvectors, dmatrix, db = linear_backward_mixed(dy, product, self.precision)
         dw_hat = dmatrix.reshape(self.weight.shape)
         self.weight.grad += weight_gradient(self, dw_hat, db, weight)
         self.bias.grad += db
-        if input_grad or self.act_quant.params():
+        if needs_dx:
             dvectors = self.act_quant.backward(dvectors, act)
         return unpatchify(dvectors, cache.shape) if input_grad else None
 

@@ -17,6 +17,13 @@ class LinearCache(NamedTuple):
     x: Array  # (..., I)
     weight: Array  # (O, I)
 
+    def without_dx(self) -> "LinearCache":
+        """Return a cache of which the backward pass makes dweight and dbias alone.
+
+        A weight without columns, (O, 0), leaves dx = dy W without columns, too.
+        """
+        return self._replace(weight=self.weight[:, :0])
+
 
 def linear(
     x: Array, weight: Array, bias: Array | None = None, packed: Any = None
@@ -65,6 +72,11 @@ def output_shape(cache: LinearCache) -> tuple[int, ...]:
     return *cache.x.shape[:-1], cache.weight.shape[0]
 
 
+def input_shape(cache: LinearCache) -> tuple[int, ...]:
+    """Return the shape of dx: that of x, or (..., 0) where dx is left out."""
+    return *cache.x.shape[:-1], cache.weight.shape[1]
+
+
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:
     """Undo `y = x @ weight.T + bias`.  (..., O) -> dx (..., I), dweight (O, I), dbias (O,).
 
@@ -76,10 +88,10 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]
     require_shape("linear_backward: dy", dy, output_shape(cache))
     if (compiled_ops := compiled(dy, *cache)) is not None:
         dx, dweight, dbias = compiled_ops.linear_backward(rows(dy), rows(cache.x), cache.weight)
-        return dx.reshape(cache.x.shape), dweight, dbias
+        return dx.reshape(input_shape(cache)), dweight, dbias
     # exercise linear_backward: dx, dweight and dbias from dy, cache.x and cache.weight
     dy2, x2 = rows(dy), rows(cache.x)
     dx = dy2 @ cache.weight
     dweight = dy2.T @ x2
     dbias = dy2.sum(axis=0)
-    return dx.reshape(cache.x.shape), dweight, dbias
+    return dx.reshape(input_shape(cache)), dweight, dbias

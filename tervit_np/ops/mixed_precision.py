@@ -22,7 +22,7 @@ import numpy as np
 from tervit_np.arrays import Array, require_shape, rows
 from tervit_np.bfloat16 import round_bfloat16, split_bfloat16
 from tervit_np.dispatch import compiled
-from tervit_np.ops.linear import LinearCache, linear_backward, output_shape
+from tervit_np.ops.linear import LinearCache, input_shape, linear_backward, output_shape
 
 PRECISIONS = ("float32", "bf16", "bf16x2")  # of the products of the backward pass
 
@@ -67,7 +67,7 @@ def linear_backward_bf16(
     else:
         dx, dweight = matmul(dy2, w, precision), matmul(dy2.T, x2, precision)
         dbias = dy2.sum(axis=0)
-    return dx.reshape(cache.x.shape), dweight, dbias
+    return dx.reshape(input_shape(cache)), dweight, dbias
 
 
 def matmul(a: Array, b: Array, precision: str) -> Array:

@@ -61,6 +61,9 @@ def test_loops_over_tiles_have_the_same_bits(shape, precision):
     found = gradients(dy, x, w, precision)
     np.testing.assert_array_equal(dx, found[0])
     np.testing.assert_array_equal(dw, found[1])
+    no_dx, same = gradients_on_tiles(EMULATED, dy, x, w[:, :0].copy(), precision == "bf16x2")
+    assert no_dx.shape == (len(x), 0)
+    np.testing.assert_array_equal(same, dw)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -194,3 +197,17 @@ def test_pairs_are_laid_out_as_stated():
     words = down.view(np.uint32)
     np.testing.assert_array_equal(words >> 16, bits[first, :48])
     np.testing.assert_array_equal(words & 0xFFFF, bits[first + 2, :48])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("precision", ["float32", *RMS])
+@pytest.mark.parametrize("shape", [(0, 3, 5), *SHAPES])
+def test_a_first_layer_may_leave_out_the_gradient_of_its_input(backend, precision, shape):
+    dy, x, w = problem(*shape, seed=4)
+    with tv.backend(backend):
+        cache = linear(x, w)[1]
+        _, *expected = linear_backward_mixed(dy, cache, precision)
+        dx, *found = linear_backward_mixed(dy, cache.without_dx(), precision)
+    assert dx.shape == (len(x), 0)
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, two)
