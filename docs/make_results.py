@@ -24,7 +24,14 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 from page_parts import rewrite, table  # noqa: E402
 
-from tervit_np.analysis.comparison import Record, read_record, tables, write_record  # noqa: E402
+from tervit_np.analysis.comparison import (  # noqa: E402
+    Record,
+    arms_table,
+    contrasts_table,
+    markdown,
+    read_record,
+    write_record,
+)
 from tervit_np.analysis.comparison.figure import draw_comparison  # noqa: E402
 from tervit_np.train.run_config import without_options  # noqa: E402
 from tervit_np.train.stage_time import total_time  # noqa: E402
@@ -167,7 +174,8 @@ def remade(page: Path, runs: list[dict[str, Any]]) -> str:
             text = rewrite(text, mark, search_table(file))
     for name in re.findall(r"<!-- comparison ([\w-]+) -->", text):
         record = read_record(COMPARISONS / f"{name}.json")
-        text = rewrite(text, f"comparison {name}", f"{setting(record)}\n{tables(record)}")
+        both = "\n".join(map(markdown, (arms_table(record), contrasts_table(record))))
+        text = rewrite(text, f"comparison {name}", f"{setting(record)}\n{both}")
     return text
 
 
