@@ -124,6 +124,9 @@ def main() -> None:
         parser.error(f"{args.out} was measured on other pictures; choose another file with --out")
     results = record.setdefault("results", [])
     names = args.only.split(";") if args.only else list(CANDIDATES[args.preset])
+    if unknown := set(names) - set(CANDIDATES[args.preset]):
+        known = "; ".join(CANDIDATES[args.preset])
+        parser.error(f"--only: no candidate is named {unknown.pop()!r}; there are {known}")
     for name in names:
         settings = settings_of(args.preset, name)
         key = {"name": name, "epochs": args.epochs, "seed": args.seed, **settings}

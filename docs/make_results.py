@@ -24,14 +24,8 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 from page_parts import rewrite, table  # noqa: E402
 
-from tervit_np.analysis.comparison import (  # noqa: E402
-    Record,
-    arms_table,
-    contrasts_table,
-    markdown,
-    read_record,
-    write_record,
-)
+from tervit_np.analysis import comparison  # noqa: E402
+from tervit_np.analysis.comparison import Record, read_record, write_record  # noqa: E402
 from tervit_np.analysis.comparison.figure import draw_comparison  # noqa: E402
 from tervit_np.train.run_config import without_options  # noqa: E402
 from tervit_np.train.stage_time import total_time  # noqa: E402
@@ -151,16 +145,11 @@ def search_table(file: Path) -> str:
     results = json.loads(file.read_text(encoding="utf-8"))["results"]
     rows = [("candidate", "heads", "rate of AdamW", "of Muon", "held-out accuracy", "CPU minutes")]
     rows += [
-        (
-            result["name"],
-            str(result["heads"]),
-            f"{result['lr']:g}",
-            f"{result['lr'] * result['ratio']:g}",
-            f"{100 * result['accuracy']:.1f}",
-            f"{result['cpu_seconds'] / 60:.1f}",
-        )
+        (result["name"], str(result["heads"]), f"{result['lr']:g}",
+         f"{result['lr'] * result['ratio']:g}", f"{100 * result['accuracy']:.1f}",
+         f"{result['cpu_seconds'] / 60:.1f}")
         for result in results
-    ]
+    ]  # fmt: skip
     return table(rows)
 
 
@@ -174,7 +163,8 @@ def remade(page: Path, runs: list[dict[str, Any]]) -> str:
             text = rewrite(text, mark, search_table(file))
     for name in re.findall(r"<!-- comparison ([\w-]+) -->", text):
         record = read_record(COMPARISONS / f"{name}.json")
-        both = "\n".join(map(markdown, (arms_table(record), contrasts_table(record))))
+        tables = comparison.arms_table(record), comparison.contrasts_table(record)
+        both = "\n".join(map(comparison.markdown, tables))
         text = rewrite(text, f"comparison {name}", f"{setting(record)}\n{both}")
     return text
 

@@ -44,3 +44,13 @@ def test_tables_are_those_of_the_stored_files():
     for processor in page.measured("train_step"):
         for row in page.stored("train_step", processor)["rows"]:
             assert f"| {row['shape']}, {row['batch']} |" in text
+    gains = {
+        row["shape"]: [row["seconds"][f"{plan} float32"] / row["seconds"][f"{plan} bf16"]
+                       for plan in ("float", "ternary")]
+        for row in page.stored("step_precision", "zen5")["rows"]
+    }  # fmt: skip
+    larger = gains.pop("p4 d192 L6") + gains.pop("DeiT-Tiny 224")
+    smaller = sum(gains.values(), [])
+    assert len(smaller) == 6
+    assert f"three smaller models is {min(smaller):.2f} to {max(smaller):.2f} times" in said
+    assert f"two larger models {min(larger):.2f} to {max(larger):.2f} times" in said

@@ -2,10 +2,9 @@
 
     sum + a[0] b[0] + a[1] b[1]        in this order, each step rounded once to float32
 
-A word of 32 bits holds a pair, number 0 in its upper half. A register of words takes twice as many
-multiply-adds as one of float32 numbers, in the same time: 528 against 264 GFLOP/s on a core of a
-Zen 5. Zen 4 and later and Intel's processors since Cooper Lake have the instruction. Elsewhere two
-fused multiply-adds do the same.
+A word of 32 bits holds a pair, number 0 in its upper half, so a register of words holds twice as
+many factors as one of float32 numbers. Zen 4 and later and Intel's processors since Cooper Lake
+have the instruction. Elsewhere two fused multiply-adds do the same.
 
     Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, "VDPBF16PS"
 """

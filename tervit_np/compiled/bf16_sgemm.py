@@ -4,9 +4,9 @@
 
 Factors are rounded to bfloat16, and the float product (sgemm.py) multiplies them in the order of
 the unit, to the bits of bf16_matmul.py: in pairs where the processor has a dot product of pairs
-(bf16_pairs.py), else as float32 numbers (bf16_numbers.py). A step of
-the product is a word, which holds two inputs, or a number. Groups of 32 inputs are padded with
-zeros. With three parts (bf16_panels.py), a group is three: low high + high low + high high.
+(bf16_pairs.py), else as float32 numbers (bf16_numbers.py). A step of the product is a word, which
+holds two inputs, or a number. Groups of 32 inputs are padded with zeros. With three parts
+(bf16_panels.py), a group is three: low high + high low + high high.
 """
 
 from collections.abc import Callable
@@ -64,7 +64,7 @@ def steps_of(order: Any, inputs: int, parts: int) -> int:
 
 @kernel(boundscheck=False)
 def empty_steps(order: Any, inputs: int, parts: int, columns: int) -> Array:
-    """Return room for factors whose rows are steps; they are written 16 columns at a time."""
+    """Return memory for factors whose rows are steps, which are written 16 columns at a time."""
     return empty_matrix(steps_of(order, inputs, parts), -(-columns // SIZE) * SIZE)
 
 

@@ -90,17 +90,9 @@ def run(
         saved = ranks.first(lambda: begin(folder, run_config, model, resume, quiet))
         keep_freed_memory()
         loop = _Loop(
-            model,
-            list(stages),
-            data,
-            folder,
-            recipe=recipe,
-            seed=seed,
-            threads=threads,
-            quiet=quiet or ranks.rank > 0,
-            workers=workers,
-            ranks=ranks,
-        )
+            model, list(stages), data, folder, recipe=recipe, seed=seed, threads=threads,
+            quiet=quiet or ranks.rank > 0, workers=workers, ranks=ranks,
+        )  # fmt: skip
         try:
             with one_thread(), StopRequest() as stop:
                 return loop.run(saved, stop, on_step)
@@ -196,14 +188,9 @@ class _Loop:
             teacher = load_model(self.folder.stage_file(stage.teacher))[0]
         set_static_scales(self.model, self.data.train, self.seed, index, saved)
         return StageTrainer(
-            self.model,
-            stage,
-            self.recipe,
-            total=self.lengths[index],
-            threads=self.threads,
-            teacher=teacher,
-            ranks=self.ranks,
-        )
+            self.model, stage, self.recipe, total=self.lengths[index], threads=self.threads,
+            teacher=teacher, ranks=self.ranks,
+        )  # fmt: skip
 
     def _test_before_training(self, stage: Stage, trainer: StageTrainer) -> None:
         """Measure the drop that quantization alone causes."""

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from tervit_np.nn import Conv2d, Linear
+from tervit_np.nn.patch_embed import PatchProjection
+from tervit_np.ops.mixed_precision import linear_backward_mixed
 from tests.checks import ROUNDOFF64, as_operator, check, check_accumulation, close, fill
 
 
@@ -41,6 +43,24 @@ def test_the_first_convolution_may_skip_its_input_gradient():
     layer.zero_grad()
     assert layer.backward(np.ones_like(y), cache, input_grad=False) is None
     np.testing.assert_array_equal(layer.weight.grad, expected_grad)
+
+
+@pytest.mark.parametrize("kind", ["linear", "patch_embed"])
+@pytest.mark.parametrize("input_grad", [True, False])
+def test_a_first_layer_multiplies_for_its_input_only_if_asked(kind, input_grad, monkeypatch):
+    layers = {"linear": Conv2d(3, 4, 2, 2, 0), "patch_embed": PatchProjection(3, 2, 4)}
+    layer, multiply, shapes = fill(layers[kind], rng()), linear_backward_mixed, []
+
+    def record(dy, cache, precision):
+        found = multiply(dy, cache, precision)
+        shapes.append(found[0].shape[-1])
+        return found
+
+    monkeypatch.setattr(f"tervit_np.nn.{kind}.linear_backward_mixed", record)
+    shape = (2, 4, 4, 3) if kind == "linear" else (2, 3, 4, 4)
+    y, cache = layer.forward(rng(1).normal(size=shape).astype(np.float32))
+    layer.backward(np.ones_like(y), cache, input_grad)
+    assert shapes == [12 if input_grad else 0]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
