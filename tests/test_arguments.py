@@ -75,7 +75,7 @@ def test_a_percentage_is_a_number(model, value):
 
 @pytest.mark.parametrize("value", [None, 3])
 def test_a_model_is_named(value):
-    with pytest.raises(ValueError, match="model is .*; expected a name, such as deit"):
+    with pytest.raises(ValueError, match="model is .*; expected a name, such as deit_shapes"):
         tv.create_model(value)
 
 

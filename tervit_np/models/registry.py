@@ -66,7 +66,7 @@ def named_config(name: str) -> Config:
         If the name is unknown.
     """
     if not isinstance(name, str):
-        raise ValueError(f"model is {name!r}; expected a name, such as {next(iter(CONFIGS))}")
+        raise ValueError(f"model is {name!r}; expected a name, such as deit_shapes")
     if name not in CONFIGS:
         near = did_you_mean(name, CONFIGS) or f"; known: {', '.join(list_models())}"
         raise ValueError(f"unknown model {name!r}{near}")

@@ -5,9 +5,11 @@ from tests.checkpoints.forms import MODELS
 
 
 @pytest.fixture
-def small_models(monkeypatch):
-    """Know only the models of forms.py."""
-    for name in list(CONFIGS):
-        monkeypatch.delitem(CONFIGS, name)
-    for name, config in MODELS.items():
-        monkeypatch.setitem(CONFIGS, name, config)
+def small_models():
+    """Know only the models of forms.py; the registry gets its models back in their order."""
+    known = dict(CONFIGS)
+    CONFIGS.clear()
+    CONFIGS.update(MODELS)
+    yield
+    CONFIGS.clear()
+    CONFIGS.update(known)
