@@ -17,8 +17,10 @@ import os
 import signal
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.shared_memory import SharedMemory
 from typing import Any, NamedTuple, TypeAlias
@@ -114,6 +116,11 @@ class Prefetcher:
         """Start to prepare a batch, or its pictures from `row` on.
 
         Returns False if no slot is free, True also if it has begun.
+
+        Raises
+        ------
+        DataError
+            If a worker has died.
         """
         if key in self._requests:
             return True
@@ -125,7 +132,8 @@ class Prefetcher:
             part = indices[start : start + _TASK_SIZE].tolist()
             sources = [listing.source(i) for i in part]
             task = _Task(slot, start, row + start, sources, part, seeds)
-            tasks.append(self._pool.submit(_run_task, task))
+            with self._naming_the_dead():
+                tasks.append(self._pool.submit(_run_task, task))
         self._requests[key] = slot, tasks
         return True
 
@@ -143,15 +151,13 @@ class Prefetcher:
         Raises
         ------
         DataError
-            If a worker died.
+            If a worker has died.
         """
         while (oldest := next(iter(self._requests))) != key:
             self._cancel(oldest)
         slot, tasks = self._requests[key]
-        try:
+        with self._naming_the_dead():
             results = [task.result() for task in tasks]
-        except BrokenProcessPool:
-            raise DataError(self._spawning.how_one_died()) from None
         kinds = [kind for result in results for kind in result.kinds]
         self.images.kinds.update(filter(None, kinds))
         self._remember([error for result in results for error in result.errors])
@@ -159,6 +165,14 @@ class Prefetcher:
         pixels = self._pixels[slot, : len(readable)].copy()
         self._cancel(key)
         return pixels, readable
+
+    @contextmanager
+    def _naming_the_dead(self) -> Iterator[None]:
+        """Say how a worker died if the pool has ended because of it."""
+        try:
+            yield
+        except BrokenProcessPool:
+            raise DataError(self._spawning.how_one_died()) from None
 
     def _remember(self, errors: list[str]) -> None:
         """Count unreadable pictures, and say so when the first one is found."""

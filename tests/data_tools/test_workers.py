@@ -134,6 +134,20 @@ def test_a_dead_worker_is_reported_with_its_cause(make_prefetcher, name, words):
             fetch(prefetcher, indices, (0, step))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
+def test_a_worker_that_died_between_two_batches_is_reported_too(make_prefetcher):
+    """Then the pool refuses tasks before there is a result to wait for."""
+    prefetcher, indices = make_prefetcher(2), np.arange(8)
+    fetch(prefetcher, indices)
+    os.kill(next(iter(prefetcher._pool._processes)), signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while not prefetcher._pool._broken:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with pytest.raises(DataError, match="a decoding process was killed, perhaps because memory"):
+        prefetcher.request((0, 1), indices, (0, 0, 0))
+
+
 SCRIPT = """
 import os, sys, time
 import numpy as np
