@@ -80,6 +80,6 @@ class Pattern:
 
 def _alternative_names(text: str) -> frozenset[str] | None:
     r"""Return the names that a pattern such as `head|blocks\.0\.mlp` lists, None for others."""
-    if re.fullmatch(r"(?:[\w|]|\\[^\w])*", text) is None:
+    if re.fullmatch(r"(?:[\w|]|\\[^\w|])*", text) is None:
         return None
-    return frozenset(text.replace("\\", "").split("|")) if "\\|" not in text else None
+    return frozenset(re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL).split("|"))

@@ -66,6 +66,8 @@ def test_a_list_of_many_names_is_looked_up():
     assert all(pattern.fullmatch(name) for name in names)
     assert not any(map(pattern.fullmatch, ("blocks.3000.attn.qkv", "blocksx1xattnxqkv", "")))
     assert Pattern(r"a\|b|").fullmatch("a|b")
+    assert Pattern(r"a\\b").fullmatch(r"a\b")
+    assert not Pattern(r"a\\b").fullmatch("ab")
     assert Pattern("").fullmatch("")
 
 
