@@ -35,8 +35,8 @@ class Setting(Generic[T]):
         with self._lock:
             if not self._open:
                 self._before = self._read()
-            self._open.append(request)
             self._write(value)
+            self._open.append(request)  # not if the value was refused
         try:
             yield
         finally:

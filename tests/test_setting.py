@@ -46,6 +46,22 @@ def test_an_error_restores(setting, box):
     assert box == [0]
 
 
+def test_a_value_that_is_refused_leaves_nothing_behind():
+    box = [0]
+
+    def write(value):
+        if value < 0:
+            raise ValueError
+        box[0] = value
+
+    setting = Setting(lambda: box[0], write)
+    with pytest.raises(ValueError), setting.use(-1):
+        pass
+    with setting.use(1):
+        assert box == [1]
+    assert box == [0]
+
+
 def test_a_change_outside_of_blocks_is_the_new_beginning(setting, box):
     with setting.use(1):
         pass
