@@ -45,10 +45,9 @@ def locked(folder: Path, name: str = "", wait: bool = False) -> Iterator[None]:
         del _held[path]
         if sys.platform == "win32":  # an open file cannot be removed there
             os.close(file)
-            with suppress(OSError):  # nor one that a waiting process has opened by now
-                path.unlink(missing_ok=True)
-        else:
+        with suppress(OSError):  # nor one that a waiting process has opened by now
             path.unlink(missing_ok=True)
+        if sys.platform != "win32":
             os.close(file)
 
 

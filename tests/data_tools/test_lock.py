@@ -86,6 +86,21 @@ def test_windows_leaves_a_lock_file_that_a_waiting_process_has_opened(tmp_path, 
     assert not (tmp_path / FILE).exists()
 
 
+def test_a_lock_file_that_cannot_be_removed_is_released_all_the_same(tmp_path, monkeypatch):
+    """As in a folder that was made read-only meanwhile; the error of the block comes through."""
+
+    def refuse(path, missing_ok=False):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with pytest.raises(RuntimeError, match="of the block"):  # noqa: SIM117
+        with monkeypatch.context() as patch, locked(tmp_path):
+            patch.setattr(Path, "unlink", refuse)
+            raise RuntimeError("of the block")
+    with locked(tmp_path):
+        pass
+    assert not (tmp_path / FILE).exists()
+
+
 @pytest.mark.parametrize("left", ["", "process 1\n", "\x1b[31m\0", "process {own}\n"])
 def test_a_lock_file_that_nobody_holds_is_no_lock(tmp_path, left):
     (tmp_path / FILE).write_text(left.format(own=os.getpid()))
