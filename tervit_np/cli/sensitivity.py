@@ -148,11 +148,15 @@ def _open(args: argparse.Namespace) -> "LoadedModel":
 
 
 def _float_stage(source: str) -> str | None:
-    """Return the last finished float stage of a run, None if there is none."""
+    """Return the last finished float stage of a run, None if there is none.
+
+    The name of a trained model of the package is no run, as in `open_model`.
+    """
+    from tervit_np.deploy import trained_model
     from tervit_np.train.folder import RunFolder
 
     folder = RunFolder(source)
-    if not (folder.path / "run.json").is_file():
+    if trained_model(source) is not None or not (folder.path / "run.json").is_file():
         return None
     names = [s["name"] for s in folder.read_run_config()["stages"] if s.get("plan") == "float"]
     finished = [name for name in names if folder.stage_file(name).exists()]

@@ -111,6 +111,7 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     from tervit_np.cli.model_images import images_for
     from tervit_np.cli.models import open_model
     from tervit_np.processes import process_pool
+    from tervit_np.train.folder import RunFolder
     from tervit_np.train.interrupt import StopRequest
 
     began = time.monotonic()
@@ -122,7 +123,9 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
         )
     run = run_models(folder)
     kinds = _kinds(args.plan, run.models["float"])
-    data = images_for(open_model(args.run_folder, run.stages["float"]), args.data, args.split)
+    # By its file: a run folder may have the name of a trained model of the package.
+    float_model = open_model(str(RunFolder(folder).stage_file(run.stages["float"])))
+    data = images_for(float_model, args.data, args.split)
     images, labels = draw_sample(data, args.images, args.seed)
     settings = _settings(args, data.name, len(labels), run.stages)
     partial, with_curvature = PartialResults(folder / "surface.partial"), not args.no_curvature

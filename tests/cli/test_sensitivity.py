@@ -166,6 +166,16 @@ def test_a_packed_file_is_refused(tervit, run):
     assert "is packed and has no latent weights" in error
 
 
+def test_the_name_of_a_trained_model_is_that_model_beside_a_run_of_this_name(
+    tervit, run, monkeypatch
+):
+    run.rename(run.with_name("shapes"))
+    monkeypatch.chdir(run.parent)
+    code, _, error = tervit("sensitivity", "shapes")
+    assert code == 2
+    assert "shapes.safetensors is packed and has no latent weights" in error
+
+
 @pytest.mark.parametrize(
     ("text", "count"), [("1200", 1200), ("1.5kB", 1500), ("0.2 MB", 200_000), ("7b", 7)]
 )

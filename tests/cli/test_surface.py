@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -65,6 +66,14 @@ def test_the_gap_of_a_plan_file_is_measured_too(tervit, trained, tmp_path):
     (eight,) = [gap for name, gap in gaps.items() if name.strip() == "8-bit"]
     assert mine == eight
     assert "mine.toml" in (out / "report.html").read_text()
+
+
+def test_a_run_folder_may_have_the_name_of_a_trained_model(tervit, trained, tmp_path, monkeypatch):
+    shutil.copytree(trained("deit_shapes"), tmp_path / "shapes")
+    monkeypatch.chdir(tmp_path)
+    code, _, error = tervit("surface", "shapes", *SMALL, "--no-curvature")
+    assert (code, error) == (0, "")
+    assert (tmp_path / "shapes" / "surface.json").exists()
 
 
 def test_redraw_needs_only_the_json(tervit, trained):
