@@ -5,6 +5,7 @@ second forward draws the same random numbers, so gradients are equal to the last
 blocks then stores L inputs and the caches of one block; a step takes one more forward.
 """
 
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ class CheckpointedInput(NamedTuple):
 
     x: Array
     train: bool
-    rng_state: dict[str, Any] | None  # before the block drew from the generator
+    rng: np.random.Generator | None  # as it was before the block drew from it
 
 
 class Blocks(list[Any]):
@@ -34,10 +35,10 @@ class Blocks(list[Any]):
         """Run all blocks; without `keep_cache` drop their caches.  (B, ..., D) -> (B, ..., D)."""
         caches = []
         for block in self:
-            rng_state = None if rng is None or not recompute else dict(rng.bit_generator.state)
+            rng_before = deepcopy(rng) if recompute else None
             y, cache = block.forward(x, train, rng)
             if recompute:
-                cache = CheckpointedInput(x, train, rng_state)
+                cache = CheckpointedInput(x, train, rng_before)
             caches.append(cache if keep_cache else None)
             x = y
         return x, caches
@@ -54,15 +55,6 @@ class Blocks(list[Any]):
             raise ValueError("backward: the forward pass ran with keep_cache=False; leave it out")
         for block, cache in zip(self[::-1], caches[::-1], strict=True):
             if isinstance(cache, CheckpointedInput):
-                cache = _recomputed_cache(block, cache)
+                cache = block.forward(cache.x, cache.train, deepcopy(cache.rng))[1]
             dy = block.backward(dy, cache)
         return dy
-
-
-def _recomputed_cache(block: Any, saved: CheckpointedInput) -> Any:
-    """Run the block's forward pass again.  -> its cache."""
-    rng = None
-    if saved.rng_state is not None:
-        rng = np.random.default_rng()
-        rng.bit_generator.state = saved.rng_state
-    return block.forward(saved.x, saved.train, rng)[1]

@@ -11,10 +11,11 @@ from tests.golden.golden import SWIN_CASES
 DEIT = tv.DeiTConfig(16, 4, 5, 12, 3, 3, drop_path=0.5)
 
 
-def gradients(model, images, labels):
+def gradients(model, images, labels, bit_generator=np.random.PCG64):
     """Run one step.  -> logits and every gradient."""
     model.zero_grad()
-    logits, cache = model.forward(images, train=True, rng=np.random.default_rng(5))
+    rng = np.random.Generator(bit_generator(5))
+    logits, cache = model.forward(images, train=True, rng=rng)
     dx = model.backward(cross_entropy(logits, labels)[1], cache)
     return logits, dx, {name: p.grad.copy() for name, p in model.named_params()}
 
@@ -36,6 +37,15 @@ def test_recomputing_gives_the_same_bits(config, plan):
     np.testing.assert_array_equal(plain[1], less[1])
     for name, gradient in plain[2].items():
         np.testing.assert_array_equal(gradient, less[2][name], err_msg=name)
+
+
+def test_recomputing_draws_from_the_generator_it_was_given():
+    model = tv.DeiT(DEIT, np.random.default_rng(0))
+    images = np.random.default_rng(1).normal(size=(4, 3, 16, 16)).astype(np.float32)
+    _, dx, _ = gradients(model, images, np.arange(4), np.random.Philox)
+    model.recompute = True
+    _, recomputed, _ = gradients(model, images, np.arange(4), np.random.Philox)
+    np.testing.assert_array_equal(dx, recomputed)
 
 
 def test_drop_path_drops_images_in_this_test():
