@@ -22,6 +22,7 @@ from tervit_np.analysis.surfaces.affine_models import rounded, smooth
 from tervit_np.analysis.surfaces.gaps import KINDS, quantized
 from tervit_np.analysis.surfaces.hessian import LossHessian
 from tervit_np.analysis.surfaces.lanczos import Spectrum, lanczos
+from tervit_np.analysis.surfaces.partial_results import fingerprint
 from tervit_np.analysis.surfaces.runner import Runner
 from tervit_np.analysis.surfaces.trace import Trace, trace
 from tervit_np.arrays import Array
@@ -127,8 +128,9 @@ def predictions(
             rows.append([gap, first, second, bound, square, square / float(w @ w)])
         return rows
 
-    fingerprint = hessian.fingerprint(repr(kinds), largest)
-    rows = _stored_or_computed(runner, key, fingerprint, len(kinds), compute)
+    plans = fingerprint([quantized(flat, plan) for plan in kinds.values()], [])
+    facts = hessian.fingerprint(plans, largest)
+    rows = _stored_or_computed(runner, key, facts, len(kinds), compute)
     return tuple(Prediction(kind, *row) for kind, row in zip(kinds, rows, strict=True))
 
 

@@ -19,7 +19,8 @@ from tervit_np.arrays import Array
 from tervit_np.files import make_folder, write_text
 from tervit_np.json_files import load_json
 from tervit_np.models import Classifier
-from tervit_np.quant import Identity
+from tervit_np.quant import Identity, Quantizer
+from tervit_np.quant.spec import quantizer_to_spec
 
 _LONGEST = 1 << 28  # bytes of a file, with the logits of many points
 
@@ -77,12 +78,17 @@ def fingerprint(models: Iterable[Classifier], arrays: Iterable[Any], *facts: Any
     for model in models:
         digest.update(repr((model.config, model.dtype)).encode())
         for _, layer in model.quantizable():
-            digest.update(repr((layer.weight_quant, layer.act_quant)).encode())
+            digest.update(_exactly(layer.weight_quant, layer.act_quant))
         for name, norm in model.norms():
             if not isinstance(norm.gamma_quant, Identity):
-                digest.update(repr((name, norm.gamma_quant)).encode())
-        for _, param in model.named_params():
-            digest.update(param.data.tobytes())
+                digest.update(name.encode() + _exactly(norm.gamma_quant))
+        for array in model.named_arrays().values():
+            digest.update(array.tobytes())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _exactly(*quantizers: Quantizer) -> bytes:
+    """Describe quantizers with every digit of their arguments, some of which `repr` leaves out."""
+    return repr([(q, quantizer_to_spec(q)) for q in quantizers]).encode()

@@ -60,8 +60,8 @@ class Runner:
         `name` is the name of the measurement in the folder of partial results.
         """
         check_sample(images, labels)
-        arrays = [d for direction in models.directions for d in direction.values()]
         names = [sorted(direction) for direction in models.directions]
+        arrays = [d[n] for d, order in zip(models.directions, names, strict=True) for n in order]
         key = fingerprint([models.model], [images, labels, *arrays], names, list(points))
         tasks = [
             Task(str(i), losses_at, (models, images, labels, point))

@@ -5,9 +5,10 @@ import pytest
 
 from tervit_np.analysis.surfaces.affine_models import AffineModels
 from tervit_np.analysis.surfaces.directions import random_direction
-from tervit_np.analysis.surfaces.partial_results import PartialResults
+from tervit_np.analysis.surfaces.partial_results import PartialResults, fingerprint
 from tervit_np.analysis.surfaces.runner import Runner, image_losses
 from tervit_np.losses import cross_entropy
+from tervit_np.quant import StaticAct, Ternary
 
 POINTS = [(x,) for x in (-0.5, 0.0, 0.25, 0.5)]
 
@@ -78,6 +79,44 @@ def test_stored_results_of_other_points_are_not_used(models, sample, tmp_path):
     other = Counting()
     Runner(other, partial).losses("line", models, *sample, [(0.1,), *POINTS[1:]])
     assert other.calls == 4
+
+
+def test_stored_results_of_other_directions_are_not_used(tiny, sample, tmp_path):
+    """Here the same two arrays, which the two weights exchange."""
+    model, partial = tiny(), PartialResults(tmp_path)
+    first, second = "blocks.0.norm1.weight", "blocks.0.norm2.weight"
+    one, two = (np.full(4, value, np.float32) for value in (0.5, -0.5))
+    found = []
+    for direction in ({first: one, second: two}, {second: one, first: two}):
+        models, counting = AffineModels(model, (direction,)), Counting()
+        found.append(Runner(counting, partial).losses("line", models, *sample, POINTS))
+        assert counting.calls == 4
+    assert (found[0] != found[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "quantizers"),
+    [
+        ("act_quant", (StaticAct(8, 0.1), StaticAct(8, 0.10001))),
+        ("weight_quant", (Ternary(clip=2), Ternary(clip=2.0000001))),
+    ],
+)
+def test_quantizers_that_look_alike_have_other_fingerprints(tiny, attribute, quantizers):
+    """A `repr` shows three digits of a scale, six of other numbers."""
+    prints = set()
+    for quantizer in quantizers:
+        model = tiny()
+        setattr(next(iter(model.quantizable()))[1], attribute, quantizer)
+        prints.add(fingerprint([model], []))
+    assert len(prints) == 2
+
+
+def test_what_a_quantizer_has_averaged_is_in_the_fingerprint(tiny):
+    """Q-EMA rounds by the averages of its weights."""
+    model = tiny("qema")
+    before = fingerprint([model], [])
+    next(iter(dict(model.buffers()).values()))[...] += 1
+    assert fingerprint([model], []) != before
 
 
 @pytest.mark.parametrize("count", [0, 39])
