@@ -15,7 +15,7 @@ _KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 def use_plain_numbers(settings: Any) -> None:
     """Replace NumPy's numbers in the fields of a frozen dataclass, also in tuples, in place."""
     for name, value in vars(settings).items():
-        object.__setattr__(settings, name, _plain(value))
+        object.__setattr__(settings, name, plain(value))
 
 
 def wrong_kind(settings: Any) -> str:
@@ -32,13 +32,14 @@ def wrong_kind(settings: Any) -> str:
 
 def whole_number(name: str, value: Any, least: int) -> int:
     """Return an argument as an int; ValueError if it is not a whole number of at least `least`."""
-    number = _plain(value)
+    number = plain(value)
     if type(number) is not int or number < least:
         raise ValueError(f"{name} is {value!r}; expected a whole number of at least {least}")
     return number
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a number of NumPy, also in tuples, as Python's, and anything else as it is."""
     if isinstance(value, np.generic):
         return value.item()
-    return tuple(map(_plain, value)) if type(value) is tuple else value
+    return tuple(map(plain, value)) if type(value) is tuple else value

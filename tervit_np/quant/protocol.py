@@ -11,6 +11,7 @@ import inspect
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
+from data_tools.plain_numbers import plain
 from tervit_np.arrays import Array
 from tervit_np.param import Param
 from tervit_np.quant.channels import broadcast_scale
@@ -152,6 +153,8 @@ class Quantizer(ABC):
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of the constructor, which are attributes of the same names.
 
+        Files store them, so that numbers of NumPy become Python's.
+
         Raises
         ------
         ValueError
@@ -164,7 +167,7 @@ class Quantizer(ABC):
                     f"{type(self).__name__} has an argument {name!r} and no attribute of this "
                     f"name; set self.{name} in its __init__"
                 )
-        return {name: getattr(self, name) for name in names}
+        return {name: plain(getattr(self, name)) for name in names}
 
 
 def require_residual(residual: Array | None) -> Array:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_tools.plain_numbers import plain
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.quant.channels import as_rows
@@ -40,7 +41,7 @@ class Ternary(WeightQuantizer):
     Raises
     ------
     ValueError
-        If an option is unknown, two contradict each other, or `clip` is not positive.
+        If an option is unknown, two contradict each other, or `clip` is not positive and finite.
     """
 
     bits = 2
@@ -60,10 +61,11 @@ class Ternary(WeightQuantizer):
         clip: float | None = None,
     ) -> None:
         check_options(granularity, threshold, scale)
-        if clip is not None and not clip > 0:
-            raise ValueError(f"clip is {clip}; expected a positive number or None")
+        if clip is not None and not 0 < clip < np.inf:
+            raise ValueError(f"clip is {clip}; expected a positive, finite number or None")
         super().__init__(granularity)
-        self.threshold, self.scale, self.clip = threshold, scale, clip
+        # A clip of type int64 would turn float32 weights into float64.
+        self.threshold, self.scale, self.clip = threshold, scale, plain(clip)
 
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, TernaryCache]:
         """Ternarize.  (out, ...) -> w_hat (out, ...).

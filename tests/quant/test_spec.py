@@ -83,6 +83,27 @@ def test_quantizers_survive_json(quantizer):
     assert vars(again) == vars(quantizer)
 
 
+@pytest.mark.parametrize(
+    "quantizer",
+    [
+        Ternary(threshold=np.float32(0.4), clip=np.int64(2)),
+        SEQ(np.int64(4)),
+        Dampened(strength=np.float32(0.1)),
+        Freezing(limit=np.float64(0.1)),
+        Tequila(strength=np.float32(0.1)),
+    ],
+    ids=repr,
+)
+def test_numbers_of_numpy_are_stored_as_those_of_python(quantizer):
+    """Who varies an argument takes its values from an array."""
+    again = quantizer_from_spec(json.loads(json.dumps(quantizer_to_spec(quantizer))))
+    assert vars(again) == vars(quantizer)
+    w = np.linspace(-3, 3, 12, dtype=np.float32).reshape(2, 6)
+    for each in (quantizer, again):
+        each.prepare(w)
+    np.testing.assert_array_equal(quantizer.forward(w)[0], again.forward(w)[0], strict=True)
+
+
 def test_the_cases_cover_every_rule():
     assert {type(q).__name__ for q in QUANTIZERS} == set(RULES)
 
@@ -109,6 +130,7 @@ def test_plans_survive_json(name):
         ({"rule": ["Ternary"]}, "unknown quantizer"),
         ({"rule": "Ternary", "colour": 1}, "quantizer Ternary: .*colour"),
         ({"rule": "Ternary", "threshold": [1]}, "threshold is \\[1\\]"),
+        ({"rule": "Ternary", "clip": float("inf")}, "clip is inf; expected a positive, finite"),
         ({"rule": "UniformWeight", "bits": "8"}, "bits is '8'"),
         ({"rule": "UniformAct", "kind": 3}, "kind is 3"),
         ({"rule": "StaticAct", "scale": "0.1"}, "scale is '0.1'"),
