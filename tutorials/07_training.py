@@ -443,7 +443,7 @@ claim("a star for a cross or triangle", star in ("cross", "triangle"), True)
 # Further reading
 # ---------------
 # * `train/adamw.py <../tervit_np/train/adamw.py>`_ and
-#   `train/loop.py <../tervit_np/train/loop.py>`_.
+#   `train/stage_loop.py <../tervit_np/train/stage_loop.py>`_.
 # * Kingma, Ba: Adam: a method for stochastic optimization (2015).
 # * Loshchilov, Hutter: Decoupled weight decay regularization (2019).
 # * Touvron et al.: Training data-efficient image transformers (2021).

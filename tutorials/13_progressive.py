@@ -446,5 +446,5 @@ quote("seeds for an interval of ± 0.3 points", enough, 71, 0)
 # * Zhang et al. 2020, *TernaryBERT*: ternary weights and distillation.
 # * Bouthillier et al. 2021, *Accounting for variance in machine learning
 #   benchmarks*: what a few seeds hide.
-# * ``tervit_np/train/loop.py``: the loop over stages, with everything that a
+# * ``tervit_np/train/stage_loop.py``: the loop over stages, with everything a
 #   long run needs; ``tervit_np/analysis/comparison``: fair comparisons.
