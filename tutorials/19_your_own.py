@@ -409,9 +409,9 @@ else:
 # ``imagenet:`` crops pictures of any size to 224 pixels and decodes them when
 # they are needed. In Python, ``tv.pretrained(FILE, num_classes=N)`` gives the
 # model, and the sensitivity needs no change; with 50 layers and 224 pixels
-# take 200 pictures and an hour. Training a DeiT-Small on two cores takes
-# minutes for each hundred pictures and epoch: enough for some hundreds of
-# pictures, and too slow for ImageNet.
+# take 200 pictures and half an hour. On two cores an epoch of training takes
+# a DeiT-Small a quarter of a minute for each hundred pictures: fast enough for
+# some thousands of pictures, and too slow for ImageNet.
 #
 # On your own
 # -----------

@@ -9,7 +9,7 @@ Reading the paper
 :You will learn: to tell what a paper states from what it leaves open, and a
   claim from its premise; what "not reproduced" means and what it does not.
 :You need: chapters 12 and 13. The other chapters explain the parts.
-:Time: 25 minutes to read, some seconds to run once the shared model is there.
+:Time: 25 minutes to read, 20 seconds to run once the shared model is there.
 :In the paper: all of it. *TerViT: An Efficient Ternary Vision Transformer*, Xu
   and others, arXiv 2201.08050, 2022.
 """

@@ -117,3 +117,37 @@ def test_the_list_of_chapters_has_their_seconds():
             assert run.split(" *")[0] == f"{seconds[1]} s", file
             named += 1
     assert named >= 2
+
+
+def rows_of_the_list() -> list[tuple[str, str]]:
+    """Return each chapter's file and what its row of the list says of the time to run."""
+    readme = (TUTORIALS / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"\]\((\d\d_\w+\.py)\) \| \d+ min \| ([^|]+) \|", readme)
+
+
+def test_the_list_of_chapters_has_the_stored_times():
+    """Except that of chapter 04, which trains the shared model where they were stored."""
+    stored = json.loads((ROOT / "docs" / "tutorials.json").read_text(encoding="utf-8"))
+    assert len(rows_of_the_list()) == len(stored["chapters"]) == 23
+    for file, run in rows_of_the_list():
+        number, unit = re.match(r"(\d+) (s|min)\b", run).groups()
+        said = int(number) * {"s": 1, "min": 60}[unit]
+        if file != "04_tokens.py":
+            assert 0.4 < stored["chapters"][file.removesuffix(".py")]["seconds"] / said < 2, file
+
+
+def test_chapters_with_a_star_use_the_shared_model():
+    for file, run in rows_of_the_list():
+        assert run.endswith("*") == ("trained_model()" in (TUTORIALS / file).read_text("utf-8"))
+
+
+def test_chapter_19_says_how_long_a_deit_small_takes():
+    stored = json.loads((ROOT / "docs" / "train_step_zen4.json").read_text(encoding="utf-8"))
+    (row,) = (row for row in stored["rows"] if row["shape"] == "DeiT-Small 224")
+    step = row["seconds"]["float"] / row["batch"]  # of a picture, on one core
+    assert 0.2 < 100 * step / 2 / 60 < 0.3  # minutes for a hundred pictures, on two cores
+    assert "a quarter of a minute for each hundred pictures" in text_of("19")
+    layers = 4 * 12 + 2
+    assert 20 < 3 * layers * 200 * step / 3 / 2 / 60 < 40  # three kinds; forward: a third of a step
+    said = f"with {layers} layers and 224 pixels take 200 pictures and half an hour"
+    assert said in text_of("19") and "some thousands of pictures" in text_of("19")
