@@ -151,3 +151,45 @@ def test_chapter_19_says_how_long_a_deit_small_takes():
     assert 20 < 3 * layers * 200 * step / 3 / 2 / 60 < 40  # three kinds; forward: a third of a step
     said = f"with {layers} layers and 224 pixels take 200 pictures and half an hour"
     assert said in text_of("19") and "some thousands of pictures" in text_of("19")
+
+
+def arrays_in(cache: object, path: str = "") -> dict[str, np.ndarray]:
+    """Return the arrays of a cache by their paths."""
+    if isinstance(cache, np.ndarray):
+        return {path: cache}
+    if not isinstance(cache, tuple):
+        return {}
+    parts = cache._asdict() if hasattr(cache, "_asdict") else dict(enumerate(cache))
+    return {
+        k: a for key, part in parts.items() for k, a in arrays_in(part, f"{path}.{key}").items()
+    }
+
+
+def test_the_memory_of_a_block_is_what_the_answers_say():
+    x = np.random.default_rng(0).normal(size=(2, 197, 384)).astype(np.float32)
+    _, cache = tv.nn.Block(384, 6, 1536, 0.0).forward(x)
+    arrays = arrays_in(cache)
+    assert sum(path.endswith(".weight") for path in arrays) == 4
+    assert "Weights and gammas, which caches also name, are not counted" in answers_to("03")
+    counted = [path for path in arrays if not path.endswith((".weight", ".gamma"))]
+    once = {id(arrays[path]): (path, arrays[path]) for path in counted}
+    sizes_mb = {path: a.nbytes / 2e6 for path, a in once.values()}
+    norms, mlp = (
+        sum(size for path, size in sizes_mb.items() if path.startswith(part))
+        for part in (".norm", ".mlp")
+    )
+    total = sum(sizes_mb.values())
+    said = f"{total:.2f} MB for one picture, a tenth of it ({100 * norms / total:.1f} %) in both"
+    assert said in answers_to("03") and 0.4 < mlp / total < 0.5
+
+
+def test_files_of_few_bits_have_the_sizes_of_the_answers(tmp_path):
+    ratios = {}
+    for plan in ("int4", "int2", "ternary"):
+        model = tv.quantize(tv.create_model("deit_shapes"), plan)
+        tv.export(model, tmp_path / "m.safetensors")
+        floats = 4 * sum(param.size for _, param in model.named_params())
+        ratios[plan] = floats / (tmp_path / "m.safetensors").stat().st_size
+    said = f"{ratios['int4']:.1f} and {ratios['int2']:.1f} times smaller than float32"
+    assert said in answers_to("00")
+    assert f"five codes in a byte and is {ratios['ternary']:.1f} times smaller" in answers_to("00")
