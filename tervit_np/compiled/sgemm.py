@@ -14,8 +14,8 @@ The loops are those of GotoBLAS and BLIS (Goto, van de Geijn 2008), from the out
                 panels of B
                     tiles of A      MR x NR sums stay in registers for these steps
 
-After a block of steps the sums are written to C, from where the next block goes on. On AVX2 tiles
-fetch the next rows of A (lookahead.py).
+After a block of steps the sums are written to C, from where the next block goes on. Tiles fetch the
+next rows of A where that is faster (lookahead.py).
 
 The same loops make sums in the order of a matrix unit for bfloat16 (float_microkernel.py).
 """
