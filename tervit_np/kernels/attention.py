@@ -113,7 +113,7 @@ def attend(
         v = Matrix(address_of(qkv) + (2 * dim + start) * FLOAT, stride * FLOAT, FLOAT)
         multiply_rows(columns, tokens, matrix_of(scratch.scores), v, matrix_of(scratch.out))
         for i in range(queries):
-            _normalize(scratch.out[i], scratch.inv_sum[i], out[m + i, start:stop])
+            normalize(scratch.out[i], scratch.inv_sum[i], out[m + i, start:stop])
 
 
 @kernel(boundscheck=False)
@@ -135,7 +135,7 @@ def _exponentials(scores: Array, row_max: np.float32) -> None:
 
 
 @kernel(boundscheck=False)
-def _normalize(values: Array, inv_sum: np.float32, out: Array) -> None:
+def normalize(values: Array, inv_sum: np.float32, out: Array) -> None:
     """out = values inv_sum.  (K'), (K)."""
     for d in range(out.shape[0]):
         out[d] = values[d] * inv_sum

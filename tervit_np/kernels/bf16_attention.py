@@ -36,6 +36,7 @@ from tervit_np.compiled.float_tile import FLOAT
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.row_sums import row_sum
 from tervit_np.compiled.softmax import ordered
+from tervit_np.kernels.attention import normalize
 from tervit_np.kernels.team import round_up
 
 
@@ -94,7 +95,7 @@ def attend_bf16(
         add_product(tile, registers, scratch.weights, scratch.v, v_steps, 0, 1, True, scratch.out)
         for i in range(queries):
             total = row_sum(address_of(scratch.scores) + i * keys * FLOAT, tokens)
-            _normalize(scratch.out[i], ONE / total, out[m + i, start:stop])
+            normalize(scratch.out[i], ONE / total, out[m + i, start:stop])
     release(tile)
 
 
@@ -110,10 +111,3 @@ def weigh(scores: Array, scale: np.float32, attn_bias: Array, tokens: int) -> No
     for t in range(tokens):
         scores[t] = bits_to_float(bf16_bits(exp32(scores[t] - row_max)))
     scores[tokens:] = F(0)
-
-
-@kernel(boundscheck=False)
-def _normalize(values: Array, inv_sum: np.float32, out: Array) -> None:
-    """out = values inv_sum.  (K'), (K)."""
-    for d in range(out.shape[0]):
-        out[d] = values[d] * inv_sum

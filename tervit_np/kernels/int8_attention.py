@@ -20,6 +20,7 @@ from tervit_np.arrays import Array
 from tervit_np.compiled.aligned import zeros
 from tervit_np.compiled.arithmetic import fma
 from tervit_np.compiled.exponential import ONE, F, bits_to_float, exp32, float_to_bits
+from tervit_np.compiled.fakequant import magnitude_bits
 from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.softmax import ordered
 from tervit_np.kernels.attention import transpose_tile
@@ -32,7 +33,6 @@ _Q_MAX = F(127)
 _E_MAX = F(255)
 _ZERO_POINT = np.int32(128)  # of q
 _MIN_SCALE = F(1e-30)  # instead of 0 where all values are 0
-_MAGNITUDE = np.int32(0x7FFFFFFF)  # all bits but the sign
 
 
 class Int8AttentionScratch(NamedTuple):
@@ -171,18 +171,12 @@ def _find_column_max(v: Array, max_bits: Array) -> None:
     fours = v.shape[0] // 4 * 4
     for t in range(0, fours, 4):  # four rows at a time: a fourth of the dependent maxima
         for d in range(v.shape[1]):
-            max01 = max(_magnitude(v[t, d]), _magnitude(v[t + 1, d]))
-            max23 = max(_magnitude(v[t + 2, d]), _magnitude(v[t + 3, d]))
+            max01 = max(magnitude_bits(v[t, d]), magnitude_bits(v[t + 1, d]))
+            max23 = max(magnitude_bits(v[t + 2, d]), magnitude_bits(v[t + 3, d]))
             max_bits[d] = max(max_bits[d], max(max01, max23))
     for t in range(fours, v.shape[0]):
         for d in range(v.shape[1]):
-            max_bits[d] = max(max_bits[d], _magnitude(v[t, d]))
-
-
-@kernel(boundscheck=False)
-def _magnitude(value: np.float32) -> np.int32:
-    """Return |x| as an integer of the same order (fakequant.py)."""
-    return np.int32(float_to_bits(value) & _MAGNITUDE)
+            max_bits[d] = max(max_bits[d], magnitude_bits(v[t, d]))
 
 
 @kernel(boundscheck=False)
@@ -190,7 +184,7 @@ def _max_magnitude(values: Array) -> np.float32:
     """Return max|x|."""
     bits = np.int32(0)
     for i in range(values.shape[0]):
-        bits = max(bits, _magnitude(values[i]))
+        bits = max(bits, magnitude_bits(values[i]))
     return bits_to_float(bits)
 
 
