@@ -1,7 +1,7 @@
 """A gradual quantizer: move from the latent weight to the quantized one during a stage.
 
     forward    w_q = (1 - q) w + q w_hat                       q from 0 to 1
-    backward   (1 - q) dw_q + q (inner backward of dw_q)
+    backward   (1 - q) dw_q + inner backward of q dw_q         also into scales that are learned
 
 Used by `Stage(ramp=...)`; q follows sigmoid(16 t/T - 6) as in TeTRA (Grainge et al. 2025). There T
 is a whole training, and weights and inputs fade in together; here it is the first part of a stage,
@@ -44,7 +44,7 @@ class Blend(Quantizer):
     def backward(self, dw_hat: Array, cache: BlendCache) -> Array:
         """Undo `(1 - q) w + q w_hat`.  (...) -> (...)."""
         q = cache.amount
-        return (1 - q) * dw_hat + q * self.inner.backward(dw_hat, cache.inner)
+        return (1 - q) * dw_hat + self.inner.backward(q * dw_hat, cache.inner)
 
     def frozen(self, w: Array, cache: BlendCache) -> Array:
         """Map w with the inner residual held fixed."""

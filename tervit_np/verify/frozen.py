@@ -87,6 +87,7 @@ QUANTIZERS: tuple[Quantizer, ...] = (
     LSQPlusAct(4),
     PACT(4),
     Blend(Ternary(clip=0.9), 0.3),
+    Blend(LSQ(), 0.3),
 )
 
 

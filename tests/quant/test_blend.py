@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tervit_np.quant import Blend, Ternary, UniformWeight
+from tervit_np.quant import LSQ, SEQ, TTQ, Blend, Ternary, UniformWeight
 from tests.checks import ROUNDOFF64
 
 W = np.random.default_rng(0).normal(size=(3, 7))
@@ -27,6 +27,19 @@ def test_the_gradient_is_blended_in_the_same_way(amount):
     blend = Blend(INNER, amount)
     dw = blend.backward(DW_HAT, blend.forward(W)[1])
     np.testing.assert_allclose(dw, DW_HAT * np.where(inside, 1, 1 - amount), atol=ROUNDOFF64)
+
+
+@pytest.mark.parametrize("rule", [LSQ, SEQ, TTQ])
+def test_a_learned_scale_gets_the_amount_of_its_gradient(rule):
+    """It got the whole gradient from the first step of a ramp, when it had hardly an effect."""
+    whole, blended = rule(), rule()
+    for quantizer in (whole, blended):
+        quantizer.prepare(W)
+    whole.backward(DW_HAT, whole.forward(W)[1])
+    blend = Blend(blended, 0.3)
+    blend.backward(DW_HAT, blend.forward(W)[1])
+    for name, param in whole.params().items():
+        np.testing.assert_allclose(blend.params()[name].grad, 0.3 * param.grad, rtol=ROUNDOFF64)
 
 
 def test_the_backward_uses_the_amount_of_its_forward():

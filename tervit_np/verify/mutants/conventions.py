@@ -195,5 +195,15 @@ CONVENTIONS = [
             "the gradient of the blend lacks its unquantized part",
             ("quant.blend", "Blend.backward", "(1 - q) * dw_hat + ", ""),
         ),
+        (
+            "blend-scale",
+            "a learned scale gets the whole gradient from the beginning of a ramp",
+            (
+                "quant.blend",
+                "Blend.backward",
+                "self.inner.backward(q * dw_hat, cache.inner)",
+                "q * self.inner.backward(dw_hat, cache.inner)",
+            ),
+        ),
     ]
 ]
