@@ -4,8 +4,9 @@ Who varies a setting takes its values from `np.arange` or `labels.max() + 1`: np
 Text, or 3.5 where a whole number is meant, would end a training in an error far from the setting.
 """
 
+import sys
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -25,7 +26,8 @@ def wrong_kind(settings: Any) -> str:
     """
     for field in fields(settings):
         kind, value = field.type, getattr(settings, field.name)
-        if kind in _KINDS and not (type(value) is kind or (kind is float and type(value) is int)):
+        whole = kind is float and type(value) is int and is_finite_number(value)
+        if kind in _KINDS and not (type(value) is kind or whole):
             return f"{field.name} is {value!r}; expected {_KINDS[kind]}"
     return ""
 
@@ -36,6 +38,15 @@ def whole_number(name: str, value: Any, least: int) -> int:
     if type(number) is not int or number < least:
         raise ValueError(f"{name} is {value!r}; expected a whole number of at least {least}")
     return number
+
+
+def is_finite_number(value: Any) -> TypeGuard[float]:
+    """Tell whether a value is a number, neither true nor false, that a finite float can hold.
+
+    Python's integers have no limit: 10**400 is below infinity, and float(10**400) an OverflowError.
+    """
+    number = plain(value)
+    return type(number) in (int, float) and abs(number) <= sys.float_info.max
 
 
 def plain(value: Any) -> Any:

@@ -49,6 +49,7 @@ def test_the_number_of_classes_may_come_from_labels():
             "stage a: hard is 'no'; expected true or false",
         ),
         (lambda: Stage("a", "float", "1"), "stage a: epochs is '1'; expected a number"),
+        (lambda: Stage("a", "float", 1, lr=10**400), "stage a: lr is 10*; expected a number"),
     ],
 )
 def test_settings_of_another_kind_are_refused(make, words):

@@ -13,10 +13,9 @@ A rule sees the values of one layer alone. The scale that is best for them need 
 the model computes from them (chapter 11).
 """
 
-from numbers import Real
-
 import numpy as np
 
+from data_tools.plain_numbers import is_finite_number
 from tervit_np.arrays import Array
 from tervit_np.quant.static import TINY, StaticAct
 from tervit_np.quant.uniform import largest_code
@@ -75,5 +74,5 @@ def check_rule(rule: str, percent: object = PERCENT) -> None:
     """Raise ValueError if a rule is unknown or a percentage out of range."""
     if rule not in CALIBRATIONS:
         raise ValueError(f"rule is {rule!r}; expected one of {', '.join(CALIBRATIONS)}")
-    if not (isinstance(percent, Real) and 0 < float(percent) <= 100):
+    if not (is_finite_number(percent) and 0 < percent <= 100):
         raise ValueError(f"percent is {percent!r}; expected a number above 0 and at most 100")

@@ -22,6 +22,7 @@ here, keep no such averages.
 
 import numpy as np
 
+from data_tools.plain_numbers import is_finite_number
 from tervit_np.param import Param
 from tervit_np.quant.channels import as_rows
 from tervit_np.quant.protocol import Convention
@@ -45,7 +46,7 @@ class Dampened(Ternary):
     )
 
     def __init__(self, granularity: str = "channel", strength: float = 0.01) -> None:
-        if not 0 <= strength < float("inf"):
+        if not (is_finite_number(strength) and strength >= 0):
             raise ValueError(f"strength is {strength!r}; expected a number of at least 0")
         super().__init__(granularity)
         self.strength = strength

@@ -21,6 +21,7 @@ there.
 
 import numpy as np
 
+from data_tools.plain_numbers import is_finite_number
 from tervit_np.arrays import Array
 from tervit_np.param import Param
 from tervit_np.quant.channels import as_rows
@@ -48,7 +49,7 @@ class Freezing(Ternary):
     )
 
     def __init__(self, granularity: str = "channel", limit: float = 0.04) -> None:
-        if not 0 < limit <= 1:
+        if not (is_finite_number(limit) and 0 < limit <= 1):
             raise ValueError(f"limit is {limit!r}; expected a number above 0 and at most 1")
         super().__init__(granularity)
         self.limit = limit

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_tools.plain_numbers import is_finite_number
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.quant.channels import check_floats
@@ -147,10 +148,9 @@ def rounded_scale(scale: object) -> float:
     ValueError
         If it is not a number above 0 and below 1e30, or too small for float32.
     """
-    is_real = isinstance(scale, int | float | np.floating) and not isinstance(scale, bool)
-    if not is_real or not 0 < scale < 1e30:  # type: ignore[operator]
+    if not (is_finite_number(scale) and 0 < scale < 1e30):
         raise ValueError(f"scale is {scale!r}; expected a number above 0 and below 1e30, or None")
-    rounded = float(np.float32(scale))  # type: ignore[arg-type]
+    rounded = float(np.float32(scale))
     if rounded < TINY:
         raise ValueError(f"scale is {scale!r}, too small for float32")
     return rounded

@@ -19,6 +19,7 @@ ternary.py, so that the extra alone is new. Its strength is 1e-3, as here.
 
 from typing import NamedTuple
 
+from data_tools.plain_numbers import is_finite_number
 from tervit_np.arrays import Array
 from tervit_np.quant.protocol import Convention, require_residual
 from tervit_np.quant.ternary import Ternary
@@ -49,7 +50,7 @@ class Tequila(Ternary):
     )
 
     def __init__(self, granularity: str = "channel", strength: float = 1e-3) -> None:
-        if not 0 <= strength < float("inf"):
+        if not (is_finite_number(strength) and strength >= 0):
             raise ValueError(f"strength is {strength!r}; expected a number of at least 0")
         super().__init__(granularity)
         self.strength = strength

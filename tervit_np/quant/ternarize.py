@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_tools.plain_numbers import is_finite_number
 from tervit_np.arrays import Array
 from tervit_np.quant.channels import as_rows, broadcast_scale, check_granularity, scale_shape
 
@@ -102,15 +103,10 @@ def check_options(granularity: str, threshold: str | float, scale: str) -> None:
         raise ValueError(f"scale is {scale!r}; expected one of {', '.join(SCALES)}")
     if isinstance(threshold, str) and threshold not in (*THRESHOLDS, "exact"):
         raise ValueError(f"threshold is {threshold!r}; expected twn, exact, absmean or a number")
-    if not isinstance(threshold, str) and not _is_factor(threshold):
+    if not isinstance(threshold, str) and not (is_finite_number(threshold) and threshold >= 0):
         raise ValueError(f"threshold is {threshold!r}; a factor of mean|w| is finite and >= 0")
     if threshold == "exact" and scale != "support":
         raise ValueError('threshold "exact" minimises the error for scale "support" only')
-
-
-def _is_factor(threshold: object) -> bool:
-    is_real = isinstance(threshold, int | float | np.floating) and not isinstance(threshold, bool)
-    return is_real and 0 <= float(threshold) < np.inf  # type: ignore[arg-type]
 
 
 def scaled_rows(magnitude: Array) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_tools.plain_numbers import plain
+from data_tools.plain_numbers import is_finite_number, plain
 from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.quant.channels import as_rows
@@ -61,8 +61,8 @@ class Ternary(WeightQuantizer):
         clip: float | None = None,
     ) -> None:
         check_options(granularity, threshold, scale)
-        if clip is not None and not 0 < clip < np.inf:
-            raise ValueError(f"clip is {clip}; expected a positive, finite number or None")
+        if clip is not None and not (is_finite_number(clip) and clip > 0):
+            raise ValueError(f"clip is {clip!r}; expected a positive, finite number or None")
         super().__init__(granularity)
         # A clip of type int64 would turn float32 weights into float64.
         self.threshold, self.scale, self.clip = threshold, scale, plain(clip)

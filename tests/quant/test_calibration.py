@@ -91,7 +91,7 @@ def test_a_percentile_of_zeros_is_refused():
     assert find_scale(x, 8, "least-squares") == 1 / 127
 
 
-@pytest.mark.parametrize("percent", [0, -1, 100.1, float("nan")])
+@pytest.mark.parametrize("percent", [0, -1, 100.1, float("nan"), True, 10**400])
 def test_percentages_out_of_range_are_refused(percent):
     with pytest.raises(
         ValueError, match="percent is .*; expected a number above 0 and at most 100"
