@@ -26,7 +26,7 @@ def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> tuple
         label is outside 0..C-1, a soft target does not sum to one, or `smoothing` is outside 0..1.
     """
     _check_logits(logits)
-    targets = _targets(logits, np.asarray(labels), smoothing)
+    targets = _targets(logits, np.asarray(labels), float(smoothing))
     # exercise cross_entropy: the loss, a number, and dlogits (B, C), from logits and targets
     log_p = log_softmax(logits)
     batch = logits.shape[0]
@@ -48,6 +48,7 @@ def distillation(student: Array, teacher: Array, temperature: float = 1.0) -> tu
     _check_same_shape(student, teacher)
     if not is_temperature(temperature):
         raise ValueError(f"distillation: temperature is {temperature}, expected 1e-6 to 1e6")
+    temperature = float(temperature)  # a np.float64 would turn float32 logits into float64
     # exercise distillation: the loss, a number, and dL/dstudent (B, C)
     log_s = log_softmax(student / temperature)
     log_t = log_softmax(teacher.astype(student.dtype, copy=False) / temperature)

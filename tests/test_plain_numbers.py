@@ -8,8 +8,11 @@ import pytest
 
 import tervit_np as tv
 from data_tools import Augment
+from tervit_np import losses, ops
 from tervit_np.models import CONFIGS
-from tervit_np.train import Recipe, Stage
+from tervit_np.param import Param
+from tervit_np.train import Muon, Recipe, Stage
+from tests.checks import BACKENDS
 
 PAIRS = [
     (Stage("a", "float", np.int64(3), lr=np.float32(0.5)), Stage("a", "float", 3, lr=0.5)),
@@ -56,3 +59,34 @@ def test_settings_of_another_kind_are_refused(make, words):
     """Text counted as true, and half numbers ended a training in its first step."""
     with pytest.raises(ValueError, match=words):
         make()
+
+
+X = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+OPERATIONS = {
+    "cross_entropy": lambda number: losses.cross_entropy(X, np.array([0, 3]), number)[1],
+    "distillation": lambda number: losses.distillation(X, X[::-1], number)[1],
+    "layernorm": lambda number: ops.layernorm(X, X[0], X[1], number)[0],
+    "softmax": lambda number: ops.softmax(X, number)[0],
+    "softmax_backward": lambda number: ops.softmax_backward(X, X, number),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_float32_stays_float32_with_a_number_of_numpy(operation, backend):
+    """A temperature of np.linspace made gradients float64, and with them all backward passes."""
+    with tv.backend(backend):
+        result, expected = (OPERATIONS[operation](kind(0.5)) for kind in (np.float64, float))
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_momentum_of_numpy_gives_the_same_step(backend):
+    """The direction became float64, which no compiled code takes."""
+    params = [Param(X.copy()) for _ in range(2)]
+    with tv.backend(backend):
+        for param, kind in zip(params, (np.float64, float), strict=True):
+            param.grad[...] = X[::-1]
+            Muon([("fc1.weight", param)], 0.1, momentum=kind(0.9)).step()
+    np.testing.assert_array_equal(params[0].data, params[1].data)

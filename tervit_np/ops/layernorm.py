@@ -53,6 +53,7 @@ def layernorm(
         _check_variance(rstd)
         rstd = rstd.reshape(*x.shape[:-1], 1)
         return y.reshape(x.shape), LayerNormCache(xhat.reshape(x.shape), rstd, gamma)
+    eps = float(eps)  # a np.float64 would turn float32 into float64
     with np.errstate(over="ignore"):  # refused below
         centred = x - x.mean(axis=-1, keepdims=True)
         rstd = 1.0 / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + eps)

@@ -25,6 +25,7 @@ def softmax(x: Array, scale: float = 1.0) -> tuple[Array, Array]:
         return y, y
     if not x.size:  # rows without numbers have no largest one
         return x, x
+    scale = float(scale)  # a np.float64 would turn float32 into float64
     # exercise softmax: y, the softmax of each row of scale x; return it twice
     z = x * scale
     y = np.exp(z - z.max(axis=-1, keepdims=True))  # at most 1: exp never overflows
@@ -44,6 +45,7 @@ def softmax_backward(dy: Array, y: Array, scale: float = 1.0) -> Array:
     if (compiled_ops := compiled(dy, y)) is not None:
         dx: Array = compiled_ops.softmax_backward(rows(dy), rows(y), scale).reshape(dy.shape)
         return dx
+    scale = float(scale)
     # exercise softmax_backward: dx from dy, y and scale
     along_y = (dy * y).sum(axis=-1, keepdims=True)
     dx = scale * y * (dy - along_y)

@@ -69,7 +69,7 @@ class Muon:
         self.matrices = [(name, p) for name, p in listed if is_matrix(name, p)]
         others = [(name, p) for name, p in listed if not is_matrix(name, p)]
         self.rest = AdamW(others, lr, betas, weight_decay=weight_decay)
-        self.weight_decay, self.momentum, self.ratio = weight_decay, momentum, ratio
+        self.weight_decay, self.momentum, self.ratio = weight_decay, float(momentum), ratio
         self.momenta = {name: np.zeros_like(p.data) for name, p in self.matrices}
 
     @property
