@@ -36,8 +36,7 @@ class EMA:
             if (compiled_ops := compiled(a, p)) is not None:
                 compiled_ops.ema_(a, p, d)
             else:
-                a *= d
-                a += (1 - d) * p
+                a += (1 - d) * (p - a)  # d and 1 - d, each rounded, do not add up to 1
 
     def swap(self) -> None:
         """Exchange averages and parameters, in place; a second call undoes it."""

@@ -36,6 +36,19 @@ def test_single_precision_follows_double(backend):
     close(ema.average["w"], run("float64")[0].average["w"], ROUNDOFF32)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("decay", [0.98, 0.9999, 0.99996])
+def test_the_average_of_weights_at_rest_is_these_weights(decay, backend):
+    """In NumPy it went to 0.99983 of them with 0.9999, and to 1.00013 with DeiT's 0.99996."""
+    param = Param(np.linspace(1, 2, 101, dtype=np.float32))
+    ema = EMA([("w", param)], decay)
+    ema.steps = 10**7  # d = decay
+    with tv.backend(backend):
+        for _ in range(3000):
+            ema.update()
+    np.testing.assert_array_equal(ema.average["w"], param.data)
+
+
 def test_the_average_starts_at_the_parameters_and_leaves_them_quickly():
     ema, _ = run("float64", 0.999, values=[])
     assert not ema.average["w"].any()
