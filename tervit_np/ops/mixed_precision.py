@@ -57,8 +57,10 @@ def linear_backward_bf16(
     Raises
     ------
     ValueError
-        If `dy` does not have the shape of y.
+        If `dy` does not have the shape of y, or the precision is neither "bf16" nor "bf16x2".
     """
+    if precision not in ("bf16", "bf16x2"):
+        raise ValueError(f"precision is {precision!r}; expected 'bf16' or 'bf16x2'")
     require_shape("linear_backward_bf16: dy", dy, output_shape(cache))
     dy2, x2, w = rows(dy), rows(cache.x), cache.weight
     if (compiled_ops := compiled(dy2, x2, w)) is not None:

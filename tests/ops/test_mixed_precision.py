@@ -7,7 +7,12 @@ import tervit_np as tv
 from tervit_np.bfloat16 import bfloat16_bits, split_bfloat16
 from tervit_np.kernels.matrix_unit import multiply
 from tervit_np.ops import linear
-from tervit_np.ops.mixed_precision import check_precision, linear_backward_mixed, matmul
+from tervit_np.ops.mixed_precision import (
+    check_precision,
+    linear_backward_bf16,
+    linear_backward_mixed,
+    matmul,
+)
 from tests.checks import BACKENDS
 
 RMS = {"bf16": (1.5e-3, 3e-3), "bf16x2": (3e-6, 6e-6)}  # of normal numbers: docs/float_product.md
@@ -110,6 +115,15 @@ def test_leading_axes_and_no_tokens():
     assert dx.shape == (0, 4)
     assert not dw.any()
     assert not db.any()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("precision", ["float32", "bf16x3"])
+def test_factors_in_bfloat16_are_one_or_two_numbers(backend, precision):
+    """Compiled code took one for any other word, NumPy two, and for "float32" no bfloat16."""
+    x, w = np.ones((1, 3), np.float32), np.ones((2, 3), np.float32)
+    with tv.backend(backend), pytest.raises(ValueError, match="expected 'bf16' or 'bf16x2'"):
+        linear_backward_bf16(np.ones((1, 2), np.float32), linear(x, w)[1], precision)
 
 
 def test_unknown_precisions_are_refused():
