@@ -40,8 +40,10 @@ def hadamard(x: Array, block: int) -> Array:
     Raises
     ------
     ValueError
-        If `block` does not divide n, or the values are no floating-point numbers.
+        If `block` is not a power of two, at least 2, or does not divide n, or the values are not
+        floating-point numbers.
     """
+    check_block(block)
     check_floats(x)
     inputs = x.shape[-1]
     _check_blocks(inputs, block)

@@ -27,6 +27,12 @@ def test_the_product_is_that_of_the_matrix(block):
     assert hadamard(x.astype(np.float32), block).dtype == np.float32
 
 
+def test_a_block_is_a_power_of_two():
+    """Blocks of 6 were sums of eight values, of two rows."""
+    with pytest.raises(ValueError, match="block is 6; expected a power of two, at least 2"):
+        hadamard(np.ones((2, 12)), 6)
+
+
 def test_a_layer_multiplies_rotated_codes():
     """If weights and inputs are rotated alike, H drops out of their product."""
     layer = Linear(32, 5, "float64", Hadamard(block=16), HadamardAct(3, block=16))
