@@ -66,7 +66,7 @@ def row_sums(matrix: Array) -> Array:
 
 
 def check_scale(scale: Array) -> Array:
-    """Return scales; ValueError if one is infinite, since its weights are too large for it."""
+    """Return scales; ValueError if one is infinite, since its values are too large for it."""
     if not np.isfinite(scale).all():
-        raise ValueError("quantize: a weight is too large for a scale")
+        raise ValueError("quantize: a value is too large for a scale")
     return scale

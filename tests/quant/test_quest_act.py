@@ -56,6 +56,11 @@ def test_tokens_of_zeros_stay_zero():
     assert not QuestAct(2).forward(np.zeros((2, 4), np.float32))[0].any()
 
 
+def test_an_input_that_is_too_large_is_not_called_a_weight():
+    with pytest.raises(ValueError, match="quantize: a value is too large for a scale"):
+        QuestAct(2).forward(np.full((1, 4), np.finfo(np.float32).max))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_refused(bad):
     with pytest.raises(ValueError, match="NaN or infinite"):
