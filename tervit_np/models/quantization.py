@@ -20,7 +20,8 @@ def quantize(model: Classifier, plan: str | Plan) -> Classifier:
     Raises
     ------
     ValueError
-        If the plan's name is unknown, or the model is packed.
+        If the plan's name is unknown, a quantizer of it cannot take a layer's weight or inputs, or
+        the model is packed; no layer changes then.
     """
     require_model(model)
     model.require_latent_weights()

@@ -31,8 +31,8 @@ def linear(
     """Multiply by a matrix and add a bias.  (..., I), (O, I), (O,) -> (..., O).
 
     `packed` is the same weight in `kernels.Panels`, if each of its rows is a scale times -1, 0, 1
-    and each row of x a scale times 8-bit integers of which the largest is 127 or -127: the product
-    is then a sum of integers.
+    and each row of x a scale times 8-bit integers: the product is then a sum of integers. The scale
+    is the fixed one of the panels; where they have none, the largest integer is 127 or -127.
 
     Raises
     ------
