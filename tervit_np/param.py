@@ -53,8 +53,8 @@ def distinctly_named(named_params: Iterable[tuple[str, Param]]) -> list[tuple[st
     return listed
 
 
-def copy_state(source: Mapping[str, Array], into: Mapping[str, Array], prefix: str = "") -> None:
-    """Copy saved arrays, whose names have a prefix, into those of a state; on an error into none.
+def copy_state(source: Mapping[str, Array], into: Mapping[str, Array]) -> None:
+    """Copy saved arrays into those of a state, by name; on an error into none.
 
     Raises
     ------
@@ -62,14 +62,14 @@ def copy_state(source: Mapping[str, Array], into: Mapping[str, Array], prefix: s
         If one is missing, or has another shape.
     """
     for name, array in into.items():
-        found = np.shape(source[prefix + name]) if prefix + name in source else "missing"
+        found = np.shape(source[name]) if name in source else "missing"
         if found != array.shape:
             raise ValueError(
-                f"the saved state is not of these parameters: {prefix}{name} is {found}, expected "
+                f"the saved state is not of these parameters: {name} is {found}, expected "
                 f"{array.shape}"
             )
     for name, array in into.items():
-        array[...] = source[prefix + name]
+        array[...] = source[name]
 
 
 def zero_grad(params: Iterable[Param]) -> None:

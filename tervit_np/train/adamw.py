@@ -73,15 +73,24 @@ class AdamW:
         v += (1 - b2) * g * g
         p -= self.lr / m_scale * m / (np.sqrt(v) / math.sqrt(v_scale) + self.eps)
 
-    def state_dict(self) -> dict[str, Array]:
-        """Return copies of all moments as {"first.<name>", "second.<name>": array}."""
+    def named_arrays(self) -> dict[str, Array]:
+        """Return all moments as {"first.<name>", "second.<name>": array}."""
         moments = {"first": self.first, "second": self.second}
-        return {f"{k}.{n}": a.copy() for k, state in moments.items() for n, a in state.items()}
+        return {f"{k}.{n}": a for k, state in moments.items() for n, a in state.items()}
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return copies of all moments, by name."""
+        return {name: array.copy() for name, array in self.named_arrays().items()}
 
     def load_state_dict(self, state: Mapping[str, Array], steps: int) -> None:
-        """Continue from saved moments after `steps` steps; ValueError if they do not fit."""
-        copy_state(state, self.first, "first.")
-        copy_state(state, self.second, "second.")
+        """Continue from saved moments after `steps` steps; on an error none changes.
+
+        Raises
+        ------
+        ValueError
+            If they are not of these parameters.
+        """
+        copy_state(state, self.named_arrays())
         self.steps = steps
 
 

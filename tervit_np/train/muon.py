@@ -102,15 +102,25 @@ class Muon:
         for p, u in zip(parts(name, param.data), parts(name, direction), strict=True):
             p -= (lr * 0.2 * math.sqrt(max(p.shape))) * orthogonalize(u)
 
+    def named_arrays(self) -> dict[str, Array]:
+        """Return AdamW's moments, and {"momentum.<name>": array}."""
+        momenta = {f"momentum.{name}": m for name, m in self.momenta.items()}
+        return self.rest.named_arrays() | momenta
+
     def state_dict(self) -> dict[str, Array]:
-        """Return copies: AdamW's moments, and {"momentum.<name>": array}."""
-        momenta = {f"momentum.{name}": m.copy() for name, m in self.momenta.items()}
-        return self.rest.state_dict() | momenta
+        """Return copies of the state, by name."""
+        return {name: array.copy() for name, array in self.named_arrays().items()}
 
     def load_state_dict(self, state: Mapping[str, Array], steps: int) -> None:
-        """Continue from a saved state after `steps` steps; ValueError if it does not fit."""
-        copy_state(state, self.momenta, "momentum.")
-        self.rest.load_state_dict(state, steps)
+        """Continue from a saved state after `steps` steps; on an error nothing changes.
+
+        Raises
+        ------
+        ValueError
+            If it is not of these parameters.
+        """
+        copy_state(state, self.named_arrays())
+        self.rest.steps = steps
 
 
 def orthogonalize(u: Array) -> Array:
