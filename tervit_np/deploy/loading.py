@@ -125,7 +125,7 @@ def _load_weights_(
     taken = _take_gammas(model, remaining) | quantized.keys()
     for name, param in model.official_params():
         if name.removesuffix(".weight") not in taken:
-            param.data[...] = _checked(remaining.pop(name), name, param.shape, "f")
+            param.data[...] = _checked(remaining.pop(name), name, param.shape)
     pack_layers_(model, _take_codes(quantized, remaining), threads, attention)
     if remaining:
         raise ValueError(f"unexpected {', '.join(list(remaining)[:3])}")
@@ -136,7 +136,7 @@ def _take_gammas(model: Classifier, remaining: dict[str, Array]) -> set[str]:
     norms = {n: m for n, m in model.norms() if not isinstance(m.gamma_quant, Identity)}
     for name, norm in norms.items():
         stored, scale = remaining.pop(f"{name}.codes"), remaining.pop(f"{name}.scale")
-        scale = _checked(scale, f"{name}.scale", (), "f")
+        scale = _checked(scale, f"{name}.scale", ())
         try:
             codes = base3.decode(stored, norm.weight.size)
         except ValueError as error:
@@ -159,7 +159,7 @@ def _take_codes(
         expected = () if scale.ndim == 0 else shape[:1]
         if quantizer.packing.endswith("groups"):
             expected = scale_shape(shape, quantizer.granularity)
-        scale = _checked(scale, f"{name}.scale", expected, "f")
+        scale = _checked(scale, f"{name}.scale", expected)
         try:
             weights = _unpacked_codes(name, layer, stored)
         except ValueError as error:
@@ -186,10 +186,12 @@ def _unpacked_codes(name: str, layer: Any, stored: Array) -> Array:
     return stored
 
 
-def _checked(array: Array, name: str, shape: tuple[int, ...], kind: str) -> Array:
-    """Return an array of this shape and kind of dtype, floats as float32."""
-    if array.shape != shape or array.dtype.kind != kind:
-        raise ValueError(f"{name} is {array.dtype} {array.shape}, expected {shape}")
-    if kind == "f" and not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinite values")
-    return array.astype(np.float32) if kind == "f" else array
+def _checked(array: Array, name: str, shape: tuple[int, ...]) -> Array:
+    """Return an array of floats of this shape as float32."""
+    if array.shape != shape or array.dtype.kind != "f":
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, expected floats {shape}")
+    with np.errstate(over="ignore"):
+        cast = array.astype(np.float32)
+    if not np.isfinite(cast).all():
+        raise ValueError(f"{name} holds NaN or values that no finite float32 can hold")
+    return cast

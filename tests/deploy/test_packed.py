@@ -403,6 +403,9 @@ def test_a_wrong_environment_variable_is_not_reported_as_a_damaged_file(tmp_path
         tv.load_packed(tmp_path / "x")
 
 
+HUGE = np.float64(1e300)  # in a file of float64 numbers
+
+
 def rewritten(path, change):
     """Change the stored arrays and write them with a true checksum."""
     from tervit_np.deploy.writing import checksum
@@ -438,7 +441,12 @@ def _act(before, after):
         (_swap("blocks.0.attn.qkv.codes", lambda a: np.ones_like(a)), "byte 1 encodes no five"),
         (_swap("blocks.0.attn.qkv.scale", lambda a: a[:-1]), "scale is float32"),
         (_swap("blocks.0.attn.qkv.scale", lambda a: a * np.nan), "NaN"),
-        (_swap("blocks.0.attn.qkv.scale", lambda a: a[:, None]), r"\(60, 1\), expected \(60,\)"),
+        (_swap("blocks.0.attn.qkv.scale", lambda a: a * HUGE), "qkv.scale .* no finite float32"),
+        (_swap("norm.bias", lambda a: a + HUGE), "norm.bias .* no finite float32"),
+        (
+            _swap("blocks.0.attn.qkv.scale", lambda a: a[:, None]),
+            r"\(60, 1\), expected floats \(60,\)",
+        ),
         (_swap("head.codes", lambda a: a.astype(np.float32)), "head.codes: float32"),
         (_swap("head.codes", lambda a: a.astype(np.uint8)), "head.codes: uint8"),
         (
