@@ -27,11 +27,12 @@ class Graph:
         return name
 
     def constant(self, name: str, array: Array) -> str:
-        """Store an array, unless there is one of this name."""
+        """Store an array, numbers of float64 as float32, unless there is one of this name."""
         from onnx import numpy_helper
 
         if name not in self.constants:
-            self.constants[name] = numpy_helper.from_array(np.array(array, order="C"), name)
+            dtype = np.float32 if array.dtype == np.float64 else array.dtype
+            self.constants[name] = numpy_helper.from_array(np.array(array, dtype, order="C"), name)
         return name
 
     def float32(self, value: float) -> str:

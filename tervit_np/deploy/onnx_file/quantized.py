@@ -58,7 +58,7 @@ def _dequantized_weight(graph: Graph, name: str, layer: Any) -> str:
     w_hat = graph.op(
         "DequantizeLinear",
         graph.constant(f"{name}.codes", codes),
-        graph.constant(f"{name}.scale", scale.astype(np.float32)),
+        graph.constant(f"{name}.scale", scale),
         **blocks,
     )
     return graph.transpose(w_hat, 1, 0)

@@ -14,7 +14,15 @@ from tervit_np.nn import Linear
 from tervit_np.quant import IDENTITY, Plan, Ternary, UniformWeight
 from tests.checks import ROUNDOFF32
 from tests.deploy.onnx_file.running import RUNTIMES, model_of_graph, onnx, run
-from tests.deploy.test_packed import CASES, DEIT, STEM, clear_images_of, images_of, model_of
+from tests.deploy.test_packed import (
+    CASES,
+    DEIT,
+    SHIFTED,
+    STEM,
+    clear_images_of,
+    images_of,
+    model_of,
+)
 from tests.rounding import assert_same, generator, layer_inputs
 
 
@@ -27,6 +35,16 @@ def test_the_graph_gives_the_logits_of_the_model(config, plan, runtime):
     images = clear_images_of(model)
     found = run(writing.onnx_model(model, {}), runtime, images=images)
     assert_same(found, model.predict(images))
+
+
+@pytest.mark.parametrize("config", [DEIT, SHIFTED], ids=["deit", "swin"])
+def test_the_graph_of_a_float64_model_is_in_float32(config):
+    """Its constants were float64, which no operator of the graph combines with float32 images."""
+    model = tv.models.build(config, generator(), "float64")
+    images = images_of(config)
+    found = run(writing.onnx_model(model, {}), "reference", images=images)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, model.predict(images), atol=1e-5)
 
 
 @pytest.mark.rounding
