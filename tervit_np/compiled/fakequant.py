@@ -1,4 +1,4 @@
-"""Fake quantization, equal to NumPy's to the last bit.
+"""Fake quantization, equal to NumPy's to the last bit, except that zeros have no sign here.
 
 Twin of quant/uniform.py and quant/static.py. The largest magnitude of a row is found as an integer:
 without the sign bit, the bits of float32 values order as the values do. Maxima of integers
