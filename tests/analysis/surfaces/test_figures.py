@@ -82,6 +82,23 @@ def test_grids_share_their_levels(drawn):
     assert levels[0][-1] == pytest.approx(0.1 + 3 * bowl.max())
 
 
+def test_a_constant_loss_is_drawn(drawn):
+    """As of a model whose head is 0; next to one that is not constant, too."""
+    x = around_zero(0.6, 5)
+    flat, bowl = np.full((5, 5), 2.3), 2.3 + x[:, None] ** 2 + x[None, :] ** 2
+    for losses in ((flat, flat), (flat, flat + 1e-15 * bowl), (flat, bowl)):
+        grids = tuple(Grid2D(n, x, x, loss) for n, loss in zip(NAMES[1:], losses, strict=False))
+        for ax in drawn("grids", grids)[:2]:
+            low, *_, high = ax.collections[0].levels
+            assert low <= 2.3 < high
+    even = plane(2.3, 2.3, 2.3)
+    even = even._replace(grids=tuple(g._replace(loss=np.full((3, 3), 2.3)) for g in even.grids))
+    left, right = drawn("stacked", {"one": even, "two": even})
+    assert left.get_zlim() == right.get_zlim()
+    assert left.get_zlim()[0] < 2.3 < left.get_zlim()[1]
+    assert right.get_title(loc="left") == "two\n"
+
+
 def plane(*centres):
     names, x = ("float", "8-bit", "ternary"), around_zero(1, 3)
     rows = list(zip(names, centres, strict=True))

@@ -8,6 +8,7 @@ import numpy as np
 from tervit_np.analysis.style import INK, PAPER, stage_colour
 from tervit_np.analysis.surfaces.directions import Grid2D
 from tervit_np.analysis.surfaces.figures.lines import STYLES
+from tervit_np.analysis.surfaces.figures.loss_range import loss_range
 from tervit_np.analysis.svg import Chart, chart
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ def draw_grids(grids: tuple[Grid2D, ...], path: Path) -> Chart:
     Levels are geometric above the lowest loss, so that the valley is resolved too. The higher the
     loss, the more ink.
     """
-    low = min(float(g.loss.min()) for g in grids)
-    high = max(float(g.loss.max()) for g in grids)
+    low, high = loss_range(grid.loss for grid in grids)
     levels = np.concatenate([[low], low + (high - low) * np.geomspace(0.01, 1, 11)])
     shades = [(INK, opacity) for opacity in np.linspace(0.04, 0.75, len(levels) - 1)]
 
@@ -31,7 +31,9 @@ def draw_grids(grids: tuple[Grid2D, ...], path: Path) -> Chart:
         for i, (ax, grid) in enumerate(zip(axes, grids, strict=True)):
             stage, _, label = STYLES.get(grid.name, (grid.name, "-", grid.name))
             filled = ax.contourf(grid.x, grid.y, grid.loss.T, levels, colors=shades)
-            ax.contour(grid.x, grid.y, grid.loss.T, levels, colors=PAPER, linewidths=0.5)
+            inside = levels[(levels > grid.loss.min()) & (levels < grid.loss.max())]
+            if len(inside):  # Matplotlib warns of a surface that crosses no level
+                ax.contour(grid.x, grid.y, grid.loss.T, inside, colors=PAPER, linewidths=0.5)
             ax.plot([0], [0], "+", color=stage_colour(stage, i), markersize=10, mew=2)
             ax.set_title(label.partition(" weights")[0], fontsize=11, color=stage_colour(stage, i))
             ax.set_aspect("equal")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tervit_np.analysis.style import FAINT, INK, stage_colour
+from tervit_np.analysis.surfaces.figures.loss_range import loss_range
 from tervit_np.analysis.surfaces.planes import Plane
 from tervit_np.analysis.svg import Chart, chart
 
@@ -79,8 +80,7 @@ def _label(ax: Any, plane: Plane) -> None:
 
 
 def _span(plane: Plane) -> tuple[float, float]:
-    heights = np.concatenate([grid.loss.ravel() for grid in plane.grids])
-    return float(heights.min()), float(heights.max())
+    return loss_range(grid.loss for grid in plane.grids)
 
 
 def _block(layer: str) -> str:
