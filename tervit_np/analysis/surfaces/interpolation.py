@@ -63,7 +63,12 @@ def interpolation(
 
 
 def crossings(x: Array, gap: Array) -> tuple[float, ...]:
-    """Return where (x, gap) crosses zero, by linear interpolation between points."""
+    """Return where (x, gap) crosses zero, by linear interpolation between points.
+
+    A gap that is zero everywhere crosses it nowhere.
+    """
+    if not gap.any():
+        return ()
     change = np.flatnonzero(np.sign(gap[:-1]) * np.sign(gap[1:]) < 0)
     fraction = gap[change] / (gap[change] - gap[change + 1])
     between = x[change] + fraction * (x[change + 1] - x[change])

@@ -23,17 +23,21 @@ def describe_gaps(gaps: tuple[Gaps, ...]) -> str:
     layer, channel = _gap(first, "layer"), _gap(first, "channel")
     eight = _gap(first, "8-bit")
     saved, error = channel.saved, channel.saved_error
+    changes = "raises" if channel.gap > 0 else "takes"
     text = (
         f"Rounding the weights of the {first.latent} solution to three values, without any "
-        f"training, raises the loss from {first.loss:.3f} to {channel.loss:.3f}: a gap of "
+        f"training, {changes} the loss from {first.loss:.3f} to {channel.loss:.3f}: a gap of "
         f"{_pm(channel)}. With one threshold and scale for each matrix instead of each channel the "
         f"gap is {_pm(layer)}, so channels {'save' if saved > 0 else 'cost'} {abs(saved):.3f} ± "
         f"{error:.3f}, {_significance(saved, error)}. For 8 bits the gap is "
         f"{_pm(eight, 4)}, {_significance(eight.gap, eight.error)}. "
     )
     after = _gap(last, "channel")
-    if after.gap > 0:
-        return text + f"After ternary training the gap of its latent weights is {_pm(after)}."
+    if after.gap >= -2 * after.error:
+        significance = "" if after.gap > 2 * after.error else ", which is within twice its error"
+        return text + (
+            f"After ternary training the gap of its latent weights is {_pm(after)}{significance}."
+        )
     worse = last.loss > first.loss + 2 * first.error
     return text + (
         f"Ternary training does not close the gap but reverses it: the loss of its latent weights "
@@ -48,8 +52,9 @@ def describe_planes(same: Plane, trained: Plane) -> str:
     after = trained.heights[-1]
     size = f"{abs(after.distance):.3f} ± {after.distance_error:.3f}"
     if after.distance > 2 * after.distance_error:
-        percent = 100 * after.distance / ternary.distance
-        comparison = f"the ternary surface is {size} above the float one, {percent:.0f} % of that"
+        comparison = f"the ternary surface is {size} above the float one"
+        if ternary.distance > 2 * ternary.distance_error:
+            comparison += f", {100 * after.distance / ternary.distance:.0f} % of that"
     elif after.distance < -2 * after.distance_error:
         comparison = f"the ternary surface is {size} below the float one"
     else:
@@ -78,12 +83,15 @@ def describe_lines(far: tuple[Curve, ...], near: tuple[Curve, ...], stairs: Stai
     rise = {curve.name: rise_at(curve, RISE) for curve in far}
     rough = {curve.name: roughness(curve) for curve in near}
     latent, effective = rise["ternary-latent"], rise["ternary-effective"]
-    steepness = (
-        "The loss is steep in the latent weights, because moving them flips codes; in the "
-        "quantized weights it is not."
-        if latent > 1.5 * effective
-        else "The loss is about equally steep in latent and in quantized weights."
-    )
+    if latent > 1.5 * max(effective, 0):
+        steepness = (
+            "The loss is steep in the latent weights, because moving them flips codes; in the "
+            "quantized weights it is not."
+        )
+    elif effective > 1.5 * max(latent, 0):
+        steepness = "The loss is steeper in the quantized weights than in the latent ones."
+    else:
+        steepness = "The loss is about equally steep in latent and in quantized weights."
     step = float(near[0].x[1] - near[0].x[0])
     return (
         f"At ±{RISE:g} the loss rises by {rise['float']:.3f} (float), {rise['8-bit']:.3f} (8 bit), "
@@ -102,6 +110,8 @@ def describe_interpolation(result: Interpolation) -> str:
     floats, ternary = result.curves
     crossings = " and ".join(f"{x:.2f}" for x in result.crossings)
     equal = f"they are equal at {crossings}" if crossings else "they do not cross on this line"
+    if (floats.loss == ternary.loss).all():
+        equal = "they are equal on this whole line"
     ends = np.interp([0, 1], ternary.x, ternary.loss)
     inside = (ternary.x >= 0) & (ternary.x <= 1)
     height = float(ternary.loss[inside].max() - ends.max())
@@ -126,22 +136,36 @@ def interpolation_caption() -> str:
 def describe_predictions(predictions: tuple[Prediction, ...]) -> str:
     """Describe how well curvature explains the gaps."""
     eight, ternary = predictions[0], predictions[-1]
-    ratio = ternary.second / ternary.gap
     return (
         "Gradient and Hessian at the float weights give an estimate of second order of the gap. "
         "Here inputs are float, and only the weights that become ternary are rounded, so the gaps "
         "differ a little from those above. For 8 bits the second-order estimate is "
         f"{eight.second:.5f}, the measured gap {eight.gap:.5f}. For ternary weights the step ε of "
-        f"rounding is large: |ε|² is {100 * ternary.relative:.0f} % of |w|². The second-order "
-        f"estimate is {100 * ratio:.0f} % of the measured gap, and the literature's ½ λ |ε|², "
-        "where λ is the largest eigenvalue of the Hessian, is "
-        f"{ternary.bound / abs(ternary.gap):,.0f} times as large as the gap, because rounding does "
-        "not point along the steepest direction. "
-        + (
-            "The curvature at the float weights predicts even the ternary gap."
-            if abs(ratio - 1) < _ACCURATE
-            else "Ternary rounding is too large a step for the curvature at its start."
-        )
+        f"rounding is large: |ε|² is {100 * ternary.relative:.0f} % of |w|². "
+        f"{_describe_accuracy(ternary)}"
+    )
+
+
+def _describe_accuracy(prediction: Prediction) -> str:
+    """Compare the estimate of second order, and that of the literature, with the measured gap."""
+    gap, second = prediction.gap, prediction.second
+    if gap == 0:
+        return "It does not change the loss, so that there is no gap to compare the estimates with."
+    times = prediction.bound / abs(gap)
+    literature = (
+        "the literature's ½ λ |ε|², where λ is the largest eigenvalue of the Hessian, is "
+        f"{times:{',.0f' if times >= 10 else '.2g'}} times as large as the gap"
+    )
+    if times > 1:
+        literature += ", because rounding does not point along the steepest direction"
+    accuracy = (
+        "The curvature at the float weights predicts even the ternary gap."
+        if abs(second / gap - 1) < _ACCURATE
+        else "Ternary rounding is too large a step for the curvature at its start."
+    )
+    return (
+        f"The second-order estimate is {100 * second / gap:.0f} % of the measured gap, and "
+        f"{literature}. {accuracy}"
     )
 
 

@@ -52,3 +52,4 @@ def test_crossings_are_interpolated():
     assert crossings(x, np.array([1.0, -3.0, -1.0, 1.0])) == (0.25, 2.5)
     assert crossings(x, np.array([1.0, 0.0, -1.0, -1.0])) == (1.0,)
     assert crossings(x, np.ones(4)) == ()
+    assert crossings(x, np.zeros(4)) == ()

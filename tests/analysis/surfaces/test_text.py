@@ -33,6 +33,18 @@ def test_gaps_are_described_by_their_signs():
     assert "a worse float model than the float solution" in worse
 
 
+def test_a_gap_within_twice_its_error_is_neither_closed_nor_reversed():
+    sentences = text.describe_gaps((gaps("float", 0, 1, 1), gaps("ternary", 0, 0.1, -0.03)))
+    assert "reverses" not in sentences
+    assert "its latent weights is -0.030 ± 0.020, which is within twice its error." in sentences
+
+
+def test_rounding_that_lowers_the_loss_does_not_raise_it():
+    sentences = text.describe_gaps((gaps("float", 0, 0.1, -0.2), gaps("ternary", 0, 0.1, 0.1)))
+    assert "takes the loss from 0.500 to 0.300" in sentences
+    assert "raises" not in sentences
+
+
 def plane(*distances):
     names = ("float", "8-bit", "ternary")
     rows = zip(names, distances, strict=True)
@@ -48,6 +60,12 @@ def test_planes_are_described_by_their_distances():
     assert "is 0.300 ± 0.010 below the float one" in sentences
     sentences = text.describe_planes(plane(0, 0, 1), plane(0, 0, 0.015))
     assert "differ by 0.015 ± 0.010, which is within twice its error" in sentences
+
+
+@pytest.mark.parametrize("distance", [0, -0.5, 0.015])
+def test_a_distance_within_its_error_is_nothing_to_take_percent_of(distance):
+    sentences = text.describe_planes(plane(0, 0, distance), plane(0, 0, 0.2))
+    assert "is 0.200 ± 0.010 above the float one. (" in sentences
 
 
 def curve(name, slope, reach=0.6):
@@ -66,6 +84,10 @@ def test_lines_are_described_by_their_rises():
     assert "1,234 codes" in sentences
     even = tuple(curve(n, 1) for n in names)
     assert "about equally steep" in text.describe_lines(even, far, stairs)
+    turned = tuple(curve(n, s) for n, s in zip(names, (1, 1, 1, 4), strict=True))
+    assert "steeper in the quantized weights" in text.describe_lines(turned, far, stairs)
+    flat = tuple(curve(n, 0) for n in names)
+    assert "about equally steep" in text.describe_lines(flat, far, stairs)
 
 
 @pytest.mark.parametrize(("bump", "words"), [(0, "no barrier between"), (3, "a barrier of 3.000")])
@@ -79,6 +101,8 @@ def test_a_barrier_is_described_if_there_is_one(bump, words):
     assert "goes from 1.000 to 0.300" in sentences
     apart = text.describe_interpolation(Interpolation((floats, ternary), (), (0.0, 1.0)))
     assert "they do not cross on this line" in apart
+    one = text.describe_interpolation(Interpolation((floats, floats), (), (0.0, 0.0)))
+    assert "they are equal on this whole line" in one
 
 
 @pytest.mark.parametrize(("second", "words"), [(0.95, "predicts even the"), (0.4, "too large a")])
@@ -91,6 +115,15 @@ def test_predictions_are_described_by_their_accuracy(second, words):
     assert f"is {100 * second:.0f} % of the measured gap" in sentences
     assert "500 times as large as the gap" in sentences
     assert words in sentences
+
+
+def test_estimates_are_compared_with_a_gap_of_any_size():
+    eight = Prediction("8-bit", 0.0, 0.0, 0.0, 0.0, 0.1, 1e-5)
+    none = Prediction("ternary, channel-wise", 0.0, 0.0, 0.0, 500.0, 300.0, 0.17)
+    assert "It does not change the loss" in text.describe_predictions((eight, none))
+    large = none._replace(gap=1000.0)
+    sentences = text.describe_predictions((eight, large))
+    assert "is 0.5 times as large as the gap. Ternary" in sentences
 
 
 def test_eigenvalues_are_described(surfaces):
