@@ -7,6 +7,7 @@ compared with its size and checksum, and only then renamed to NAME.
 import hashlib
 import http.client
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -78,10 +79,16 @@ def _remote_size(url: str) -> int:
     with urllib.request.urlopen(
         urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT
     ) as response:
-        length = response.headers.get("Content-Length")
-    if length is None or int(length) < 1:
+        length = _content_length(response)
+    if not length:
         raise DataError("the server does not say how large the file is")
-    return int(length)
+    return length
+
+
+def _content_length(response: http.client.HTTPResponse) -> int | None:
+    """Return how many bytes the server announces; None if it does not say, or no number."""
+    length = response.headers.get("Content-Length", "").strip()
+    return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
 
 
 def _append(url: str, size: int, partial: Path) -> str:
@@ -93,10 +100,9 @@ def _append(url: str, size: int, partial: Path) -> str:
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
         if response.status != 206:
             offset = 0  # the server ignores ranges and sends the file from its beginning
-        length = response.headers.get("Content-Length")
-        if length is not None and offset + int(length) != size:
-            offered = offset + int(length)
-            raise DataError(f"the server offers {offered} bytes, expected {size}")
+        length = _content_length(response)
+        if length is not None and offset + length != size:
+            raise DataError(f"the server offers {offset + length} bytes, expected {size}")
         try:
             with _open_partial(partial, append=offset > 0) as file:
                 try:

@@ -18,7 +18,8 @@ class Handler(BaseHTTPRequestHandler):
     """Serves /<fault>/file.
 
     good, plain (no ranges), once (the first connection breaks half-way), slow (each breaks after a
-    fifth), stuck (each breaks before the first byte), garbage, short (one byte less), missing
+    fifth), stuck (each breaks before the first byte), garbage, short (one byte less), missing,
+    wordy (its Content-Length is no number)
     """
 
     ranges: list = []
@@ -35,10 +36,15 @@ class Handler(BaseHTTPRequestHandler):
         if wanted and fault != "plain":
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        length = "many" if fault == "wordy" else str(len(content) - start)
+        self.send_header("Content-Length", length)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         cuts = {"once": SIZE // 2 if start == 0 else SIZE, "slow": start + SIZE // 5, "stuck": 0}
         self.wfile.write(content[start : cuts.get(fault, SIZE)])
+
+    do_HEAD = do_GET
 
     def log_message(self, *args):
         pass
@@ -120,6 +126,14 @@ def test_a_wrong_part_is_deleted_and_downloaded_again(server, tmp_path, old, ran
     (tmp_path / "file.part").write_bytes(old)
     assert fetch(tmp_path, server("good")) == CONTENT
     assert Handler.ranges == ranges
+
+
+def test_a_length_that_is_no_number_is_none(server, tmp_path):
+    assert fetch(tmp_path, server("wordy")) == CONTENT  # the checksum decides
+    unsized = server("wordy")._replace(size=None)
+    with pytest.raises(DataError, match="the server does not say how large the file is"):
+        fetch(tmp_path, unsized)
+    assert fetch(tmp_path, unsized, server("good")._replace(size=None)) == CONTENT
 
 
 def test_the_next_mirror_is_tried_after_a_failure(server, tmp_path):
