@@ -37,7 +37,11 @@ class Stream:
     def __init__(self, path: Path) -> None:
         self.archive_size, self.position = path.stat().st_size, 0
         self._raw = open(path, "rb")
-        self._file = _decompressed(self._raw, 2 * self.archive_size + _XZ_MEMORY)
+        try:
+            self._file = _decompressed(self._raw, 2 * self.archive_size + _XZ_MEMORY)
+        except BaseException:
+            self._raw.close()
+            raise
         self.is_compressed = self._file is not self._raw
         self._limit = MAX_GROWTH * self.archive_size + _SPARE
 

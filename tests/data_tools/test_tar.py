@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 import pytest
 
-from data_tools import DataError
+from data_tools import DataError, decompression
 from data_tools.tar import contents, members
 
 COMPRESSORS = {".tar": bytes, ".tar.gz": gzip.compress, ".tar.bz2": bz2.compress,
@@ -63,6 +63,19 @@ def write(folder, raw, suffix=".tar"):
 
 def read(path):
     return dict(contents(path, lambda name: True))
+
+
+def test_a_file_whose_first_read_fails_is_closed(tmp_path, monkeypatch):
+    opened = []
+
+    def fail(file, memory):
+        opened.append(file)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(decompression, "_decompressed", fail)
+    with pytest.raises(DataError, match="Input/output error"):
+        read(write(tmp_path, ONE + END))
+    assert opened[0].closed
 
 
 @pytest.mark.parametrize("suffix", COMPRESSORS)
