@@ -69,11 +69,15 @@ class StreamedSet:
 
     def take(self, indices: Array) -> "StreamedSet":
         """Return the pictures at `indices`."""
-        return replace(self, listing=self.listing.take(indices))
+        return self._with(self.listing.take(indices))
 
     def relabel(self, labels: Sequence[int], classes: tuple[str, ...]) -> "StreamedSet":
         """Return the same pictures with new classes: class i becomes labels[i]."""
-        return replace(self, listing=self.listing.relabel(labels, classes))
+        return self._with(self.listing.relabel(labels, classes))
+
+    def _with(self, listing: Listing) -> "StreamedSet":
+        """Return a set of other pictures or classes, which counts what is read by itself."""
+        return replace(self, listing=listing, kinds=Counter(), unreadable={})
 
     def hold_out(self, count: int, seed: int) -> tuple["StreamedSet", "StreamedSet"]:
         """Split off `count` random pictures, of each class its share.  -> remaining, held out.
@@ -83,11 +87,9 @@ class StreamedSet:
         DataError
             If a class would lose all its pictures, or none is held out.
         """
-        rest, drawn = (
-            replace(self.take(indices), kinds=Counter(), unreadable={})  # each counts its own
-            for indices in split_by_class(self, count, seed)
-        )
-        return rest, replace(drawn, split="val", held_out=f"by class, seed {seed}")
+        remaining, held_out = split_by_class(self, count, seed)
+        drawn = replace(self.take(held_out), split="val", held_out=f"by class, seed {seed}")
+        return self.take(remaining), drawn
 
     def pixels(self, indices: Array) -> tuple[Array, Array]:
         """Return evaluation crops, uint8 (n, S, S, 3), and whether each was readable (n,)."""
@@ -108,6 +110,7 @@ class StreamedSet:
     def summary(self) -> str:
         """Return how many pictures of each kind were read, and the first error."""
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.most_common())
+        kinds = kinds or "none read"
         if not self.unreadable:
             return f"{kinds}; none unreadable"
         first = next(iter(self.unreadable))

@@ -104,6 +104,15 @@ def test_held_out_pictures_are_counted_by_themselves(folder):
     assert rest.kinds.total() + held_out.kinds.total() == 5
 
 
+def test_other_pictures_and_classes_of_a_set_are_counted_by_themselves(folder):
+    images = data_tools.load(f"imagenet:{folder},size=32", "test")
+    for other in (images.take(np.arange(8)), images.relabel([1, 0], ("a", "b"))):
+        assert other.summary() == "none read; none unreadable"
+        other.pixels(np.arange(8))
+        assert len(other.unreadable) == 3 and other.kinds.total() == 5
+    assert not images.unreadable and not images.kinds
+
+
 def test_options_select_size_classes_and_number(folder, tmp_path):
     name = f"imagenet:{folder},size=48,classes=n02102040+n01440764,per_class=3"
     images = data_tools.load(name, "train")
