@@ -1,5 +1,6 @@
 """Data sets by name: which are here, where they are, and how to load them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,10 +103,11 @@ def _load_folder(name: str, split: str, base: Path) -> ImageSet:
     path, size, test = parse_name(name)
     files = open_files(path)
     if isinstance(files, Folder):  # to list an archive takes as long as to decode it
-        print_note(note_on(files, read_layout(files, test), split))
-    aside = f"-test{test:g}" if test else ""
+        print_note(path, note_on(files, read_layout(files, test), split))
+    aside = f"-test{test!r}" if test else ""
     key = f"folder-{cache_name(path)}{aside}-{size}px-{split}"
-    return cached(base, key, files.fingerprint(), lambda: read_folder(name, split, files))
+    images = cached(base, key, files.fingerprint(), lambda: read_folder(name, split, files))
+    return replace(images, name=name)  # the cache has the name of who made it: ./x, /home/me/x
 
 
 def cache_split(images: ImageSet, files: Files, base: Path) -> ImageSet:

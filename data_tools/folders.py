@@ -72,7 +72,7 @@ def read_folder(name: str, split: str, files: Files) -> ImageSet:
     """
     _, size, test = parse_name(name)
     layout = read_layout(files, test)
-    print_note(note_on(files, layout, split))
+    print_note(files.path, note_on(files, layout, split))
     class_of, classes = layout.split(split).class_of, layout.classes
     contents = files.read(class_of.__contains__)
     images, order = decode_all(contents, len(class_of), str(files.path), size, False)

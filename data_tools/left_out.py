@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from data_tools.counted import counted
@@ -78,11 +78,11 @@ def note_on(files: Files, layout: Layout, split: str) -> str:
     found = [kind for kind in left_out(files, layout, folder) if kind.matters]
     if not found:
         return ""
-    return f"{files.path}, {split} split leaves out {', '.join(map(str, found))}"
+    return f"{split} split leaves out {', '.join(map(str, found))}"
 
 
 @cache
-def print_note(text: str) -> None:
-    """Print a note on standard error, the first time only."""
+def print_note(path: Path, text: str) -> None:
+    """Print what `note_on` says of a set at this path on standard error, the first time only."""
     if text:
-        note(text)
+        note(f"{path}, {text}")

@@ -23,7 +23,7 @@ from data_tools.index_file import Form, store, stored
 from data_tools.left_out import note_on, print_note
 from data_tools.sources import FileNames, Source, TarMembers
 
-_FORM = Form(3, ("u1", "<i8", "<i8"))  # text, offsets, labels
+_FORM = Form(4, ("u1", "<i8", "<i8"))  # text, offsets, labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Listing:
     selected: Array  # int64 (n,): which of the N belong to this listing
     labels: Array  # int64 (n,)
     classes: tuple[str, ...]
-    note: str = ""  # on what is left out
+    note: str = ""  # on what is left out; without the path, which the next caller may spell anew
 
     def __len__(self) -> int:
         return len(self.selected)
@@ -100,12 +100,12 @@ def list_pictures(path: Path, split: str, root: Path | None = None, test: float 
         hint = "; folder:PATH reads archives" if path.exists() else ""
         raise DataError(f"{path}: expected a folder of pictures{hint}")
     listing = _cached(path, split, root, test)
-    print_note(listing.note)
+    print_note(path, listing.note)
     return listing
 
 
 def _cached(path: Path, split: str, root: Path | None, test: float) -> Listing:
-    aside = f"-test{test:g}" if test else ""
+    aside = f"-test{test!r}" if test else ""
     name = f"{cache_name(path)}{aside}-{split}"
 
     def accept(header: dict[str, Any], arrays: list[Array]) -> Listing | None:

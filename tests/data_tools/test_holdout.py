@@ -51,6 +51,16 @@ def test_folders_in_memory_and_on_disk_set_the_same_pictures_aside(photos, tmp_p
     assert sorted(levels(one)) == sorted(levels(two))
 
 
+@pytest.mark.parametrize("kind", ["folder", "imagenet"])
+def test_fractions_that_differ_in_the_seventh_digit_share_no_cache(tmp_path, kind):
+    for i in range(4):
+        paint(tmp_path / "photos" / "ant" / f"{i}.png", i)
+    sizes = {0.3749999: 1, 0.3750001: 2}  # of the test split: 1.4999996 and 1.5000004 pictures
+    for fraction, size in sizes.items():
+        test = load(f"{kind}:{tmp_path}/photos,test={fraction}", "test", tmp_path / "data")
+        assert len(test) == size
+
+
 def test_archives_too(photos, tmp_path, tar_of):
     archive = tar_of(photos, tmp_path / "photos.tar")
     test = load(f"folder:{archive},test=0.2", "test", tmp_path)

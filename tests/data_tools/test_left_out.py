@@ -1,12 +1,13 @@
 import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
 from data_tools import DataError, load
 from data_tools.files import open_files
 from data_tools.layout import find_layout
-from data_tools.left_out import left_out, note_on
+from data_tools.left_out import left_out, note_on, print_note
 
 
 def said(files, below=""):
@@ -34,7 +35,7 @@ def test_a_note_names_what_may_be_pictures_of_the_split(files_of):
     files = files_of("train/cat/*.jpg", "train/cat/x.heic", "train/cat/x.txt", "test/cat/*.jpg")
     layout = find_layout(files)
     assert note_on(files, layout, "train") == (
-        "set, train split leaves out 1 .heic file (train/cat/x.heic)"
+        "train split leaves out 1 .heic file (train/cat/x.heic)"
     )
     assert note_on(files, layout, "test") == ""
 
@@ -64,14 +65,26 @@ def test_a_note_is_printed_by_each_process(tmp_path, png, capsys, kind):
     os.symlink("nowhere", tmp_path / "set/train/b/2.png")
     (tmp_path / "set/train/empty").mkdir()
     note = "1 .heic file (train/a/2.heic), 1 link or special file (train/b/2.png), 1 empty fo"
-    from data_tools.left_out import print_note
-
     for _ in range(2):  # the second time from the cache
         load(f"{kind}{tmp_path}/set", "train")
         assert note in capsys.readouterr().err
         load(f"{kind}{tmp_path}/set", "train")
         assert capsys.readouterr().err == ""
         print_note.cache_clear()
+
+
+@pytest.mark.parametrize("kind", ["folder:", "imagenet:"])
+def test_a_cached_set_has_the_name_it_is_asked_for_by(tmp_path, png, capsys, monkeypatch, kind):
+    """A run stores it: the name of whoever made the cache may lead nowhere from here."""
+    for name in ("a/1.png", "a/2.heic", "b/1.png"):
+        file = tmp_path / "set" / "train" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png())
+    monkeypatch.chdir(tmp_path)
+    print_note.cache_clear()
+    for path in ("set", f"{tmp_path}/set"):
+        assert load(f"{kind}{path}", "train").name == f"{kind}{path}"
+        assert f"note: {Path(path)}, train split leaves out 1 .heic" in capsys.readouterr().err
 
 
 def test_links_in_an_archive_are_named(tmp_path, png):
