@@ -109,6 +109,8 @@ def _classes(classes: tuple[str, ...]) -> Iterator[str]:
 def _counts(split: str, names: Iterable[str]) -> str:
     """Describe how many pictures the classes of a split have."""
     ranking = Counter(names).most_common()
+    if not ranking:  # as of a shard without pictures, or of classes that only another split has
+        return f"{split}: no pictures"
     (most, high), (least, low) = ranking[0], ranking[-1]
     span = counted(high, "picture")
     if low < high:

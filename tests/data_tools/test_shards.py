@@ -137,6 +137,12 @@ def test_the_overview_says_which_shards_a_split_has(path):
     assert "10 pictures of 2 classes" in text and "val serves as test" in text
 
 
+def test_the_overview_shows_a_split_without_pictures(path):
+    write(path / "toy-val-000000.tar", [("0.txt", b"no picture")])
+    text = "\n".join(overview(f"shards:{path}").lines)
+    assert "0 pictures of 2 classes" in text and "test: no pictures" in text
+
+
 @pytest.mark.parametrize(
     ("names", "splits"),
     [
