@@ -68,7 +68,8 @@ def assembly(variant: str = "generic") -> str:
     done = subprocess.run([sys.executable, "-c", script, variant], env=os.environ | settings,
                           capture_output=True, text=True, check=False)  # fmt: skip
     if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1]
+        killed = f"its process ended with {done.returncode}, perhaps because memory ran out"
+        reason = (done.stderr.strip().splitlines() or [killed])[-1]
         raise ValueError(f"this LLVM cannot compile for {TARGETS[variant].name}: {reason}")
     return done.stdout
 

@@ -82,10 +82,17 @@ def test_neon_multiplies_bytes():
     assert len(lines) <= 72
 
 
-def test_an_llvm_without_arm_is_reported(monkeypatch):
-    done = subprocess.CompletedProcess([], 1, "", "Traceback\nRuntimeError: no such target\n")
+@pytest.mark.parametrize(
+    ("code", "printed", "words"),
+    [
+        (1, "Traceback\nRuntimeError: no such target\n", "RuntimeError: no such"),
+        (-9, "", "its process ended with -9"),
+    ],
+)
+def test_an_llvm_that_fails_is_reported(monkeypatch, code, printed, words):
+    done = subprocess.CompletedProcess([], code, "", printed)
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: done)
-    with pytest.raises(ValueError, match="cannot compile for Arm: RuntimeError: no such"):
+    with pytest.raises(ValueError, match=f"cannot compile for Arm: {words}"):
         cross_compile.assembly()
 
 
