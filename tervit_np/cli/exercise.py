@@ -29,6 +29,7 @@ EXAMPLES = """\
 
 For teachers: docs/teaching.md."""
 
+_MOST_SECONDS = 86_400  # a day: the clocks of an operating system end somewhere
 _FIRST = "the exercise (default: the first that is not solved)"
 
 
@@ -105,8 +106,10 @@ def run(args: argparse.Namespace) -> int:
     from tervit_np.cli.exercise_texts import list_exercises, show_hint, show_solution
     from tervit_np.exercises.progress import DEFAULT, Progress
 
-    if not args.seconds > 0:
-        raise ValueError(f"--seconds is {args.seconds:g}; expected a positive number")
+    if not 0 < args.seconds <= _MOST_SECONDS:
+        raise ValueError(
+            f"--seconds is {args.seconds:g}; expected a positive number, at most {_MOST_SECONDS}"
+        )
     if args.action == "grade":
         from tervit_np.cli.exercise_class import grade_class
 
