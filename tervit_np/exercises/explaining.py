@@ -50,7 +50,12 @@ def timed_out(lines: list[str], number: int | None, seconds: float) -> Finding:
 
 def line_of(file: Path, number: int) -> str:
     """Return one line of a file, counted from 1, without its indent."""
-    return _line(file.read_text(encoding="utf-8", errors="replace").splitlines(), number)
+    return _line(lines_of(file.read_bytes()), number)
+
+
+def lines_of(content: bytes) -> list[str]:
+    """Split a file where Python counts its lines: not at form feeds, as `str.splitlines` does."""
+    return [line.decode(errors="replace") for line in content.splitlines()]
 
 
 def _line(lines: list[str], number: int) -> str:

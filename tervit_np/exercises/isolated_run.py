@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from data_tools.terminal import printable_lines
 from tervit_np.exercises.exercise import Exercise, Finding
-from tervit_np.exercises.explaining import timed_out
+from tervit_np.exercises.explaining import lines_of, timed_out
 from tervit_np.exercises.submission import submission_token
 from tervit_np.json_files import parse_json
 
@@ -66,11 +66,10 @@ def run_isolated(
         problem = f"expected a file of Python code of at most {_LARGEST >> 20} MB"
         return Verdict([Finding(f"{file} is readable", problem)], "", 0.0)
     content = file.read_bytes()  # before it runs: it may replace itself
-    lines = content.decode(errors="replace").splitlines()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = _Run(exercise, file.resolve(), Path(folder), seconds, student)
         printed = run.wait()
-        findings = run.findings(lines)
+        findings = run.findings(lines_of(content))
     token = submission_token(exercise.name, student, _passed(findings), content)
     return Verdict(findings, printed, time.monotonic() - start, token)
 

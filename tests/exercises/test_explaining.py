@@ -53,6 +53,12 @@ def test_each_mistake_is_one_sentence_with_its_line(explained, lines, message):
     assert "Traceback" not in finding.message
 
 
+def test_lines_are_counted_as_python_counts_them(explained):
+    """A form feed between functions, or a line separator in a text, begins no line."""
+    finding = explained("\f\ns = '\u2028\u0085'\ny = 1 / 0")
+    assert finding.what == "line 7, `y = 1 / 0`"
+
+
 @pytest.mark.parametrize(
     ("lines", "what", "message"),
     [
