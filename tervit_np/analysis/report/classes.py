@@ -51,11 +51,13 @@ def classes_section(results: Results, found: ClassAccuracies, order: Array) -> l
     table = html.table(["class", *found.models, "pictures"], rows)
     path = results.run.folder.path / "classes.png"
     drawn = draw_classes(results, found, order[:MAX_ROWS], path)
-    shown = "" if len(order) <= MAX_ROWS else f" The {MAX_ROWS} of {len(order)} that change most."
+    caption = "Accuracy on the test pictures of each class."
+    if len(order) > MAX_ROWS:
+        caption += f" The {MAX_ROWS} of {len(order)} that {_comes_first(results, found)}."
     return [
         html.heading("Which classes pay"),
         html.paragraph(describe(results, found, order)),
-        html.chart(drawn, f"Accuracy on the test pictures of each class.{shown}"),
+        html.chart(drawn, caption),
         html.details(f"Numbers of all {len(order)} classes", table),
     ]
 
@@ -73,6 +75,13 @@ def class_order(results: Results, found: ClassAccuracies) -> Array:
         key = accuracy[0] if len(accuracy) == 1 else -np.abs(accuracy[-1] - accuracy[0])
     ordered: Array = present[np.argsort(key, kind="stable")]
     return ordered
+
+
+def _comes_first(results: Results, found: ClassAccuracies) -> str:
+    """Say which classes come first in `class_order`."""
+    if results.rounded is not None:
+        return "lose most by rounding"
+    return "the model knows least" if len(found.models) == 1 else "change most"
 
 
 def describe(results: Results, found: ClassAccuracies, order: Array) -> str:
@@ -94,13 +103,20 @@ def describe(results: Results, found: ClassAccuracies, order: Array) -> str:
             f"From {found.models[0]} to {found.models[-1]}, {names[worst]} changes most: from "
             f"{percent[0, worst]:.0f} % to {percent[-1, worst]:.0f} %."
         )
-    if percent[0, worst] - percent[1, worst] < LEAST_CHANGE:
+    lost = percent[0] - percent[1]
+    if lost[worst] < LEAST_CHANGE:
         return "Rounding costs no class half a point of accuracy or more."
+    falls = f"{names[worst]} falls from {percent[0, worst]:.0f} % to {percent[1, worst]:.0f} %"
+    if lost[worst] - lost[best] < LEAST_CHANGE:
+        effect = f"Rounding hurts all classes alike: {falls}"
+    else:
+        effect = (
+            f"Rounding does not hurt all classes alike: {falls}, {names[best]} goes from "
+            f"{percent[0, best]:.0f} % to {percent[1, best]:.0f} %"
+        )
     return (
-        f"Rounding does not hurt all classes alike: {names[worst]} falls from "
-        f"{percent[0, worst]:.0f} % to {percent[1, worst]:.0f} %, {names[best]} goes from "
-        f"{percent[0, best]:.0f} % to {percent[1, best]:.0f} %. After training as "
-        f"{found.models[-1]}, {names[worst]} has {percent[-1, worst]:.0f} %."
+        f"{effect}. After training as {found.models[-1]}, {names[worst]} has "
+        f"{percent[-1, worst]:.0f} %."
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from tervit_np.analysis.report import classes, confusion, ending, layers
 from tervit_np.analysis.report.classes import ClassAccuracies
 from tervit_np.analysis.report.curves import centred_mean
+from tervit_np.analysis.svg import Chart
 from tervit_np.train import evaluate
 from tervit_np.train.progress import clock
 from tests.analysis.report.conftest import CLASSES
@@ -54,6 +55,32 @@ def test_no_class_falls_where_rounding_costs_nothing(results, change):
     assert classes.describe(results, found, classes.class_order(results, found)) == (
         "Rounding costs no class half a point of accuracy or more."
     )
+
+
+def test_classes_that_fall_alike_are_said_to(results):
+    accuracy = np.array([[0.9, 0.8, 0.7], [0.5, 0.4, 0.3], [0.9, 0.9, 0.9]])
+    found = ClassAccuracies(("float", "rounded", "ternary"), accuracy, np.full(3, 9))
+    for order in ([0, 1, 2], [0]):
+        assert classes.describe(results, found, np.array(order)) == (
+            f"Rounding hurts all classes alike: {CLASSES[0]} falls from 90 % to 50 %. After "
+            f"training as ternary, {CLASSES[0]} has 90 %."
+        )
+
+
+def test_the_caption_says_which_classes_are_drawn(results, monkeypatch):
+    monkeypatch.setattr(classes, "MAX_ROWS", 2)
+    three = classes.class_accuracies(results)
+    without = results._replace(rounded=None)
+    two = three._replace(models=("float", "ternary"), accuracy=three.accuracy[[0, 2]])
+    one = three._replace(models=("ternary",), accuracy=three.accuracy[2:])
+    monkeypatch.setattr(classes, "draw_classes", lambda *_: Chart("<svg />", "<svg />"))
+    for each, found, words in (
+        (results, three, "The 2 of 3 that lose most by rounding."),
+        (without, two, "The 2 of 3 that change most."),
+        (without, one, "The 2 of 3 that the model knows least."),
+    ):
+        order = classes.class_order(each, found)
+        assert words in " ".join(classes.classes_section(each, found, order))
 
 
 def test_classes_that_stay_level_are_not_said_to_change(results):
