@@ -91,10 +91,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except (ValueError, OSError, ImportError, MemoryError) as error:
         if os.environ.get("TERVIT_DEBUG"):
             raise
-        from data_tools.terminal import printable
+        from data_tools.terminal import StatusLine
 
-        message = printable(_in_words(error)).removeprefix(f"{args.command}: ")
-        print(f"tervit {args.command}: {message}", file=sys.stderr)
+        message = str(_in_words(error)).removeprefix(f"{args.command}: ")
+        StatusLine().keep(f"tervit {args.command}: {message}")  # in place of progress
         return 2
 
 

@@ -1,6 +1,5 @@
 """Load images with the size and the labels of a model."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -72,6 +71,7 @@ def _labelled_as(
     ValueError
         If the model lacks a class of the images.
     """
+    from data_tools.terminal import note
     from data_tools.wordnet import imagenet_classes, imagenet_labels
 
     ids = tuple(id for id, _ in imagenet_classes())
@@ -87,10 +87,9 @@ def _labelled_as(
         source = f"{loaded.file} counts ImageNet's classes, but in {images.name}"
         return images.relabel(imagenet_labels(images.classes, source), ids)
     if loaded.model.config.num_classes == len(images.classes):
-        print(
-            f"note: {loaded.file.name} does not name its classes; its outputs are taken for the "
-            f"classes in their order: {_first(images.classes)}",
-            file=sys.stderr,
+        note(
+            f"{loaded.file.name} does not name its classes; its outputs are taken for the classes "
+            f"in their order: {_first(images.classes)}"
         )
     return images
 

@@ -159,15 +159,17 @@ def _class_names(loaded: LoadedModel, source: str | None) -> tuple[str, ...]:
         If the model has names of its own, or another number of classes than --classes.
     """
     from data_tools.counted import counted
+    from data_tools.terminal import note
     from data_tools.wordnet import imagenet_classes
 
     count = len(loaded.classes)
     has_names = loaded.data is not None or loaded.classes != tuple(map(str, range(count)))
     if source is None:
         if not has_names:
-            print(f"note: {loaded.file.name} does not name its {count} classes, so that they are "
-                  "numbered; --classes imagenet or --classes FILE names them",
-                  file=sys.stderr)  # fmt: skip
+            note(
+                f"{loaded.file.name} does not name its {count} classes, so that they are numbered; "
+                "--classes imagenet or --classes FILE names them"
+            )
         return loaded.classes
     if has_names:
         raise ValueError(f"--classes applies to weights without names; {loaded.file} has them")

@@ -1,10 +1,12 @@
 import argparse
+import io
 from pathlib import Path
 
 import pytest
 
 import tervit_np
-from tervit_np.cli import COMMANDS, make_parser
+from data_tools.terminal import ERASE, StatusLine
+from tervit_np.cli import COMMANDS, main, make_parser
 
 
 def test_tervit_without_a_command_shows_the_help(tervit):
@@ -151,6 +153,25 @@ def test_errors_of_the_system_are_one_sentence(tervit, monkeypatch, error, words
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="has no such device")
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_an_error_replaces_the_line_of_progress(monkeypatch):
+    def fail(args):
+        StatusLine().show("decoding 5 of 9 pictures")
+        raise ValueError("size: the file is\ndamaged")
+
+    monkeypatch.setattr("tervit_np.cli.size.run", fail)
+    monkeypatch.setattr("tervit_np.cli.startup.show_log", lambda: None)
+    monkeypatch.setattr("sys.stderr", screen := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("TERVIT_DEBUG", raising=False)
+    assert main(["size", "deit_shapes"]) == 2
+    assert screen.getvalue().endswith(f"pictures{ERASE}tervit size: the file is\\ndamaged\n")
+
+
 def test_a_device_is_no_model(tervit):
     code, _, printed = tervit("eval", "/dev/zero")
     assert (code, len(printed.splitlines())) == (2, 1)

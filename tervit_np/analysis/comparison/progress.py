@@ -47,6 +47,11 @@ class Progress:
         self.remaining = max(self.remaining - steps, 0)
         self._show()
 
+    def end(self) -> None:
+        """Erase the line, if a terminal shows one."""
+        if not self.quiet:
+            self._line.erase()
+
     def _show(self) -> None:
         self._shown = time.monotonic()
         if self.quiet:

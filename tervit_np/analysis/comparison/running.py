@@ -60,7 +60,10 @@ def compare(
     trials = Trials(plan, Path(folder), threads=threads, workers=workers, quiet=quiet)
     trials.check_arms()
     with RunFolder(folder).lock():
-        return _compare(plan, trials, executor)
+        try:
+            return _compare(plan, trials, executor)
+        finally:
+            trials.progress.end()
 
 
 def _compare(plan: ComparisonPlan, trials: Trials, executor: Executor | None) -> Record:

@@ -1,5 +1,8 @@
+import io
+
 import pytest
 
+from data_tools.terminal import ERASE
 from tervit_np.analysis.comparison import progress
 from tervit_np.analysis.comparison.progress import Progress
 
@@ -59,3 +62,19 @@ def test_quiet_prints_nothing(clock, capsys):
     clock[0] += 100
     line.step(1)
     assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("quiet", "shown"), [(False, f"{ERASE}  0 %  a{ERASE}"), (True, "")])
+def test_the_line_is_erased_before_what_is_printed_next(clock, monkeypatch, quiet, shown):
+    monkeypatch.setattr("sys.stderr", screen := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    line = Progress(quiet=quiet)
+    line.start_trial("a")
+    line.end()
+    assert screen.getvalue() == shown

@@ -31,6 +31,18 @@ def trial(arm, multiplier, accuracy, loss=1.0):
     return {"arm": arm, "multiplier": multiplier, "accuracy": accuracy, "loss": loss}
 
 
+def test_an_error_ends_the_progress(test_set, plan, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ValueError("a stage is missing")
+
+    ended = []
+    monkeypatch.setattr(Progress, "end", lambda progress: ended.append(progress))
+    monkeypatch.setattr("tervit_np.analysis.comparison.running._compare", fail)
+    with pytest.raises(ValueError, match="a stage is missing"):
+        compare(plan, tmp_path, quiet=True)
+    assert len(ended) == 1
+
+
 def test_every_arm_has_the_same_search(plan):
     plan = replace(plan, search_seeds=(7, 8))
     tried = [(t.multiplier, t.seed) for t in search_trials(plan) if t.arm is plan.arms[0]]
