@@ -115,7 +115,7 @@ class Trials:
             parts = self.parts_to_train(trial)
             keys = [self.key(trial.seed, part) for part in parts]
             lengths |= dict(zip(keys, self.steps(trial.arm), strict=False))
-            if self._result_file(trial).exists():
+            if self.is_stored(trial):
                 stored |= set(keys)
         self.progress.set_remaining(sum(n for key, n in lengths.items() if key not in stored))
 

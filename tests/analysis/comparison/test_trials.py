@@ -114,7 +114,11 @@ def test_stored_trials_keep_their_names(test_set, plan, tmp_path, monkeypatch):
 def test_a_model_that_was_deleted_is_trained_again(trials, plan):
     trial = Trial(plan.arms[0], 1, 0)
     before = trials.result(trial)
+    trials.announce([trial])
+    assert trials.progress.remaining == 0
     trials.model_file(trial).unlink()
+    trials.announce([trial])
+    assert trials.progress.remaining == sum(trials.steps(trial.arm))
     assert untimed([trials.result(trial)]) == untimed([before])
     assert trials.model_file(trial).exists()
 
