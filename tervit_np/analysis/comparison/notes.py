@@ -19,12 +19,17 @@ def notes(record: Record) -> list[str]:
 
 
 def shown_differences(record: Record) -> list[Summary]:
-    """Summarize every difference of both tables; one that both have, in either sense, once."""
+    """Summarize every difference of both tables; one that both have, in either sense, once.
+
+    The mean of some arms is the same in any order of their names.
+    """
     plan = record.plan
     against = [Contrast("", (a.name,), (plan.baseline,)) for a in plan.arms]
-    contrasts = [c for c in (*against, *plan.questions) if c.of != c.against]
-    distinct = {frozenset((c.of, c.against)): c for c in contrasts}
-    return [record.difference(contrast) for contrast in distinct.values()]
+    distinct = {
+        frozenset((tuple(sorted(c.of)), tuple(sorted(c.against)))): c
+        for c in (*against, *plan.questions)
+    }
+    return [record.difference(contrast) for sides, contrast in distinct.items() if len(sides) == 2]
 
 
 def _seeds(record: Record) -> str:

@@ -48,6 +48,13 @@ def test_a_difference_of_both_tables_counts_once_in_either_sense(record):
     asking = replace(record, plan=replace(record.plan, contrasts=asked))
     assert len(shown_differences(record)) == 2
     assert len(shown_differences(asking)) == 3
+    mixed = (
+        Contrast("one order", (names[0], names[1]), (names[2],)),
+        Contrast("the other", (names[1], names[0]), (names[2],)),
+        Contrast("none", (names[0], names[1]), (names[1], names[0])),
+    )
+    asking = replace(record, plan=replace(record.plan, contrasts=mixed))
+    assert len(shown_differences(asking)) == 3
 
 
 def test_the_standard_error_is_that_of_the_test_pictures():
