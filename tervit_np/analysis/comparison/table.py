@@ -73,8 +73,11 @@ def format_interval(summary: Summary) -> str:
 
 
 def markdown(table: Sequence[Sequence[str]]) -> str:
-    """Write a table in Markdown, whose columns are as wide as their widest cells."""
-    head, *rows = ([printable(cell) for cell in row] for row in table)
+    """Write a table in Markdown, whose columns are as wide as their widest cells.
+
+    A bar in the name of an arm is escaped, or it would begin a column.
+    """
+    head, *rows = ([printable(cell).replace("|", r"\|") for cell in row] for row in table)
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     lines = [head, ["-" * width for width in widths], *rows]
     return "".join(

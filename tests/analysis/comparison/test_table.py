@@ -43,3 +43,7 @@ def test_a_single_seed_has_no_deviation(record):
 def test_columns_are_as_wide_as_their_widest_cell():
     text = markdown([("a", "bc"), ("long", "d")])
     assert text == "| a    | bc |\n| ---- | -- |\n| long | d  |\n"
+
+
+def test_a_bar_in_a_name_begins_no_column():
+    assert markdown([("arm",), ("a|b",)]) == "| arm  |\n| ---- |\n| a\\|b |\n"
