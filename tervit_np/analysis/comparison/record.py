@@ -22,10 +22,10 @@ _TESTED = {
 _SCHEMA = {
     "format": str,
     "plan": dict,
-    "search": [dict],
+    "search": [{"multiplier": float}],
     "multipliers": Each(float),
     "tested": [_TESTED],
-    "data": Each(int),
+    "data": {"train": int, "validation": int, "test": int},
     "environment": Each(str),
 }
 
@@ -55,7 +55,9 @@ class Record:
         return [100 * s[-1]["start_accuracy"] for s in stages if len(s) > 1]
 
     def check(self) -> None:
-        """Raise ValueError if a trial or a multiplier is missing."""
+        """Raise ValueError if a trial, a multiplier or the test split is missing."""
+        if self.data["test"] < 1:
+            raise ValueError(f"data.test is {self.data['test']}; expected at least one image")
         for arm in self.plan.arms:
             if arm.name not in self.multipliers:
                 raise ValueError(f"arm {arm.name!r} has no multiplier")
