@@ -1,8 +1,8 @@
 """Chapters run again when what they compute with has changed, not only when their text has.
 
 sphinx-gallery runs a chapter if its file has changed since it ran. Here all run again if the code
-of the package or of `tervit_lesson` has changed, or the form, short or full. Comments and
-docstrings do not count.
+of the package or of `tervit_lesson` has changed, a file that comes with it, such as a trained
+model, or the form, short or full. Comments and docstrings do not count.
 """
 
 import ast
@@ -34,16 +34,24 @@ def hash_of_code() -> str:
     """Return a hash of what the chapters compute with."""
     sha = hashlib.sha256(os.environ.get("TERVIT_FAST", "").encode())
     for file in _files():
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            _drop_docstring(node)
-        sha.update(f"{file.relative_to(ROOT)}\n{ast.dump(tree)}\n".encode())
+        sha.update(f"{file.relative_to(ROOT)}\n".encode() + _content(file) + b"\n")
     return sha.hexdigest()
 
 
 def _files() -> Iterator[Path]:
     for folder in CODE:
-        yield from sorted((ROOT / folder).rglob("*.py"))
+        files = sorted(file for file in (ROOT / folder).rglob("*") if file.is_file())
+        yield from (file for file in files if "__pycache__" not in file.parts)
+
+
+def _content(file: Path) -> bytes:
+    """Return what of a file counts: of code the syntax, of any other file the bytes."""
+    if file.suffix != ".py":
+        return file.read_bytes()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        _drop_docstring(node)
+    return ast.dump(tree).encode()
 
 
 def _drop_docstring(node: ast.AST) -> None:
