@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_tools.counted import counted
+from data_tools.terminal import printable
 from tervit_np.files import check_writable, write_text
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def as_csv(exercises: "Sequence[Exercise]", rows: "list[tuple[str, Graded]]") ->
         verdicts = [verdict for _, verdict in graded]
         scores = ["" if v is None else int(v.passed) for v in verdicts]
         tokens = ["" if v is None else v.token for v in verdicts]
-        writer.writerow([student, sum(s == 1 for s in scores), *scores, *tokens])
+        writer.writerow([printable(student), sum(s == 1 for s in scores), *scores, *tokens])
     return text.getvalue()
 
 

@@ -17,9 +17,11 @@ _student: ContextVar[str] = ContextVar("student", default="")
 def student_name(name: str) -> str:
     """Return a name without the differences that folders and keyboards make: case, spaces, accents.
 
-    A letter with an accent is one character in some file systems and two in others.
+    A letter with an accent is one character in some file systems and two in others. Bytes that are
+    not UTF-8, as in folders from older archives, become escapes.
     """
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+    text = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 @contextmanager

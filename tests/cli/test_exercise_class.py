@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from tervit_np.cli.exercise_class import as_csv
 from tervit_np.exercises.tasks import EXERCISES
 
 RIGHT, WRONG = EXERCISES[:2]
@@ -51,3 +52,8 @@ def test_what_cannot_be_graded_is_one_sentence(tervit, school, arguments, words)
     code, _, error = tervit("exercise", "grade", *arguments)
     assert (code, len(error.splitlines())) == (2, 1)
     assert words in error.replace("\\", "/")
+
+
+def test_a_name_that_utf_8_lacks_is_written_as_an_escape():
+    table = as_csv([], [("J\udcfcrgen", [])])
+    assert table.encode() == b"student,right\nJ\\udcfcrgen,0\n"

@@ -41,6 +41,15 @@ def test_line_ends_and_spellings_of_a_name_do_not_count(name):
     )
 
 
+def test_a_name_may_have_bytes_that_are_not_utf_8():
+    """As a folder that a Latin-1 archive has left: Python reads it with surrogates."""
+    odd, other = "J\udcfcrgen", "J\udcf6rgen"
+    assert re.fullmatch(r"[0-9a-f-]{14}", submission_token("pack", odd, True, b""))
+    assert submission_token("pack", odd, True, b"") != submission_token("pack", other, True, b"")
+    with numbers_of(odd):
+        assert check_rng().normal() == check_rng().normal()
+
+
 def test_the_verdict_carries_the_token_of_the_file(tmp_path):
     """As it was before it ran."""
     file = tmp_path / LINEAR.file_name
