@@ -48,7 +48,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--conventions", action="store_true", help="print the conventions of the quantizers"
     )
     what.add_argument("--list-mutants", action="store_true", help="list all mutants")
-    add_plan(parser, "quantizers for --model (default: float)", default="float")
+    add_plan(parser, "quantizers for --model (default: float)")
     parser.add_argument(
         "--budget", type=float, default=60, metavar="SECONDS", help="time for --model (default: 60)"
     )
@@ -57,6 +57,10 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what was asked for.  -> 1 if a check failed without a mutant, or none did with one."""
+    if args.plan is not None and args.model is None:
+        raise ValueError("--plan is for --model; a saved model is checked with its own quantizers")
+    if not args.budget >= 0:
+        raise ValueError(f"--budget is {args.budget:g}; expected seconds, at least 0")
     if args.list_mutants:
         return _list_mutants()
     if args.conventions:
@@ -115,10 +119,12 @@ def _check_model(args: argparse.Namespace) -> int:
 
 def _affordable(model: "Classifier", images: "Array", seconds: float) -> list[str] | None:
     """Choose parameters spread over the model, two forward passes each; None if all fit."""
-    start = time.monotonic()
+    start = time.perf_counter()  # a small model takes less than a tick of other clocks
     model.forward(images)
-    seconds_each = time.monotonic() - start
+    seconds_each = time.perf_counter() - start
     names = ["images", *(name for name, _ in model.named_params())]
+    if seconds >= 2 * seconds_each * len(names):
+        return None
     count = max(int(seconds / (2 * seconds_each)), _MIN_GRADIENTS)
     if count >= len(names):
         return None
@@ -140,7 +146,7 @@ def _model(args: argparse.Namespace) -> "Classifier":
 
     if args.model:
         model = create_model(args.model, seed=args.seed, dtype="float64")
-        return chosen_plan(args.plan).quantize(model)
+        return chosen_plan(args.plan or "float").quantize(model)
     saved, _ = load_model(model_file(args.trained, None))
     model = quantize(build(saved.config, np.random.default_rng(0), "float64"), plan_of(saved))
     model.load_state_dict(saved.state_dict())

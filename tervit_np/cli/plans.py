@@ -10,11 +10,10 @@ if TYPE_CHECKING:
     from tervit_np.quant import Plan
 
 
-def add_plan(options: Options, what: str, default: str | None = None) -> None:
+def add_plan(options: Options, what: str) -> None:
     """Add --plan, which `chosen_plan` reads."""
     options.add_argument(
         "--plan",
-        default=default,
         metavar="PLAN",
         help=f"{what}: float, int8, intN, ternary, others of docs/quantizers.md, or a plan file "
         "(docs/plans.md)",

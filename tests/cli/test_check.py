@@ -165,6 +165,10 @@ def test_mutants_are_listed(tervit):
         (("--mutant", "layernorm"), "unknown mutant 'layernorm'; did you mean layernorm-"),
         (("--model", "vgg"), "unknown model 'vgg'"),
         (("--model", "deit_shapes", "--plan", "int9"), "int9"),
+        (("--plan", "ternary"), "--plan is for --model"),
+        (("--trained", "shapes", "--plan", "ternary"), "--plan is for --model"),
+        (("--model", "deit_shapes", "--budget", "nan"), "--budget is nan; expected seconds"),
+        (("--model", "deit_shapes", "--budget", "-1"), "--budget is -1; expected seconds"),
         (("--trained", "nowhere.npz"), "nowhere.npz: no such file"),
     ],
 )
