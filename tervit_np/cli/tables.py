@@ -1,14 +1,14 @@
 """Tables in columns: whole where output is piped, as wide as the terminal where it is not.
 
 A table that is too wide for a terminal loses width where it is widest: cells of those columns
-continue on further lines, and an empty line separates the rows.
+continue on further lines, and an empty line separates the rows. A Chinese character takes two
+columns, an accent none.
 """
 
-import textwrap
 from collections.abc import Sequence
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 
-from data_tools.terminal import printable
+from data_tools.terminal import columns_of, padded, printable
 
 _GAP = "  "  # between columns
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -22,7 +22,7 @@ def in_columns(rows: Sequence[Sequence[str]], numbers: int, width: int | None) -
     """
     table = [[printable(cell) for cell in row] for row in rows]
     columns = list(zip(*table, strict=True))
-    widths = [max(map(len, column)) for column in columns]
+    widths = [max(map(columns_of, column)) for column in columns]
     if width is not None:
         widths = _shrunk(columns, widths, width - len(_GAP) * (len(widths) - 1))
     texts = len(widths) - numbers  # the columns that are aligned to the left
@@ -34,12 +34,13 @@ def in_columns(rows: Sequence[Sequence[str]], numbers: int, width: int | None) -
 def _shrunk(columns: Sequence[Sequence[str]], widths: list[int], most: int) -> list[int]:
     """Shrink the widest columns until all fit; words are broken only if nothing else is left."""
     widths = list(widths)
-    words = [max(len(word) for cell in column for word in _words(cell)) for column in columns]
-    for least in (words, [1] * len(words)):
+    words = [max(columns_of(w) for cell in column for w in _words(cell)) for column in columns]
+    signs = [max(map(columns_of, "".join(column)), default=1) for column in columns]
+    for least in (words, signs):
         while sum(widths) > most and (wide := [i for i, n in enumerate(widths) if n > least[i]]):
             widest = max(wide, key=widths.__getitem__)
             lines = (line for cell in columns[widest] for line in _wrap(cell, widths[widest] - 1))
-            widths[widest] = max(map(len, lines))
+            widths[widest] = max(map(columns_of, lines))
     return widths
 
 
@@ -48,7 +49,7 @@ def _lines(row: list[str], widths: list[int], texts: int) -> list[str]:
     cells = [_wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
     return [
         _GAP.join(
-            part.ljust(width) if i < texts else part.rjust(width)
+            padded(part, width) if i < texts else " " * (width - columns_of(part)) + part
             for i, (part, width) in enumerate(zip(parts, widths, strict=True))
         ).rstrip()
         for parts in zip_longest(*cells, fillvalue="")
@@ -57,8 +58,26 @@ def _lines(row: list[str], widths: list[int], texts: int) -> list[str]:
 
 def _wrap(cell: str, width: int) -> list[str]:
     """Break a cell at spaces; a word that is longer than the width anywhere."""
-    lines = textwrap.wrap(_join(cell), width, break_on_hyphens=False) or [""]
-    return [line.replace(_NO_BREAK, " ") for line in lines]
+    first, *others = _words(cell)
+    lines = [first]
+    for word in others:
+        longer = f"{lines[-1]} {word}"
+        if columns_of(longer) > width and lines[-1].strip():
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    parts = [part for line in lines for part in _cut(line, width)]
+    return [part.replace(_NO_BREAK, " ") for part in parts]
+
+
+def _cut(line: str, width: int) -> list[str]:
+    """Cut a line that is too long after as many characters as fit."""
+    parts = [line]
+    while columns_of(parts[-1]) > width:
+        ends = accumulate(map(columns_of, parts[-1]))
+        count = max(sum(end <= width for end in ends), 1)
+        parts[-1:] = [parts[-1][:count], parts[-1][count:]]
+    return parts
 
 
 def _words(cell: str) -> list[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from data_tools.terminal import columns_of
 from tervit_np.cli import layout
 from tervit_np.cli.tables import in_columns
 
@@ -47,6 +48,18 @@ def test_words_are_broken_only_where_lines_would_be_too_long():
     rows = [("stage", "loss"), ("ternary-once-more", "1.25")]
     assert widest(in_columns(rows, 1, 23)) == 23
     assert in_columns(rows, 1, 14).splitlines()[2:] == ["ternary-  1.25", "once-mor", "e"]
+
+
+def test_wide_characters_take_two_columns_and_accents_none():
+    rows = [("arm", "test"), ("直接训练", "52.16"), ("Zoe\u0308", "1")]
+    assert in_columns(rows, 1, None).splitlines() == [
+        "arm        test",
+        "直接训练  52.16",
+        "Zoe\u0308           1",
+    ]
+    for width in range(9, 16):
+        assert max(map(columns_of, in_columns(rows, 1, width).splitlines())) <= width
+    assert in_columns(rows, 1, 11).splitlines()[2:4] == ["直接  52.16", "训练"]
 
 
 @pytest.mark.parametrize("columns", [80, 120])
