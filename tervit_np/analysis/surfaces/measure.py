@@ -117,7 +117,7 @@ def measure(
     """
     start, end = models["float"], models["ternary"]
     sample, seed = (images, labels), settings.seed
-    half_grid = (settings.grid + 1) // 2
+    steps = plane_steps(settings.grid)
     options: dict[str, Any] = {"seed": seed, "runner": runner}
     x = np.linspace(-0.5, 1.5, 2 * settings.grid - 1).round(12)
     surfaces = Surfaces(
@@ -125,8 +125,8 @@ def measure(
         gaps=tuple(
             gaps(m, *sample, kinds=kinds, latent=kind, **options) for kind, m in models.items()
         ),
-        same=plane(start, *sample, steps=half_grid, **options),
-        trained=stacked(models, *sample, steps=half_grid, name="trained", **options),
+        same=plane(start, *sample, steps=steps, **options),
+        trained=stacked(models, *sample, steps=steps, name="trained", **options),
         interpolation=interpolation(start, end, *sample, x, **options),
         far=_lines(models, sample, FAR, settings, runner),
         near=_lines(models, sample, NEAR, settings, runner),
@@ -142,10 +142,19 @@ def measure(
     return surfaces._replace(predictions=predicted)
 
 
+def plane_steps(grid: int) -> int:
+    """Return the points along a side of a plane: half the grid's, and odd, so that it has a centre.
+
+    >>> [plane_steps(grid) for grid in (5, 7, 9, 11, 21)]
+    [3, 3, 5, 5, 11]
+    """
+    return 2 * (grid // 4) + 1
+
+
 def total_passes(grid: int, with_curvature: bool = True, kinds: int = len(KINDS)) -> float:
     """Count the work of `measure` in forward passes over the sample."""
-    half_grid, line_points = (grid + 1) // 2, 2 * grid - 1
-    passes = 3 * (1 + kinds) + 6 * half_grid**2 + 8 * line_points + STAIRS
+    line_points = 2 * grid - 1
+    passes = 3 * (1 + kinds) + 6 * plane_steps(grid) ** 2 + 8 * line_points + STAIRS
     passes += 3 * grid**2 + 2 * line_points
     products = 3 * (STEPS + PROBES) + len(KINDS) if with_curvature else 0
     return passes + PASSES_PER_PRODUCT * products

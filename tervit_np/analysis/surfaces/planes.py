@@ -60,7 +60,7 @@ def plane(
     Raises
     ------
     ValueError
-        If the model has fewer than two blocks with attention.
+        If the model has fewer than two blocks with attention, or `steps` is even or below 3.
     """
     models = {name: quantized(model, plan) for name, plan in PLANS.items()}
     return stacked(models, images, labels, reach=reach, steps=steps, seed=seed, runner=runner)
@@ -77,7 +77,18 @@ def stacked(
     runner: Runner | None = None,
     name: str = "plane",
 ) -> Plane:
-    """Measure the surface of each model, in units of its own mean|W_1| and mean|W_2|."""
+    """Measure the surface of each model, in units of its own mean|W_1| and mean|W_2|.
+
+    Raises
+    ------
+    ValueError
+        If a model has fewer than two blocks with attention, or `steps` is even or below 3.
+    """
+    if steps < 3 or steps % 2 == 0:
+        raise ValueError(
+            f"surface: a plane of {steps} points along a side; expected an odd number of at least "
+            "3, so that its centre is the model itself"
+        )
     runner = runner or Runner()
     along = around_zero(reach, steps)
     points = [(float(x), float(y)) for x in along for y in along]

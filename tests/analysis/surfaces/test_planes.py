@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np.analysis.surfaces.directions import around_zero
 from tervit_np.analysis.surfaces.gaps import gaps, quantized
+from tervit_np.analysis.surfaces.measure import plane_steps
 from tervit_np.analysis.surfaces.planes import plane, stacked, value_layers, value_shifts
 from tervit_np.analysis.surfaces.runner import image_losses
 
@@ -21,6 +23,20 @@ def test_surfaces_of_the_same_latent_weights_agree_with_the_gaps(tiny, sample):
         assert height.distance == pytest.approx(height.mean - low.mean, abs=1e-9)
     assert (low.distance, low.distance_error) == (0, 0)
     assert 0 < high.distance_error < high.centre_error * 2
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_a_plane_without_its_centre_is_refused(tiny, sample, steps):
+    with pytest.raises(ValueError, match=f"a plane of {steps} points along a side; expected an od"):
+        plane(tiny(depth=2), *sample, steps=steps)
+
+
+def test_every_grid_has_a_plane_with_a_centre():
+    for grid in range(5, 43, 2):  # those that `tervit surface` takes
+        steps = plane_steps(grid)
+        assert steps % 2 == 1 and steps >= 3
+        assert abs(steps - grid / 2) <= 1
+        assert around_zero(1, steps)[steps // 2] == 0
 
 
 @pytest.mark.rounding
