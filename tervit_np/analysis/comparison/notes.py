@@ -68,8 +68,13 @@ def _pictures(record: Record) -> str:
         100 * math.sqrt(p * (1 - p) / record.data["test"])
         for p in (trial["test_accuracy"] for trial in record.tested)
     )
-    return (
+    text = (
         f"All models see the same {record.data['train']:,} training and {record.data['test']:,} "
-        "test pictures at the rates that were chosen; the intervals do not cover others. The test "
-        f"pictures alone give an accuracy a standard error of up to {error:.1f} points."
+        "test pictures at the rates that were chosen; the intervals do not cover others."
+    )
+    if error == 0:  # where all or none are right it says nothing
+        return text
+    return (
+        f"{text} The test pictures alone give an accuracy a standard error of up to {error:.1f} "
+        "points."
     )

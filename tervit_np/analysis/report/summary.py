@@ -108,10 +108,9 @@ def _beside(change: float, name: str) -> str:
 
 def _budget(results: Results) -> str:
     """Say how exact the numbers are, and how unequal the budgets."""
-    error = 100 * results.last.evaluation.error
     text = (
         f"Accuracy on {_test_pictures(results)}: one percentage point is "
-        f"{_count_of_one_percent(results)}, and chance alone moves it by about {error:.1f} points."
+        f"{_count_of_one_percent(results)}, {_chance(results.last)}."
     )
     if len(results.stages) == 1:
         return text
@@ -124,6 +123,15 @@ def _budget(results: Results) -> str:
         f"{_epochs(first.epochs)}, the {results.last.name} model for {_epochs(total)} in all, so "
         "this page does not compare them at equal budgets."
     )
+
+
+def _chance(result: Result) -> str:
+    """Say how far chance moves an accuracy, also where all or none are right."""
+    evaluation = result.evaluation
+    if 0 < evaluation.accuracy < 1:
+        return f"and chance alone moves it by about {100 * evaluation.error:.1f} points"
+    low, high = (f"{100 * end:.1f}" for end in evaluation.interval)
+    return f"and the 95 % interval of the {result.name} model is {low} to {high} %"
 
 
 def _count_of_one_percent(results: Results) -> str:

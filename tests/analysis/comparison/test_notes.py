@@ -61,3 +61,9 @@ def test_the_standard_error_is_that_of_the_test_pictures():
     text = " ".join(notes(read_record(STORED / "main.json")))
     assert "same 6,000 training and 2,000 test pictures" in text
     assert "up to 1.1 points" in text  # 100 sqrt(0.5 * 0.5 / 2000)
+
+
+def test_no_standard_error_is_named_where_all_are_right(record):
+    right = replace(record, tested=[{**t, "test_accuracy": 1.0} for t in record.tested])
+    assert "do not cover others." in notes(right)[-1]
+    assert "standard error" not in notes(right)[-1]

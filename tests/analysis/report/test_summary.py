@@ -8,11 +8,12 @@ import pytest
 import tervit_np as tv
 from tervit_np.analysis.report.ending import next_steps
 from tervit_np.analysis.report.results import Result, Results
-from tervit_np.analysis.report.summary import _file_size, _table, bytes_text, meaning
+from tervit_np.analysis.report.summary import _chance, _file_size, _table, bytes_text, meaning
 from tervit_np.analysis.run_record import StageRecord
 from tervit_np.deploy.writing import can_be_packed
 from tervit_np.quant import PLANS, TTQ, Hadamard, LSQPlusAct, Plan, UniformAct, UniformWeight
 from tervit_np.quant.plan import ENCODER
+from tervit_np.train.evaluate import Evaluation
 from tests.analysis.report.conftest import small_model
 
 
@@ -116,3 +117,16 @@ def test_a_packed_file_is_promised_where_one_can_be_written(plan):
 
 def test_sizes_are_kilobytes_or_megabytes():
     assert [bytes_text(n) for n in (1, 999_000, 1_234_567)] == ["1 kB", "999 kB", "1.23 MB"]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "words"),
+    [
+        (0.9, "and chance alone moves it by about 2.1 points"),
+        (1.0, "and the 95 % interval of the float model is 98.1 to 100.0 %"),
+        (0.0, "and the 95 % interval of the float model is 0.0 to 1.9 %"),
+    ],
+)
+def test_chance_is_not_said_to_move_nothing(accuracy, words):
+    evaluation = Evaluation(accuracy, 1.0, np.zeros((200, 3)), np.ones(200, bool))
+    assert _chance(Result("float", None, evaluation)) == words
