@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from data_tools.terminal import note
 from tervit_np.arrays import Array
-from tervit_np.checkpoints.npz import FORMAT, read_npz, write_npz
+from tervit_np.checkpoints import npz
 from tervit_np.json_files import AnyOf, mismatch
 
 _POSITION = {
@@ -56,7 +56,7 @@ class Checkpoints:
         """
         if self.newest.is_file() and not self._newest_is_damaged:
             os.replace(self.newest, self.older)
-        write_npz(self.newest, state.arrays, {"format": FORMAT, **state.position})
+        npz.write_npz(self.newest, state.arrays, {"format": npz.FORMAT, **state.position})
         self._newest_is_damaged = False
 
     def load(self) -> Saved:
@@ -90,7 +90,7 @@ class Checkpoints:
 
 def _read(file: Path) -> Saved:
     """Read one checkpoint; ValueError if it is damaged."""
-    saved = Saved(*read_npz(file))
+    saved = Saved(*npz.read_npz(file))
     saved.position.setdefault("cpu_seconds", None)  # earlier versions did not measure it
     problem = mismatch(saved.position, _POSITION)
     if problem or any(len(result) != 5 for result in saved.position["results"]):

@@ -10,7 +10,7 @@ from data_tools.counted import counted
 from data_tools.plain_numbers import whole_number
 from tervit_np import __version__
 from tervit_np.backends import backend_name
-from tervit_np.checkpoints.npz import describe, own_class
+from tervit_np.checkpoints import npz
 from tervit_np.environment import SAME_BITS, environment
 from tervit_np.models import Classifier
 from tervit_np.models.classifier import require_model
@@ -84,7 +84,7 @@ def _check_data(data: Splits) -> None:
 def _check_teachers(model: Classifier, stages: Sequence[Stage]) -> None:
     """Raise ValueError if a teacher could not be read from the file of its stage."""
     taught = [stage for stage in stages if stage.teacher is not None]
-    if taught and (name := own_class(model)):
+    if taught and (name := npz.own_class(model)):
         raise ValueError(
             f"stage {taught[0].name}: its teacher is read from a file, which cannot describe the "
             f"class {name} of this model; train without a teacher, or in a loop of your own"
@@ -131,7 +131,7 @@ def make_run_config(
         "seed": seed,
         "threads": threads,
         "backend": backend_name(),
-        "model": {**describe(model), "parameters": model.num_params()},
+        "model": {**npz.describe(model), "parameters": model.num_params()},
         "stages": [stage.describe() for stage in stages],
         "recipe": recipe.describe(),
         "data": _describe_data(*data),

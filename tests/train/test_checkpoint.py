@@ -57,7 +57,7 @@ def test_a_damaged_one_never_takes_the_place_of_a_whole_one(two, monkeypatch):
     two.newest.write_bytes(b"")
     two.load()
     with monkeypatch.context() as patch:
-        patch.setattr("tervit_np.train.checkpoint.write_npz", lambda *args: 1 / 0)
+        patch.setattr("tervit_np.train.checkpoint.npz.write_npz", lambda *args: 1 / 0)
         with pytest.raises(ZeroDivisionError):  # as if killed while it writes
             two.save(saved(4))
     assert Checkpoints(two.newest.parent).load().position["step"] == 2
@@ -87,7 +87,7 @@ def test_a_failed_write_keeps_the_one_before(two, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tervit_np.train.checkpoint.write_npz", full)
+    monkeypatch.setattr("tervit_np.train.checkpoint.npz.write_npz", full)
     for _ in range(2):
         with pytest.raises(OSError, match="No space"):
             two.save(saved(4))
