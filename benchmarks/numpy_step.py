@@ -19,6 +19,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any], int]] = {
     "p8 d96 L4, conv stem": ("deit_cifar", {}, 64),
     "CIFAR-10 preset": ("deit_cifar_conv", {}, 128),
     "CIFAR-10 long preset": ("deit_cifar_conv_d128", {}, 128),
+    "CIFAR-10 wide preset": ("deit_cifar_conv_d192", {}, 128),
     "p4 d192 L6": ("deit_cifar_p4", {}, 64),
     "DeiT-Tiny 224": ("deit_tiny_patch16_224", {}, 8),
     "DeiT-Small 224": ("deit_small_patch16_224", {}, 32),

@@ -22,6 +22,7 @@ TITLES = {  # of the commands that are drawn: title and preset
     "tervit train --data cifar10": ("CIFAR-10", "cifar10"),
     "tervit train --preset cifar10-swin": ("CIFAR-10, Swin", "cifar10-swin"),
     "tervit train --preset cifar10-long": ("CIFAR-10, long", "cifar10-long"),
+    "tervit train --preset cifar10-wide": ("CIFAR-10, wide", "cifar10-wide"),
 }
 
 
@@ -29,7 +30,7 @@ def draw(path: Path) -> Path:
     """Draw a panel for each training; write the PNG."""
     runs = json.loads((DOCS / "results.json").read_text(encoding="utf-8"))
     drawn: list[list[Any]] = []  # into the file, where a test finds what the picture shows
-    with figure(12.8, 3.8) as fig:
+    with figure(16, 3.8) as fig:
         axes = fig.subplots(1, len(TITLES), sharey=True)
         for ax, (command, (title, preset)) in zip(axes, TITLES.items(), strict=True):
             own = [run for run in runs if run["command"] == command]

@@ -55,7 +55,7 @@ def _add_model_options(group: Options) -> None:
         "--preset",
         metavar="NAME",
         help="model, data, stages and recipe by name: shapes, cifar10, cifar10-swin, "
-        "cifar10-long, cifar10-adamw, imagenet (default: that of the data set)",
+        "cifar10-long, cifar10-wide, cifar10-adamw, imagenet (default: that of the data set)",
     )
     group.add_argument(
         "--validation",

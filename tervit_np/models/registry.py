@@ -41,6 +41,7 @@ CONFIGS: dict[str, Config] = {
     "deit_cifar": _small(8, 96, 4, 3, stem="conv"),
     "deit_cifar_conv": _small(4, 64, 4, 2, mlp_ratio=2.0, stem="conv3"),
     "deit_cifar_conv_d128": _small(4, 128, 4, 4, mlp_ratio=2.0, stem="conv3"),
+    "deit_cifar_conv_d192": _small(4, 192, 4, 6, mlp_ratio=2.0, stem="conv3"),
     "deit_cifar_p4": _small(4, 192, 6, 3),
     "swin_tiny_patch4_window7_224": _swin(96, 3, 6),
     "swin_small_patch4_window7_224": _swin(96, 3, 18),

@@ -191,7 +191,7 @@ def test_a_preset_is_chosen_by_name(tervit):
     assert swin.count("weight quantizers fade in over 3.75 epochs") == 1
     code, _, error = tervit("train", "--show-recipe", "--preset", "vgg")
     assert (code, len(error.splitlines())) == (2, 1)
-    known = "shapes, cifar10, cifar10-swin, cifar10-long, cifar10-adamw, imagenet"
+    known = "shapes, cifar10, cifar10-swin, cifar10-long, cifar10-wide, cifar10-adamw, imagenet"
     assert f"unknown preset 'vgg'; known: {known}" in error
 
 
