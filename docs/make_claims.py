@@ -44,21 +44,15 @@ and an interval that contains 0 does not show that there is no difference: every
 the runs. It says what a small model and a small budget should expect. A *planned* contrast was in
 the plan before its training; a difference without that word may have been looked at when results
 were known. Many intervals are on this page, and of those whose true difference is 0 one in twenty
-leaves 0 out. So "five fresh seeds" repeat leads; differences below 0 were not repeated. All seeds
-of a comparison see the same training and test pictures, and no interval covers others.
+leaves 0 out. So "five fresh seeds" repeat leads; a difference below 0 was repeated only where they
+are named beside it. All seeds of a comparison see the same training and test pictures, and no
+interval covers others.
 
 Every number is read from a stored record: `python docs/make_claims.py` makes this page from
 [claims.toml](claims.toml), and a test fails if a number, a link or a record is missing. In brackets
 behind a processor is the code that its NumPy chose, which tells the family: Haswell for processors
 with AVX2, SkylakeX for those with AVX-512. Accuracies are of test pictures, in percent. ± is a
 standard deviation over seeds; that of a loss is a standard error over pictures.
-
-"""
-OPEN = """## Not measured yet
-
-No comparison that answers these is stored. The command is one side of it; an answer needs the other
-side at an equal budget, several seeds and a search of the rate, as in the comparisons of
-[stages](stages.md) and of [rules](rules.md).
 
 """
 
@@ -72,11 +66,10 @@ def problems(claim: dict[str, Any]) -> list[str]:
     """List what is wrong with a claim: a dead link, a missing number, an unknown field."""
     found = [f"unknown field {name}" for name in sorted(claim.keys() - FIELDS)]
     found += [f"no {name}" for name in ("item", "source", "command") if not claim.get(name)]
-    if "verdict" not in claim:
-        return found
-    if claim["verdict"] not in VERDICTS:
-        found.append(f"verdict is {claim['verdict']!r}")
-    if ("number" in claim) == (claim["verdict"] == "not testable here"):
+    verdict = claim.get("verdict")
+    if verdict not in VERDICTS:
+        found.append(f"verdict is {verdict!r}")
+    if ("number" in claim) == (verdict == "not testable here"):
         found.append("needs a number, unless it is not testable here")
     try:
         texts(claim)
@@ -128,6 +121,12 @@ def epochs(preset: str) -> float:
     return sum(stage.epochs for stage in PRESETS[preset].stages)
 
 
+def length(comparison: str) -> float:
+    """Return the epochs of all stages of an arm of a comparison, which all arms have."""
+    stages = stored(f"docs/comparisons/{comparison}.json#plan/arms/0/stages")[0]
+    return sum(stage["epochs"] for stage in stages)
+
+
 def times_smaller(name: str, size: float) -> float:
     """Return how often a size in MB goes into that of the model in float32."""
     return 4e-6 * CONFIGS[name].parameters / size
@@ -151,9 +150,9 @@ COMPUTED: dict[str, Callable[[], float]] = {
     "rounded_weights_first": lambda: rounded("activations", "weights first"),
     "cifar10_epochs": lambda: epochs("cifar10"),
     "cifar10_adamw_epochs": lambda: epochs("cifar10-adamw"),
-    "comparison_epochs": lambda: sum(
-        stage["epochs"] for stage in stored("docs/comparisons/main.json#plan/arms/0/stages")[0]
-    ),
+    "comparison_epochs": lambda: length("main"),
+    "share_epochs": lambda: length("share"),
+    "share_long_epochs": lambda: length("share-long"),
     "percent_rounded_away": lambda: (
         100
         * stored_number("docs/surface_cifar10.json#predictions/name=ternary, channel-wise/relative")
@@ -215,9 +214,7 @@ def page(claims: dict[str, list[dict[str, Any]]]) -> str:
     for kind, title in TITLES.items():
         parts.append(f"## {title}\n\n")
         parts += [section(every.index(claim) + 1, claim) for claim in claims[kind]]
-    rows = [row(["claim", "source", "command"]), row(["---"] * 3)]
-    rows += [row([c["item"], c["source"], f"`{c['command']}`"]) for c in claims["open"]]
-    return "".join([*parts, OPEN, "\n".join(rows), "\n"])
+    return "".join(parts).removesuffix("\n")
 
 
 def section(number: int, claim: dict[str, Any]) -> str:

@@ -23,12 +23,16 @@ SMALL = {  # leads of a point or two, and their repetitions
     ("swin-cifar10", "groups against channels"): ("swin-winners", "groups of 32 against direct"),
     ("swin-cifar10", "BitNet against TerViT"): ("swin-winners", "BitNet against direct"),
     ("swin", "ramp against direct"): ("swin-ramp", "ramp against direct"),
+    ("share", "all against a quarter"): ("share-fresh", "all against a quarter"),
 }
 LARGE = {
     ("last", name): ("fused", name)
     for name in (f"fused against direct, last {length}" for length in ("0.25", "0.5", "1", "2"))
 }
 REPEATED = SMALL | LARGE
+COSTS = {
+    ("share-long", "all against a quarter"): ("share-long-fresh", "all against a quarter"),
+}
 EARLIER = ("ramp", "ramp against at once")  # repeats a lead of an earlier record of zoo.toml
 # Words for "no difference", which an interval that contains zero never shows.
 NO_DIFFERENCE = r"brings? nothing|is not worse|is no better|does not matter|no effect|end together"
@@ -49,7 +53,7 @@ def text(page):
 
 
 def test_every_lead_of_a_plan_is_repeated():
-    repetitions = {name for name, _ in [*REPEATED.values(), EARLIER]}
+    repetitions = {name for name, _ in [*REPEATED.values(), *COSTS.values(), EARLIER]}
     names = {path.stem for path in (DOCS / "comparisons").glob("*.json")} - repetitions
     leads = {
         (name, question.name)
@@ -60,7 +64,7 @@ def test_every_lead_of_a_plan_is_repeated():
     assert leads == set(REPEATED)
 
 
-@pytest.mark.parametrize(("first", "again"), REPEATED.items())
+@pytest.mark.parametrize(("first", "again"), (REPEATED | COSTS).items())
 def test_a_repetition_has_fresh_seeds_and_the_same_budget(first, again):
     first, again = record(first[0]).plan, record(again[0]).plan
     seeds = {*first.seeds, *first.search_seeds}
@@ -74,11 +78,43 @@ def test_a_repetition_has_fresh_seeds_and_the_same_budget(first, again):
 def test_the_page_counts_leads_and_repetitions():
     leads = [difference(*first).mean for first in SMALL]
     held = [again for again in [*SMALL.values(), EARLIER] if difference(*again).low > 0]
-    assert len(leads) + 1 == 9
-    assert len(held) == 2
-    words = f"of nine leads of {min(leads):.1f} to {max(leads):.1f} points fresh seeds repeated two"
+    assert len(leads) + 1 == 10
+    assert len(held) == 3
+    words = (
+        f"of ten leads of {min(leads):.1f} to {max(leads):.1f} points fresh seeds repeated three"
+    )
     assert words in text("stages.md")
     assert all(difference(*again).low > 0 for again in LARGE.values())
+
+
+def test_the_share_of_ternary_training_is_judged_by_its_rule():
+    shares = ("a half", "three quarters", "all")
+    short = [difference("share", f"{share} against a quarter") for share in shares]
+    long = [difference("share-long", f"{share} against a quarter") for share in shares]
+    assert not any(after.low > before.high for before, after in zip(short, long, strict=True))
+    assert [after.high < before.low for before, after in zip(short, long, strict=True)] == [
+        False,
+        True,
+        True,
+    ]
+    fresh = difference("share-fresh", "all against a quarter")
+    fresh_long = difference("share-long-fresh", "all against a quarter")
+    assert fresh.low > 0 > fresh_long.high
+    page = text("stages.md")
+    ahead, behind = short[2].mean, -long[2].mean
+    assert (
+        f"{ahead:.1f} points ahead of a quarter in four epochs, and {behind:.1f} points behind"
+        in page
+    )
+    assert f"a mean of {short[1].mean:+.1f} and then {long[1].mean:+.1f}" in page
+    words = f"{fresh.mean:.1f} points ahead in four epochs, {-fresh_long.mean:.1f} behind in 24"
+    assert words in page
+    words = (
+        f"{ahead:.1f} points ahead of a ternary quarter in four epochs, 95 % interval "
+        f"{short[2].low:.1f} to {short[2].high:.1f}, and {behind:.1f} behind in 24, "
+        f"{long[2].low:.1f} to {long[2].high:.1f}"
+    )
+    assert words in text("results.md")
 
 
 def test_the_standard_errors_of_the_test_pictures_are_quoted():

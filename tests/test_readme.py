@@ -17,7 +17,6 @@ from tervit_np.analysis.comparison.running import (
     search_trials,
     widened,
 )
-from tervit_np.train.batches import epoch_steps
 from tervit_np.train.metrics import stage_record
 
 ROOT = Path(__file__).parents[1]
@@ -114,16 +113,6 @@ def test_stored_comparisons_are_those_of_the_plans(results):
         tested = [(t["arm"], t["multiplier"], t["seed"]) for t in record.tested]
         wanted = final_trials(plan, record.multipliers)
         assert tested == [(t.arm.name, t.multiplier, t.seed) for t in wanted]
-
-
-def test_planned_comparisons_can_be_run(results):
-    for file in (results.COMPARISONS / "planned").glob("*.toml"):
-        plan = read_plan(file)
-        assert plan.name == file.stem
-        steps = epoch_steps(plan.images, plan.recipe.batch_size)
-        budgets = {sum(stage.steps(steps) for stage in arm.stages) for arm in plan.arms}
-        assert len(budgets) == 1, f"{file}: {budgets} steps"
-        assert not file.with_suffix(".json").exists(), "its plan belongs next to its result"
 
 
 def test_a_comparison_is_added_and_drawn_under_its_name(results, tmp_path, monkeypatch):
