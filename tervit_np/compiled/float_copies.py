@@ -1,7 +1,5 @@
 """Copies of float32 numbers through registers, and lines of the cache asked for ahead."""
 
-from typing import Any
-
 from llvmlite import ir
 from numba import types
 
@@ -10,7 +8,12 @@ from tervit_np.compiled.simd import (
     F32,
     I64,
     Builder,
+    Context,
+    Intrinsic,
+    Signature,
+    TypingContext,
     Value,
+    Values,
     intrinsic,
     load,
     prefetch,
@@ -23,22 +26,29 @@ GROUP_STEPS = LANES // 2  # whose MR numbers each fill three registers
 
 
 @intrinsic
-def copy_vectors(typing: Any, shape: Any, source: Any, target: Any) -> Any:
+def copy_vectors(
+    typing: TypingContext, shape: types.NamedUniTuple, source: types.Integer, target: types.Integer
+) -> Intrinsic:
     """Copy `vectors` registers of neighbouring numbers."""
     count = vectors_of(shape)
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         source_base, target_base = pointer(builder, args[1]), pointer(builder, args[2])
         for v in range(count):
             offset = plus(builder, I64(0), v)
             store(builder, load(builder, source_base, offset, VECTOR), target_base, offset)
         return context.get_dummy_value()
 
-    return types.void(shape, types.intp, types.intp), generate
+    return types.void(shape, types.intp, types.intp), codegen
 
 
 @intrinsic
-def copy_group(typing: Any, source: Any, source_stride: Any, target: Any) -> Any:
+def copy_group(
+    typing: TypingContext,
+    source: types.Integer,
+    source_stride: types.Integer,
+    target: types.Integer,
+) -> Intrinsic:
     """Copy GROUP_STEPS times MR neighbouring numbers, which then follow each other.
 
     They fill three registers. Each is put together from loads that begin, one for each step, so
@@ -46,7 +56,7 @@ def copy_group(typing: Any, source: Any, source_stride: Any, target: Any) -> Any
     and the last one, if steps are at least MR numbers apart.
     """
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         source_base, target_base = pointer(builder, args[0]), pointer(builder, args[2])
         for first in range(0, GROUP_STEPS * MR, LANES):  # the number in lane 0
             register = ir.Constant(VECTOR, ir.Undefined)
@@ -59,16 +69,20 @@ def copy_group(typing: Any, source: Any, source_stride: Any, target: Any) -> Any
             store(builder, register, target_base, I64(FLOAT * first))
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 3), generate
+    return types.void(*[types.intp] * 3), codegen
 
 
 @intrinsic
 def transpose_square(
-    typing: Any, source: Any, source_stride: Any, target: Any, target_stride: Any
-) -> Any:
+    typing: TypingContext,
+    source: types.Integer,
+    source_stride: types.Integer,
+    target: types.Integer,
+    target_stride: types.Integer,
+) -> Intrinsic:
     """Transpose LANES x LANES numbers."""
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         base, offset, rows = pointer(builder, args[0]), I64(0), []
         for _ in range(LANES):
             rows.append(load(builder, base, offset, VECTOR))
@@ -79,36 +93,38 @@ def transpose_square(
             offset = builder.add(offset, args[3])
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 4), generate
+    return types.void(*[types.intp] * 4), codegen
 
 
 @intrinsic
-def load_float(typing: Any, address: Any) -> Any:
+def load_float(typing: TypingContext, address: types.Integer) -> Intrinsic:
     """Return one number."""
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         return load(builder, pointer(builder, args[0]), I64(0), F32)
 
-    return types.float32(types.intp), generate
+    return types.float32(types.intp), codegen
 
 
 @intrinsic
-def store_float(typing: Any, address: Any, value: Any) -> Any:
+def store_float(typing: TypingContext, address: types.Integer, value: types.Float) -> Intrinsic:
     """Write one number."""
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         store(builder, args[1], pointer(builder, args[0]), I64(0))
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.float32), generate
+    return types.void(types.intp, types.float32), codegen
 
 
 @intrinsic
-def prefetch_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
+def prefetch_tile(
+    typing: TypingContext, shape: types.NamedUniTuple, c: types.Integer, row_stride: types.Integer
+) -> Intrinsic:
     """Fetch the lines of the cache that hold the tile at c."""
     count = vectors_of(shape)
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         base, offset = pointer(builder, args[1]), I64(0)
         for _ in range(MR):
             for byte in range(0, count * LANES * FLOAT, LINE):
@@ -116,4 +132,4 @@ def prefetch_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
             offset = builder.add(offset, args[2])
         return context.get_dummy_value()
 
-    return types.void(shape, types.intp, types.intp), generate
+    return types.void(shape, types.intp, types.intp), codegen

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import types
+from numba.core.datamodel.manager import DataModelManager
 from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import register_model
 
@@ -25,7 +26,12 @@ from tervit_np.compiled.simd import (
     I8,
     I64,
     Builder,
+    Context,
+    Intrinsic,
+    Signature,
+    TypingContext,
     Value,
+    Values,
     broadcast,
     intrinsic,
     load,
@@ -64,18 +70,18 @@ FULL, HALF, ONE_VECTOR = FullTile(), HalfTile(), OneVector()
 class FloatTile(types.Type):
     """The type of a tile: MR x `vectors` registers."""
 
-    def __init__(self, shape: types.NamedTuple) -> None:
+    def __init__(self, shape: types.NamedUniTuple) -> None:
         self.vectors: int = vectors_of(shape)
         super().__init__(f"FloatTile({self.vectors})")
 
 
 @register_model(FloatTile)
 class _FloatTileModel(PrimitiveModel):
-    def __init__(self, manager: Any, tile: FloatTile) -> None:
+    def __init__(self, manager: DataModelManager, tile: FloatTile) -> None:
         super().__init__(manager, tile, ir.ArrayType(VECTOR, MR * tile.vectors))
 
 
-def vectors_of(shape: Any) -> int:
+def vectors_of(shape: types.NamedUniTuple) -> int:
     """Return the width of a shape from its type."""
     return int(shape.instance_class._field_defaults["vectors"])
 
@@ -86,33 +92,35 @@ def pointer(builder: Builder, address: Value) -> Value:
 
 
 @intrinsic
-def width_of(typing: Any, shape: Any) -> Any:
+def width_of(typing: TypingContext, shape: types.NamedUniTuple) -> Intrinsic:
     """Return how many numbers `vectors` registers hold."""
     count = vectors_of(shape) * LANES
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         return I64(count)
 
-    return types.intp(shape), generate
+    return types.intp(shape), codegen
 
 
 @intrinsic
-def zero_tile(typing: Any, shape: Any) -> Any:
+def zero_tile(typing: TypingContext, shape: types.NamedUniTuple) -> Intrinsic:
     """Return a tile of zeros."""
     tile = FloatTile(shape)
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         return ir.Constant(context.get_value_type(tile), None)
 
-    return tile(shape), generate
+    return tile(shape), codegen
 
 
 @intrinsic
-def load_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
+def load_tile(
+    typing: TypingContext, shape: types.NamedUniTuple, c: types.Integer, row_stride: types.Integer
+) -> Intrinsic:
     """Return the tile at c; with a row_stride of 0, one row for all."""
     tile = FloatTile(shape)
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         sums = ir.Constant(context.get_value_type(tile), ir.Undefined)
         base, offset = pointer(builder, args[1]), I64(0)
         for m in range(MR):
@@ -122,14 +130,16 @@ def load_tile(typing: Any, shape: Any, c: Any, row_stride: Any) -> Any:
             offset = builder.add(offset, args[2])
         return sums
 
-    return tile(shape, types.intp, types.intp), generate
+    return tile(shape, types.intp, types.intp), codegen
 
 
 @intrinsic
-def store_tile(typing: Any, tile: Any, c: Any, row_stride: Any) -> Any:
+def store_tile(
+    typing: TypingContext, tile: FloatTile, c: types.Integer, row_stride: types.Integer
+) -> Intrinsic:
     """Write the tile to c."""
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         base, offset = pointer(builder, args[1]), I64(0)
         for m in range(MR):
             for v in range(tile.vectors):
@@ -138,17 +148,25 @@ def store_tile(typing: Any, tile: Any, c: Any, row_stride: Any) -> Any:
             offset = builder.add(offset, args[2])
         return context.get_dummy_value()
 
-    return types.void(tile, types.intp, types.intp), generate
+    return types.void(tile, types.intp, types.intp), codegen
 
 
 def _step(combine: Callable[[Builder, Value, Value, Value], Value]) -> Callable[..., Any]:
     """Make the function of one step: tile[m, v, :] = combine(a[m], b[v, :], tile[m, v, :])."""
 
     @intrinsic
-    def step(typing: Any, tile: Any, a: Any, row_stride: Any, b: Any) -> Any:
+    def step(
+        typing: TypingContext,
+        tile: FloatTile,
+        a: types.Integer,
+        row_stride: types.Integer,
+        b: types.Integer,
+    ) -> Intrinsic:
         """Use MR numbers of a, row_stride bytes apart, and `vectors` registers of b."""
 
-        def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+        def codegen(
+            context: Context, builder: Builder, signature: Signature, args: Values
+        ) -> Value:
             sums, a_base, offset = args[0], pointer(builder, args[1]), I64(0)
             b_base = pointer(builder, args[3])
             columns = [load(builder, b_base, plus(builder, I64(0), v), VECTOR)
@@ -163,7 +181,7 @@ def _step(combine: Callable[[Builder, Value, Value, Value], Value]) -> Callable[
                 offset = builder.add(offset, args[2])
             return sums
 
-        return tile(tile, types.intp, types.intp, types.intp), generate
+        return tile(tile, types.intp, types.intp, types.intp), codegen
 
     return step
 
@@ -173,17 +191,17 @@ add_products_of_pairs = _step(dot_of_pairs)
 
 
 @intrinsic
-def add_tiles(typing: Any, tile: Any, other: Any) -> Any:
+def add_tiles(typing: TypingContext, tile: FloatTile, other: FloatTile) -> Intrinsic:
     """Add two tiles."""
 
-    def generate(context: Any, builder: Builder, signature: Any, args: Any) -> Value:
+    def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         sums = args[0]
         for i in range(MR * tile.vectors):
             one, two = (builder.extract_value(arg, i) for arg in args)
             sums = builder.insert_value(sums, builder.fadd(one, two), i)
         return sums
 
-    return tile(tile, tile), generate
+    return tile(tile, tile), codegen
 
 
 def plus(builder: Builder, offset: Value, vectors: int) -> Value:

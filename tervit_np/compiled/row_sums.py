@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import extending, types
+from numba.core.datamodel.manager import DataModelManager
 from numba.core.datamodel.models import PrimitiveModel
 
 from tervit_np.compiled.arithmetic import fused
@@ -49,7 +50,7 @@ class Lanes(types.Type):
 
 @extending.register_model(Lanes)
 class _LanesModel(PrimitiveModel):
-    def __init__(self, manager: Any, kind: Lanes) -> None:
+    def __init__(self, manager: DataModelManager, kind: Lanes) -> None:
         super().__init__(manager, kind, kind.vector)
 
 
