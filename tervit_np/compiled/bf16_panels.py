@@ -33,6 +33,7 @@ from tervit_np.compiled.simd import (
     Value,
     Values,
     array_data,
+    byte_offset,
     intrinsic,
     load,
     shuffle_two,
@@ -128,13 +129,13 @@ def packer(lower: Sequence[int], upper: Sequence[int]) -> Callable[..., None]:
             source, target = (array_data(context, builder, signature.args[i], args[i])
                               for i in (0, 3))  # fmt: skip
             starts = args[1], builder.add(args[1], args[2])
-            one, two = (load(builder, source, _bytes(builder, n), _FLOATS) for n in starts)
+            one, two = (load(builder, source, byte_offset(builder, n), _FLOATS) for n in starts)
             low, high = (shuffle_two(builder, one, two, lanes) for lanes in (lower, upper))
 
             def write(halves: Values, part: Value) -> None:
                 words = builder.or_(halves[1], builder.lshr(halves[0], splat(_WORDS, 16)))
                 at = builder.add(args[4], builder.mul(part, args[5]))
-                store(builder, words, target, _bytes(builder, at))
+                store(builder, words, target, byte_offset(builder, at))
 
             first_parts = rounded(builder, low), rounded(builder, high)
             write(first_parts, builder.sub(args[6], I64(1)))
@@ -183,17 +184,13 @@ def rounded(builder: Builder, x: Value) -> Value:
     return builder.and_(result, constant(-0x10000))
 
 
-def _bytes(builder: Builder, numbers: Value) -> Value:
-    return builder.mul(numbers, I64(4))
-
-
 @intrinsic
 def transpose_words(typing: TypingContext, tiles: types.Array, first: types.Integer) -> Intrinsic:
     """Transpose the 16 x 16 words from word `first` on, in place."""
 
     def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
         data = array_data(context, builder, tiles, args[0])
-        offset = builder.mul(args[1], I64(4))
+        offset = byte_offset(builder, args[1])
         offsets = [builder.add(offset, I64(4 * SIZE * i)) for i in range(SIZE)]
         rows = [load(builder, data, at, ir.VectorType(I32, SIZE)) for at in offsets]
         for row, at in zip(transpose(builder, rows), offsets, strict=True):

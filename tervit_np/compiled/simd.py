@@ -71,6 +71,11 @@ def address(builder: Builder, base: Value, offset: Value, kind: ir.Type) -> Valu
     return builder.bitcast(pointer, kind.as_pointer())
 
 
+def byte_offset(builder: Builder, index: Value) -> Value:
+    """Return where an element is in an array of float32 or int32, in bytes."""
+    return builder.mul(index, I64(4))
+
+
 def broadcast(builder: Builder, value: Value, lanes: int) -> Value:
     """Copy a number into each of `lanes` lanes."""
     kind = ir.VectorType(value.type, lanes)

@@ -55,6 +55,7 @@ from tervit_np.compiled.simd import (
     array_data,
     array_stride,
     broadcast,
+    byte_offset,
     intrinsic,
     load,
     prefetch,
@@ -203,27 +204,26 @@ def _scale_rows(
     column: types.Integer, ahead_row: types.Integer, ahead_column: types.Integer,
 ) -> Intrinsic:  # fmt: skip
     def codegen(context: Context, builder: Builder, signature: Signature, args: Values) -> Value:
-        arrays = dict(zip("sums offset tokens scale bias out".split(), args, strict=False))
-        source = array_data(context, builder, sums, arrays["sums"])
-        tokens = array_data(context, builder, token_scale, arrays["tokens"])
-        target = array_data(context, builder, out, arrays["out"])
-        row_bytes = array_stride(context, builder, out, arrays["out"], 0)
-        row_, column_, ahead_row_, ahead_column_ = args[6:]
+        sums_, offset_, token_scale_, scale_, bias_, out_, *position = args
+        row_, column_, ahead_row_, ahead_column_ = position
+        source = array_data(context, builder, sums, sums_)
+        tokens = array_data(context, builder, token_scale, token_scale_)
+        target = array_data(context, builder, out, out_)
+        row_bytes = array_stride(context, builder, out, out_, 0)
         floats, integers = ir.VectorType(F32, ROWS), ir.VectorType(I32, ROWS)
-        columns = [_times4(builder, builder.add(column_, I64(first))) for first in (0, ROWS)]
+        columns = [byte_offset(builder, builder.add(column_, I64(first))) for first in (0, ROWS)]
         scales, biases = (
-            [load(builder, array_data(context, builder, kind, arrays[name]), c, floats)
-             for c in columns]
-            for kind, name in ((scale, "scale"), (bias, "bias"))
-        )  # fmt: skip
+            [load(builder, array_data(context, builder, kind, array), c, floats) for c in columns]
+            for kind, array in ((scale, scale_), (bias, bias_))
+        )
         for i in range(ROWS_AT_ONCE):
             m = builder.add(row_, I64(i))
-            token = broadcast(builder, load(builder, tokens, _times4(builder, m), F32), ROWS)
+            token = broadcast(builder, load(builder, tokens, byte_offset(builder, m), F32), ROWS)
             first = builder.mul(m, row_bytes)
             next_line = builder.mul(builder.add(ahead_row_, I64(i)), row_bytes)
-            next_line = builder.add(next_line, _times4(builder, ahead_column_))
+            next_line = builder.add(next_line, byte_offset(builder, ahead_column_))
             for j, c in enumerate(columns):
-                at = builder.add(arrays["offset"], I64(i * SUM_BYTES + 64 * j))
+                at = builder.add(offset_, I64(i * SUM_BYTES + 64 * j))
                 y = load(builder, source, at, integers)
                 if out.dtype == types.float32:
                     y = builder.fmul(builder.sitofp(y, floats), token)
@@ -233,7 +233,3 @@ def _scale_rows(
         return context.get_dummy_value()
 
     return types.void(sums, types.intp, token_scale, scale, bias, out, *[types.intp] * 4), codegen
-
-
-def _times4(builder: Builder, number: Value) -> Value:
-    return builder.mul(number, I64(4))

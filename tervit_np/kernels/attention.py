@@ -30,7 +30,6 @@ from tervit_np.compiled.jit import kernel
 from tervit_np.compiled.row_sums import row_sum
 from tervit_np.compiled.simd import (
     F32,
-    I64,
     Builder,
     Context,
     Intrinsic,
@@ -40,6 +39,7 @@ from tervit_np.compiled.simd import (
     Values,
     array_data,
     array_stride,
+    byte_offset,
     intrinsic,
     load,
     store,
@@ -176,7 +176,7 @@ def transpose_tile(
 
 def _row_offsets(builder: Builder, stride: Value, row: Value, column: Value) -> Iterator[Value]:
     """Yield the byte offset of element `column` in each of LANES rows from `row` on."""
-    offset = builder.add(builder.mul(row, stride), builder.mul(column, ir.Constant(I64, 4)))
+    offset = builder.add(builder.mul(row, stride), byte_offset(builder, column))
     for _ in range(LANES):
         yield offset
         offset = builder.add(offset, stride)

@@ -31,6 +31,7 @@ from tervit_np.compiled.simd import (
     Values,
     array_data,
     broadcast,
+    byte_offset,
     call,
     intrinsic,
     load,
@@ -198,8 +199,8 @@ def store_tile(
             for c in range(acc.vectors):
                 at = builder.add(offset_, builder.mul(stride_, ir.Constant(I64, m)))
                 at = builder.add(at, ir.Constant(I64, c * LANES))
-                at = builder.mul(at, ir.Constant(I64, 4))
-                store(builder, builder.extract_value(sums, m * acc.vectors + c), target, at)
+                value = builder.extract_value(sums, m * acc.vectors + c)
+                store(builder, value, target, byte_offset(builder, at))
         return context.get_dummy_value()
 
     return types.void(acc, out, types.intp, types.intp), codegen

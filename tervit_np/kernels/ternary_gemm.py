@@ -33,6 +33,7 @@ from tervit_np.compiled.simd import (
     array_data,
     array_stride,
     broadcast,
+    byte_offset,
     intrinsic,
     load,
     store,
@@ -144,7 +145,7 @@ def store_tile(
         row_bytes = array_stride(context, builder, out, out_, 0)
         floats = ir.VectorType(F32, acc.outputs)
         for i, (row, s, n_offset) in enumerate(_tile_offsets(builder, acc, m_, n_)):
-            m_offset = _times4(builder, row)
+            m_offset = byte_offset(builder, row)
             row_sum = load(builder, row_sums, m_offset, I32)
             y = undo_zero_point(builder, acc, sums, i, s, row_sum)
             if out.dtype == types.float32:
@@ -167,8 +168,4 @@ def _tile_offsets(
         row = builder.add(m, ir.Constant(I64, i))
         for first in range(0, PANEL * acc.panels, PANEL // SLOTS):
             slot = first * SLOTS // PANEL % SLOTS
-            yield row, slot, _times4(builder, builder.add(n, ir.Constant(I64, first)))
-
-
-def _times4(builder: Builder, number: Value) -> Value:
-    return builder.mul(number, ir.Constant(I64, 4))
+            yield row, slot, byte_offset(builder, builder.add(n, ir.Constant(I64, first)))
