@@ -32,7 +32,9 @@ ONE = F(1)
 _LOG2E = F(1 / math.log(2))
 _LN2_HIGH = F(0.693359375)  # few bits, so that n * _LN2_HIGH is exact
 _LN2_LOW = F(math.log(2) - 0.693359375)
-_ROUND = F(1.5 * 2**23)  # x + _ROUND has the integer nearest to x in its low bits
+# For |x| < 2^22 the low bits of x + ROUND hold the nearest integer, and x + ROUND - ROUND is that
+# integer as a float; halves are rounded to even, as np.rint does.
+ROUND = F(1.5 * 2**23)
 LOWEST, _HIGHEST = F(-87.0), F(88.0)
 _MANTISSA = np.int32(23)  # bits below the exponent
 
@@ -73,8 +75,8 @@ def exp32(x: np.float32) -> np.float32:
 @kernel()
 def exp32_within(x: np.float32) -> np.float32:
     """exp(x) where x is known to be between -87 and 88.  NaN -> NaN."""
-    shifted = fma(x, _LOG2E, _ROUND)
-    n = shifted - _ROUND
+    shifted = fma(x, _LOG2E, ROUND)
+    n = shifted - ROUND
     r = fma(-n, _LN2_LOW, fma(-n, _LN2_HIGH, x))
     p = fma(r, fma(r, fma(r, fma(r, fma(r, _C5, _C4), _C3), _C2), ONE), ONE)
     exponent = np.int32(float_to_bits(shifted) << _MANTISSA)  # only n remains

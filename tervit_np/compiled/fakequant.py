@@ -9,12 +9,11 @@ above.
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.compiled.exponential import F, bits_to_float, float_to_bits
+from tervit_np.compiled.exponential import ROUND, F, bits_to_float, float_to_bits
 from tervit_np.compiled.jit import kernel
 
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _INFINITY = np.int32(0x7F800000)
-_ROUND = F(1.5 * 2**23)  # x + _ROUND - _ROUND rounds half to even, as np.rint does
 _ZERO = F(0)
 
 
@@ -55,7 +54,7 @@ def fake_quant_rows(x: Array, q_max: int) -> Array:
             out[m] = _ZERO
             continue
         for i in range(width):
-            q = (x[m, i] / scale + _ROUND) - _ROUND
+            q = (x[m, i] / scale + ROUND) - ROUND
             out[m, i] = min(max(q, -limit), limit) * scale
     return out
 
@@ -94,7 +93,7 @@ def fake_quant_static(x: Array, scale: float, q_max: int) -> tuple[Array, Array]
     for i in range(x.shape[0]):
         bits = max(bits, magnitude_bits(x[i]))
         v = min(max(x[i] / step, -limit), limit)
-        out[i] = ((v + _ROUND) - _ROUND) * step
+        out[i] = ((v + ROUND) - ROUND) * step
         inside[i] = abs(v) < limit
     check_finite(bits)
     return out, inside

@@ -23,14 +23,13 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.compiled.arithmetic import fma
-from tervit_np.compiled.exponential import ONE, F, float_to_bits
+from tervit_np.compiled.exponential import ONE, ROUND, F, float_to_bits
 from tervit_np.compiled.fakequant import check_finite, magnitude_bits, symmetric_step
 from tervit_np.compiled.jit import kernel
 from tervit_np.kernels.panels import QuantizedTokens
 from tervit_np.target import fuses_multiply_adds, lanes
 
 ROWS_PER_PASS = 4  # few enough for the L1 cache
-ROUND = F(1.5 * 2**23)  # for |x| < 2^22, the low bits of x + ROUND hold the nearest integer
 ROUND_BITS = np.int32(np.float32(ROUND).view(np.int32))
 _Q_MAX = np.int32(127)
 _ZERO = F(0)
