@@ -8,22 +8,17 @@ Workers end with the process that started them, however that ends, and the resou
 Python then frees the shared memory.
 
 An augmented picture depends on (seed, stage, epoch, index of the picture, row in the batch) alone,
-whichever worker decodes it and when; the row, so that repetitions of a picture differ. Workers are
-spawned, because the threads of BLAS do not survive a fork.
+whichever worker decodes it and when; the row, so that repetitions of a picture differ.
 """
 
-import multiprocessing
 import os
-import signal
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.shared_memory import SharedMemory
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -32,6 +27,7 @@ from data_tools.child import begin_child
 from data_tools.imageset import Array, DataError
 from data_tools.pictures import open_picture
 from data_tools.sources import Source
+from data_tools.spawning import Spawning, require_main_guard
 from data_tools.streamed import StreamedSet
 from data_tools.terminal import note
 
@@ -54,57 +50,20 @@ class _TaskResult(NamedTuple):
     errors: list[str]  # of those that could not
 
 
-_GUARD = (
-    'a script that trains must do so under `if __name__ == "__main__":`, because each decoding '
-    "process imports it"
-)
-
-
-class _Spawning(SpawnContext):
-    """Starts processes and remembers them, so that it is known how they ended."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.started: list[SpawnProcess] = []
-
-    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
-        """Create a process."""
-        self.started.append(SpawnProcess(*args, **kwargs))
-        return self.started[-1]
-
-    def how_one_died(self) -> str:
-        """Say how the first process ended that was not ended by the pool."""
-        deadline = time.monotonic() + 5  # the pool, which ends the others, may be asking, too
-        while any(p.exitcode is None for p in self.started) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        codes = [p.exitcode for p in self.started if p.exitcode not in (None, 0, -signal.SIGTERM)]
-        if codes and codes[0] == 1:
-            return f"a decoding process could not start or failed, see above; {_GUARD}"
-        if codes and codes[0] == -getattr(signal, "SIGKILL", 9):
-            return (
-                "a decoding process was killed, perhaps because memory ran out; try fewer with "
-                "--workers"
-            )
-        status = f" with status {codes[0]}" if codes else ""
-        return f"a decoding process died{status}; try another number of them with --workers"
-
-
 class Prefetcher:
     """Delivers augmented batches of a streamed set, with up to `ahead` more in preparation."""
 
     def __init__(
         self, images: StreamedSet, augment: Augment, batch: int, workers: int, ahead: int = 3
     ) -> None:
-        # Python refuses to start processes while one imports the script that started it.
-        if getattr(multiprocessing.current_process(), "_inheriting", False):
-            raise DataError(_GUARD)
+        require_main_guard()
         self.images, self.batch, self.slots = images, batch, ahead + 1
         shape = (self.slots, batch, images.size, images.size, 3)
         self._memory = SharedMemory(create=True, size=int(np.prod(shape)))
         self._pixels: Array = np.ndarray(shape, np.uint8, self._memory.buf)
         self._free_slots = list(range(self.slots))
         self._requests: OrderedDict[Key, tuple[int, list[Future[_TaskResult]]]] = OrderedDict()
-        self._spawning = _Spawning()
+        self._spawning = Spawning()
         self._pool = ProcessPoolExecutor(
             max(workers, 1),
             self._spawning,
