@@ -19,7 +19,7 @@ ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _OTHER_ARCHIVES = (".zip", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".parquet")
 _ADDED = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information",
           "lost+found", "Thumbs.db", "desktop.ini")  # fmt: skip
-_DEEPEST = 64  # folders in each other
+DEEPEST = 64  # folders in each other
 _CACHES = ("decoded", "indexes")  # our own, in data folders
 _NAME_BYTES = 160  # of a folder's name that its caches repeat; names end at 255
 
@@ -85,8 +85,8 @@ class Folder:
 
     def _walk(self, folder: str, prefix: str) -> None:
         """List a folder and those below it, without a system call for each file."""
-        if prefix.count("/") > _DEEPEST:
-            raise DataError(f"{self.path}: more than {_DEEPEST} folders in each other")
+        if prefix.count("/") > DEEPEST:
+            raise DataError(f"{self.path}: more than {DEEPEST} folders in each other")
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = f"{prefix}{entry.name}"

@@ -13,7 +13,7 @@ from data_tools.pickle_machine import OBJECT, PickleMachine
 from data_tools.pickle_values import PickleError
 
 _MAX_INTEGER = 32  # bytes
-_MAX_NUMBER = 64  # digits
+MAX_NUMBER = 64  # digits
 _MAX_STRING = 1 << 23  # bytes
 
 
@@ -22,7 +22,7 @@ def _constant(value: Any) -> Callable[[PickleMachine], None]:
 
 
 def _int_line(m: PickleMachine) -> None:
-    text = m.line(_MAX_NUMBER)
+    text = m.line(MAX_NUMBER)
     if text in (b"00", b"01"):
         m.push(text == b"01")
     else:
@@ -30,7 +30,7 @@ def _int_line(m: PickleMachine) -> None:
 
 
 def _float_line(m: PickleMachine) -> None:
-    m.push(_number(m.line(_MAX_NUMBER), float))
+    m.push(_number(m.line(MAX_NUMBER), float))
 
 
 def _number(text: bytes, kind: type[int] | type[float]) -> int | float:

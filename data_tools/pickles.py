@@ -8,12 +8,11 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-from data_tools.pickle_literals import LITERALS
+from data_tools.pickle_literals import LITERALS, MAX_NUMBER
 from data_tools.pickle_machine import OBJECT, PickleMachine
 from data_tools.pickle_values import PickleError, decoded
 
 _STEP = 40  # bytes charged for each instruction
-_MAX_NUMBER = 64  # digits
 _MAX_NAME = 1000  # bytes
 
 
@@ -146,7 +145,7 @@ def _persistent(m: PickleMachine) -> None:
 
 def _memo_number(m: PickleMachine) -> int:
     """Read the number of a value in the memo as a line of digits."""
-    text = m.line(_MAX_NUMBER)
+    text = m.line(MAX_NUMBER)
     if not text.isdigit():
         raise PickleError("a number in the memo is damaged")
     return int(text)

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from data_tools.files import DEEPEST
 from data_tools.imageset import DataError
 from data_tools.split_names import is_container
-
-_DEEPEST = 64  # folders in each other
 
 
 @dataclass(eq=False)
@@ -49,8 +48,8 @@ def picture_tree(pictures: Iterable[str]) -> Tree:
     known = {"": top}
     for file in pictures:
         folder, slash, name = file.rpartition("/")
-        if folder.count("/") > _DEEPEST:
-            raise DataError(f"{file[:80]}...: more than {_DEEPEST} folders in each other")
+        if folder.count("/") > DEEPEST:
+            raise DataError(f"{file[:80]}...: more than {DEEPEST} folders in each other")
         _folder(folder + slash, known).pictures.append(name)
     return top
 
