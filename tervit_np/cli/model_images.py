@@ -52,7 +52,7 @@ def _held_out(loaded: "LoadedModel", name: str) -> "ImageSet | StreamedSet | Non
     from tervit_np.train.folder import RunFolder
 
     folder = RunFolder(loaded.file.parent)
-    if loaded.data != name or not (folder.path / "run.json").is_file():
+    if loaded.data != name or not folder.config_file.is_file():
         return None
     run_config = folder.read_run_config()
     data = run_config["data"]

@@ -156,7 +156,7 @@ def _float_stage(source: str) -> str | None:
     from tervit_np.train.folder import RunFolder
 
     folder = RunFolder(source)
-    if trained_model(source) is not None or not (folder.path / "run.json").is_file():
+    if trained_model(source) is not None or not folder.config_file.is_file():
         return None
     names = [s["name"] for s in folder.read_run_config()["stages"] if s.get("plan") == "float"]
     finished = [name for name in names if folder.stage_file(name).exists()]

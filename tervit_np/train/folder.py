@@ -43,6 +43,7 @@ class RunFolder:
         self.path, self.on_record = Path(path), on_record
         self.word = shell_word(path)  # of a command line
         self.checkpoints = Checkpoints(self.path)
+        self.config_file = self.path / "run.json"
         self.metrics = self.path / "metrics.jsonl"
 
     def stage_file(self, stage: str) -> Path:
@@ -89,7 +90,7 @@ class RunFolder:
         self.metrics.write_text("")
         for _ in range(2):  # so that from the beginning one may be damaged
             self._write(initial, run_config)
-        write_config(self.path / "run.json", run_config)
+        write_config(self.config_file, run_config)
 
     def begin_after(self, earlier: "RunFolder", run_config: dict[str, Any]) -> None:
         """Start a run from a copy of another, finished run that has trained its first stages.
@@ -116,12 +117,12 @@ class RunFolder:
         copied = RunFolder(partial)
         copied.checkpoints.remove()
         copied._write(saved, run_config)
-        write_config(partial / "run.json", run_config)
+        write_config(copied.config_file, run_config)
         os.rename(partial, self.path)
 
     def refuse_another(self) -> None:
         """Raise ValueError if the folder already holds a run."""
-        if (self.path / "run.json").exists():
+        if self.config_file.exists():
             raise ValueError(
                 f"{self.path} already holds a run: continue it with --resume, or choose another "
                 "folder with --out"
@@ -142,15 +143,16 @@ class RunFolder:
 
     def _read(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Read run.json; if it is missing or damaged, write it again from a checkpoint."""
-        file = self.path / "run.json"
         try:
-            return read_config(file, schema)
+            return read_config(self.config_file, schema)
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:
             damaged = isinstance(error, ValueError)
             if (stored := self._stored_config()) is not None:
-                write_config(file, stored)
+                write_config(self.config_file, stored)
                 state = "damaged" if damaged else "missing"
-                note(f"{file} was {state}; it is written again from the run's checkpoint")
+                note(
+                    f"{self.config_file} was {state}; it is written again from the run's checkpoint"
+                )
                 return stored
             if damaged:
                 raise

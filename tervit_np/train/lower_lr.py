@@ -30,7 +30,7 @@ def lower_lr(folder: RunFolder, factor: float) -> dict[str, Any]:
         stage["lr"] *= factor
     change = {"stage": stages[first]["name"], "step": saved.position["step"], "factor": factor}
     run_config["lr_changes"] = [*run_config.get("lr_changes", []), change]
-    write_config(folder.path / "run.json", run_config)
+    write_config(folder.config_file, run_config)
     for _ in range(2):  # both checkpoints hold the configuration
         folder.save(saved)
     return run_config

@@ -190,7 +190,7 @@ class Trials:
     def _begun(self, seed: int, stages: tuple[train.Stage, ...]) -> bool:
         """Whether a training of these stages can continue."""
         run = self.stage_folder(seed, stages)
-        return (run.path / "run.json").exists() and run.checkpoints.exist
+        return run.config_file.exists() and run.checkpoints.exist
 
     def parts_to_train(self, trial: Trial) -> list[tuple[train.Stage, ...]]:
         """List the beginnings of a trial's stages, up to one that has diverged."""
