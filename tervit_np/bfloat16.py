@@ -36,7 +36,9 @@ def bfloat16_bits(x: Array) -> Array:
 
 def floats_of(bits: Array) -> Array:
     """Return bfloat16 numbers as float32, exactly.  uint16 -> float32 of the same shape."""
-    floats: Array = (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    wide = bits.astype(np.uint32)
+    wide <<= np.uint32(16)  # in place: weights of a whole model pass here
+    floats: Array = wide.view(np.float32)
     return floats
 
 

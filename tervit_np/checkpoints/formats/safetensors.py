@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.bfloat16 import floats_of
 from tervit_np.files import as_path, atomic_write
 
 _MAX_HEADER = 1_500_000  # bytes of JSON, which take up to twenty times as many in memory
@@ -105,11 +106,7 @@ def _check_tiling(path: Path, entries: Mapping[str, _Entry], size: int) -> None:
 
 def _take(data: Array, dtype: str, shape: tuple[int, ...], begin: int, end: int) -> Array:
     raw = np.array(data[begin:end]).view(_DTYPES[dtype]).reshape(shape)  # a copy, aligned
-    if dtype != "BF16":
-        return raw
-    wide = raw.astype(np.uint32)
-    wide <<= 16
-    return wide.view(np.float32)
+    return floats_of(raw) if dtype == "BF16" else raw
 
 
 def save_safetensors(

@@ -15,6 +15,7 @@ import numpy as np
 from data_tools.pickle_values import Function, PickleError, Skipped, shown
 from data_tools.pickles import PickleReader
 from tervit_np.arrays import Array
+from tervit_np.bfloat16 import floats_of
 
 STORAGES = {
     "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "BFloat16Storage": "<u2",
@@ -56,9 +57,7 @@ class Tensor(NamedTuple):
         strides = tuple(s * itemsize for s in self.strides)
         view = np.lib.stride_tricks.as_strided(data[self.offset :], self.shape, strides)
         if self.storage.kind == "BFloat16Storage":
-            wide = view.astype(np.uint32)
-            wide <<= 16
-            return wide.view(np.float32)
+            return floats_of(view)
         return view.astype(view.dtype.newbyteorder("="))
 
 
