@@ -19,7 +19,7 @@ from tervit_np.verify.adjoint import adjoint_checks, locate_mistake, model_facto
 from tervit_np.verify.contracts import contract_checks
 from tervit_np.verify.diagnosis import likely_mistake
 from tervit_np.verify.frozen import frozen_checks
-from tervit_np.verify.golden import CASES, filled_model, golden_checks, inputs
+from tervit_np.verify.golden import CASES, ValueCheck, filled_model, golden_checks, inputs
 from tervit_np.verify.gradcheck import GradientCheck
 from tervit_np.verify.hand_examples import example_checks, gradient_examples
 from tervit_np.verify.mutation import Mutant, mutated
@@ -82,9 +82,7 @@ def golden(seed: int = 0) -> Iterator[Row]:
     for case in CASES:
         yield from _golden(case)
     for example in (*example_checks(), *step_examples()):
-        ok = example.error <= GOLDEN_LIMIT
-        note = f"result {example.actual.tolist()}, by hand {example.expected.tolist()}"
-        yield Row("example", example.name, example.error, GOLDEN_LIMIT, ok, "" if ok else note)
+        yield _example_row("example", example)
 
 
 def _golden(case: str) -> Iterator[Row]:
@@ -110,9 +108,14 @@ def frozen(seed: int = 0) -> Iterator[Row]:
             row = row._replace(ok=False, error=value.error, note="frozen(w0) is not forward(w0)")
         yield row
     for example in gradient_examples():
-        ok = example.error <= GOLDEN_LIMIT
-        note = f"result {example.actual.tolist()}, by hand {example.expected.tolist()}"
-        yield Row("frozen", example.name, example.error, GOLDEN_LIMIT, ok, "" if ok else note)
+        yield _example_row("frozen", example)
+
+
+def _example_row(kind: str, example: ValueCheck) -> Row:
+    """Write a result by hand as a row, with both numbers if they differ."""
+    ok = example.error <= GOLDEN_LIMIT
+    note = f"result {example.actual.tolist()}, by hand {example.expected.tolist()}"
+    return Row(kind, example.name, example.error, GOLDEN_LIMIT, ok, "" if ok else note)
 
 
 def contracts(seed: int = 0) -> Iterator[Row]:
