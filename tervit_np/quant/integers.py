@@ -23,11 +23,9 @@ def is_int8_activation(act: Quantizer) -> bool:
         return False
     if isinstance(act, StaticAct):
         return act.bits == 8 and not isinstance(act, LSQPlusAct)
-    return isinstance(act, UniformAct) and (act.bits, act.kind, act.per) == (
-        8,
-        "symmetric",
-        "token",
-    )
+    if not isinstance(act, UniformAct):
+        return False
+    return (act.bits, act.kind, act.per) == (8, "symmetric", "token")
 
 
 def fixed_scale(act: Quantizer) -> float:

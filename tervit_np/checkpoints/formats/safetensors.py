@@ -8,6 +8,7 @@ no bfloat16, which is the upper half of a float32; it is read as float32.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,10 +83,7 @@ def _entry(path: Path, name: str, entry: Any) -> _Entry:
         raise ValueError(
             f"{path}: the shape or the offsets of {name} are not integers from 0 up, or too many"
         )
-    count = 1
-    for n in shape:
-        count *= n
-    if end - begin != count * np.dtype(_DTYPES[dtype]).itemsize:
+    if end - begin != math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize:
         raise ValueError(f"{path}: {name} {shape} {dtype} does not fill its {end - begin} bytes")
     return dtype, shape, begin, end
 
