@@ -23,6 +23,7 @@ STAGES = [
     Stage("8-bit", "int8", 1.5, optimizer="keep"),
     Stage("ternary", "ternary", 2, teacher="float", ramp=0.5),
 ]
+EPOCH = 8  # steps
 
 
 def train(model, data, recipe, out, *, resume=False, threads=1, on_step=None):
@@ -63,7 +64,8 @@ def test_a_run_resumes_to_the_same_bits_after_ctrl_c(
     out = tmp_path / "stopped"
     with pytest.raises(Interrupted, match="everything is saved"):
         train(model, data, recipe, out, on_step=ctrl_c)
-    results = train(model, data, recipe, out, resume=True)
+    results = train(model, data, recipe, out, resume=True, on_step=(steps := []).append)
+    assert steps[0] == stop_after + 1
     assert results == uninterrupted[0]
     assert_same(everything(out), uninterrupted[1])
 
@@ -77,7 +79,8 @@ def test_a_crash_loses_at_most_an_epoch(model, data, recipe, tmp_path, uninterru
     out = tmp_path / "crashed"
     with pytest.raises(RuntimeError):
         train(model, data, recipe, out, on_step=crash)
-    results = train(model, data, recipe, out, resume=True)
+    results = train(model, data, recipe, out, resume=True, on_step=(steps := []).append)
+    assert steps[0] > crash_after - EPOCH
     assert results == uninterrupted[0]
     assert_same(everything(out), uninterrupted[1])
 
@@ -97,7 +100,8 @@ def test_a_damaged_checkpoint_costs_an_epoch_more(
         train(model, data, recipe, out, on_step=crash)
     os.truncate(out / "checkpoint.npz", 500)
     (out / "run.json").write_text("{")
-    results = train(model, data, recipe, out, resume=True)
+    results = train(model, data, recipe, out, resume=True, on_step=(steps := []).append)
+    assert steps[0] > crash_after - 2 * EPOCH
     assert results == uninterrupted[0]
     assert_same(everything(out), uninterrupted[1])
 
