@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,13 +189,6 @@ def test_commands_are_grouped_without_seed_and_folder(results):
         assert results.plain_command(command) == "tervit train --data folder:flowers@32"
 
 
-def test_linked_files_exist():
-    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
-    assert links
-    for link in links:
-        assert link.startswith("http") or (ROOT / link).exists(), link
-
-
 def test_named_files_and_packages_exist():
     for name in re.findall(r"`([\w/]+\.(?:py|json|md))`", TEXT):
         assert any((ROOT / base / name).exists() for base in (".", "tervit_np")), name
@@ -204,7 +196,7 @@ def test_named_files_and_packages_exist():
         assert (ROOT / name / "__init__.py").exists(), name
 
 
-def test_the_python_example_runs(tmp_path, monkeypatch):
+def test_the_python_example_runs(monkeypatch):
     """All but the training itself, on one batch of the embedded set."""
     code = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)[1]
     from data_tools import normalise, shapes
@@ -214,7 +206,6 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(tv.train, "load_data", lambda name: None)
     monkeypatch.setattr(tv.train, "run", lambda *args: None)
     exec(compile(code, "README.md", "exec"), {"images": images, "labels": labels})
-    assert "tervit_np" in sys.modules
 
 
 def test_the_lines_of_mathematics_are_counted():
