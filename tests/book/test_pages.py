@@ -50,7 +50,7 @@ def test_every_text_is_in_the_table_of_contents():
         assert re.search(rf"^(.+ <)?{name}>?$", listed, re.M), f"{file} is not in {pages.FRONT}"
 
 
-def test_pages_are_written_once(tmp_path, made):
+def test_pages_are_written_once(tmp_path):
     pages.write_pages(tmp_path)
     stamps = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.rst")}
     (tmp_path / "docs" / "old.md").write_text("a page of yesterday")

@@ -69,7 +69,7 @@ def test_a_reader_that_leaves_is_no_error(reader, unbuffered):
 
 
 @pytest.mark.parametrize("command", ["size deit_shapes", "--help", "exercise list"])
-def test_a_full_disk_is_said(command, tmp_path):
+def test_a_full_disk_is_said(command):
     done = run(f"{TERVIT} {command} >/dev/full")
     assert "Traceback" not in done.stderr
     if command != "--help":

@@ -131,7 +131,7 @@ def test_a_cache_that_another_process_wrote_meanwhile_stays(tmp_path):
     assert [p.name for p in (tmp_path / "decoded").iterdir()] == ["toy-f1"]
 
 
-def test_the_user_cache_replaces_a_read_only_data_folder(tmp_path, monkeypatch):
+def test_the_user_cache_replaces_a_read_only_data_folder(tmp_path):
     blocked = tmp_path / "blocked"
     blocked.write_text("")
     maker = Counting()

@@ -52,7 +52,7 @@ def test_another_copy_does_not_overwrite_the_first(tiny, tmp_path):
         fetch_dataset("cifar10", source=source)
 
 
-def test_shapes_are_cached_once(tmp_path):
+def test_shapes_are_cached_once():
     first = load("shapes", "val")
     assert isinstance(load("shapes", "val").images, np.memmap)
     np.testing.assert_array_equal(first.images, load("shapes", "val").images)

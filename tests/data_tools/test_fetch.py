@@ -63,9 +63,7 @@ def test_a_set_is_fetched_by_one_process_at_a_time(offered, tmp_path, imported):
     assert [path.name for path in root.iterdir()] == [part.name]
 
 
-def test_a_set_that_another_process_has_just_fetched_is_not_downloaded_again(
-    offered, tmp_path, monkeypatch
-):
+def test_a_set_that_another_process_has_just_fetched_is_not_downloaded_again(offered, monkeypatch):
     @contextmanager
     def locked_late(folder, name):
         shutil.copyfile(offered, folder / "cifar10.tgz")  # while this process took the lock

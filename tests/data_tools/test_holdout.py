@@ -109,7 +109,7 @@ def test_wrong_options_are_refused(photos, tmp_path, option, words):
             load(f"{kind}:{photos},{option}", "train", tmp_path)
 
 
-def test_a_test_split_that_is_there_is_not_replaced(photos, tmp_path):
+def test_a_test_split_that_is_there_is_not_replaced(tmp_path):
     for split in ("train", "val"):
         for name in COUNTS:
             paint(tmp_path / "split" / split / name / "x.png", 7)

@@ -54,7 +54,7 @@ def fetch(prefetcher, indices, key=(0, 0), seeds=(0, 0, 0)):
     return replace_unreadable(*prefetcher.get(key), labels, prefetcher.images)
 
 
-def test_one_and_three_workers_give_the_same_bits(make_prefetcher, images):
+def test_one_and_three_workers_give_the_same_bits(make_prefetcher):
     indices = np.random.default_rng(1).permutation(40)[:30]
     one, labels = fetch(make_prefetcher(1, 30), indices)
     three, again = fetch(make_prefetcher(3, 30), indices)
@@ -83,7 +83,7 @@ def test_unreadable_pictures_are_replaced_with_their_labels(make_prefetcher, ima
     said = capsys.readouterr().err
     assert said.count("note: ") == said.count("not a readable picture") == 1, said
     assert "in training, another of its batch replaces each such picture" in said
-    with pytest.raises(DataError, match="no picture of a batch could be read: .*07.png|06.png"):
+    with pytest.raises(DataError, match=r"no picture of a batch could be read: .*0[67]\.png"):
         fetch(make_prefetcher(), np.array(bad))
 
 
