@@ -6,6 +6,7 @@ from tervit_np import ops
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, Swin
 
+LEAST_STRONG = 4.0  # times uniform attention: nearly uniform maps must not look strong
 _TINT = np.array([230, 140, 0])  # where attention is strongest
 _STRONGEST = 0.8  # opacity of the tint there
 _LEAST_SIDE = 96  # pixels of a drawn map, so that the edges of its cells are sharp

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tervit_np.analysis.attention import attention_heads, overlay
+from tervit_np.analysis.attention import LEAST_STRONG, attention_heads, overlay
 from tervit_np.analysis.features import Features, layer_features
 from tervit_np.analysis.style import figure, save
 from tervit_np.arrays import Array
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = 6
-LEAST_STRONG = 4.0  # times uniform attention, which is then half as orange as the strongest
 
 
 def draw_prediction(

@@ -4,7 +4,7 @@ import numpy as np
 
 from data_tools import normalise
 from tervit_np.analysis import html
-from tervit_np.analysis.attention import attention_map, overlay
+from tervit_np.analysis.attention import LEAST_STRONG, attention_map, overlay
 from tervit_np.analysis.report.results import Results
 from tervit_np.arrays import Array
 from tervit_np.losses import log_softmax
@@ -12,7 +12,6 @@ from tervit_np.losses import log_softmax
 EXAMPLES, MAX_CLASSES = 6, 10  # pictures of a class; classes
 MISTAKES = 12
 LOOKED_AT = 6
-LEAST_STRONG = 4.0  # times uniform attention, so that nearly uniform maps do not look strong
 
 
 def examples(results: Results, order: Array) -> list[str]:
