@@ -30,13 +30,13 @@ class ClassAccuracies(NamedTuple):
 
 def class_accuracies(results: Results) -> ClassAccuracies:
     """Count the correct pictures of each class.  -> for each model that the page compares."""
-    labels = results.test.labels[results.readable]
+    labels = results.labels
     count = np.bincount(labels, minlength=len(results.classes))
     rows = []
     for result in results.shown:
-        predicted = result.evaluation.logits[results.readable].argmax(axis=1)
-        correct = np.bincount(labels[predicted == labels], minlength=len(count))
-        rows.append(np.where(count > 0, correct / np.maximum(count, 1), np.nan))
+        correct = labels[results.predicted(result) == labels]
+        right = np.bincount(correct, minlength=len(count))
+        rows.append(np.where(count > 0, right / np.maximum(count, 1), np.nan))
     names = tuple(result.name for result in results.shown)
     return ClassAccuracies(names, np.array(rows), count)
 

@@ -58,8 +58,7 @@ def confusion_section(results: Results) -> list[str]:
 
 
 def _counts(results: Results, result: Result) -> Array:
-    predicted = result.evaluation.logits[results.readable].argmax(axis=1)
-    return confusion_matrix(results.test.labels[results.readable], predicted, len(results.classes))
+    return confusion_matrix(results.labels, results.predicted(result), len(results.classes))
 
 
 def describe(results: Results) -> str:
@@ -125,12 +124,7 @@ def _percent(counts: Array) -> Array:
     return percent
 
 
-def _draw(
-    cell: Cell,
-    weights: Array,
-    classes: tuple[str, ...],
-    path: Path,
-) -> Chart:
+def _draw(cell: Cell, weights: Array, classes: tuple[str, ...], path: Path) -> Chart:
     """Draw the cells of the classes of the largest weights; write the PNG."""
 
     def draw(fig: "Figure", is_narrow: bool) -> None:

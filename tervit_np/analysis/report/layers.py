@@ -10,7 +10,7 @@ import numpy as np
 from data_tools import normalise
 from tervit_np.analysis import html
 from tervit_np.analysis.layer_errors import GAUSSIAN, LayerError, layer_errors
-from tervit_np.analysis.report.results import Results, is_quantized, weights_in_words
+from tervit_np.analysis.report.results import Results, is_quantized, is_ternary
 from tervit_np.analysis.style import FAINT, PAPER, SOFT
 from tervit_np.analysis.svg import Chart, chart
 
@@ -62,7 +62,7 @@ def layers_section(results: Results, errors: dict[str, list[LayerError]]) -> lis
             "length; below, how far its output moves, on the inputs it has without any rounding. "
             "Blocks from the first to the last."
         )
-        if _is_ternary(results):
+        if is_ternary(results.last.model):
             caption += " Dotted: the least error of three values for a normal distribution."
         path = results.run.folder.path / "layers.png"
         pieces.insert(2, html.chart(draw_layers(results, errors, path), caption))
@@ -77,7 +77,7 @@ def describe(results: Results, errors: dict[str, list[LayerError]]) -> str:
         f"Rounded alone, the layer {worst.layer} changes its output most: by "
         f"{100 * worst.output:.0f} % of its length, its weights by {100 * worst.weight:.0f} %."
     )
-    if _is_ternary(results):
+    if is_ternary(results.last.model):
         text += (
             f" Three values leave an error of at least {100 * GAUSSIAN:.0f} % in weights from a "
             "normal distribution, and less where weights are spread more evenly."
@@ -101,7 +101,7 @@ def describe(results: Results, errors: dict[str, list[LayerError]]) -> str:
 def draw_layers(results: Results, errors: dict[str, list[LayerError]], path: Path) -> Chart:
     """Draw a column for each kind of layer, weights above, outputs below; write the PNG."""
     kinds = list(_kinds(next(iter(errors.values()))))
-    ternary = _is_ternary(results)
+    ternary = is_ternary(results.last.model)
     highest = max(value for each in errors.values() for error in each for value in error[1:])
     if ternary:
         highest = max(highest, GAUSSIAN)
@@ -162,10 +162,6 @@ def _kinds(errors: list[LayerError]) -> dict[str, list[LayerError]]:
         if match := _BLOCK.fullmatch(error.layer):
             kinds[match[1]].append(error)
     return kinds
-
-
-def _is_ternary(results: Results) -> bool:
-    return weights_in_words(results.last.model) == "three values"
 
 
 def _word(results: Results, name: str) -> str:

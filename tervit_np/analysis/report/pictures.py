@@ -19,7 +19,7 @@ def examples(results: Results, order: Array) -> list[str]:
     chosen = order[:MAX_CLASSES]
     rows = []
     for label in chosen if len(order) > MAX_CLASSES else np.sort(chosen):
-        of_class = results.readable[results.test.labels[results.readable] == label][:EXAMPLES]
+        of_class = results.readable[results.labels == label][:EXAMPLES]
         pixels, readable = results.test.pixels(of_class)
         rows.append(html.strip(results.classes[label], list(pixels[readable])))
     few = f" of the {MAX_CLASSES} classes that come first there" if len(order) > MAX_CLASSES else ""
@@ -29,9 +29,8 @@ def examples(results: Results, order: Array) -> list[str]:
 def mistakes(results: Results) -> list[str]:
     """Show the wrong predictions of the last model with the highest probability."""
     rows, names = results.readable, results.classes
-    logits, labels = results.last.evaluation.logits[rows], results.test.labels[rows]
-    probabilities = np.exp(log_softmax(logits))
-    predicted = logits.argmax(axis=1)
+    predicted, labels = results.predicted(results.last), results.labels
+    probabilities = np.exp(log_softmax(results.last.evaluation.logits[rows]))
     wrong = np.flatnonzero(predicted != labels)
     if len(wrong) == 0:
         return []

@@ -12,7 +12,7 @@ from tervit_np.analysis.surfaces import quantized_as
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import load_model
 from tervit_np.models import Classifier
-from tervit_np.quant import Identity
+from tervit_np.quant import Identity, Quantizer
 from tervit_np.train.evaluate import Evaluation, evaluate
 
 
@@ -53,6 +53,17 @@ class Results(NamedTuple):
     def readable(self) -> Array:
         """Indices of the test pictures that could be read."""
         return np.flatnonzero(self.last.evaluation.readable)
+
+    @property
+    def labels(self) -> Array:
+        """True classes of the readable pictures."""
+        labels: Array = self.test.labels[self.readable]
+        return labels
+
+    def predicted(self, result: Result) -> Array:
+        """Return the classes that a model predicts for the readable pictures."""
+        classes: Array = result.evaluation.logits[self.readable].argmax(axis=1)
+        return classes
 
     def colour(self, stage: str) -> str:
         """Return the colour of a stage."""
@@ -100,10 +111,19 @@ def is_quantized(model: Classifier) -> bool:
     return any(not isinstance(layer.weight_quant, Identity) for _, layer in model.quantizable())
 
 
+def is_ternary(model: Classifier) -> bool:
+    """Tell whether any weight has three values."""
+    return any(quant.is_ternary for quant in _weight_quantizers(model))
+
+
 def weights_in_words(model: Classifier) -> str:
     """Describe the weights of a model: float, 8-bit, or of three values."""
-    layers = [layer.weight_quant for _, layer in model.quantizable() if layer.weight is not None]
-    if any(quant.is_ternary for quant in layers):
+    if is_ternary(model):
         return "three values"
-    bits = {quant.bits for quant in layers if not isinstance(quant, Identity)}
+    quantizers = _weight_quantizers(model)
+    bits = {quant.bits for quant in quantizers if not isinstance(quant, Identity)}
     return f"{min(bits)} bits" if bits else "float"
+
+
+def _weight_quantizers(model: Classifier) -> list[Quantizer]:
+    return [layer.weight_quant for _, layer in model.quantizable() if layer.weight is not None]

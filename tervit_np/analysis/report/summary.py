@@ -173,14 +173,14 @@ def _missing(results: Results) -> list[str]:
 def _table(results: Results) -> list[str]:
     head = ["model", "test accuracy", *MEANINGS]
     rows = []
-    for name, model, evaluation in results.stages:
+    for result in results.stages:
+        name, model, evaluation = result
         size, ternary = sizes(model), ternarity(model)
-        start = next(stage.start_accuracy for stage in results.run.stages if stage.name == name)
         rows.append(
             [
                 name,
                 evaluation.accuracy_text(),
-                _percent(start),
+                _percent(results.record(result).start_accuracy),
                 f"{evaluation.loss:.3f}",
                 bytes_text(size.paper),
                 bytes_text(size.stored) if can_be_packed(model) else "no packed form",
