@@ -77,7 +77,7 @@ def run_models(path: str | Path) -> RunModels:
     return RunModels({k: models[k] for k in order}, {k: stages[k] for k in order})
 
 
-def draw_sample(images: LabelledSet, count: int, seed: int) -> tuple[Array, Array]:
+def draw_sample(images: LabelledSet, count: int, seed: int) -> Sample:
     """Draw images by a seed, normalised and not augmented.  -> (N, 3, S, S), (N,).
 
     Raises
@@ -131,7 +131,7 @@ def measure(
         far=_lines(models, sample, FAR, settings, runner),
         near=_lines(models, sample, NEAR, settings, runner),
         stairs=stairs(end, *sample, random_direction(end, seed), steps=STAIRS, **options),
-        grids=_grids(models, sample, FAR, settings, runner),
+        grids=_grids(models, sample, settings, runner),
         curvature=_curvatures(models, sample, seed, runner) if with_curvature else (),
         predictions=(),
     )
@@ -184,10 +184,10 @@ def _lines(
 
 
 def _grids(
-    models: dict[str, Classifier], sample: Sample, reach: float, settings: Settings, runner: Runner
+    models: dict[str, Classifier], sample: Sample, settings: Settings, runner: Runner
 ) -> tuple[Grid2D, ...]:
     """Measure over two random directions, without 8 bit, whose lines are those of float."""
-    x, grids = around_zero(reach, settings.grid), []
+    x, grids = around_zero(FAR, settings.grid), []
     for name, model in _perturbed(models).items():
         if name != "8-bit":
             first, second = (random_direction(model, settings.seed + i) for i in (0, 1))

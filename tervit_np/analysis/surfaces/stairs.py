@@ -65,7 +65,7 @@ def _reach(models: AffineModels, origin: Array) -> float:
         flips = int((ternary_codes(models.at((probe,))) != origin).sum())
         if flips >= _MIN_FLIPS:
             return probe * _FLIPS / flips
-    raise ValueError(f"stairs: the direction flips fewer than 5 of {origin.size} codes")
+    raise ValueError(f"stairs: the direction flips fewer than {_MIN_FLIPS} of {origin.size} codes")
 
 
 def ternary_codes(model: Classifier) -> Array:
