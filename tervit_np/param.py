@@ -16,9 +16,8 @@ class Param:
 
     def __init__(self, data: Array) -> None:
         self.data = np.asarray(data, order="C")  # ascontiguousarray would turn () into (1,)
-        self.grad = np.zeros(
-            self.data.shape, self.data.dtype
-        )  # takes no memory before the first write
+        # Takes no memory before the first write.
+        self.grad = np.zeros(self.data.shape, self.data.dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
