@@ -1,7 +1,7 @@
-"""Names of classes, from the names of folders."""
+"""Names of classes: from the names of folders, in their order, and in a sentence."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +29,11 @@ def class_order(names: Iterable[str], path: Path) -> tuple[str, ...]:
 def is_number(name: str) -> bool:
     """Return whether a name is a whole number of at most nine digits."""
     return name.isascii() and name.isdigit() and len(name) < 10
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names for a sentence: "ant, bee, cat, ..."."""
+    return ", ".join(names[:most]) + ", ..." * (len(names) > most)
 
 
 def clean_names(class_of: dict[str, str], path: Path) -> dict[str, str]:

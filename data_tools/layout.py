@@ -19,7 +19,7 @@ from data_tools.class_folders import (
     classes_below,
     unsplit_root,
 )
-from data_tools.class_names import class_order, clean_names
+from data_tools.class_names import class_order, clean_names, first_few
 from data_tools.counted import counted
 from data_tools.files import Files
 from data_tools.imageset import DataError, NoSuchSplit
@@ -66,7 +66,7 @@ class Layout:
         if unknown:
             raise DataError(
                 f"{self.path}: class {unknown[0]!r} of {name} does not occur in train; its classes "
-                f"are {', '.join(self.classes[:3])}{', ...' * (len(self.classes) > 3)}"
+                f"are {first_few(self.classes)}"
             )
         return split
 

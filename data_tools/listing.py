@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from data_tools.class_names import first_few
 from data_tools.files import Folder, cache_name
 from data_tools.holdout import read_layout
 from data_tools.imageset import Array, DataError
@@ -62,8 +63,8 @@ class Listing:
         """
         unknown = [name for name in names if name not in self.classes]
         if unknown:
-            examples = ", ".join(self.classes[:3]) + ", ..." * (len(self.classes) > 3)
-            raise DataError(f"{self.path} has no class {unknown[0]!r}; it has {examples}")
+            found = first_few(self.classes)
+            raise DataError(f"{self.path} has no class {unknown[0]!r}; it has {found}")
         if twice := [name for name in names if names.count(name) > 1]:
             raise DataError(f"the class {twice[0]!r} is named twice")
         new_label = np.full(len(self.classes), -1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data_tools import streamed
-from data_tools.class_names import is_number
+from data_tools.class_names import first_few, is_number
 from data_tools.counted import counted
 from data_tools.datasets import load
 from data_tools.files import open_files
@@ -102,7 +102,7 @@ def _classes(classes: tuple[str, ...]) -> Iterator[str]:
         kind = "sorted as numbers"
     elif are_wordnet_ids(classes):
         kind = "WordNet ids in official order"
-    shown = ", ".join(in_words(classes)[:_SHOWN]) + ", ..." * (len(classes) > _SHOWN)
+    shown = first_few(in_words(classes), _SHOWN)
     yield f"{counted(len(classes), 'class')}, {kind}: {shown}"
 
 

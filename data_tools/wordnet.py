@@ -8,7 +8,7 @@ import re
 from functools import cache
 from importlib import resources
 
-from data_tools.class_names import is_number
+from data_tools.class_names import first_few, is_number
 from data_tools.imageset import DataError
 from data_tools.terminal import printable
 
@@ -78,8 +78,8 @@ def _why_unknown(classes: tuple[str, ...], labels: list[int | None]) -> str:
         twice = next(label for label in labels if labels.count(label) > 1)
         same = [name for name, label in zip(classes, labels, strict=True) if label == twice]
         reason = f"{same[0]!r} and {same[1]!r} are one class of ImageNet"
-    seen = ", ".join(classes[:3]) + ", ..." * (len(classes) > 3)
+    found = f"{len(classes)}: {first_few(classes)}"
     return (
         f"{reason}; expected WordNet ids (n01440764), all numbers from 0 to 999, or English names "
-        f"(great white shark) as names of folders, found {len(classes)}: {seen}"
+        f"(great white shark) as names of folders, found {found}"
     )

@@ -1,6 +1,5 @@
 """Load images with the size and the labels of a model."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -71,6 +70,7 @@ def _labelled_as(
     ValueError
         If the model lacks a class of the images.
     """
+    from data_tools.class_names import first_few
     from data_tools.terminal import note
     from data_tools.wordnet import imagenet_classes, imagenet_labels
 
@@ -79,8 +79,8 @@ def _labelled_as(
         missing = [name for name in images.classes if name not in loaded.classes]
         if missing:
             raise ValueError(
-                f"{loaded.file} has the classes {_first(loaded.classes)}, but {images.name} has "
-                f"{_first(images.classes)}"
+                f"{loaded.file} has the classes {first_few(loaded.classes)}, but {images.name} has "
+                f"{first_few(images.classes)}"
             )
         return images.relabel(list(map(loaded.classes.index, images.classes)), loaded.classes)
     if loaded.model.config.num_classes == len(ids):
@@ -89,10 +89,6 @@ def _labelled_as(
     if loaded.model.config.num_classes == len(images.classes):
         note(
             f"{loaded.file.name} does not name its classes; its outputs are taken for the classes "
-            f"in their order: {_first(images.classes)}"
+            f"in their order: {first_few(images.classes)}"
         )
     return images
-
-
-def _first(classes: Sequence[str]) -> str:
-    return ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")

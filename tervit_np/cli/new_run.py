@@ -107,12 +107,13 @@ def _preset(args: argparse.Namespace) -> "Preset":
 
 def _summary(name: str, data: "Data") -> str:
     """Say which pictures are trained and tested on; `tervit data show` says more."""
+    from data_tools.class_names import first_few
     from data_tools.counted import counted
     from data_tools.wordnet import in_words
 
     sizes = [_size(images) for images in (data.train, data.val, data.test) if images is not None]
     classes = data.train.classes
-    shown = ", ".join(in_words(classes)[:4]) + ", ..." * (len(classes) > 4)
+    shown = first_few(in_words(classes), 4)
     return f"{name}: {', '.join(sizes)} images of {counted(len(classes), 'class')}: {shown}"
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from data_tools import DataError
-from data_tools.class_names import class_order, clean_names
+from data_tools.class_names import class_order, clean_names, first_few
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,12 @@ def test_numbers_are_sorted_by_value_and_other_names_as_text(names, order):
 def test_two_names_of_one_number_are_refused(names):
     with pytest.raises(DataError, match="are one number"):
         class_order(names, Path("set"))
+
+
+def test_a_sentence_has_the_first_names():
+    assert first_few(("ant", "bee", "cat")) == "ant, bee, cat"
+    assert first_few(("ant", "bee", "cat", "dog")) == "ant, bee, cat, ..."
+    assert first_few(["ant", "bee"], 1) == "ant, ..."
 
 
 def test_names_that_are_not_utf_8_become_text():
