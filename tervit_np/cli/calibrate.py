@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tervit_np.cli.model_images import images_for
 from tervit_np.cli.models import add_model, open_model, refuse_overwriting
-from tervit_np.cli.options import add_seed, add_stage
+from tervit_np.cli.options import add_data, add_seed, add_stage
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan
 
@@ -49,9 +49,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--images", type=int, metavar="N", help="images of the training split (default: 256)"
     )
     add_seed(parser, "the choice of images")
-    parser.add_argument(
-        "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
-    )
+    add_data(parser)
     parser.add_argument(
         "--out",
         metavar="FILE",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tervit_np.cli.model_images import images_for
 from tervit_np.cli.models import add_model, open_model
-from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
+from tervit_np.cli.options import add_attention, add_data, add_stage, add_threads, thread_count
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan
 
@@ -30,9 +30,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the options."""
     add_model(parser)
     add_stage(parser)
-    parser.add_argument(
-        "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
-    )
+    add_data(parser)
     parser.add_argument(
         "--split", default="test", metavar="NAME", help="split of it (default: test)"
     )

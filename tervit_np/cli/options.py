@@ -52,6 +52,13 @@ def add_stage(options: Options) -> None:
     options.add_argument("--stage", metavar="NAME", help="stage of a run (default: the last one)")
 
 
+def add_data(options: Options) -> None:
+    """Add --data, for commands that take a saved model; `images_for` reads it."""
+    options.add_argument(
+        "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
+    )
+
+
 def add_attention(options: Options) -> None:
     """Add --attention."""
     options.add_argument(

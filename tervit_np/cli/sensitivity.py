@@ -10,6 +10,7 @@ from tervit_np.cli.meter import Meter
 from tervit_np.cli.model_images import images_for
 from tervit_np.cli.models import add_model, open_model, refuse_overwriting
 from tervit_np.cli.options import (
+    add_data,
     add_quiet,
     add_seed,
     add_threads,
@@ -52,9 +53,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--stage", metavar="NAME", help="stage of a run (default: the last one without rounding)"
     )
-    parser.add_argument(
-        "--data", metavar="SET", help="data set (default: the one that the model was trained on)"
-    )
+    add_data(parser)
     parser.add_argument("--split", metavar="NAME", help="split of it (default: val, or else train)")
     parser.add_argument(
         "--images",
