@@ -121,27 +121,31 @@ def _torch(problem: Problem) -> dict[str, Callable[[], Any]]:
     linear = torch.nn.functional.linear
     half = [t.bfloat16() for t in (x, weight, bias)]
 
-    def run(function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
-        def call() -> Any:
-            with torch.inference_mode():
-                return function(*args)
-
-        return call
-
     candidates = {
-        "torch float32": run(linear, x, weight, bias),
-        "torch bfloat16": run(lambda *args: linear(*args).float(), *half),
+        "torch float32": inference(linear, x, weight, bias),
+        "torch bfloat16": inference(lambda *args: linear(*args).float(), *half),
     }
     layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
     layer.load_state_dict({"weight": weight, "bias": bias})
     forms = dynamic_forms(torch.nn.Sequential(layer))
-    candidates |= {name: run(form, x) for name, form in forms.items()}
+    candidates |= {name: inference(form, x) for name, form in forms.items()}
     with suppress(Exception):  # it does not support all shapes
         q = torch.randint(-127, 128, x.shape, dtype=torch.int8)
         codes = torch.randint(-1, 2, weight.shape, dtype=torch.int8).t()
         torch._int_mm(q, codes)
-        candidates[PRODUCT_ONLY[0]] = run(torch._int_mm, q, codes)
+        candidates[PRODUCT_ONLY[0]] = inference(torch._int_mm, q, codes)
     return candidates
+
+
+def inference(function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
+    """Prepare a call of PyTorch without a backward pass, for which it would keep tensors."""
+    import torch
+
+    def call() -> Any:
+        with torch.inference_mode():
+            return function(*args)
+
+    return call
 
 
 def dynamic_forms(module: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tervit_np import blas
 from tervit_np.analysis.macs import ternary_macs
 from tervit_np.arrays import Array
 from tervit_np.backends import BACKENDS, backend
-from tervit_np.bench.baselines import dynamic_forms, fastest
+from tervit_np.bench.baselines import dynamic_forms, fastest, inference
 from tervit_np.bench.peak import fraction_of_peak, peak_candidate, scale_peak
 from tervit_np.bench.timing import Times, interleaved
 from tervit_np.deploy import PackedModel, export, load_packed
@@ -109,12 +109,4 @@ def _torch_models(model: Classifier, images: Array, threads: int) -> dict[str, C
     torch.set_num_threads(threads)
     torch_model, x = to_torch(model), torch.from_numpy(images)
     forms = {"torch float32": torch_model, **dynamic_forms(torch_model)}
-
-    def run(form: Any) -> Callable[[], Any]:
-        def call() -> Any:
-            with torch.inference_mode():
-                return form(x)
-
-        return call
-
-    return {name: run(form) for name, form in forms.items()}
+    return {name: inference(form, x) for name, form in forms.items()}
