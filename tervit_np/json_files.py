@@ -119,8 +119,7 @@ def _name(schema: Any) -> str:
 
 
 def _join(where: str, name: str) -> str:
-    name = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
-    return f"{where}.{name}" if where else name
+    return f"{where}.{_cut(name)}" if where else _cut(name)
 
 
 def _expected(where: str, expected: str, value: Any) -> str:
@@ -129,7 +128,10 @@ def _expected(where: str, expected: str, value: Any) -> str:
 
 def short_json(value: Any) -> str:
     """Return the beginning of a value as JSON."""
-    text = json.dumps(value) if not isinstance(value, list | dict) else _kind(value)
+    return _cut(_kind(value) if isinstance(value, list | dict) else json.dumps(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
