@@ -12,4 +12,6 @@ def counted(number: float, thing: str, width: int = 0) -> str:
 
 def plural(noun: str) -> str:
     """Return the plural of a noun whose plural is regular."""
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
     return f"{noun}es" if noun.endswith(("s", "x", "sh", "tch")) else f"{noun}s"

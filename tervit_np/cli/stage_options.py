@@ -111,7 +111,9 @@ def describe_stage(stage: "Stage") -> str:
 
     taught = f", learns from {stage.teacher}" if stage.teacher else ""
     plan = stage.plan
-    named = f"plan {plan}" if isinstance(plan, str) else f"plan of {len(plan.rules)} entries"
+    named = (
+        f"plan {plan}" if isinstance(plan, str) else f"plan of {counted(len(plan.rules), 'entry')}"
+    )
     rate = f"peak learning rate {stage.lr:g}, at the end {stage.lr * stage.final_lr:g}"
     kept = ", keeps the optimizer's state" if stage.optimizer == "keep" else ""
     warmup = f", warm-up {counted(stage.warmup * stage.epochs, 'epoch')}" if stage.warmup else ""
