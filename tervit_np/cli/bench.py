@@ -3,10 +3,11 @@
 import argparse
 import os
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tervit_np.cli import bench_tables as tables
-from tervit_np.cli.options import checked_count
+from tervit_np.cli.options import checked_count, refuse_overwriting
 from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -68,7 +69,6 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     """Raise an error for options that cannot work, before anything is measured."""
     from importlib.util import find_spec
-    from pathlib import Path
 
     from tervit_np.bench.store import load_results
     from tervit_np.files import check_writable
@@ -84,6 +84,8 @@ def _check(args: argparse.Namespace) -> None:
         if path is not None:
             check_writable(path)
     if args.out and Path(args.out).exists():
+    if args.plot and (file := args.source or args.out):
+        refuse_overwriting("--plot", Path(args.plot), {Path(file): "the file of measurements"})
         load_results(Path(args.out))
     if args.model is not None and not args.source:
         _models(args)
@@ -103,8 +105,6 @@ def _models(args: argparse.Namespace) -> tuple[list[str], list[int]]:
 
 def _measure(args: argparse.Namespace, section: str) -> Any:
     """Measure a section, print each row when it is measured, store the section."""
-    from pathlib import Path
-
     from tervit_np.backends import jit_is_off
 
     if jit_is_off():
@@ -185,8 +185,6 @@ def _read(args: argparse.Namespace, section: str) -> Any:
 
 
 def _load(path: str) -> "Results":
-    from pathlib import Path
-
     from tervit_np.bench.store import load_results
 
     return load_results(Path(path))
@@ -194,8 +192,6 @@ def _load(path: str) -> "Results":
 
 def _plot(args: argparse.Namespace, section: str, results: Any) -> None:
     """Plot a section; the roofline also shows the layers of the same file."""
-    from pathlib import Path
-
     from tervit_np.bench import figures
 
     path = Path(args.plot)

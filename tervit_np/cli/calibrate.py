@@ -4,8 +4,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from tervit_np.cli.model_images import images_for
-from tervit_np.cli.models import add_model, open_model, refuse_overwriting
-from tervit_np.cli.options import add_data, add_seed, add_stage
+from tervit_np.cli.models import add_model, files_read, open_model
+from tervit_np.cli.options import add_data, add_seed, add_stage, refuse_overwriting
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan
 
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     loaded = open_model(args.model, args.stage, args.plan)
     default = loaded.file.with_name(f"{loaded.file.stem}-calibrated.npz")
     out = Path(args.out) if args.out else default
-    refuse_overwriting(loaded, out)
+    refuse_overwriting("--out", out, files_read(loaded, args.plan))
     check_writable(out)
     model = make_inputs_static(loaded.model)
     if not plan_of(model).rules:

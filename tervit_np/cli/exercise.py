@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tervit_np.cli.options import refuse_overwriting
 from tervit_np.cli.parser import CommandParser, add_to_all
 
 if TYPE_CHECKING:
@@ -213,8 +214,10 @@ def _grade(progress: "Progress", args: argparse.Namespace) -> int:
     from tervit_np.files import check_writable, write_text
 
     check_writable(args.json)
+    exercises = _chosen(args.names)
+    refuse_overwriting("--json", args.json, {progress.file(e): "an answer" for e in exercises})
     graded: list[tuple[Exercise, Verdict | None]] = []
-    for exercise in _chosen(args.names):
+    for exercise in exercises:
         file = progress.file(exercise)
         verdict = None
         if file.exists():

@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from tervit_np.cli.models import add_model, open_model, refuse_overwriting
-from tervit_np.cli.options import add_stage
+from tervit_np.cli.models import add_model, files_read, open_model
+from tervit_np.cli.options import add_stage, refuse_overwriting
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan
 
@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if loaded.model.packed:
         raise ValueError(f"{loaded.file} is packed; export the model that it was exported from")
     out = Path(args.out) if args.out else _default_path(loaded, args.format)
+    refuse_overwriting("--out", out, files_read(loaded, args.plan))
     _export(loaded, out, args.format, args.precision)
     if not plan_of(loaded.model).rules:
         print("note: no layer of this model is quantized; try --plan ternary or another --stage")
@@ -87,7 +88,6 @@ def _export(loaded: "LoadedModel", out: "Path", file_format: str, precision: str
     from tervit_np.deploy import export
     from tervit_np.deploy.onnx_file import export_onnx
 
-    refuse_overwriting(loaded, out)
     if file_format == "onnx" and precision is not None:
         raise ValueError("--precision applies to packed files; an ONNX graph computes in float32")
     if file_format == "onnx":

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from tervit_np.cli.plans import chosen_plan
+from tervit_np.cli.plans import chosen_plan, is_plan_file
 
 if TYPE_CHECKING:
     from tervit_np.models import Classifier
@@ -88,12 +88,12 @@ def open_model(
     return loaded
 
 
-def refuse_overwriting(loaded: LoadedModel, out: Path, option: str = "--out") -> None:
-    """Raise ValueError if the file to be written is that of the model itself."""
-    if out.exists() and out.samefile(loaded.file):
-        raise ValueError(
-            f"{option} is {out}, the model itself, which would be overwritten; name another file"
-        )
+def files_read(loaded: LoadedModel | None, plan: str | None = None) -> dict[Path, str]:
+    """Return the files of a model and of --plan, and what they are, for `refuse_overwriting`."""
+    files: dict[Path, str] = {} if loaded is None else {loaded.file: "the model itself"}
+    if plan is not None and is_plan_file(plan):
+        files[Path(plan)] = "the plan that is read"
+    return files
 
 
 def _file_form(file: Path) -> Literal["packed", "npz", "weights"]:

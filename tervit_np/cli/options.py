@@ -1,9 +1,12 @@
 """Options that several commands share, and what they mean."""
 
 import argparse
+import os
 import re
 import shlex
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 DEFAULT_SEED = 0
@@ -67,6 +70,23 @@ def add_attention(options: Options) -> None:
         help="precision of the attention products of a packed file (default: float32); bfloat16 is "
         "for processors with Intel AMX",
     )
+
+
+def refuse_overwriting(option: str, out: Path, read: Mapping[Path, str]) -> None:
+    """Raise ValueError if the file that an option names is one that the command reads.
+
+    `read` says what each of these is. Neither file has to exist yet.
+    """
+    for file, what in read.items():
+        is_same = (
+            out.samefile(file)
+            if out.exists() and file.exists()
+            else (os.path.realpath(out) == os.path.realpath(file))
+        )
+        if is_same:
+            raise ValueError(
+                f"{option} is {out}, {what}, which would be overwritten; name another file"
+            )
 
 
 def seed_number(text: str) -> int:

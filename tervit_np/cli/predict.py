@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tervit_np.cli.models import LoadedModel, open_model
-from tervit_np.cli.options import add_attention, add_stage, add_threads, thread_count
+from tervit_np.cli.options import (
+    add_attention,
+    add_stage,
+    add_threads,
+    refuse_overwriting,
+    thread_count,
+)
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import add_plan
 
@@ -133,10 +139,7 @@ def _check_show(show: Path | None, loaded: LoadedModel, pictures: tuple[str, ...
             "weights and no features to show; name a run, as the one that it was exported from"
         )
     check_writable(show)
-    if show.exists() and Path(pictures[0]).exists() and show.samefile(pictures[0]):
-        raise ValueError(
-            f"--show is {show}, the picture itself, which would be overwritten; name another file"
-        )
+    refuse_overwriting("--show", show, {Path(pictures[0]): "the picture itself"})
 
 
 def _draw(

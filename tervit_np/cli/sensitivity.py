@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from data_tools.counted import counted
 from tervit_np.cli.meter import Meter
 from tervit_np.cli.model_images import images_for
-from tervit_np.cli.models import add_model, open_model, refuse_overwriting
+from tervit_np.cli.models import add_model, files_read, open_model
 from tervit_np.cli.options import (
     add_data,
     add_quiet,
@@ -16,6 +16,7 @@ from tervit_np.cli.options import (
     add_threads,
     byte_count,
     command_line,
+    refuse_overwriting,
     thread_count,
 )
 from tervit_np.cli.parser import CommandParser
@@ -200,7 +201,7 @@ def _check_writable(args: argparse.Namespace, loaded: "LoadedModel", stem: Path)
     check_writable(stem.with_name(f"{stem.name}.png"))
     if args.share is not None or args.bytes is not None:
         plan = plan_file(args, stem)
-        refuse_overwriting(loaded, plan, "--write-plan")
+        refuse_overwriting("--write-plan", plan, files_read(loaded))
         check_writable(plan)
 
 

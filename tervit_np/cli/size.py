@@ -1,8 +1,10 @@
 """`tervit size`: parameters and bytes of a model, counted in four ways."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tervit_np.cli.options import refuse_overwriting
 from tervit_np.cli.parser import CommandParser
 from tervit_np.cli.plans import ChosenPlan, add_plan, chosen_plan
 
@@ -55,7 +57,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the sizes, or with --activations the memory of a training step."""
-    from tervit_np.cli.models import open_model
+    from tervit_np.cli.models import files_read, open_model
     from tervit_np.models import CONFIGS, build
     from tervit_np.models.calibration import assume_scales
 
@@ -69,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         _write_plan(args, chosen, model)
     assume_scales(model)  # no size depends on them
     if args.activations:
+        refuse_overwriting("--write-plan", Path(args.write_plan), files_read(loaded, args.plan))
         _print_activations(args, title, model)
     else:
         _print_sizes(args, title, model)
@@ -79,16 +82,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _write_plan(args: argparse.Namespace, chosen: ChosenPlan, model: "Classifier") -> None:
     """Write the plan of a model, with an entry for every layer that it leaves float."""
-    from pathlib import Path
-
+    from data_tools.counted import counted
     from tervit_np.quant.plan_file import complete, write_plan_file
 
-    out = Path(args.write_plan)
-    if chosen.from_file and out.exists() and out.samefile(chosen.text):
-        raise ValueError(f"--write-plan is {out}, the plan that is read; name another file")
+    plan = complete(chosen.plan, model.quantizable())
     about = f"Plan {chosen.text or 'of ' + args.model}. The first entry that matches decides."
-    write_plan_file(complete(chosen.plan, model.quantizable()), out, about)
-    print(f"{out}: {len(chosen.plan.rules)} entries\n")
+    write_plan_file(plan, args.write_plan, about)
+    print(f"{args.write_plan}: {counted(len(plan.rules), 'entry')}\n")
 
 
 def _stored_plan(loaded: "LoadedModel") -> "Plan | None":

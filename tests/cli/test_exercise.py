@@ -158,6 +158,14 @@ def test_results_are_written_for_graders(exercise, folder, tmp_path, arguments):
     assert not (folder / "progress.json").exists()
 
 
+def test_results_do_not_replace_an_answer(exercise, folder):
+    solve(folder, LINEAR)
+    code, _, error = exercise("check", "--json", folder / LINEAR.file_name)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert f"{LINEAR.file_name}, an answer, which would be overwritten" in error
+    assert (folder / LINEAR.file_name).read_text() == LINEAR.solved_file()
+
+
 def test_the_token_is_that_of_the_results(exercise, folder, tmp_path):
     """For the same name; a teacher compares both."""
     solve(folder, LINEAR)

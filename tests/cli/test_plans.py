@@ -150,7 +150,38 @@ def test_a_named_plan_is_written_as_a_file_to_begin_with(tervit, tmp_path):
     assert again[1:] == text.splitlines()[3:]
     code, _, error = tervit("size", "deit_shapes", "--plan", out, "--write-plan", out)
     assert code == 2
-    assert "the plan that is read; name another file" in error
+    assert "the plan that is read, which would be overwritten; name another file" in error
+
+
+def test_the_entries_of_a_written_plan_are_counted_with_that_of_the_rest(tervit, tmp_path):
+    """A plan of nothing becomes one entry, which leaves all layers float."""
+    out = tmp_path / "plan.toml"
+    text = tervit("size", "deit_shapes", "--plan", "float", "--write-plan", out)[1]
+    assert text.splitlines()[0] == f"{out}: 1 entry"
+    assert len(read_plan_file(out).rules) == 1
+
+
+@pytest.mark.parametrize("command", ["export", "calibrate"])
+def test_the_plan_that_is_read_is_not_overwritten(tervit, run, mixed, command):
+    code, _, error = tervit(command, run, "--plan", mixed, "--out", mixed)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert f"--out is {mixed}, the plan that is read, which would be overwritten" in error
+    assert mixed.read_text() == MIXED
+
+
+def test_a_written_plan_does_not_replace_its_model(tervit, run):
+    before = (run / "float.npz").read_bytes()
+    for model in (run, run / "float.npz"):
+        code, _, error = tervit("size", model, "--write-plan", run / "float.npz")
+        assert (code, len(error.splitlines())) == (2, 1)
+        assert "float.npz, the model itself, which would be overwritten" in error
+    assert (run / "float.npz").read_bytes() == before
+
+
+def test_a_file_with_the_name_of_a_plan_is_not_that_plan(tervit, run, tmp_path, monkeypatch):
+    """--plan ternary reads no file."""
+    monkeypatch.chdir(tmp_path)
+    assert tervit("export", run, "--plan", "ternary", "--out", "ternary")[0] == 0
 
 
 def test_a_gradient_check_takes_a_file(tervit, tmp_path):
