@@ -73,6 +73,7 @@ def _check(args: argparse.Namespace) -> None:
     from tervit_np.bench.store import load_results
     from tervit_np.files import check_writable
 
+    _refuse_unused(args)
     for option in ("threads", "batch"):
         if args.model is None and getattr(args, option) is not None:
             raise ValueError(f"--{option} is for whole models; name one with --model")
@@ -91,6 +92,19 @@ def _check(args: argparse.Namespace) -> None:
         _models(args)
     if not args.source and find_spec("numba") is None:
         raise ImportError("the kernels need Numba, which is not installed: pip install numba")
+
+
+def _refuse_unused(args: argparse.Namespace) -> None:
+    """Refuse options of a measurement where nothing is measured: they would be ignored."""
+    unused = {"--rounds": args.rounds}
+    if args.assembly is not None:
+        unused |= {"--out": args.out, "--from": args.source, "--plot": args.plot}
+    elif args.source is None:
+        return
+    for option, value in unused.items():
+        if value is not None:
+            other = "--from" if args.assembly is None else "--assembly"
+            raise ValueError(f"{option} cannot be given with {other}, which measures nothing")
 
 
 def _models(args: argparse.Namespace) -> tuple[list[str], list[int]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tervit_np.verify.gradcheck import GradientCheck
     from tervit_np.verify.mutation import Mutant
 
+_BUDGET = 60  # seconds for a model
 _MIN_GRADIENTS = 8  # of a large model, even if --budget does not suffice
 HELP = """Check every gradient, and test the checks.
 
@@ -50,7 +51,10 @@ def add_arguments(parser: CommandParser) -> None:
     what.add_argument("--list-mutants", action="store_true", help="list all mutants")
     add_plan(parser, "quantizers for --model (default: float)")
     parser.add_argument(
-        "--budget", type=float, default=60, metavar="SECONDS", help="time for --model (default: 60)"
+        "--budget",
+        type=float,
+        metavar="SECONDS",
+        help=f"time for --model and --trained (default: {_BUDGET})",
     )
     add_seed(parser, "the checked arrays")
 
@@ -59,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
     """Run what was asked for.  -> 1 if a check failed without a mutant, or none did with one."""
     if args.plan is not None and args.model is None:
         raise ValueError("--plan is for --model; a saved model is checked with its own quantizers")
-    if not args.budget >= 0:
+    if args.budget is not None and args.model is None and args.trained is None:
+        raise ValueError("--budget is for --model and --trained; other checks are always complete")
+    if args.budget is not None and not args.budget >= 0:
         raise ValueError(f"--budget is {args.budget:g}; expected seconds, at least 0")
     if args.list_mutants:
         return _list_mutants()
@@ -106,7 +112,8 @@ def _check_model(args: argparse.Namespace) -> int:
     model = freeze(model)
     factors = model_factors(model.config, len(images))
     checks: list[GradientCheck] = []
-    for check in adjoint_checks(model, images, rng, _affordable(model, images, args.budget)):
+    names = _affordable(model, images, _BUDGET if args.budget is None else args.budget)
+    for check in adjoint_checks(model, images, rng, names):
         _print([gradient_row("adjoint", check, LIMIT, factors)], head=not checks)
         checks.append(check)
     if (located := locate_mistake(checks)) is not None:

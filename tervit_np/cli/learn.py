@@ -35,7 +35,9 @@ def add_arguments(parser: CommandParser) -> None:
         help="number or part of the name, or figures (default: list all)",
     )
     parser.add_argument(
-        "--dir", metavar="DIR", default=".", help="folder to copy to (default: the current one)"
+        "--dir",
+        metavar="DIR",
+        help="folder to copy to (default: the current one; in the clone nothing is copied)",
     )
 
 
@@ -53,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"figures: {figures_page()}")
         open_page(figures_page())
         return 0
-    chapter, folder = find_chapter(args.chapter), Path(args.dir)
+    chapter, folder = find_chapter(args.chapter), Path(args.dir or ".")
     print(f"{chapter.number} {chapter.title}\n{_indented(f'You will {chapter.subject}.')}\n")
-    if (here := _in_clone(chapter)) is not None:
+    if args.dir is None and (here := _in_clone(chapter)) is not None:
         print(f"run it:    python {here}\nanswers:   {here.parent / 'answers.md'}")
         return 0
     make_folder(folder)

@@ -51,7 +51,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def add_actions(self, about: dict[str, str]) -> list["CommandParser"]:
         """Add a parser for each action, as `get` in `tervit data get`; args.action is its name."""
-        self.set_defaults(action=None)
+        self.set_defaults(action=None, before_action=self)
         actions = self.add_subparsers(dest="action", metavar="ACTION", title="actions")
         return [
             actions.add_parser(name, help=text, description=f"{text}.", epilog=self._examples(name))
@@ -82,7 +82,17 @@ class CommandParser(argparse.ArgumentParser):
             word = unknown[0].partition("=")[0]
             near = did_you_mean(word, parser._option_string_actions) if word.startswith("-") else ""
             parser.error(f"unknown argument {word!r}{near}")
+        if getattr(parsed, "action", None) is not None:
+            parsed.parser._refuse_others(parsed)
         return parsed
+
+    def _refuse_others(self, parsed: argparse.Namespace) -> None:
+        """Refuse an option before the action that the action does not have: it would be ignored."""
+        own = {option.dest for option in self._actions}
+        for option in parsed.before_action._actions:
+            given = option.option_strings and option.default is not argparse.SUPPRESS
+            if given and option.dest not in own and getattr(parsed, option.dest) != option.default:
+                self.error(f"unknown argument {option.option_strings[0]!r}")
 
     def _takes(self, words: list[str], parsed: argparse.Namespace) -> bool:
         """Add words behind an option to a list before it: `predict RUN --top 5 PICTURE`.

@@ -34,6 +34,7 @@ EXAMPLES = """\
                                                   memory for the backward pass"""
 
 _COLUMNS = ("parameters", "paper", "as stored", "FTerViT", "float32")
+_BATCH = 32  # images of a training step
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -51,7 +52,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--activations", action="store_true", help="list what a training step keeps in memory"
     )
     parser.add_argument(
-        "--batch", type=int, default=32, metavar="N", help="images of that step (default: 32)"
+        "--batch", type=int, metavar="N", help=f"images of that step (default: {_BATCH})"
     )
 
 
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     from tervit_np.models import CONFIGS, build
     from tervit_np.models.calibration import assume_scales
 
+    if args.batch is not None and not args.activations:
+        raise ValueError("--batch is for --activations; no other size depends on it")
     loaded = None if args.model in CONFIGS else open_model(args.model)
     config = CONFIGS[args.model] if loaded is None else loaded.model.config
     stored = None if args.plan or loaded is None else _stored_plan(loaded)
@@ -68,10 +71,10 @@ def run(args: argparse.Namespace) -> int:
     title = f"{args.model}, " + (f"plan {chosen.text}" if chosen.text else "its own plan")
     model = chosen.quantize(build(config, None))  # sizes depend on shapes alone
     if args.write_plan:
+        refuse_overwriting("--write-plan", Path(args.write_plan), files_read(loaded, args.plan))
         _write_plan(args, chosen, model)
     assume_scales(model)  # no size depends on them
     if args.activations:
-        refuse_overwriting("--write-plan", Path(args.write_plan), files_read(loaded, args.plan))
         _print_activations(args, title, model)
     else:
         _print_sizes(args, title, model)
@@ -142,18 +145,19 @@ def _print_activations(args: argparse.Namespace, title: str, model: "Classifier"
     """Print the arrays that a training step keeps, and their total with recomputed blocks."""
     from tervit_np.analysis.activations import saved_activations
 
-    if args.batch < 1:
-        raise ValueError(f"--batch is {args.batch}; expected at least 1")
-    rows = saved_activations(model, args.batch)
+    batch = _BATCH if args.batch is None else args.batch
+    if batch < 1:
+        raise ValueError(f"--batch is {batch}; expected at least 1")
+    rows = saved_activations(model, batch)
     width = max(len(row.name) for row in rows)
-    print(f"{title}, batch {args.batch}: kept for the backward pass")
+    print(f"{title}, batch {batch}: kept for the backward pass")
     print(f"{'':<{width}} {'arrays':>7} {'shape':>24}{'MB':>11}")
     for row in rows:
         shape = " x ".join(map(str, row.shape))
         print(f"{row.name:<{width}} {row.arrays:>7} {shape:>24}{row.bytes / 1e6:>11.2f}")
     print(f"{'all':<{width}} {sum(r.arrays for r in rows):>7} {'':>24}{_total(rows):>11.2f}")
     model.recompute = True
-    recomputed = _total(saved_activations(model, args.batch))
+    recomputed = _total(saved_activations(model, batch))
     print(f"with --recompute: {recomputed:.2f} MB, plus the caches of one block")
 
 

@@ -95,6 +95,11 @@ def _with_teacher(stages: "list[Stage]", teacher: str | None) -> "list[Stage]":
     if teacher not in names:
         raise ValueError(f"--teacher is {teacher!r}; expected one of the stages {', '.join(names)}")
     first = names.index(teacher) + 1
+    if first == len(stages):
+        raise ValueError(
+            f"--teacher is {teacher!r}, the last stage, so that no later one could learn from it; "
+            "name an earlier stage"
+        )
     return [*stages[:first], *(replace(stage, teacher=teacher) for stage in stages[first:])]
 
 

@@ -77,6 +77,13 @@ def test_assembly_is_printed_with_explanations(tervit):
         (("--from", "nowhere.json"), "nowhere.json: no such file"),
     ],
 )
+        (("--from", "b.json", "--rounds", 3), "--rounds cannot be given with --from, which"),
+        (("--assembly", "vector", "--rounds", 3), "--rounds cannot be given with --assembly"),
+        (("--assembly", "vector", "--out", "b.json"), "--out cannot be given with --assembly"),
+        (("--assembly", "vector", "--from", "b.json"), "--from cannot be given with --assembly"),
+        (("--assembly", "vector", "--plot", "b.png"), "--plot cannot be given with --assembly"),
+        (("--from", "b.json", "--plot", "./b.json"), "--plot is b.json, the file of measurements"),
+        (("--out", "b.json", "--plot", "b.json"), "--plot is b.json, the file of measurements"),
 def test_wrong_options_are_refused_in_one_line(tervit, args, words):
     code, _, error = tervit("bench", *args)
     assert (code, len(error.splitlines())) == (2, 1)

@@ -169,6 +169,8 @@ def test_mutants_are_listed(tervit):
         (("--trained", "shapes", "--plan", "ternary"), "--plan is for --model"),
         (("--model", "deit_shapes", "--budget", "nan"), "--budget is nan; expected seconds"),
         (("--model", "deit_shapes", "--budget", "-1"), "--budget is -1; expected seconds"),
+        (("--budget", "60"), "--budget is for --model and --trained"),
+        (("--all-mutants", "--budget", "5"), "--budget is for --model and --trained"),
         (("--trained", "nowhere.npz"), "nowhere.npz: no such file"),
     ],
 )

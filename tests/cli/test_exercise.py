@@ -239,6 +239,12 @@ def test_suggested_commands_name_the_folder_and_do_what_was_promised(exercise, t
         (("--seconds", "nan"), "--seconds is nan; expected"),
         (("--json", "nowhere/r.json"), "r.json could not be written (there is no folder nowhere)"),
         (("solution",), "the following arguments are required: NAME"),
+        # An option before an action that does not have it would be ignored.
+        (("--json", "r.json", "list"), "tervit exercise list: unknown argument '--json'"),
+        (("--json", "r.json", "start", "ternarize"), "start: unknown argument '--json'"),
+        (("--once", "hint"), "tervit exercise hint: unknown argument '--once'"),
+        (("--student", "Ada", "grade", "class"), "grade: unknown argument '--student'"),
+        (("--dir", "answers", "grade", "class"), "grade: unknown argument '--dir'"),
     ],
 )
 def test_wrong_requests_are_refused(exercise, arguments, words):

@@ -51,6 +51,17 @@ def test_in_the_clone_a_chapter_is_not_copied(tervit, monkeypatch):
     assert not (ROOT / "01_linear.py").exists()
 
 
+def test_in_the_clone_a_chapter_is_copied_into_a_folder_that_is_named(
+    tervit, monkeypatch, tmp_path
+):
+    monkeypatch.syspath_prepend(str(ROOT / "tutorials"))
+    monkeypatch.chdir(ROOT)
+    code, text, _ = tervit("learn", 1, "--dir", tmp_path)
+    assert code == 0
+    assert {file.name for file in tmp_path.iterdir()} == {"01_linear.py", "01_answers.md"}
+    assert f"new file:  {tmp_path / '01_linear.py'}" in text
+
+
 def test_figures_open_in_the_browser(tervit, monkeypatch):
     opened = []
     monkeypatch.setattr("tervit_np.cli.learn.open_page", opened.append)

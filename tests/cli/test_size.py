@@ -59,9 +59,15 @@ def test_rows_of_small_tensors_are_in_kilobytes(tervit):
 
 @pytest.mark.parametrize(
     ("args", "words"),
-    [(("vgg",), "no such file, run folder or model"), (("deit_shapes", "--plan", "x"), "x")],
+    [
+        (("vgg",), "no such file, run folder or model"),
+        (("deit_shapes", "--plan", "x"), "x"),
+        (("deit_shapes", "--batch", 8), "--batch is for --activations"),
+        (("deit_shapes", "--layers", "--batch", 32), "--batch is for --activations"),
+        (("deit_shapes", "--activations", "--batch", 0), "--batch is 0; expected at least 1"),
+    ],
 )
-def test_wrong_models_and_plans_are_refused(tervit, args, words):
+def test_wrong_requests_are_refused(tervit, args, words):
     code, _, error = tervit("size", *args)
     assert (code, len(error.splitlines())) == (2, 1)
     assert words in error

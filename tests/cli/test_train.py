@@ -104,6 +104,10 @@ def test_one_class_is_refused(tervit, pictures, tmp_path):
             ("--stages", "float:1", "--teacher", "float8"),
             "--teacher is 'float8'; expected one of the stages float",
         ),
+        (
+            ("--stages", "float:1,ternary:1", "--teacher", "ternary"),
+            "--teacher is 'ternary', the last stage, so that no later one could learn from it",
+        ),
         (("--model", "resnet50"), "unknown model 'resnet50'"),
         (("--resume", "no/such/run"), "does not exist; expected the folder of a run"),
         (("--threads", "0"), "at least 1"),
