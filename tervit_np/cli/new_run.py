@@ -47,12 +47,8 @@ def arguments_from_options(args: argparse.Namespace) -> "RunArguments":
     stages = chosen_stages(args, preset)  # before the slow load, to show a misspelling at once
     validation = preset.validation if args.validation is None else args.validation
     data = train.load_data(args.data, validation, args.seed)
-    config = preset.config | {"image_size": data.train.size}
-    for field in ("drop_path", "window"):
-        if getattr(args, field) is not None:
-            config[field] = getattr(args, field)
-    config["num_classes"] = len(data.train.classes)
-    model = _model(args, preset.model, config)
+    sizes = {"image_size": data.train.size, "num_classes": len(data.train.classes)}
+    model = _model(args, preset.model, _config(args, preset) | sizes)
     check_plan_files(stages, model)
     arguments = train.RunArguments(
         model,
@@ -83,6 +79,7 @@ def describe_recipe(args: argparse.Namespace) -> str:
     seed = DEFAULT_SEED if args.seed is None else args.seed
     lines = [
         ("model", args.model or preset.model),
+        *((f"model {name}", value) for name, value in _config(args, preset).items()),
         ("validation", preset.validation if args.validation is None else args.validation),
         ("seed", seed),
         *(("stage", describe_stage(stage)) for stage in chosen_stages(args, preset)),
@@ -103,6 +100,12 @@ def _preset(args: argparse.Namespace) -> "Preset":
     if args.preset is None:
         return train.preset_for(args.data or DEFAULT_DATA)
     return train.named_preset(args.preset)
+
+
+def _config(args: argparse.Namespace, preset: "Preset") -> dict[str, Any]:
+    """Return what the preset and the options change in the model's configuration."""
+    options = {name: getattr(args, name) for name in ("drop_path", "window")}
+    return preset.config | {name: value for name, value in options.items() if value is not None}
 
 
 def _summary(name: str, data: "Data") -> str:

@@ -125,4 +125,5 @@ def describe_stage(stage: "Stage") -> str:
     length = counted(stage.epochs, "epoch")
     fade = f", weight quantizers fade in over {counted(stage.ramp * stage.epochs, 'epoch')}"
     ramp = fade if stage.ramp else ""
-    return f"{stage.name}: {named}, {length}, {rate}{warmup}{kept}{ramp}{taught}"
+    frozen = f", without training {stage.freeze}" if stage.freeze else ""
+    return f"{stage.name}: {named}, {length}, {rate}{warmup}{kept}{ramp}{taught}{frozen}"

@@ -150,6 +150,18 @@ def test_the_recipe_is_shown_without_training(tervit, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_shown_recipe_has_what_changes_the_model(tervit):
+    """Drop path is in the preset's configuration of the model, and not in its recipe."""
+    preset = "train", "--show-recipe", "--preset", "imagenet"
+    assert re.search(r"^model drop_path +0\.1$", tervit(*preset)[1], re.MULTILINE)
+    text = tervit(*preset, "--drop-path", 0.3, "--window", 8, "--freeze", "patch_embed")[1]
+    assert re.search(r"^model drop_path +0\.3$", text, re.MULTILINE)
+    assert re.search(r"^model window +8$", text, re.MULTILINE)
+    stages = re.findall(r"^stage .*$", text, re.MULTILINE)
+    assert len(stages) == 3
+    assert all(stage.endswith(", without training patch_embed") for stage in stages)
+
+
 def test_a_float_twin_has_the_rates_of_the_preset(tervit):
     args = "train", "--show-recipe", "--preset", "cifar10"
     stages = [
