@@ -88,13 +88,12 @@ def _refuse_other_options(args: argparse.Namespace) -> None:
     """Refuse options given with --resume that a run cannot change."""
     from data_tools.terminal import shell_word
 
-    actions = args.parser._option_string_actions
+    options = [action for action in args.parser._actions if action.dest not in _WITH_RESUME]
+    values = [(action, getattr(args, action.dest, None)) for action in options]
     given = [
-        name
-        for name, action in actions.items()
-        if name.startswith("--")
-        and action.dest not in _WITH_RESUME
-        and getattr(args, action.dest, None) is not None
+        action.option_strings[-1 if value is False else 0]  # --no-... comes last
+        for action, value in values
+        if value is not None
     ]
     if given:
         raise ValueError(

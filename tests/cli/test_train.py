@@ -316,14 +316,15 @@ def run(finished, tmp_path):
         ("--seed", 0), ("--seed", 5), ("--stages", "float:9"), ("--data", "shapes"), ("--out", "x"),
         ("--batch-size", 32), ("--ema", 0.5), ("--model", "swin_cifar"), ("--recompute",),
         ("--freeze", "head"), ("--mixup", 0.1), ("--accumulate", 2),
-        ("--validation", 8), ("--weights", "x.npz"),
+        ("--validation", 8), ("--weights", "x.npz"), ("--alternate-flip",),
+        ("--no-alternate-flip",),
     ],
 )  # fmt: skip
 def test_options_that_a_run_cannot_change_are_refused(tervit, run, option):
     before = (run / "report.html").stat().st_mtime_ns
     code, _, error = tervit("train", "--resume", run, *option)
     assert code == 2
-    assert f"{option[0]} cannot be given with --resume" in error
+    assert f"train: {option[0]} cannot be given with --resume" in error
     assert (run / "report.html").stat().st_mtime_ns == before
 
 
