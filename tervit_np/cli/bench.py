@@ -84,9 +84,9 @@ def _check(args: argparse.Namespace) -> None:
     for path in (args.out, args.plot):
         if path is not None:
             check_writable(path)
-    if args.out and Path(args.out).exists():
     if args.plot and (file := args.source or args.out):
         refuse_overwriting("--plot", Path(args.plot), {Path(file): "the file of measurements"})
+    if args.out and Path(args.out).exists():
         load_results(Path(args.out))
     if args.model is not None and not args.source:
         _models(args)
@@ -173,6 +173,8 @@ def _variant_table(rounds: int) -> "VariantTable":
 
 def _read(args: argparse.Namespace, section: str) -> Any:
     """Read a section and print it."""
+    from tervit_np.json_files import mismatch
+
     stored = _load(args.source)
     results: Any = getattr(stored, section)
     if section == "models":
@@ -187,7 +189,11 @@ def _read(args: argparse.Namespace, section: str) -> Any:
         models = {f"{row.model} (threads: {row.threads})" for row in stored.models}
         names = ", ".join([*stored.environments, *sorted(models)]) or "nothing"
         raise ValueError(f"{args.source} holds no such measurement; it holds: {names}")
-    tables.print_machine(stored.environments[section])
+    machine = stored.environments[section]
+    schema = dict.fromkeys((*tables.MACHINE, "load"), str)
+    if problem := mismatch(machine, schema, f"{section}.environment"):
+        raise ValueError(f"{args.source} is damaged: {problem}")
+    tables.print_machine(machine)
     if section == "variants":
         tables.print_variants(results)
     elif section == "models":

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tervit_np.bench.models import ModelComparison
     from tervit_np.bench.variants import VariantTable
 
+MACHINE = ("kernel", "processor", "blas", "numpy", "torch")  # what is printed of an environment
 _COLUMNS = {  # heads of columns: names of times
     "numpy": "numpy float32", "numba": "numba float32", "torch": "torch float32",
     "bf16": "torch bfloat16", "int8": "torch int8", "int_mm": "torch _int_mm",
@@ -18,8 +19,7 @@ _COLUMNS = {  # heads of columns: names of times
 
 def print_machine(machine: dict[str, str]) -> None:
     """Print the machine of a measurement, and a warning if other programs were running."""
-    keys = ("kernel", "processor", "blas", "numpy", "torch")
-    print("  ".join(f"{key} {machine[key]}" for key in keys))
+    print("  ".join(f"{key} {machine[key]}" for key in MACHINE))
     if float(machine["load"]) > 1:
         print(f"other programs were running (load {machine['load']}): long calls look too slow")
 

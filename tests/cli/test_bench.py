@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("numba")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -75,8 +77,6 @@ def test_assembly_is_printed_with_explanations(tervit):
         (("--model", "deit_shapes", "--batch", "²"), "--batch is '²'; expected positive"),
         (("--model", "resnet"), "unknown model 'resnet'"),
         (("--from", "nowhere.json"), "nowhere.json: no such file"),
-    ],
-)
         (("--from", "b.json", "--rounds", 3), "--rounds cannot be given with --from, which"),
         (("--assembly", "vector", "--rounds", 3), "--rounds cannot be given with --assembly"),
         (("--assembly", "vector", "--out", "b.json"), "--out cannot be given with --assembly"),
@@ -84,10 +84,30 @@ def test_assembly_is_printed_with_explanations(tervit):
         (("--assembly", "vector", "--plot", "b.png"), "--plot cannot be given with --assembly"),
         (("--from", "b.json", "--plot", "./b.json"), "--plot is b.json, the file of measurements"),
         (("--out", "b.json", "--plot", "b.json"), "--plot is b.json, the file of measurements"),
+    ],
+)
 def test_wrong_options_are_refused_in_one_line(tervit, args, words):
     code, _, error = tervit("bench", *args)
     assert (code, len(error.splitlines())) == (2, 1)
     assert words in error
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda machine: machine.pop("kernel"), "environment.kernel is missing"),
+        (lambda machine: machine.update(load=1), "environment.load is 1; expected text"),
+    ],
+)
+def test_an_edited_environment_is_refused_in_one_line(tervit, tmp_path, change, words):
+    """Its lines are printed above the table."""
+    file = tmp_path / "b.json"
+    stored = json.loads((ROOT / "docs" / "bench_zen4.json").read_text())
+    change(stored["layers"]["environment"])
+    file.write_text(json.dumps(stored))
+    code, _, error = tervit("bench", "--from", file)
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert f"{file} is damaged: layers.{words}" in error
 
 
 def test_explain_is_the_old_name_of_variants(tervit, tmp_path, small):
