@@ -165,4 +165,4 @@ def _kinds(errors: list[LayerError]) -> dict[str, list[LayerError]]:
 
 
 def _word(results: Results, name: str) -> str:
-    return "not trained" if name == "rounded" else f"trained as {results.last.name}"
+    return f"trained as {name}" if name == results.last.name else "not trained"

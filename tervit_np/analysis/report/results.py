@@ -103,7 +103,9 @@ def _rounded(
     if not is_quantized(after):
         return None
     model = quantized_as(before, after)
-    return Result("rounded", model, evaluate(model, test, threads=threads))
+    # No stage can have the second name, which is no file's.
+    name = "rounded, not trained" if "rounded" in run.stage_names else "rounded"
+    return Result(name, model, evaluate(model, test, threads=threads))
 
 
 def is_quantized(model: Classifier) -> bool:

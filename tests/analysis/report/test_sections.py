@@ -1,5 +1,6 @@
 """Numbers and words of single sections."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from tervit_np.analysis.report import classes, confusion, ending, layers
 from tervit_np.analysis.report.classes import ClassAccuracies
 from tervit_np.analysis.report.curves import centred_mean
+from tervit_np.analysis.report.results import gather
+from tervit_np.analysis.run_record import read_run
 from tervit_np.analysis.svg import Chart
-from tervit_np.train import evaluate
+from tervit_np.train import Stage, evaluate
 from tervit_np.train.progress import clock
 from tests.analysis.report.conftest import CLASSES
 
@@ -19,6 +22,23 @@ def test_the_rounded_model_is_the_one_that_the_last_stage_began_with(results):
     evaluation = results.rounded.evaluation
     assert (evaluation.accuracy, evaluation.loss) == (stage.start_accuracy, stage.start_loss)
     assert [result.name for result in results.shown] == ["float", "rounded", "ternary"]
+
+
+def test_a_stage_may_be_called_rounded(trained):
+    """As that of a plan file rounded.toml; the rounded model then has a name that no stage has."""
+    stages = (Stage("float", "float", 1), Stage("rounded", "ternary", 1))
+    run = trained(stages)
+    found = gather(read_run(run.folder), run.data.test, 1)
+    names = ["float", "rounded, not trained", "rounded"]
+    assert [result.name for result in found.shown] == names
+    assert list(classes.class_accuracies(found).models) == names
+    errors = layers.measure_layers(found)
+    assert list(errors) == names[1:]
+    assert "layer</th>" in "".join(layers.layers_section(found, errors))
+    assert [layers._word(found, name) for name in errors] == ["not trained", "trained as rounded"]
+    stored = json.loads((run.folder / "report.json").read_text())
+    assert sorted(stored["layers"]) == sorted(names[1:])
+    assert all(sorted(row["accuracy"]) == sorted(names) for row in stored["classes"])
 
 
 def test_class_accuracies_average_to_the_accuracy(results):
