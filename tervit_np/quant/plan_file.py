@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from data_tools.terminal import printable
 from tervit_np.files import write_text
 from tervit_np.quant.identity import IDENTITY, Identity
 from tervit_np.quant.pattern import Pattern
@@ -118,7 +119,8 @@ def plan_to_toml(plan: Plan, about: str = "", notes: Sequence[str] = ()) -> str:
 
 
 def _comment(text: str) -> str:
-    return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
+    """Write a comment, in which TOML allows no control characters, such as those of a file name."""
+    return "\n".join(f"# {printable(line)}".rstrip() for line in text.splitlines())
 
 
 def _pattern(pattern: str) -> str:

@@ -114,6 +114,15 @@ def test_the_comment_of_a_rule_is_above_it():
     assert text.startswith("[[layer]]\npattern = 'a'\n")
 
 
+def test_comments_have_any_characters(tmp_path):
+    """As of the name of a model's file, which need not be text; TOML allows tabs alone."""
+    about = "Plan of runs/\x1b[31m\udcff\x00 \x7f\r\nnext ü"
+    write_plan_file(PLANS["ternary"], tmp_path / "p.toml", about, ["\x07"])
+    assert plan_to_spec(read_plan_file(tmp_path / "p.toml")) == plan_to_spec(PLANS["ternary"])
+    first, second, *_ = (tmp_path / "p.toml").read_text("utf-8").splitlines()
+    assert (first, second) == (r"# Plan of runs/\x1b[31m\udcff\x00 \x7f", "# next ü")
+
+
 def test_an_old_file_stays_if_a_plan_cannot_be_written(tmp_path):
     file = tmp_path / "p.toml"
     file.write_text("old")
