@@ -6,7 +6,7 @@ import pytest
 import tervit_np as tv
 from data_tools import ImageSet
 from tervit_np.deploy.onnx_file import export_onnx
-from tervit_np.train import Recipe, Stage, load_data
+from tervit_np.train import ParallelModel, Recipe, Stage, load_data
 
 IMAGES = np.zeros((1, 3, 32, 32), np.float32)
 
@@ -45,6 +45,36 @@ def test_a_seed_is_a_whole_number(call, value):
 def test_packed_models_count_threads_by_whole_numbers(value):
     with pytest.raises(ValueError, match="load_packed: threads is .*; expected a whole number"):
         tv.load_packed("none", threads=value)
+
+
+@pytest.mark.parametrize("value", ["2", None, 1.5, 0])
+@pytest.mark.parametrize("name", ["threads", "accumulate"])
+def test_a_parallel_model_counts_threads_and_parts_by_whole_numbers(model, name, value):
+    """Without a part the gradients of a batch would be 0."""
+    with pytest.raises(ValueError, match=f"ParallelModel: {name} is .*; expected a whole number"):
+        ParallelModel(model, **{"threads": 1, name: value})
+
+
+@pytest.mark.parametrize("value", ["0.1", None, 2.5, -1, -0.5, True, np.nan, np.inf, [8]])
+def test_validation_is_a_number_of_images_or_a_fraction(value):
+    with pytest.raises(ValueError, match="validation is .*; expected a number of images, or a fr"):
+        load_data("shapes", value)
+
+
+@pytest.mark.parametrize("value", [5, ["a"], "ab"])
+@pytest.mark.parametrize("write", [tv.export, export_onnx])
+def test_what_is_added_to_a_file_is_a_dictionary(model, tmp_path, write, value):
+    with pytest.raises(ValueError, match="extra is .*, expected a dictionary"):
+        write(model, tmp_path / "x", extra=value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [np.float32(1), np.nan, {1, 2}])
+def test_what_is_added_to_an_onnx_graph_is_json(model, tmp_path, value):
+    pytest.importorskip("onnx")
+    with pytest.raises(ValueError, match="export: a cannot be written as JSON"):
+        export_onnx(model, tmp_path / "x", extra={"a": value})
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("field", ["name", "plan", "epochs", "lr", "warmup", "temperature",
@@ -97,6 +127,8 @@ MODELS = {
     "calibrate": lambda model: tv.calibrate(model, IMAGES),
     "transfer": lambda model: tv.transfer(model, {}),
     "run": lambda model: tv.train.run(model, [], None, "none"),
+    "evaluate": lambda model: tv.train.evaluate(model, None),
+    "ParallelModel": lambda model: tv.train.ParallelModel(model, 1),
 }
 STAGE = Stage("a", "float", 1)
 

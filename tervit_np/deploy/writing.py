@@ -66,6 +66,7 @@ def export(
     OSError
         If the file cannot be written; an older file of this name is then kept.
     """
+    extra = checked_extra(extra)
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; expected {' or '.join(PRECISIONS)}")
     require_model(model)
@@ -73,8 +74,8 @@ def export(
     _check_describable(model)
     model = with_fixed_inputs(model)
     arrays = packed_arrays(model, np.dtype(precision))
-    meta = {**describe(model), "plan": plan_to_spec(plan_of(model)), "extra": dict(extra or {})}
-    texts = {"format": FORMAT, **{key: _to_json(key, value) for key, value in meta.items()}}
+    meta = {**describe(model), "plan": plan_to_spec(plan_of(model)), "extra": extra}
+    texts = {"format": FORMAT, **{key: to_json(key, value) for key, value in meta.items()}}
     save_safetensors(arrays, path, texts | {"sha256": checksum(arrays, texts)})
 
 
@@ -94,7 +95,14 @@ def _check_describable(model: Classifier) -> None:
         )
 
 
-def _to_json(key: str, value: Any) -> str:
+def checked_extra(extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what a caller adds to a file as a dictionary; ValueError if it is something else."""
+    if not isinstance(extra, Mapping | None):
+        raise ValueError(f"export: extra is {extra!r}, expected a dictionary")
+    return dict(extra or {})
+
+
+def to_json(key: str, value: Any) -> str:
     """Write a value of the metadata as JSON, without NaN and infinity."""
     try:
         return json.dumps(value, separators=(",", ":"), allow_nan=False)

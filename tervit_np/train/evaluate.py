@@ -13,6 +13,7 @@ from data_tools.progress import Progress
 from tervit_np.arrays import Array
 from tervit_np.losses import cross_entropy
 from tervit_np.models import Classifier
+from tervit_np.models.classifier import require_model
 from tervit_np.train.ranks import ONE, Ranks
 
 
@@ -75,9 +76,10 @@ def evaluate(
     Raises
     ------
     ValueError
-        If the set is empty, it has another number of classes than the model, or no picture can be
-        read.
+        If `model` is not one, the set is empty, it has another number of classes than the model,
+        or no picture can be read.
     """
+    require_model(model)
     threads = whole_number("evaluate: threads", threads, 1)
     if len(images) == 0:
         raise ValueError(f"evaluate: the {images.split} split of {images.name} is empty")

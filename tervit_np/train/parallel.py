@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from data_tools.plain_numbers import whole_number
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier, Logits
+from tervit_np.models.classifier import require_model
 from tervit_np.nn.quantized_layer import QuantizedLayer
 from tervit_np.param import Param, zero_grad
 from tervit_np.train.ranks import ONE, Ranks
@@ -92,12 +94,21 @@ class ParallelModel:
 
     `accumulate` cuts a batch into so many times more parts, for less memory. Several `ranks`, each
     with the whole batch, share its parts.
+
+    Raises
+    ------
+    ValueError
+        If `model` is not one, or `threads` or `accumulate` is not a whole number of at least 1.
     """
 
     def __init__(
         self, model: Classifier, threads: int, accumulate: int = 1, ranks: Ranks = ONE
     ) -> None:
-        self.model, self.accumulate, self.ranks = model, accumulate, ranks
+        require_model(model)
+        threads = whole_number("ParallelModel: threads", threads, 1)
+        # With 0, a batch would have no parts, and so no gradients.
+        self.accumulate = whole_number("ParallelModel: accumulate", accumulate, 1)
+        self.model, self.ranks = model, ranks
         self.named_params = model.named_params()
         self.replicas = [Replica(model) for _ in range(threads)]
         replica_layers = [layers_with_weights(replica.model) for replica in self.replicas]

@@ -9,7 +9,6 @@ entry session.qdq_matmulnbits_accuracy_level = "1" of the session: by default it
 bits round their inputs once more.
 """
 
-import json
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.deploy.onnx_file.maps import patch_merging, swin_block
 from tervit_np.deploy.onnx_file.parts import block, conv_stem, layernorm, patches
 from tervit_np.deploy.onnx_file.quantized import linear
+from tervit_np.deploy.writing import checked_extra, to_json
 from tervit_np.files import atomic_write
 from tervit_np.models import Classifier, DeiT, Swin
 from tervit_np.models.classifier import require_model
@@ -39,15 +39,16 @@ def export_onnx(
     ImportError
         If the package onnx is not installed, or is too old for 2-bit integers.
     ValueError
-        If ONNX operators cannot express a layer's quantizer, the model is packed, or it is neither
-        a DeiT nor a Swin.
+        If ONNX operators cannot express a layer's quantizer, the model is packed, it is neither a
+        DeiT nor a Swin, or `extra` cannot be written as JSON.
     OSError
         If the file cannot be written; an older file of this name is then kept.
     """
     require_model(model)
     model.require_latent_weights()
+    texts = checked_extra(extra)
     _check_package()
-    content = onnx_model(model, extra or {}).SerializeToString()
+    content = onnx_model(model, texts).SerializeToString()
     with atomic_write(path) as file:
         file.write(content)
 
@@ -90,7 +91,7 @@ def onnx_model(model: Classifier, extra: Mapping[str, Any]) -> Any:
     proto = helper.make_model(body, opset_imports=opsets, producer_name="tervit_np")
     proto.ir_version = helper.find_min_ir_version_for(opsets)
     texts = {**extra, "plan": plan_to_spec(plan_of(model))}
-    helper.set_model_props(proto, {key: json.dumps(value) for key, value in texts.items()})
+    helper.set_model_props(proto, {key: to_json(key, value) for key, value in texts.items()})
     onnx.checker.check_model(proto, full_check=True)
     return proto
 
