@@ -100,9 +100,9 @@ def measure(
     Raises
     ------
     ValueError
-        If there are no images, or not one label for each.
+        If there are no images, or not one label for each, a class of the model.
     """
-    check_sample(images, labels)
+    check_sample(model, images, labels)
     runner = runner or Runner()
     names = layer_names(model)
     flat = quantized(model, "float")

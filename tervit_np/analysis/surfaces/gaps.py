@@ -81,7 +81,7 @@ def gaps(
     Raises
     ------
     ValueError
-        If there are no images, or not one label for each.
+        If there are no images, or not one label for each, a class of the model.
     """
     runner = runner or Runner()
     flat = quantized(model, "float")

@@ -48,7 +48,7 @@ class LossHessian:
         names: list[str] | None = None,
         executor: Any = None,
     ) -> None:
-        check_sample(images, labels)
+        check_sample(model, images, labels)
         if model.dtype != np.float64:
             raise ValueError(f"hessian: the model is {model.dtype}, expected float64 (see smooth)")
         self.model, self.images, self.labels = model, images, labels

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from data_tools.imageset import check_labels
 from tervit_np.analysis.surfaces.affine_models import AffineModels, Point
 from tervit_np.analysis.surfaces.partial_results import PartialResults, fingerprint, pack, unpack
 from tervit_np.arrays import Array
@@ -59,7 +60,7 @@ class Runner:
 
         `name` is the name of the measurement in the folder of partial results.
         """
-        check_sample(images, labels)
+        check_sample(models.model, images, labels)
         names = [sorted(direction) for direction in models.directions]
         arrays = [d[n] for d, order in zip(models.directions, names, strict=True) for n in order]
         key = fingerprint([models.model], [images, labels, *arrays], names, list(points))
@@ -122,15 +123,17 @@ def losses_of(logits: Array, labels: Array) -> Array:
     return losses.astype(np.float32)
 
 
-def check_sample(images: Array, labels: Array) -> None:
-    """Refuse images without one label each.
+def check_sample(model: Classifier, images: Array, labels: Array) -> None:
+    """Refuse images without one label each, a class of the model.
 
     Raises
     ------
     ValueError
-        If there are no images, or another number of labels.
+        If there are no images, another number of labels, or a label is outside 0..C-1: as an index
+        -1 would be the last class.
     """
     if len(images) == 0 or np.shape(labels) != (len(images),):
         raise ValueError(
             f"surface: {len(images)} images with labels {np.shape(labels)}; expected one each"
         )
+    check_labels(np.asarray(labels), model.config.num_classes, "surface")

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
+from tervit_np.analysis.sensitivity import measure
+from tervit_np.analysis.surfaces import LossHessian
 from tervit_np.analysis.surfaces.gaps import KINDS, gaps, quantized, quantized_as
 from tervit_np.losses import cross_entropy
 
@@ -24,6 +26,26 @@ def test_gaps_are_differences_of_losses(tiny, clear_sample, own):
     layer, channel = found.gaps[1:]
     assert channel.saved == pytest.approx(layer.loss - channel.loss, abs=1e-6)
     assert found.gaps[0].saved == pytest.approx(-found.gaps[0].gap)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([0, 1, -1], "labels from -1 to 1, expected 0 to 2"),
+        ([0, 1, 3], "labels from 0 to 3, expected 0 to 2"),
+        ([0.0, 1.0, 2.0], "labels are float64, expected whole numbers"),
+        ([0, 1], "3 images with labels"),
+    ],
+)
+def test_labels_are_classes_of_the_model(tiny, sample, labels, words):
+    """As an index -1 would be the last class, and the loss that of wrong answers."""
+    images, labels = sample[0][:3], np.array(labels)
+    with pytest.raises(ValueError, match=words):
+        gaps(tiny(), images, labels)
+    with pytest.raises(ValueError, match=words):
+        LossHessian(tiny(dtype="float64"), images, labels)
+    with pytest.raises(ValueError, match=words):
+        measure(tiny(), images, labels)
 
 
 def test_gaps_have_errors_and_8_bits_the_smallest(tiny, sample):
