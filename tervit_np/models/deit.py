@@ -58,6 +58,8 @@ class DeiTConfig:
         check_choice("gelu", self.gelu, FORMS)
         for field in ("image_size", "patch_size", "num_classes", "dim", "depth", "heads"):
             check_size(field, getattr(self, field))
+        if type(self.distilled) is not bool:
+            raise ValueError(f"distilled is {self.distilled!r}, expected True or False")
         check_mlp_ratio(self.mlp_ratio, self.dim)
         check_drop_path(self.drop_path)
         if self.image_size % self.patch_size:

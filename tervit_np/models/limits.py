@@ -20,6 +20,16 @@ MAX_STAGES = 10
 MAX_MLP_RATIO = 256
 
 
+def as_tuple(field: str, values: Any) -> tuple[Any, ...]:
+    """Return the sizes of all stages as a tuple; ValueError if it is a single one."""
+    try:
+        return tuple(values)
+    except TypeError:
+        raise ValueError(
+            f"{field} is {values!r}, expected a size for each stage, such as (2, 4)"
+        ) from None
+
+
 def check_choice(field: str, choice: Any, known: Sequence[str]) -> None:
     """Raise ValueError unless an option is one of the known words."""
     if choice not in known:

@@ -6,6 +6,7 @@ from data_tools.plain_numbers import use_plain_numbers
 from tervit_np.models.initialization import SCHEMES
 from tervit_np.models.limits import (
     MAX_STAGES,
+    as_tuple,
     check_choice,
     check_drop_path,
     check_mlp_ratio,
@@ -39,9 +40,9 @@ class SwinConfig:
     stem: str = "linear"  # or "conv3"
 
     def __post_init__(self) -> None:
+        for field in ("depths", "heads"):  # JSON has lists
+            object.__setattr__(self, field, as_tuple(field, getattr(self, field)))
         use_plain_numbers(self)
-        object.__setattr__(self, "depths", tuple(self.depths))  # JSON has lists
-        object.__setattr__(self, "heads", tuple(self.heads))
         check_choice("stem", self.stem, ("linear", "conv3"))
         check_choice("init", self.init, SCHEMES)
         check_choice("gelu", self.gelu, FORMS)

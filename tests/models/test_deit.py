@@ -254,6 +254,7 @@ def test_shapes_are_the_official_ones():
         ({"gelu": "exact"}, "gelu is 'exact'; expected one of erf, tanh"),
         ({"init": "he"}, "init is 'he'; expected one of deit, xavier"),
         ({"distilled": True, "pool": "mean"}, 'pool must be "cls"'),
+        ({"distilled": "no"}, "distilled is 'no', expected True or False"),
         ({"stem": "conv"}, "conv stem needs patch_size and dim in multiples of 4, found 2 and 4"),
         ({"stem": "conv3"}, "conv3 stem needs patch_size 4, found 2"),
         ({"mlp_ratio": 0.1}, r"mlp_ratio is 0\.1; the MLP would have no hidden units"),

@@ -143,6 +143,9 @@ def test_attention_maps_average_to_one():
         ({"dim": 0}, "dim is 0, expected a positive integer"),
         ({"drop_path": 1.0}, r"drop_path is 1\.0"),
         ({"depths": (1,) * 11}, "there are 11 depths, expected 1 to 10"),
+        ({"depths": 2}, r"depths is 2, expected a size for each stage, such as \(2, 4\)"),
+        ({"heads": None}, "heads is None, expected a size for each stage"),
+        ({"depths": "24"}, "depth is '2', expected a positive integer"),
         ({"depths": (True, 1)}, "depth is True, expected a positive integer"),
         ({"window": 2**15}, "window is 32768, expected at most 16384"),
         ({"mlp_ratio": float("inf")}, "mlp_ratio is inf, expected a number up to 256"),
@@ -151,6 +154,14 @@ def test_attention_maps_average_to_one():
 def test_invalid_configurations_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
         tv.create_model("swin_cifar", **change)
+
+
+@pytest.mark.parametrize("depths", [[2, 1], np.array([2, 1]), [np.int64(2), 1], (np.int8(2), 1)])
+def test_sizes_of_stages_may_be_of_numpy(depths):
+    """Stored as Python's, which JSON has."""
+    config = tv.create_model("swin_cifar", depths=depths).config
+    assert config.depths == (2, 1)
+    assert [type(depth) for depth in config.depths] == [int, int]
 
 
 @pytest.mark.parametrize(
