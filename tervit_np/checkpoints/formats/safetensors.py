@@ -21,6 +21,7 @@ from tervit_np.files import as_path, atomic_write
 
 _MAX_HEADER = 1_500_000  # bytes of JSON, which take up to twenty times as many in memory
 _MAX_AXES = 32
+_METADATA = "__metadata__"
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
     "I16": "<i2", "I8": "|i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
@@ -46,9 +47,9 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]
         if length > _MAX_HEADER:
             raise ValueError(f"{path}: its header has {length} bytes, expected up to {_MAX_HEADER}")
         header = _parse(path, file.read(length))
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise ValueError(f"{path}: its __metadata__ is not an object of texts")
+    metadata = header.pop(_METADATA, {})
+    if not _are_texts(metadata):
+        raise ValueError(f"{path}: its {_METADATA} is not an object of texts")
     data = np.memmap(path, np.uint8, "r", offset=8 + length) if size > 8 + length else _NO_DATA
     entries = {name: _entry(path, name, entry) for name, entry in header.items()}
     _check_tiling(path, entries, size - 8 - length)
@@ -117,12 +118,14 @@ def save_safetensors(
     Raises
     ------
     ValueError
-        If the format has no name for an array's dtype, or names and metadata are too long.
+        If the format has no name for an array's dtype, an array has the name of the metadata,
+        these are not texts, or both are too long.
     OSError
         If the disk is full or the folder cannot be written.
     """
     path = as_path(path)
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    _check_metadata(state, metadata or {})
+    header: dict[str, Any] = {_METADATA: dict(metadata)} if metadata else {}
     arrays, position = [], 0
     for name, value in state.items():
         array = np.asarray(value)
@@ -150,3 +153,16 @@ def save_safetensors(
         file.write(len(text).to_bytes(8, "little") + text)
         for array in arrays:
             file.write(array.data if array.size else b"")
+
+
+def _check_metadata(state: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """Raise ValueError for what `read_safetensors` would refuse."""
+    if not _are_texts(metadata):
+        raise ValueError(f"save_safetensors: metadata is {metadata!r}; expected {{text: text}}")
+    if _METADATA in state:
+        raise ValueError(f"save_safetensors: {_METADATA} names no array in this format")
+
+
+def _are_texts(metadata: Any) -> bool:
+    is_mapping = isinstance(metadata, Mapping)
+    return is_mapping and all(isinstance(text, str) for pair in metadata.items() for text in pair)

@@ -127,3 +127,15 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
 def test_dtypes_without_a_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match="x is complex128"):
         tv.save_safetensors({"x": np.ones(2, complex)}, tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("metadata", [{"epoch": 3}, {3: "epoch"}, {"a": None}, ["a"], "text"])
+def test_metadata_that_could_not_be_read_are_refused(tmp_path, metadata):
+    with pytest.raises(ValueError, match="metadata is .*; expected {text: text}"):
+        tv.save_safetensors({"x": np.ones(2)}, tmp_path / "x.safetensors", metadata)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_array_has_the_name_of_the_metadata(tmp_path):
+    with pytest.raises(ValueError, match="__metadata__ names no array"):
+        tv.save_safetensors({"__metadata__": np.ones(2)}, tmp_path / "x.safetensors")
