@@ -60,8 +60,9 @@ def run(
     """
     recipe = Recipe() if recipe is None else recipe
     out_dir, seed = as_path(out_dir, "out_dir"), whole_number("seed", seed, 0)
-    whole_number("workers", workers, 0)
-    check_run(model, stages, recipe, data, threads, resume)
+    threads, workers = whole_number("threads", threads, 1), whole_number("workers", workers, 0)
+    check_run(model, stages, recipe, data, resume)
+    data = Data(*data)
     folder = RunFolder(out_dir, on_record) if ranks.rank == 0 else SharedFolder(out_dir)
     run_config = make_run_config(model, stages, recipe, data, seed, threads, command)
     run_config["ranks"] = ranks.size

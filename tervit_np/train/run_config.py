@@ -7,7 +7,6 @@ from typing import Any
 
 from data_tools import ImageSet, LabelledSet, StreamedSet
 from data_tools.counted import counted
-from data_tools.plain_numbers import whole_number
 from tervit_np import __version__
 from tervit_np.backends import backend_name
 from tervit_np.checkpoints import npz
@@ -28,7 +27,6 @@ def check_run(
     stages: Sequence[Stage],
     recipe: Recipe,
     data: Splits,
-    threads: int,
     resume: bool = False,
 ) -> None:
     """Check that stages, data and model fit together.
@@ -37,8 +35,8 @@ def check_run(
     ------
     ValueError
         If an argument has another type, the stages do not fit the model (`check_stages`), the
-        images of a split do not fit the model or the other splits, the training images not the
-        recipe or a batch, or `threads` is below 1.
+        images of a split do not fit the model or the other splits, or the training images not the
+        recipe or a batch.
     """
     require_model(model)
     _check_data(data)
@@ -59,7 +57,6 @@ def check_run(
             f"train: alternate_flip is for images in memory, and {train.name} is decoded while "
             "training; leave it out"
         )
-    whole_number("threads", threads, 1)
 
 
 def _check_data(data: Splits) -> None:

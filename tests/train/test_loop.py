@@ -37,6 +37,18 @@ def test_float_8_bit_and_ternary_stages_train_and_are_logged(model, data, tmp_pa
     assert all(np.isfinite(line["loss"]) and line["lr"] > 0 for line in steps)
 
 
+def test_settings_may_be_of_numpy_and_the_splits_a_tuple(model, data, tmp_path):
+    """As a study that varies them has them; run.json stores Python's numbers."""
+    stages = [Stage("float", "float", np.float32(1), lr=np.float64(1e-3))]
+    recipe = Recipe(batch_size=np.int64(8), ema=np.float32(0.5))
+    numbers = {"seed": np.int64(3), "threads": np.int32(1), "workers": np.int8(1)}
+    options = {"recipe": recipe, "quiet": True, **numbers}
+    (first,) = run(model, stages, tuple(data), tmp_path, **options)
+    stored = json.loads((tmp_path / "run.json").read_text())
+    assert (stored["seed"], stored["threads"], stored["recipe"]["batch_size"]) == (3, 1, 8)
+    assert run(model, stages, tuple(data), tmp_path, True, **options) == [first]
+
+
 def test_on_record_gets_what_is_logged(model, data, tmp_path):
     """As soon as it is in the file; a resumed run that is finished logs nothing."""
     file, got = tmp_path / "metrics.jsonl", []
