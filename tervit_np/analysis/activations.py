@@ -27,7 +27,13 @@ def saved_activations(model: Classifier, batch: int) -> list[SavedActivation]:
     """List the arrays in the cache of a training step, largest first.
 
     They are extrapolated from batches of one and two images, whose difference is one image's part.
+
+    Raises
+    ------
+    ValueError
+        If the model is packed.
     """
+    model.require_latent_weights()
     one, two = _saved_arrays(model, 1), _saved_arrays(model, 2)
     rows = []
     for name, arrays in one.items():

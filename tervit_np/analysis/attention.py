@@ -1,5 +1,7 @@
 """Where a model looks: the attention of its last block, drawn over the picture."""
 
+import copy
+
 import numpy as np
 
 from tervit_np import ops
@@ -26,7 +28,15 @@ def attention_heads(model: Classifier, images: Array) -> Array:
 
     With a class token this is its row of the attention matrix, else the mean over all rows (of a
     window, in Swin). Uniform attention gives 1 everywhere.
+
+    Raises
+    ------
+    ValueError
+        If the model is packed.
     """
+    model.require_latent_weights()
+    model = copy.copy(model)  # of the same layers
+    model.recompute = False  # which would leave the probabilities out of the cache
     _, cache = model.forward(images)
     if isinstance(model, Swin):
         block, probs = model.layers[-1].blocks[-1], cache.layers[-1][0][-1].attn.products[0].probs

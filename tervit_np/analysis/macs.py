@@ -14,7 +14,13 @@ def macs(model: Classifier) -> dict[str, int]:
 
     Each layer's forward is wrapped for one pass. A layer with a weight counts its outputs times the
     length of a row of the weight, attention without a weight its two matrix products.
+
+    Raises
+    ------
+    ValueError
+        If the model is packed.
     """
+    model.require_latent_weights()
     counts: dict[str, int] = {}
     layers = model.quantizable()
     for name, layer in layers:

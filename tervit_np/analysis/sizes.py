@@ -59,7 +59,14 @@ class Ternarity(NamedTuple):
 
 
 def costs(model: Classifier) -> list[Cost]:
-    """Count each parameter of a model with its quantizers, in official order."""
+    """Count each parameter of a model with its quantizers, in official order.
+
+    Raises
+    ------
+    ValueError
+        If the model is packed: the weights of its packed layers are no parameters.
+    """
+    model.require_latent_weights()
     quantizers = {f"{name}.weight": layer.weight_quant for name, layer in model.quantizable()}
     quantizers |= {f"{name}.weight": norm.gamma_quant for name, norm in model.norms()}
     quantized = any(not isinstance(quantizer, Identity) for quantizer in quantizers.values())
@@ -97,7 +104,7 @@ def total(name: str, costs: list[Cost]) -> Cost:
 
 
 def grouped(model: Classifier) -> list[Cost]:
-    """Add the costs up by group; the last entry is the sum of all."""
+    """Add the costs up by group; the last entry is the sum of all.  ValueError as of `costs`."""
     groups: dict[str, list[Cost]] = {group: [] for group in GROUPS}
     shapes = {name: param.shape for name, param in model.official_params()}
     every = costs(model)
@@ -107,13 +114,20 @@ def grouped(model: Classifier) -> list[Cost]:
 
 
 def sizes(model: Classifier) -> Sizes:
-    """Count the bytes of a model with its quantizers."""
+    """Count the bytes of a model with its quantizers; ValueError if it is packed."""
     cost = total("all", costs(model))
     return Sizes(round(cost.paper), round(cost.stored), round(cost.float32))
 
 
 def ternarity(model: Classifier) -> Ternarity | None:
-    """Count ternary weights and their zeros; None for a model without ternary layers."""
+    """Count ternary weights and their zeros; None for a model without ternary layers.
+
+    Raises
+    ------
+    ValueError
+        If the model is packed.
+    """
+    model.require_latent_weights()
     blocks, ternary, zeros = 0, 0, 0
     for name, layer in model.quantizable():
         if layer.weight is None or not name.startswith(("blocks.", "layers.")):
