@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from data_tools.terminal import shell_word
 from tervit_np.files import write_text
 
 _PACKAGE = Path(__file__).parent
@@ -137,7 +138,7 @@ def copy_chapter(chapter: Chapter, folder: Path) -> list[Copied]:
     if find_spec("tervit_lesson") is None:
         raise ValueError(
             f"tervit_np runs from a clone and is not installed, so a copy of the chapter would not "
-            f"run; run it there: python {chapter.file}"
+            f"run; run it there: python {shell_word(chapter.file)}"
         )
     texts = {chapter.file.name: chapter.file.read_text(encoding="utf-8")}
     if (answers := answers_to(chapter)) is not None:

@@ -43,6 +43,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the chapters, or copy one and say how to run it, or open the figures."""
+    from data_tools.terminal import shell_word
     from tervit_np.chapters import chapters, copy_chapter, figures_page, find_chapter
     from tervit_np.files import make_folder
 
@@ -58,13 +59,14 @@ def run(args: argparse.Namespace) -> int:
     chapter, folder = find_chapter(args.chapter), Path(args.dir or ".")
     print(f"{chapter.number} {chapter.title}\n{_indented(f'You will {chapter.subject}.')}\n")
     if args.dir is None and (here := _in_clone(chapter)) is not None:
-        print(f"run it:    python {here}\nanswers:   {here.parent / 'answers.md'}")
+        print(f"run it:    python {shell_word(here)}\nanswers:   {here.parent / 'answers.md'}")
         return 0
     make_folder(folder)
     copied = copy_chapter(chapter, folder)
     for file in copied:
         print(_about(file))
-    print(f"\nrun it:    python {copied[0].path}     # {chapter.running} on two cores")
+    command = f"python {shell_word(copied[0].path)}"
+    print(f"\nrun it:    {command}     # {chapter.running} on two cores")
     return 0
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def chosen_stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":
     """Return the stages of --stages or the preset, changed by the other options about stages."""
+    from data_tools.terminal import shell_word
     from tervit_np.train import float_twin, with_ramp, with_schedule
 
     stages = list(preset.stages)
@@ -23,8 +24,9 @@ def chosen_stages(args: argparse.Namespace, preset: "Preset") -> "list[Stage]":
         stages = parse_stages(args.stages, preset, one_rate=args.schedule == "fused")
     if args.plan is not None:
         if args.stages is not None:
+            word = shell_word(f"{args.plan}:8")
             raise ValueError(
-                f"--plan cannot be given with --stages; name it there: --stages {args.plan}:8"
+                f"--plan cannot be given with --stages; name it there: --stages {word}"
             )
         stages[-1] = replace(stages[-1], **_plan_and_name(args.plan))
     stages = _with_teacher(stages, args.teacher)

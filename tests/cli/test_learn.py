@@ -1,3 +1,4 @@
+import shlex
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ def test_another_folder_is_made(tervit, elsewhere):
     code, _, error = tervit("learn", 1, "--dir", "file")
     assert (code, len(error.splitlines())) == (2, 1)
     assert "the folder file could not be made" in error
+    text = tervit("learn", 1, "--dir", "my course")[1]
+    (command,) = [line for line in text.splitlines() if line.startswith("run it:")]
+    words = shlex.split(command.replace("\\", "/"), comments=True)
+    assert words[2:] == ["python", "my course/01_linear.py"]
     text = tervit("learn", 1, "--dir", "course")[1]
     assert "python course/01_linear.py" in text.replace("\\", "/")
 
