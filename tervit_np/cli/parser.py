@@ -98,12 +98,14 @@ class CommandParser(argparse.ArgumentParser):
         """Add words behind an option to a list before it: `predict RUN --top 5 PICTURE`.
 
         argparse ends a list at the first option. Returns False, and adds nothing, if one of the
-        words is an option or the command takes no list.
+        words before "--" is an option or the command takes no list.
         """
         lists = [a.dest for a in self._get_positional_actions() if a.nargs in ("+", "*")]
-        if not lists or any(word.startswith("-") for word in words):
+        end = words.index("--") if "--" in words else len(words)
+        if not lists or any(word.startswith("-") for word in words[:end]):
             return False
-        setattr(parsed, lists[0], [*getattr(parsed, lists[0]), *words])
+        added = words[:end] + words[end + 1 :]
+        setattr(parsed, lists[0], [*getattr(parsed, lists[0]), *added])
         return True
 
     def error(self, message: str) -> NoReturn:

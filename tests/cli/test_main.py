@@ -113,11 +113,20 @@ def test_a_usage_error_is_one_line_and_suggests_a_spelling(tervit, args, error):
         ("run", "--top", "5", "a.png", "b.png"),
         ("--top", "5", "run", "a.png", "b.png"),
         ("run", "a.png", "--top=5", "b.png"),
+        ("run", "--top", "5", "--", "a.png", "b.png"),
     ],
 )
 def test_options_may_stand_between_the_pictures(args):
     parsed = make_parser().parse_args(["predict", *args])
     assert (parsed.names, parsed.top) == (["run", "a.png", "b.png"], 5)
+
+
+@pytest.mark.parametrize(
+    "args", [("run", "--top", "5", "--", "-a.png"), ("--top", "5", "--", "run", "-a.png")]
+)
+def test_names_behind_two_dashes_may_begin_with_one(args):
+    parsed = make_parser().parse_args(["predict", *args])
+    assert (parsed.names, parsed.top) == (["run", "-a.png"], 5)
 
 
 def test_the_version_is_printed(tervit):
