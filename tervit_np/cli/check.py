@@ -149,12 +149,18 @@ def _model(args: argparse.Namespace) -> "Classifier":
     from tervit_np.checkpoints import load_model
     from tervit_np.cli.models import model_file
     from tervit_np.cli.plans import chosen_plan
+    from tervit_np.deploy import is_packed
     from tervit_np.models import build, create_model, plan_of, quantize
 
     if args.model:
         model = create_model(args.model, seed=args.seed, dtype="float64")
         return chosen_plan(args.plan or "float").quantize(model)
-    saved, _ = load_model(model_file(args.trained, None))
+    file = model_file(args.trained, None)
+    if is_packed(file):
+        raise ValueError(
+            f"{file} is packed and has no gradients; name the run that it was exported from"
+        )
+    saved, _ = load_model(file)
     model = quantize(build(saved.config, np.random.default_rng(0), "float64"), plan_of(saved))
     model.load_state_dict(saved.state_dict())
     return model

@@ -171,6 +171,7 @@ def test_mutants_are_listed(tervit):
         (("--model", "deit_shapes", "--budget", "-1"), "--budget is -1; expected seconds"),
         (("--budget", "60"), "--budget is for --model and --trained"),
         (("--all-mutants", "--budget", "5"), "--budget is for --model and --trained"),
+        (("--trained", "shapes"), "shapes.safetensors is packed and has no gradients; name the"),
         (("--trained", "nowhere.npz"), "nowhere.npz: no such file"),
     ],
 )
