@@ -197,11 +197,15 @@ def _check_writable(args: argparse.Namespace, loaded: "LoadedModel", stem: Path)
     """Raise ValueError or OSError, before anything is measured, if a file cannot be written."""
     from tervit_np.files import check_writable
 
-    check_writable(stem.with_name(f"{stem.name}.json"))
-    check_writable(stem.with_name(f"{stem.name}.png"))
+    results = {
+        stem.with_name(f"{stem.name}.json"): "the file of measurements",
+        stem.with_name(f"{stem.name}.png"): "the figure",
+    }
+    for file in results:
+        check_writable(file)
     if args.share is not None or args.bytes is not None:
         plan = plan_file(args, stem)
-        refuse_overwriting("--write-plan", plan, files_read(loaded))
+        refuse_overwriting("--write-plan", plan, files_read(loaded) | results)
         check_writable(plan)
 
 

@@ -121,6 +121,8 @@ def test_other_weights_or_images_are_measured_anew(tervit, run):
         (("--share", 0.5, "--write-plan", "{run}/none/x"), "there is no folder"),
         (("--share", 0.5, "--write-plan", "{run}"), "is a folder; expected the name of a file"),
         (("--share", 0.5, "--write-plan", "{run}/float.npz"), "--write-plan is"),
+        (("--share", 0.5, "--write-plan", "{run}/sensitivity.json"), "the file of measurements"),
+        (("--share", 0.5, "--write-plan", "{run}/sensitivity.png"), "the figure, which would be"),
     ],
 )
 def test_wrong_options_are_refused(tervit, run, args, words):
