@@ -34,7 +34,7 @@ from tervit_np.arrays import Array
 from tervit_np.quant.channels import scale_shape
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, require_residual
-from tervit_np.quant.uniform import check_bits
+from tervit_np.quant.uniform import checked_bits
 from tervit_np.quant.weight_quantizer import WeightQuantizer, check_scale, finite_rows, row_sums
 
 SCALES = ("fit", "one")
@@ -68,7 +68,7 @@ class DoReFa(WeightQuantizer):
 
     def __init__(self, bits: int = 2, granularity: str = "tensor", scale: str = "fit") -> None:
         super().__init__(granularity)
-        check_bits(bits, 7)  # the codes, odd numbers, take one more
+        bits = checked_bits(bits, 7)  # the codes, odd numbers, take one more
         if scale not in SCALES:
             raise ValueError(f"scale is {scale!r}; expected one of {', '.join(SCALES)}")
         self.bits, self.scale = bits, scale

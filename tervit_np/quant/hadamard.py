@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from data_tools.plain_numbers import plain
 from tervit_np.arrays import Array
 from tervit_np.quant.channels import check_floats
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer
@@ -43,7 +44,7 @@ def hadamard(x: Array, block: int) -> Array:
         If `block` is not a power of two, at least 2, or does not divide n, or the values are not
         floating-point numbers.
     """
-    check_block(block)
+    block = checked_block(block)
     check_floats(x)
     inputs = x.shape[-1]
     _check_blocks(inputs, block)
@@ -62,10 +63,12 @@ def _check_blocks(inputs: int, block: int) -> None:
         raise ValueError(f"quantize: {inputs} inputs cannot be cut into blocks of {block}")
 
 
-def check_block(block: int) -> None:
-    """Raise ValueError unless a block is a power of two, from 2 on."""
-    if not isinstance(block, int) or block < 2 or block & (block - 1):
+def checked_block(block: object) -> int:
+    """Return the length of a block as an int; ValueError if it is no power of two, from 2 on."""
+    number = plain(block)
+    if type(number) is not int or number < 2 or number & (number - 1):
         raise ValueError(f"block is {block!r}; expected a power of two, at least 2")
+    return number
 
 
 class _Rotated(Quantizer):
@@ -118,7 +121,7 @@ class Hadamard(_Rotated, Quest):
     no_packed_form = "their codes are of H w, for rotated inputs, and a packed layer rotates none"
 
     def __init__(self, granularity: str = "channel", block: int = 32) -> None:
-        check_block(block)
+        block = checked_block(block)
         Quest.__init__(self, granularity)
         self.block = block
 
@@ -162,7 +165,7 @@ class HadamardAct(_Rotated, QuestAct):
     )
 
     def __init__(self, bits: int = 4, block: int = 32) -> None:
-        check_block(block)
+        block = checked_block(block)
         QuestAct.__init__(self, bits)
         self.block = block
 

@@ -30,7 +30,7 @@ from tervit_np.arrays import Array
 from tervit_np.param import Param
 from tervit_np.quant.protocol import Convention, require_residual
 from tervit_np.quant.static import TINY, StaticAct
-from tervit_np.quant.uniform import check_bits, largest_code
+from tervit_np.quant.uniform import checked_bits, largest_code
 from tervit_np.quant.weight_quantizer import row_sums
 
 
@@ -60,8 +60,7 @@ class LSQAct(StaticAct):
     )
 
     def __init__(self, bits: int = 8) -> None:
-        check_bits(bits)
-        self.bits = bits
+        self.bits = checked_bits(bits)
         self._end: Param | None = None  # a (1,), 0 before calibration
 
     def prepare(self, w: Array) -> None:

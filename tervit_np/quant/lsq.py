@@ -25,7 +25,7 @@ from tervit_np.arrays import Array
 from tervit_np.quant.learned_scale import LearnedScale
 from tervit_np.quant.protocol import Convention
 from tervit_np.quant.quest import root_mean_square
-from tervit_np.quant.uniform import check_bits, largest_code
+from tervit_np.quant.uniform import checked_bits, largest_code
 from tervit_np.quant.weight_quantizer import row_sums
 
 STARTS = ("mean", "deviation")
@@ -49,7 +49,7 @@ class LSQ(LearnedScale):
     )
 
     def __init__(self, bits: int = 2, granularity: str = "channel", start: str = "mean") -> None:
-        check_bits(bits)
+        bits = checked_bits(bits)
         if start not in STARTS:
             raise ValueError(f"start is {start!r}; expected one of {', '.join(STARTS)}")
         super().__init__(granularity)

@@ -28,7 +28,7 @@ from tervit_np.quant.channels import check_floats
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
 from tervit_np.quant.quest import root_mean_square
-from tervit_np.quant.uniform import check_bits
+from tervit_np.quant.uniform import checked_bits
 from tervit_np.quant.weight_quantizer import check_scale
 
 # End / root mean square with the least error on Gaussian values, by bits.
@@ -67,8 +67,7 @@ class QuestAct(Quantizer):
     )
 
     def __init__(self, bits: int = 4) -> None:
-        check_bits(bits, max(ENDS))
-        self.bits = bits
+        self.bits = checked_bits(bits, max(ENDS))
 
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, QuestActCache]:
         """Round to the levels.  (..., D) -> x_hat (..., D); ValueError if not finite."""

@@ -21,7 +21,7 @@ from tervit_np.dispatch import compiled
 from tervit_np.quant.channels import check_floats
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor, Quantizer, require_residual
-from tervit_np.quant.uniform import UniformAct, check_bits, largest_code
+from tervit_np.quant.uniform import UniformAct, checked_bits, largest_code
 
 TINY = float(np.finfo(np.float32).tiny)  # the smallest number with all digits
 
@@ -55,8 +55,7 @@ class StaticAct(Quantizer):
     )
 
     def __init__(self, bits: int = 8, scale: float | None = None) -> None:
-        check_bits(bits)
-        self.bits = bits
+        self.bits = checked_bits(bits)
         self.scale = None if scale is None else rounded_scale(scale)
 
     @property

@@ -20,6 +20,7 @@ default, since an integer matrix product needs one scale per row and no zero poi
 
 import numpy as np
 
+from data_tools.plain_numbers import plain
 from tervit_np.arrays import Array, rows
 from tervit_np.dispatch import compiled
 from tervit_np.quant.channels import as_rows, check_granularity, scale_shape
@@ -47,7 +48,7 @@ class UniformWeight(StraightThrough, WeightQuantizer):
     )
 
     def __init__(self, bits: int = 8, per: str = "channel") -> None:
-        check_bits(bits)
+        bits = checked_bits(bits)
         check_granularity(per, "per")
         super().__init__(per)
         self.bits, self.per = bits, per
@@ -84,7 +85,7 @@ class UniformAct(StraightThrough):
     )
 
     def __init__(self, bits: int = 8, kind: str = "symmetric", per: str = "token") -> None:
-        check_bits(bits)
+        bits = checked_bits(bits)
         if kind not in ("symmetric", "minmax"):
             raise ValueError(f"kind is {kind!r}; expected 'symmetric' or 'minmax'")
         if per not in ("token", "tensor"):
@@ -169,10 +170,12 @@ def minmax_codes(x: Array, levels: int) -> tuple[Array, Array, Array]:
     return np.where(scale == 0, zero, q), scale, zero
 
 
-def check_bits(bits: object, largest: int = 8) -> None:
-    """Raise ValueError unless a number of bits is an integer from 2 to `largest`."""
-    if not (isinstance(bits, int) and 2 <= bits <= largest):
+def checked_bits(bits: object, largest: int = 8) -> int:
+    """Return a number of bits as an int; ValueError if it is not one from 2 to `largest`."""
+    number = plain(bits)
+    if type(number) is not int or not 2 <= number <= largest:
         raise ValueError(f"bits is {bits!r}; expected an integer from 2 to {largest}")
+    return number
 
 
 def _step(span: Array, levels: int) -> Array:

@@ -88,6 +88,14 @@ def test_quantizers_survive_json(quantizer):
     [
         Ternary(threshold=np.float32(0.4), clip=np.int64(2)),
         SEQ(np.int64(4)),
+        UniformWeight(np.int64(4)),
+        UniformAct(np.int8(4), "minmax"),
+        StaticAct(np.int64(4), 0.1),
+        LSQ(np.int64(4)),
+        DoReFa(np.int64(4)),
+        QuestAct(np.int64(4)),
+        HadamardAct(np.int64(4), np.int64(2)),
+        Hadamard(block=np.int64(2)),
         Dampened(strength=np.float32(0.1)),
         Freezing(limit=np.float64(0.1)),
         Tequila(strength=np.float32(0.1)),
@@ -102,6 +110,12 @@ def test_numbers_of_numpy_are_stored_as_those_of_python(quantizer):
     for each in (quantizer, again):
         each.prepare(w)
     np.testing.assert_array_equal(quantizer.forward(w)[0], again.forward(w)[0], strict=True)
+
+
+def test_bits_of_numpy_become_those_of_python():
+    """Inputs that are calibrated before they run."""
+    for rule in (LSQAct, LSQPlusAct, PACT):
+        assert type(rule(np.int64(4)).bits) is int
 
 
 def test_the_cases_cover_every_rule():
