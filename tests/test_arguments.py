@@ -179,6 +179,8 @@ def test_a_data_set_is_named(value):
         ("out_dir", None, "out_dir is None; expected a text or a Path"),
         ("recipe", 3, "recipe is 3; expected a Recipe"),
         ("recipe", {}, "recipe is {}; expected a Recipe"),
+        ("command", None, "command is None; expected text"),
+        ("command", ["tervit"], r"command is \['tervit'\]; expected text"),
     ],
 )
 def test_a_run_says_which_argument_is_of_a_wrong_type(model, images, argument, value, words):

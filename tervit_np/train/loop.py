@@ -60,6 +60,8 @@ def run(
     """
     recipe = Recipe() if recipe is None else recipe
     out_dir, seed = as_path(out_dir, "out_dir"), whole_number("seed", seed, 0)
+    if not isinstance(command, str):
+        raise ValueError(f"train: command is {command!r}; expected text")
     threads, workers = whole_number("threads", threads, 1), whole_number("workers", workers, 0)
     check_run(model, stages, recipe, data, resume)
     data = Data(*data)

@@ -148,11 +148,16 @@ def _epochs(epochs: float) -> str:
 
 
 def _origin(results: Results) -> str:
-    """Say which weights a run began with, as far as its command shows it."""
-    command = results.run.config["command"]
-    if not command:
+    """Say which weights a run began with, as far as its command shows it.
+
+    The command of a run from Python may be any text, also with a single quotation mark.
+    """
+    try:
+        words = shlex.split(results.run.config["command"])
+    except ValueError:
+        words = []
+    if words[:2] != ["tervit", "train"]:
         return ""
-    words = shlex.split(command)
     for i, word in enumerate(words):
         if word.startswith("--weights="):
             return f", beginning with {Path(word.partition('=')[2]).name}"

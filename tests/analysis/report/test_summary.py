@@ -8,7 +8,14 @@ import pytest
 import tervit_np as tv
 from tervit_np.analysis.report.ending import next_steps
 from tervit_np.analysis.report.results import Result, Results
-from tervit_np.analysis.report.summary import _chance, _file_size, _table, bytes_text, meaning
+from tervit_np.analysis.report.summary import (
+    _chance,
+    _file_size,
+    _origin,
+    _table,
+    bytes_text,
+    meaning,
+)
 from tervit_np.analysis.run_record import StageRecord
 from tervit_np.deploy.writing import can_be_packed
 from tervit_np.quant import PLANS, TTQ, Hadamard, LSQPlusAct, Plan, UniformAct, UniformWeight
@@ -36,6 +43,28 @@ def results(first, rounded, last, plan="ternary"):
     )
     between = None if rounded is None else result("rounded", rounded, plan)
     return Results(run, stages, [], between, None)
+
+
+@pytest.mark.parametrize("command", ["", "Ada's notebook", "python study.py --weights mine.npz"])
+def test_a_command_of_ones_own_says_nothing_of_the_first_weights(command):
+    """As run takes it from Python: it may be any text, also with a single quotation mark."""
+    found = results(0.9, 0.6, 0.95)
+    found.run.config["command"] = command
+    assert _origin(found) == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("tervit train --quiet", " from random weights"),
+        ("tervit train --weights 'my runs/a.npz'", ", beginning with a.npz"),
+        ("tervit train --weights=b.npz --quiet", ", beginning with b.npz"),
+    ],
+)
+def test_a_command_of_tervit_says_which_weights_it_began_with(command, words):
+    found = results(0.9, 0.6, 0.95)
+    found.run.config["command"] = command
+    assert _origin(found) == words
 
 
 @pytest.mark.parametrize(
