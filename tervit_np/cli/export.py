@@ -88,6 +88,11 @@ def _export(loaded: "LoadedModel", out: "Path", file_format: str, precision: str
     from tervit_np.deploy import export
     from tervit_np.deploy.onnx_file import export_onnx
 
+    if file_format != "onnx" and out.suffix.lower() == ".onnx":
+        raise ValueError(
+            f"--out is {out}, as an ONNX graph is called; add --format onnx, or name a packed file "
+            f"{out.with_suffix('.safetensors').name}"
+        )
     if file_format == "onnx" and precision is not None:
         raise ValueError("--precision applies to packed files; an ONNX graph computes in float32")
     if file_format == "onnx":

@@ -100,13 +100,15 @@ def _file_form(file: Path) -> Literal["packed", "npz", "weights"]:
     from tervit_np.checkpoints.npz import is_npz_checkpoint
     from tervit_np.deploy import is_packed
 
+    if is_packed(file):
+        return "packed"
+    if file.suffix == ".npz" or is_npz_checkpoint(file):
+        return "npz"
     if file.suffix == ".onnx":
         raise ValueError(
             f"{file} is an ONNX graph, for other programs; name the model that it was exported from"
         )
-    if is_packed(file):
-        return "packed"
-    return "npz" if file.suffix == ".npz" or is_npz_checkpoint(file) else "weights"
+    return "weights"
 
 
 def _check_options(

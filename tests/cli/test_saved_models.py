@@ -264,6 +264,7 @@ class TestExport:
             (("--out", "{run}/ternary.npz"), "the model itself, which would be overwritten"),
             (("--out", "{run}"), "is a folder; expected the name of a file"),
             (("--out", "{run}/none/x"), "could not be written (there is no folder"),
+            (("--out", "{run}/m.onnx"), "m.onnx, as an ONNX graph is called; add --format onnx"),
         ],
     )
     def test_wrong_options_are_refused(self, tervit, run, tmp_path, args, words):
@@ -297,6 +298,11 @@ class TestExport:
         code, _, error = tervit("eval", tmp_path / "m.onnx")
         assert (code, len(error.splitlines())) == (2, 1)
         assert "m.onnx is an ONNX graph, for other programs" in error
+
+    def test_a_packed_file_is_one_whatever_its_name(self, tervit, run, tmp_path):
+        tervit("export", run, "--out", tmp_path / "x")
+        (tmp_path / "x").rename(tmp_path / "x.onnx")
+        assert tervit("eval", tmp_path / "x.onnx")[0] == 0
 
     @pytest.mark.parametrize("kernel", ["vector", "numpy"])
     def test_eval_names_the_kernel_that_ran(self, tervit, run, tmp_path, monkeypatch, kernel):
