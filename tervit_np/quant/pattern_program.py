@@ -105,12 +105,15 @@ class _Parser:
         return program
 
     def _repeated(self, program: Program) -> Program:
-        while (bounds := self._bounds()) is not None:
-            least, most = bounds
-            optional = len(program) * (1 if most is None else most - least)
-            self._check_length(len(program) * least + 2 * optional + 2)
-            program = _repeat(program, least, most)
-        return program
+        bounds = self._bounds()
+        if bounds is None:
+            return program
+        if self._next() in ("*", "+", "?", "{"):
+            raise self._error("put parentheses around what is repeated twice")
+        least, most = bounds
+        optional = len(program) * (1 if most is None else most - least)
+        self._check_length(len(program) * least + 2 * optional + 2)
+        return _repeat(program, least, most)
 
     def _bounds(self) -> tuple[int, int | None] | None:
         """Read a quantifier, lazy or not, which is the same for a match of the whole."""
@@ -187,11 +190,11 @@ class _Parser:
         """Read a character, a class of characters, or a range a-z."""
         low = self._set_character()
         following = self._text[self._position : self._position + 2]
-        if len(low) > 1 or not following.startswith("-") or following in ("-", "-]"):
+        if not following.startswith("-") or following in ("-", "-]"):
             return low
         self._pop()
         high = self._set_character()
-        if len(high) > 1 or high[0] < low[0] or high[0][0] != high[0][1]:
+        if not (_is_character(low) and _is_character(high)) or high < low:
             raise self._error("bad range of characters")
         return ((low[0][0], high[0][0]),)
 
@@ -243,6 +246,11 @@ def _repeat(program: Program, least: int, most: int | None) -> Program:
     for _ in range(most - least):
         out += [Split(1, len(program) + 1), *program]
     return out
+
+
+def _is_character(ranges: Ranges) -> bool:
+    """Tell whether ranges hold a single character, and no class of them."""
+    return len(ranges) == 1 and ranges[0][0] == ranges[0][1]
 
 
 def _is_count(digits: str) -> bool:
