@@ -5,7 +5,7 @@
     lsq2 to lsq8, lsqplus2 to lsqplus8, dorefa2 to dorefa7          the same by another rule
     ternary-group32             one scale for 32 inputs of a channel, or for another number
     NAME-int4-lsq               a plan with other inputs: any word that a plan file has for inputs
-    NAME-static                 a plan whose inputs have static scales
+    NAME-static                 a plan whose inputs have static scales, if they are intN
 
 In all of them but "float", "ternary-all" and "ftervit" the patch embedding and the heads have 8-bit
 weights. Other inputs are for the encoder's layers; the first and last ones keep theirs. Stages name
@@ -83,7 +83,7 @@ _OF_BITS: dict[str, Callable[[int], Quantizer]] = {  # names that a number of bi
 }
 PLANS |= {f"{name}-static": PLANS[name].with_static_inputs() for name in ("int8", "ternary")}
 
-_INPUTS = re.compile("(.+?)-(int[2-8](?:-(?:lsq|lsqplus|pact|quest|hadamard|minmax))?)")
+_INPUTS = re.compile("(.+?)-(int[2-8](?:-(lsq|lsqplus|pact|quest|hadamard|minmax))?)")
 
 
 class UnknownPlan(ValueError):
@@ -102,7 +102,7 @@ def named_plan(plan: str | Plan) -> Plan:
     UnknownPlan
         If the name is unknown.
     ValueError
-        If it is no name.
+        If it is no name, or its parts contradict each other.
     """
     if isinstance(plan, Plan):
         return plan
@@ -115,6 +115,11 @@ def named_plan(plan: str | Plan) -> Plan:
         return PLANS[plan]
     base = plan.removesuffix("-static")
     if base != plan and base != "float" and not base.endswith("-static"):
+        if (match := _INPUTS.fullmatch(base)) and match[3]:
+            raise ValueError(
+                f"plan {plan!r}: inputs {match[2]!r} have no static form; choose the name without "
+                f"-{match[3]} or without -static"
+            )
         return named_plan(base).with_static_inputs()
     if (match := re.fullmatch("([a-z]+)([2-8])", plan)) and match[1] in _OF_BITS:
         return _encoder(_OF_BITS[match[1]](int(match[2])))

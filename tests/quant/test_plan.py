@@ -145,6 +145,9 @@ def test_names_are_put_together(name, weights, inputs, first):
         ("dorefa8", "bits is 8; expected an integer from 2 to 7"),
         ("trinary-int4", "unknown plan 'trinary'"),
         ("ternary-int8-quest", "bits is 8; expected an integer from 2 to 7"),
+        ("ternary-int4-quest-static", "inputs 'int4-quest' have no static form; .* without -quest"),
+        ("seq-int2-minmax-static", "inputs 'int2-minmax' have no static form"),
+        ("float-int4-lsqplus-static", "inputs 'int4-lsqplus' have no static form"),
         ("ternary-group1", "at least 2, as in 'group64'"),
     ],
 )
