@@ -23,7 +23,7 @@ import numpy as np
 from data_tools.plain_numbers import plain
 from tervit_np.arrays import Array, rows
 from tervit_np.dispatch import compiled
-from tervit_np.quant.channels import as_rows, check_granularity, scale_shape
+from tervit_np.quant.channels import as_rows, check_floats, check_granularity, scale_shape
 from tervit_np.quant.identity import ZERO
 from tervit_np.quant.protocol import Convention, QuantizedTensor
 from tervit_np.quant.straight_through import StraightThrough
@@ -55,13 +55,18 @@ class UniformWeight(StraightThrough, WeightQuantizer):
 
     def fake_quantize(self, w: Array) -> Array:
         """Round to the grid.  (out, ...) -> w_hat (out, ...)."""
-        return _fake_symmetric(as_rows(w, self.per), largest_code(self.bits)).reshape(w.shape)
+        return _fake_symmetric(self._as_rows(w), largest_code(self.bits)).reshape(w.shape)
 
     def encode(self, w: Array) -> QuantizedTensor:
         """Return codes in [-Q, Q], int8, and scales (out,), (out, groups) or ()."""
-        q, scale = symmetric_codes(as_rows(w, self.per), largest_code(self.bits))
+        q, scale = symmetric_codes(self._as_rows(w), largest_code(self.bits))
         scale = scale.reshape(scale_shape(w.shape, self.per))
         return QuantizedTensor(q.reshape(w.shape).astype(np.int8), scale, ZERO)
+
+    def _as_rows(self, w: Array) -> Array:
+        matrix = as_rows(w, self.per)
+        check_floats(matrix)  # of int8 weights |-128| is -128
+        return matrix
 
     def __repr__(self) -> str:
         return f"int{self.bits} ({self.per})"
@@ -112,6 +117,7 @@ class UniformAct(StraightThrough):
         return QuantizedTensor(q.astype(np.uint8).reshape(w.shape), scale.reshape(shape), zero)
 
     def _as_rows(self, x: Array) -> Array:
+        check_floats(x)
         return rows(x) if self.per == "token" else np.ascontiguousarray(x).reshape(1, -1)
 
     def __repr__(self) -> str:

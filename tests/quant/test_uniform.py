@@ -157,6 +157,14 @@ def test_non_finite_values_are_refused(quantizer, bad, backend):
         quantizer.encode(x)
 
 
+@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=repr)
+def test_integers_are_refused(quantizer):
+    """In int8 the magnitude of -128 is -128, and 5 would be the largest of these."""
+    for call in (quantizer.forward, quantizer.encode):
+        with pytest.raises(ValueError, match="are int8, expected floating-point numbers"):
+            call(np.array([[-128, 5]], np.int8))
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_largest_float32_values_stay_finite(backend):
     """One side fits; a range of twice the largest number has no step in float32."""
