@@ -33,6 +33,8 @@ from tervit_np.quant.static import TINY, StaticAct
 from tervit_np.quant.uniform import checked_bits, largest_code
 from tervit_np.quant.weight_quantizer import row_sums
 
+ALMOST_ZERO = 1e-20  # s of an a below 0: large enough that dx_hat s is no denormal number
+
 
 class LearnedActCache(NamedTuple):
     """What the backward pass needs."""
@@ -76,6 +78,8 @@ class LSQAct(StaticAct):
         """The present step s, None before calibration; an a below 0 counts as almost 0."""
         if self._end is None or self._end.data[0] == 0:
             return None
+        if self._end.data[0] < 0:
+            return ALMOST_ZERO
         step = self._end.data / self._end.data.dtype.type(largest_code(self.bits))
         return max(float(step[0]), TINY)
 

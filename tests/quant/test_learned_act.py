@@ -7,7 +7,7 @@ import tervit_np as tv
 from tervit_np.models import with_fixed_inputs
 from tervit_np.quant import PACT, LSQAct, Plan, StaticAct, Ternary, UniformWeight, fixed_scale
 from tervit_np.quant.plan_words import quantizer_from_words, quantizer_to_words
-from tests.checks import BACKENDS, ROUNDOFF64, close
+from tests.checks import BACKENDS, ROUNDOFF32, ROUNDOFF64, close
 
 X, DX_HAT = np.random.default_rng(0).normal(size=(2, 5, 40))
 KINDS = pytest.mark.parametrize("kind", [LSQAct, PACT])
@@ -49,9 +49,22 @@ def test_an_end_below_zero_rounds_almost_all_to_almost_zero(kind):
     quantizer = started(kind)
     quantizer.params()["end"].data.fill(-1)
     x_hat, cache = quantizer.forward(X)
-    assert np.abs(x_hat).max() < 1e-30
+    assert np.abs(x_hat).max() < 1e-18
     assert np.isfinite(quantizer.backward(DX_HAT, cache)).all()
     assert np.isfinite(quantizer.params()["end"].grad).all()
+
+
+@KINDS
+@pytest.mark.parametrize("bits", [2, 8])
+@pytest.mark.parametrize("size", [1e-5, 1e-8, 1e-12])
+def test_an_end_below_zero_can_grow_again(kind, bits, size):
+    """All values are beyond it: da is the sum of dx_hat sign(x), however small dx_hat is."""
+    quantizer = started(kind, bits, dtype=np.float32)
+    quantizer.params()["end"].data.fill(-1)
+    x = X.astype(np.float32)
+    _, cache = quantizer.forward(x)
+    quantizer.backward(np.float32(size) * np.sign(x), cache)
+    close(quantizer.params()["end"].grad, np.array([size * x.size]), ROUNDOFF32)
 
 
 @KINDS
