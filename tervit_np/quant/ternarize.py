@@ -22,6 +22,7 @@ because rows of weights below 1e-5 would vanish.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from data_tools.plain_numbers import is_finite_number
 from tervit_np.arrays import Array
@@ -36,7 +37,7 @@ class TernaryTensor(NamedTuple):
 
     codes: Array  # int8 in {-1, 0, 1}, shaped like w
     scale: Array  # (out,), (out, groups) or ()
-    threshold: Array  # like scale
+    threshold: Array  # like scale; rounded down, so that codes are 0 up to it in its own type
 
     def dequantize(self) -> Array:
         """Compute w_hat = alpha t.  -> shaped like the codes."""
@@ -66,8 +67,10 @@ def ternarize(
     check_finite(matrix)
     codes, alpha, delta = ternarize_rows(matrix, threshold, scale)
     shape = scale_shape(w.shape, granularity)
-    alpha, delta = (a.astype(matrix.dtype).reshape(shape) for a in (alpha, delta))
-    return TernaryTensor(codes.reshape(w.shape), alpha, delta)
+    alpha = alpha.astype(matrix.dtype).reshape(shape)
+    return TernaryTensor(
+        codes.reshape(w.shape), alpha, round_down(delta, matrix.dtype).reshape(shape)
+    )
 
 
 def ternarize_rows(
@@ -88,6 +91,14 @@ def ternarize_rows(
         alpha = mean if scale == "mean" else total / np.maximum(support.sum(axis=1), 1)
     codes = (np.sign(matrix) * support).astype(np.int8)
     return codes, np.ldexp(alpha, exponent), np.ldexp(delta, exponent)
+
+
+def round_down(values: Array, dtype: DTypeLike) -> Array:
+    """Return the largest numbers of a type that are not above float64 values.  (M,) -> (M,)."""
+    with np.errstate(over="ignore"):
+        near = values.astype(dtype)
+    below: Array = np.where(near > values, np.nextafter(near, near.dtype.type(0)), near)
+    return below
 
 
 def check_finite(weights: Array) -> None:

@@ -195,6 +195,14 @@ def test_the_scale_keeps_the_type(dtype):
     assert fitted.scale.dtype == fitted.threshold.dtype == fitted.dequantize().dtype == dtype
 
 
+def test_the_threshold_is_not_rounded_up_to_a_weight_above_it():
+    """Delta is just below the second weight, and the nearest float32 is that weight."""
+    w = np.array([[0.6404226422309875, 0.34484297037124634]], np.float32)
+    fitted = ternarize(w)
+    assert fitted.codes.tolist() == [[1, 1]]
+    assert (w > fitted.threshold).all()
+
+
 def test_integers_become_real():
     fitted = ternarize(np.array([[1, -5, 2]]))
     assert fitted.codes.tolist() == [[0, -1, 1]]

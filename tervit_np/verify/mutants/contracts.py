@@ -82,8 +82,8 @@ CONTRACTS = [
             (
                 "quant.ternarize",
                 "ternarize",
-                "a.astype(matrix.dtype).reshape(shape)",
-                "a.reshape(shape)",
+                "alpha.astype(matrix.dtype).reshape(shape)",
+                "alpha.reshape(shape)",
             ),
         ),
     ]
