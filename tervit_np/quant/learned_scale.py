@@ -22,7 +22,9 @@ ParetoQ has taken it over. AdamW divides by the size of a gradient, so that a fa
 but on the norm by which all gradients are clipped, and da here has none: it is the derivative of
 `frozen`.
 
-An a that training has brought below 0 counts as 0, and w_hat is 0 until it has grown again.
+An a that training has brought below 0 counts as 0, and w_hat is 0 until it has grown again. Then
+every weight is beyond, but one that is 0 counts as inside: a row of zeros, whose a starts at 0, has
+a gradient.
 """
 
 from abc import abstractmethod
@@ -41,7 +43,7 @@ from tervit_np.quant.weight_quantizer import WeightQuantizer, check_scale, finit
 class LearnedScaleCache(NamedTuple):
     """What the backward pass needs."""
 
-    ste_mask: Array  # bool, |w| < a, shaped like w
+    ste_mask: Array  # bool, |w| < a, or w = 0 where a is; shaped like w
     slope: Array  # derivative of each w_hat by its a (M, N)
     residual: Array | None  # g(v) - v (M, N), None unless asked for
 

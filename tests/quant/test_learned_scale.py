@@ -5,7 +5,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.nn import Linear
-from tervit_np.quant import SEQ, Plan, UniformAct
+from tervit_np.quant import LSQ, SEQ, Plan, UniformAct
 from tervit_np.train.adamw import decays
 from tests.checks import ROUNDOFF64, close
 
@@ -78,6 +78,16 @@ def test_a_scale_that_is_not_above_zero_counts_as_zero(end):
     assert np.flatnonzero(dw).size == 0
     close(quantizer.end.grad, np.array([7, 8, 8]) * 2 / 3, ROUNDOFF64)
     assert quantizer.encode(w).scale.tolist() == [0, 0, 0]
+
+
+def test_a_row_of_zeros_can_be_trained():
+    """Its a starts at 0 and has no gradient yet; the weights have all of theirs."""
+    w = np.zeros((1, 4))
+    for quantizer in (prepared(SEQ(), w), prepared(LSQ(2), w)):
+        w_hat, cache = quantizer.forward(w)
+        assert not w_hat.any()
+        assert quantizer.backward(DY[:1, :4], cache).tolist() == DY[:1, :4].tolist()
+        assert quantizer.end.grad.tolist() == [0]
 
 
 def test_a_plan_starts_scales_and_keeps_learned_ones():
