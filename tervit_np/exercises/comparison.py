@@ -66,6 +66,12 @@ def wrong_number(
     return ": ".join((f"{name} is {number:.6g}, expected {true:.6g}", *causes[:1]))
 
 
+def is_nan_or_infinite(value: Any) -> bool:
+    """Whether a value is one number, and that is NaN or infinite."""
+    is_number = np.size(value) == 1 and np.asarray(value).dtype.kind == "f"
+    return bool(is_number and not np.isfinite(value).all())
+
+
 def equal(value: Array, other: Array, rtol: float = 1e-6) -> bool:
     """Whether two arrays agree: equal shapes, differences below `rtol` of the largest element."""
     if value.shape != np.shape(other):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array, read_only
-from tervit_np.exercises.comparison import wrong_array, wrong_number
+from tervit_np.exercises.comparison import is_nan_or_infinite, wrong_array, wrong_number
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
 from tervit_np.exercises.numbers import check_rng
 
@@ -150,7 +150,7 @@ def _wrong_loss(loss: Any, terms: Array, rtol: float) -> str:
         "it is the mean over all B C elements; divide by B": -terms.mean(),
         "the sign: log p is negative, a loss is not": terms.sum() / len(terms),
     }
-    if np.size(loss) == 1 and not np.isfinite(float(np.ravel(loss)[0])):
+    if is_nan_or_infinite(loss):
         return f"the loss is {loss}: log 0 is -inf; use z - logsumexp"
     return wrong_number(loss, -terms.sum() / len(terms), "the loss", known, rtol)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tervit_np.arrays import Array, read_only
-from tervit_np.exercises.comparison import wrong_array, wrong_number
+from tervit_np.exercises.comparison import is_nan_or_infinite, wrong_array, wrong_number
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
 from tervit_np.exercises.numbers import check_rng
 
@@ -103,7 +103,7 @@ def _fault(result: Any, student: Array, teacher: Array, temperature: float) -> s
     s, t = (_log_softmax(z.astype(np.float64) / temperature) for z in (student, teacher))
     loss = temperature**2 * _kl(t, s)
     gradient = temperature * (np.exp(s) - np.exp(t)) / len(s)
-    if np.size(result[0]) == 1 and not np.isfinite(float(np.ravel(result[0])[0])):
+    if is_nan_or_infinite(result[0]):
         return f"the loss is {result[0]}: log 0 is -inf; use log_softmax, not the log of p"
     return wrong_number(
         result[0], loss, "the loss", _wrong_losses(s, t, student, teacher, temperature), rtol

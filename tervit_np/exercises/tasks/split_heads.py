@@ -137,7 +137,7 @@ def _merge_fault(result: Any, out: Array) -> str:
 
 
 def _qkv_fault(result: Any, qkv: Array, heads: int) -> str:
-    parts = tuple(result) if np.ndim(result) == 5 else result
+    parts = tuple(result) if isinstance(result, np.ndarray) and result.ndim == 5 else result
     if fault := not_arrays(parts, ("q", "k", "v")):
         return fault
     batch, tokens, columns = qkv.shape

@@ -45,6 +45,7 @@ def test_each_mistake_is_named(last_finding, name, lines, message):
         ("return q, k, v", "return q", "one array is returned, expected 3 arrays, q, k, v"),
         ("by_head.swapaxes(1, 2)", "by_head", "T and H are still to be swapped"),
         ("return q, k, v", "return x.transpose(2, 0, 3, 1, 4)", ""),
+        ("return q, k, v", "return q, k.swapaxes(-1, -2), v", "k: its shape is (1, 2, 1, 2)"),
     ],
 )
 def test_mistakes_with_heads_are_named(tmp_path, right, wrong, message):
@@ -67,6 +68,7 @@ def test_mistakes_with_heads_are_named(tmp_path, right, wrong, message):
         ("(targets * log_p).sum() / batch", "(targets * log_p).mean()", "divide by B"),
         ("(np.exp(log_p) - targets) / batch", "np.exp(log_p) / batch", "q is missing"),
         ("return float(loss), dlogits", "return log_p, dlogits", "it is one number"),
+        ("return float(loss), dlogits", "return None, dlogits", "the loss is NoneType; it is one"),
     ],
 )
 def test_mistakes_with_the_loss_are_named(tmp_path, right, wrong, message):

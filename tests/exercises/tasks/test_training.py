@@ -87,6 +87,7 @@ LOSS, GRADIENT = "(p_t * (log_t - log_s)).sum() / batch", "temperature * (p_s - 
         ("return float(loss), dstudent", "return dstudent, loss, dstudent", "one result is ret"),
         ("return float(loss), dstudent.astype(student.dtype)", "return p_s, dstudent",
          "the loss has shape (1, 2); it is one number"),
+        ("return float(loss)", "return None", "the loss is NoneType; it is one number"),
     ],
 )  # fmt: skip
 def test_mistakes_with_distillation_are_named(finding_of, right, wrong, message):
