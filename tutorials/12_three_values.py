@@ -416,7 +416,7 @@ tv.quantize(model, "float")
 # two matrices one after the other, so it adds about half of what it should
 # (0.71 times 0.71). Shrinking only fc1 and fc2 costs 13 points. And attention
 # scores, products of queries and keys, are halved, and the attention weights
-# become more alike. Shrinking only qkv costs 11 points.
+# become more alike. Shrinking only qkv costs 11.5 points.
 #
 # All of these are numbers *before* training with ternary weights. Training can
 # mend a wrong scale, since LayerNorm and the other parameters adapt. Whether a

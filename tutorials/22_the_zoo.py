@@ -5,7 +5,7 @@ The zoo of quantizers
 :You will do: draw eight rules for weights of few values side by side, with
   their gradients; measure what each loses on three kinds of rows; train
   one float model further with each of them; and count how often codes change
-  with eight more, which learn or remember something.
+  with eight more, most of which learn or remember something.
 :You will learn: what each rule wants, and what it pays for that; why no error
   of the weights tells which one trains best; how to read a table of rules.
 :You need: chapters 09 (masks), 10 (grids) and 12 (three values).
@@ -302,9 +302,9 @@ claim("exact and QuEST are within 3 points of TerViT", fit < 3, True)
 #   and the model has to grow back. Its authors train from scratch, where there
 #   is no size to lose; as a way to round a finished model it is a bad choice.
 #   Sherry, which pays for its bits, is 4.6 points behind.
-# * *The step of the largest weight*, with four times the error of the others,
-#   is not behind: -1.0 ± 2.8 points. It zeroes three of four weights and
-#   leaves the large ones as they are (chapter 12).
+# * *The step of the largest weight*, with four times TerViT's error on
+#   Gaussian rows, is not behind: -1.0 ± 2.8 points. It zeroes three of four
+#   weights and leaves the large ones as they are (chapter 12).
 #
 # What this comparison cannot tell: it is one float model, one learning rate,
 # and short. The claims hold for the models of three seeds; a rule that needs

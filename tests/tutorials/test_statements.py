@@ -67,6 +67,28 @@ def test_the_step_from_the_largest_weight_loses_more_of_longer_rows():
     assert (off < [0.006, 0.006, 0.01]).all()  # the last one of 400 rows
 
 
+def numbers_of(chapter: str) -> dict[str, float]:
+    """Return the stored numbers of a chapter, by their names."""
+    stored = json.loads((ROOT / "docs" / "tutorials.json").read_text(encoding="utf-8"))
+    numbers = stored["chapters"][chapter]["numbers"]
+    return {name: number["value"] for name, number in numbers.items() if "value" in number}
+
+
+def test_chapter_12_says_what_shrinking_costs():
+    numbers = numbers_of("12_three_values")
+    mlp, scores = (
+        numbers["float"] - numbers[f"float, {kinds} times 0.71"] for kinds in ("fc1 and fc2", "qkv")
+    )
+    assert f"Shrinking only fc1 and fc2 costs {mlp:.0f} points" in text_of("12")
+    assert f"Shrinking only qkv costs {scores:.1f} points" in text_of("12")
+
+
+def test_chapter_22_says_how_far_the_step_of_the_largest_weight_is_off():
+    numbers = numbers_of("22_the_zoo")
+    assert round(numbers["largest, Gaussian"] / numbers["TerViT, Gaussian"]) == 4
+    assert "with four times TerViT's error on Gaussian rows" in text_of("22")
+
+
 def test_chapter_17_says_how_the_paper_may_have_counted():
     swin = tv.quantize(tv.create_model("swin_small_patch4_window7_224"), "ternary")
     assert round(sizes(swin).paper / 1e6, 1) == 13.1
