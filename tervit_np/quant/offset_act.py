@@ -54,6 +54,12 @@ class LSQPlusAct(LSQAct):
         """The present b, 0 before `prepare`."""
         return 0.0 if self._offset is None else float(self._offset.data[0])
 
+    def with_scale(self, scale: float) -> "LSQPlusAct":
+        """Start from a calibrated step and from b = 0, around which it was found, in place."""
+        super().with_scale(scale)
+        self.params()["offset"].data.fill(0)
+        return self
+
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, LearnedActCache]:  # type: ignore[override]
         """Round to the grid.  (...) -> x_hat (...).
 

@@ -14,9 +14,17 @@ X, DX_HAT = np.random.default_rng(0).normal(size=(2, 5, 40))
 def started(kind=LSQPlusAct, bits=4, scale=0.2, offset=0.0):
     quantizer = kind(bits)
     quantizer.prepare(X)
+    quantizer.with_scale(scale)
     if offset:
         quantizer.params()["offset"].data.fill(offset)
-    return quantizer.with_scale(scale)
+    return quantizer
+
+
+def test_calibration_starts_the_offset_anew():
+    """The step is found for a grid around 0: values near an old offset would all be clipped."""
+    quantizer = started(offset=3.0).with_scale(0.2)
+    assert quantizer.offset == 0
+    close(quantizer.forward(X)[0], started().forward(X)[0], EXACT)
 
 
 def test_the_grid_is_that_of_lsq_moved_by_the_offset():
