@@ -9,7 +9,7 @@ from tervit_np.analysis.style import FAINT, INK, STAGE_COLOURS
 from tervit_np.analysis.svg import Chart, chart
 from tervit_np.arrays import Array
 from tervit_np.models import Classifier
-from tervit_np.quant import Ternary, ternarize
+from tervit_np.quant import Ternary, TernaryTensor, ternarize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,14 +41,22 @@ def ternary_layer(model: Classifier) -> str:
     return next((n for n in names[len(names) // 2 :] if n.endswith("fc1")), names[len(names) // 2])
 
 
+def fit(w: Array, quant: Ternary) -> TernaryTensor:
+    """Fit codes, scales and thresholds to clip(w), as the quantizer does.  (out, in) -> them."""
+    return ternarize(
+        w if quant.clip is None else np.clip(w, -quant.clip, quant.clip),
+        granularity=quant.granularity,
+        threshold=quant.threshold,
+        scale=quant.scale,
+    )
+
+
 def draw_weights(model: Classifier, path: Path) -> Chart:
     """Draw histograms of channels, from the smallest to the largest threshold; write the PNG."""
     layer = dict(model.quantizable())[ternary_layer(model)]
     quant = layer.weight_quant
     w = layer.weight.data.reshape(len(layer.weight.data), -1)
-    fitted = ternarize(
-        w, granularity=quant.granularity, threshold=quant.threshold, scale=quant.scale
-    )
+    fitted = fit(w, quant)
     delta = np.broadcast_to(fitted.threshold, len(w))
     alpha = np.broadcast_to(fitted.scale, len(w))
     chosen = np.argsort(delta)[np.linspace(0, len(w) - 1, CHANNELS).astype(int)]
