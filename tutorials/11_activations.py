@@ -355,7 +355,7 @@ claim("least squares loses more than percentile 99", fit > 3 * cut, True)
 # The float model is the same function. With 8 bits and min-max calibration the
 # accuracy falls from 76.8 to 35.6 %: the channel takes the range, and the
 # other 63 are left with five of 255 codes. A scale for each token helps (74.6
-# %): in half of the tokens the channel is less than 0.3 of its largest value.
+# %): in half of the tokens the channel is below a third of its largest value.
 #
 # *Predict*, then look again: why does least squares do so badly, 51.2 %, when
 # percentile 99 has 74.8 %? The squared error of the *input* is nearly all in

@@ -74,6 +74,11 @@ def numbers_of(chapter: str) -> dict[str, float]:
     return {name: number["value"] for name, number in numbers.items() if "value" in number}
 
 
+def test_chapter_11_says_how_large_the_planted_channel_mostly_is():
+    assert numbers_of("11_activations")["the channel, median / largest"] < 1 / 3
+    assert "in half of the tokens the channel is below a third of its largest" in text_of("11")
+
+
 def test_chapter_12_says_what_shrinking_costs():
     numbers = numbers_of("12_three_values")
     mlp, scores = (
