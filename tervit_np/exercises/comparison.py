@@ -31,7 +31,8 @@ def wrong_array(
 ) -> str:
     """Explain how `value` differs from `true`; empty if values, shape and type are right.
 
-    `known` maps a sentence about a mistake to the result under that mistake. `given` are the
+    `known` maps a sentence about a mistake to the result under that mistake; where that is right in
+    the case at hand, it explains nothing. `given` are the
     arguments with which the result must share no memory; leave it out where a view is right.
     """
     if fault := not_an_array(value, name, true.dtype):
@@ -40,7 +41,7 @@ def wrong_array(
     if equal(value, true, rtol):
         return wrong_type(value, true.dtype, name) or shared_memory(value, name, given or {})
     for sentence, wrong in (known or {}).items():
-        if equal(value, wrong):
+        if equal(value, wrong) and not equal(np.asarray(wrong), true, rtol):
             return f"{name}: {sentence} (it {_numbers(value, true, rtol)})"
     if value.shape != true.shape:
         return f"{name}: {wrong_shape(value.shape, true.shape)}"
@@ -62,8 +63,12 @@ def wrong_number(
     number = np.asarray(value, np.float64).reshape(())
     if np.isclose(number, true, rtol=rtol, atol=0):
         return ""
-    causes = [sentence for sentence, wrong in known.items() if equal(number, np.asarray(wrong))]
-    return ": ".join((f"{name} is {number:.6g}, expected {true:.6g}", *causes[:1]))
+    causes = [
+        sentence
+        for sentence, wrong in known.items()
+        if equal(number, np.asarray(wrong)) and not np.isclose(wrong, true, rtol=rtol, atol=0)
+    ]
+    return ": ".join((f"{name} {is_expected(number, np.asarray(true), (6, 10, 17))}", *causes[:1]))
 
 
 def is_nan_or_infinite(value: Any) -> bool:
@@ -146,9 +151,9 @@ def _numbers(value: Array, true: Array, rtol: float) -> str:
     return f"at [{index}] is {value[at]:.6g}, expected {true[at]:.6g}"
 
 
-def is_expected(value: Array, true: Array) -> str:
+def is_expected(value: Array, true: Array, choices: Sequence[int] = (4, 7, 10, 17)) -> str:
     """Write "is [1, 2.5], expected [1, 3]", with as many digits as tell them apart."""
-    for digits in (4, 7, 10, 17):
+    for digits in choices:
         written, expected = in_words(value, digits), in_words(true, digits)
         if written != expected:
             break

@@ -7,6 +7,7 @@ from tervit_np.exercises.comparison import (
     not_an_array,
     not_arrays,
     wrong_array,
+    wrong_number,
 )
 
 TRUE = np.array([[1.0, 2], [3, 4]])
@@ -36,6 +37,16 @@ def test_the_right_array_has_no_fault():
 def test_each_fault_is_one_sentence(value, message):
     known = {"the sign": -TRUE, "one sum too many": TRUE.sum(axis=1)}
     assert wrong_array(value, TRUE, "y", known).startswith(message)
+
+
+def test_a_mistake_that_is_right_in_this_case_explains_nothing():
+    """With one picture a sum is the mean; what is wrong is the ninth digit."""
+    value = TRUE * (1 + 3e-9)
+    assert "a sum" not in wrong_array(value, TRUE, "y", {"it is a sum": TRUE})
+    assert wrong_number(1 + 3e-9, 1.0, "the loss", {"it is a sum": 1.0}) == (
+        "the loss is 1.000000003, expected 1"
+    )
+    assert wrong_number(2.0, 1.0, "the loss", {"it is a sum": 2.0}).endswith("1: it is a sum")
 
 
 def test_of_a_large_array_the_first_wrong_element_is_shown():

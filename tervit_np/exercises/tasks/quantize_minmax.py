@@ -10,6 +10,7 @@ from tervit_np.arrays import Array, read_only
 from tervit_np.exercises.comparison import not_arrays, wrong_array, wrong_type
 from tervit_np.exercises.exercise import Exercise, Finding, WrongAnswer
 from tervit_np.exercises.numbers import check_rng
+from tervit_np.exercises.tasks.quantize_symmetric import ZERO_ROW, zero_row_fault
 
 TASK = """
 Numbers that come out of GELU are never far below 0: half of a symmetric grid
@@ -96,6 +97,7 @@ def _fault(result: Any, x: Array, levels: int) -> str:
     rtol = 1e-9 if x.itemsize == 8 else 1e-6
     return (
         wrong_array(scale, true, "s", _wrong_scales(x, low, high, levels), rtol=rtol)
+        or zero_row_fault(scale, true)
         or wrong_type(zero, x.dtype, "z")
         or wrong_array(zero, true_zero, "z", _wrong_zeros(low, high, safe))
         or wrong_type(codes, x.dtype, "q")
@@ -126,9 +128,7 @@ def _wrong_scales(x: Array, low: Array, high: Array, levels: int) -> dict[str, A
         "this is z: return q, s, z in this order": (
             np.rint(-low / np.where(high == low, 1, (high - low) / levels)).astype(x.dtype)
         ),
-        "a row of zeros has scale 0; only the division needs another number": (
-            np.where(high == low, 1, (high - low) / levels).astype(x.dtype)
-        ),
+        ZERO_ROW: (np.where(high == low, 1, (high - low) / levels).astype(x.dtype)),
     }
 
 

@@ -63,6 +63,7 @@ return codes, scale
 """,
 )
 
+ZERO_ROW = "a row of zeros has scale 0; only the division needs another number"
 _PAPER = [[1.5, -0.7, 0.8], [-6.0, 3.0, 0.5]]
 
 
@@ -148,11 +149,16 @@ def _scale_fault(scale: Array, x: Array, true: Array, q_max: int) -> str:
         "it is (max - min) / 2Q; a symmetric grid has its 0 in the middle": (
             np.ptp(x, axis=1, keepdims=True) / (2 * q_max)
         ),
-        "a row of zeros has scale 0; only the division needs another number": (
-            np.where(true == 0, 1, true).astype(x.dtype)
-        ),
+        ZERO_ROW: (np.where(true == 0, 1, true).astype(x.dtype)),
     }
-    return wrong_array(scale, true, "s", known, rtol=1e-9 if x.itemsize == 8 else 1e-6)
+    rtol = 1e-9 if x.itemsize == 8 else 1e-6
+    return wrong_array(scale, true, "s", known, rtol=rtol) or zero_row_fault(scale, true)
+
+
+def zero_row_fault(scale: Array, true: Array) -> str:
+    """Look for a row of zeros with a scale, however small beside those of other rows."""
+    is_zero = not scale[true == 0].any()
+    return "" if is_zero else f"s: {ZERO_ROW}"
 
 
 def _wrong_codes(x: Array, ratio: Array, safe: Array) -> dict[str, Array]:

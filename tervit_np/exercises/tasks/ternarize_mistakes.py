@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from tervit_np.arrays import Array
+from tervit_np.exercises.comparison import is_expected
 from tervit_np.verify.diagnosis import wrong_shape
 
 _FACTOR = 0.7
@@ -112,7 +113,7 @@ def _compare(name: str, values: Array, true: Array, known: dict[str, Array], col
         return f"{name} is {values[~np.isfinite(values)][0]}: do the sums run in float64?"
     i = int(np.argmax(np.abs(values - true)))
     deviation = abs(float(values[i]) / true[i] - 1) if true[i] else math.inf
-    numbers = f"{name} of row {i} is {values[i]:.9g}, expected {true[i]:.9g}"
+    numbers = f"{name} of row {i} {is_expected(values[i], true[i], (9, 17))}"
     if deviation < 1e-2 and eps > 1e-9:
         cause = f"sums in {values.dtype} lose small weights; use float64"
         return f"{numbers}, {deviation:.1e} off: {cause}"

@@ -29,6 +29,7 @@ SAFE, Q = "np.where(scale == 0, 1, scale).astype(x.dtype)", "2 ** (bits - 1) - 1
         (SAFE, "np.maximum(scale, 1e-3)", "small rows vanish"),
         ("return codes, scale", "return scale, codes", "s: these are the codes: return q, then s"),
         ("return codes, scale", "return codes, safe", "s: a row of zeros has scale 0"),
+        ("codes, scale\n", "codes, np.maximum(scale, 1e-12)\n", "s: a row of zeros has scale 0"),
         ("return codes, scale", "return codes", "one array is returned, expected 2 arrays, q, s"),
     ],
 )
@@ -55,6 +56,7 @@ CODES = "np.clip(np.rint(x / safe) + zero, 0, levels)"
         (CODES, f"{CODES}.astype(np.uint8)", "q is uint8, expected float64"),
         (SAFE, "scale", "z: a row of zeros is divided by its scale, 0 / 0"),
         ("codes, scale, zero", "codes, zero, scale", "s: this is z: return q, s, z in this order"),
+        ("codes, scale, zero", "codes, scale + 1e-12, zero", "s: a row of zeros has scale 0"),
     ],
 )  # fmt: skip
 def test_mistakes_with_a_min_max_grid_are_named(finding_of, right, wrong, message):

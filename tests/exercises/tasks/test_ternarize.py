@@ -49,6 +49,8 @@ def test_the_right_lines_pass(last_finding):
         (ALPHA, "(size * chosen).sum(axis=1)", "on paper", "it is a sum"),
         (ALPHA, "(size * chosen).mean(axis=1)", "on paper", "divided by the length of the row"),
         (ALPHA, "np.ones(1)", "random", "its shape is (1,), expected (3,)"),
+        ("np.maximum(chosen.sum(axis=1), 1)", "(chosen.sum(axis=1) + 1e-12)", "on paper",
+         "alpha of row 0 is 0.999999999999"),
         (", 1)", ", 0)", "a row of zeros", "alpha of a row of zeros is nan, expected 0"),
         (".astype(np.float64)", "", "float32", "sums in float32 lose small weights"),
         ("alpha = np.where(chosen, size, 0)", "alpha = np.where(chosen, np.abs(matrix), 0)",
