@@ -68,6 +68,9 @@ def check(module: ModuleType) -> Iterator[Finding]:
         "on paper, [[6, 1, 4, 5, 1]]": np.array([[6.0, 1, 4, 5, 1]]),
         "one large weight, [[1, 1, 10, 1]]": np.array([[1.0, 1, 10, 1]]),
         "[[6, 3, 2, 2, 1]], where S_k^2 / k falls and rises again": np.array([[6.0, 3, 2, 2, 1]]),
+        "[[8, 3, 2, 1, 1, 1]], where 5.5 is also the mean of what is above its half": np.array(
+            [[8.0, 3, 2, 1, 1, 1]]
+        ),
         "equal weights, [[2, 2, 2]]": np.array([[2.0, 2, 2]]),
         "random magnitudes (3, 9)": np.abs(n(size=(3, 9)) * [[0.5], [1.0], [3.0]]),
         "random magnitudes (5, 64), with a long tail": np.abs(n(size=(5, 64))) ** 3,
@@ -152,8 +155,20 @@ def _wrong_alphas(magnitude: Array) -> dict[str, Array]:
             "each row has one number, as in sums[np.arange(M), best]": true[:, None],
             "this is delta; return alpha, delta": true / 2,
             "it is the gain S_k^2 / k; alpha is S_k / k": chosen**2 / (best + 1),
+            "it is the mean of the weights above its half, as several numbers are; try every k": (
+                _alternating(magnitude)
+            ),
         }
     return known
+
+
+def _alternating(magnitude: Array) -> Array:
+    """Take codes for a scale and the scale for these codes in turn, from the mean on.  -> (M,)."""
+    alpha = magnitude.mean(axis=1)
+    for _ in range(magnitude.shape[1]):  # each turn changes the number of codes, or is the last
+        above = magnitude > alpha[:, None] / 2
+        alpha = np.where(above, magnitude, 0).sum(axis=1) / np.maximum(above.sum(axis=1), 1)
+    return np.asarray(alpha)
 
 
 def _wrong_deltas(magnitude: Array, alpha: Array) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tervit_np.exercises.tasks import find_exercise
 from tervit_np.exercises.tasks.exact_interval import _best_alpha
 from tervit_np.quant.ternarize import exact_interval
 
@@ -85,6 +86,25 @@ BEST, ALPHA = "np.argmax(sums**2 / k, axis=1)", "sums[of_row, best] / k[best]"
 )  # fmt: skip
 def test_mistakes_with_the_exact_interval_are_named(finding_of, right, wrong, message):
     assert message in finding_of("exact_interval", right, wrong).message
+
+
+ALTERNATING = """
+alpha = {}
+for _ in range(50):
+    above = magnitude > alpha[:, None] / 2
+    alpha = (magnitude * above).sum(axis=1) / np.maximum(above.sum(axis=1), 1)
+return alpha, alpha / 2
+"""
+
+
+@pytest.mark.parametrize(
+    "start", ["magnitude.mean(axis=1)", "1.4 * magnitude.mean(axis=1)", "magnitude.min(axis=1)"]
+)
+def test_codes_and_scale_that_fit_each_other_are_not_enough(last_finding, start):
+    """Of random rows alone they are often the best, so that some students' numbers let it pass."""
+    finding = last_finding(find_exercise("exact_interval"), ALTERNATING.format(start))
+    assert finding.what.startswith("[[8, 3, 2, 1, 1, 1]]")
+    assert "it is the mean of the weights above its half, as several" in finding.message
 
 
 def test_the_errors_of_a_wrong_scale_are_shown(finding_of):
