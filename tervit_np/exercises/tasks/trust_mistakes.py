@@ -35,7 +35,14 @@ def rms_fault(result: Any, w: Array) -> str:
                 np.sqrt(np.square(scaled).mean(axis=1))
             ),
         }
-    return wrong_array(result, true, "r", _others(known, true))
+    if fault := wrong_array(result, true, "r", _others(known, true)):
+        return fault
+    for i in range(len(w)):  # r of a row may be far below that of another
+        row = slice(i, i + 1)
+        of_row = {sentence: r[row] for sentence, r in known.items()}
+        if fault := wrong_array(result[row], true[row], f"r of row {i}", of_row):
+            return fault
+    return ""
 
 
 def _others(known: dict[str, Array], true: Array) -> dict[str, Array]:

@@ -37,6 +37,8 @@ ERROR, DW = "np.abs(w_hat - w) <= level / 2", "dw_hat * cache.trusted"
         (R, "wide.std(axis=1)", "the standard deviation; no mean is taken away"),
         (R, "np.full(len(wide), np.sqrt(np.square(wide).mean()))", "each row has its own"),
         ("largest = np.where(largest == 0, 1, largest)", "pass", "r is [nan, "),
+        ("np.abs(wide).max(axis=1, keepdims=True)", "np.full((len(wide), 1), np.abs(wide).max())",
+         "r of row 1: these squares over- or underflow"),
         (CODES, "np.abs(matrix) > level[:, None] / 1.224 / 2", "the threshold is r / 2; it is a"),
         (CODES, "np.abs(matrix) >= level[:, None] / 2", "the inequality is strict"),
         (CODES, "np.abs(matrix) > 0.5", "the threshold is 1 / 2; that of a row is its own"),
