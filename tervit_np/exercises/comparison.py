@@ -32,8 +32,8 @@ def wrong_array(
     """Explain how `value` differs from `true`; empty if values, shape and type are right.
 
     `known` maps a sentence about a mistake to the result under that mistake; where that is right in
-    the case at hand, it explains nothing. `given` are the
-    arguments with which the result must share no memory; leave it out where a view is right.
+    the case at hand, it explains nothing. `given` are the arguments with which the result must
+    share no memory; leave it out where a view is right.
     """
     if fault := not_an_array(value, name, true.dtype):
         return fault
