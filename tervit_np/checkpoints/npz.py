@@ -65,8 +65,11 @@ def read_npz(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     path = Path(path)
     require_file(path)
     if not zipfile.is_zipfile(path):
+        hint = ""
+        if path.suffix == ".safetensors":
+            hint = "; load_packed reads packed files, and pretrained official weights"
         raise ValueError(
-            f"{path}: not a checkpoint of tervit_np, or truncated (it is not an .npz archive)"
+            f"{path}: not a checkpoint of tervit_np, or truncated (it is not an .npz archive){hint}"
         )
     if not is_npz_checkpoint(path):
         raise ValueError(f"{path}: an archive, but not a checkpoint of tervit_np")

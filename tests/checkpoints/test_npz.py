@@ -182,6 +182,16 @@ def test_other_files_are_refused(path, name):
         tv.load_checkpoint(path)
 
 
+def test_of_a_packed_file_it_is_said_what_reads_it(tmp_path, model):
+    packed = tmp_path / "model.safetensors"
+    tv.export(tv.quantize(model, "ternary"), packed)
+    with pytest.raises(ValueError, match="not an .npz archive.*; load_packed reads packed files"):
+        load_model(packed)
+    weights = packed.rename(tmp_path / "model.bin")
+    with pytest.raises(ValueError, match="not an .npz archive\\)$"):
+        load_model(weights)
+
+
 def test_absent_files_and_folders_are_refused(tmp_path):
     (tmp_path / "folder.npz").mkdir()
     for path, words in (
