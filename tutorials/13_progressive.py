@@ -436,7 +436,8 @@ quote("seeds for an interval of ± 0.3 points", enough, 71, 0)
 # -----------
 # * torchao's quantization-aware training goes direct: float, then one stage
 #   with fake quantization, then conversion.
-# * BitNet b1.58 has no float stage at all: ternary from the first step.
+# * BitNet b1.58 has no float stage at all: ternary from the first step. Here
+#   that is ahead in 4 epochs and behind in 24 (``docs/stages.md``).
 # * TernaryBERT, from which this line of work comes, relies on distillation
 #   from the float model; so do Q-ViT, by authors of TerViT, and FTerViT.
 #
