@@ -76,8 +76,9 @@ def _rule(number: int, entry: dict[str, Any]) -> Rule:
         raise ValueError(f"{where}: pattern is {entry['pattern']!r}; expected text, or several")
     pattern = "|".join(patterns)
     try:
-        for each in patterns:  # by itself: "(a" and "b)" are none, though "(a|b)" is one
-            Pattern(each)
+        # Each by itself, too: "(a" and "b)" are none, though "(a|b)" is one.
+        for text in (*patterns, pattern):
+            Pattern(text)
         where += f", {pattern!r}" if len(pattern) <= _WIDTH else ""
         weights, inputs = (quantizer_from_words(entry[key], key) for key in ("weights", "inputs"))
         if is_for_norms(weights) and not isinstance(inputs, Identity):

@@ -137,6 +137,7 @@ def test_an_old_file_stays_if_a_plan_cannot_be_written(tmp_path):
     [
         ("[[layer]\n", "is not TOML: Expected .*line 1"),
         ("[[layer]]\npattern = ['(a', 'b)']\nweights = 'float'\ninputs = 'float'", "unbalanced"),
+        (f"[[layer]]\npattern = {['a{99999}'] * 3}\n{EIGHT}", "number 1: .* repeats too much"),
         ('[[layer]]\npattern = "a\\.b"\n', "line 2.*write a text with backslashes between '"),
         ("", "there is no entry"),
         ("[layer]\nhead = 3", "there is no entry"),
