@@ -67,7 +67,7 @@ def read_npz(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     if not zipfile.is_zipfile(path):
         hint = ""
         if path.suffix == ".safetensors":
-            hint = "; load_packed reads packed files, and pretrained official weights"
+            hint = "; load_packed reads packed files, and pretrained reads official weights"
         raise ValueError(
             f"{path}: not a checkpoint of tervit_np, or truncated (it is not an .npz archive){hint}"
         )
