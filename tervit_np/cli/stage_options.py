@@ -98,9 +98,10 @@ def _with_teacher(stages: "list[Stage]", teacher: str | None) -> "list[Stage]":
         raise ValueError(f"--teacher is {teacher!r}; expected one of the stages {', '.join(names)}")
     first = names.index(teacher) + 1
     if first == len(stages):
+        advice = "name an earlier stage" if first > 1 else "add a stage behind it with --stages"
         raise ValueError(
             f"--teacher is {teacher!r}, the last stage, so that no later one could learn from it; "
-            "name an earlier stage"
+            f"{advice}"
         )
     return [*stages[:first], *(replace(stage, teacher=teacher) for stage in stages[first:])]
 

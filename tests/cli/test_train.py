@@ -106,7 +106,11 @@ def test_one_class_is_refused(tervit, pictures, tmp_path):
         ),
         (
             ("--stages", "float:1,ternary:1", "--teacher", "ternary"),
-            "--teacher is 'ternary', the last stage, so that no later one could learn from it",
+            "'ternary', the last stage, so that no later one could learn from it; name an earlier",
+        ),
+        (
+            ("--stages", "float:1", "--teacher", "float"),
+            "'float', the last stage, so that no later one could learn from it; add a stage behind",
         ),
         (("--model", "resnet50"), "unknown model 'resnet50'"),
         (("--resume", "no/such/run"), "does not exist; expected the folder of a run"),
