@@ -15,6 +15,7 @@ _CLASSES: dict[str, Ranges] = {
     "w": (("0", "9"), ("A", "Z"), ("_", "_"), ("a", "z")),
     "s": (("\t", "\r"), (" ", " ")),
 }
+_QUANTIFIERS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
 class Characters(NamedTuple):
@@ -87,8 +88,7 @@ class _Parser:
         if not branches:
             return program
         # Written from the last branch to the first: each begins with a choice to go past it.
-        length = len(program) + sum(len(branch) + 2 for branch in branches)
-        self._check_length(length)
+        self._check_length(len(program) + sum(len(branch) + 2 for branch in branches))
         parts: list[Program] = [program]
         after = len(program)
         for branch in reversed(branches):
@@ -117,13 +117,9 @@ class _Parser:
 
     def _bounds(self) -> tuple[int, int | None] | None:
         """Read a quantifier, lazy or not, which is the same for a match of the whole."""
-        bounds: tuple[int, int | None]
-        if self._take("*"):
-            bounds = 0, None
-        elif self._take("+"):
-            bounds = 1, None
-        elif self._take("?"):
-            bounds = 0, 1
+        bounds = _QUANTIFIERS.get(self._next())
+        if bounds is not None:
+            self._pop()
         elif self._take("{"):
             bounds = self._counts()
         else:
@@ -194,7 +190,8 @@ class _Parser:
             return low
         self._pop()
         high = self._set_character()
-        if not (_is_character(low) and _is_character(high)) or high < low:
+        are_characters = all(len(r) == 1 and r[0][0] == r[0][1] for r in (low, high))  # no classes
+        if not are_characters or high < low:
             raise self._error("bad range of characters")
         return ((low[0][0], high[0][0]),)
 
@@ -246,11 +243,6 @@ def _repeat(program: Program, least: int, most: int | None) -> Program:
     for _ in range(most - least):
         out += [Split(1, len(program) + 1), *program]
     return out
-
-
-def _is_character(ranges: Ranges) -> bool:
-    """Tell whether ranges hold a single character, and no class of them."""
-    return len(ranges) == 1 and ranges[0][0] == ranges[0][1]
 
 
 def _is_count(digits: str) -> bool:

@@ -245,9 +245,6 @@ def _backward(
     logits, cache = model.forward(images[part], train=True, rng=rng)
     value, dlogits = loss(logits, part)
     weight: float = (part.stop - part.start) / len(images)
-    model.backward(_scale(dlogits, weight), cache, input_grad=False)
+    dlogits = tuple(d * weight for d in dlogits) if isinstance(dlogits, tuple) else dlogits * weight
+    model.backward(dlogits, cache, input_grad=False)
     return value * weight
-
-
-def _scale(dlogits: Any, weight: float) -> Any:
-    return tuple(d * weight for d in dlogits) if isinstance(dlogits, tuple) else dlogits * weight
