@@ -45,7 +45,7 @@ the runs. It says what a small model and a small budget should expect. A *planne
 the plan before its training; a difference without that word may have been looked at when results
 were known. Many intervals are on this page, and of those whose true difference is 0 one in twenty
 leaves 0 out. So "five fresh seeds" repeat leads; a difference below 0 was repeated only where they
-are named beside it. All seeds of a comparison see the same training and test pictures, and no
+are named with it. All seeds of a comparison see the same training and test pictures, and no
 interval covers others.
 
 Every number is read from a stored record: `python docs/make_claims.py` makes this page from

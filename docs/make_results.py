@@ -221,12 +221,9 @@ def draw_comparisons() -> list[Path]:
 def add_run(folder: Path, runs: list[dict[str, Any]]) -> None:
     """Add a run; one with a stored command and seed replaces the stored run."""
     new = summary(folder)
-    keys = [(run["command"], run["seed"]) for run in runs]
-    key = new["command"], new["seed"]
-    if key in keys:
-        runs[keys.index(key)] = new
-    else:
-        runs.append(new)
+    keys = [(run["command"], run["seed"]) for run in [*runs, new]]
+    place = keys.index(keys[-1])  # its own, at the end, if none is stored
+    runs[place : place + 1] = [new]
 
 
 def main() -> None:
@@ -240,7 +237,6 @@ def main() -> None:
             add_comparison(folder)
         else:
             add_run(folder, runs)
-    STORE.parent.mkdir(exist_ok=True)
     STORE.write_text(json.dumps(runs, indent=1) + "\n")
     for page in PAGES:
         page.write_text(remade(page, runs), encoding="utf-8")

@@ -92,26 +92,21 @@ def test_the_share_of_ternary_training_is_judged_by_its_rule():
     short = [difference("share", f"{share} against a quarter") for share in shares]
     long = [difference("share-long", f"{share} against a quarter") for share in shares]
     assert not any(after.low > before.high for before, after in zip(short, long, strict=True))
-    assert [after.high < before.low for before, after in zip(short, long, strict=True)] == [
-        False,
-        True,
-        True,
-    ]
+    falls = [after.high < before.low for before, after in zip(short, long, strict=True)]
+    assert falls == [False, True, True]
     fresh = difference("share-fresh", "all against a quarter")
     fresh_long = difference("share-long-fresh", "all against a quarter")
     assert fresh.low > 0 > fresh_long.high
     page = text("stages.md")
-    ahead, behind = short[2].mean, -long[2].mean
-    assert (
-        f"{ahead:.1f} points ahead of a quarter in four epochs, and {behind:.1f} points behind"
-        in page
-    )
+    ahead, behind = f"{short[2].mean:.1f}", f"{-long[2].mean:.1f}"
+    words = f"{ahead} points ahead of a quarter in four epochs, and {behind} points behind in 24"
+    assert words in page
     assert f"a mean of {short[1].mean:+.1f} and then {long[1].mean:+.1f}" in page
     words = f"{fresh.mean:.1f} points ahead in four epochs, {-fresh_long.mean:.1f} behind in 24"
     assert words in page
     words = (
-        f"{ahead:.1f} points ahead of a ternary quarter in four epochs, 95 % interval "
-        f"{short[2].low:.1f} to {short[2].high:.1f}, and {behind:.1f} behind in 24, "
+        f"{ahead} points ahead of a ternary quarter in four epochs, 95 % interval "
+        f"{short[2].low:.1f} to {short[2].high:.1f}, and {behind} behind in 24, "
         f"{long[2].low:.1f} to {long[2].high:.1f}"
     )
     assert words in text("results.md")

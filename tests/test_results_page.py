@@ -134,8 +134,8 @@ def test_distances_from_float_twins_are_those_of_the_runs():
     own, (twin,) = last(wide), last(f"{wide} --float-twin")
     assert f"seed 0 ends {twin - own[0]:.2f} points behind its own, and" in readme
     reached = " and ".join(f"{x:.1f}" for x in own)
-    behind = f"seed 0 {twin - own[0]:.2f} points less than its float twin"
-    assert f"seeds 0 and 1 reached {reached} %, {behind}; that of seed 1 has not been" in TEXT
+    behind = f"Seed 0 ends {twin - own[0]:.2f} points behind its float twin"
+    assert f"seeds 0 and 1 reached {reached} %. {behind}; that of seed 1 has not been" in TEXT
     assert f"{words} points ahead of the ternary model" in TEXT
     assert f"for shapes {fmean(shapes):.1f} points" in TEXT
 

@@ -156,7 +156,7 @@ def _scale_fault(scale: Array, x: Array, true: Array, q_max: int) -> str:
 
 
 def zero_row_fault(scale: Array, true: Array) -> str:
-    """Look for a row of zeros with a scale, however small beside those of other rows."""
+    """Look for a row of zeros with a scale, however small compared with those of other rows."""
     is_zero = not scale[true == 0].any()
     return "" if is_zero else f"s: {ZERO_ROW}"
 
