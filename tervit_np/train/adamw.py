@@ -21,6 +21,7 @@ from tervit_np.arrays import Array
 from tervit_np.dispatch import compiled
 from tervit_np.param import Param, copy_state, distinctly_named
 
+LEAST_ON_THREADS = 2**20  # fewer parameters take less time than threads take to begin
 NOT_DECAYED = ("cls_token", "dist_token", "pos_embed", "relative_position_bias_table")
 
 
@@ -46,6 +47,7 @@ class AdamW:
         self.named_params = distinctly_named(named_params)
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self.steps = 0
+        self._size = sum(param.size for _, param in self.named_params)
         self._decayed = {name for name, param in self.named_params if decays(name, param)}
         self.first = {name: np.zeros_like(p.data) for name, p in self.named_params}
         self.second = {name: np.zeros_like(p.data) for name, p in self.named_params}
@@ -54,6 +56,7 @@ class AdamW:
         """Update every parameter in place; `each` calls a function for all, perhaps on threads."""
         self.steps += 1
         corrections = [1 - elementary.power(beta, self.steps) for beta in self.betas]
+        each = each if self._size >= LEAST_ON_THREADS else map
         list(each(lambda named: self._update(*named, *corrections), self.named_params))
 
     def _update(self, name: str, param: Param, m_scale: float, v_scale: float) -> None:

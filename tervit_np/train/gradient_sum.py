@@ -33,7 +33,8 @@ class GradientSum:
     def add(self, gradients: list[Param], loss: float) -> None:
         """Add the gradients and the loss of the next part of this rank."""
         for param, own in zip(self._params, gradients, strict=True):
-            param.grad += own.grad
+            if own.grad is not param.grad:  # those of the first part are the model's
+                param.grad += own.grad
         self._loss += loss
 
     def fail(self) -> None:

@@ -43,7 +43,8 @@ def overflowing_operator(
     with ExitStack() as stack, np.errstate(all="ignore"), suppress(ValueError, FloatingPointError):
         stack.callback(parallel.close)
         stack.enter_context(_watching)
-        stack.enter_context(watch.modules(parallel.replicas[0].model))
+        for replica in parallel.replicas:
+            stack.enter_context(watch.modules(replica.model))
         stack.enter_context(watch.operators())
         stack.enter_context(watch.quantizers(model))
         parallel.gradients(images, loss, _restarted(rng))

@@ -3,9 +3,10 @@
     g = sum over parts p of (n_p / B) g_p        in the order of the parts
 
 A gradient of a mean over B images is a weighted sum of the parts' own means. How a batch is cut
-depends on its size alone. Each part runs on a replica that shares the weights' memory and owns its
-gradients; these are added in the order of the parts, whichever thread is ready first. NumPy and the
-compiled kernels leave Python's lock while they compute.
+depends on its size alone. Each part runs on a replica that shares the weights' memory. The first
+one's gradients are the model's; those of the others are added to them in the order of the parts,
+whichever thread is ready first. NumPy and the compiled kernels leave Python's lock while they
+compute.
 
 Parts of about a thousand tokens fit the caches better than a batch, and only those in progress
 need memory. All parts share the quantized weights, computed once.
@@ -13,10 +14,10 @@ need memory. All parts share the quantized weights, computed once.
 
 import copy
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
-from threading import Condition
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,10 @@ from tervit_np.arrays import Array
 from tervit_np.models import Classifier, Logits
 from tervit_np.models.classifier import require_model
 from tervit_np.nn.quantized_layer import QuantizedLayer
-from tervit_np.param import Param, zero_grad
+from tervit_np.param import Param
+from tervit_np.quant import IDENTITY
 from tervit_np.train.ranks import ONE, Ranks
+from tervit_np.train.turns import Turns, TurnsEnded
 
 # (logits, part of the batch) -> loss, dlogits
 Loss = Callable[[Logits, slice], tuple[float, Logits]]
@@ -35,55 +38,29 @@ PART_TOKENS = 1024
 LEAST_PARTS = 2  # more and smaller parts of a small batch would spend their time in Python
 
 
-class TurnsEnded(Exception):
-    """The turn of a thread will not come, since another thread has failed."""
-
-
-class Turns:
-    """Threads do something one after another, in the order of their numbers 0, 1, 2, ..."""
-
-    def __init__(self) -> None:
-        self._next, self._ended, self._changed = 0, False, Condition()
-
-    @contextmanager
-    def take(self, number: int) -> Iterator[None]:
-        """Wait for the turn of a number; afterwards it is that of the next.
-
-        Raises
-        ------
-        TurnsEnded
-            If it will not come.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended or self._next == number)
-            if self._ended:
-                raise TurnsEnded
-            yield
-            self._next += 1
-            self._changed.notify_all()
-
-    def end(self) -> None:
-        """Let no thread wait any more."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-
 class Replica:
     """A copy of a model that shares its weights and buffers, and has gradients of its own.
 
     These lie in one array: setting many small arrays to zero would take the time of a small part.
+    With `owns_gradients` False the gradients are those of the model, too.
     """
 
-    def __init__(self, model: Classifier) -> None:
-        shared = {id(array): array for array in model.named_arrays().values()}
-        self.model = copy.deepcopy(model, shared)
+    def __init__(self, model: Classifier, owns_gradients: bool = True) -> None:
+        shared = list(model.named_arrays().values())
+        params = [param for _, param in model.named_params()]
+        if not owns_gradients:
+            shared += [param.grad for param in params]
+        self.model = copy.deepcopy(model, {id(array): array for array in shared})
         self.params = [param for _, param in self.model.named_params()]
-        self._gradients = join_gradients(self.params)
+        if owns_gradients:
+            self._gradients = [join_gradients(self.params)]
+        else:
+            self._gradients = [param.grad for param in params]
 
     def zero_grad(self) -> None:
         """Set the gradients to zero."""
-        self._gradients.fill(0)
+        for array in self._gradients:
+            array.fill(0)
 
 
 class ParallelModel:
@@ -110,7 +87,8 @@ class ParallelModel:
         self.accumulate = whole_number("ParallelModel: accumulate", accumulate, 1)
         self.model, self.ranks = model, ranks
         self.named_params = model.named_params()
-        self.replicas = [Replica(model) for _ in range(threads)]
+        self.threads = threads
+        self.replicas = [Replica(model, owns_gradients=i > 0) for i in range(threads + 1)]
         replica_layers = [layers_with_weights(replica.model) for replica in self.replicas]
         self._layers = list(zip(layers_with_weights(model), *replica_layers, strict=True))
         self._pool = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="tervit")
@@ -119,23 +97,31 @@ class ParallelModel:
         """Run forward and backward on a batch (B, 3, S, S); return the mean loss.
 
         Drop path draws from a child of `rng` for each part.
+
+        Raises
+        ------
+        ValueError
+            If there are no images, which have no mean.
         """
+        if len(images) == 0:
+            raise ValueError("ParallelModel.gradients: found 0 images, expected at least 1")
         parts = split_range(len(images), self.accumulate * part_count(self.model, len(images)))
         rngs = [None] * len(parts) if rng is None else rng.spawn(len(parts))
-        zero_grad(p for _, p in self.named_params)
         self._share_weights()
-        turns, idle = Turns(), list(self.replicas)
+        first, *idle = self.replicas
+        turns = Turns()
         own = range(len(parts))[self.ranks.rank :: self.ranks.size]
         total = self.ranks.gradient_sum([p for _, p in self.named_params])
 
         def compute(turn: int) -> None:
             """Compute the gradients of a part, and add them after those of the parts before."""
-            replica, number = idle.pop(), own[turn]
+            replica, number = first if turn == 0 else idle.pop(), own[turn]
             replica.zero_grad()
             value = _backward(replica.model, images, parts[number], loss, rngs[number])
             with suppress(TurnsEnded), turns.take(turn):
                 total.add(replica.params, value)
-            idle.append(replica)
+            if turn > 0:
+                idle.append(replica)
 
         try:
             self.each(compute, range(len(own)), turns.end)
@@ -176,7 +162,7 @@ class ParallelModel:
 
         tasks: list[Future[None]] = []
         try:
-            for _ in self.replicas[1:]:
+            for _ in range(1, self.threads):
                 tasks.append(self._pool.submit(work))
             work()
             wait(tasks)
@@ -190,7 +176,10 @@ class ParallelModel:
     def _share_weights(self) -> None:
         """Quantize each layer's weight once, on all threads, for all replicas."""
         layers = [layer for layer, *_ in self._layers]
-        weights = self.each(QuantizedLayer.quantized_weight, layers)
+        # Threads take longer to begin than a few layers without a quantizer take.
+        is_float = all(layer.weight_quant is IDENTITY for layer in layers)
+        each = map if is_float else self.each
+        weights = each(QuantizedLayer.quantized_weight, layers)
         for (_, *copies), weight in zip(self._layers, weights, strict=True):
             for layer in copies:
                 layer.shared = weight
@@ -224,10 +213,11 @@ def join_gradients(params: Sequence[Param]) -> Array:
     return joined
 
 
-def split_range(count: int, parts: int) -> list[slice]:
+@cache
+def split_range(count: int, parts: int) -> tuple[slice, ...]:
     """Split 0..count into at most `parts` non-empty ranges of nearly equal length."""
     bounds = np.linspace(0, count, min(parts, count) + 1).round().astype(int)
-    return [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return tuple(slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True))
 
 
 def _take(todo: deque[tuple[int, Any]]) -> tuple[int, Any] | None:

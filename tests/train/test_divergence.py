@@ -114,6 +114,14 @@ def test_an_operator_of_the_backward_pass_is_named(model, plan):
         assert blamed(model, loss=wrong(np.float32(1e25))) == f"the output of {name} in head"
 
 
+def test_the_module_is_named_whichever_part_of_the_batch_fails(model):
+    def wrong_in_the_second(logits, part):
+        dlogits = loss(logits, part)[1]
+        return 0.0, dlogits * np.float32(np.nan) if part.start else dlogits
+
+    assert blamed(model, loss=wrong_in_the_second) == "the input of linear_backward in head"
+
+
 def test_the_step_is_repeated_with_its_random_numbers(model):
     """Drop path is drawn again as it was, so the operator is the one that failed."""
     rng, seen = np.random.default_rng(3), []

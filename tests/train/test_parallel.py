@@ -10,7 +10,9 @@ import tervit_np as tv
 from tervit_np.losses import cross_entropy
 from tervit_np.train import ParallelModel
 from tervit_np.train import parallel as train_parallel
-from tervit_np.train.parallel import Replica, Turns, split_range
+from tervit_np.train import turns as train_turns
+from tervit_np.train.parallel import Replica, split_range
+from tervit_np.train.turns import Turns
 
 
 @pytest.mark.parametrize("plan", ["float", "ternary"])
@@ -34,11 +36,15 @@ def test_parts_add_up_to_the_whole_batch(plan, threads, pieces):
         np.testing.assert_allclose(param.grad, expected[name], rtol=1e-9, atol=1e-12)
 
 
-def test_replicas_share_weights_and_have_their_own_gradients(model):
-    first, second = ParallelModel(model, 2).replicas
-    for p, q in zip(first.params, second.params, strict=True):
-        assert p.data is q.data
+def test_replicas_share_weights_and_only_the_first_shares_the_gradients(model):
+    first, second, third = ParallelModel(model, 2).replicas
+    named = model.named_params()
+    for (_, own), p, q, r in zip(named, first.params, second.params, third.params, strict=True):
+        assert own.data is p.data is q.data is r.data
+        assert own.grad is p.grad
         assert not np.shares_memory(p.grad, q.grad)
+        assert not np.shares_memory(p.grad, r.grad)
+        assert not np.shares_memory(q.grad, r.grad)
 
 
 def test_no_range_is_empty():
@@ -48,6 +54,26 @@ def test_no_range_is_empty():
             assert sum(lengths) == count
             assert min(lengths) >= 1
             assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_gradients_of_an_earlier_batch_are_gone(model, threads):
+    parallel, found = ParallelModel(model, threads, accumulate=2), []
+    images = np.random.default_rng(0).normal(size=(8, 3, 8, 8)).astype(np.float32)
+    for _ in range(2):
+        rng = np.random.default_rng(1)
+        parallel.gradients(images, lambda z, part: cross_entropy(z, np.zeros(len(z), int)), rng)
+        found.append([param.grad.copy() for _, param in model.named_params()])
+    parallel.close()
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_array_equal(two, one)
+
+
+def test_a_batch_without_images_has_no_mean(model):
+    parallel = ParallelModel(model, 1)
+    with pytest.raises(ValueError, match="found 0 images, expected at least 1"):
+        parallel.gradients(np.zeros((0, 3, 8, 8), np.float32), lambda z, part: (0.0, z))
+    parallel.close()
 
 
 def test_an_error_in_a_part_is_not_swallowed(model):
@@ -170,7 +196,7 @@ def test_after_ctrl_c_between_two_parts_no_thread_waits_for_the_part_that_was_ta
     take = train_parallel._take
     monkeypatch.setattr(parallel, "_share_weights", lambda: None)
     monkeypatch.setattr(train_parallel, "_take", interrupted)
-    monkeypatch.setattr(train_parallel, "Condition", Impatient)
+    monkeypatch.setattr(train_turns, "Condition", Impatient)
     with pytest.raises(KeyboardInterrupt):
         parallel.gradients(np.zeros((8, 3, 8, 8), np.float32), loss, np.random.default_rng(0))
     parallel.close()
