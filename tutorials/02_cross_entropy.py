@@ -11,9 +11,8 @@ Softmax and cross-entropy
   untrained model's loss, what temperature and label smoothing do.
 :You need: chapter 01 (the chain rule by index, finite differences).
 :Time: 25 minutes to read, a few seconds to run.
-:In the paper: TerViT trains with this loss, on labels and on the
-  probabilities of a teacher (chapter 14). Softmax appears a second time, in
-  attention (chapter 05).
+:In the paper: the loss of DeiT and Swin, which TerViT makes ternary. Softmax
+  appears a second time, in attention (chapter 05).
 """
 
 # %%

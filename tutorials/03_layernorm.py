@@ -11,8 +11,8 @@ LayerNorm and its backward pass
 :You need: chapter 01 (the upstream gradient dy, finite differences).
 :Time: 25 minutes to read, a few seconds to run.
 :In the paper: the norm before each attention and each MLP of the transformer,
-  :math:`y = \gamma (x - \mu) / \sqrt{v + \epsilon} + \beta`. It stays in full
-  precision when the weights become ternary.
+  :math:`y = \gamma (x - \mu) / \sqrt{v + \epsilon} + \beta`. Here it stays in
+  float when the weights become ternary, which is our choice (chapter 20).
 """
 
 # %%
@@ -440,8 +440,8 @@ claim("the others by less than 1e-5", lost[1:].max() < 1e-5)
 #   the other axis.
 # * timm's DeiT has eps 1e-6 and Swin 1e-5. A wrong eps is hard to see and
 #   shifts all logits a little; only stored numbers of another program find it.
-# * torchao and BitNet leave norms in float, as TerViT does: in DeiT-Small they
-#   are a thousandth of all numbers. (FTerViT, 2026, makes even those ternary.)
+# * torchao and BitNet leave norms in float, as we do: in DeiT-Small they are a
+#   thousandth of all numbers. (FTerViT, 2026, makes even those ternary.)
 #
 # Further reading
 # ---------------

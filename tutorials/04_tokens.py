@@ -14,7 +14,8 @@ From pixels to tokens
 :Time: 20 minutes to read; it trains a small model the first time (under a
   minute on two cores) and runs in seconds after that.
 :In the paper: the first lines of DeiT, patch embedding and position embedding.
-  TerViT rounds the patch embedding to 8 bits and not to three values.
+  TerViT does not make the patch embedding ternary. Here its weights get 8
+  bits, as the sizes of the paper count them (chapter 20).
 """
 
 # %%

@@ -12,7 +12,8 @@ The transformer block
 :Time: 25 minutes to read, a few seconds to run.
 :In the paper: the block of DeiT, :math:`x + \mathrm{attention}(\mathrm{norm}
   (x))` and then :math:`x + \mathrm{MLP}(\mathrm{norm}(x))`. TerViT makes the
-  four matrices of each block ternary. Sums, norms and GELU stay in float.
+  four matrices of each block ternary. Here sums, norms and GELU stay in float,
+  which is our choice (chapter 20).
 """
 
 # %%
@@ -142,8 +143,8 @@ for rows, up, down in ((64, 1.0, 1.0), (256, 0.4, 1.6)):
 # A block has an attention branch and an MLP branch, and each begins with a
 # LayerNorm. The names are those of official checkpoints: ``qkv`` makes
 # queries, keys and values, ``proj`` follows the attention, ``fc1`` and ``fc2``
-# are the layers of the MLP, four times as wide inside as outside (so its
-# matrices have 8 D^2 of the 12 D^2 numbers of a block's). The backward passes
+# are the layers of the MLP, four times as wide inside as outside (so they have
+# 8 D^2 of the 12 D^2 numbers in the matrices of a block). The backward passes
 # are the same lines from the last to the first. Each operator gives back the
 # gradient of its input, which goes to the line above, and those of its own
 # weight and bias, which are collected by name.

@@ -10,9 +10,9 @@ Training a vision transformer
   a training curve, and how a smoothed curve misleads.
 :You need: chapters 02 (cross-entropy), 04 (tokens), 06 (the block).
 :Time: 30 minutes to read, about a minute to run.
-:In the paper: the model before quantization, trained in float. The authors
-  start from published weights of DeiT. Ours is small enough to train here: 4
-  blocks instead of 12, pictures of 32 pixels instead of 224.
+:In the paper: the model before quantization, trained in float. Ours is small
+  enough to train here: 4 blocks instead of the 12 of a DeiT, pictures of 32
+  pixels instead of 224.
 """
 
 # %%

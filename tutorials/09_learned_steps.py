@@ -11,8 +11,8 @@ Clipping and learned steps
   gradient; why a better step matters at 2 bits and not at 8.
 :You need: chapter 08 (latent weights, the frozen residual).
 :Time: 25 minutes to read, 10 seconds to run.
-:In the paper: nothing is clipped and no step is learned: TerViT computes
-  thresholds and scales from the weights. Many quantizers go the other way.
+:In the paper: no step is learned: TerViT computes thresholds and scales from
+  the weights. Many quantizers go the other way.
 """
 
 # %%

@@ -13,9 +13,9 @@ Distillation
   07 and 08.
 :Time: 30 minutes to read. It uses the model that the chapters share, trained
   once in under a minute, and then runs for half a minute.
-:In the paper: labels only. Distillation is what others added: the authors' own
-  Q-ViT learns from a hard teacher, FTerViT (2026) from nothing but a teacher's
-  probabilities. DeiT, the model that TerViT starts from, was made for it.
+:In the paper: we do not know whether TerViT has a teacher (chapter 20). Its
+  relatives have: the authors' own Q-ViT learns from a hard teacher, FTerViT
+  (2026) from nothing but a teacher's probabilities. DeiT was made for it.
 """
 
 # %%

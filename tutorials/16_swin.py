@@ -416,8 +416,9 @@ quote("<merge x, u> - <x, merge_backward u>", left - right, 0, 1e-12)
 # partition and lookup as well.
 #
 # The order, down before across, is a convention, as the sign of the bias is.
-# TerViT makes the matrices ternary, patch merging's included, and leaves bias
-# tables as they are. Scores and mix multiply activations with activations.
+# A ternary plan rounds the matrices, patch merging's included, as the paper's
+# 13.1 MB suggest (chapter 20), and leaves bias tables in float. Scores and mix
+# multiply activations with activations.
 #
 # On your own
 # -----------

@@ -12,8 +12,8 @@ Integer kernels
   weights), chapter 17 (two bits a weight, zero point 1).
 :Time: 35 minutes to read, 10 seconds to run. The first run compiles kernels
   and takes half a minute.
-:In the paper: nothing. TerViT reports sizes and accuracies, but no times. This
-  chapter is about what its weights can gain on a processor.
+:In the paper: nothing that we know of: its claims are about accuracy and size.
+  This chapter is about what its weights can gain on a processor.
 """
 
 # %%

@@ -13,8 +13,8 @@ Your own pictures
 :You need: chapters 10 and 12 (8 bits, three values). Chapter 17 says what is
   in the file.
 :Time: 25 minutes to read, 1 minute to run.
-:In the paper: the start of its training from a pretrained float model, and its
-  choice of what stays at 8 bits: patch embedding and head.
+:In the paper: the start of its training from a float model, and its choice of
+  what does not become ternary: patch embedding and head (chapter 20).
 """
 
 # %%
@@ -179,12 +179,12 @@ claim("wrong preprocessing costs over one point", lost > 0.01, full_only=True)
 #
 # Which layers are sensitive?
 # ---------------------------
-# Now three values. The paper leaves patch embedding and head at 8 bits. Is
-# this right for our model? Measure it: quantize *one layer at a time*, leave
-# all others float, and look how much the loss on the validation split rises.
-# We do this with three values, with 4 and with 8 bits. Inputs of the layer get
-# 8 bits each time. *Predict* which of the 18 layers is the most sensitive to
-# three values.
+# Now three values. The paper does not give them to patch embedding and head.
+# Is this right for our model? Measure it: quantize *one layer at a time*,
+# leave all others float, and look how much the loss on the validation split
+# rises. We do this with three values, with 4 and with 8 bits. Inputs of the
+# layer get 8 bits each time. *Predict* which of the 18 layers is the most
+# sensitive to three values.
 
 from tervit_np.quant import Plan, Ternary, UniformAct, UniformWeight
 

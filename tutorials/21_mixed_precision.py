@@ -10,8 +10,8 @@ Mixed precision
 :You need: chapter 08 (latent weights). Chapter 10 helps (error of rounding).
 :Time: 25 minutes to read. It uses the model that several chapters share,
   trained once in under a minute, and then runs in seconds.
-:In the paper: nothing. TerViT was trained on GPUs, where products usually run
-  in 16 bits, and a paper seldom says which of its numbers were rounded.
+:In the paper: nothing that we know of. Such models are trained on GPUs, where
+  products usually run in 16 bits, and papers seldom say what was rounded.
 
 Everything here is emulated: NumPy has no bfloat16, but it has float32 and
 integers, and a bfloat16 is a float32 whose last 16 bits are zero.

@@ -55,6 +55,26 @@ def test_chapter_20_says_what_can_be_quantized():
     assert isinstance(model.blocks[0].norm1.gamma_quant, TernaryGamma)
 
 
+OPEN = {  # what chapter 20 lists as open, or knows from two accounts that differ
+    "8-bit inputs": r"8-bit inputs",
+    "gammas of LayerNorms": r"norms?\b",
+    "GELU, biases": r"GELU",
+    "a teacher for the ternary stage": r"teacher|distill",
+    "patch embedding and head": r"patch embedding",
+}
+
+
+def test_no_chapter_says_of_the_paper_what_chapter_20_leaves_open():
+    """Where "In the paper" names such a thing, it says whose choice it is or points there."""
+    assert all(f'"{what}"' in text_of("20") for what in OPEN)
+    for chapter in sorted(TUTORIALS.glob("[0-9][0-9]_*.py")):
+        head = ast.get_docstring(ast.parse(chapter.read_text("utf-8"))) or ""
+        (said,) = re.findall(r"^:In the paper: (.*?)(?:\n\S|\n\n|\Z)", head, re.DOTALL | re.M)
+        for what, words in OPEN.items():
+            if re.search(words, said):
+                assert "chapter 20" in said, (chapter.name, what)
+
+
 def test_the_step_from_the_largest_weight_loses_more_of_longer_rows():
     rng, errors = np.random.default_rng(0), []
     for length, rows in ((64, 20_000), (1000, 4000), (20_000, 400)):

@@ -138,7 +138,7 @@ TERNARIZE = Exercise(
             "the scale is the mean over the whole row",
             "np.where(above, size, 0).sum(axis=1) / count",
             "size.mean(axis=1)",
-            "alpha: it is the mean over the whole row",
+            "alpha: it is the mean over the whole row; the formula has that over t_i != 0",
         ),
         WrongAnswer(
             "sums run in the type of the weights",

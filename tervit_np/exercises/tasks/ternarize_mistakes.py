@@ -72,7 +72,7 @@ def wrong_alpha(alpha: Array, true: Array, matrix: Array, codes: Array) -> str:
     if np.isnan(alpha).any() and not matrix[np.isnan(alpha)].any():
         return "alpha of a row of zeros is nan, expected 0: no |w| is above Delta, this is 0 / 0"
     known = {
-        "it is the mean over the whole row; TerViT's default is the mean over t_i != 0": (
+        "it is the mean over the whole row; the formula has that over t_i != 0": (
             size.mean(axis=1)
         ),
         "the sum is divided by the length of the row, not by the number of t_i != 0": (
