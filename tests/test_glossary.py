@@ -47,3 +47,13 @@ def test_the_named_chapters_use_the_word(row):
         for chapter in TUTORIALS.glob(f"{number}_*.py"):  # none if it is not written yet
             for name in names.split(", "):
                 assert name.lower() in words_of(chapter), (name, chapter.name)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_a_chapter_with_the_word_in_its_title_is_named(row):
+    first, second, numbers = row
+    readme = (TUTORIALS / "README.md").read_text("utf-8")
+    for number, title in re.findall(r"^\| \[(\d\d) ([^\]]+)\]", readme, re.MULTILINE):
+        for name in (first if row not in tables()[2] else second).split(", "):
+            if name.lower() == title.lower():
+                assert number in numbers, title

@@ -200,6 +200,28 @@ def test_chapter_19_says_how_long_a_deit_small_takes():
     assert said in text_of("19") and "some thousands of pictures" in text_of("19")
 
 
+def test_random_logits_are_mostly_wrong_and_the_true_one_is_in_the_middle():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(20_000, 10)), rng.integers(0, 10, 20_000)
+    true = logits[np.arange(len(labels)), labels]
+    assert abs((true > logits.mean(axis=1)).mean() - 0.5) < 0.02
+    assert abs((logits.argmax(axis=1) != labels).mean() - 0.9) < 0.02
+    assert "as often above the mean of its row as below it" in answers_to("02")
+    assert "nine answers of ten are wrong" in answers_to("02")
+
+
+def test_a_mask_of_later_tokens_leaves_their_keys_the_gradients_of_later_queries():
+    rng = np.random.default_rng(0)
+    q, k, da = rng.normal(size=(3, 5, 5))
+    later = np.triu(np.ones((5, 5), bool), 1)
+    a, _ = tv.ops.softmax(np.where(later, -np.inf, q @ k.T))
+    ds = tv.ops.softmax_backward(da, a)
+    assert not ds[later].any()
+    dk = ds.T @ q
+    assert dk[1:].any(axis=1).all()  # from the queries of each token and of those behind it
+    assert "a token sends no gradient to the keys of later ones" in answers_to("05")
+
+
 def arrays_in(cache: object, path: str = "") -> dict[str, np.ndarray]:
     """Return the arrays of a cache by their paths."""
     if isinstance(cache, np.ndarray):
