@@ -222,6 +222,48 @@ def test_a_mask_of_later_tokens_leaves_their_keys_the_gradients_of_later_queries
     assert "a token sends no gradient to the keys of later ones" in answers_to("05")
 
 
+def definitions(number: str, heading: str, **changed: str) -> dict[str, object]:
+    """Run a chapter up to a heading, without what it prints, checks and draws.
+
+    `changed` has other values for names that are assigned once.
+    """
+    (chapter,) = TUTORIALS.glob(f"{number}_*.py")
+    source = chapter.read_text(encoding="utf-8").split(f"# {heading}\n")[0]
+    for name, value in changed.items():
+        source, count = re.subn(rf"^{name} = .*$", f"{name} = {value}", source, flags=re.MULTILINE)
+        assert count == 1
+    module = ast.parse(source)
+    module.body = [
+        node
+        for node in module.body
+        if not isinstance(node, ast.Expr) and "tervit_lesson" not in ast.unparse(node)
+    ]
+    names: dict[str, object] = {"SEED": 0}
+    exec(compile(module, chapter, "exec"), names)
+    return names
+
+
+def test_a_uniform_row_has_the_decibels_of_the_answers():
+    of = {
+        kind: definitions("10", "Who shares a scale?", row=f"rng.{kind}")
+        for kind in ("normal(size=1000)", "uniform(-1, 1, size=1000)")
+    }
+    normal, uniform = ((n["sqnr"], np.abs(n["row"]).max() / n["row"].std()) for n in of.values())
+    assert f"{uniform[0]:.1f} dB instead of {normal[0]:.1f}" in answers_to("10")
+    assert f"is {normal[1]:.1f} standard deviations, that of the uniform row {uniform[1]:.1f}" in (
+        answers_to("10")
+    )
+
+
+def test_a_mask_behind_the_softmax_loses_what_the_answers_say():
+    names = definitions("16", "Backward by hand")
+    x, p, w, s, mask, allowed = (names[n] for n in ("x", "p", "w", "s", "mask", "allowed"))
+    probs = names["branch"](x, p, w, s, 0 * mask)[1][4].reshape(-1, *mask.shape)
+    sums = (probs * allowed).sum(axis=-1)[:, 3]  # the rows of the last window
+    said = f"sum to {sums.mean():.2f} on average, between {sums.min():.2f} and {sums.max():.2f}"
+    assert said in answers_to("16")
+
+
 def arrays_in(cache: object, path: str = "") -> dict[str, np.ndarray]:
     """Return the arrays of a cache by their paths."""
     if isinstance(cache, np.ndarray):
