@@ -11,7 +11,7 @@ import tervit_np as tv
 from tervit_np.analysis.comparison import read_record
 from tervit_np.analysis.comparison.statistics import summarize
 from tervit_np.analysis.sizes import sizes
-from tervit_np.quant import IDENTITY, Plan, TernaryGamma, UniformWeight
+from tervit_np.quant import IDENTITY, Plan, Quest, Sherry, Ternary, TernaryGamma, UniformWeight
 from tervit_np.quant.plan import NORMS
 
 ROOT = Path(__file__).parents[2]
@@ -262,6 +262,21 @@ def test_a_mask_behind_the_softmax_loses_what_the_answers_say():
     sums = (probs * allowed).sum(axis=-1)[:, 3]  # the rows of the last window
     said = f"sum to {sums.mean():.2f} on average, between {sums.min():.2f} and {sums.max():.2f}"
     assert said in answers_to("16")
+
+
+def entropy_of(codes: np.ndarray) -> float:
+    """Return the bits of a code, counted by itself."""
+    p = np.unique(codes, return_counts=True)[1] / codes.size
+    return float(-(p * np.log2(p)).sum())
+
+
+def test_the_codes_of_the_zoo_have_the_entropies_of_the_answers():
+    w, text = np.random.default_rng(0).normal(size=(64, 1024)), answers_to("22")
+    bits = {q: entropy_of(q().encode(w).codes) for q in (Ternary, Quest, Sherry)}
+    assert all(1.535 < bits[q] < 1.585 for q in (Ternary, Quest))
+    assert f"Sherry has {bits[Sherry]:.2f} bits, more than the {5 / 4:.2f} that it takes" in text
+    wide = {b: entropy_of(UniformWeight(b).encode(w).codes) for b in (2, 4)}
+    assert f"4 bits moves to {wide[4]:.1f}" in text and f"*largest* to {wide[2]:.1f}" in text
 
 
 def arrays_in(cache: object, path: str = "") -> dict[str, np.ndarray]:
