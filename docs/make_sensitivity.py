@@ -21,7 +21,7 @@ from tervit_np.analysis.comparison.statistics import summarize  # noqa: E402
 STORE, PAGE = DOCS / "mixed_plans.json", DOCS / "sensitivity.md"
 ARMS = {
     "all_ternary": "none",
-    "paper": "patch embedding and head, as the paper says",
+    "paper": "patch embedding and head, as the paper's sizes count",
     "random": "drawn at random",
     "sensitive": "chosen by `tervit sensitivity`",
 }
