@@ -118,7 +118,7 @@ def image_count(text: str) -> float:
 
 def byte_count(text: str) -> int:
     """Read a number of bytes: 120000, 120kB, 0.12MB."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) *(b|kb|mb|)", text.strip().lower())
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]+)?) *(b|kb|mb|)", text.strip().lower())
     if match is None:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a size in bytes; expected something like 120000, 120kB or 0.12MB"

@@ -1,10 +1,12 @@
 """The argument parser of `tervit`, built from the command modules.
 
 A command is a module with the contents of `Command`. Each --help ends with examples; a usage error
-is one line, which suggests the nearest spelling.
+is one line, which suggests the nearest spelling. A value that begins with ~/ is a path below the
+home folder: most shells replace the ~ at the start of a word, but not in --out=~/runs, and some none.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
@@ -69,11 +71,13 @@ class CommandParser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; an unknown option is reported with the name of its command.
 
-        An empty argument would stand for this folder or for a default, and is mostly a variable
-        that the shell did not know.
+        An empty argument, or an option's empty value, would stand for this folder or for a default,
+        and is mostly a variable that the shell did not know.
         """
-        if "" in (sys.argv[1:] if args is None else args):
-            self.error("an argument is empty; leave it out, or check the variable it comes from")
+        for word in sys.argv[1:] if args is None else args:
+            if word == "" or (word.startswith("--") and word.endswith("=")):
+                what = f"the value of {word[:-1]}" if word else "an argument"
+                self.error(f"{what} is empty; leave it out, or check the variable it comes from")
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown and not parsed.parser._takes(unknown, parsed):
             from data_tools.spelling import did_you_mean  # imports NumPy
@@ -100,12 +104,12 @@ class CommandParser(argparse.ArgumentParser):
         argparse ends a list at the first option. Returns False, and adds nothing, if one of the
         words before "--" is an option or the command takes no list.
         """
-        lists = [a.dest for a in self._get_positional_actions() if a.nargs in ("+", "*")]
+        lists = [a for a in self._get_positional_actions() if a.nargs in ("+", "*")]
         end = words.index("--") if "--" in words else len(words)
         if not lists or any(word.startswith("-") for word in words[:end]):
             return False
-        added = words[:end] + words[end + 1 :]
-        setattr(parsed, lists[0], [*getattr(parsed, lists[0]), *added])
+        added = [self._get_value(lists[0], word) for word in words[:end] + words[end + 1 :]]
+        setattr(parsed, lists[0].dest, [*getattr(parsed, lists[0].dest), *added])
         return True
 
     def error(self, message: str) -> NoReturn:
@@ -115,12 +119,24 @@ class CommandParser(argparse.ArgumentParser):
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         """Read a value; argparse would say "invalid int value"."""
         try:
-            return super()._get_value(action, text)
+            return super()._get_value(action, self._below_home(text))
         except argparse.ArgumentError:
             kind = "a whole number" if action.type is int else "a number"
             if action.type not in (int, float):
                 raise
             raise argparse.ArgumentError(action, f"{text!r} is not {kind}") from None
+
+    def _below_home(self, text: str) -> str:
+        """Replace a leading ~ or ~user of a path by the home folder; return other text as it is."""
+        first, *others = text.replace(os.sep, "/").split("/")
+        if not first.startswith("~") or (first != "~" and not others):
+            return text
+        from data_tools.paths import expand_user
+
+        try:
+            return str(expand_user(text))
+        except ValueError as error:
+            self.error(str(error))
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Refuse a value that is not among the choices of an option, or an unknown command."""

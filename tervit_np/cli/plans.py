@@ -58,11 +58,12 @@ def chosen_plan(text: str) -> ChosenPlan:
     ValueError
         If the name is unknown, or the file is missing or invalid.
     """
+    from data_tools.paths import expand_user
     from tervit_np.quant.plan_file import read_plan_file
     from tervit_np.quant.plan_names import UnknownPlan, named_plan
 
     if is_plan_file(text):
-        return ChosenPlan(text, read_plan_file(text), True)
+        return ChosenPlan(text, read_plan_file(expand_user(text)), True)  # one of --stages, too
     try:
         return ChosenPlan(text, named_plan(text), False)
     except UnknownPlan as error:

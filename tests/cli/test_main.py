@@ -7,6 +7,8 @@ import pytest
 import tervit_np
 from data_tools.terminal import ERASE, StatusLine
 from tervit_np.cli import COMMANDS, main, make_parser
+from tervit_np.cli.stage_options import parse_stages
+from tervit_np.train import named_preset
 
 
 def test_tervit_without_a_command_shows_the_help(tervit):
@@ -94,6 +96,11 @@ def test_help_of_an_action_shows_its_own_examples_only(tervit):
         (("log", "r", "--csv", "csv"), "tervit log: unknown argument 'csv'"),
         (("predict", ""),
          "tervit: an argument is empty; leave it out, or check the variable it comes from"),
+        (("train", "--out="),
+         "tervit: the value of --out is empty; leave it out, or check the variable it comes from"),
+        (("train", "--out=~nobody-of-this-name/x"),
+         "tervit train: ~nobody-of-this-name/x: there is no such home folder; name the folder in "
+         "full"),
         (("doctor", "now"), "tervit doctor: unknown argument 'now'"),
         (("predict",), "tervit predict: the following arguments are required: [MODEL] PICTURE"),
         (("eval", "m", "--attention", "int4"),
@@ -127,6 +134,37 @@ def test_options_may_stand_between_the_pictures(args):
 def test_names_behind_two_dashes_may_begin_with_one(args):
     parsed = make_parser().parse_args(["predict", *args])
     assert (parsed.names, parsed.top) == (["run", "-a.png"], 5)
+
+
+@pytest.mark.parametrize(
+    ("args", "name", "value"),
+    [
+        (("train", "--out=~/x"), "out", "HOME/x"),
+        (("train", "--resume", "~/x"), "resume", "HOME/x"),
+        (("train", "--weights=~"), "weights", "HOME"),
+        (("export", "~/x", "--out=~/y"), "out", "HOME/y"),
+        (("eval", "~/x"), "model", "HOME/x"),
+        (("data", "show", "s", "--out=~/x.png"), "out", Path("HOME/x.png")),
+        (("data", "--root=~/x"), "root", Path("HOME/x")),
+        (("predict", "~/r", "--top=5", "~/a.png"), "names", ["HOME/r", "HOME/a.png"]),
+        (("train", "--data=folder:~/x"), "data", "folder:~/x"),
+        (("exercise", "--student=~ada"), "student", "~ada"),
+        (("train", "--out=a~/x"), "out", "a~/x"),
+    ],
+)
+def test_a_path_may_begin_with_the_home_folder(args, name, value, monkeypatch):
+    """No shell replaces the ~ of --out=~/x, which would make a folder of this name."""
+    monkeypatch.setenv("HOME", "HOME")
+    monkeypatch.setenv("USERPROFILE", "HOME")  # on Windows
+    assert getattr(make_parser().parse_args(args), name) == value
+
+
+def test_a_plan_file_of_a_stage_may_be_in_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.toml").write_text("layer = []")
+    stages = parse_stages("float:2@1e-3,~/mine.toml:1@1e-3", named_preset("shapes"))
+    assert [stage.name for stage in stages] == ["float", "mine"]
 
 
 def test_the_version_is_printed(tervit):

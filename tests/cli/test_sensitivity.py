@@ -1,5 +1,6 @@
 """`tervit sensitivity` on a run that a fixture trains once."""
 
+import argparse
 import concurrent.futures
 import json
 import re
@@ -183,6 +184,11 @@ def test_the_name_of_a_trained_model_is_that_model_beside_a_run_of_this_name(
 )
 def test_bytes_have_units(text, count):
     assert byte_count(text) == count
+
+
+def test_bytes_beyond_any_float_are_refused():
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a size in bytes"):
+        byte_count("9" * 400)
 
 
 def test_ctrl_c_leaves_what_was_measured(tervit, run, monkeypatch):
