@@ -98,8 +98,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_table(found: "dict[str, CalibratedInput]") -> None:
     """Print for each layer what its inputs are and where its grid ends."""
-    width = max(map(len, found))
-    print(f"{'inputs of':<{width}}{'largest':>10}{'grid ends':>11}{'step':>10}{'clipped':>11}")
+    from tervit_np.cli.tables import print_table
+
+    rows = [("inputs of", "largest", "grid ends", "step", "clipped")]
     for name, layer in found.items():
-        numbers = f"{layer.largest:>10.3f}{layer.end:>11.3f}{layer.scale:>10.5f}"
-        print(f"{name:<{width}}{numbers}{100 * layer.clipped:>9.3f} %")
+        numbers = f"{layer.largest:.3f}", f"{layer.end:.3f}", f"{layer.scale:.5f}"
+        rows.append((name, *numbers, f"{100 * layer.clipped:.3f} %"))
+    print_table(rows, len(rows[0]) - 1)

@@ -95,11 +95,10 @@ def _print_stages(record: "RunRecord") -> None:
 
 def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print columns, the first one to the left; a column without any value is left out."""
-    from tervit_np.cli.layout import output_width
-    from tervit_np.cli.tables import in_columns
+    from tervit_np.cli.tables import print_table
 
     columns = [c for c in zip(head, *rows, strict=True) if any(c[1:]) or not rows]
-    print(in_columns(list(zip(*columns, strict=True)), len(columns) - 1, output_width()))
+    print_table(list(zip(*columns, strict=True)), len(columns) - 1)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -2,7 +2,7 @@
 
 A command is a module with the contents of `Command`. Each --help ends with examples; a usage error
 is one line, which suggests the nearest spelling. A value that begins with ~/ is a path below the
-home folder: most shells replace the ~ at the start of a word, but not in --out=~/runs, and some none.
+home folder: most shells replace the ~ at the start of a word, but not in --out=~/runs.
 """
 
 import argparse

@@ -106,15 +106,13 @@ def _stored_plan(loaded: "LoadedModel") -> "Plan | None":
 
 def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> None:
     from tervit_np.analysis.sizes import costs, grouped
+    from tervit_np.cli.tables import print_table
     from tervit_np.deploy.writing import packing_problem
 
     lines = [*(costs(model) if args.layers else []), *grouped(model)]
-    width = max(len(line.name) for line in lines)
     in_kb = args.layers or lines[-1].stored < 1e6
     print(f"{title}, in {'kB' if in_kb else 'MB'}")
-    print(f"{'':<{width}} {_COLUMNS[0]:>11}" + "".join(f"{word:>10}" for word in _COLUMNS[1:]))
-    for line in lines:
-        print(f"{line.name:<{width}} " + _cells(line, in_kb))
+    print_table([("", *_COLUMNS), *(_cells(line, in_kb) for line in lines)], len(_COLUMNS))
     if problem := packing_problem(model):
         print(f'no packed file can be written, so "as stored" is a calculation: {problem}')
     if args.layers:
@@ -122,40 +120,42 @@ def _print_sizes(args: argparse.Namespace, title: str, model: "Classifier") -> N
         _print_layers(model)
 
 
-def _cells(line: "Cost", in_kb: bool) -> str:
+def _cells(line: "Cost", in_kb: bool) -> tuple[str, ...]:
     sizes = (line.paper, line.stored, line.ftervit, line.float32)
     texts = (f"{size / 1e3:,.2f}" if in_kb else f"{size / 1e6:.3f}" for size in sizes)
-    return f"{line.parameters:>11,}" + "".join(f"{text:>10}" for text in texts)
+    return line.name, f"{line.parameters:,}", *texts
 
 
 def _print_layers(model: "Classifier") -> None:
     """Print shape, bits of weights and activations, and multiply-accumulates of each layer."""
     from tervit_np.analysis.macs import bit_widths, macs
+    from tervit_np.cli.tables import print_table
 
     counts = macs(model)
-    width = max(map(len, counts))
-    print(f"{'':<{width}} {'weight':>20}{'bits w / a':>14}{'million MACs':>14}")
+    rows = [("", "weight", "bits w / a", "million MACs")]
     for name, layer in model.quantizable():
         shape = "products" if layer.weight is None else " x ".join(map(str, layer.weight.shape))
-        print(f"{name:<{width}} {shape:>20}{bit_widths(layer):>14}{counts[name] / 1e6:>14.2f}")
-    print(f"{'all, one image':<{width}} {'':>20}{'':>14}{sum(counts.values()) / 1e6:>14.2f}")
+        rows.append((name, shape, bit_widths(layer), f"{counts[name] / 1e6:.2f}"))
+    rows.append(("all, one image", "", "", f"{sum(counts.values()) / 1e6:.2f}"))
+    print_table(rows, len(rows[0]) - 1)
 
 
 def _print_activations(args: argparse.Namespace, title: str, model: "Classifier") -> None:
     """Print the arrays that a training step keeps, and their total with recomputed blocks."""
     from tervit_np.analysis.activations import saved_activations
+    from tervit_np.cli.tables import print_table
 
     batch = _BATCH if args.batch is None else args.batch
     if batch < 1:
         raise ValueError(f"--batch is {batch}; expected at least 1")
-    rows = saved_activations(model, batch)
-    width = max(len(row.name) for row in rows)
-    print(f"{title}, batch {batch}: kept for the backward pass")
-    print(f"{'':<{width}} {'arrays':>7} {'shape':>24}{'MB':>11}")
-    for row in rows:
+    kept = saved_activations(model, batch)
+    rows = [("", "arrays", "shape", "MB")]
+    for row in kept:
         shape = " x ".join(map(str, row.shape))
-        print(f"{row.name:<{width}} {row.arrays:>7} {shape:>24}{row.bytes / 1e6:>11.2f}")
-    print(f"{'all':<{width}} {sum(r.arrays for r in rows):>7} {'':>24}{_total(rows):>11.2f}")
+        rows.append((row.name, str(row.arrays), shape, f"{row.bytes / 1e6:.2f}"))
+    rows.append(("all", str(sum(row.arrays for row in kept)), "", f"{_total(kept):.2f}"))
+    print(f"{title}, batch {batch}: kept for the backward pass")
+    print_table(rows, len(rows[0]) - 1)
     model.recompute = True
     recomputed = _total(saved_activations(model, batch))
     print(f"with --recompute: {recomputed:.2f} MB, plus the caches of one block")

@@ -1,17 +1,25 @@
 """Tables in columns: whole where output is piped, as wide as the terminal where it is not.
 
 A table that is too wide for a terminal loses width where it is widest: cells of those columns
-continue on further lines, and an empty line separates the rows. A Chinese character takes two
-columns, an accent none.
+continue on further lines, and an empty line separates the rows. Texts are broken at spaces, names
+such as layers.0.blocks.1.attn.qkv.weight behind a sign. A Chinese character takes two columns, an
+accent none.
 """
 
 from collections.abc import Sequence
 from itertools import accumulate, zip_longest
 
 from data_tools.terminal import columns_of, padded, printable
+from tervit_np.cli.layout import output_width
 
 _GAP = "  "  # between columns
 _NO_BREAK = "\N{NO-BREAK SPACE}"
+_SIGNS = "._-/"  # behind which a word is rather broken than within a part of its name
+
+
+def print_table(rows: Sequence[Sequence[str]], numbers: int) -> None:
+    """Print a table as `in_columns` aligns it, as wide as standard output is."""
+    print(in_columns(rows, numbers, output_width()))
 
 
 def in_columns(rows: Sequence[Sequence[str]], numbers: int, width: int | None) -> str:
@@ -57,7 +65,7 @@ def _lines(row: list[str], widths: list[int], texts: int) -> list[str]:
 
 
 def _wrap(cell: str, width: int) -> list[str]:
-    """Break a cell at spaces; a word that is longer than the width anywhere."""
+    """Break a cell at spaces, and a word that is longer than the width."""
     first, *others = _words(cell)
     lines = [first]
     for word in others:
@@ -71,11 +79,12 @@ def _wrap(cell: str, width: int) -> list[str]:
 
 
 def _cut(line: str, width: int) -> list[str]:
-    """Cut a line that is too long after as many characters as fit."""
+    """Cut a line that is too long after the last sign that fits, or else the last character."""
     parts = [line]
     while columns_of(parts[-1]) > width:
         ends = accumulate(map(columns_of, parts[-1]))
-        count = max(sum(end <= width for end in ends), 1)
+        most = max(sum(end <= width for end in ends), 1)
+        count = max(parts[-1].rfind(sign, 0, most) for sign in _SIGNS) + 1 or most
         parts[-1:] = [parts[-1][:count], parts[-1][count:]]
     return parts
 

@@ -47,7 +47,7 @@ def test_the_widest_columns_wrap_at_spaces_and_a_deviation_keeps_its_sign():
 def test_words_are_broken_only_where_lines_would_be_too_long():
     rows = [("stage", "loss"), ("ternary-once-more", "1.25")]
     assert widest(in_columns(rows, 1, 23)) == 23
-    assert in_columns(rows, 1, 14).splitlines()[2:] == ["ternary-  1.25", "once-mor", "e"]
+    assert in_columns(rows, 1, 14).splitlines()[2:] == ["ternary-  1.25", "once-", "more"]
 
 
 def test_wide_characters_take_two_columns_and_accents_none():
@@ -72,6 +72,24 @@ def test_a_comparison_fits_the_terminal(tervit, tmp_path, terminal, columns):
     assert widest(shown) <= columns < widest(piped)
     numbers = {"33.82", "± 1.77", "+1.58,", "fits the runs."}
     assert all(number in shown for number in numbers)
+
+
+@pytest.mark.parametrize(("listing", "columns"), [("--layers", 80), ("--activations", 70)])
+def test_the_names_of_a_swin_fit_the_terminal(tervit, terminal, listing, columns):
+    def rows():
+        return tervit("size", "swin_tiny_patch4_window7_224", listing)[1].partition("\nwith ")[0]
+
+    piped = rows().partition("\n")[2]  # without the title
+    terminal(columns)
+    shown = rows().partition("\n")[2]
+    assert widest(shown) <= columns < widest(piped)
+    assert sorted("".join(shown.split())) == sorted("".join(piped.split()))  # nothing is cut off
+
+
+def test_names_are_broken_behind_a_sign():
+    rows = [("", "MB"), ("layers.0.attn.relative_position_bias_table", "1.25")]
+    lines = in_columns(rows, 1, 29).splitlines()
+    assert lines[2:] == ["layers.0.attn.relative_  1.25", "position_bias_table"]
 
 
 def test_a_recipe_fits_the_terminal(tervit, terminal):
