@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from data_tools.imageset import DataError
+from data_tools.paths import name_beginning
 from data_tools.tar import contents, members
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -232,8 +233,7 @@ def _normalized(name: str) -> str:
 def cache_name(path: Path) -> str:
     """Return a name for what is cached of a path: how its own name begins, and a hash of it all."""
     absolute = path.resolve()
-    name = os.fsdecode(os.fsencode(absolute.name)[:_NAME_BYTES])
-    return f"{name}-{short_hash(str(absolute))}"
+    return f"{name_beginning(absolute.name, _NAME_BYTES)}-{short_hash(str(absolute))}"
 
 
 def short_hash(text: str) -> str:

@@ -99,6 +99,16 @@ def removed_if_empty(folder: Path) -> Iterator[None]:
                 path.rmdir()
 
 
+def name_beginning(name: str, longest: int) -> str:
+    """Return how a file name begins: the characters that take at most `longest` bytes.
+
+    Windows and macOS have no names that end within a character.
+    """
+    while len(os.fsencode(name)) > longest:
+        name = name[:-1]
+    return name
+
+
 def partial_path(folder: Path) -> Path:
     """Return a random name for a new file or folder, which nobody can have taken before."""
     return folder / f"{PARTIAL}{secrets.token_hex(8)}"

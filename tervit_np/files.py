@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from data_tools.paths import name_beginning
+
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _CREATE |= getattr(os, "O_BINARY", 0)  # Windows
 _NAME_BYTES = 200  # of the target's name that the partial file repeats; names end at 255
@@ -38,7 +40,7 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     """
     check_writable(path)
     target = Path(path).resolve()  # a link stays a link
-    name = os.fsdecode(os.fsencode(target.name)[:_NAME_BYTES])
+    name = name_beginning(target.name, _NAME_BYTES)
     partial = target.with_name(f".{name}.{secrets.token_hex(8)}.partial")
     try:
         with _create(partial, target) as file:

@@ -87,6 +87,12 @@ def test_the_longest_name_can_be_written(tmp_path):
         assert (tmp_path / name).read_text() == "new"
 
 
+def test_no_partial_file_has_a_part_of_a_character_in_its_name(tmp_path, partials):
+    """Windows and macOS refuse such a name."""
+    write_text(tmp_path / ("x" + "文" * 70), "new")
+    assert partials[0].name.startswith(".x" + "文" * 66 + ".")
+
+
 def test_contents_are_synced_before_the_rename(tmp_path, monkeypatch):
     """Or a power cut leaves the new name with nothing in it."""
     done = []

@@ -1,11 +1,12 @@
 import io
 import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
 from data_tools import DataError
-from data_tools.files import Archive, Folder, open_files
+from data_tools.files import Archive, Folder, cache_name, open_files
 
 
 @pytest.fixture
@@ -20,6 +21,10 @@ def folder(tmp_path):
 
 def contents(files, wanted=lambda name: True):
     return dict(files.read(wanted))
+
+
+def test_what_is_cached_of_a_long_name_begins_with_whole_characters():
+    assert cache_name(Path("x" + "文" * 70)).startswith("x" + "文" * 53 + "-")
 
 
 def test_a_folder_lists_its_data_files(folder):
