@@ -103,6 +103,8 @@ class RunFolder:
         ValueError
             If the other run is not finished, its stages are not the first ones of this run, or the
             folder already holds a run.
+        OSError
+            If the copy cannot be written; nothing of it stays.
         """
         self.refuse_another()
         stages = run_config["stages"][: len(earlier.read_run_config()["stages"])]
@@ -113,12 +115,18 @@ class RunFolder:
         make_folder(self.path.parent)
         partial = self.path.with_name(f".{self.path.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(earlier.path, partial)
-        copied = RunFolder(partial)
-        copied.checkpoints.remove()
-        copied._write(saved, run_config)
-        write_config(copied.config_file, run_config)
-        os.rename(partial, self.path)
+        try:
+            shutil.copytree(earlier.path, partial)
+            copied = RunFolder(partial)
+            copied.checkpoints.remove()
+            copied._write(saved, run_config)
+            write_config(copied.config_file, run_config)
+            os.rename(partial, self.path)
+        except shutil.Error as error:
+            _, _, reason = error.args[0][0]  # of the first file that could not be copied
+            raise OSError(f"{earlier.path} could not be copied ({reason})") from None
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
     def refuse_another(self) -> None:
         """Raise ValueError if the folder already holds a run."""

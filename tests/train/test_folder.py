@@ -295,6 +295,21 @@ def test_a_run_continues_only_a_finished_run_with_the_same_settings(
     assert not (tmp_path / "two").exists()
 
 
+@pytest.mark.parametrize("fails", ["shutil.copyfile", "os.rename"])
+def test_a_copy_that_fails_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, fails):
+    """Else a full disk would stay full, and the error would be a list of all files."""
+    earlier = finished(tmp_path / "one", [A], 1)
+
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fails, full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        RunFolder(tmp_path / "two").begin_after(earlier, RUN_CONFIG | {"stages": [A, B]})
+    assert "[(" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
 def test_a_folder_in_which_nothing_begins_is_removed(tmp_path):
     with RunFolder(tmp_path / "run").lock():
         assert (tmp_path / "run").is_dir()
