@@ -46,6 +46,8 @@ def fetch_dataset(
         If another process is fetching the set.
     """
     if name == "shapes":
+        if source is not None:
+            raise DataError(f"shapes is drawn by code, so that {source} would not be read")
         return [load(name, split, root) for split in ("train", "val", "test")]
     if name.startswith((PREFIX, *streamed.PREFIXES)):
         raise DataError(f"{name} needs no download: it is read from its folder")

@@ -84,6 +84,11 @@ def test_a_folder_needs_no_download(tmp_path):
         fetch_dataset(f"folder:{tmp_path}")
 
 
+def test_a_set_that_is_drawn_has_no_copy(tmp_path):
+    with pytest.raises(DataError, match=r"shapes is drawn by code, so that .*x\.tar would not"):
+        fetch_dataset("shapes", source=tmp_path / "x.tar")
+
+
 def test_a_copy_is_decoded_once(monkeypatch, offered):
     calls = count_reads(monkeypatch, "fetch")
     later = count_reads(monkeypatch, "datasets")
