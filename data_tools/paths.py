@@ -49,12 +49,18 @@ def user_cache() -> Path:
 
 
 def _cache_folder() -> Path:
+    """Return the user's cache folder; an XDG_CACHE_HOME that is not absolute has no meaning.
+
+    So says the XDG Base Directory Specification; ~/.cache in a service's file would make a folder
+    called ~ wherever it runs.
+    """
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Caches"
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        base = named if named.is_absolute() else Path.home() / ".cache"
     return Path(base)
 
 

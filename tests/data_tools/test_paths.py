@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ def test_a_folder_that_others_can_write_is_not_used(homeless, taken):
 def test_a_named_folder_needs_no_home(homeless, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert user_cache() == Path("/somewhere/tervit_np")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has another variable")
+@pytest.mark.parametrize("folder", ["", "~/.cache", "cache"])
+def test_a_cache_folder_that_is_not_absolute_is_ignored(monkeypatch, tmp_path, folder):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", folder)
+    assert user_cache() == tmp_path / ".cache" / "tervit_np"
 
 
 @pytest.mark.parametrize("path", ["~/data", "~nobody-of-this-name/x"])
