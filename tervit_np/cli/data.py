@@ -105,9 +105,9 @@ def _show(name: str, root: Path | None, split: str | None, out: Path | None) -> 
     from data_tools.terminal import note, printable
     from data_tools.wordnet import in_words
     from tervit_np.files import atomic_write, check_writable
+    from tervit_np.train.names import file_name_from
 
-    last = name.rstrip("/.").rpartition("/")[2]  # a path may end with a slash
-    file = out or Path(f"{last.replace(':', '-')}.png")
+    file = out or Path(f"{file_name_from(name.rstrip('/.'))}.png")
     found = overview(name, root)
     for line in found.lines:
         print(printable(line))

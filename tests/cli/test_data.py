@@ -1,3 +1,4 @@
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_show_draws_pictures_of_a_folder(tervit, pictures, tmp_path):
         ("folder:PATH", "mine.png"),
         ("folder:PATH/", "mine.png"),
         ("folder:PATH/.", "mine.png"),
-        ("folder:mine/", "folder-mine.png"),
+        ("folder:mine/", "mine.png"),
     ],
 )
 def test_the_drawing_has_the_name_of_the_folder(
@@ -69,6 +70,15 @@ def test_the_drawing_has_the_name_of_the_folder(
     assert code == 0
     assert Path(file).is_file()
     assert f"{file}: one row for each of bright, dark" in text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes a folder whose name is a path of Windows")
+def test_the_drawing_of_a_folder_on_windows_has_its_name(tervit, pictures, tmp_path, monkeypatch):
+    """It was looked for in a folder called folder-C-\\photos, which does not exist."""
+    monkeypatch.chdir(tmp_path)
+    Path(r"C:\photos\mine").symlink_to(pictures)
+    assert tervit("data", "show", r"folder:C:\photos\mine@16")[0] == 0
+    assert Path("mine.png").is_file()
 
 
 def test_show_draws_examples_of_each_class(tervit, tmp_path):
