@@ -106,10 +106,16 @@ def _in_words(error: Exception) -> object:
             f"this needs more memory than there is{detail}; close other programs, or take fewer or "
             "smaller pictures at a time, such as with --batch-size and --accumulate in training"
         )
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        name = os.fsdecode(error.filename)
-        return f"{name if len(name) <= _SHOWN else name[:_SHOWN] + '...'}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        named = (error.filename, error.filename2)  # of a copy both; numbers are open files
+        names = [_shortened(name) for name in named if isinstance(name, str | bytes)]
+        return f"{' to '.join(names)}: {error.strerror}" if names else error.strerror
     return error
+
+
+def _shortened(path: str | bytes) -> str:
+    name = os.fsdecode(path)
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
 
 
 def _flush(out: TextIO) -> None:

@@ -182,6 +182,9 @@ def test_tervit_debug_shows_the_traceback(tervit, monkeypatch):
     [
         (PermissionError(13, "Permission denied", "a/.x"), "a/.x: Permission denied"),
         (OSError(36, "File name too long", b"n" * 300), f"{'n' * 200}...: File name too long"),
+        (OSError(28, "No space left on device", "a", None, "b"), ": a to b: No space left on"),
+        (OSError(28, "No space left on device"), "tervit doctor: No space left on device"),
+        (OSError(5, "Input/output error", 3), "tervit doctor: Input/output error"),
         (OSError("in words"), "in words"),
         (MemoryError("Unable to allocate 2 GiB"), "more memory than there is (Unable to allocate"),
         (MemoryError(), "this needs more memory than there is; close"),
