@@ -16,6 +16,7 @@ from typing import IO
 
 from data_tools.imageset import DataError
 from data_tools.mirrors import Mirror
+from data_tools.paths import FULL_DISK
 from data_tools.progress import Progress
 
 _CHUNK = 1 << 18
@@ -30,7 +31,8 @@ def download(mirrors: Sequence[Mirror], folder: Path) -> Path:
     Raises
     ------
     DataError
-        If no mirror delivers a file with the right checksum; the message has the reason for each.
+        If no mirror delivers a file with the right checksum, with the reason for each, or the disk
+        is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
     failures = []
@@ -38,6 +40,11 @@ def download(mirrors: Sequence[Mirror], folder: Path) -> Path:
         try:
             return _download_from(mirror, folder)
         except (*_ERRORS, DataError) as error:
+            if isinstance(error, OSError) and error.errno in FULL_DISK:  # so with any mirror
+                raise DataError(
+                    f"{folder} has no space for {mirror.file} ({error.strerror}); free some, and "
+                    "run the same command again to continue"
+                ) from None
             failures.append(f"{mirror.url}: {_reason(error)}")
     raise DataError(
         f"the download failed ({'; '.join(failures)}); try again, or import a copy with --from FILE"
@@ -110,6 +117,8 @@ def _append(url: str, size: int, partial: Path) -> str:
                 except http.client.IncompleteRead as error:
                     file.write(error.partial)
                 except OSError as error:
+                    if error.errno in FULL_DISK:
+                        raise
                     return f" ({_reason(error)})"
         finally:
             if _size(partial) == 0:  # nothing to resume

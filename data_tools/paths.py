@@ -1,5 +1,6 @@
 """Folders for data: the one that TERVIT_DATA names, and the user's cache folder."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -12,6 +13,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # numbers of errors for want of space
 PARTIAL = ".partial-"  # begins the names of what is renamed when it is complete
 _ABANDONED = 24 * 3600  # seconds since the last change to a file whose process must have ended
 

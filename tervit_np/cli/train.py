@@ -1,7 +1,6 @@
 """`tervit train`: train a preset or your own list of stages, and write a run folder."""
 
 import argparse
-import errno
 import sys
 import time
 from pathlib import Path
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from tervit_np.train.ranks import Ranks
 
 _WITH_RESUME = ("resume", "lower_lr", "threads", "workers", "quiet", "help")
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -105,6 +103,7 @@ def _refuse_other_options(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks: "Ranks") -> int:
     """Train in a folder that is locked.  -> exit code."""
+    from data_tools.paths import FULL_DISK
     from data_tools.terminal import shell_word
     from tervit_np import train
     from tervit_np.train.folder import RunFolder
@@ -128,7 +127,7 @@ def _train(args: argparse.Namespace, arguments: "RunArguments", out: Path, ranks
     except OSError as error:
         if not (out / "run.json").exists():
             raise
-        first = "free space and " if error.errno in _FULL else ""
+        first = "free space and " if error.errno in FULL_DISK else ""
         raise OSError(
             f"{error}; {first}continue with `tervit train --resume {shell_word(out)}`"
         ) from None

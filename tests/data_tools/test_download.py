@@ -142,6 +142,22 @@ def test_the_next_mirror_is_tried_after_a_failure(server, tmp_path):
     assert len(Handler.ranges) == 5
 
 
+def test_a_full_disk_is_no_fault_of_a_mirror(server, tmp_path, monkeypatch):
+    """It was called a broken connection, and every other mirror was tried."""
+
+    def full(response, file, *args):
+        file.write(CONTENT[:7])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(download, "_copy", full)
+        with pytest.raises(DataError, match=r"has no space for file \(No space left on device\); "):
+            fetch(tmp_path, server("good"), server("plain"))
+    assert Handler.ranges == [None]
+    assert fetch(tmp_path, server("good")) == CONTENT
+    assert Handler.ranges[1:] == ["bytes=7-"]
+
+
 def test_another_mirror_resumes_the_same_part(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "_ATTEMPTS", 1)
     assert fetch(tmp_path, server("slow"), server("good")) == CONTENT
