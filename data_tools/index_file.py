@@ -47,7 +47,7 @@ def stored(
             found = _read(file, form)
             if found is not None and (result := accept(*found)) is not None:
                 return result
-        except FileNotFoundError:  # no index, or a folder that has been removed
+        except (FileNotFoundError, NotADirectoryError):  # no index, or a folder that is gone
             continue
         except Exception as error:  # json raises anything for damaged bytes
             reason = str(error) or type(error).__name__

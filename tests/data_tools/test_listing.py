@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -82,6 +83,14 @@ def test_a_new_class_and_a_lost_folder_invalidate_the_cache(path, walks):
     (path / "train" / "cat").rmdir()
     assert list_pictures(path, "train").classes == ("ant", "bee", "dog")
     assert len(walks) == 3
+
+
+def test_a_folder_that_became_a_file_is_no_damage_of_the_cache(path, walks, capsys):
+    list_pictures(path, "train")
+    shutil.rmtree(path / "train" / "cat")
+    (path / "train" / "cat").touch()
+    assert list_pictures(path, "train").classes == ("ant", "bee")
+    assert "damaged" not in capsys.readouterr().err
 
 
 @pytest.fixture
