@@ -140,6 +140,17 @@ class MpiRanks(Ranks):
         return True
 
 
+def _size(variable: str) -> int:
+    """Return how many processes a variable of mpiexec says that there are."""
+    text = os.environ.get(variable) or "1"
+    if not text.isdecimal():
+        raise ValueError(
+            f"the environment variable {variable} is {text!r}; expected the number of processes, "
+            "as mpiexec sets it: unset it"
+        )
+    return int(text)
+
+
 def current_ranks() -> Ranks:
     """Return the ranks of this program: those of mpiexec, or one process.
 
@@ -147,9 +158,9 @@ def current_ranks() -> Ranks:
     ------
     ValueError
         If mpiexec has started several processes and mpi4py is not installed, or MPI does not allow
-        several threads to call it.
+        several threads to call it, or a variable of mpiexec is no number.
     """
-    if max(int(os.environ.get(name, "1")) for name in _SIZES) == 1:
+    if max(map(_size, _SIZES)) == 1:
         return ONE
     try:
         from mpi4py import MPI

@@ -219,6 +219,16 @@ def test_several_processes_need_mpi4py(monkeypatch):
         current_ranks()
 
 
+def test_a_number_of_processes_that_is_none_is_refused_by_name(monkeypatch):
+    for name in ranks._SIZES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PMI_SIZE", "")
+    assert current_ranks() is ONE
+    monkeypatch.setenv("PMI_SIZE", "two")
+    with pytest.raises(ValueError, match="variable PMI_SIZE is 'two'; expected the number of"):
+        current_ranks()
+
+
 SCRIPT = Path(__file__).with_name("train_on_ranks.py")
 
 
