@@ -14,7 +14,7 @@ import shutil
 import sys
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import accumulate
 from typing import TextIO
@@ -43,6 +43,11 @@ def shell_word(name: object) -> str:
     if sys.platform == "win32":
         return f'"{text}"' if set(text) & set(" &()^,;=") else text
     return shlex.quote(text)
+
+
+def shell_line(words: Iterable[object]) -> str:
+    """Return a command line of these words, to be copied into a shell of this system."""
+    return " ".join(map(shell_word, words))
 
 
 def printable_lines(text: str) -> str:

@@ -1,5 +1,6 @@
 """The progress of a measurement that is stored part by part, and its end after Ctrl-C."""
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -8,22 +9,18 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """Counts forward passes over a sample, prints the time left, raises Interrupted after Ctrl-C.
+    """Counts forward passes, prints the time left, raises Interrupted after Ctrl-C."""
 
-    `again` is the command that continues.
-    """
-
-    def __init__(
-        self, total: float, images: int, stop: "StopRequest", again: str, quiet: bool
-    ) -> None:
+    def __init__(self, total: float, images: int, stop: "StopRequest", quiet: bool) -> None:
         from data_tools.progress import Progress
 
         self.progress, self.total, self.images = Progress(total), total, images
-        self.stop, self.again, self.quiet = stop, again, quiet
+        self.stop, self.quiet = stop, quiet
         self.done = 0.0
 
     def add(self, name: str, passes: float, is_new: bool) -> None:
         """Count a result that was computed now, or read from disk."""
+        from data_tools.terminal import shell_line
         from tervit_np.train.interrupt import Interrupted
 
         self.done += passes
@@ -34,7 +31,7 @@ class Meter:
         if self.stop.requested:
             raise Interrupted(
                 f"stopped at {100 * self.done / self.total:.0f} %; the measurements are saved; "
-                f"the same command continues:\n  {self.again}"
+                f"the same command continues:\n  {shell_line(['tervit', *sys.argv[1:]])}"
             )
         wait = 0.3 if self.progress.terminal else 10
         if not self.quiet and time.monotonic() - self.progress.last >= wait:

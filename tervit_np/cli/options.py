@@ -16,7 +16,7 @@ Options: TypeAlias = "argparse._ActionsContainer"  # a parser, or a group of its
 
 
 def command_line() -> str:
-    """Return the command that is running, as it is typed in a shell."""
+    """Return the command that is running, for records: as a POSIX shell takes it."""
     return shlex.join(["tervit", *sys.argv[1:]])
 
 

@@ -232,18 +232,17 @@ def _measured(
     file = stem.with_name(f"{stem.name}.json")
     if (stored := stored_measurement(file, key)) is not None:
         return stored
-    command = command_line()
     partial = PartialResults(stem.with_name(f"{stem.name}.partial"))
     passes = len(tasks_of(layer_names(model)))
     with ThreadPoolExecutor(thread_count(args.threads)) as pool, StopRequest() as stop:
-        meter = Meter(passes, len(sample[1]), stop, command, args.quiet)
+        meter = Meter(passes, len(sample[1]), stop, args.quiet)
         try:
             measured = measure(model, *sample, Runner(pool, partial, meter.add))
         finally:
             meter.progress.end()
-    facts = (str(loaded.file), data.name, data.split, len(sample[1]), args.seed, key, command)
+    facts = (str(loaded.file), data.name, data.split, len(sample[1]), args.seed, key)
     seconds = round(time.monotonic() - began, 1)
-    record = Record(Settings(*facts, seconds, environment()), measured)
+    record = Record(Settings(*facts, command_line(), seconds, environment()), measured)
     write_record(record, file)
     partial.clear()
     return record

@@ -1,11 +1,11 @@
 """The plan of `tervit sensitivity`: which layers get 8 bits, and the file that says so."""
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_tools.counted import counted
+from data_tools.terminal import shell_line
 from tervit_np.cli.new_run import DEFAULT_DATA
 from tervit_np.cli.options import command_line
 
@@ -61,4 +61,4 @@ def write_plan(
     train = ["tervit", "train", "--weights", str(loaded.file), "--stages", f"{out}:8"]
     if (data := args.data or loaded.data) != DEFAULT_DATA:
         train += ["--data", str(data)]
-    print(f"next: {shlex.join(train)}")
+    print(f"next: {shell_line(train)}")

@@ -132,7 +132,7 @@ def _measure(args: argparse.Namespace, folder: "Path") -> None:
     pool = ThreadPoolExecutor(threads) if args.processes is None else process_pool(args.processes)
     with pool as executor, StopRequest() as stop:
         passes = total_passes(args.grid, with_curvature, len(kinds))
-        meter = Meter(passes, len(labels), stop, command_line(), args.quiet)
+        meter = Meter(passes, len(labels), stop, args.quiet)
         try:
             runner = Runner(executor, partial, meter.add)
             surfaces = measure(run.models, images, labels, settings, runner, with_curvature, kinds)

@@ -1,10 +1,10 @@
 """Which exercises are solved and how many hints were shown: progress.json in the folder."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
+from data_tools.terminal import shell_line
 from tervit_np.exercises.exercise import Exercise
 from tervit_np.files import make_folder, write_text
 from tervit_np.json_files import Each, mismatch, read_json
@@ -26,7 +26,7 @@ class Progress:
         options = [] if self.folder == DEFAULT else ["--dir", str(self.folder)]
         if self.student and words[:1] in ((), ("start",)):  # the actions that check a file
             options += ["--student", self.student]
-        return f"`{shlex.join(['tervit', 'exercise', *words, *options])}`"
+        return f"`{shell_line(['tervit', 'exercise', *words, *options])}`"
 
     def passed(self, exercise: Exercise) -> bool:
         """Whether the check has passed before."""

@@ -1,5 +1,6 @@
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from data_tools.terminal import (
     plain_output,
     printable,
     printable_lines,
+    shell_line,
     shell_word,
 )
 
@@ -53,6 +55,15 @@ def test_words_stay(text):
 def test_a_path_is_one_word_of_a_command(monkeypatch, system, name, word):
     monkeypatch.setattr(sys, "platform", system)
     assert shell_word(name) == word
+
+
+@pytest.mark.parametrize(
+    ("system", "line"),
+    [("linux", "tervit eval 'my run'"), ("win32", 'tervit eval "my run"')],
+)
+def test_a_command_line_is_for_the_shell_of_the_system(monkeypatch, system, line):
+    monkeypatch.setattr(sys, "platform", system)
+    assert shell_line(["tervit", "eval", Path("my run")]) == line
 
 
 def test_line_breaks_stay_in_lines_alone():
