@@ -34,6 +34,7 @@ from data_tools.terminal import note
 CLASSES = "classes.txt"
 _FORM = Form(1, ("<i4", "<i8", "<i4", "<i4"))  # archive, offset, size, label of each picture
 _MOST_CLASSES = 1_000_000
+_LARGEST_LIST = 100 * _MOST_CLASSES  # bytes of names
 _LARGEST = 2**31 - 1  # bytes of a picture, as the index stores them
 _LABEL = re.compile(rb"\s*(\d{1,6})\s*")
 
@@ -199,7 +200,11 @@ def _classes(path: Path, labels: Array) -> tuple[str, ...]:
     file = path / CLASSES
     if not file.is_file():
         return tuple(map(str, range(count)))
-    lines = file.read_bytes()[: 100 * _MOST_CLASSES].decode("utf-8-sig", "replace").splitlines()
+    with open(file, "rb") as opened:
+        content = opened.read(_LARGEST_LIST + 1)
+    if len(content) > _LARGEST_LIST:
+        raise DataError(f"{file} has more than {_LARGEST_LIST} bytes; expected names of classes")
+    lines = content.decode("utf-8-sig", "replace").splitlines()
     names = tuple(line.strip() for line in lines if line.strip())
     if len(names) < count:
         raise DataError(

@@ -131,6 +131,14 @@ def test_classes_without_names_are_numbers_and_options_choose(path):
     assert chosen.labels.tolist() == [0, 0] and chosen.size == 16
 
 
+def test_of_a_list_of_classes_that_is_too_long_little_is_read(path, monkeypatch):
+    monkeypatch.setattr(shards, "_LARGEST_LIST", 8)  # "cat\ndog\n"
+    assert data_tools.load(f"shards:{path}", "train").classes == ("cat", "dog")
+    monkeypatch.setattr(shards, "_LARGEST_LIST", 7)
+    with pytest.raises(DataError, match=r"classes\.txt has more than 7 bytes; expected names"):
+        data_tools.load(f"shards:{path}", "train")
+
+
 def test_the_overview_says_which_shards_a_split_has(path):
     text = "\n".join(overview(f"shards:{path}").lines)
     assert "3 shards, toy-train-000000.tar to toy-train-000002.tar" in text
