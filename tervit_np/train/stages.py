@@ -26,6 +26,7 @@ from tervit_np.train.adamw import check_betas
 from tervit_np.train.names import check_file_name
 
 OPTIMIZERS = ("adamw", "muon")
+_MOST_EPOCHS = 1_000_000  # steps of 1e308 epochs would be infinite
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,12 @@ class Stage:
         named_plan(self.plan)
         if problem := wrong_kind(self):
             raise ValueError(f"stage {self.name}: {problem}")
-        for name in ("epochs", "lr"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"stage {self.name}: {name} must be positive and finite")
+        if not 0 < self.epochs <= _MOST_EPOCHS:
+            raise ValueError(
+                f"stage {self.name}: epochs must be positive, and at most {_MOST_EPOCHS:,}"
+            )
+        if not 0 < self.lr < math.inf:
+            raise ValueError(f"stage {self.name}: lr must be positive and finite")
         if not is_temperature(self.temperature):
             raise ValueError(f"stage {self.name}: temperature must be between 1e-6 and 1e6")
         if self.optimizer not in ("fresh", "keep"):

@@ -17,6 +17,7 @@ from tervit_np.train.resume import stage_from
         ({"plan": "trinary"}, "trinary"),
         ({"epochs": 0}, "epochs must be positive"),
         ({"epochs": float("nan")}, "epochs must be positive"),
+        ({"epochs": 1e308}, "epochs must be positive, and at most 1,000,000"),
         ({"temperature": 0}, "temperature must be between 1e-6 and 1e6"),
         ({"temperature": 1e300}, "temperature must be between 1e-6 and 1e6"),
         ({"lr": -1}, "must be positive"),
