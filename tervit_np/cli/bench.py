@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tervit_np.cli import bench_tables as tables
-from tervit_np.cli.options import checked_count, refuse_overwriting
+from tervit_np.cli.options import check_png, checked_count, refuse_overwriting
 from tervit_np.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def _check(args: argparse.Namespace) -> None:
             check_writable(path)
     if args.plot and (file := args.source or args.out):
         refuse_overwriting("--plot", Path(args.plot), {Path(file): "the file of measurements"})
+    if args.plot:
+        check_png("--plot", Path(args.plot))
     if args.out and Path(args.out).exists():
         load_results(Path(args.out))
     if args.model is not None and not args.source:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from tervit_np.cli.layout import lay_out, line_width
+from tervit_np.cli.options import check_png
 from tervit_np.cli.parser import CommandParser, add_to_all
 
 HELP = """List, show, download and import data sets and official weights."""
@@ -108,6 +109,7 @@ def _show(name: str, root: Path | None, split: str | None, out: Path | None) -> 
     from tervit_np.train.names import file_name_from
 
     file = out or Path(f"{file_name_from(name.rstrip('/.'))}.png")
+    check_png("--out", file)
     found = overview(name, root)
     for line in found.lines:
         print(printable(line))

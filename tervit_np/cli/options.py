@@ -89,6 +89,12 @@ def refuse_overwriting(option: str, out: Path, read: Mapping[Path, str]) -> None
             )
 
 
+def check_png(option: str, file: Path) -> None:
+    """Raise ValueError if the PNG file that an option names would be called something else."""
+    if file.suffix.lower() != ".png":
+        raise ValueError(f"{option} is {file}; expected a name that ends in .png")
+
+
 def seed_number(text: str) -> int:
     """Read a seed."""
     if not text.isdecimal():

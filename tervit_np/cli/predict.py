@@ -10,6 +10,7 @@ from tervit_np.cli.options import (
     add_attention,
     add_stage,
     add_threads,
+    check_png,
     refuse_overwriting,
     thread_count,
 )
@@ -131,8 +132,7 @@ def _check_show(show: Path | None, loaded: LoadedModel, pictures: tuple[str, ...
 
     if len(pictures) > 1:
         raise ValueError(f"--show draws one picture, and {len(pictures)} were named")
-    if show.suffix.lower() != ".png":
-        raise ValueError(f"--show is {show}; expected a name that ends in .png")
+    check_png("--show", show)
     if loaded.model.packed:
         raise ValueError(
             f"{loaded.file} is a packed file: it runs on integer kernels, which keep no attention "

@@ -84,6 +84,7 @@ def test_assembly_is_printed_with_explanations(tervit):
         (("--assembly", "vector", "--plot", "b.png"), "--plot cannot be given with --assembly"),
         (("--from", "b.json", "--plot", "./b.json"), "--plot is b.json, the file of measurements"),
         (("--out", "b.json", "--plot", "b.json"), "--plot is b.json, the file of measurements"),
+        (("--plot", "b.pdf"), "--plot is b.pdf; expected a name that ends in .png"),
     ],
 )
 def test_wrong_options_are_refused_in_one_line(tervit, args, words):

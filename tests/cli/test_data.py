@@ -72,6 +72,12 @@ def test_the_drawing_has_the_name_of_the_folder(
     assert f"{file}: one row for each of bright, dark" in text
 
 
+def test_a_drawing_is_not_called_a_jpeg(tervit, tmp_path):
+    code, out, error = tervit("data", "show", "shapes", "--out", tmp_path / "x.jpg")
+    assert (code, out) == (2, "")
+    assert error.endswith("x.jpg; expected a name that ends in .png\n")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="makes a folder whose name is a path of Windows")
 def test_the_drawing_of_a_folder_on_windows_has_its_name(tervit, pictures, tmp_path, monkeypatch):
     """It was looked for in a folder called folder-C-\\photos, which does not exist."""
