@@ -11,7 +11,7 @@ from pathlib import Path
 from tervit_np.analysis.macs import macs
 from tervit_np.analysis.step_cost import Machine, StepCost, Work, step_cost
 from tervit_np.models import create_model
-from tervit_np.train.parallel import part_count_of
+from tervit_np.train.parts import part_count_of
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "step_cost.md"

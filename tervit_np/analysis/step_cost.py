@@ -15,7 +15,7 @@ A part's gradient travels while the next part is computed, except the last one's
 from math import ceil, log2
 from typing import NamedTuple
 
-from tervit_np.train.parallel import part_count_of
+from tervit_np.train.parts import part_count_of
 
 _UPDATE_BYTES = 28  # of each float32 parameter
 

@@ -8,8 +8,7 @@ one's gradients are the model's; those of the others are added to them in the or
 whichever thread is ready first. NumPy and the compiled kernels leave Python's lock while they
 compute.
 
-Parts of about a thousand tokens fit the caches better than a batch, and only those in progress
-need memory. All parts share the quantized weights, computed once.
+Only parts in progress need memory. All parts share the quantized weights, computed once.
 """
 
 import copy
@@ -17,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,13 +27,12 @@ from tervit_np.models.classifier import require_model
 from tervit_np.nn.quantized_layer import QuantizedLayer
 from tervit_np.param import Param
 from tervit_np.quant import IDENTITY
+from tervit_np.train.parts import part_count, split_range
 from tervit_np.train.ranks import ONE, Ranks
 from tervit_np.train.turns import Turns, TurnsEnded
 
 # (logits, part of the batch) -> loss, dlogits
 Loss = Callable[[Logits, slice], tuple[float, Logits]]
-PART_TOKENS = 1024
-LEAST_PARTS = 2  # more and smaller parts of a small batch would spend their time in Python
 
 
 class Replica:
@@ -91,6 +88,12 @@ class ParallelModel:
         self.replicas = [Replica(model, owns_gradients=i > 0) for i in range(threads + 1)]
         replica_layers = [layers_with_weights(replica.model) for replica in self.replicas]
         self._layers = list(zip(layers_with_weights(model), *replica_layers, strict=True))
+        self._quantizers = [
+            (module, kind, getattr(module, kind))
+            for _, module in model.named_modules()
+            for kind in ("weight_quant", "act_quant", "gamma_quant")
+            if hasattr(module, kind)
+        ]
         self._pool = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="tervit")
 
     def gradients(self, images: Array, loss: Loss, rng: np.random.Generator | None = None) -> float:
@@ -101,10 +104,16 @@ class ParallelModel:
         Raises
         ------
         ValueError
-            If there are no images, which have no mean.
+            If there are no images, which have no mean, or the model has got other quantizers
+            than its replicas.
         """
         if len(images) == 0:
             raise ValueError("ParallelModel.gradients: found 0 images, expected at least 1")
+        if any(getattr(module, kind) is not own for module, kind, own in self._quantizers):
+            raise ValueError(
+                "ParallelModel.gradients: the model has been quantized since its replicas were "
+                "made; make another ParallelModel"
+            )
         parts = split_range(len(images), self.accumulate * part_count(self.model, len(images)))
         rngs = [None] * len(parts) if rng is None else rng.spawn(len(parts))
         self._share_weights()
@@ -189,16 +198,6 @@ class ParallelModel:
         self._pool.shutdown()
 
 
-def part_count(model: Classifier, images: int) -> int:
-    """Return into how many parts a batch is cut: an even number, of about 1,024 tokens each."""
-    return part_count_of(images * (model.config.image_size // model.config.patch_size) ** 2)
-
-
-def part_count_of(tokens: int) -> int:
-    """Return the number of parts of a batch with so many tokens."""
-    return LEAST_PARTS * max(round(tokens / (LEAST_PARTS * PART_TOKENS)), 1)
-
-
 def layers_with_weights(model: Classifier) -> list[QuantizedLayer]:
     """Return the layers that have a weight to quantize."""
     return [layer for _, layer in model.quantizable() if isinstance(layer, QuantizedLayer)]
@@ -211,13 +210,6 @@ def join_gradients(params: Sequence[Param]) -> Array:
     for param, end in zip(params, ends, strict=True):
         param.grad = joined[end - param.size : end].reshape(param.shape)
     return joined
-
-
-@cache
-def split_range(count: int, parts: int) -> tuple[slice, ...]:
-    """Split 0..count into at most `parts` non-empty ranges of nearly equal length."""
-    bounds = np.linspace(0, count, min(parts, count) + 1).round().astype(int)
-    return tuple(slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True))
 
 
 def _take(todo: deque[tuple[int, Any]]) -> tuple[int, Any] | None:

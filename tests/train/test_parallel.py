@@ -8,10 +8,12 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.losses import cross_entropy
+from tervit_np.quant import IDENTITY, Plan, Ternary, TernaryGamma, UniformAct
 from tervit_np.train import ParallelModel
 from tervit_np.train import parallel as train_parallel
 from tervit_np.train import turns as train_turns
-from tervit_np.train.parallel import Replica, split_range
+from tervit_np.train.parallel import Replica
+from tervit_np.train.parts import split_range
 from tervit_np.train.turns import Turns
 
 
@@ -67,6 +69,22 @@ def test_gradients_of_an_earlier_batch_are_gone(model, threads):
     parallel.close()
     for one, two in zip(*found, strict=True):
         np.testing.assert_array_equal(two, one)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        (".*fc1", Ternary(), IDENTITY),
+        (".*fc1", IDENTITY, UniformAct(8)),
+        (".*norm1", TernaryGamma(), IDENTITY),
+    ],
+)
+def test_a_model_that_was_quantized_later_is_refused(model, rule):
+    parallel = ParallelModel(model, 2)
+    tv.quantize(model, Plan([rule]))
+    with pytest.raises(ValueError, match="quantized since its replicas were made"):
+        parallel.gradients(np.zeros((4, 3, 8, 8), np.float32), None, np.random.default_rng(0))
+    parallel.close()
 
 
 def test_a_batch_without_images_has_no_mean(model):
