@@ -12,7 +12,15 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.models.classifier import Classifier, require_model
-from tervit_np.quant import Identity, LSQPlusAct, StaticAct, find_scale, static_twin
+from tervit_np.quant import (
+    PACT,
+    Identity,
+    LSQAct,
+    LSQPlusAct,
+    StaticAct,
+    find_scale,
+    static_twin,
+)
 from tervit_np.quant.calibration import PERCENT, check_rule
 
 MAX_VALUES = 2**17  # that are kept of one layer's inputs
@@ -76,17 +84,21 @@ def with_fixed_inputs(model: Classifier) -> Classifier:
     Raises
     ------
     ValueError
-        If such a scale has not been calibrated, or inputs have an offset.
+        If such a scale has not been calibrated, or inputs have an offset, or learn by a rule of
+        another origin.
     """
     copied = copy.deepcopy(model, {id(p): p for _, p in model.named_params()})
     for name, layer in copied.quantizable():
-        if isinstance(layer.act_quant, LSQPlusAct):
+        act = layer.act_quant
+        if type(act) in (LSQAct, PACT) and act.params():
+            layer.act_quant = StaticAct(act.bits, act.require_scale())
+        elif isinstance(act, LSQPlusAct) or act.params():
+            is_offset = isinstance(act, LSQPlusAct)
+            learned = "a learned offset" if is_offset else f"learned {', '.join(act.params())}"
             raise ValueError(
-                f"{name} has inputs {layer.act_quant!r} with a learned offset, which have no "
-                "packed form: a packed layer takes multiples of a scale, as those of LSQ are"
+                f"{name} has inputs {act!r} with {learned}, which have no packed form: a packed "
+                "layer takes multiples of a scale, as those of LSQ are"
             )
-        if isinstance(layer.act_quant, StaticAct) and layer.act_quant.params():
-            layer.act_quant = StaticAct(layer.act_quant.bits, layer.act_quant.require_scale())
     return copied
 
 

@@ -11,6 +11,7 @@ comes: nothing is clipped, but the largest magnitude has to be found before the 
 rounded. Halves round to even. The paper does not say which kind it uses; ours is the dynamic one.
 """
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -64,8 +65,10 @@ class StaticAct(Quantizer):
         return largest_code(self.bits) * self.require_scale()
 
     def with_scale(self, scale: float) -> "StaticAct":
-        """Return a quantizer of the same bits with this scale."""
-        return StaticAct(self.bits, scale)
+        """Return a copy with this scale."""
+        scaled = copy.copy(self)  # of a derived class, too
+        scaled.scale = rounded_scale(scale)
+        return scaled
 
     def require_scale(self) -> float:
         """Return the scale.

@@ -53,7 +53,7 @@ def set_static_scales(
     for name, quantizer in _static_layers(model).items():
         if (array := saved.arrays.get(f"{_PREFIX}{name}")) is None or array.size != 1:
             raise ValueError(f"the checkpoint lacks the static scale of {name}: it is damaged")
-        layers[name].act_quant = StaticAct(quantizer.bits, array.item())
+        layers[name].act_quant = quantizer.with_scale(array.item())
 
 
 def scale_arrays(model: Classifier) -> dict[str, Array]:

@@ -7,7 +7,17 @@ import tervit_np as tv
 from tervit_np.deploy.blocks import PackedBlocks
 from tervit_np.deploy.layers import PackedLinear
 from tervit_np.deploy.packing import packed_copy
-from tervit_np.quant import LAT, QEMA, Plan, Ternary, UniformAct, is_integer_matmul
+from tervit_np.quant import (
+    LAT,
+    QEMA,
+    RULES,
+    LSQAct,
+    Plan,
+    Ternary,
+    UniformAct,
+    UniformWeight,
+    is_integer_matmul,
+)
 from tests.checks import BACKENDS
 from tests.deploy.test_packed import CASES, DEIT, clear_images_of, images_of, model_of
 from tests.rounding import assert_same, assert_same_layers, generator
@@ -154,3 +164,38 @@ def test_model_and_packed_copy_do_not_share_weights():
 @pytest.mark.parametrize("plan", ["float", "int8"])
 def test_a_model_without_ternary_layers_has_no_packed_copy(plan):
     assert packed_copy(model_of(DEIT, plan)) is None
+
+
+def test_inputs_of_a_rule_of_ones_own_are_rounded_by_it(monkeypatch, tmp_path):
+    """In RULES, so that files find it, a kernel rounded the inputs as its parent does."""
+    monkeypatch.setitem(RULES, "ShiftedAct", ShiftedAct)
+    assert not is_integer_matmul(Ternary(), ShiftedAct())
+    layer = tv.nn.Linear(8, 3, weight_quant=Ternary(), act_quant=ShiftedAct())
+    rng = np.random.default_rng(0)
+    layer.weight.data[...] = rng.normal(size=(3, 8))
+    x = rng.normal(size=(5, 8)).astype(np.float32)
+    expected = layer.act_quant.forward(x)[0] @ layer.weight_quant.forward(layer.weight.data)[0].T
+    np.testing.assert_allclose(layer.forward(x)[0], expected, rtol=1e-5, atol=1e-6)
+    model, images = tv.models.build(DEIT, rng), images_of(DEIT)
+    tv.quantize(model, Plan([(".*(qkv|proj|fc1|fc2)", UniformWeight(), ShiftedAct())]))
+    tv.export(model, tmp_path / "x")
+    loaded = tv.load_packed(tmp_path / "x").predict(images)
+    np.testing.assert_array_equal(loaded, model.predict(images))
+    tv.quantize(model, Plan([(".*fc1", Ternary(), ShiftedAct())]))
+    with pytest.raises(ValueError, match="needs symmetric 8-bit inputs"):
+        tv.export(model, tmp_path / "x")
+
+
+class OwnLSQAct(LSQAct):
+    """Inputs that learn by a rule of a user."""
+
+
+def test_learned_inputs_of_a_class_of_ones_own_have_no_packed_form(monkeypatch, tmp_path):
+    """They were exported as LSQ's, whatever the class makes of its end."""
+    monkeypatch.setitem(RULES, "OwnLSQAct", OwnLSQAct)
+    model = tv.quantize(tv.create_model("deit_shapes", depth=1), Plan([
+        (".*fc1", UniformWeight(), OwnLSQAct())
+    ]))  # fmt: skip
+    tv.models.calibrate(model, np.random.default_rng(0).normal(size=(2, 3, 32, 32)))
+    with pytest.raises(ValueError, match="fc1 has inputs .* with learned end"):
+        tv.export(model, tmp_path / "x")

@@ -12,6 +12,7 @@ from tervit_np.quant import (
     StaticAct,
     Ternary,
     UniformAct,
+    UniformWeight,
     find_scale,
     named_plan,
 )
@@ -213,3 +214,21 @@ def test_inputs_that_are_not_symmetric_stay_dynamic():
     for name in ("float-static", "int8-static-static", "int9-static", "-static"):
         with pytest.raises(ValueError, match=f"unknown plan '{name.removesuffix('-static')}"):
             named_plan(name)
+
+
+class HalfAct(StaticAct):
+    """Static inputs of a user, of which the model gets half."""
+
+    def forward(self, w, keep_residual=False):
+        w_hat, cache = super().forward(w, keep_residual)
+        return w_hat / 2, cache
+
+
+def test_calibration_keeps_the_class_of_static_inputs():
+    """It put the rule of the package in the place of one that derives from it."""
+    model = model_of(plan=Plan([("head", UniformWeight(), HalfAct(4))]))
+    found = tv.calibrate(model, images_of())
+    act = model.head.act_quant
+    assert (type(act), act.bits, act.scale) == (HalfAct, 4, found["head"].scale)
+    with pytest.raises(ValueError, match="scale is -1"):
+        act.with_scale(-1)
