@@ -90,7 +90,7 @@ def gaps(
     draws = bootstrap_weights(len(labels), seed)
     rows, before = [], floats
     for i, (kind, plan) in enumerate(kinds.items()):
-        models = AffineModels(quantized(model, plan))
+        models = AffineModels(quantized(flat, plan))  # without what the model has learned
         losses = runner.losses(f"{name}-{i}", models, images, labels, [()])[0]
         gap, saved = _paired(losses - floats, draws), _paired(before - losses, draws)
         rows.append(Gap(kind, float(losses.mean(dtype=float)), *gap, *saved))

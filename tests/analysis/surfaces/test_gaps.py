@@ -92,3 +92,12 @@ def test_the_model_does_not_change(tiny, sample):
     assert isinstance(model.blocks[0].attn.qkv.weight_quant, tv.quant.Ternary)
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
+
+
+def test_gaps_do_not_use_what_the_model_has_learned(tiny, sample):
+    """A kind of the model's own rule kept its scales, and the gap was that of a trained model."""
+    model = tiny("lsq")
+    for _, param in model.quantizer_params():
+        param.data *= 2
+    kinds = {"lsq": tv.quant.named_plan("lsq")}
+    assert gaps(model, *sample, kinds=kinds) == gaps(tiny(), *sample, kinds=kinds)
