@@ -47,13 +47,21 @@ class Classifier(Module):
             )
 
     def dlogits_per_head(self, dlogits: Logits, batch: int, heads: int) -> list[Array]:
-        """Return the gradient of each head's logits; ValueError if shapes or number differ."""
+        """Return the gradient of each head's logits, in the model's dtype.
+
+        A gradient of float64, which labels as rows of `np.eye` make, would make all others float64.
+
+        Raises
+        ------
+        ValueError
+            If shapes or their number differ.
+        """
         per_head = list(dlogits) if isinstance(dlogits, tuple | list) else [dlogits]
         shapes = [np.shape(d) for d in per_head]
         expected = [(batch, self.config.num_classes)] * heads
         if shapes != expected:
             raise ValueError(f"backward: dlogits have shapes {shapes}, the logits {expected}")
-        return per_head
+        return [np.asarray(d, self.dtype) for d in per_head]
 
     def require_latent_weights(self) -> None:
         """Raise ValueError if the model is packed."""

@@ -39,7 +39,8 @@ class Blend(Quantizer):
     def forward(self, w: Array, keep_residual: bool = False) -> tuple[Array, BlendCache]:
         """Mix w and its quantized value.  (...) -> (...)."""
         w_hat, inner = self.inner.forward(w, keep_residual)
-        return (1 - self.amount) * w + self.amount * w_hat, BlendCache(self.amount, inner)
+        q = float(self.amount)  # a np.float64 would turn float32 weights into float64
+        return (1 - q) * w + q * w_hat, BlendCache(q, inner)
 
     def backward(self, dw_hat: Array, cache: BlendCache) -> Array:
         """Undo `(1 - q) w + q w_hat`.  (...) -> (...)."""

@@ -89,3 +89,25 @@ def test_images_of_other_shapes_are_refused(shape):
     for run in (build().predict, build().forward):
         with pytest.raises(ValueError, match=message):
             run(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("options", [{"pool": "mean"}, {"distilled": True}, {"window": 2}])
+def test_a_loss_of_float64_makes_the_gradients_of_float32(options):
+    """The whole backward pass of a Swin ran in float64, and not in the precision that was set."""
+    if "window" in options:
+        config = tv.SwinConfig(8, 2, 3, 4, (1, 2), (1, 2), **options)
+        model = tv.Swin(config, np.random.default_rng(0))
+    else:
+        model = build(**options)
+    logits, cache = model.forward(IMAGES)
+    heads = logits if isinstance(logits, tuple) else (logits,)
+    dlogits = [np.random.default_rng(2).normal(size=z.shape) for z in heads]
+    found = []
+    for dtype in (np.float64, np.float32):
+        model.zero_grad()
+        upstream = tuple(d.astype(dtype) for d in dlogits)
+        dimages = model.backward(upstream if len(heads) > 1 else upstream[0], cache)
+        assert dimages.dtype == np.float32
+        found.append([dimages, *(p.grad.copy() for _, p in model.named_params())])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

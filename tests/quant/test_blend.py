@@ -56,3 +56,13 @@ def test_codes_bits_and_parameters_are_those_of_the_inner_quantizer():
     assert blend.bits == 4
     assert blend.params() == {}
     assert repr(blend) == "0.20 int4 (channel)"
+
+
+def test_an_amount_of_numpy_keeps_float32():
+    """Amounts of a schedule come from `np.linspace`."""
+    w = W.astype(np.float32)
+    blend = Blend(INNER)
+    blend.amount = np.linspace(0, 1, 4)[1]
+    w_hat, cache = blend.forward(w)
+    assert w_hat.dtype == blend.backward(w, cache).dtype == np.float32
+    np.testing.assert_array_equal(w_hat, Blend(INNER, 1 / 3).forward(w)[0])

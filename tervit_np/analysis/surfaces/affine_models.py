@@ -40,9 +40,15 @@ class AffineModels(NamedTuple):
 
 
 def with_weights(model: Classifier, weights: Mapping[str, Array]) -> Classifier:
-    """Copy a model with some weights replaced; it shares the others, but no gradients."""
-    params = model.named_params()
-    return copy.deepcopy(model, {id(p): Param(weights.get(name, p.data)) for name, p in params})
+    """Copy a model with some weights replaced, cast to its dtype; it shares all others.
+
+    Gradients are its own.
+    """
+    replaced = {
+        id(p): Param(np.asarray(weights.get(name, p.data), p.data.dtype))
+        for name, p in model.named_params()
+    }
+    return copy.deepcopy(model, replaced)
 
 
 def rounded(model: Classifier) -> Classifier:

@@ -212,8 +212,8 @@ ROUNDING = [
             (
                 "quant.blend",
                 "Blend.forward",
-                "(1 - self.amount) * w + self.amount * w_hat, BlendCache(self.amount, inner)",
-                "self.amount * w + (1 - self.amount) * w_hat, BlendCache(1 - self.amount, inner)",
+                "(1 - q) * w + q * w_hat, BlendCache(q, inner)",
+                "q * w + (1 - q) * w_hat, BlendCache(1 - q, inner)",
             ),
         ),
     ]

@@ -100,3 +100,13 @@ def test_replaced_weights_do_not_change_the_original():
     other = with_weights(model, {"head.weight": np.zeros_like(model.head.weight.data)})
     assert not other.head.weight.data.any()
     assert model.head.weight.data.any()
+
+
+def test_a_direction_of_float64_keeps_the_dtype_of_the_model():
+    """`rng.normal` and points of `np.linspace` are float64, and made the model run in float64."""
+    model, name = small(), "blocks.0.attn.qkv.weight"
+    direction = {name: np.random.default_rng(0).normal(size=model.blocks[0].attn.qkv.weight.shape)}
+    moved = AffineModels(model, (direction,)).at((np.linspace(0, 1, 3)[1],))
+    assert {p.data.dtype for _, p in moved.named_params()} == {np.dtype(np.float32)}
+    shift = moved.blocks[0].attn.qkv.weight.data - model.blocks[0].attn.qkv.weight.data
+    np.testing.assert_allclose(shift, direction[name] / 2, atol=1e-6)
