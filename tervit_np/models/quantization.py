@@ -45,11 +45,12 @@ def set_precision(model: Classifier, precision: str) -> None:
 
 def plan_of(model: Classifier) -> Plan:
     """Return the plan of a model's quantizers, with one rule for all layers that have the same."""
-    layers_of: dict[str, tuple[list[str], Any]] = {}
+    layers_of: dict[tuple[type, type, str], tuple[list[str], Any]] = {}
     for name, layer in model.quantizable():
         pair = layer.weight_quant, layer.act_quant
         if not all(isinstance(quantizer, Identity) for quantizer in pair):
-            key = str([quantizer_to_spec(quantizer) for quantizer in pair])
+            specs = str([quantizer_to_spec(quantizer) for quantizer in pair])
+            key = type(pair[0]), type(pair[1]), specs  # two classes may have one name
             layers_of.setdefault(key, ([], pair))[0].append(re.escape(name))
     rules = [("|".join(names), *pair) for names, pair in layers_of.values()]
     ternary = [re.escape(name) for name, norm in model.norms() if is_for_norms(norm.gamma_quant)]

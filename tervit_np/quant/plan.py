@@ -48,7 +48,7 @@ class Normalization(Protocol):
 
 
 class Plan:
-    """Rules in order of precedence.
+    """Rules in order of precedence; another order, or one more rule, is another plan.
 
     Raises
     ------
@@ -58,10 +58,10 @@ class Plan:
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self.rules = list(rules)
+        self._rules = tuple(rules)
         self._compiled = []
         length = 0
-        for rule in self.rules:
+        for rule in self._rules:
             pattern, weight, act = _checked_rule(rule)
             length += len(pattern)
             if length > MAX_LENGTH:
@@ -70,6 +70,11 @@ class Plan:
                 self._compiled.append((Pattern(pattern), weight, act))
             except ValueError as error:
                 raise ValueError(f"plan: {error}") from None
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules, which do not change: plans of `PLANS` belong to the whole process."""
+        return self._rules
 
     def choose(self, layer: str) -> tuple[Quantizer, Quantizer]:
         """Return fresh (weight, activation) quantizers for a layer name."""

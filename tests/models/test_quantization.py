@@ -50,7 +50,7 @@ def test_the_plan_of_a_model_makes_the_same_model(model, plan):
     tv.quantize(model, plan)
     expected = model.predict(IMAGES)
     plan_again = plan_of(model)
-    assert (plan_again.rules == []) == (plan == "float")
+    assert (plan_again.rules == ()) == (plan == "float")
     tv.quantize(model, "float")
     tv.quantize(model, plan_again)
     np.testing.assert_array_equal(model.predict(IMAGES), expected)
@@ -65,3 +65,23 @@ def test_an_unknown_plan_is_refused(model):
 def test_what_is_no_plan_is_refused_with_what_makes_one(plan):
     with pytest.raises(ValueError, match="expected a name or a Plan: .*Plan takes a list"):
         tv.quantize(tv.create_model("deit_shapes"), plan)
+
+
+def of_one_name(bits):
+    class Own(UniformWeight):
+        def __init__(self):
+            super().__init__(bits)
+
+    return Own()
+
+
+def test_two_classes_of_one_name_stay_two_rules(model):
+    """A function that makes classes gives them one name, and the plan had the first of them."""
+    tv.quantize(
+        model,
+        tv.quant.Plan([("head", of_one_name(2), IDENTITY), (".*fc1", of_one_name(5), IDENTITY)]),
+    )
+    bits = {name: layer.weight_quant.bits for name, layer in model.quantizable()}
+    assert (bits["head"], bits["blocks.0.mlp.fc1"]) == (2, 5)
+    tv.quantize(model, plan_of(model))
+    assert {name: layer.weight_quant.bits for name, layer in model.quantizable()} == bits

@@ -219,3 +219,15 @@ def test_an_unknown_plan_says_whether_a_name_is_suggested(name, suggests):
         named_plan(name)
     assert raised.value.suggests == suggests
     assert ("did you mean" in str(raised.value)) == suggests
+
+
+def test_the_rules_of_a_plan_do_not_change():
+    """A rule put into the list was shown, stored with a model, and never used."""
+    given = [("head", Ternary(), ACT)]
+    plan = Plan(given)
+    given.append((".*", UniformWeight(), ACT))
+    assert len(plan.rules) == 1
+    with pytest.raises(AttributeError):
+        PLANS["ternary"].rules.insert(0, given[1])
+    with pytest.raises(AttributeError):
+        plan.rules = given
