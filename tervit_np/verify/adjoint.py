@@ -30,6 +30,7 @@ def adjoint_checks(
 
     Drop path draws the same masks in every forward pass. The upstream dy is random. `only`
     restricts the check to some names. Results come in the order of the forward pass, images first.
+    The gradients that the model had are lost.
 
     Raises
     ------
@@ -38,6 +39,7 @@ def adjoint_checks(
     """
     if model.dtype != np.float64:
         raise ValueError(f"adjoint check: the model is {model.dtype}; build it with dtype=float64")
+    images = np.array(images, np.float64)  # a copy, which differences change for a while
     seed = int(rng.integers(2**31))
 
     def forward() -> tuple[Any, Any]:
@@ -58,7 +60,7 @@ def adjoint_checks(
 
     model.zero_grad()
     dimages = model.backward(dlogits if isinstance(logits, tuple) else dlogits[0], cache)
-    params = [(name, p.data, p.grad) for name, p in model.named_params()]
+    params = [(name, p.data, p.grad.copy()) for name, p in model.named_params()]
     for name, data, gradient in [("images", images, dimages), *params]:
         if only is not None and name not in only:
             continue

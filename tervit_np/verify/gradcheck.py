@@ -27,7 +27,9 @@ class GradientCheck(NamedTuple):
 
     @property
     def error(self) -> float:
-        """Largest deviation over the largest value of either gradient."""
+        """Largest deviation over the largest value of either; infinite if shapes differ."""
+        if np.shape(self.analytic) != np.shape(self.numeric):
+            return np.inf
         scale = max(np.abs(self.analytic).max(), np.abs(self.numeric).max(), self.floor)
         return float(np.abs(self.analytic - self.numeric).max() / scale)
 
@@ -57,9 +59,11 @@ def numerical_gradient(f: Callable[[Array], Array], x: Array, dy: Array) -> Arra
 def directional_derivative(f: Callable[[], float], x: Array, direction: Array) -> float:
     """Differentiate f along `direction` of x with two calls; f reads x, which is restored."""
     original = x.copy()
-    x += STEP * direction
-    plus = f()
-    x[...] = original - STEP * direction
-    minus = f()
-    x[...] = original
+    try:
+        x += STEP * direction
+        plus = f()
+        x[...] = original - STEP * direction
+        minus = f()
+    finally:  # also where f ends in an error
+        x[...] = original
     return (plus - minus) / (2 * STEP)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from tervit_np import ops
 from tervit_np.verify.gradcheck import GradientCheck, directional_derivative, numerical_gradient
@@ -68,3 +69,21 @@ def test_errors_are_relative_to_the_floor_where_both_are_small():
     tiny, zero = np.array([1e-9]), np.array([0.0])
     assert GradientCheck("x", tiny, zero).error == 1
     assert GradientCheck("x", tiny, zero, floor=1.0).error == 1e-9
+
+
+def test_an_error_leaves_the_array_restored():
+    x = np.arange(3.0)
+
+    def fails():
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        directional_derivative(fails, x, np.ones(3))
+    np.testing.assert_array_equal(x, np.arange(3.0))
+
+
+def test_a_gradient_of_another_shape_is_wrong():
+    """It is broadcast: one number for each row, where all columns agree, was right."""
+    gradient = np.ones((3, 2))
+    assert GradientCheck("x", gradient, gradient).ok
+    assert not GradientCheck("x", gradient[:, :1], gradient).ok
