@@ -30,7 +30,16 @@ class LayerError(NamedTuple):
 
 
 def layer_errors(model: Classifier, images: Array) -> list[LayerError]:
-    """Measure every layer with a weight.  (N, 3, S, S) -> in the order of the model."""
+    """Measure every layer with a weight.  (N, 3, S, S) -> in the order of the model.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, which have no error, their shape is wrong, or the model is packed.
+    """
+    model.check_images(images)
+    if len(images) == 0:
+        raise ValueError("layer_errors: found 0 images, expected at least 1")
     floats = quantized(model, "float")
     rounded = {name: layer for name, layer in model.quantizable() if layer.weight is not None}
     sums = {name: np.zeros(2) for name in rounded}  # of |y_hat - y|^2 and |y|^2

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tervit_np.analysis.surfaces.affine_models import with_weights
 from tervit_np.models import Classifier
 from tervit_np.quant import Identity
 
@@ -12,7 +13,7 @@ from tervit_np.quant import Identity
 def macs(model: Classifier) -> dict[str, int]:
     """Count multiply-accumulates of one image.  -> {layer: count}, products of attention included.
 
-    Each layer's forward is wrapped for one pass. A layer with a weight counts its outputs times the
+    Each layer of a copy has its forward wrapped. A layer with a weight counts its outputs times the
     length of a row of the weight, attention without a weight its two matrix products.
 
     Raises
@@ -22,15 +23,11 @@ def macs(model: Classifier) -> dict[str, int]:
     """
     model.require_latent_weights()
     counts: dict[str, int] = {}
-    layers = model.quantizable()
-    for name, layer in layers:
+    copied = with_weights(model, {})
+    for name, layer in copied.quantizable():
         layer.forward = _counting(name, layer, layer.forward, counts)
-    try:
-        size = model.config.image_size
-        model.forward(np.zeros((1, 3, size, size), model.dtype), keep_cache=False)
-    finally:
-        for _, layer in layers:
-            del layer.forward
+    size = model.config.image_size
+    copied.forward(np.zeros((1, 3, size, size), model.dtype), keep_cache=False)
     return counts
 
 

@@ -49,3 +49,9 @@ def test_normal_weights_have_the_least_error_of_three_values():
     w = generator(2).normal(size=(4, 50_000))
     w_hat = Ternary(threshold="exact").forward(w)[0]
     assert np.linalg.norm(w_hat - w) / np.linalg.norm(w) == pytest.approx(GAUSSIAN, abs=3e-3)
+
+
+def test_no_images_have_no_error():
+    """Every output had an error of 0."""
+    with pytest.raises(ValueError, match="found 0 images"):
+        layer_errors(model("ternary"), IMAGES[:0])
