@@ -123,7 +123,11 @@ class Quantizer(ABC):
         """
 
     def params(self) -> dict[str, Param]:
-        """Trainable parameters by name, such as a learned scale; none by default."""
+        """Trainable parameters by name, such as a learned scale; none by default.
+
+        They are the same objects in each call. One of a single axis (M,) does not decay; of two or
+        more it decays as weights do, and `Muon` takes it for a matrix.
+        """
         return {}
 
     def bias(self, w: Array, cache: Any) -> Array | None:
