@@ -35,8 +35,15 @@ class Module:
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
 
     def named_params(self) -> list[tuple[str, Param]]:
-        """Return (official name, Param) in official order, then the quantizers' own parameters."""
-        return self.official_params() + self.quantizer_params()
+        """Return (official name, Param) in official order, then the quantizers' own parameters.
+
+        One that several modules share is there once, under its first name: an optimizer would
+        otherwise move it once for each.
+        """
+        once: dict[int, tuple[str, Param]] = {}
+        for name, param in self.official_params() + self.quantizer_params():
+            once.setdefault(id(param), (name, param))
+        return list(once.values())
 
     def official_params(self) -> list[tuple[str, Param]]:
         """Return (official name, Param) in official order, those of the float model."""
@@ -53,8 +60,12 @@ class Module:
         return [(f"{name}.{key}", a) for name, q in quantizers for key, a in q.buffers().items()]
 
     def named_arrays(self) -> dict[str, Array]:
-        """Return the state of a model: the data of all parameters, then the buffers."""
-        return {name: param.data for name, param in self.named_params()} | dict(self.buffers())
+        """Return the state of a model: the data of all parameters, then the buffers.
+
+        What is shared is there under each of its names, as a model without sharing loads it.
+        """
+        params = self.official_params() + self.quantizer_params()
+        return {name: param.data for name, param in params} | dict(self.buffers())
 
     def _attributes(self, kind: type[Any]) -> list[tuple[str, Any]]:
         """Return (dotted name, value) of every attribute of this kind, in this module and below."""
@@ -100,7 +111,7 @@ class Module:
         if missing or unexpected:
             raise ValueError(
                 f"load_state_dict: {_listed('missing', missing)}{_listed('unexpected', unexpected)}"
-                "is this checkpoint of another architecture?"
+                + _advice([*missing, *unexpected])
             )
         differing = [
             f"{name} is {shape} in the checkpoint, {array.shape} in the model"
@@ -127,6 +138,16 @@ def _check_value(name: str, value: Array, dtype: np.dtype[Any]) -> None:
         raise ValueError(f"load_state_dict: {name} holds NaN or infinite values")
     if largest > float(np.finfo(dtype).max):
         raise ValueError(f"load_state_dict: {name} holds values beyond the range of {dtype}")
+
+
+def _advice(names: list[str]) -> str:
+    """Say why parameters may be missing or unexpected."""
+    if all("_quant." in name for name in names):
+        return (
+            "only what quantizers learn or remember differs: quantize the model by the plan of the "
+            "checkpoint, or load latent weights before tv.quantize"
+        )
+    return "is this checkpoint of another architecture?"
 
 
 def _listed(word: str, names: list[str]) -> str:

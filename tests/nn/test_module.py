@@ -3,6 +3,7 @@ import pytest
 
 from tervit_np.nn import Linear, Module
 from tervit_np.param import Param
+from tervit_np.quant import LSQ
 
 
 class Pair(Module):
@@ -74,6 +75,29 @@ def changed(**entries):
                 state[name] = value
 
     return change
+
+
+def test_a_shared_parameter_is_trained_once_and_saved_under_each_name():
+    """AdamW moved the weights of a layer that two places share twice, and clipped them twice."""
+    model = Pair()
+    model.layers.append(model.layers[0])
+    assert [name for name, _ in model.named_params()] == NAMES
+    assert model.num_params() == Pair().num_params()
+    state = model.state_dict()
+    assert set(state) - set(NAMES) == {"layers.2.weight", "layers.2.bias"}
+    model.load_state_dict({name: np.ones_like(array) for name, array in state.items()})
+    assert (model.layers[2].weight.data == 1).all()
+
+
+def test_a_state_that_differs_in_quantizers_alone_says_so():
+    own, learned = Pair(), Pair()
+    learned.alone.weight_quant = quantizer = LSQ()
+    quantizer.prepare(np.ones((1, 2)))
+    for model, other in ((own, learned), (learned, own)):
+        with pytest.raises(
+            ValueError, match=r"alone\.weight_quant\.end; only what quantizers learn"
+        ):
+            model.load_state_dict(other.state_dict())
 
 
 REFUSED = {

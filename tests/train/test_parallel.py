@@ -38,6 +38,22 @@ def test_parts_add_up_to_the_whole_batch(plan, threads, pieces):
         np.testing.assert_allclose(param.grad, expected[name], rtol=1e-9, atol=1e-12)
 
 
+def test_a_block_that_two_places_share_has_the_sum_of_both_gradients():
+    """Replicas counted it twice: once for each of its names."""
+    config = tv.DeiTConfig(8, 4, 3, 16, 2, 2, pool="mean", init="xavier")
+    model = tv.DeiT(config, np.random.default_rng(0), "float64")
+    model.blocks[1] = model.blocks[0]
+    rng = np.random.default_rng(1)
+    images, labels = rng.normal(size=(7, 3, 8, 8)), rng.integers(0, 3, 7)
+    logits, cache = model.forward(images)
+    model.backward(cross_entropy(logits, labels)[1], cache)
+    expected = model.blocks[0].mlp.fc1.weight.grad.copy()
+    parallel = ParallelModel(model, 2, 2)
+    parallel.gradients(images, lambda z, part: cross_entropy(z, labels[part]))
+    parallel.close()
+    np.testing.assert_allclose(model.blocks[0].mlp.fc1.weight.grad, expected, rtol=1e-9)
+
+
 def test_replicas_share_weights_and_only_the_first_shares_the_gradients(model):
     first, second, third = ParallelModel(model, 2).replicas
     named = model.named_params()
