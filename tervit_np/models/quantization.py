@@ -6,8 +6,7 @@ from typing import Any
 from tervit_np.models.classifier import Classifier, require_model
 from tervit_np.nn.quantized_layer import QuantizedLayer
 from tervit_np.ops.mixed_precision import check_precision
-from tervit_np.quant import IDENTITY, Identity, Plan, TernaryGamma, named_plan
-from tervit_np.quant.plan import is_for_norms
+from tervit_np.quant import IDENTITY, Identity, Plan, named_plan
 from tervit_np.quant.spec import quantizer_to_spec
 
 
@@ -44,16 +43,16 @@ def set_precision(model: Classifier, precision: str) -> None:
 
 
 def plan_of(model: Classifier) -> Plan:
-    """Return the plan of a model's quantizers, with one rule for all layers that have the same."""
+    """Return the plan of a model's quantizers, with one rule for all layers that have the same.
+
+    LayerNorms whose gamma is quantized come last.
+    """
     layers_of: dict[tuple[type, type, str], tuple[list[str], Any]] = {}
-    for name, layer in model.quantizable():
-        pair = layer.weight_quant, layer.act_quant
+    pairs = [(name, (m.weight_quant, m.act_quant)) for name, m in model.quantizable()]
+    pairs += [(name, (m.gamma_quant, IDENTITY)) for name, m in model.norms()]
+    for name, pair in pairs:
         if not all(isinstance(quantizer, Identity) for quantizer in pair):
             specs = str([quantizer_to_spec(quantizer) for quantizer in pair])
             key = type(pair[0]), type(pair[1]), specs  # two classes may have one name
             layers_of.setdefault(key, ([], pair))[0].append(re.escape(name))
-    rules = [("|".join(names), *pair) for names, pair in layers_of.values()]
-    ternary = [re.escape(name) for name, norm in model.norms() if is_for_norms(norm.gamma_quant)]
-    if ternary:
-        rules.append(("|".join(ternary), TernaryGamma(), IDENTITY))
-    return Plan(rules)
+    return Plan([("|".join(names), *pair) for names, pair in layers_of.values()])

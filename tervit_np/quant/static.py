@@ -136,10 +136,10 @@ class StaticAct(Quantizer):
 def static_twin(act: Quantizer) -> Quantizer:
     """Return a static quantizer of the same bits, not calibrated, for symmetric or static inputs.
 
-    What those have learned, an end or an offset, is not kept. Others, which have a zero point or
-    are float, are returned as they are.
+    What those have learned, an end or an offset, is not kept. Others, which have a zero point, are
+    float or of a class that derives from UniformAct, are returned as they are.
     """
-    is_symmetric = isinstance(act, UniformAct) and act.kind == "symmetric"
+    is_symmetric = type(act) is UniformAct and act.kind == "symmetric"
     return StaticAct(int(act.bits)) if is_symmetric or isinstance(act, StaticAct) else act
 
 

@@ -209,6 +209,8 @@ def test_inputs_that_are_not_symmetric_stay_dynamic():
     plan = Plan([("a", Ternary(), minmax), ("b", Ternary(), UniformAct(4, per="tensor"))])
     acts = [act for _, _, act in plan.with_static_inputs().rules]
     assert acts[0] is minmax
+    own = type("Own", (UniformAct,), {})()
+    assert Plan([("a", Ternary(), own)]).with_static_inputs().rules[0][2] is own
     assert repr(acts[1]) == "int4 static (not calibrated)"
     assert repr(PLANS["float"].with_static_inputs()) == "float"
     for name in ("float-static", "int8-static-static", "int9-static", "-static"):

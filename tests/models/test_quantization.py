@@ -5,7 +5,7 @@ import pytest
 
 import tervit_np as tv
 from tervit_np.models.quantization import plan_of
-from tervit_np.quant import IDENTITY, Identity, Ternary, UniformAct, UniformWeight
+from tervit_np.quant import IDENTITY, Identity, Ternary, TernaryGamma, UniformAct, UniformWeight
 
 IMAGES = np.random.default_rng(1).normal(size=(3, 3, 16, 16)).astype(np.float32)
 
@@ -85,3 +85,12 @@ def test_two_classes_of_one_name_stay_two_rules(model):
     assert (bits["head"], bits["blocks.0.mlp.fc1"]) == (2, 5)
     tv.quantize(model, plan_of(model))
     assert {name: layer.weight_quant.bits for name, layer in model.quantizable()} == bits
+
+
+def test_the_plan_of_a_model_has_its_own_rule_for_gammas(model):
+    class OwnGamma(TernaryGamma):
+        pass
+
+    tv.quantize(model, tv.quant.Plan([("blocks.*norm1", OwnGamma(), IDENTITY)]))
+    (rule,) = plan_of(model).rules
+    assert type(rule[1]) is OwnGamma

@@ -23,7 +23,7 @@ from tervit_np.arrays import Array
 from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.nn.linear import Conv2d
 from tervit_np.nn.quantized_layer import effective_bias
-from tervit_np.quant import Identity, LSQPlusAct, StaticAct, UniformAct
+from tervit_np.quant import PACT, Identity, LSQAct, LSQPlusAct, StaticAct, UniformAct
 from tervit_np.quant.uniform import largest_code
 
 
@@ -87,14 +87,15 @@ def quantize_activations(graph: Graph, x: str, quantizer: Any) -> str:
     """Quantize and dequantize activations as the quantizer does.  (..., D) -> x_hat (..., D)."""
     if isinstance(quantizer, Identity):
         return x
-    if isinstance(quantizer, LSQPlusAct):
+    kind = type(quantizer)  # a derived class may round otherwise
+    if kind is LSQPlusAct:
         offset, scale = graph.float32(quantizer.offset), graph.float32(quantizer.require_scale())
         y_hat = _rounded(graph, graph.op("Sub", x, offset), scale, scale, quantizer.bits)
         return graph.op("Add", y_hat, offset)
-    if isinstance(quantizer, StaticAct):
+    if kind in (StaticAct, LSQAct, PACT):
         scale = graph.float32(quantizer.require_scale())
         return _rounded(graph, x, scale, scale, quantizer.bits)
-    if not isinstance(quantizer, UniformAct):
+    if kind is not UniformAct:
         raise ValueError(f"onnx: activations {quantizer!r} cannot be expressed in ONNX operators")
     return (_symmetric if quantizer.kind == "symmetric" else _minmax)(graph, x, quantizer)
 

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tervit_np.checkpoints.npz import own_class
 from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.deploy.onnx_file.maps import patch_merging, swin_block
 from tervit_np.deploy.onnx_file.parts import block, conv_stem, layernorm, patches
@@ -39,13 +40,18 @@ def export_onnx(
     ImportError
         If the package onnx is not installed, or is too old for 2-bit integers.
     ValueError
-        If ONNX operators cannot express a layer's quantizer, the model is packed, it is neither a
-        DeiT nor a Swin, or `extra` cannot be written as JSON.
+        If ONNX operators cannot express a layer's quantizer, the model is packed, it or a module of
+        it has a class of another origin, or `extra` cannot be written as JSON.
     OSError
         If the file cannot be written; an older file of this name is then kept.
     """
     require_model(model)
     model.require_latent_weights()
+    if name := own_class(model):
+        raise ValueError(
+            f"onnx: the model has the class {name}, and only those of tervit_np are known as ONNX "
+            "operators"
+        )
     texts = checked_extra(extra)
     _check_package()
     content = onnx_model(model, texts).SerializeToString()

@@ -8,6 +8,7 @@ from tervit_np.nn import Linear
 from tervit_np.quant import (
     IDENTITY,
     Blend,
+    LSQAct,
     LSQPlusAct,
     StaticAct,
     Ternary,
@@ -93,3 +94,11 @@ def test_quantizers_without_onnx_operators_are_refused():
         quantize_activations(Graph(), "x", StaticAct(8))
     with pytest.raises(ValueError, match="activations .* cannot be expressed"):
         quantize_activations(Graph(), "x", Ternary())
+
+
+@pytest.mark.parametrize("rule", [UniformAct, StaticAct, LSQAct, LSQPlusAct])
+def test_inputs_of_a_class_of_ones_own_are_refused(rule):
+    """They were written as those of the class from which theirs derives."""
+    own = type("Own", (rule,), {})()
+    with pytest.raises(ValueError, match="cannot be expressed in ONNX operators"):
+        quantize_activations(Graph(), "x", own)

@@ -122,3 +122,17 @@ def test_export_onnx_refuses_what_it_cannot_write(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match="not installed: pip install onnx"):
         export_onnx(model_of(DEIT), tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
+
+
+class Doubled(Linear):
+    def forward(self, x):
+        y, cache = super().forward(x)
+        return 2 * y, cache
+
+
+def test_a_model_with_a_class_of_ones_own_is_refused(tmp_path):
+    """The graph had the operators of the class from which it derives."""
+    model = model_of(DEIT, "float")
+    model.head.__class__ = Doubled
+    with pytest.raises(ValueError, match=r"has the class tests\.deploy.*Doubled"):
+        export_onnx(model, tmp_path / "x.onnx")
