@@ -19,10 +19,12 @@ class EMA:
     Raises
     ------
     ValueError
-        If two parameters have the same name.
+        If two parameters have the same name, or `decay` is not at least 0 and below 1.
     """
 
     def __init__(self, named_params: Iterable[tuple[str, Param]], decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"EMA: decay is {decay}, expected at least 0 and below 1")
         self.named_params = distinctly_named(named_params)
         self.decay, self.steps = decay, 0
         self.average = {name: p.data.copy() for name, p in self.named_params}

@@ -78,3 +78,10 @@ def test_a_loaded_average_goes_on_to_the_same_bits():
         param.data[...] = value
         again.update()
     np.testing.assert_array_equal(again.average["w"], uninterrupted.average["w"])
+
+
+@pytest.mark.parametrize("decay", [1.0, -0.1, 99.9, np.nan])
+def test_a_decay_that_averages_nothing_is_refused(decay):
+    """Percent, as 99.9, were taken for no limit; NaN made every weight NaN."""
+    with pytest.raises(ValueError, match="EMA: decay is .*, expected at least 0 and below 1"):
+        EMA([], decay)
