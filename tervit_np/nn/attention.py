@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 from tervit_np.arrays import Array
 from tervit_np.nn.linear import Linear, QuantLinearCache
 from tervit_np.nn.module import Module
+from tervit_np.nn.quantized_layer import quantized, quantized_backward
 from tervit_np.ops.attention import AttentionCache, attention, attention_backward
 from tervit_np.quant import IDENTITY, Identity, Quantizer
 
@@ -42,16 +43,17 @@ class Products(Module):
 
     def quantize_qkv(self, qkv: Array) -> tuple[Array, Any]:
         """Quantize q, k and v per token and head.  (B, T, 3 D) -> (B, T, 3 D)."""
-        qkv_hat, cache = self.act_quant.forward(self._per_head(qkv))
+        qkv_hat, cache = quantized(self.act_quant, self._per_head(qkv))
         return qkv_hat.reshape(qkv.shape), cache
 
     def quantize_qkv_backward(self, dqkv: Array, cache: Any) -> Array:
         """Undo `quantize_qkv`.  (B, T, 3 D) -> (B, T, 3 D)."""
-        return self.act_quant.backward(self._per_head(dqkv), cache).reshape(dqkv.shape)
+        dparts = quantized_backward(self.act_quant, self._per_head(dqkv), cache)
+        return dparts.reshape(dqkv.shape)
 
     def quantize_probs(self, probs: Array) -> Array:
         """Quantize each query's probabilities.  (B, H, T, T) -> (B, H, T, T)."""
-        return self.act_quant.forward(probs)[0]
+        return quantized(self.act_quant, probs)[0]
 
     def _per_head(self, qkv: Array) -> Array:  # (B, T, 3 D) -> (B, T, 3 H, K)
         parts = 3 * self.heads

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tervit_np.arrays import Array
-from tervit_np.nn.quantized_layer import QuantizedLayer, add_bias, weight_gradient
+from tervit_np.nn.quantized_layer import (
+    QuantizedLayer,
+    add_bias,
+    quantized,
+    quantized_backward,
+    weight_gradient,
+)
 from tervit_np.ops import col2im, im2col
 from tervit_np.ops.linear import LinearCache, linear
 from tervit_np.ops.mixed_precision import linear_backward_mixed
@@ -45,7 +51,7 @@ class Linear(QuantizedLayer):
 
     def forward(self, x: Array) -> tuple[Array, QuantLinearCache]:
         """Quantize input and weight, then multiply."""
-        x_hat, act = self.act_quant.forward(x)
+        x_hat, act = quantized(self.act_quant, x)
         weight = self.quantized_weight()
         bias = add_bias(self.bias, weight.bias)
         y, product = linear(x_hat, weight.w_hat, bias, weight.packed)
@@ -57,7 +63,7 @@ class Linear(QuantizedLayer):
         self.weight.grad += weight_gradient(self, dw_hat, db, cache.weight)
         if self.bias is not None:
             self.bias.grad += db
-        return self.act_quant.backward(dx_hat, cache.act)
+        return quantized_backward(self.act_quant, dx_hat, cache.act)
 
 
 class ConvCache(NamedTuple):
@@ -92,7 +98,7 @@ class Conv2d(QuantizedLayer):
     def forward(self, x: Array) -> tuple[Array, ConvCache]:
         """Gather windows, quantize, multiply."""
         columns = im2col(x, self.kernel, self.stride, self.padding)
-        columns_hat, act = self.act_quant.forward(columns)
+        columns_hat, act = quantized(self.act_quant, columns)
         w_hat, weight_cache, _, extra = self.quantized_weight()
         matrix = w_hat.transpose(0, 2, 3, 1).reshape(len(w_hat), -1)  # (O, k k C), as im2col's rows
         y, product = linear(columns_hat, matrix, add_bias(self.bias, extra))
@@ -108,7 +114,7 @@ class Conv2d(QuantizedLayer):
         self.weight.grad += weight_gradient(self, dw_hat, db, cache.weight)
         self.bias.grad += db
         if needs_dx:
-            dcolumns = self.act_quant.backward(dcolumns, cache.act)
+            dcolumns = quantized_backward(self.act_quant, dcolumns, cache.act)
         if not input_grad:
             return None
         return col2im(dcolumns, cache.shape, self.kernel, self.stride, self.padding)

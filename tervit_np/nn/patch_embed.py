@@ -8,7 +8,13 @@ from numpy.typing import DTypeLike
 from tervit_np.arrays import Array
 from tervit_np.nn.linear import QuantLinearCache
 from tervit_np.nn.module import Module
-from tervit_np.nn.quantized_layer import QuantizedLayer, add_bias, weight_gradient
+from tervit_np.nn.quantized_layer import (
+    QuantizedLayer,
+    add_bias,
+    quantized,
+    quantized_backward,
+    weight_gradient,
+)
 from tervit_np.ops.linear import linear
 from tervit_np.ops.mixed_precision import linear_backward_mixed
 from tervit_np.ops.patches import patchify, unpatchify
@@ -32,7 +38,7 @@ class PatchProjection(QuantizedLayer):
 
     def forward(self, images: Array) -> tuple[Array, PatchProjectionCache]:
         """Cut and project."""
-        vectors_hat, act = self.act_quant.forward(patchify(images, self.patch))
+        vectors_hat, act = quantized(self.act_quant, patchify(images, self.patch))
         w_hat, weight_cache, _, extra = self.quantized_weight()
         matrix = w_hat.reshape(len(w_hat), -1)  # (D, C P P), as patchify's vectors
         y, product = linear(vectors_hat, matrix, add_bias(self.bias, extra))
@@ -50,7 +56,7 @@ class PatchProjection(QuantizedLayer):
         self.weight.grad += weight_gradient(self, dw_hat, db, weight)
         self.bias.grad += db
         if needs_dx:
-            dvectors = self.act_quant.backward(dvectors, act)
+            dvectors = quantized_backward(self.act_quant, dvectors, act)
         return unpatchify(dvectors, cache.shape) if input_grad else None
 
 

@@ -36,7 +36,7 @@ class QuantizedLayer(Module):
         """Quantize the latent weight, and pack it where integers are multiplied."""
         if self.shared is not None:
             return self.shared
-        w_hat, cache = self.weight_quant.forward(self.weight.data)
+        w_hat, cache = quantized(self.weight_quant, self.weight.data)
         packed = None
         if is_integer_matmul(self.weight_quant, self.act_quant) and w_hat.ndim == 2:
             engine = integer_engine(w_hat)
@@ -44,6 +44,35 @@ class QuantizedLayer(Module):
                 packed = engine.pack_floats(w_hat, fixed_scale(self.act_quant))
         return QuantizedWeight(
             w_hat, cache, packed, self.weight_quant.bias(self.weight.data, cache)
+        )
+
+
+def quantized(quantizer: Quantizer, x: Array) -> tuple[Array, Any]:
+    """Quantize a weight or inputs.  (...) -> x_hat (...), cache.
+
+    Raises
+    ------
+    ValueError
+        If x_hat has another shape or dtype than x, as a rule of a user may make it: what follows
+        would be broadcast, or run in float64.
+    """
+    x_hat, cache = quantizer.forward(x)
+    _check_alike(f"{quantizer!r}: forward", x_hat, x)
+    return x_hat, cache
+
+
+def quantized_backward(quantizer: Quantizer, dx_hat: Array, cache: Any) -> Array:
+    """Undo `quantized`.  (...) -> dx (...); ValueError if dx has another shape or dtype."""
+    dx = quantizer.backward(dx_hat, cache)
+    _check_alike(f"{quantizer!r}: backward", dx, dx_hat)
+    return dx
+
+
+def _check_alike(what: str, result: Array, given: Array) -> None:
+    if result.shape != given.shape or result.dtype != given.dtype:
+        raise ValueError(
+            f"{what} returned {result.dtype} {result.shape} for {given.dtype} {given.shape}; "
+            "expected the same, so cast scales to the dtype of the array"
         )
 
 
@@ -62,6 +91,6 @@ def effective_bias(layer: Any) -> Array | None:
 
 def weight_gradient(layer: Any, dw_hat: Array, db: Array, cache: Any) -> Array:
     """Pass gradients through the quantizer of a layer's weight.  (out, ...), (out,) -> dw."""
-    dw: Array = layer.weight_quant.backward(dw_hat, cache)
+    dw = quantized_backward(layer.weight_quant, dw_hat, cache)
     extra = None if layer.bias is None else layer.weight_quant.bias_backward(db, cache)
     return dw if extra is None else dw + extra

@@ -11,6 +11,8 @@ import inspect
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from data_tools.plain_numbers import plain
 from tervit_np.arrays import Array
 from tervit_np.param import Param
@@ -157,7 +159,7 @@ class Quantizer(ABC):
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of the constructor, which are attributes of the same names.
 
-        Files store them, so that numbers of NumPy become Python's.
+        Files store them, so that numbers and arrays of NumPy become Python's, arrays lists.
 
         Raises
         ------
@@ -171,7 +173,8 @@ class Quantizer(ABC):
                     f"{type(self).__name__} has an argument {name!r} and no attribute of this "
                     f"name; set self.{name} in its __init__"
                 )
-        return {name: plain(getattr(self, name)) for name in names}
+        values = {name: getattr(self, name) for name in names}
+        return {n: v.tolist() if isinstance(v, np.ndarray) else plain(v) for n, v in values.items()}
 
 
 def require_residual(residual: Array | None) -> Array:

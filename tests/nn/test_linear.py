@@ -4,6 +4,7 @@ import pytest
 from tervit_np.nn import Conv2d, Linear
 from tervit_np.nn.patch_embed import PatchProjection
 from tervit_np.ops.mixed_precision import linear_backward_mixed
+from tervit_np.quant import Identity
 from tests.checks import ROUNDOFF64, as_operator, check, check_accumulation, close, fill
 
 
@@ -79,3 +80,36 @@ def test_shapes_and_names_match_pytorch():
         ("weight", (3, 2, 4, 4)),
         ("bias", (3,)),
     ]
+
+
+class Doubling(Identity):
+    """A rule of a user, whose scale of float64 makes everything behind it float64."""
+
+    def forward(self, w, keep_residual=False):
+        return w * np.float64(2), None
+
+
+class Summing(Identity):
+    """A rule of a user, whose gradient has one number for each row."""
+
+    def backward(self, dw_hat, cache):
+        return dw_hat.sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("which", ["weight_quant", "act_quant"])
+@pytest.mark.parametrize("make", [
+    lambda: (Linear(4, 3), (2, 4)),
+    lambda: (Conv2d(2, 3, 2, 2, 0), (1, 4, 4, 2)),
+    lambda: (PatchProjection(2, 2, 3), (1, 2, 4, 4)),
+])  # fmt: skip
+def test_a_quantizer_keeps_shape_and_dtype(make, which):
+    """A gradient of another shape was broadcast, and float64 ran without compiled code."""
+    layer, shape = make()
+    x = rng(1).normal(size=shape).astype(np.float32)
+    setattr(layer, which, Summing())
+    y, cache = layer.forward(x)
+    with pytest.raises(ValueError, match=r"float: backward returned float32 .*, 1\) for float32"):
+        layer.backward(y, cache)
+    setattr(layer, which, Doubling())
+    with pytest.raises(ValueError, match="float: forward returned float64 .* for float32"):
+        layer.forward(x)

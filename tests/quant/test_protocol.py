@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
+import tervit_np as tv
+from tervit_np.param import Param
 from tervit_np.quant import (
+    IDENTITY,
     LSQ,
     Blend,
     Convention,
@@ -11,6 +14,7 @@ from tervit_np.quant import (
     HadamardAct,
     Identity,
     LSQPlusAct,
+    Plan,
     QuantizedTensor,
     Quantizer,
     Quest,
@@ -20,6 +24,7 @@ from tervit_np.quant import (
     Tequila,
     Ternary,
     TernaryGamma,
+    UniformWeight,
     conventions,
 )
 from tervit_np.quant.hadamard import hadamard
@@ -170,3 +175,27 @@ def test_integers_are_rounded_as_floats_or_refused(quantizer):
         assert "int64, expected" in str(error)  # noqa: PT017  refusing is one of two right answers
     else:
         close(w_hat, rule.forward(integers.astype(np.float64))[0], ROUNDOFF64)
+
+
+class Table(UniformWeight):
+    """A rule of a user, with an array among its arguments."""
+
+    def __init__(self, levels):
+        super().__init__()
+        self.levels = np.asarray(levels, float)
+        self.learned = Param(np.ones(1))
+
+    def params(self):
+        return {"learned": self.learned}
+
+
+def test_an_array_may_be_an_argument():
+    """A second tv.quantize compared two arrays, and ended in NumPy's error on their truth."""
+    rule = Table(np.arange(3.0))
+    assert rule.arguments() == {"levels": [0.0, 1.0, 2.0]}
+    plan = Plan([("head", rule, IDENTITY)])
+    model = tv.quantize(tv.create_model("deit_shapes", depth=1), plan)
+    learned = model.head.weight_quant
+    assert tv.quantize(model, plan).head.weight_quant is learned
+    tv.quantize(model, Plan([("head", Table([0.0, 1.0]), IDENTITY)]))
+    assert model.head.weight_quant is not learned
