@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from tervit_np.arrays import Array
-from tervit_np.models import Classifier, build
+from tervit_np.models import Classifier
 from tervit_np.nn.quantized_layer import effective_bias
 from tervit_np.param import Param
 from tervit_np.quant import IDENTITY
@@ -77,8 +77,12 @@ def smooth(model: Classifier) -> Classifier:
     Its loss has derivatives. Rounded activations make the loss piecewise constant, and the
     straight-through gradient is not its derivative.
     """
-    copied = build(model.config, None, "float64")
-    copied.load_state_dict({name: p.data for name, p in rounded(model).official_params()})
+    fixed = rounded(model)
+    params = {id(p): Param(p.data.astype(np.float64)) for _, p in fixed.official_params()}
+    copied = copy.deepcopy(fixed, params)
+    copied.dtype = np.dtype(np.float64)
+    for _, layer in copied.quantizable():
+        layer.act_quant = IDENTITY
     return copied
 
 

@@ -110,3 +110,12 @@ def test_a_direction_of_float64_keeps_the_dtype_of_the_model():
     assert {p.data.dtype for _, p in moved.named_params()} == {np.dtype(np.float32)}
     shift = moved.blocks[0].attn.qkv.weight.data - model.blocks[0].attn.qkv.weight.data
     np.testing.assert_allclose(shift, direction[name] / 2, atol=1e-6)
+
+
+def test_smooth_keeps_what_a_user_has_changed():
+    """It was built from the configuration, so that curvature was that of another model."""
+    model, (images, _) = small(), inputs(CASES["conv-mean"])
+    model.blocks[0].norm2.eps = 1.0
+    np.testing.assert_allclose(smooth(model).predict(images), model.predict(images), atol=1e-4)
+    model.blocks[0].norm2.eps = 1e-6
+    assert np.abs(smooth(model).predict(images) - model.predict(images)).max() < 1e-4
