@@ -47,7 +47,9 @@ class ValueCheck(NamedTuple):
 
     @property
     def error(self) -> float:
-        """Largest difference over the largest expected value; infinite if a NaN was computed."""
+        """Largest difference over the largest expected value; infinite of NaN and other shapes."""
+        if np.shape(self.actual) != np.shape(self.expected):
+            return math.inf
         scale = max(float(np.abs(self.expected).max()), 1e-300)
         error = float(np.abs(self.actual - self.expected).max()) / scale
         return math.inf if math.isnan(error) else error
