@@ -19,6 +19,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.checkpoints.formats.npz_archive import check_directory, read_arrays
 from tervit_np.checkpoints.memory import require_fits
+from tervit_np.checkpoints.own_parts import changed_setting, own_class
 from tervit_np.files import as_path, atomic_write, make_folder, require_file
 from tervit_np.models.classifier import Classifier, float_dtype, require_model
 from tervit_np.models.quantization import plan_of, quantize
@@ -182,9 +183,10 @@ def described_model(
     """
     name = meta.get("model")
     if isinstance(name, str) and "." in name:
+        part = name if "=" in name else f"the class {name}"
         raise ValueError(
-            f"it holds a model with the class {name}, which no file can describe; build the model "
-            "and load its weights: model.load_state_dict(tv.load_checkpoint(FILE))"
+            f"it holds a model with {part}, which no file can describe; build the model and load "
+            "its weights: model.load_state_dict(tv.load_checkpoint(FILE))"
         )
     try:
         config = config_from(meta["model"], meta["config"])
@@ -197,22 +199,13 @@ def described_model(
 
 
 def describe(model: Classifier) -> dict[str, Any]:
-    """Describe a model as JSON: class, configuration, dtype."""
+    """Describe a model as JSON: class, configuration, dtype.
+
+    In place of the class stands what no reader can build (own_parts.py); it has a dot.
+    """
     model.require_latent_weights()
     return {
-        "model": own_class(model) or type(model).__name__,
+        "model": own_class(model) or changed_setting(model) or type(model).__name__,
         "config": asdict(model.config),
         "dtype": str(model.dtype),
     }
-
-
-def own_class(model: Classifier) -> str:
-    """Name the first class of a model or its modules that is not of this package; "" if all are.
-
-    No file can describe what such a class computes, even where it has the name of another.
-    """
-    for _, module in model.named_modules():
-        kind = type(module)
-        if not kind.__module__.startswith("tervit_np."):
-            return f"{kind.__module__}.{kind.__qualname__}"
-    return ""

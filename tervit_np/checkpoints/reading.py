@@ -28,7 +28,7 @@ class Weights(NamedTuple):
 
 
 def load_checkpoint(path: str | Path, *, lenient: bool = False) -> dict[str, Array]:
-    """Read weights.  -> {official name: float32 array}.
+    """Read weights.  -> {official name: float32 array}; float64 of our .npz of a float64 model.
 
     Formats: our .npz; .safetensors with the names of the authors, timm or Hugging Face; PyTorch's
     .pth or .pt in both containers, read without PyTorch. Prefixes that wrappers give to all names

@@ -23,7 +23,8 @@ import numpy as np
 
 from tervit_np.arrays import Array
 from tervit_np.checkpoints import save_safetensors
-from tervit_np.checkpoints.npz import describe, own_class
+from tervit_np.checkpoints.npz import describe
+from tervit_np.checkpoints.own_parts import own_part
 from tervit_np.deploy import base3, bit_packing
 from tervit_np.models import Classifier, with_fixed_inputs
 from tervit_np.models.classifier import require_model
@@ -81,10 +82,10 @@ def export(
 
 def _check_describable(model: Classifier) -> None:
     """Raise ValueError unless a reader can build the model from its configuration."""
-    if name := own_class(model):
+    if part := own_part(model):
         raise ValueError(
-            f"export: the model has the class {name}, and a packed file can only describe those of "
-            "tervit_np"
+            f"export: the model has {part}, and a packed file can only describe models of "
+            "tervit_np as their configuration says"
         )
     count = sum(param.size for _, param in model.official_params())
     if count != model.config.parameters:

@@ -10,6 +10,7 @@ from data_tools.counted import counted
 from tervit_np import __version__
 from tervit_np.backends import backend_name
 from tervit_np.checkpoints import npz
+from tervit_np.checkpoints.own_parts import own_part
 from tervit_np.environment import SAME_BITS, environment
 from tervit_np.models import Classifier
 from tervit_np.models.classifier import require_model
@@ -81,10 +82,10 @@ def _check_data(data: Splits) -> None:
 def _check_teachers(model: Classifier, stages: Sequence[Stage]) -> None:
     """Raise ValueError if a teacher could not be read from the file of its stage."""
     taught = [stage for stage in stages if stage.teacher is not None]
-    if taught and (name := npz.own_class(model)):
+    if taught and (part := own_part(model)):
         raise ValueError(
-            f"stage {taught[0].name}: its teacher is read from a file, which cannot describe the "
-            f"class {name} of this model; train without a teacher, or in a loop of your own"
+            f"stage {taught[0].name}: its teacher is read from a file, which cannot describe "
+            f"{part} of this model; train without a teacher, or in a loop of your own"
         )
 
 

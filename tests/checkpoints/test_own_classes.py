@@ -58,3 +58,36 @@ def test_a_model_with_fewer_blocks_than_configured_is_not_packed(tmp_path):
     del model.blocks[-1]
     with pytest.raises(ValueError, match=r"the model has \d+ parameters, and one of its config"):
         tv.export(model, tmp_path / "x")
+
+
+def with_another(model, path, value):
+    """Set an attribute of a module by its dotted name."""
+    module, _, key = path.rpartition(".")
+    setattr(dict(model.named_modules())[module], key, value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("blocks.1.norm2.eps", 0.1),
+        ("blocks.0.mlp.gelu_form", "tanh"),
+        ("blocks.0.attn.products.heads", 4),
+    ],
+)
+def test_a_setting_that_a_user_has_changed_is_not_lost(tmp_path, path, value):
+    """`load_model` and `load_packed` returned a model with that of the configuration."""
+    model = tv.DeiT(CONFIG, np.random.default_rng(0))
+    with_another(model, path, value)
+    tv.save_checkpoint(model, tmp_path / "x")
+    with pytest.raises(ValueError, match=rf"holds a model with {path} = .*, which no file can"):
+        tv.load_model(tmp_path / "x")
+    model.load_state_dict(tv.load_checkpoint(tmp_path / "x"))
+    with pytest.raises(ValueError, match=f"export: the model has {path} = "):
+        tv.export(tv.quantize(model, "ternary"), tmp_path / "y")
+
+
+def test_drop_rates_may_change_while_training(tmp_path):
+    model = tv.DeiT(CONFIG, np.random.default_rng(0))
+    with_another(model, "blocks.1.drop_rate", 0.3)
+    tv.save_checkpoint(model, tmp_path / "x")
+    assert isinstance(tv.load_model(tmp_path / "x")[0], tv.DeiT)

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tervit_np.checkpoints.npz import own_class
+from tervit_np.checkpoints.own_parts import own_class
 from tervit_np.deploy.onnx_file.graph import Graph
 from tervit_np.deploy.onnx_file.maps import patch_merging, swin_block
 from tervit_np.deploy.onnx_file.parts import block, conv_stem, layernorm, patches
