@@ -53,7 +53,8 @@ class Muon:
     Raises
     ------
     ValueError
-        If two parameters have the same name.
+        If two parameters have the same name, or `betas` are not two numbers of at least 0 and
+        below 1.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ class StageTrainer:
         model.recompute = recipe.recompute
         set_precision(model, recipe.precision)
         self.parallel = ParallelModel(model, threads, recipe.accumulate, ranks)
-        layers = [layer for _, layer in model.quantizable() if layer.weight is not None]
+        layers = [layer for layer in _layers(model) if layer.weight is not None]
         self._weights = [(layer.weight, layer.weight_quant) for layer in layers]
         replicas = [replica.model for replica in self.parallel.replicas]
         self._blends = _blends([model, *replicas]) if stage.ramp else []
@@ -187,18 +187,23 @@ def model_arrays(arrays: dict[str, Array]) -> dict[str, Array]:
     return _with_prefix("model.", arrays)
 
 
+def _layers(model: Classifier) -> list[Any]:
+    """Return the layers that take quantizers; one that stands in several places is there once."""
+    return list(dict.fromkeys(layer for _, layer in model.quantizable()))
+
+
 def _insert_blends(model: Classifier) -> None:
-    for _, layer in model.quantizable():
+    for layer in _layers(model):
         layer.weight_quant = Blend(layer.weight_quant)
 
 
 def _remove_blends(model: Classifier) -> None:
-    for _, layer in model.quantizable():
+    for layer in _layers(model):
         layer.weight_quant = layer.weight_quant.inner
 
 
 def _blends(models: list[Classifier]) -> list[Blend]:
-    return [layer.weight_quant for model in models for _, layer in model.quantizable()]
+    return [layer.weight_quant for model in models for layer in _layers(model)]
 
 
 def _with_prefix(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tervit_np as tv
-from tervit_np.quant import Blend, Ternary, UniformAct
+from tervit_np.quant import LAT, Blend, Ternary, UniformAct
 from tervit_np.train import Recipe, Stage
 from tervit_np.train.trainer import StageTrainer, ramp_amount
 from tests.checks import ROUNDOFF64, count_walks
@@ -44,6 +44,22 @@ def test_quantizers_fade_in_and_are_plain_at_the_end(model):
     assert seen[5:] == [1.0] * 5
     trainer.finish()
     assert isinstance(dict(model.quantizable())["blocks.0.mlp.fc1"].weight_quant, Ternary)
+
+
+def test_a_layer_that_stands_in_two_places_fades_in_and_is_told_of_a_step_once():
+    """Its quantizer was in two ramps, one in the other, and took note of each step twice."""
+    model = tv.DeiT(tv.DeiTConfig(8, 4, 3, 8, 2, 2, pool="mean"), np.random.default_rng(0))
+    model.blocks[1] = model.blocks[0]
+    stage = Stage("lat", "lat", 1, ramp=0.5)
+    tv.quantize(model, stage.quantizers)
+    trainer = StageTrainer(model, stage, Recipe(), 4, 1, None)
+    layer = model.blocks[0].mlp.fc1
+    assert isinstance(layer.weight_quant.inner, LAT)
+    trainer.step(0, *batch(), np.random.default_rng(0))
+    squares = layer.weight_quant.buffers()["squares"]
+    np.testing.assert_allclose(squares, 0.01 * np.square(layer.weight.grad), rtol=1e-5)
+    trainer.finish()
+    assert isinstance(layer.weight_quant, LAT)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
