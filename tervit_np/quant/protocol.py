@@ -46,7 +46,11 @@ class Convention(NamedTuple):
 
 
 class Quantizer(ABC):
-    """Forward, straight-through backward, frozen map and codes of one rounding rule."""
+    """Forward, straight-through backward, frozen map and codes of one rounding rule.
+
+    What changes from step to step is in `params` or `buffers`, in place: training runs copies of a
+    quantizer on other threads, which share these arrays and nothing else.
+    """
 
     bits: float = 32  # of a code, from which model sizes are computed
     is_ternary: bool = False  # whether all codes are -1, 0 or 1
