@@ -1,11 +1,11 @@
 """Multiply-accumulates (MACs) of each layer for one image, counted while the model runs."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tervit_np.analysis.surfaces.affine_models import with_weights
 from tervit_np.models import Classifier
 from tervit_np.quant import Identity
 
@@ -23,7 +23,7 @@ def macs(model: Classifier) -> dict[str, int]:
     """
     model.require_latent_weights()
     counts: dict[str, int] = {}
-    copied = with_weights(model, {})
+    copied = copy.deepcopy(model, {id(param): param for _, param in model.named_params()})
     for name, layer in copied.quantizable():
         layer.forward = _counting(name, layer, layer.forward, counts)
     size = model.config.image_size
