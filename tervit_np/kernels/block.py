@@ -7,7 +7,8 @@
 A window is the set of tokens that attend to each other: Swin's window, or a whole image in DeiT.
 Windows do not depend on each other, so a few at a time pass through the whole block in a workspace
 that fits the L2 cache. Their tokens are gathered and scattered by index, without a copy of the map
-that is rolled and cut. Threads that share a window wait for each other before and after attention.
+that is rolled and cut. Threads that share windows wait for each other before and after attention,
+and before the next windows.
 
 The argument `shared` is the workspace of a team of threads, `private` that of the calling thread.
 """
@@ -90,6 +91,8 @@ def run_block(
     window_tokens = w.token_index.shape[1]
     step = windows_per_pass(window_tokens)
     for first in range(start, stop, step):
+        if first > start:  # fewer windows give a thread rows that were another's in the last pass
+            barrier(shared.barrier_count, num_threads)
         windows = min(step, stop - first)
         row_start, row_stop = thread_range(windows * window_tokens, tile.mr, thread_id, num_threads)
         gather_tokens(x, w.token_index, shared, first, row_start, row_stop, tile.mr)

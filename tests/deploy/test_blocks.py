@@ -66,6 +66,22 @@ def test_threads_change_no_bit(file, config, num_threads):
         np.testing.assert_array_equal(packed.predict(images[:count]), one_thread[:count])
 
 
+def test_threads_that_share_images_wait_before_the_next_pass(tmp_path):
+    """Three images of 65 tokens pass together, then the fourth alone, of which a thread has other
+    rows: one that is ahead would overwrite what another still reads.
+    """
+    config, num_threads = tv.DeiTConfig(32, 4, 5, 20, 2, 2), 5
+    tv.export(model_of(config), tmp_path / "x")
+    images, packed = images_of(config, 4), tv.load_packed(tmp_path / "x", threads=num_threads)
+    expected = tv.load_packed(tmp_path / "x").predict(images)
+    for _ in range(20):
+        np.testing.assert_array_equal(packed.predict(images), expected)
+    (module,) = modules_with_blocks(packed.model)
+    arrivals = module.blocks._local.session.shared[0].barrier_count[0]
+    around_attention, between_passes = 2 * 2, 1
+    assert arrivals == num_threads * len(module.blocks) * (around_attention + between_passes)
+
+
 @pytest.mark.parametrize("variant", TILES)
 def test_all_variants_give_the_same_bits(file, config, variant, monkeypatch):
     packed, images = tv.load_packed(file), images_of(config)
