@@ -11,7 +11,7 @@ import numpy as np
 from tervit_np.arrays import Array
 from tervit_np.kernels.int8_weights import Int8Weights, unpack_int8
 from tervit_np.kernels.isa import for_tokens, has_tile, selected_variant
-from tervit_np.kernels.panels import quantize_tokens
+from tervit_np.kernels.panels import check_integers, quantize_tokens
 
 
 def int8_linear(x: Array, layer: Int8Weights, bias: Array | None = None) -> Array:
@@ -41,7 +41,14 @@ def int8_linear(x: Array, layer: Int8Weights, bias: Array | None = None) -> Arra
 
 
 def int8_product(q: Array, layer: Int8Weights, variant: str) -> Array:
-    """Multiply integers alone.  int8 (M, in) -> int32 (M, out), the same in every variant."""
+    """Multiply integers alone.  int8 (M, in) -> int32 (M, out), the same in every variant.
+
+    Raises
+    ------
+    ValueError
+        If `q` is not int8 (M, in).
+    """
+    check_integers("int8_product", q, layer.inputs)
     if not has_tile(variant):  # float64 is exact for integers up to 2^53
         sums: Array = q.astype(np.float64) @ unpack_int8(layer).T
         return sums.astype(np.int32)

@@ -77,6 +77,12 @@ def check_input_scale(input_scale: float) -> None:
         raise ValueError(f"pack: input_scale is {input_scale}; expected 0 or a positive number")
 
 
+def check_integers(name: str, q: Array, inputs: int) -> None:
+    """Raise ValueError unless tokens are int8 (M, inputs), which all variants read as such."""
+    if q.ndim != 2 or q.shape[1] != inputs or q.dtype != np.int8:
+        raise ValueError(f"{name}: x is {q.dtype} {q.shape}, expected int8 (tokens, {inputs})")
+
+
 def _pack_codes(codes: Array) -> Array:
     """Pack four codes into each byte.  int8 (out, in) -> uint8 (P, Q, 64)."""
     if backend_name() == "numba":

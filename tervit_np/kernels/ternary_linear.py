@@ -23,6 +23,7 @@ from tervit_np.kernels.panels import (
     MAX_INPUTS,
     Panels,
     QuantizedTokens,
+    check_integers,
     quantize_tokens,
     unpack,
     unpack_stored,
@@ -56,11 +57,9 @@ def ternary_linear(
     if threads < 1:
         raise ValueError(f"ternary_linear: threads is {threads}; expected at least 1")
     x = np.ascontiguousarray(x, np.float32)
-    if x.ndim != 2 or x.shape[1] != packed.inputs:
-        raise ValueError(f"ternary_linear: x is {x.shape}, expected (tokens, {packed.inputs})")
-    bias = _NO_BIAS if bias is None else np.ascontiguousarray(bias, np.float32)
-    if bias is not _NO_BIAS and bias.shape != (packed.outputs,):
-        raise ValueError(f"ternary_linear: bias is {bias.shape}, expected ({packed.outputs},)")
+    bias = None if bias is None else np.ascontiguousarray(bias, np.float32)
+    _check_shapes("ternary_linear", x, packed, bias)
+    bias = _NO_BIAS if bias is None else bias
     variant = selected_variant() if variant is None else check_supported(variant)
     if not has_tile(variant):
         tokens = quantize_tokens(x, input_scale=packed.input_scale)
@@ -72,6 +71,14 @@ def ternary_linear(
     else:
         out = _with_threads(variant, x, packed, bias, threads)
     return out[: len(x), : packed.outputs]
+
+
+def _check_shapes(name: str, x: Array, packed: Panels, bias: Array | None) -> None:
+    """Raise ValueError if compiled loops would go beyond the end of an array."""
+    if x.ndim != 2 or x.shape[1] != packed.inputs:
+        raise ValueError(f"{name}: x is {x.shape}, expected (tokens, {packed.inputs})")
+    if bias is not None and bias.shape != (packed.outputs,):
+        raise ValueError(f"{name}: bias is {bias.shape}, expected ({packed.outputs},)")
 
 
 def _with_threads(variant: str, x: Array, w: Panels, bias: Array, threads: int) -> Array:
@@ -101,11 +108,14 @@ def _team(threads: int, process: int) -> "Team":
 def integer_product(x: Array, packed: Panels, variant: str) -> Array:
     """Multiply integers alone.  int8 (M, in) -> int32 (M, out), the same in every variant.
 
+    The integers are those of tokens, -127 to 127.
+
     Raises
     ------
     ValueError
-        If this CPU cannot run the variant.
+        If `x` is not int8 (M, in), or this CPU cannot run the variant.
     """
+    check_integers("integer_product", x, packed.inputs)
     check_supported(variant)
     if variant == "numpy":
         return integer_sums(x, unpack_stored(packed))
@@ -161,7 +171,13 @@ def multiply_floats(x_hat: Array, panels: Panels, bias: Array | None) -> Array:
     """Multiply dequantized tokens as integers times scales.  (M, I), panels, (O,) -> (M, O).
 
     The integers of a token are recovered from its largest magnitude, or by the static scale.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, or a value is not finite.
     """
+    _check_shapes("multiply_floats", x_hat, panels, bias)
     variant = selected_variant()
     if not has_tile(variant):
         return ternary_linear(x_hat, panels, bias)

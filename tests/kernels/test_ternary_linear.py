@@ -10,12 +10,15 @@ from tervit_np.kernels import (
     has_tile,
     integer_product,
     isa,
+    multiply_floats,
     pack,
     pack_floats,
+    pack_int8,
     quantize_tokens,
     runnable,
     ternary_linear,
 )
+from tervit_np.kernels.int8_linear import int8_product
 from tervit_np.nn import Linear
 from tervit_np.quant import StaticAct, Ternary, UniformAct, fixed_scale
 from tests.checks import BACKENDS, relative_error
@@ -128,6 +131,49 @@ def test_wrong_arguments_are_refused(x, bias, message):
     for variant in SUPPORTED:
         with pytest.raises(ValueError, match=message):
             ternary_linear(x, packed, bias, variant)
+
+
+@pytest.mark.parametrize(
+    ("x", "bias", "message"),
+    [
+        ((2, 5), (3,), r"x is \(2, 5\), expected \(tokens, 4\)"),
+        ((2, 3), (3,), r"x is \(2, 3\), expected \(tokens, 4\)"),
+        ((4,), (3,), r"x is \(4,\), expected \(tokens, 4\)"),
+        ((2, 4), (2,), r"bias is \(2,\), expected \(3,\)"),
+        ((2, 4), (70,), r"bias is \(70,\), expected \(3,\)"),  # more than a panel
+    ],
+)
+def test_floats_that_do_not_fit_the_panels_are_refused(x, bias, message):
+    """The compiled loops would write beyond the tokens and the padded bias."""
+    packed = pack(np.ones((3, 4), np.int8), 1.0)
+    with pytest.raises(ValueError, match=message):
+        multiply_floats(np.ones(x, np.float32), packed, np.ones(bias, np.float32))
+
+
+def test_a_weight_of_other_inputs_than_its_panels_is_refused():
+    pytest.importorskip("numba", reason="only compiled code takes panels")
+    panels = pack(np.ones((3, 4), np.int8), 1.0)
+    with pytest.raises(ValueError, match=r"x is \(2, 5\), expected \(tokens, 4\)"):
+        ops.linear(np.ones((2, 5), np.float32), np.ones((3, 5), np.float32), None, panels)
+
+
+@EACH_VARIANT
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.ones((2, 3), np.int8),  # loops would read beyond a row
+        np.ones((2, 1), np.int8),  # would be repeated
+        np.ones(4, np.int8),
+        np.full((2, 4), 200, np.int16),  # would become -56
+    ],
+)
+def test_integers_that_are_not_those_of_tokens_are_refused(variant, x):
+    for product, weights in (
+        (integer_product, pack(np.ones((3, 4), np.int8), 1.0)),
+        (int8_product, pack_int8(np.ones((3, 4), np.int8), 1.0)),
+    ):
+        with pytest.raises(ValueError, match=r"expected int8 \(tokens, 4\)"):
+            product(x, weights, variant)
 
 
 @pytest.mark.parametrize("threads", [0, -1])
