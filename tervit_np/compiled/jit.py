@@ -50,8 +50,8 @@ class _CompilationNotice(event.Listener):
 
     def on_start(self, event: event.Event) -> None:
         """Log the notice if the function that Numba compiles is part of this package."""
-        own = event.data["dispatcher"].py_func.__module__.startswith("tervit_np.")
-        if own and not self.logged:
+        module = event.data["dispatcher"].py_func.__module__ or ""  # None in code without a name
+        if module.startswith("tervit_np.") and not self.logged:
             self.logged = True
             when = "once; later runs find them" if CACHE else "in each run, as no cache is writable"
             _logger.info("compiling kernels for this processor (%s): up to half a minute", when)

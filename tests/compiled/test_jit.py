@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("numba")
+numba = pytest.importorskip("numba")
 
 from tervit_np.compiled import jit  # noqa: E402
 
@@ -57,3 +57,13 @@ def test_without_a_writable_folder_kernels_still_run(tmp_path):
     blocked.write_text("not a folder")
     done = run(XDG_CACHE_HOME=str(blocked), LOCALAPPDATA=str(blocked), HOME=str(blocked))
     assert done.stdout.strip() == "0.8413447", done.stderr
+
+
+def test_functions_of_no_module_are_compiled():
+    """As those that a user's program makes of text: the notice looks at every compilation."""
+
+    def twice(x):
+        return 2 * x
+
+    twice.__module__ = None
+    assert numba.njit(twice)(3) == 6
