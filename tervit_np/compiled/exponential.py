@@ -4,7 +4,8 @@ The C library's exp would be a scalar call. Here
 
     exp(x) = 2^n exp(r),   n = round(x / ln 2),   r = x - n ln 2 in [-0.35, 0.35]
 
-with a polynomial for exp(r), and n added to the exponent bits of its value.
+with a polynomial for exp(r), times 2^n, which is exact: a number whose exponent bits are n + 127.
+Adding n to the exponent bits of exp(r) would make numbers of some NaN.
 """
 
 import math
@@ -35,6 +36,7 @@ _LN2_LOW = F(math.log(2) - 0.693359375)
 # For |x| < 2^22 the low bits of x + ROUND hold the nearest integer, and x + ROUND - ROUND is that
 # integer as a float; halves are rounded to even, as np.rint does.
 ROUND = F(1.5 * 2**23)
+_SHIFT = F(ROUND + 127)  # leaves n + 127
 LOWEST, _HIGHEST = F(-87.0), F(88.0)
 _MANTISSA = np.int32(23)  # bits below the exponent
 
@@ -75,9 +77,9 @@ def exp32(x: np.float32) -> np.float32:
 @kernel()
 def exp32_within(x: np.float32) -> np.float32:
     """exp(x) where x is known to be between -87 and 88.  NaN -> NaN."""
-    shifted = fma(x, _LOG2E, ROUND)
-    n = shifted - ROUND
+    shifted = fma(x, _LOG2E, _SHIFT)
+    n = shifted - _SHIFT
     r = fma(-n, _LN2_LOW, fma(-n, _LN2_HIGH, x))
     p = fma(r, fma(r, fma(r, fma(r, fma(r, _C5, _C4), _C3), _C2), ONE), ONE)
-    exponent = np.int32(float_to_bits(shifted) << _MANTISSA)  # only n remains
-    return bits_to_float(np.int32(float_to_bits(p) + exponent))
+    power = bits_to_float(np.int32(float_to_bits(shifted) << _MANTISSA))  # only n + 127 remains
+    return p * power

@@ -5,6 +5,7 @@ numba = pytest.importorskip("numba")
 
 from tervit_np.compiled import exponential  # noqa: E402
 from tervit_np.compiled.exponential import exp32  # noqa: E402
+from tervit_np.compiled.softmax import softmax  # noqa: E402
 
 
 @numba.njit
@@ -27,6 +28,16 @@ def test_exp_saturates():
     assert y[2] == 1
     assert y[3] == y[4] > 1e38
     assert np.isnan(y[5])
+
+
+def test_nan_of_any_payload_stays_nan():
+    """Also in softmax, whose largest number it is or the row of which it spoils."""
+    payloads = np.array([1, 2, 0x55, 0x100, 0x1FF, 0x3FFFFF], np.uint32)
+    nan = np.concatenate([payloads | 0x7FC00000, payloads | 0xFFC00000]).astype(np.uint32)
+    nan = nan.view(np.float32)
+    assert np.isnan(all_exp(nan)).all()
+    rows = np.stack([np.zeros_like(nan), nan, np.ones_like(nan)], axis=1)
+    assert np.isnan(softmax(rows, 1.0)).all()
 
 
 def test_coefficients_are_the_fit():
