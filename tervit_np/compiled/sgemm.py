@@ -160,13 +160,19 @@ def multiply_block(
                               begin, target, buffer)  # fmt: skip
 
 
+def fewest_panels(depth: int, long_depth: int) -> int:
+    """Return how many panels of `depth` steps take the memory of one of `long_depth`."""
+    return -(-long_depth // depth)
+
+
 _own = threading.local()
 
 
 def workspace() -> tuple[int, int]:
     """Return the address of this thread's workspace, and for how many columns of B it is made."""
     if not hasattr(_own, "workspace"):
-        columns = max(second_cache() // 2 // (DEPTH * FLOAT) // NR, LONG_DEPTH // DEPTH) * NR
+        panels = max(second_cache() // 2 // (DEPTH * NR * FLOAT), fewest_panels(DEPTH, LONG_DEPTH))
+        columns = panels * NR
         _own.array = zeros((EDGE_FLOATS + A_FLOATS + DEPTH * columns,), np.float32)
         _own.workspace = _own.array.ctypes.data, columns
     found: tuple[int, int] = _own.workspace

@@ -105,6 +105,12 @@ def test_the_size_of_a_cache_changes_no_bit(monkeypatch, kilobytes):
             np.testing.assert_array_equal(pool.submit(matmul, left, b).result(), expected)
 
 
+@pytest.mark.parametrize(("depth", "long_depth"), [(384, 1536), (192, 192), (256, 384)])
+def test_the_smallest_workspace_holds_a_panel_of_the_most_steps(depth, long_depth):
+    """The depths of AVX-512, of AVX2 and of registers of four numbers (sgemm.py)."""
+    assert depth * sgemm.fewest_panels(depth, long_depth) >= long_depth
+
+
 def test_steps_that_share_memory_change_no_bit():
     column, b = floats(2 * MR, 1), floats(20, 33)
     same = np.broadcast_to(column, (2 * MR, 20))  # columns 0 bytes apart
