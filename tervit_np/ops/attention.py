@@ -38,18 +38,19 @@ def attention(
     Raises
     ------
     ValueError
-        If the last axis of `qkv` is not 3 x heads x K for an integer K.
+        If `qkv` is not (B, T, 3 x heads x K) for an integer K, or `quantize_probs` returns another
+        shape.
     """
     check_heads(qkv, heads)
     if (compiled_ops := compiled(qkv)) is not None:
         qkv = np.ascontiguousarray(qkv)
         probs = compiled_ops.attention_probs(qkv, heads)
-        probs_hat = probs if quantize_probs is None else quantize_probs(probs)
+        probs_hat = quantized(probs, quantize_probs)
         out: Array = compiled_ops.attention_mix(probs_hat, qkv)
         return out, AttentionCache(qkv, probs, probs_hat)
     q, k, v = split_qkv(qkv, heads)
     probs, _ = softmax(q @ k.swapaxes(-1, -2), scale=q.shape[-1] ** -0.5)
-    probs_hat = probs if quantize_probs is None else quantize_probs(probs)
+    probs_hat = quantized(probs, quantize_probs)
     return merge_heads(probs_hat @ v), AttentionCache(qkv, probs, probs_hat)
 
 
@@ -80,9 +81,20 @@ def attention_backward(dout: Array, cache: AttentionCache) -> Array:
 
 
 def check_heads(qkv: Array, heads: int) -> None:
-    """Raise ValueError unless the last axis is 3 x heads x K, with at least one head and K >= 1."""
+    """Raise ValueError unless qkv is (B, T, 3 x heads x K), with at least one head and K >= 1."""
+    if qkv.ndim != 3:
+        raise ValueError(f"attention: qkv is {qkv.shape}, expected (images, tokens, 3 dim)")
     if heads < 1 or not qkv.shape[-1] or qkv.shape[-1] % (3 * heads):
         raise ValueError(f"attention: last axis {qkv.shape[-1]} is not 3 x {heads} heads x K")
+
+
+def quantized(probs: Array, quantize_probs: Callable[[Array], Array] | None) -> Array:
+    """Quantize the probabilities, unless there is nothing that does.  (B, H, T, T) -> alike."""
+    if quantize_probs is None:
+        return probs
+    probs_hat = quantize_probs(probs)
+    require_shape("attention: the array from quantize_probs", probs_hat, probs.shape)
+    return probs_hat
 
 
 def split_qkv(qkv: Array, heads: int) -> tuple[Array, Array, Array]:

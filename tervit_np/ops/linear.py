@@ -37,8 +37,11 @@ def linear(
     Raises
     ------
     ValueError
-        If the last axis of `x` is not the second axis of `weight`, or `bias` is not (O,).
+        If `weight` is not a matrix, the last axis of `x` is not its second axis, or `bias` is not
+        (O,).
     """
+    if weight.ndim != 2:
+        raise ValueError(f"linear: weight is {weight.shape}, expected (out, in)")
     if x.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"linear: x has last axis {x.shape[-1]}, weight expects {weight.shape[1]} "

@@ -12,7 +12,13 @@ import numpy as np
 
 from tervit_np.arrays import Array, require_shape
 from tervit_np.dispatch import compiled
-from tervit_np.ops.attention import check_heads, merge_heads, split_heads, split_qkv
+from tervit_np.ops.attention import (
+    check_heads,
+    merge_heads,
+    quantized,
+    split_heads,
+    split_qkv,
+)
 from tervit_np.ops.softmax import softmax, softmax_backward
 
 
@@ -37,11 +43,13 @@ def window_attention(
     Raises
     ------
     ValueError
-        If the last axis of `qkv` is not 3 x heads x K for an integer K, the bias or the mask is for
-        another number of tokens, or the windows are not nW of each image.
+        If `qkv` is not (B nW, T, 3 x heads x K) for an integer K, the bias or the mask is for
+        another number of tokens, the windows are not nW of each image, or `quantize_probs` returns
+        another shape.
     """
-    heads, (windows, tokens, _) = attn_bias.shape[0], qkv.shape
+    heads = attn_bias.shape[0]
     check_heads(qkv, heads)
+    windows, tokens, _ = qkv.shape
     require_shape("window_attention: attn_bias", attn_bias, (heads, tokens, tokens))
     if mask is not None:
         require_shape("window_attention: mask", mask, (len(mask), tokens, tokens))
@@ -52,7 +60,7 @@ def window_attention(
     if (compiled_ops := compiled(qkv, attn_bias)) is not None:
         qkv = np.ascontiguousarray(qkv)
         probs = compiled_ops.attention_probs(qkv, heads, attn_bias, mask)
-        probs_hat = probs if quantize_probs is None else quantize_probs(probs)
+        probs_hat = quantized(probs, quantize_probs)
         out: Array = compiled_ops.attention_mix(probs_hat, qkv)
         return out, WindowAttentionCache(qkv, probs, probs_hat)
     q, k, v = split_qkv(qkv, heads)
@@ -63,7 +71,7 @@ def window_attention(
         by_image = scores.reshape(-1, len(mask), *scores.shape[1:])
         by_image += mask[:, None].astype(scores.dtype)
     probs, _ = softmax(scores)
-    probs_hat = probs if quantize_probs is None else quantize_probs(probs)
+    probs_hat = quantized(probs, quantize_probs)
     return merge_heads(probs_hat @ v), WindowAttentionCache(qkv, probs, probs_hat)
 
 

@@ -75,6 +75,37 @@ def test_a_bias_or_mask_of_other_windows_is_refused(backend, bias, mask, words):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("qkv", [(24,), (3, 24), (2, 3, 6, 24)])
+def test_a_projection_with_other_axes_is_refused(backend, qkv):
+    """Compiled loops would take the third axis for the columns, wherever the last one is."""
+    with tv.backend(backend), pytest.raises(ValueError, match=r"qkv is \(.*\), expected \(images"):
+        ops.attention(array(*qkv), 2)
+    with tv.backend(backend), pytest.raises(ValueError, match=r"qkv is \(.*\), expected \(images"):
+        ops.window_attention(array(*qkv), array(2, 3, 3), None)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_quantized_probabilities_of_another_shape_are_refused(backend, columns):
+    def quantize(probs):
+        return np.zeros((*probs.shape[:-1], columns), np.float32)
+
+    message = r"quantize_probs is \(4, 2, 3, .\), expected \(4, 2, 3, 3\)"
+    with tv.backend(backend), pytest.raises(ValueError, match=message):
+        ops.attention(array(4, 3, 24), 2, quantize)
+    with tv.backend(backend), pytest.raises(ValueError, match=message):
+        ops.window_attention(array(4, 3, 24), array(2, 3, 3), None, quantize)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("weight", [(5,), (7, 5, 2), (7, 5, 1, 1)])
+def test_a_weight_that_is_no_matrix_is_refused(backend, weight):
+    """Compiled loops would take the first numbers of a kernel (O, C, k, k) for a matrix (O, C)."""
+    with tv.backend(backend), pytest.raises(ValueError, match=r"weight is \(.*\), expected \(out"):
+        ops.linear(array(2, 5), array(*weight))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_map_smaller_than_the_kernel_is_refused(backend):
     with tv.backend(backend), pytest.raises(ValueError, match="1 x 4 map with 1 pixels around"):
         ops.im2col(array(2, 1, 4, 3), 5, 2, 1)
