@@ -33,6 +33,7 @@ _Q_MAX = F(127)
 _E_MAX = F(255)
 _ZERO_POINT = np.int32(128)  # of q
 _MIN_SCALE = F(1e-30)  # instead of 0 where all values are 0
+MAX_TOKENS = 66_311  # 255 * 127 * MAX_TOKENS < 2^31
 
 
 class Int8AttentionScratch(NamedTuple):
@@ -62,7 +63,16 @@ class Int8AttentionScratch(NamedTuple):
 
 
 def make_int8_attention_scratch(window_tokens: int, head_dim: int) -> Int8AttentionScratch:
-    """Allocate scratch for windows of T tokens and heads of K columns."""
+    """Allocate scratch for windows of T tokens and heads of K columns.
+
+    Raises
+    ------
+    ValueError
+        If there are more tokens than 32-bit sums can hold.
+    """
+    if window_tokens > MAX_TOKENS:
+        raise ValueError(f"int8 attention: a window has {window_tokens} tokens, expected at most "
+                         f"{MAX_TOKENS}; choose float32 attention")  # fmt: skip
     queries, keys = round_up(window_tokens, MR), round_up(window_tokens, LANES)
     columns, words = round_up(head_dim, LANES), round_up(-(-head_dim // 4), LANES)
     return Int8AttentionScratch(

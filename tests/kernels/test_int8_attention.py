@@ -84,3 +84,9 @@ def test_the_largest_sums_fit_32_bits():
     qkv = np.full((1024, 192), 3.0, np.float32)
     found = by_kernel(qkv, 1, np.zeros((1, 1, 1024)), attend_int8, make_int8_attention_scratch)
     np.testing.assert_allclose(found, 3.0, rtol=1e-6)
+
+
+def test_more_tokens_than_32_bits_sum_are_refused():
+    make_int8_attention_scratch(66_311, 4)
+    with pytest.raises(ValueError, match="has 66312 tokens, expected at most 66311"):
+        make_int8_attention_scratch(66_312, 4)
