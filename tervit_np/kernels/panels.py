@@ -65,7 +65,8 @@ def pack(codes: Array, scale: Array, input_scale: float = 0.0) -> Panels:
         raise ValueError(f"pack: scale is {scale.shape}, expected {(outputs,)} finite numbers")
     scales = np.zeros(-(-outputs // PANEL) * PANEL, np.float32)
     scales[:outputs] = scale
-    return Panels(_pack_codes(codes), scales, outputs, inputs, input_scale)
+    packed = _pack_codes(np.ascontiguousarray(codes, np.int8))  # one type to compile for
+    return Panels(packed, scales, outputs, inputs, input_scale)
 
 
 def check_input_scale(input_scale: float) -> None:

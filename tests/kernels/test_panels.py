@@ -22,6 +22,15 @@ def test_unpacking_returns_the_codes(outputs, inputs):
     assert not packed.scale[outputs:].any()
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [">i2", "<i8", "i1"])
+def test_codes_may_have_any_signed_type_and_order(backend, dtype):
+    codes = random_codes((5, 7))
+    with tv.backend(backend):
+        packed = pack(codes.astype(dtype)[:, ::-1], 1.0)
+    np.testing.assert_array_equal(unpack(packed), codes[:, ::-1])
+
+
 def test_every_byte_is_unpacked_or_refused():
     """81 of 256 bytes hold four weights; each other byte has a pair of bits 11 and is refused."""
     unpacked = 0
