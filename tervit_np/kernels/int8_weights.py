@@ -36,7 +36,8 @@ def pack_int8(codes: Array, scale: Array, input_scale: float = 0.0) -> Int8Weigh
     ------
     ValueError
         If codes are not int8 (out, in), the scale has another shape or is not finite, `input_scale`
-        is below 0 or not finite, or there are more inputs than 32-bit sums can hold.
+        is neither 0 nor a scale (`check_input_scale`), or there are more inputs than 32-bit sums
+        can hold.
     """
     check_input_scale(input_scale)
     codes = np.asarray(codes)

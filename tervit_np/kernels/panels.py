@@ -16,6 +16,7 @@ from tervit_np.arrays import Array
 from tervit_np.backends import backend_name
 
 PANEL, STEP, SLOTS = 64, 4, 4
+_SMALLEST = float(np.finfo(np.float32).tiny)  # with all digits
 MAX_INPUTS = 132_104  # sums of weights times 4^3: 4^3 * 2 * 127 * MAX_INPUTS < 2^31
 
 
@@ -51,7 +52,8 @@ def pack(codes: Array, scale: Array, input_scale: float = 0.0) -> Panels:
     ------
     ValueError
         If shapes do not fit, a code is not -1, 0 or 1, a scale is not finite, `input_scale` is
-        below 0 or not finite, or there are more inputs than 32-bit sums can hold.
+        neither 0 nor a scale (`check_input_scale`), or there are more inputs than 32-bit sums can
+        hold.
     """
     check_input_scale(input_scale)
     codes = np.asarray(codes)
@@ -70,12 +72,13 @@ def pack(codes: Array, scale: Array, input_scale: float = 0.0) -> Panels:
 
 
 def check_input_scale(input_scale: float) -> None:
-    """Raise ValueError unless a scale of inputs is 0, for one of each token, or a positive number.
+    """Raise ValueError unless a scale of inputs is 0, for one of each token, or as in StaticAct.
 
-    A kernel takes what is not above 0 for a scale of each token.
+    In float32 another one is 0 or infinite, has few digits, or makes infinite products with 127.
     """
-    if not 0 <= input_scale < np.inf:
-        raise ValueError(f"pack: input_scale is {input_scale}; expected 0 or a positive number")
+    if input_scale != 0 and not _SMALLEST <= input_scale < 1e30:
+        raise ValueError(f"pack: input_scale is {input_scale}; expected 0 or a positive number "
+                         "with all digits in float32, below 1e30")  # fmt: skip
 
 
 def check_integers(name: str, q: Array, inputs: int) -> None:
