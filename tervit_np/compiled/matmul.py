@@ -17,12 +17,12 @@ def matmul(a: Array, b: Array, start: Array | None = None, out: Array | None = N
     """Return start + a @ b.  (..., M, K), (..., K, N), (..., M, N) or (N,) -> (..., M, N).
 
     At most two leading axes. `start` may be `out`, which is then added to; the columns of both are
-    neighbours in memory.
+    neighbours in memory. `out` shares no memory with a and b.
 
     Raises
     ------
     ValueError
-        If an array is not float32, or has another shape or order of columns.
+        If an array is not float32, has another shape or order of columns, or `out` is read-only.
     """
     _check(a, b, start, out)
     stack = _stack(a.shape[:-2], b.shape[:-2])
@@ -54,6 +54,8 @@ def _check(a: Array, b: Array, start: Array | None, out: Array | None) -> None:
         apart = x.size and x.shape[-1] > 1 and x.strides[-1] != FLOAT
         if name in ("start", "out") and apart:
             raise ValueError(f"matmul: the columns of {name} are not neighbours in memory")
+    if out is not None and not out.flags.writeable:
+        raise ValueError("matmul: out is read-only, expected an array to write into")
     if a.ndim < 2 or b.ndim < 2 or max(a.ndim, b.ndim) > 4 or a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul: a is {a.shape}, b is {b.shape}; expected (M, K) and (K, N)")
 

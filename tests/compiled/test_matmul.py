@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from tervit_np.arrays import read_only
 from tervit_np.compiled import sgemm
 from tervit_np.compiled.float_copies import GROUP_STEPS
 from tervit_np.compiled.float_microkernel import multiply_rows
@@ -186,3 +187,5 @@ def test_what_addresses_would_misread_is_refused():
         matmul(a, b, floats(4))
     with pytest.raises(ValueError, match="the columns of out are not neighbours in memory"):
         matmul(a, b, out=floats(5, 4).T)
+    with pytest.raises(ValueError, match="out is read-only"):
+        matmul(a, b, out=read_only(floats(4, 5)))
