@@ -57,23 +57,24 @@ def quantized(quantizer: Quantizer, x: Array) -> tuple[Array, Any]:
         would be broadcast, or run in float64.
     """
     x_hat, cache = quantizer.forward(x)
-    _check_alike(f"{quantizer!r}: forward", x_hat, x)
+    if x_hat.shape != x.shape or x_hat.dtype != x.dtype:
+        raise _other_array(f"{quantizer!r}: forward", x_hat, x)
     return x_hat, cache
 
 
 def quantized_backward(quantizer: Quantizer, dx_hat: Array, cache: Any) -> Array:
     """Undo `quantized`.  (...) -> dx (...); ValueError if dx has another shape or dtype."""
     dx = quantizer.backward(dx_hat, cache)
-    _check_alike(f"{quantizer!r}: backward", dx, dx_hat)
+    if dx.shape != dx_hat.shape or dx.dtype != dx_hat.dtype:
+        raise _other_array(f"{quantizer!r}: backward", dx, dx_hat)
     return dx
 
 
-def _check_alike(what: str, result: Array, given: Array) -> None:
-    if result.shape != given.shape or result.dtype != given.dtype:
-        raise ValueError(
-            f"{what} returned {result.dtype} {result.shape} for {given.dtype} {given.shape}; "
-            "expected the same, so cast scales to the dtype of the array"
-        )
+def _other_array(what: str, result: Array, given: Array) -> ValueError:
+    return ValueError(
+        f"{what} returned {result.dtype} {result.shape} for {given.dtype} {given.shape}; "
+        "expected the same, so cast scales to the dtype of the array"
+    )
 
 
 def add_bias(bias: Param | None, extra: Array | None) -> Array | None:
