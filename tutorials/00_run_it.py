@@ -307,8 +307,8 @@ assert same, "the packed model says the same"
 #
 # In practice
 # -----------
-# * TerViT rounds DeiT and Swin on ImageNet, starting from trained weights, as
-#   here. All of this works for those:
+# * TerViT rounds DeiT and Swin, trained on ImageNet. All of this works for
+#   those:
 #   ``tervit train --weights deit_small_patch16_224 --data imagenet:FOLDER``.
 # * torchao, the quantization library of PyTorch, does the same with one call
 #   (``quantize_``), mostly to 8 and 4 bits. Its quantization-aware training

@@ -108,7 +108,7 @@ def _show(name: str, root: Path | None, split: str | None, out: Path | None) -> 
     from tervit_np.files import atomic_write, check_writable
     from tervit_np.train.names import file_name_from
 
-    file = out or Path(f"{file_name_from(name.rstrip('/.'))}.png")
+    file = out or Path(f"{file_name_from(name.rstrip('/.'), 60)}.png")
     check_png("--out", file)
     found = overview(name, root)
     for line in found.lines:

@@ -6,7 +6,9 @@ home folder: most shells replace the ~ at the start of a word, but not in --out=
 """
 
 import argparse
+import itertools
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
@@ -74,10 +76,12 @@ class CommandParser(argparse.ArgumentParser):
         An empty argument, or an option's empty value, would stand for this folder or for a default,
         and is mostly a variable that the shell did not know.
         """
-        for word in sys.argv[1:] if args is None else args:
-            if word == "" or (word.startswith("--") and word.endswith("=")):
-                what = f"the value of {word[:-1]}" if word else "an argument"
-                self.error(f"{what} is empty; leave it out, or check the variable it comes from")
+        words = list(sys.argv[1:] if args is None else args)
+        options = itertools.takewhile("--".__ne__, words)
+        empty = [word[:-1] for word in options if re.fullmatch("--[^=]+=", word)]
+        if "" in words or empty:
+            what = f"the value of {empty[0]}" if empty else "an argument"
+            self.error(f"{what} is empty; leave it out, or check the variable it comes from")
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown and not parsed.parser._takes(unknown, parsed):
             from data_tools.spelling import did_you_mean  # imports NumPy
@@ -135,7 +139,9 @@ class CommandParser(argparse.ArgumentParser):
 
         try:
             return str(expand_user(text))
-        except ValueError as error:
+        except ValueError as error:  # no such user; a folder of that name is meant
+            if os.path.lexists(first):
+                return text
             self.error(str(error))
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

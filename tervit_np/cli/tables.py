@@ -94,5 +94,5 @@ def _words(cell: str) -> list[str]:
 
 
 def _join(cell: str) -> str:
-    """Keep a deviation with its sign: ± 0.02 is one word."""
-    return cell.replace("± ", f"±{_NO_BREAK}")
+    """Keep a number with its sign: ± 0.02 is one word, and 3.5 % is."""
+    return cell.replace("± ", f"±{_NO_BREAK}").replace(" %", f"{_NO_BREAK}%")

@@ -31,11 +31,14 @@ def check_file_name(what: str, name: str) -> None:
         )
 
 
-def file_name_from(data: str) -> str:
-    """Make a file name of a data set's: folder:~/my photos@64,test=0.2 becomes my-photos."""
+def file_name_from(data: str, longest: int = _LONGEST // 4) -> str:
+    """Make a file name of a data set's: folder:~/my photos@64,test=0.2 becomes my-photos.
+
+    It has at most `longest` characters, each of at most four bytes.
+    """
     without_options = re.sub(r"(@\d+)?(,\w+=[^,/\\]*)*$", "", data)
     last = re.split(r"[:/\\]", without_options.rstrip("/\\"))[-1].removesuffix(".tar")
-    name = re.sub(r"[^\w.-]+", "-", last)[: _LONGEST // 4].strip(".-") or "run"  # 4 bytes each
+    name = re.sub(r"[^\w.-]+", "-", last)[:longest].strip(".-") or "run"
     return f"run-{name}" if _DEVICES.fullmatch(name) else name
 
 

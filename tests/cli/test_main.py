@@ -101,6 +101,8 @@ def test_help_of_an_action_shows_its_own_examples_only(tervit):
         (("train", "--out=~nobody-of-this-name/x"),
          "tervit train: ~nobody-of-this-name/x: there is no such home folder; name the folder in "
          "full"),
+        (("log", "~here/x"),
+         "tervit: ~here/x: there is no such home folder; name the folder in full"),
         (("doctor", "now"), "tervit doctor: unknown argument 'now'"),
         (("predict",), "tervit predict: the following arguments are required: [MODEL] PICTURE"),
         (("eval", "m", "--attention", "int4"),
@@ -150,6 +152,8 @@ def test_names_behind_two_dashes_may_begin_with_one(args):
         (("train", "--data=folder:~/x"), "data", "folder:~/x"),
         (("exercise", "--student=~ada"), "student", "~ada"),
         (("train", "--out=a~/x"), "out", "a~/x"),
+        (("train", "--out=a="), "out", "a="),
+        (("predict", "r", "--", "--x="), "names", ["r", "--x="]),
     ],
 )
 def test_a_path_may_begin_with_the_home_folder(args, name, value, monkeypatch):
@@ -157,6 +161,12 @@ def test_a_path_may_begin_with_the_home_folder(args, name, value, monkeypatch):
     monkeypatch.setenv("HOME", "HOME")
     monkeypatch.setenv("USERPROFILE", "HOME")  # on Windows
     assert getattr(make_parser().parse_args(args), name) == value
+
+
+def test_a_folder_may_begin_with_the_sign_of_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~here").mkdir()
+    assert make_parser().parse_args(["log", "~here/x"]).run_folder == "~here/x"
 
 
 def test_a_plan_file_of_a_stage_may_be_in_the_home_folder(monkeypatch, tmp_path):

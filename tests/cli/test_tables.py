@@ -101,3 +101,8 @@ def test_a_recipe_fits_the_terminal(tervit, terminal):
     assert len(shown.splitlines()) > len(piped.splitlines())
     assert shown.split() == piped.split()
     assert f"rate 0.004, at the end 0.004, warm-up 0.45\n{'':36}epochs\n" in shown
+
+
+def test_a_number_stays_with_its_percent_sign():
+    table = in_columns([("inputs of", "clipped"), ("blocks.0.attn", "12.123 %")], 1, 18)
+    assert "12.123 %" in table

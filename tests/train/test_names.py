@@ -57,3 +57,10 @@ def test_threads_that_ask_at_once_get_different_folders(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         folders = list(pool.map(lambda _: new_folder(tmp_path, "shapes"), range(24)))
     assert len(set(folders)) == 24
+
+
+def test_a_name_may_be_as_long_as_its_use_allows():
+    """Drawings of my_pictures_of_the_garden_2024 and ..._2025 would have one name."""
+    name = "my_pictures_of_the_garden_2024"
+    assert file_name_from(f"folder:{name}", 60) == name
+    assert file_name_from(f"folder:{name}") == name[:25]
