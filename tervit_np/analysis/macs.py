@@ -1,6 +1,5 @@
 """Multiply-accumulates (MACs) of each layer for one image, counted while the model runs."""
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from tervit_np.quant import Identity
 def macs(model: Classifier) -> dict[str, int]:
     """Count multiply-accumulates of one image.  -> {layer: count}, products of attention included.
 
-    Each layer of a copy has its forward wrapped. A layer with a weight counts its outputs times the
+    Each layer's forward is wrapped for one pass. A layer with a weight counts its outputs times the
     length of a row of the weight, attention without a weight its two matrix products.
 
     Raises
@@ -23,11 +22,18 @@ def macs(model: Classifier) -> dict[str, int]:
     """
     model.require_latent_weights()
     counts: dict[str, int] = {}
-    copied = copy.deepcopy(model, {id(param): param for _, param in model.named_params()})
-    for name, layer in copied.quantizable():
-        layer.forward = _counting(name, layer, layer.forward, counts)
-    size = model.config.image_size
-    copied.forward(np.zeros((1, 3, size, size), model.dtype), keep_cache=False)
+    layers = model.quantizable()
+    before = [(layer, vars(layer).get("forward")) for _, layer in layers]
+    try:
+        for name, layer in layers:
+            layer.forward = _counting(name, layer, layer.forward, counts)
+        size = model.config.image_size
+        model.forward(np.zeros((1, 3, size, size), model.dtype), keep_cache=False)
+    finally:
+        for layer, own in before:
+            vars(layer).pop("forward", None)
+            if own is not None:  # a user has wrapped it, too
+                layer.forward = own
     return counts
 
 

@@ -37,8 +37,8 @@ class Module:
     def named_params(self) -> list[tuple[str, Param]]:
         """Return (official name, Param) in official order, then the quantizers' own parameters.
 
-        One that several modules share is there once, under its first name: an optimizer would
-        otherwise move it once for each.
+        One that several modules share is there once, under its first name, by which it is frozen,
+        too: an optimizer would otherwise move it once for each.
         """
         once: dict[int, tuple[str, Param]] = {}
         for name, param in self.official_params() + self.quantizer_params():

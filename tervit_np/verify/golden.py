@@ -47,7 +47,7 @@ class ValueCheck(NamedTuple):
 
     @property
     def error(self) -> float:
-        """Largest difference over the largest expected value; infinite of NaN and other shapes."""
+        """Largest difference over the largest expected value; infinite of NaN or another shape."""
         if np.shape(self.actual) != np.shape(self.expected):
             return math.inf
         scale = max(float(np.abs(self.expected).max()), 1e-300)

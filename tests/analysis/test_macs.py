@@ -44,6 +44,14 @@ def test_counting_does_not_change_the_model():
     assert "forward" not in vars(model.head)
 
 
+def test_layers_of_a_block_that_a_user_has_wrapped_count():
+    model = tv.create_model("deit_shapes", depth=2)
+    expected, block = macs(model), model.blocks[0]
+    forward = block.forward
+    block.forward = lambda *args, **options: forward(*args, **options)
+    assert macs(model) == expected
+
+
 def test_bit_widths_of_weights_and_inputs():
     model = tv.quantize(tv.create_model("deit_shapes", depth=1), "ternary")
     layers = dict(model.quantizable())

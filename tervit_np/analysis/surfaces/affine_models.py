@@ -75,7 +75,8 @@ def smooth(model: Classifier) -> Classifier:
     """Copy a model in float64 with w_hat in place of w and float activations.
 
     Its loss has derivatives. Rounded activations make the loss piecewise constant, and the
-    straight-through gradient is not its derivative.
+    straight-through gradient is not its derivative. What a user has put around a forward or
+    backward is left out, since it would call the model itself.
     """
     fixed = rounded(model)
     params = {id(p): Param(p.data.astype(np.float64)) for _, p in fixed.official_params()}
@@ -83,6 +84,9 @@ def smooth(model: Classifier) -> Classifier:
     copied.dtype = np.dtype(np.float64)
     for _, layer in copied.quantizable():
         layer.act_quant = IDENTITY
+    for _, module in copied.named_modules():
+        for method in ("forward", "backward"):
+            vars(module).pop(method, None)
     return copied
 
 

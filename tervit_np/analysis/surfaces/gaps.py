@@ -56,12 +56,17 @@ def quantized_as(model: Classifier, other: Classifier) -> Classifier:
     Learned inputs for which the model has no scale get that of the other: without pictures there
     is nothing to calibrate them by.
     """
-    copied = quantized(model, plan_of(other))
-    learned = dict(other.quantizable())
-    for name, layer in copied.quantizable():
-        if isinstance(layer.act_quant, StaticAct) and layer.act_quant.scale is None:
-            layer.act_quant = copy.deepcopy(learned[name].act_quant)
-    return copied
+    return _with_input_scales(quantized(model, plan_of(other)), other)
+
+
+def _with_input_scales(model: Classifier, other: Classifier) -> Classifier:
+    """Give inputs without a scale that of another model, where it has the same rule."""
+    calibrated = dict(other.quantizable())
+    for name, layer in model.quantizable():
+        act, own = layer.act_quant, calibrated[name].act_quant
+        if isinstance(act, StaticAct) and act.scale is None and type(own) is type(act):
+            layer.act_quant = copy.deepcopy(own)
+    return model
 
 
 def gaps(
@@ -76,7 +81,8 @@ def gaps(
 ) -> Gaps:
     """Measure the gap of each kind of weights.  (N, 3, S, S), (N,) -> Gaps.
 
-    `model` gives the latent weights, which `latent` names; its quantizers are not used.
+    `model` gives the latent weights, which `latent` names, and fixed scales of inputs to kinds that
+    have them; its other quantizers are not used.
 
     Raises
     ------
@@ -90,7 +96,8 @@ def gaps(
     draws = bootstrap_weights(len(labels), seed)
     rows, before = [], floats
     for i, (kind, plan) in enumerate(kinds.items()):
-        models = AffineModels(quantized(flat, plan))  # without what the model has learned
+        # Of what the model has learned only scales of inputs, which need pictures.
+        models = AffineModels(_with_input_scales(quantized(flat, plan), model))
         losses = runner.losses(f"{name}-{i}", models, images, labels, [()])[0]
         gap, saved = _paired(losses - floats, draws), _paired(before - losses, draws)
         rows.append(Gap(kind, float(losses.mean(dtype=float)), *gap, *saved))

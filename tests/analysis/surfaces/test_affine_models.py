@@ -119,3 +119,16 @@ def test_smooth_keeps_what_a_user_has_changed():
     np.testing.assert_allclose(smooth(model).predict(images), model.predict(images), atol=1e-4)
     model.blocks[0].norm2.eps = 1e-6
     assert np.abs(smooth(model).predict(images) - model.predict(images)).max() < 1e-4
+
+
+def test_a_smooth_model_runs_its_own_weights_where_a_user_has_wrapped_a_block():
+    model = small()
+    block = model.blocks[0]
+    forward = block.forward
+    block.forward = lambda *args, **options: forward(*args, **options)
+    images = inputs(CASES["conv-mean"])[0]
+    logits = smooth(model).predict(images)
+    changed = smooth(model)
+    for _, param in changed.blocks[0].named_params():
+        param.data[...] = 0
+    assert np.abs(changed.predict(images) - logits).max() > 1e-3

@@ -101,3 +101,10 @@ def test_gaps_do_not_use_what_the_model_has_learned(tiny, sample):
         param.data *= 2
     kinds = {"lsq": tv.quant.named_plan("lsq")}
     assert gaps(model, *sample, kinds=kinds) == gaps(tiny(), *sample, kinds=kinds)
+
+
+def test_a_kind_with_calibrated_inputs_has_the_scales_of_the_model(tiny, sample):
+    model = tiny("ternary-int8-lsq")
+    tv.calibrate(model, sample[0])
+    (gap,) = gaps(model, *sample, kinds={"own": tv.quant.named_plan("ternary-int8-lsq")}).gaps
+    assert gap.loss == pytest.approx(loss(model, sample), abs=1e-6)
