@@ -112,3 +112,20 @@ def test_a_resumed_optimizer_goes_on_to_the_same_bits(dtype):
             again.step()
     for (_, one), (_, two) in zip(half, uninterrupted, strict=True):
         np.testing.assert_array_equal(one.data, two.data)
+
+
+@pytest.mark.parametrize(("size", "is_shared"), [(2**20, True), (2**20 - 1, False)])
+def test_threads_share_the_parameters_of_large_models_alone(size, is_shared):
+    halves, shared = (size // 2, size - size // 2), []
+    named = [(f"b{i}", Param(np.zeros(half, np.float32))) for i, half in enumerate(halves)]
+
+    def each(function, items):
+        shared.extend(items)
+        return map(function, items)
+
+    for _, param in named:
+        param.grad[...] = 1
+    tv.AdamW(named, lr=0.1).step(each)
+    assert shared == (named if is_shared else [])
+    for _, param in named:
+        np.testing.assert_allclose(param.data, -0.1, rtol=1e-5)
